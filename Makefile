@@ -1,0 +1,31 @@
+# make demo   set-up and the whole study on a simulated NSD
+# make test   set-up and every test
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= config/demo.yaml
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+INSTALLED := $(VENV)/installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	snakemake --configfile $(CONFIG)
+	python -m pipeline.stages.summary --configfile $(CONFIG)
+
+test: lint
+	python -m pytest
+
+lint: $(INSTALLED)
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile pipeline/rules
+	snakemake --lint
+
+$(INSTALLED): pyproject.toml config/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint config/constraints.txt --editable ".[demo,test]"
+	touch $@
+
+clean:
+	rm -rf results data .snakemake

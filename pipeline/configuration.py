@@ -1,0 +1,210 @@
+"""What the user declares, checked whole before anything runs.
+
+Each `config/*.yaml` is complete in itself. The pydantic models below are the schema: an unknown
+key, a wrong type or a name that nothing declares ends in one message that names the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import InputError
+from pipeline.simulation.settings import SimulationSettings
+
+Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSettings(Settings):
+    """One network; it is run once over the stimuli for each feature space that names it."""
+
+    library: Literal["open_clip", "torchvision", "transformers"]
+    architecture: str
+    stimulus: Literal["image", "captions"]
+    weights: str = "pretrained"
+    pretrained_tag: str | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _seed_belongs_to_untrained(self) -> NetworkSettings:
+        if (self.weights == "untrained") != (self.seed is not None):
+            raise ValueError("`seed` is needed with `weights: untrained`, and only there")
+        return self
+
+
+class FeatureSpaceSettings(Settings):
+    """A matrix (image × feature): a layer of a network, pooled."""
+
+    network: str
+    layer: str
+    pooling: str | None = None
+
+
+class ResponseSettings(Settings):
+    space: Literal["func1pt8mm"]
+    betas: Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
+    mask: Literal["nsdgeneral", "cortex"]
+
+
+class SplitSettings(Settings):
+    folds: int = Field(ge=2)
+    seed: int
+
+
+class AlphaGrid(Settings):
+    """Ridge penalties, evenly spaced on a log scale from `minimum` to `maximum`."""
+
+    minimum: float = Field(gt=0)
+    maximum: float = Field(gt=0)
+    number: int = Field(ge=1)
+
+    def values(self) -> np.ndarray:
+        return np.logspace(np.log10(self.minimum), np.log10(self.maximum), self.number)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AlphaGrid:
+        if self.maximum < self.minimum:
+            raise ValueError("`maximum` is below `minimum`")
+        return self
+
+
+class EncodingSettings(Settings):
+    alphas: AlphaGrid
+    band_weight_samples: int = Field(ge=1)
+    seed: int
+
+
+class Configuration(Settings):
+    """A whole study."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    nsd: Path
+    stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    subjects: list[Subject] = Field(min_length=1)
+    responses: ResponseSettings
+    networks: dict[Name, NetworkSettings]
+    feature_spaces: dict[Name, FeatureSpaceSettings]
+    splits: SplitSettings
+    encoding: EncodingSettings
+    models: list[str] = Field(min_length=1)
+    contrasts: dict[Name, list[str]]
+    rois: list[str]
+    simulation: SimulationSettings | None = None
+
+    @model_validator(mode="after")
+    def _names_are_declared(self) -> Configuration:
+        _unique("subjects", self.subjects)
+        for name, space in self.feature_spaces.items():
+            _declared(f"feature_spaces.{name}.network", [space.network], self.networks)
+        for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
+            _declared(key, spaces, self.feature_spaces)
+            _unique(key, spaces)
+        for key, spaces in _prefixed(self.contrasts).items():
+            if not 2 <= len(spaces) <= 4:
+                raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
+            if key.removeprefix("contrasts.") in self.feature_spaces:
+                raise ValueError(f"{key}: a contrast cannot have a feature space's name")
+        if self.simulation is not None:
+            _declared("subjects", self.subjects, self.simulation.subjects)
+        return self
+
+    @property
+    def used_spaces(self) -> list[str]:
+        """Feature spaces that some model or contrast uses, in order of declaration."""
+        used = {*self.models, *itertools.chain.from_iterable(self.contrasts.values())}
+        return [name for name in self.feature_spaces if name in used]
+
+    @property
+    def fits(self) -> dict[str, list[str]]:
+        """What is fitted: every single model, a contrast of one, and every contrast."""
+        return {**{name: [name] for name in self.models}, **self.contrasts}
+
+    def space_specification(self, space: str) -> dict[str, Any]:
+        """All that one feature space's features depend on, and no more."""
+        settings = self.feature_spaces[space]
+        return {
+            "network": {
+                "name": settings.network,
+                **self.networks[settings.network].model_dump(mode="json", exclude_none=True),
+            },
+            **settings.model_dump(mode="json", exclude={"network"}, exclude_none=True),
+        }
+
+    @property
+    def needs_captions(self) -> bool:
+        used = (self.networks[self.feature_spaces[space].network] for space in self.used_spaces)
+        return any(network.stimulus == "captions" for network in used)
+
+
+def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {f"contrasts.{name}": spaces for name, spaces in contrasts.items()}
+
+
+def _declared(key: str, names: Iterable[str], known: Iterable[str]) -> None:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or known
+            raise ValueError(f"{key}: unknown name '{name}'; did you mean {' or '.join(near)}?")
+
+
+def _unique(key: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{key}: {', '.join(twice)} is listed twice")
+
+
+def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
+    """Check a configuration.
+
+    Raises
+    ------
+    InputError
+        With one line for every offending key.
+    """
+    try:
+        return Configuration.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(problem, values) for problem in error.errors()]
+        raise InputError(f"{source}: " + "\n".join(lines)) from None
+
+
+def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    message = re.sub(r"^Value error, ", "", problem["msg"])
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key; check its spelling, or remove it"
+    elif problem["type"] == "missing":
+        message = "this key is missing; add it (config/demo.yaml shows each)"
+    elif problem["type"] != "value_error":
+        message += f" (got {problem['input']!r})"
+    return f"{key}: {message}" if key else message
+
+
+def read_configuration(path: Path | str) -> Configuration:
+    """Read and check a YAML configuration file."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: not found. config/demo.yaml is a complete example.")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a configuration (expected keys and values).")
+    return parse_configuration(values, str(path))

@@ -1,0 +1,281 @@
+"""Result files: ids and provenance inside, written atomically, identical for identical inputs.
+
+A reader never meets half a file: everything is written beside its destination and renamed onto it
+when whole. Nothing volatile (dates, host names, absolute paths) is stored, so the same inputs and
+configuration give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import InputError
+
+PACKAGES = (
+    "numpy",
+    "torch",
+    "open_clip_torch",
+    "torchvision",
+    "transformers",
+    "himalaya",
+    "scikit-learn",
+    "nibabel",
+    "h5py",
+)
+HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Result:
+    """The arrays of one result file and the account of how they came to be."""
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+    provenance: dict[str, Any]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is the same whatever the order of the keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` if the block ends well, and vanishes if not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    suffix = "".join(path.suffixes[-2:])
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        # mkstemp makes private files; results are for the whole group
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def create_result(path: Path | str, provenance: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """An open HDF5 file to stream a result into; it appears at `path` when the block ends well."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["provenance"] = canonical(provenance)
+        yield file
+
+
+def write_result(
+    path: Path | str, arrays: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> None:
+    """Write named arrays (a '/' in a name makes a group; lists of text are allowed)."""
+    with create_result(path, provenance) as file:
+        for name, values in arrays.items():
+            values = np.asarray(values)
+            if values.dtype.kind in "UO":
+                file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
+            else:
+                file.create_dataset(name, data=values)
+
+
+def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
+    """Read a result file, or only the named arrays of it.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, not a result file, or lacks a named array.
+    """
+    path = Path(path)
+    with open_result(path) as file:
+        names = list(_dataset_names(file)) if names is None else list(names)
+        missing = [name for name in names if name not in file]
+        if missing:
+            raise InputError(
+                f"{path}: lacks {', '.join(missing)}. The file was written by another version; "
+                "delete it and run snakemake again."
+            )
+        arrays = {name: _read(file[name]) for name in names}
+        return Result(path, arrays, json.loads(file.attrs["provenance"]))
+
+
+@contextmanager
+def open_result(path: Path | str) -> Iterator[h5py.File]:
+    """A result file open for reading in parts, its damages told in words."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: not found. Run the stage that makes it: snakemake {path}")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(
+            f"{path}: not a whole HDF5 file ({error}). Delete it and run snakemake again."
+        ) from error
+    with file:
+        if "provenance" not in file.attrs:
+            raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
+        yield file
+
+
+def _read(dataset: h5py.Dataset) -> np.ndarray:
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr()[()], dtype=str)
+    return dataset[()]
+
+
+def _dataset_names(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if _is_dataset(item) else None)
+    return names
+
+
+def _is_dataset(item: Any) -> bool:
+    return isinstance(item, h5py.Dataset)
+
+
+def file_hash(path: Path | str) -> str:
+    """SHA-256 of a file's content, read in blocks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_provenance(path: Path | str) -> dict[str, Any] | None:
+    """The provenance inside a result (HDF5) or beside it (JSON sidecar); None for other files."""
+    path = Path(path)
+    if path.suffix == ".h5":
+        with open_result(path) as file:
+            return json.loads(file.attrs["provenance"])
+    sidecar = path.with_suffix(".json")
+    if path.suffix == ".tsv" and sidecar.exists():
+        return json.loads(sidecar.read_text())["provenance"]
+    return None
+
+
+def make_provenance(
+    stage: str,
+    configuration: Mapping[str, Any],
+    inputs: Mapping[str, Path | str],
+    *,
+    seed: int | None = None,
+    simulated: bool | None = None,
+    untrained: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """The account a result carries: configuration, versions, seed, hash of each input.
+
+    That data are simulated or weights untrained is inherited from the inputs, so that no later
+    stage can forget to say it; `simulated` and `untrained` add what this stage itself knows.
+    """
+    inherited = [found for path in inputs.values() if (found := read_provenance(path))]
+    names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
+    return {
+        "stage": stage,
+        "configuration": dict(configuration),
+        "versions": package_versions(),
+        "inputs": {
+            name: {"file": Path(path).name, "sha256": file_hash(path)}
+            for name, path in inputs.items()
+        },
+        "seed": seed,
+        "simulated": bool(simulated) or any(found["simulated"] for found in inherited),
+        "untrained": sorted(names),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide the numbers."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write JSON for people: indented, sorted keys; numpy numbers allowed."""
+    text = json.dumps(value, indent=2, sort_keys=True, default=_as_json) + "\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def write_table(
+    path: Path | str,
+    frame: pd.DataFrame,
+    columns: Mapping[str, str],
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write a TSV, and beside it a JSON that describes every column.
+
+    Raises
+    ------
+    KeyError
+        A column has no description.
+    """
+    path = Path(path)
+    described = {name: columns[name] for name in frame.columns}
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
+    write_json(path.with_suffix(".json"), {"columns": described, "provenance": provenance})
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a TSV written by `write_table`."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: not found. Run the stage that makes it: snakemake {path}")
+    return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
+
+
+def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: str) -> np.ndarray:
+    """Row numbers of the `wanted` ids in `ids`: files are joined by id, never by position.
+
+    Parameters
+    ----------
+    ids : (row,) sorted unique integers, the ids that `source` holds
+    wanted : (n,) integers, the ids that `asker` needs
+
+    Raises
+    ------
+    InputError
+        An id is missing; the message names both files.
+    """
+    ids, wanted = np.asarray(ids), np.asarray(wanted)
+    rows = np.clip(np.searchsorted(ids, wanted), 0, max(len(ids) - 1, 0))
+    found = ids[rows] == wanted if len(ids) else np.zeros(len(wanted), bool)
+    if not found.all():
+        raise InputError(
+            f"{source}: lacks {np.count_nonzero(~found)} of the {len(wanted)} ids in {asker} "
+            f"(first: {wanted[~found][0]}). They come from different runs; delete the older one "
+            "and run snakemake again."
+        )
+    return rows
