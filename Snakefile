@@ -1,0 +1,41 @@
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from pipeline.code_version import code_version
+from pipeline.configuration import parse_configuration
+from pipeline.errors import InputError
+from pipeline.storage import canonical
+
+min_version("9.20")
+
+
+# Each configuration is complete in itself: the demo is read only when nothing else was named.
+if not workflow.configfiles:
+
+    configfile: "config/demo.yaml"
+
+
+try:
+    STUDY = parse_configuration(config, " and ".join(map(str, workflow.configfiles)))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+report: "pipeline/report/workflow.rst"
+
+
+include: "pipeline/rules/common.smk"
+include: "pipeline/rules/data.smk"
+include: "pipeline/rules/features.smk"
+include: "pipeline/rules/responses.smk"
+include: "pipeline/rules/encoding.smk"
+include: "pipeline/rules/partitions.smk"
+include: "pipeline/rules/maps.smk"
+include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,

@@ -1,0 +1,68 @@
+"""Variance partitioning: what each feature space explains alone, and what they share."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+MODEL_SEPARATOR = "+"
+COMPONENT_SEPARATOR = "&"
+
+
+def subsets(spaces: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every nonempty subset, small ones first, each in the order of `spaces`."""
+    sizes = range(1, len(spaces) + 1)
+    return [subset for size in sizes for subset in itertools.combinations(spaces, size)]
+
+
+def model_name(spaces: Iterable[str]) -> str:
+    """Name of the encoding model of these feature spaces, `clip+bert`."""
+    return MODEL_SEPARATOR.join(spaces)
+
+
+def partition_variance(
+    r2: Mapping[str, np.ndarray], spaces: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Commonality analysis of 2 or more feature spaces.
+
+    The part of the variance that exactly the spaces S explain together is, for all spaces K,
+
+        C(S) = Σ over T ⊆ S of (-1)^(|T|+1) R²((K∖S) ∪ T),    R²(∅) = 0,
+
+    T = ∅ included. For two spaces these are unique(A) = R²(AB) - R²(B) and shared = R²(A) + R²(B) - R²(AB). The
+    components sum to R² of the joint model. They are signed: a negative one is estimation noise,
+    a joint model that overfits, or suppression.
+
+    Parameters
+    ----------
+    r2 : R² (voxel,) of the model of every nonempty subset, named by `model_name`
+    spaces : the feature spaces, in the order of the names
+
+    Returns
+    -------
+    {"A": unique variance of A, "A&B": shared by exactly A and B, …}, each (voxel,) float64
+
+    Raises
+    ------
+    ValueError
+        A subset's model is missing.
+    """
+    missing = [model_name(s) for s in subsets(spaces) if model_name(s) not in r2]
+    if missing:
+        raise ValueError(f"no R² of {', '.join(missing)}: every subset's model is needed")
+    return {COMPONENT_SEPARATOR.join(s): _commonality(r2, spaces, s) for s in subsets(spaces)}
+
+
+def _commonality(
+    r2: Mapping[str, np.ndarray], spaces: Sequence[str], shared_by: tuple[str, ...]
+) -> np.ndarray:
+    others = [space for space in spaces if space not in shared_by]
+    total = np.zeros_like(np.asarray(r2[model_name(spaces)], dtype=np.float64))
+    for chosen in [(), *subsets(shared_by)]:
+        members = [space for space in spaces if space in others or space in chosen]
+        if members:
+            sign = (-1) ** (len(chosen) + 1)
+            total += sign * np.asarray(r2[model_name(members)], dtype=np.float64)
+    return total

@@ -1,0 +1,36 @@
+RESULTS = f"results/{STUDY.study}"
+FEATURES = f"results/features/{STUDY.stimulus_set}"
+NSD = str(STUDY.nsd)
+SIMULATED = STUDY.simulation is not None
+SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
+EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
+
+# What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
+# name, so their date says nothing; a tree that is simulated anew reruns what reads it.
+TREE = SIMULATION if SIMULATED else ancient(EXPERIMENT_DESIGN)
+CHECKED = f"{RESULTS}/inputs_checked.json"
+
+
+wildcard_constraints:
+    subject=r"subj0[1-8]",
+    space=r"[A-Za-z][A-Za-z0-9_]*",
+    fit=r"[A-Za-z][A-Za-z0-9_]*",
+
+
+def section(name):
+    """One section of the configuration as text, whatever the order of its keys."""
+    return canonical(STUDY.model_dump(mode="json", include={name})[name])
+
+
+localrules:
+    all,
+    simulation,
+    check,
+    features,
+    responses,
+    encoding,
+    partitions,
+    maps,
+    tables,
+    validation,
+    report,

@@ -1,0 +1,32 @@
+# All subsets of a contrast's feature spaces in one job; a single model is a contrast of one.
+
+
+rule encoding:
+    input:
+        expand(f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5", subject=STUDY.subjects, fit=STUDY.fits),
+
+
+rule fit_encoding_models:
+    input:
+        features=lambda wildcards: expand(f"{FEATURES}/{{space}}.h5", space=STUDY.fits[wildcards.fit]),
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}.tsv",
+    output:
+        f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
+    log:
+        f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{fit}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_encoding_models/{{subject}}_{{fit}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        encoding=section("encoding"),
+        code=code_version("pipeline.stages.fit_encoding_models"),
+    shell:
+        "python -m pipeline.stages.fit_encoding_models --spaces {params.spaces}"
+        " --features {input.features:q} --responses {input.responses:q} --split {input.split:q}"
+        " --configuration {params.encoding:q} --out {output:q} 2>&1 | tee {log:q}"

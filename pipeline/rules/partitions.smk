@@ -1,0 +1,29 @@
+rule partitions:
+    input:
+        expand(
+            f"{RESULTS}/partitions/{{subject}}/{{fit}}.h5",
+            subject=STUDY.subjects,
+            fit=STUDY.contrasts,
+        ),
+
+
+rule partition_variance:
+    input:
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
+    output:
+        f"{RESULTS}/partitions/{{subject}}/{{fit}}.h5",
+    log:
+        f"{RESULTS}/logs/partition_variance/{{subject}}_{{fit}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/partition_variance/{{subject}}_{{fit}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        code=code_version("pipeline.stages.partition_variance"),
+    shell:
+        "python -m pipeline.stages.partition_variance --spaces {params.spaces}"
+        " --encoding {input.encoding:q} --out {output:q} 2>&1 | tee {log:q}"

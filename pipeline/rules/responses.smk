@@ -1,0 +1,81 @@
+# Per subject: responses averaged over repeats, ROI labels of the same voxels, the split by image.
+
+
+rule responses:
+    input:
+        expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),
+        expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
+        expand(f"{RESULTS}/splits/{{subject}}.tsv", subject=STUDY.subjects),
+
+
+rule average_responses:
+    input:
+        tree=TREE,
+        checked=ancient(CHECKED),
+    output:
+        f"{RESULTS}/responses/{{subject}}.h5",
+    log:
+        f"{RESULTS}/logs/average_responses/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/average_responses/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        nsd=NSD,
+        responses=section("responses"),
+        code=code_version("pipeline.stages.average_responses"),
+    shell:
+        "python -m pipeline.stages.average_responses --nsd {params.nsd:q}"
+        " --subject {wildcards.subject} --configuration {params.responses:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule label_rois:
+    input:
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+    output:
+        f"{RESULTS}/rois/{{subject}}.tsv",
+    log:
+        f"{RESULTS}/logs/label_rois/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_rois/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        nsd=NSD,
+        rois=STUDY.rois,
+        code=code_version("pipeline.stages.label_rois"),
+    shell:
+        "python -m pipeline.stages.label_rois --nsd {params.nsd:q} --subject {wildcards.subject}"
+        " --responses {input.responses:q} --atlases {params.rois} --out {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule split_images:
+    input:
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+    output:
+        f"{RESULTS}/splits/{{subject}}.tsv",
+    log:
+        f"{RESULTS}/logs/split_images/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/split_images/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        nsd=NSD,
+        splits=section("splits"),
+        code=code_version("pipeline.stages.split_images"),
+    shell:
+        "python -m pipeline.stages.split_images --nsd {params.nsd:q} --subject {wildcards.subject}"
+        " --responses {input.responses:q} --configuration {params.splits:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"
