@@ -29,11 +29,11 @@ def partition_variance(
 
     The part of the variance that exactly the spaces S explain together is, for all spaces K,
 
-        C(S) = Σ over T ⊆ S of (-1)^(|T|+1) R²((K∖S) ∪ T),    R²(∅) = 0,
+        C(S) = Σ over T ⊆ S of (-1)^(|T|+1) R²((K∖S) ∪ T)
 
-    T = ∅ included. For two spaces these are unique(A) = R²(AB) - R²(B) and shared = R²(A) + R²(B) - R²(AB). The
-    components sum to R² of the joint model. They are signed: a negative one is estimation noise,
-    a joint model that overfits, or suppression.
+    with T = ∅ included and R²(∅) = 0. For two spaces these are unique(A) = R²(AB) - R²(B) and
+    shared = R²(A) + R²(B) - R²(AB). The components sum to R² of the joint model. They are signed: a
+    negative one is estimation noise, a joint model that overfits, or suppression.
 
     Parameters
     ----------

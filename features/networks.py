@@ -81,7 +81,9 @@ class Network:
             features = _pool(activation, pooling, inputs.get("attention_mask"))
         result = features.float().cpu().numpy()
         if not np.isfinite(result).all():
-            raise ValueError(f"{self.name}, layer {layer}: the features hold NaN or infinite values")
+            raise ValueError(
+                f"{self.name}, layer {layer}: the features hold NaN or infinite values"
+            )
         return result
 
     def _activation(self, inputs: dict[str, torch.Tensor], layer: str) -> torch.Tensor:
@@ -179,7 +181,9 @@ def _load_open_clip(
     if weights == "pretrained":
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         if tag not in tags and tag != "openai":
-            raise ValueError(f"{architecture}: unknown pretrained_tag '{tag}'. {_nearest(tag, tags)}")
+            raise ValueError(
+                f"{architecture}: unknown pretrained_tag '{tag}'. {_nearest(tag, tags)}"
+            )
     source = {"pretrained": tag, "untrained": None}.get(weights, str(local))
     _seed(specification)
     try:

@@ -15,19 +15,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
+from pipeline.settings import Name, Settings, Subject
 from pipeline.simulation.settings import SimulationSettings
-
-Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-
-
-class Settings(BaseModel):
-    """Base of all sections: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NetworkSettings(Settings):

@@ -1,0 +1,164 @@
+"""Which image was shown in which trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.io
+
+from pipeline.errors import InputError
+from pipeline.nsd.files import MEND, require
+from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
+
+RUNS_PER_SESSION = 12
+TRIALS_OF_RUNS = (63, 62)
+
+
+@dataclass(frozen=True)
+class Design:
+    """The trials that a subject completed, in the order of the beta files.
+
+    Attributes
+    ----------
+    nsd_id : (trial,) int64, 0-based image
+    session, run : (trial,) int64, 1-based
+    shared : (image,) int64, sorted 0-based images that every subject was to see
+    """
+
+    subject: str
+    nsd_id: np.ndarray
+    session: np.ndarray
+    run: np.ndarray
+    shared: np.ndarray
+
+    @property
+    def n_sessions(self) -> int:
+        return len(self.nsd_id) // TRIALS_PER_SESSION
+
+    @property
+    def images(self) -> np.ndarray:
+        """(image,) sorted nsd_id of the images seen."""
+        return np.unique(self.nsd_id)
+
+    def session_trials(self, session: int) -> slice:
+        """Rows of one 1-based session."""
+        return slice((session - 1) * TRIALS_PER_SESSION, session * TRIALS_PER_SESSION)
+
+
+def read_design(layout: NSDLayout, subject: str) -> Design:
+    """Read a subject's completed trials and check the three files that tell of them.
+
+    `nsd_expdesign.mat` plans 30,000 trials for everyone; `responses.tsv` has the ones completed;
+    the image table repeats the plan. They must agree.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or two contradict each other: the message names the first
+        offending trial.
+    """
+    ordering, images, shared = _read_experiment_design(layout, subject)
+    behaviour = _read_behaviour(layout, subject)
+    n_trials = len(behaviour)
+    path = layout.behaviour(subject)
+    if n_trials == 0 or n_trials % TRIALS_PER_SESSION or n_trials > len(ordering):
+        raise InputError(
+            f"{path}: {n_trials} trials; expected whole sessions of {TRIALS_PER_SESSION}, at most "
+            f"{len(ordering)} trials. {MEND}"
+        )
+    image_of_trial = images[ordering[:n_trials] - 1]
+    _agree(behaviour["10KID"].to_numpy(), ordering[:n_trials], path, "10KID", layout)
+    _agree(behaviour["73KID"].to_numpy(), image_of_trial, path, "73KID", layout)
+    _check_image_table(layout, subject, image_of_trial - 1)
+    trials = np.arange(n_trials)
+    runs = np.repeat(np.arange(RUNS_PER_SESSION), np.resize(TRIALS_OF_RUNS, RUNS_PER_SESSION)) + 1
+    return Design(
+        subject=subject,
+        nsd_id=image_of_trial - 1,
+        session=trials // TRIALS_PER_SESSION + 1,
+        run=runs[trials % TRIALS_PER_SESSION],
+        shared=np.sort(shared - 1),
+    )
+
+
+def read_image_table(layout: NSDLayout) -> pd.DataFrame:
+    """`nsd_stim_info_merged.csv`, one row per image in the order of nsdId."""
+    path = require(layout.image_table)
+    try:
+        table = pd.read_csv(path, index_col=0)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV table ({error}). {MEND}") from error
+    needed = {"cocoId", "cocoSplit", "cropBox", "nsdId", "shared1000"}
+    if missing := sorted(needed - set(table.columns)):
+        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
+    if not np.array_equal(table["nsdId"], np.arange(len(table))):
+        raise InputError(f"{path}: nsdId is not 0, 1, 2, …; rows are missing or moved. {MEND}")
+    return table
+
+
+def _read_experiment_design(
+    layout: NSDLayout, subject: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    path = require(layout.experiment_design)
+    try:
+        content = scipy.io.loadmat(path)
+        # MATLAB stores small integers in small types, which wrap: widen them at once
+        ordering = content["masterordering"].ravel().astype(np.int64)
+        images = content["subjectim"].astype(np.int64)[_subject_number(subject) - 1]
+        shared = content["sharedix"].ravel().astype(np.int64)
+    except KeyError as error:
+        raise InputError(f"{path}: lacks the variable {error}. {MEND}") from error
+    except (ValueError, TypeError, OSError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a readable MATLAB v5 file ({error}). {MEND}") from error
+    if ordering.min() < 1 or ordering.max() > len(images):
+        raise InputError(f"{path}: masterordering leaves the range of subjectim. {MEND}")
+    return ordering, images, shared
+
+
+def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
+    path = require(layout.behaviour(subject))
+    table = pd.read_csv(path, sep="\t")
+    if missing := sorted({"SUBJECT", "SESSION", "73KID", "10KID"} - set(table.columns)):
+        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
+    others = table.loc[table["SUBJECT"] != _subject_number(subject), "SUBJECT"]
+    if len(others):
+        raise InputError(f"{path}: has trials of subject {others.iloc[0]:.0f}. {MEND}")
+    return table
+
+
+def _agree(found: np.ndarray, plan: np.ndarray, path: Path, column: str, layout: NSDLayout) -> None:
+    wrong = np.flatnonzero(found != plan)
+    if len(wrong):
+        trial = wrong[0]
+        raise InputError(
+            f"{path}: {column} of trial {trial + 1} is {found[trial]:.0f}, but "
+            f"{layout.experiment_design.name} plans {plan[trial]}. The files are of different "
+            "versions; fetch both again from NSD."
+        )
+
+
+def _check_image_table(layout: NSDLayout, subject: str, nsd_id: np.ndarray) -> None:
+    table = read_image_table(layout)
+    number = _subject_number(subject)
+    columns = [f"subject{number}_rep{repeat}" for repeat in range(3)]
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {MEND}")
+    trials = table[columns].to_numpy()
+    image, _ = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
+    # the table plans 40 sessions: repeats beyond the last completed one never happened
+    told = np.full(len(nsd_id), -1)
+    told[trials[(trials > 0) & (trials <= len(nsd_id))] - 1] = image
+    wrong = np.flatnonzero(told != nsd_id)
+    if len(wrong):
+        raise InputError(
+            f"{layout.image_table}: trial {wrong[0] + 1} of {subject} shows image "
+            f"{told[wrong[0]]}, but {layout.experiment_design.name} says {nsd_id[wrong[0]]}. The "
+            "files are of different versions; fetch both again from NSD."
+        )
+
+
+def _subject_number(subject: str) -> int:
+    return int(subject.removeprefix("subj"))

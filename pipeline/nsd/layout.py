@@ -1,0 +1,76 @@
+"""Where NSD keeps its files. Paths only; nothing is opened here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TRIALS_PER_SESSION = 750
+IMAGE_SIZE = 425
+
+
+@dataclass(frozen=True)
+class NSDLayout:
+    """Paths below the root of an NSD copy, laid out as in the public bucket."""
+
+    root: Path
+
+    @property
+    def experiment_design(self) -> Path:
+        return self.root / "nsddata/experiments/nsd/nsd_expdesign.mat"
+
+    @property
+    def image_table(self) -> Path:
+        return self.root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
+
+    @property
+    def stimuli(self) -> Path:
+        return self.root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
+
+    @property
+    def simulated_marker(self) -> Path:
+        """Exists only in trees that this project's simulator wrote."""
+        return self.root / "SIMULATED.json"
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.simulated_marker.exists()
+
+    def annotations(self, kind: str, split: str) -> Path:
+        """COCO annotations: kind captions or instances, split train2017 or val2017."""
+        return self.root / f"nsddata_stimuli/stimuli/nsd/annotations/{kind}_{split}.json"
+
+    def behaviour(self, subject: str) -> Path:
+        return self.root / f"nsddata/ppdata/{subject}/behav/responses.tsv"
+
+    def functional(self, subject: str, space: str) -> Path:
+        return self.root / f"nsddata/ppdata/{subject}/{space}"
+
+    def mean_image(self, subject: str, space: str) -> Path:
+        return self.functional(subject, space) / "mean.nii.gz"
+
+    def valid_session(self, subject: str, space: str, session: int) -> Path:
+        return self.functional(subject, space) / f"valid_session{session:02d}.nii.gz"
+
+    def roi(self, subject: str, space: str, atlas: str, hemisphere: str | None = None) -> Path:
+        prefix = f"{hemisphere}." if hemisphere else ""
+        return self.functional(subject, space) / f"roi/{prefix}{atlas}.nii.gz"
+
+    def colour_table(self, subject: str, atlas: str) -> Path:
+        return self.root / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab"
+
+    def beta_folder(self, subject: str, space: str, betas: str) -> Path:
+        return self.root / f"nsddata_betas/ppdata/{subject}/{space}/{betas}"
+
+    def betas(self, subject: str, space: str, betas: str, session: int) -> Path:
+        """A session's betas: HDF5 where it is there (faster), else NIfTI.
+
+        The HDF5 path is returned when neither exists.
+        """
+        folder = self.beta_folder(subject, space, betas)
+        hdf5 = folder / f"betas_session{session:02d}.hdf5"
+        nifti = folder / f"betas_session{session:02d}.nii.gz"
+        return nifti if nifti.exists() and not hdf5.exists() else hdf5
+
+    def ncsnr(self, subject: str, space: str, betas: str) -> Path:
+        return self.beta_folder(subject, space, betas) / "ncsnr.nii.gz"

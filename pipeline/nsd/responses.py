@@ -1,0 +1,72 @@
+"""From single trials to one response per image: z-score within session, average the repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AveragedResponses:
+    """Responses averaged over the repeats that really happened.
+
+    Attributes
+    ----------
+    nsd_id : (image,) int64, sorted
+    responses : (image, voxel) float32, NaN where no presentation was valid
+    n_repeats : (image,) int64, presentations
+    n_valid_repeats : (image, voxel) uint8, presentations in sessions that covered the voxel
+    """
+
+    nsd_id: np.ndarray
+    responses: np.ndarray
+    n_repeats: np.ndarray
+    n_valid_repeats: np.ndarray
+
+
+def zscore_session(betas: np.ndarray) -> np.ndarray:
+    """z-score each voxel over a session's trials (ddof 1, as NSD's noise ceiling assumes).
+
+    Parameters
+    ----------
+    betas : (trial, voxel); invalid voxels NaN
+
+    Returns
+    -------
+    (trial, voxel) float32; NaN where the voxel is invalid or does not vary
+    """
+    mean = betas.mean(axis=0, dtype=np.float64)
+    deviation = betas.std(axis=0, ddof=1, dtype=np.float64)
+    deviation[~(deviation > 0)] = np.nan
+    return ((betas - mean) / deviation).astype(np.float32)
+
+
+def average_repeats(
+    sessions: Iterable[tuple[np.ndarray, np.ndarray]], nsd_id: np.ndarray, n_voxels: int
+) -> AveragedResponses:
+    """Average z-scored trials over the repeats of each image, session by session.
+
+    Memory is one session and the sums, whatever the number of sessions.
+
+    Parameters
+    ----------
+    sessions : for each session, the images (trial,) shown and the responses (trial, voxel), NaN
+        where a voxel is invalid
+    nsd_id : (image,) sorted images that can occur
+    """
+    total = np.zeros((len(nsd_id), n_voxels), dtype=np.float32)
+    valid = np.zeros((len(nsd_id), n_voxels), dtype=np.uint8)
+    n_repeats = np.zeros(len(nsd_id), dtype=np.int64)
+    for images, responses in sessions:
+        row = np.searchsorted(nsd_id, images)
+        n_repeats += np.bincount(row, minlength=len(nsd_id))
+        finite = np.isfinite(responses)
+        # trial by trial: an image can be repeated within a session
+        for trial, image in enumerate(row):
+            total[image] += np.where(finite[trial], responses[trial], 0)
+            valid[image] += finite[trial]
+    with np.errstate(invalid="ignore"):
+        total /= np.where(valid > 0, valid, np.nan).astype(np.float32)
+    return AveragedResponses(np.asarray(nsd_id), total, n_repeats, valid)

@@ -1,0 +1,48 @@
+"""The images as shown: 425 × 425 crops, read in sorted slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.nsd.files import MEND, open_hdf5
+from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
+
+
+def check_stimuli(layout: NSDLayout, nsd_id: np.ndarray) -> None:
+    """Check shape, type, completeness and that every wanted image is inside."""
+    path = layout.stimuli
+    with open_hdf5(path, "imgBrick") as images:
+        expected = (IMAGE_SIZE, IMAGE_SIZE, 3)
+        if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8:
+            raise InputError(
+                f"{path}: imgBrick is {images.dtype} {images.shape}, expected uint8 "
+                f"(images, 425, 425, 3). {MEND}"
+            )
+        if len(nsd_id) and max(nsd_id) >= len(images):
+            raise InputError(
+                f"{path}: has {len(images)} images; image {max(nsd_id)} is asked for. {MEND}"
+            )
+        offset = images.id.get_offset()
+        # contiguous data: a short file would read as an error half way, or as black images
+        if offset is not None and path.stat().st_size < offset + images.nbytes:
+            raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {MEND}")
+
+
+def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+    """Images in batches, in the order of `nsd_id` (sorted, 0-based).
+
+    Yields
+    ------
+    (image, 425, 425, 3) uint8, row, column, RGB
+    """
+    check_stimuli(layout, nsd_id)
+    for start in range(0, len(nsd_id), batch_size):
+        wanted = np.asarray(nsd_id[start : start + batch_size])
+        with open_hdf5(layout.stimuli, "imgBrick") as images:
+            batch = np.empty((len(wanted), *images.shape[1:]), dtype=np.uint8)
+            for row, index in enumerate(wanted):
+                images.read_direct(batch, np.s_[index], np.s_[row])
+        yield batch

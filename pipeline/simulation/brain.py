@@ -1,0 +1,90 @@
+"""A small brain: an ellipsoid with a cortical shell, the posterior part of it divided into ROIs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from pipeline.simulation.atlases import LABELS
+from pipeline.simulation.settings import VoxelGroup
+
+NO_SIGNAL = "no signal"
+BRAIN_RADIUS, WHITE_MATTER_RADIUS = 0.95, 0.68
+# nsdgeneral is the cortex behind this coordinate (-1 posterior … 1 anterior)
+ANTERIOR_END = -0.25
+# in every simulated brain this label exists in the left hemisphere only
+LEFT_ONLY = ("floc-words", "mfs-words")
+
+
+@dataclass(frozen=True)
+class Brain:
+    """Masks (X, Y, Z) and what lies where.
+
+    Attributes
+    ----------
+    brain, cortex, left : bool
+    group : int, -1 outside nsdgeneral, else index into `group_names`
+    group_names : names of the voxel groups, `NO_SIGNAL` last
+    radius : float, 0 at the centre, 1 at the ellipsoid's surface
+    """
+
+    brain: np.ndarray
+    cortex: np.ndarray
+    left: np.ndarray
+    group: np.ndarray
+    group_names: list[str]
+    radius: np.ndarray
+
+    @property
+    def nsdgeneral(self) -> np.ndarray:
+        """(voxel,) sorted C-order indices."""
+        return np.flatnonzero(self.group >= 0)
+
+    def group_of(self, voxel: np.ndarray) -> np.ndarray:
+        """(voxel,) names of the voxels' groups."""
+        return np.array(self.group_names)[self.group.ravel()[voxel]]
+
+
+def make_brain(grid: tuple[int, int, int], groups: list[VoxelGroup], seed: int) -> Brain:
+    """Build a brain on a grid; the groups follow one another from posterior to anterior."""
+    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    brain = radius < BRAIN_RADIUS
+    cortex = brain & (radius > WHITE_MATTER_RADIUS)
+    general = cortex & (y < ANTERIOR_END)
+    # |x|: the hemispheres mirror one another
+    where = np.column_stack([np.abs(x)[general], y[general], z[general]])
+    parcels = KMeans(len(groups) + 1, random_state=seed, n_init=4).fit(where)
+    order = np.argsort(np.argsort(parcels.cluster_centers_[:, 1]))
+    group = np.full(grid, -1)
+    group[general] = order[parcels.labels_]
+    names = [*(g.name for g in groups), NO_SIGNAL]
+    return Brain(brain, cortex, x < 0, group, names, radius)
+
+
+def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:
+    """Label volumes {atlas: (X, Y, Z)}: -1 outside cortex, 0 cortex without label, 1…N."""
+    volumes = {"nsdgeneral": np.where(brain.group >= 0, 1, 0)}
+    for atlas, labels in LABELS.items():
+        volume = np.zeros(brain.group.shape, dtype=int)
+        for number, label in enumerate(labels, start=1):
+            name = f"{atlas}/{label}"
+            if name in brain.group_names:
+                volume[brain.group == brain.group_names.index(name)] = number
+        volumes[atlas] = volume
+    anterior = brain.group == len(brain.group_names) - 2
+    left_atlas, left_label = LEFT_ONLY
+    volumes[left_atlas][anterior & brain.left] = LABELS[left_atlas].index(left_label) + 1
+    streams = np.clip(brain.group, 0, len(LABELS["streams"]) - 1) + 1
+    volumes["streams"] = np.where(brain.group >= 0, streams, 0)
+    return {atlas: np.where(brain.cortex, volume, -1) for atlas, volume in volumes.items()}
+
+
+def mean_image(brain: Brain, generator: np.random.Generator) -> np.ndarray:
+    """A mean functional image to lay maps over: bright grey matter, darker white matter."""
+    tissue = np.where(brain.cortex, 900.0, np.where(brain.brain, 620.0, 0.0))
+    ventricle = brain.radius < 0.18
+    tissue[ventricle] = 1200.0
+    return tissue + np.where(brain.brain, generator.normal(0, 25, tissue.shape), 0)

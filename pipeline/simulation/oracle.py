@@ -1,0 +1,114 @@
+"""What could be explained: by a perfect fit, and by a ridge that knows the best penalties.
+
+Written without `encoding/`, against which it is held.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+ALPHAS = np.logspace(-4, 4, 17)
+N_BAND_WEIGHTS = 24
+
+
+def subsets(spaces: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every nonempty subset in the order of `spaces`."""
+    return [s for size in range(1, len(spaces) + 1) for s in itertools.combinations(spaces, size)]
+
+
+def population_r2(signal: np.ndarray, prediction: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """R² to be expected on noisy test responses.
+
+    Parameters
+    ----------
+    signal, prediction : (image, voxel), test images, noiseless
+    noise : (voxel,) noise variance of the averaged test responses
+    """
+    error = ((signal - prediction) ** 2).mean(axis=0) + noise
+    return 1 - error / (signal.var(axis=0) + noise)
+
+
+def perfect_r2(
+    components: Mapping[str, np.ndarray], signal: np.ndarray, test: np.ndarray, noise: np.ndarray
+) -> dict[str, np.ndarray]:
+    """R² of every subset's perfect fit: noiseless signal on the planted components themselves.
+
+    Parameters
+    ----------
+    components : {space: (image, component)}
+    signal : (image, voxel) noiseless
+    test : (image,) bool, the images that test
+    noise : (voxel,) noise variance of the averaged test responses
+    """
+    result = {}
+    for subset in subsets(list(components)):
+        design = np.hstack([np.ones((len(signal), 1)), *(components[s] for s in subset)])
+        usable = np.isfinite(signal).all(axis=0)
+        prediction = np.full(signal.shape, np.nan)
+        weights = np.linalg.lstsq(design, signal[:, usable], rcond=None)[0]
+        prediction[:, usable] = design @ weights
+        result["+".join(subset)] = population_r2(signal[test], prediction[test], noise)
+    return result
+
+
+def oracle_r2(
+    features: Mapping[str, np.ndarray],
+    measured: np.ndarray,
+    signal: np.ndarray,
+    test: np.ndarray,
+    noise: np.ndarray,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """R² of every subset's ridge with as many images, penalties and band weights known best.
+
+    The ridge is fitted to the measured responses of the training images; what it knows beyond an
+    honest fit is which of the candidates predicts the noiseless test responses best.
+
+    Parameters
+    ----------
+    features : {space: (image, feature)}
+    measured, signal : (image, voxel) with and without noise; voxels with NaN are NaN in the result
+    test : (image,) bool
+    noise : (voxel,) noise variance of the averaged test responses
+    """
+    usable = np.isfinite(measured).all(axis=0) & np.isfinite(signal).all(axis=0)
+    kernels = {space: _kernel(values, ~test) for space, values in features.items()}
+    result = {}
+    for subset in subsets(list(features)):
+        best = np.full(measured.shape[1], -np.inf)
+        for weights in _band_weights(len(subset), seed):
+            kernel = sum(w * kernels[space] for w, space in zip(weights, subset, strict=True))
+            for prediction in _ridge(kernel, measured[:, usable], ~test, test):
+                r2 = population_r2(signal[test][:, usable], prediction, noise[usable])
+                best[usable] = np.maximum(best[usable], r2)
+        result["+".join(subset)] = np.where(usable, best, np.nan)
+    return result
+
+
+def _kernel(features: np.ndarray, train: np.ndarray) -> np.ndarray:
+    mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
+    varies = deviation > 1e-6 * np.abs(mean)
+    scaled = (features[:, varies] - mean[varies]) / deviation[varies]
+    return scaled @ scaled.T / np.count_nonzero(varies)
+
+
+def _band_weights(n_bands: int, seed: int) -> np.ndarray:
+    if n_bands == 1:
+        return np.ones((1, 1))
+    draws = np.random.default_rng(seed).dirichlet(np.ones(n_bands), N_BAND_WEIGHTS)
+    return np.vstack([np.eye(n_bands), np.full(n_bands, 1 / n_bands), draws])
+
+
+def _ridge(
+    kernel: np.ndarray, measured: np.ndarray, train: np.ndarray, test: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Predictions (test image, voxel) for one penalty after the other."""
+    values, vectors = np.linalg.eigh(kernel[np.ix_(train, train)])
+    mean = measured[train].mean(axis=0)
+    rotated = vectors.T @ (measured[train] - mean)
+    across = kernel[np.ix_(test, train)] @ vectors
+    for alpha in ALPHAS:
+        yield (across / (np.maximum(values, 0) + alpha)) @ rotated + mean

@@ -1,0 +1,66 @@
+"""Is the planted variance found again?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+
+def compare(
+    perfect: Mapping[str, np.ndarray],
+    oracle: Mapping[str, np.ndarray],
+    recovered: Mapping[str, np.ndarray],
+    group: np.ndarray,
+) -> pd.DataFrame:
+    """Recovered against planted variance per voxel group and component.
+
+    Parameters
+    ----------
+    perfect, oracle, recovered : {component: (voxel,)}, the partitions of a perfect fit, of an
+        oracle ridge with as many images, and of the pipeline
+    group : (voxel,) names
+
+    Returns
+    -------
+    One row per group and component: means over the voxels that all three know, and the Spearman
+    correlation over these voxels of recovered with oracle (NaN for a constant)
+    """
+    rows = [
+        _row(name, component, group == name, *(t[component] for t in (perfect, oracle, recovered)))
+        for name in dict.fromkeys(group)
+        for component in recovered
+    ]
+    return pd.DataFrame(rows)
+
+
+def _row(
+    name: str, component: str, inside: np.ndarray, *values: Sequence[float]
+) -> dict[str, object]:
+    usable = inside & np.isfinite(values).all(axis=0)
+    perfect, oracle, recovered = (np.asarray(v)[usable] for v in values)
+    varies = len(oracle) > 2 and np.ptp(oracle) > 0 and np.ptp(recovered) > 0
+    return {
+        "group": name,
+        "component": component,
+        "perfect": perfect.mean() if len(perfect) else np.nan,
+        "oracle": oracle.mean() if len(oracle) else np.nan,
+        "recovered": recovered.mean() if len(recovered) else np.nan,
+        "spearman": scipy.stats.spearmanr(oracle, recovered).statistic if varies else np.nan,
+        "n_voxels": len(recovered),
+    }
+
+
+def false_positives(r: np.ndarray, n_images: int, level: float = 0.05) -> float:
+    """Share of voxels whose correlation is significant (one-sided, parametric).
+
+    Parameters
+    ----------
+    r : (voxel,) test correlations of voxels without signal; NaN are left out
+    n_images : number of test images
+    """
+    r = r[np.isfinite(r)]
+    t = r * np.sqrt((n_images - 2) / (1 - r**2))
+    return float((scipy.stats.t.sf(t, n_images - 2) < level).mean())

@@ -1,0 +1,114 @@
+"""The `simulation:` section of a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.settings import Name, Settings, Subject
+from pipeline.simulation.atlases import LABELS
+
+IMAGES_PER_SESSION = 250
+Proportion = Annotated[float, Field(ge=0, le=1)]
+
+
+class DrawnImages(Settings):
+    """Scenes that the simulator draws."""
+
+    source: Literal["drawn"]
+
+
+class Photographs(Settings):
+    """Photographs of the user: a folder, and a table with columns `file` and `caption` (one row per
+    caption), or `file` and `label` (captions are made of the label)."""
+
+    source: Literal["photographs"]
+    folder: Path
+    captions: Path
+
+
+class SimulatedSubject(Settings):
+    """A subject who completed the first `sessions` of the planned ones."""
+
+    sessions: int = Field(ge=1)
+    grid: tuple[int, int, int]
+    formats: list[Literal["hdf5", "nifti"]] = Field(default=["hdf5"], min_length=1)
+
+    @model_validator(mode="after")
+    def _axes_differ(self) -> SimulatedSubject:
+        # with equal axes a transposed volume would pass unnoticed
+        if len(set(self.grid)) != 3 or min(self.grid) < 8:
+            raise ValueError("`grid`: X, Y and Z must all differ and be at least 8")
+        return self
+
+
+class PlantedSpace(Settings):
+    """A feature space that drives voxels, computed by its library directly."""
+
+    library: Literal["open_clip", "torchvision", "transformers"]
+    architecture: str
+    stimulus: Literal["image", "captions"]
+    weights: str
+    seed: int | None = None
+
+
+class VoxelGroup(Settings):
+    """An ROI and the shares of its voxels' signal variance that planted spaces give."""
+
+    atlas: str
+    roi: str
+    proportions: dict[Name, Proportion]
+
+    @property
+    def name(self) -> str:
+        return f"{self.atlas}/{self.roi}"
+
+    @model_validator(mode="after")
+    def _known_and_complete(self) -> VoxelGroup:
+        if self.atlas not in LABELS or self.roi not in LABELS[self.atlas]:
+            raise ValueError(f"`{self.atlas}/{self.roi}` is not an ROI that is simulated")
+        if abs(sum(self.proportions.values()) - 1) > 1e-6:
+            raise ValueError(f"`proportions` of {self.atlas}/{self.roi} do not sum to 1")
+        return self
+
+
+class SimulationSettings(Settings):
+    """A simulated NSD: 750 trials a session, 250 planned images a session, three repeats each."""
+
+    seed: int
+    images: Annotated[DrawnImages | Photographs, Field(discriminator="source")]
+    planned_sessions: int = Field(ge=1, le=40)
+    shared_images: int = Field(ge=10)
+    captions_per_image: int = Field(ge=1)
+    components: int = Field(ge=1)
+    ncsnr: float = Field(gt=0)
+    subjects: dict[Subject, SimulatedSubject] = Field(min_length=1)
+    planted_spaces: dict[Name, PlantedSpace] = Field(min_length=1)
+    groups: list[VoxelGroup] = Field(min_length=1)
+
+    @property
+    def images_per_subject(self) -> int:
+        return IMAGES_PER_SESSION * self.planned_sessions
+
+    @property
+    def n_images(self) -> int:
+        """Images of all simulated subjects together."""
+        own = self.images_per_subject - self.shared_images
+        return self.shared_images + own * len(self.subjects)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SimulationSettings:
+        if self.shared_images >= self.images_per_subject:
+            raise ValueError("`shared_images` leaves no image to train on")
+        for name, subject in self.subjects.items():
+            if subject.sessions > self.planned_sessions:
+                raise ValueError(f"subjects.{name}.sessions exceeds `planned_sessions`")
+        for group in self.groups:
+            if unknown := sorted(set(group.proportions) - set(self.planted_spaces)):
+                raise ValueError(f"groups: {group.name} names unknown planted space {unknown[0]}")
+        names = [group.name for group in self.groups]
+        if len(set(names)) != len(names):
+            raise ValueError("groups: an ROI is listed twice")
+        return self

@@ -1,0 +1,276 @@
+"""Write a simulated NSD, and its truth beside it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.io
+from tqdm import tqdm
+
+from pipeline.errors import InputError
+from pipeline.simulation import coco, files
+from pipeline.simulation.atlases import LABELS
+from pipeline.simulation.brain import Brain, make_brain, mean_image, roi_volumes
+from pipeline.simulation.design import (
+    TRIALS,
+    Plan,
+    behaviour,
+    experiment_design,
+    image_table,
+    make_plan,
+    subject_number,
+)
+from pipeline.simulation.oracle import oracle_r2, perfect_r2
+from pipeline.simulation.photographs import read_photographs
+from pipeline.simulation.planting import (
+    INT16_PER_PERCENT,
+    Session,
+    Signal,
+    leading_components,
+    noise_ceiling_snr,
+    plant,
+    run_session,
+)
+from pipeline.simulation.scenes import Stimulus, draw_scene
+from pipeline.simulation.settings import Photographs, SimulationSettings, SimulatedSubject
+from pipeline.simulation.spaces import planted_features
+from pipeline.storage import make_provenance, write_json, write_result
+
+MARKER = "SIMULATED.json"
+SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
+# of nsdgeneral: voxels never covered, and voxels that the last session does not cover
+N_NEVER_VALID, N_INVALID_IN_LAST = 2, 4
+
+
+def simulate(settings: SimulationSettings, nsd_root: Path) -> dict[str, object]:
+    """Write the tree at `nsd_root` and the truth at `nsd_root`/../truth.
+
+    Both appear only when whole.
+
+    Returns
+    -------
+    A summary: numbers of images, sessions and voxels.
+
+    Raises
+    ------
+    InputError
+        `nsd_root` holds something that this simulator did not write.
+    """
+    truth_root = nsd_root.parent / "truth"
+    if nsd_root.exists() and not (nsd_root / MARKER).exists():
+        raise InputError(f"{nsd_root}: exists and is not a simulated tree; name another folder.")
+    building = nsd_root.with_name(f".{nsd_root.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    summary = _write_tree(settings, building / "nsd", building / "truth")
+    write_json(building / "nsd" / MARKER, summary)
+    for source, destination in (("truth", truth_root), ("nsd", nsd_root)):
+        shutil.rmtree(destination, ignore_errors=True)
+        (building / source).rename(destination)
+    building.rmdir()
+    return summary
+
+
+def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[str, object]:
+    generator = np.random.default_rng(settings.seed)
+    plan = make_plan(settings, generator)
+    table = coco.coco_table(settings.n_images, plan.shared - 1, generator)
+    stimuli = list(_stimuli(settings, plan, generator))
+    _write_experiment(root, settings, plan, table, stimuli, generator)
+    seen = _images_seen(settings, plan)
+    features = _features(settings, [stimuli[image] for image in seen])
+    components = {n: leading_components(f, settings.components) for n, f in features.items()}
+    voxels = {}
+    for name, subject in settings.subjects.items():
+        # each subject has a generator of its own: adding one leaves the others as they were
+        own = np.random.default_rng([settings.seed, subject_number(name)])
+        brain = make_brain(subject.grid, settings.groups, settings.seed)
+        _write_anatomy(root, name, brain, own)
+        signal = plant(brain, components, settings, own)
+        sessions = _run_sessions(plan, name, subject, brain, signal, seen, settings, own)
+        _write_sessions(root, name, subject, brain, plan, sessions)
+        completed = behaviour(plan, name, subject.sessions, own)
+        path = root / f"nsddata/ppdata/{name}/behav/responses.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        completed.to_csv(path, sep="\t", index=False, na_rep="NaN")
+        arrays = _truth(plan, name, seen, signal, features, components, sessions, settings)
+        provenance = make_provenance(
+            "simulation", settings.model_dump(mode="json"), {}, seed=settings.seed, simulated=True
+        )
+        write_result(truth / f"{name}.h5", arrays, provenance)
+        voxels[name] = len(signal.voxel)
+    return {"images": settings.n_images, "seed": settings.seed, "voxels": voxels}
+
+
+def _stimuli(
+    settings: SimulationSettings, plan: Plan, generator: np.random.Generator
+) -> Iterator[Stimulus]:
+    """Pictures of all images; the first seen has 6 captions and a line break in one of them."""
+    special = plan.shared[0] - 1
+    n_captions = [settings.captions_per_image] * settings.n_images
+    n_captions[special] = 6
+    if isinstance(settings.images, Photographs):
+        source = read_photographs(
+            settings.images, settings.n_images, settings.captions_per_image, generator
+        )
+    else:
+        source = (draw_scene(n, generator) for n in n_captions)
+    for row, stimulus in enumerate(tqdm(source, "images", settings.n_images, unit="image")):
+        if row == special:
+            stimulus.captions[0] = stimulus.captions[0].replace(" ", "\n", 1)
+            # this image has no instances, as some of COCO's
+            stimulus.objects.clear()
+        yield stimulus
+
+
+def _write_experiment(
+    root: Path,
+    settings: SimulationSettings,
+    plan: Plan,
+    table: pd.DataFrame,
+    stimuli: Sequence[Stimulus],
+    generator: np.random.Generator,
+) -> None:
+    experiments = root / "nsddata/experiments/nsd"
+    experiments.mkdir(parents=True)
+    scipy.io.savemat(experiments / "nsd_expdesign.mat", experiment_design(plan), format="5")
+    columns = table.drop(columns=["width", "height"])
+    image_table(plan, columns, settings, generator).to_csv(experiments / "nsd_stim_info_merged.csv")
+    stimulus_folder = root / "nsddata_stimuli/stimuli/nsd"
+    files.write_stimuli(
+        stimulus_folder / "nsd_stimuli.hdf5", (s.image for s in stimuli), len(stimuli)
+    )
+    for split in coco.SPLITS:
+        captions, instances = coco.annotations(split, table, stimuli)
+        folder = stimulus_folder / "annotations"
+        files.write_compact_json(folder / f"captions_{split}.json", captions)
+        files.write_compact_json(folder / f"instances_{split}.json", instances)
+
+
+def _images_seen(settings: SimulationSettings, plan: Plan) -> np.ndarray:
+    """(image,) sorted 0-based images that some subject saw: the only ones that need features."""
+    shown = [
+        plan.images_of_trials(name)[: subject.sessions * TRIALS]
+        for name, subject in settings.subjects.items()
+    ]
+    return np.unique(np.concatenate(shown))
+
+
+def _features(settings: SimulationSettings, stimuli: Sequence[Stimulus]) -> dict[str, np.ndarray]:
+    images = np.stack([stimulus.image for stimulus in stimuli])
+    captions = [stimulus.captions for stimulus in stimuli]
+    return {
+        name: planted_features(name, space, images, captions)
+        for name, space in settings.planted_spaces.items()
+    }
+
+
+def _write_anatomy(root: Path, subject: str, brain: Brain, generator: np.random.Generator) -> None:
+    functional = root / f"nsddata/ppdata/{subject}/{SPACE}"
+    files.write_nifti(functional / "brainmask.nii.gz", brain.brain.astype(np.int16))
+    files.write_nifti(functional / "mean.nii.gz", mean_image(brain, generator).astype(np.float32))
+    labels = {"nsdgeneral": ("nsdgeneral",), **LABELS}
+    for atlas, volume in roi_volumes(brain).items():
+        hemispheres = {"lh.": brain.left, "rh.": ~brain.left, "": np.ones_like(brain.left)}
+        for prefix, inside in hemispheres.items():
+            files.write_nifti(
+                functional / f"roi/{prefix}{atlas}.nii.gz",
+                np.where(inside, volume, -1).astype(np.float64),
+            )
+        label_folder = root / f"nsddata/freesurfer/{subject}/label"
+        files.write_colour_table(label_folder / f"{atlas}.mgz.ctab", labels[atlas])
+
+
+def _run_sessions(
+    plan: Plan,
+    name: str,
+    subject: SimulatedSubject,
+    brain: Brain,
+    signal: Signal,
+    seen: np.ndarray,
+    settings: SimulationSettings,
+    generator: np.random.Generator,
+) -> list[Session]:
+    spoilt = generator.choice(signal.voxel, N_NEVER_VALID + N_INVALID_IN_LAST, replace=False)
+    rows = np.searchsorted(seen, plan.images_of_trials(name)[: subject.sessions * TRIALS])
+    sessions = []
+    for number, trials in enumerate(rows.reshape(-1, TRIALS), start=1):
+        last = number == subject.sessions > 1
+        invalid = spoilt if last else spoilt[:N_NEVER_VALID]
+        sessions.append(run_session(brain, signal, trials, invalid, settings, generator))
+    return sessions
+
+
+def _write_sessions(
+    root: Path,
+    name: str,
+    subject: SimulatedSubject,
+    brain: Brain,
+    plan: Plan,
+    sessions: Sequence[Session],
+) -> None:
+    functional = root / f"nsddata/ppdata/{name}/{SPACE}"
+    folder = root / f"nsddata_betas/ppdata/{name}/{SPACE}/{BETAS}"
+    grid = subject.grid
+    for number, session in enumerate(tqdm(sessions, f"{name} sessions", unit="session"), start=1):
+        files.write_betas(folder, number, session.betas.reshape(-1, *grid), subject.formats)
+        valid = session.valid.reshape(grid).astype(np.int16)
+        files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", valid)
+    mean_valid = np.mean([session.valid for session in sessions], axis=0, dtype=np.float32)
+    files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid))
+    # ncsnr is of the betas as they can be read from the files
+    inside = np.flatnonzero(brain.brain)
+    betas = np.stack([session.betas[:, inside] for session in sessions]) / INT16_PER_PERCENT
+    images = plan.images_of_trials(name)[: len(sessions) * TRIALS].reshape(len(sessions), -1)
+    ncsnr = np.full(brain.brain.size, np.nan, dtype=np.float32)
+    ncsnr[inside] = noise_ceiling_snr(betas, images)
+    files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid))
+
+
+def _truth(
+    plan: Plan,
+    name: str,
+    seen: np.ndarray,
+    signal: Signal,
+    features: dict[str, np.ndarray],
+    components: dict[str, np.ndarray],
+    sessions: Sequence[Session],
+    settings: SimulationSettings,
+) -> dict[str, object]:
+    shown = plan.images_of_trials(name)[: len(sessions) * TRIALS]
+    images, counts = np.unique(shown, return_counts=True)
+    noisy = np.concatenate([session.noisy for session in sessions])
+    noiseless = np.concatenate([session.noiseless for session in sessions])
+    measured, clean = _average(noisy, shown, images), _average(noiseless, shown, images)
+    test = np.isin(images, plan.shared - 1)
+    single_trial_noise = (noisy - noiseless).var(axis=0)
+    noise = single_trial_noise * (1 / counts[test]).mean()
+    rows = np.searchsorted(seen, images)
+    own_features = {space: values[rows] for space, values in features.items()}
+    own_components = {space: values[rows] for space, values in components.items()}
+    perfect = perfect_r2(own_components, clean, test, noise)
+    oracle = oracle_r2(own_features, measured, clean, test, noise, settings.seed)
+    driven = signal.values.std(axis=0) > 0
+    return {
+        "voxel": signal.voxel,
+        "group": list(signal.group),
+        "nsd_id": images,
+        "signal": signal.values[rows].astype(np.float32),
+        "ncsnr": np.where(driven, settings.ncsnr, 0.0),
+        "noise_variance": np.full(len(driven), settings.ncsnr**-2),
+        "models": list(perfect),
+        **{f"weights/{space}": weights for space, weights in signal.weights.items()},
+        **{f"perfect_r2/{model}": values for model, values in perfect.items()},
+        **{f"oracle_r2/{model}": values for model, values in oracle.items()},
+    }
+
+
+def _average(trials: np.ndarray, shown: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Mean over each image's trials, NaN where one of them is invalid."""
+    row = np.searchsorted(images, shown)
+    total = np.zeros((len(images), trials.shape[1]))
+    np.add.at(total, row, trials)
+    return total / np.bincount(row)[:, None]

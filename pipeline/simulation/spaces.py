@@ -1,0 +1,96 @@
+"""Planting features, computed by calling each library directly.
+
+Nothing here goes through `features/`: an error there cannot hide in the simulated brain.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+import torchvision
+import transformers
+from PIL import Image
+from tqdm import tqdm
+
+from pipeline.simulation.settings import PlantedSpace
+
+BATCH = 32
+
+
+def planted_features(
+    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """Features (image, feature) float64 of one space.
+
+    Parameters
+    ----------
+    images : (image, 425, 425, 3) uint8
+    captions : the captions of each image
+    """
+    if space.seed is not None:
+        torch.manual_seed(space.seed)
+    compute = {
+        ("open_clip", "image"): _clip_images,
+        ("torchvision", "image"): _torchvision_images,
+        ("transformers", "captions"): _transformer_captions,
+    }[space.library, space.stimulus]
+    with torch.inference_mode():
+        return np.asarray(compute(name, space, images, captions), dtype=np.float64)
+
+
+def _clip_images(
+    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+) -> np.ndarray:
+    pretrained = {"untrained": None, "pretrained": "openai"}.get(space.weights, space.weights)
+    model, _, transform = open_clip.create_model_and_transforms(
+        space.architecture, pretrained=pretrained
+    )
+    model.eval()
+    return _in_batches(name, images, lambda batch: model.encode_image(_prepare(batch, transform)))
+
+
+def _torchvision_images(
+    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+) -> np.ndarray:
+    weights = torchvision.models.get_model_weights(space.architecture).IMAGENET1K_V1
+    chosen = weights if space.weights == "pretrained" else None
+    model = torchvision.models.get_model(space.architecture, weights=chosen).eval()
+    if space.architecture.startswith("resnet"):
+        model.fc = torch.nn.Identity()
+    else:
+        model.classifier = model.classifier[:-1]
+    return _in_batches(name, images, lambda batch: model(_prepare(batch, weights.transforms())))
+
+
+def _transformer_captions(
+    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+) -> np.ndarray:
+    source = space.weights
+    if source.startswith("package:"):
+        package, inside = source.removeprefix("package:").split("/", 1)
+        source = Path(importlib.util.find_spec(package).origin).parent / inside
+    elif source == "pretrained":
+        source = space.architecture
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    model = transformers.AutoModel.from_pretrained(source, dtype=torch.float32).eval()
+    rows = []
+    for texts in tqdm(captions, desc=f"planting {name}", unit="image"):
+        tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        states = model(**tokens).last_hidden_state
+        mask = tokens["attention_mask"][..., None]
+        rows.append(((states * mask).sum(1) / mask.sum(1)).mean(0).numpy())
+    return np.array(rows)
+
+
+def _in_batches(name: str, images: np.ndarray, compute: object) -> np.ndarray:
+    starts = tqdm(range(0, len(images), BATCH), desc=f"planting {name}", unit="batch")
+    return np.concatenate([compute(images[start : start + BATCH]).numpy() for start in starts])
+
+
+def _prepare(batch: np.ndarray, transform: object) -> torch.Tensor:
+    return torch.stack([transform(Image.fromarray(image)) for image in batch])
