@@ -123,11 +123,27 @@ def load_network(specification: Mapping[str, Any], device: str = "auto") -> Netw
     ValueError
         Unknown library or architecture, weights that cannot be found or do not fit.
     """
-    library = specification["library"]
+    check_specification(specification)
+    weights = _local_weights(specification)
+    return LOADERS[specification["library"]](specification, weights, choose_device(device))
+
+
+def check_specification(specification: Mapping[str, Any]) -> None:
+    """Check what can be known of a network without building it: its names and local weights.
+
+    Raises
+    ------
+    ValueError
+        As `load_network`.
+    """
+    library, architecture = specification["library"], specification["architecture"]
     if library not in LOADERS:
         raise ValueError(f"unknown library '{library}'. {_nearest(library, LOADERS)}")
-    weights = _local_weights(specification)
-    return LOADERS[library](specification, weights, choose_device(device))
+    if library in ARCHITECTURES and architecture not in (known := ARCHITECTURES[library]()):
+        raise ValueError(
+            f"{library} has no architecture '{architecture}'. {_nearest(architecture, known)}"
+        )
+    _local_weights(specification)
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -176,7 +192,6 @@ def _load_open_clip(
     specification: Mapping[str, Any], local: Path | None, device: torch.device
 ) -> Network:
     architecture, weights = specification["architecture"], specification["weights"]
-    _known_architecture("open_clip", architecture, open_clip.list_models())
     tag = specification.get("pretrained_tag") or "openai"
     if weights == "pretrained":
         tags = open_clip.list_pretrained_tags_by_model(architecture)
@@ -222,8 +237,6 @@ def _load_torchvision(
     specification: Mapping[str, Any], local: Path | None, device: torch.device
 ) -> Network:
     architecture, weights = specification["architecture"], specification["weights"]
-    models = torchvision.models.list_models(module=torchvision.models)
-    _known_architecture("torchvision", architecture, models)
     if specification["stimulus"] != "image":
         raise ValueError(f"{architecture}: torchvision networks see images, not captions")
     # the study's networks, and the preprocessing that every later version shares
@@ -297,6 +310,11 @@ LOADERS = {
     "torchvision": _load_torchvision,
     "transformers": _load_transformers,
 }
+# transformers has no list: a name there is a folder or a repository of its hub
+ARCHITECTURES: dict[str, Callable[[], list[str]]] = {
+    "open_clip": open_clip.list_models,
+    "torchvision": lambda: torchvision.models.list_models(module=torchvision.models),
+}
 
 
 def _seed(specification: Mapping[str, Any]) -> None:
@@ -315,14 +333,6 @@ def _weights_error(architecture: str, source: object, error: Exception) -> Value
         f"{architecture}: weights '{source}' could not be loaded ({reason}). Check the internet "
         "connection, or download them elsewhere and give their local path as `weights:`."
     )
-
-
-def _known_architecture(library: str, architecture: str, known: Iterable[str]) -> None:
-    known = list(known)
-    if architecture not in known:
-        raise ValueError(
-            f"{library} has no architecture '{architecture}'. {_nearest(architecture, known)}"
-        )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -36,7 +36,7 @@ from pipeline.simulation.planting import (
     run_session,
 )
 from pipeline.simulation.scenes import Stimulus, draw_scene
-from pipeline.simulation.settings import Photographs, SimulationSettings, SimulatedSubject
+from pipeline.simulation.settings import Photographs, SimulatedSubject, SimulationSettings
 from pipeline.simulation.spaces import planted_features
 from pipeline.storage import make_provenance, write_json, write_result
 
