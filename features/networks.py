@@ -72,10 +72,7 @@ class Network:
         ValueError
             Unknown layer or pooling, or features that are not finite.
         """
-        inputs = {
-            key: value.to(self.device, non_blocking=True)
-            for key, value in self.preprocess(stimuli).items()
-        }
+        inputs = {key: _move(value, self.device) for key, value in self.preprocess(stimuli).items()}
         with torch.inference_mode():
             activation = self._activation(inputs, layer)
             features = _pool(activation, pooling, inputs.get("attention_mask"))
@@ -210,7 +207,7 @@ def _load_open_clip(
             )
     except Exception as error:
         raise _weights_error(architecture, source, error) from error
-    module = module.eval().to(device)
+    module = _ready(module, device)
     common = {"name": _name(specification), "stimulus": specification["stimulus"]}
     if specification["stimulus"] == "image":
         return Network(
@@ -250,7 +247,7 @@ def _load_torchvision(
             module.load_state_dict(torch.load(local, map_location="cpu", weights_only=True))
     except Exception as error:
         raise _weights_error(architecture, local or published, error) from error
-    module = module.eval().to(device)
+    module = _ready(module, device)
     transform = published.transforms()
     return Network(
         name=_name(specification),
@@ -281,7 +278,7 @@ def _load_transformers(
             module = transformers.AutoModel.from_pretrained(source, dtype=torch.float32)
     except Exception as error:
         raise _weights_error(architecture, source, error) from error
-    module = module.eval().to(device)
+    module = _ready(module, device)
     limit = min(tokenizer.model_max_length, module.config.max_position_embeddings)
 
     def forward(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -340,6 +337,16 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     lowered = {entry.lower(): entry for entry in reversed(known)}
     near = difflib.get_close_matches(name.lower(), lowered, n=5, cutoff=0.4)
     return f"Near names: {', '.join(lowered[entry] for entry in near) or ', '.join(known[:10])}"
+
+
+def _ready(module: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """For evaluation on the device; channels last, in which convolutions run faster."""
+    return module.eval().to(device, memory_format=torch.channels_last)
+
+
+def _move(value: torch.Tensor, device: torch.device) -> torch.Tensor:
+    layout = torch.channels_last if value.ndim == 4 else torch.preserve_format
+    return value.to(device, memory_format=layout)
 
 
 def _first_tensor(output: Any) -> torch.Tensor:

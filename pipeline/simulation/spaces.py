@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from pipeline.simulation.settings import PlantedSpace
 
-BATCH = 32
+BATCH = 8
 
 
 def planted_features(

@@ -20,6 +20,7 @@ from pipeline.storage import (
     Result,
     make_provenance,
     positions,
+    read_provenance,
     read_result,
     read_table,
     write_result,
@@ -100,6 +101,9 @@ def _provenance(
         {
             "subject": subject,
             "spaces": list(spaces),
+            "untrained_spaces": [
+                name for name, path in spaces.items() if read_provenance(path)["untrained"]
+            ],
             "n_train": int(np.count_nonzero(~test)),
             "n_test": int(np.count_nonzero(test)),
             **arguments.configuration,

@@ -28,7 +28,11 @@ def main() -> None:
         **{f"component/{name}": v.astype(np.float32) for name, v in components.items()},
     }
     fitted = encoding.provenance["configuration"]
-    configuration = {"spaces": arguments.spaces, "subject": fitted["subject"]}
+    configuration = {
+        "spaces": arguments.spaces,
+        "subject": fitted["subject"],
+        "untrained_spaces": fitted["untrained_spaces"],
+    }
     inputs = {"encoding": arguments.encoding}
     write_result(
         arguments.out, arrays, make_provenance("partition_variance", configuration, inputs)

@@ -1,0 +1,64 @@
+TABLES = [f"{RESULTS}/tables/{name}.tsv" for name in ("correlations", "partitions", "best_voxels")]
+VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
+
+
+rule tables:
+    input:
+        TABLES,
+
+
+rule validation:
+    input:
+        VALIDATION if SIMULATED else [],
+
+
+rule write_tables:
+    input:
+        rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
+        encoding=rules.encoding.input,
+        partitions=rules.partitions.input,
+    output:
+        TABLES,
+    log:
+        f"{RESULTS}/logs/write_tables.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_tables.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        directory=f"{RESULTS}/tables",
+        code=code_version("pipeline.stages.write_tables"),
+    shell:
+        "python -m pipeline.stages.write_tables --rois {input.rois:q}"
+        " --encoding {input.encoding:q} --partitions {input.partitions:q}"
+        " --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+
+
+if SIMULATED:
+
+    rule validate_recovery:
+        input:
+            truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
+            encoding=rules.encoding.input,
+            partitions=rules.partitions.input,
+        output:
+            VALIDATION,
+        log:
+            f"{RESULTS}/logs/validate_recovery.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/validate_recovery.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=2000,
+            runtime=30,
+        params:
+            directory=f"{RESULTS}/validation",
+            code=code_version("pipeline.stages.validate_recovery"),
+        shell:
+            "python -m pipeline.stages.validate_recovery --truth {input.truth:q}"
+            " --encoding {input.encoding:q} --partitions {input.partitions:q}"
+            " --out-directory {params.directory:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,91 @@
+"""Compare the variance that was planted in a simulated NSD with what the pipeline recovered."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from encoding.partition import model_name, partition_variance, subsets
+from pipeline.errors import run_stage
+from pipeline.simulation.brain import NO_SIGNAL
+from pipeline.simulation.recovery import compare, false_positives
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    positions,
+    read_result,
+    write_table,
+)
+from pipeline.tables.columns import COLUMNS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--truth", required=True, nargs="+", type=Path)
+    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
+    parser.add_argument("--partitions", required=True, nargs="*", type=Path)
+    parser.add_argument("--out-directory", required=True, type=Path)
+    arguments = parser.parse_args()
+    truths = {path.stem: read_result(path) for path in arguments.truth}
+    recovery = [_recovery(path, truths) for path in arguments.partitions]
+    null = [row for path in arguments.encoding for row in _false_positives(path, truths)]
+    inputs = [*arguments.truth, *arguments.encoding, *arguments.partitions]
+    provenance = make_provenance(
+        "validate_recovery", {}, {f"{path.parent.name}/{path.stem}": path for path in inputs}
+    )
+    for name, frame in {
+        "recovery": pd.concat([frame for frame in recovery if frame is not None]),
+        "null_voxels": pd.DataFrame(null).drop_duplicates(["subject", "model"]),
+    }.items():
+        write_table(arguments.out_directory / f"{name}.tsv", frame, COLUMNS, provenance)
+
+
+def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
+    """Planted and recovered partition; None for a contrast of spaces that were not planted."""
+    partition = read_result(path)
+    settings = partition.provenance["configuration"]
+    spaces, subject = settings["spaces"], settings["subject"]
+    truth = truths[subject]
+    planted = {frozenset(model.split("+")): model for model in truth["models"].tolist()}
+    if not all(frozenset(subset) in planted for subset in subsets(spaces)):
+        return None
+    rows = positions(truth["voxel"], partition["voxel"], truth.path, str(path))
+    kinds = {}
+    for kind in ("perfect", "oracle"):
+        r2 = {
+            model_name(subset): truth[f"{kind}_r2/{planted[frozenset(subset)]}"][rows]
+            for subset in subsets(spaces)
+        }
+        kinds[kind] = partition_variance(r2, spaces)
+    recovered = {component: partition[f"component/{component}"] for component in kinds["oracle"]}
+    frame = compare(kinds["perfect"], kinds["oracle"], recovered, truth["group"][rows])
+    return frame.assign(subject=subject, contrast=path.stem)
+
+
+def _false_positives(path: Path, truths: dict[str, Result]) -> list[dict[str, object]]:
+    encoding = read_result(path)
+    subject = encoding.provenance["configuration"]["subject"]
+    truth = truths[subject]
+    rows = positions(truth["voxel"], encoding["voxel"], truth.path, str(path))
+    null = truth["group"][rows] == NO_SIGNAL
+    n_images = len(encoding["test_nsd_id"])
+    found = []
+    for model in encoding["models"].tolist():
+        r = encoding[f"{model}/r"][null]
+        found.append(
+            {
+                "subject": subject,
+                "model": model,
+                "false_positives": false_positives(r, n_images),
+                "mean_r": float(np.nanmean(r)),
+                "n_voxels": int(np.count_nonzero(np.isfinite(r))),
+            }
+        )
+    return found
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,37 @@
+"""What every column of the result tables means: used by sidecars and report alike."""
+
+from __future__ import annotations
+
+COLUMNS = {
+    "subject": "NSD subject",
+    "model": "encoding model: its feature spaces, joined by +",
+    "contrast": "contrast whose variance is partitioned",
+    "component": "feature space alone: its unique variance; spaces joined by &: variance that "
+    "exactly these share; 'joint': R² of the model of all spaces",
+    "atlas": "NSD's ROI collection, or 'all'",
+    "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
+    "weights": "pretrained, or the networks of the row whose weights are untrained",
+    "data": "measured, or simulated",
+    "n_voxels": "voxels in the row's means",
+    "n_excluded": "voxels left out: invalid in a session, or without variance",
+    "mean_r": "mean over voxels of the test correlation (Pearson)",
+    "median_r": "median over voxels of the test correlation",
+    "mean_r2": "mean over voxels of the test R², signed",
+    "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
+    "of the actual test images)",
+    "mean_variance": "mean over voxels of the component (test R²), signed",
+    "median_variance": "median over voxels of the component",
+    "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",
+    "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
+    "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
+    "best_voxel": "C-order index of the voxel with the largest test correlation",
+    "best_voxel_rois": "ROIs of that voxel",
+    "best_voxel_ceiling": "noise ceiling of that voxel",
+    "group": "voxel group of the simulation",
+    "perfect": "planted variance: the partition that a perfect fit would find",
+    "oracle": "the partition of a ridge with as many images that knows the best penalties",
+    "recovered": "the partition that this pipeline found",
+    "spearman": "rank correlation over voxels of recovered with oracle",
+    "false_positives": "share of voxels without signal whose test correlation is significant "
+    "at 5 %, one-sided",
+}

@@ -1,0 +1,107 @@
+"""Voxels to tables: per ROI, per model, per component."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from encoding.partition import MODEL_SEPARATOR
+from pipeline.storage import Result
+
+
+def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    """{(atlas, roi): (voxel,) bool}, first ('all', 'all'); hemispheres taken together."""
+    members = {("all", "all"): np.ones(len(voxel), dtype=bool)}
+    for key, rows in rois.groupby(["atlas", "roi"], sort=False):
+        members[key] = np.isin(voxel, rows["voxel"])
+    return members
+
+
+def correlation_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """One row per model and ROI of an encoding result."""
+    for model in result["models"].tolist():
+        r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
+        for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+            usable = inside & np.isfinite(r) & np.isfinite(r2)
+            yield {
+                "subject": _subject(result),
+                "model": model,
+                "atlas": atlas,
+                "roi": roi,
+                **_counts(inside, usable),
+                "mean_r": _statistic(np.mean, r[usable]),
+                "median_r": _statistic(np.median, r[usable]),
+                "mean_r2": _statistic(np.mean, r2[usable]),
+                "mean_ceiling": _statistic(np.mean, result["noise_ceiling"][usable]),
+                **_source(result, model.split(MODEL_SEPARATOR)),
+            }
+
+
+def partition_rows(result: Result, rois: pd.DataFrame, name: str) -> Iterator[dict[str, object]]:
+    """One row per component and ROI of a partition; `joint` is R² of all spaces together."""
+    spaces = result.provenance["configuration"]["spaces"]
+    components = {
+        key.removeprefix("component/"): values
+        for key, values in result.arrays.items()
+        if key.startswith("component/")
+    }
+    components["joint"] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+        usable = inside & np.isfinite(list(components.values())).all(axis=0)
+        for component, values in components.items():
+            yield {
+                "subject": _subject(result),
+                "contrast": name,
+                "component": component,
+                "atlas": atlas,
+                "roi": roi,
+                **_counts(inside, usable),
+                "mean_variance": _statistic(np.mean, values[usable]),
+                "median_variance": _statistic(np.median, values[usable]),
+                **_source(result, spaces),
+            }
+
+
+def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
+    """The best voxels' r and R² of one model."""
+    r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
+    usable = np.isfinite(r) & np.isfinite(r2)
+    best = int(np.argmax(np.where(usable, r, -np.inf)))
+    voxel = int(result["voxel"][best])
+    names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
+    return {
+        "subject": _subject(result),
+        "model": model,
+        "best_r": _statistic(np.max, r[usable]),
+        "best_r2": _statistic(np.max, r2[usable]),
+        "r_of_99th_percentile": _statistic(lambda values: np.percentile(values, 99), r[usable]),
+        "best_voxel": voxel,
+        "best_voxel_rois": ", ".join(names) or "none",
+        "best_voxel_ceiling": float(result["noise_ceiling"][best]),
+        **_counts(np.ones(len(r), dtype=bool), usable),
+        **_source(result, model.split(MODEL_SEPARATOR)),
+    }
+
+
+def _statistic(function: object, values: np.ndarray) -> float:
+    return float(function(values.astype(np.float64))) if len(values) else np.nan
+
+
+def _counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
+    n_voxels = int(np.count_nonzero(usable))
+    return {"n_voxels": n_voxels, "n_excluded": int(np.count_nonzero(inside)) - n_voxels}
+
+
+def _subject(result: Result) -> str:
+    return result.provenance["configuration"]["subject"]
+
+
+def _source(result: Result, spaces: list[str]) -> Mapping[str, str]:
+    untrained = result.provenance["configuration"]["untrained_spaces"]
+    named = [space for space in spaces if space in untrained]
+    return {
+        "weights": f"untrained: {', '.join(named)}" if named else "pretrained",
+        "data": "simulated" if result.provenance["simulated"] else "measured",
+    }
