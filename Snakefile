@@ -21,9 +21,6 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
-report: "pipeline/report/workflow.rst"
-
-
 include: "pipeline/rules/common.smk"
 include: "pipeline/rules/data.smk"
 include: "pipeline/rules/features.smk"

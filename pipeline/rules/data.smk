@@ -16,7 +16,9 @@ if SIMULATED:
     rule simulate_nsd:
         output:
             done=SIMULATION,
-            truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.simulation.subjects),
+            truth=expand(
+                f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.simulation.subjects
+            ),
         log:
             f"{RESULTS}/logs/simulate_nsd.log",
         benchmark:

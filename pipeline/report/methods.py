@@ -1,0 +1,36 @@
+"""The methods paragraph, with the parameters that were really used."""
+
+from __future__ import annotations
+
+from pipeline.configuration import Configuration
+
+
+def methods_paragraphs(study: Configuration) -> list[str]:
+    """Sentences for a paper, from the configuration."""
+    responses, encoding = study.responses, study.encoding
+    networks = "; ".join(
+        f"{space}: {study.networks[settings.network].library} "
+        f"{study.networks[settings.network].architecture}, layer {settings.layer}"
+        + (f", pooled by {settings.pooling}" if settings.pooling else "")
+        + f", weights {study.networks[settings.network].weights}"
+        for space, settings in study.feature_spaces.items()
+        if space in study.used_spaces
+    )
+    return [
+        f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022, Nat "
+        f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were z-scored "
+        "within session and averaged over the repeats of each image. Voxels that a session did not "
+        "cover are NaN and left out. Noise ceilings follow the NSD Data Manual, for the repeats of "
+        "the actual test images.",
+        f"Features. {networks}. Captions are averaged per image.",
+        f"Encoding models. Images shared by all subjects test, all others train. Features were "
+        f"z-scored on training images and every feature space scaled to the same total variance. "
+        f"Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; himalaya) "
+        f"picked for every voxel one of {encoding.alphas.number} penalties between "
+        f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g} and, for joint models, "
+        f"one of {encoding.band_weight_samples} band weightings, by {study.splits.folds}-fold "
+        "cross-validation on training images.",
+        "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
+        "images; shared variance follows by commonality analysis. Values are signed and components sum to "
+        "R² of the joint model.",
+    ]

@@ -1,0 +1,230 @@
+"""The report: one page that holds its figures and tables, and opens without internet."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from nilearn import plotting
+from tqdm import tqdm
+
+from encoding.partition import MODEL_SEPARATOR
+from pipeline.configuration import Configuration
+from pipeline.maps.volume import bids_label
+from pipeline.report import figures
+from pipeline.report.methods import methods_paragraphs
+from pipeline.storage import Result
+from pipeline.tables.columns import COLUMNS
+
+TEMPLATES = Path(__file__).parent
+TABLE_TITLES = {
+    "best_voxels": "Best voxels per model",
+    "correlations": "Correlations per ROI and model",
+    "partitions": "Variance partitions per ROI and contrast",
+}
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the report shows.
+
+    Attributes
+    ----------
+    maps : {subject: folder of its maps}
+    backgrounds : {subject: mean functional image}
+    tables, validation : {name: table}; validation is empty for measured data
+    partitions : {contrast: results of all subjects}
+    provenance : of the tables
+    """
+
+    study: Configuration
+    maps: dict[str, Path]
+    backgrounds: dict[str, Path]
+    tables: dict[str, pd.DataFrame]
+    validation: dict[str, pd.DataFrame]
+    partitions: dict[str, list[Result]]
+    provenance: dict[str, Any]
+
+
+def write_report(inputs: ReportInputs, directory: Path) -> None:
+    """Write index.html and the interactive views it links to."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "views").mkdir(exist_ok=True)
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    study = inputs.study
+    single = _single_models(inputs)
+    rois = inputs.tables["correlations"].query("model in @study.models")
+    page = environment.get_template("page.html.j2").render(
+        study=study.study,
+        models=study.models,
+        banners=banners(inputs.provenance),
+        cards=_cards(inputs.tables["best_voxels"].query("model in @study.models")),
+        roi_correlations=figures.data_uri(
+            figures.roi_bars(rois, "model", "mean_r", "mean test correlation")
+        ),
+        subjects=[
+            _subject(inputs, name, directory, single) for name in tqdm(inputs.maps, "report")
+        ],
+        contrasts=[_contrast(inputs, name) for name in inputs.partitions],
+        validation=_validation(inputs.validation),
+        tables=[
+            {"title": title, "html": html_table(inputs.tables[name])}
+            for name, title in TABLE_TITLES.items()
+        ],
+        methods=methods_paragraphs(study),
+        configuration=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
+        provenance=json.dumps(inputs.provenance, indent=2, sort_keys=True),
+    )
+    (directory / "index.html").write_text(page)
+
+
+def banners(provenance: dict[str, Any]) -> list[str]:
+    """What a reader must know before the first figure."""
+    texts = []
+    if provenance["simulated"]:
+        texts.append("Simulated data: no brain was measured. Responses have planted, known truth.")
+    if provenance["untrained"]:
+        names = ", ".join(provenance["untrained"])
+        texts.append(f"Untrained weights: {names}. They say nothing about the trained networks.")
+    return texts
+
+
+def html_table(table: pd.DataFrame) -> Markup:
+    """A sortable table, its heads explained."""
+    heads = "".join(
+        f'<th title="{html.escape(COLUMNS[name], quote=True)}">{html.escape(name)}</th>'
+        for name in table
+    )
+    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False))
+    return Markup(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, str):
+        text = html.escape(value, quote=True)
+        return f'<td class="text" data-value="{text}">{text}</td>'
+    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f'<td data-value="{value}">{"n/a" if shown == "nan" else shown}</td>'
+
+
+def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
+    rows = best.sort_values("best_r", ascending=False).groupby("model", sort=False).head(1)
+    return [
+        {
+            "value": f"r = {row.best_r:.2f}",
+            "label": f"{row.model}: best voxel ({row.subject}), R² {row.best_r2:.2f}; "
+            f"{row.weights.split(':')[0]}",
+        }
+        for row in rows.itertuples()
+    ]
+
+
+def _map(inputs: ReportInputs, subject: str, entities: str) -> Path:
+    space = inputs.study.responses.space
+    return inputs.maps[subject] / f"{subject}_space-{space}_{entities}_statmap.nii.gz"
+
+
+def _single_models(inputs: ReportInputs) -> dict[str, str]:
+    return {model: f"model-{bids_label(model)}_stat-r" for model in inputs.study.models}
+
+
+def _unique_maps(inputs: ReportInputs) -> dict[str, str]:
+    return {
+        f"{contrast}: {space}": f"contrast-{bids_label(contrast)}_component-{bids_label(space)}"
+        "_stat-unique"
+        for contrast, spaces in inputs.study.contrasts.items()
+        for space in spaces
+    }
+
+
+def _limit(inputs: ReportInputs, entities: Sequence[str]) -> float:
+    return figures.shared_limit([_map(inputs, s, e) for s in inputs.maps for e in entities])
+
+
+def _subject(
+    inputs: ReportInputs, subject: str, directory: Path, single: dict[str, str]
+) -> dict[str, Any]:
+    background, unique = inputs.backgrounds[subject], _unique_maps(inputs)
+    drawn = {}
+    for kind, maps, label in (
+        ("correlation_maps", single, "test correlation"),
+        ("unique_maps", unique, "unique variance (test R²)"),
+    ):
+        paths = {title: _map(inputs, subject, entities) for title, entities in maps.items()}
+        limit = _limit(inputs, list(maps.values())) if maps else 0.0
+        drawn[kind] = (
+            figures.data_uri(figures.brain_slices(paths, background, limit, label), "png")
+            if paths
+            else None
+        )
+    means = inputs.tables["correlations"].query("subject == @subject and roi == 'all'")
+    means = means[means["model"].isin(inputs.study.models)].set_index("model")["mean_r"]
+    best = means.idxmax()
+    views = {f"test correlation, {best}": single[best], **unique}
+    links = []
+    for title, entities in views.items():
+        limit = _limit(
+            inputs, list(single.values() if entities in single.values() else unique.values())
+        )
+        view = plotting.view_img(
+            figures.viewable(_map(inputs, subject, entities)),
+            bg_img=str(background),
+            threshold=1e-6,
+            vmax=limit,
+            cmap=figures.SIGNED_MAP,
+            title=f"{subject}: {title}",
+            black_bg=False,
+        )
+        file = f"views/{subject}_{entities}.html"
+        view.save_as_html(str(directory / file))
+        links.append({"file": file, "title": title, "page": view.get_standalone()})
+    return {
+        "name": subject,
+        **drawn,
+        "view": links[0]["page"],
+        "view_title": links[0]["title"],
+        "links": links[1:],
+    }
+
+
+def _contrast(inputs: ReportInputs, name: str) -> dict[str, Any]:
+    spaces = inputs.study.contrasts[name]
+    table = inputs.tables["partitions"].query("contrast == @name and component != 'joint'")
+    results = inputs.partitions[name]
+    stacked = {
+        model: np.concatenate([result[f"r2/{model}"] for result in results])
+        for model in (*spaces, MODEL_SEPARATOR.join(spaces))
+    }
+    joint = stacked[MODEL_SEPARATOR.join(spaces)]
+    parts = np.max([stacked[space] for space in spaces], axis=0)
+    return {
+        "name": name,
+        "spaces": spaces,
+        "bars": figures.data_uri(
+            figures.roi_bars(table, "component", "mean_variance", "mean variance (test R²)")
+        ),
+        "scatter": figures.data_uri(
+            figures.model_scatter(stacked[spaces[0]], stacked[spaces[1]], (spaces[0], spaces[1]))
+        ),
+        "joint_below": int(np.count_nonzero(joint < parts)),
+        "n_voxels": int(np.count_nonzero(np.isfinite(joint))),
+    }
+
+
+def _validation(tables: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
+    if not tables:
+        return None
+    return {
+        "figure": figures.data_uri(figures.recovery_scatter(tables["recovery"])),
+        "recovery": html_table(tables["recovery"]),
+        "null_voxels": html_table(tables["null_voxels"]),
+    }
