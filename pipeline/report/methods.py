@@ -18,8 +18,8 @@ def methods_paragraphs(study: Configuration) -> list[str]:
     )
     return [
         f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022, Nat "
-        f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were z-scored "
-        "within session and averaged over the repeats of each image. Voxels that a session did not "
+        f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were "
+        "z-scored within session and averaged over the repeats of each image. Voxels that a session did not "
         "cover are NaN and left out. Noise ceilings follow the NSD Data Manual, for the repeats of "
         "the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
@@ -31,6 +31,6 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"one of {encoding.band_weight_samples} band weightings, by {study.splits.folds}-fold "
         "cross-validation on training images.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
-        "images; shared variance follows by commonality analysis. Values are signed and components sum to "
-        "R² of the joint model.",
+        "images; shared variance follows by commonality analysis. Values are signed and components "
+        "sum to R² of the joint model.",
     ]

@@ -1,0 +1,90 @@
+"""One small study, run whole by the real workflow, that many tests look at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = ROOT / "tests/tiny.yaml"
+
+
+@dataclass
+class Study:
+    """A folder in which the workflow was run."""
+
+    directory: Path
+    configuration: Path
+
+    @property
+    def nsd(self) -> Path:
+        return self.directory / "data/tiny/nsd"
+
+    @property
+    def results(self) -> Path:
+        return self.directory / "results/tiny"
+
+    def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the workflow as a user does; on failure show what it said."""
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, env=ENVIRON)
+        if check and done.returncode != 0:
+            pytest.fail(
+                f"snakemake {' '.join(arguments)}:\n{done.stdout[-4000:]}{done.stderr[-6000:]}"
+            )
+        return done
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            *(
+                str(Path(sys.executable).parent / "snakemake"),
+                "--snakefile",
+                str(ROOT / "Snakefile"),
+            ),
+            *("--directory", str(self.directory), "--configfile", str(self.configuration)),
+            *("--cores", "2", "--rerun-incomplete", *arguments),
+        ]
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Which jobs a run would start: {rule: number}."""
+        text = self.snakemake("--dry-run", *arguments).stdout
+        if "Job stats:" not in text:
+            return {}
+        lines = text.split("Job stats:")[-1].split("\n\n")[0].splitlines()[3:]
+        counts = {line.split()[0]: int(line.split()[1]) for line in lines if line.strip()}
+        return {rule: n for rule, n in counts.items() if rule not in ("all", "total")}
+
+    def edit(self, change: object) -> None:
+        """Change the study's configuration by a function of the loaded YAML."""
+        values = yaml.safe_load(self.configuration.read_text())
+        change(values)
+        self.configuration.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+ENVIRON = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "HF_HUB_OFFLINE": "1",
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_values() -> dict:
+    """The small study's configuration as plain values."""
+    return yaml.safe_load(TINY.read_text())
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The small study after `snakemake` has run it to the end."""
+    directory = tmp_path_factory.mktemp("study")
+    configuration = directory / "tiny.yaml"
+    configuration.write_text(TINY.read_text())
+    study = Study(directory, configuration)
+    study.snakemake()
+    return study

@@ -1,0 +1,82 @@
+"""The houses stand apart, and dependencies are declared once."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from pipeline.code_version import code_version, imported_files
+
+WALLS = {"features": {"encoding", "pipeline"}, "encoding": {"features", "pipeline"}}
+
+
+def imported_packages(source: str) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("house", WALLS)
+def test_libraries_import_neither_each_other_nor_the_pipeline(house):
+    sources = list((ROOT / house).rglob("*.py"))
+    assert len(sources) > 1
+    for path in sources:
+        assert not imported_packages(path.read_text()) & WALLS[house], path
+
+
+def test_a_forbidden_import_would_be_seen():
+    assert imported_packages("from encoding.scores import r2_score") == {"encoding"}
+
+
+def test_the_simulator_computes_its_features_without_the_features_house():
+    for path in (ROOT / "pipeline/simulation").rglob("*.py"):
+        assert "features" not in imported_packages(path.read_text()), path
+        assert "encoding" not in imported_packages(path.read_text()), path
+
+
+def test_environment_installs_the_project_and_declares_nothing_itself():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    names = [d for d in environment["dependencies"] if isinstance(d, str)]
+    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
+    assert {name.split("=")[0] for name in names} == {"python", "pip"}
+    assert len(pip) == 1
+    assert pip[0].startswith("--editable .")
+
+
+def test_tested_versions_are_of_declared_packages():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    names = {requirement.split(">")[0] for requirement in declared}
+    lines = (ROOT / "config/constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0] for line in lines if "==" in line}
+    assert pinned <= names
+
+
+def test_code_version_follows_imports_and_content(tmp_path):
+    (tmp_path / "encoding").mkdir()
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "encoding/scores.py").write_text("x = 1\n")
+    (tmp_path / "encoding/other.py").write_text("y = 1\n")
+    (tmp_path / "pipeline/fit.py").write_text("from encoding.scores import x\n")
+    before = code_version("pipeline.fit", tmp_path)
+    (tmp_path / "encoding/other.py").write_text("y = 2\n")
+    assert code_version("pipeline.fit", tmp_path) == before
+    (tmp_path / "encoding/scores.py").write_text("x = 2\n")
+    assert code_version("pipeline.fit", tmp_path) != before
+
+
+def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():
+    used = {
+        path.relative_to(ROOT).as_posix()
+        for path in imported_files("pipeline.stages.fit_encoding_models")
+    }
+    assert "encoding/banded_ridge.py" in used
+    assert not {name for name in used if name.startswith(("features/", "pipeline/report/"))}

@@ -1,0 +1,271 @@
+"""The statistics: against closed forms, scikit-learn and scipy, and simulated data."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+import sklearn.metrics
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from encoding import banded_ridge
+from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
+from encoding.noise_ceiling import noise_ceiling
+from encoding.partition import model_name, partition_variance, subsets
+from encoding.preparation import FeatureScaling
+from encoding.scores import correlation_score, r2_score
+from encoding.splits import inner_folds
+
+ALPHAS = np.logspace(-3, 4, 8)
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(0)
+
+
+def simulated(generator, n_images, widths, n_voxels=12, noise=1.0):
+    bands = {f"band{i}": generator.normal(size=(n_images, p)) for i, p in enumerate(widths)}
+    signal = sum(x @ generator.normal(size=(x.shape[1], n_voxels)) for x in bands.values())
+    signal /= signal.std(axis=0)
+    return bands, signal + noise * generator.normal(size=signal.shape) + 3
+
+
+# ---- splits and preparation
+
+
+@given(st.integers(2, 9), st.integers(0, 200), st.integers(0, 5))
+def test_folds_are_balanced_and_seeded(n_folds, extra, seed):
+    folds = inner_folds(n_folds + extra, n_folds, seed)
+    sizes = np.bincount(folds, minlength=n_folds)
+    assert len(sizes) == n_folds
+    assert sizes.max() - sizes.min() <= 1
+    assert np.array_equal(folds, inner_folds(n_folds + extra, n_folds, seed))
+
+
+def test_more_folds_than_images_is_an_error():
+    with pytest.raises(ValueError, match="5 folds cannot be made of 3"):
+        inner_folds(3, 5, 0)
+
+
+def test_scaling_sees_training_images_only_and_gives_unit_mean_gram_diagonal(generator):
+    training, test = generator.normal(3, 5, (40, 7)), generator.normal(size=(10, 7))
+    training[:, 2] = 4.0
+    scaling = FeatureScaling.fit(training)
+    scaled = scaling.transform(training)
+    assert np.einsum("ij,ij->i", scaled, scaled).mean() == pytest.approx(1, rel=1e-5)
+    assert not scaled[:, 2].any()
+    assert np.allclose(
+        scaling.transform(test)[:, 0],
+        (test[:, 0] - training[:, 0].mean()) / training[:, 0].std() / np.sqrt(6),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [(np.nan, "NaN"), (1.0, "every feature is constant")]
+)
+def test_unusable_features_are_an_error(values, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureScaling.fit(np.full((5, 3), values))
+
+
+# ---- scores
+
+
+def test_scores_equal_scipy_and_scikit_learn(generator):
+    y, prediction = generator.normal(size=(2, 30, 4))
+    for voxel in range(4):
+        expected = scipy.stats.pearsonr(y[:, voxel], prediction[:, voxel]).statistic
+        assert correlation_score(y, prediction)[voxel] == pytest.approx(expected)
+        expected = sklearn.metrics.r2_score(y[:, voxel], prediction[:, voxel])
+        assert r2_score(y, prediction)[voxel] == pytest.approx(expected)
+
+
+def test_scores_are_signed_and_nan_for_voxels_without_variance(generator):
+    y = generator.normal(size=(30, 2))
+    y[:, 1] = 2.0
+    assert r2_score(y, -3 * y)[0] < -1
+    assert correlation_score(y, -3 * y)[0] == pytest.approx(-1)
+    assert np.isnan(r2_score(y, y)[1])
+    assert np.isnan(correlation_score(y, y)[1])
+
+
+def test_images_that_a_voxel_lacks_are_left_out_of_its_score(generator):
+    y, prediction = generator.normal(size=(2, 30, 1))
+    y[:5] = np.nan
+    assert r2_score(y, prediction) == pytest.approx(r2_score(y[5:], prediction[5:]))
+    assert correlation_score(y, prediction) == pytest.approx(
+        correlation_score(y[5:], prediction[5:])
+    )
+
+
+# ---- noise ceiling
+
+
+def test_noise_ceiling_is_the_manuals_formula_for_mixed_repeats():
+    repeats = np.array([3] * 6 + [2] * 3 + [1])
+    expected = 0.25 / (0.25 + (6 / 3 + 3 / 2 + 1) / 10)
+    assert noise_ceiling(np.array([0.5]), repeats) == pytest.approx(expected)
+
+
+def test_noise_ceiling_counts_only_images_that_a_voxel_has():
+    repeats = np.array([[3, 3], [3, 0], [0, 0]])
+    assert noise_ceiling(np.array([1.0, 1.0]), repeats) == pytest.approx([0.75, 0.75])
+    assert np.isnan(noise_ceiling(np.array([1.0]), np.array([0, 0])))
+    assert np.isnan(noise_ceiling(np.array([np.nan]), np.array([3])))
+
+
+def test_noise_ceiling_is_what_a_perfect_model_reaches(generator):
+    ncsnr, repeats = 0.8, np.array([3, 2, 1, 3] * 5000)
+    signal = ncsnr * generator.normal(size=len(repeats))
+    measured = signal + generator.normal(size=len(repeats)) / np.sqrt(repeats)
+    reached = r2_score(measured[:, None], signal[:, None])[0]
+    assert noise_ceiling(np.array([ncsnr]), repeats)[0] == pytest.approx(reached, abs=0.01)
+
+
+# ---- partition
+
+
+@given(st.integers(1, 4), st.integers(0, 1000))
+def test_components_sum_to_the_joint_model_and_unique_is_what_is_lost_without(n_spaces, seed):
+    generator = np.random.default_rng(seed)
+    spaces = list("ABCD")[:n_spaces]
+    r2 = {model_name(s): generator.normal(size=3) for s in subsets(spaces)}
+    components = partition_variance(r2, spaces)
+    assert np.allclose(sum(components.values()), r2[model_name(spaces)])
+    for space in spaces:
+        rest = [other for other in spaces if other != space]
+        without = r2[model_name(rest)] if rest else 0
+        assert np.allclose(components[space], r2[model_name(spaces)] - without)
+
+
+def test_components_of_orthogonal_sets_are_the_sets():
+    """Variance as a measure: each region of the Venn diagram comes back."""
+    spaces = ["A", "B", "C"]
+    regions = {s: float(i + 1) for i, s in enumerate(subsets(spaces))}
+    r2 = {
+        model_name(model): np.array(
+            [sum(v for region, v in regions.items() if set(region) & set(model))]
+        )
+        for model in subsets(spaces)
+    }
+    components = partition_variance(r2, spaces)
+    assert {k: v[0] for k, v in components.items()} == pytest.approx(
+        {"&".join(region): value for region, value in regions.items()}
+    )
+
+
+def test_a_missing_subset_is_named():
+    with pytest.raises(ValueError, match=r"no R² of A\+B"):
+        partition_variance({"A": np.zeros(1), "B": np.zeros(1)}, ["A", "B"])
+
+
+# ---- banded ridge
+
+
+@given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 2000))
+def test_band_weights_are_on_the_simplex_and_never_zero(n_bands, n_samples, seed):
+    weights = draw_band_weights(n_bands, n_samples, seed)
+    assert weights.shape == (n_samples, n_bands)
+    assert np.allclose(weights.sum(axis=1), 1)
+    assert weights.astype(np.float32).min() > 0
+    assert np.allclose(weights[0], 1 / n_bands)
+
+
+@pytest.mark.parametrize("widths", [(12, 7), (70, 50)], ids=["primal", "dual"])
+def test_the_fit_is_the_ridge_of_its_own_penalty_and_band_weights(generator, widths):
+    bands, y = simulated(generator, 60, widths)
+    fit = fit_banded_ridge(bands, y, inner_folds(60, 4, 0), ALPHAS, draw_band_weights(2, 6, 0))
+    for voxel in range(y.shape[1]):
+        scale = np.sqrt(np.repeat(fit.band_weights[:, voxel], widths))
+        stacked = np.hstack(list(bands.values())) * scale
+        oracle = Ridge(alpha=fit.alpha[voxel], solver="svd").fit(stacked, y[:, voxel])
+        assert np.allclose(fit.predict(bands)[:, voxel], oracle.predict(stacked), atol=2e-2)
+        assert np.corrcoef(fit.coefficients[:, voxel], oracle.coef_ * scale)[0, 1] > 0.999
+
+
+def test_penalty_and_band_weights_are_those_of_the_best_cross_validated_score(generator):
+    bands, y = simulated(generator, 60, (8, 5), n_voxels=3)
+    folds, candidates = inner_folds(60, 4, 0), draw_band_weights(2, 5, 1)
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, candidates)
+    for voxel in range(3):
+        losses = {}
+        for (row, weights), alpha in itertools.product(enumerate(candidates), ALPHAS):
+            x = np.hstack(list(bands.values())) * np.sqrt(np.repeat(weights, (8, 5)))
+            errors = []
+            for fold in range(4):
+                train, held = folds != fold, folds == fold
+                model = Ridge(alpha=alpha, solver="svd").fit(x[train], y[train, voxel])
+                errors.append(np.mean((model.predict(x[held]) - y[held, voxel]) ** 2))
+            losses[row, alpha] = np.mean(errors)
+        best = min(losses.values())
+        assert fit.cv_score[voxel] == pytest.approx(1 - best / y[:, voxel].var(), abs=1e-4)
+
+
+def test_primal_and_dual_form_agree(generator, monkeypatch):
+    bands, y = simulated(generator, 80, (10, 20))
+    arguments = (bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0))
+    primal = fit_banded_ridge(*arguments)
+    monkeypatch.setattr(banded_ridge, "_solve_primal", banded_ridge._solve_dual)
+    dual = fit_banded_ridge(*arguments)
+    assert np.allclose(primal.cv_score, dual.cv_score, atol=1e-4)
+    assert np.allclose(primal.predict(bands), dual.predict(bands), atol=5e-3)
+
+
+def test_the_seed_that_makes_himalaya_fail_passes(generator):
+    """A Dirichlet draw that underflows to 0 makes himalaya divide by 0."""
+    bands, y = simulated(generator, 40, (5, 4), n_voxels=2)
+    fit = fit_banded_ridge(bands, y, inner_folds(40, 3, 0), ALPHAS, np.array([[1 - 1e-6, 1e-6]]))
+    assert np.isfinite(fit.coefficients).all()
+
+
+def test_voxels_that_cannot_be_fitted_are_nan_and_leave_the_others_alone(generator):
+    bands, y = simulated(generator, 50, (6,), n_voxels=4)
+    arguments = (inner_folds(50, 4, 0), ALPHAS, draw_band_weights(1, 1, 0))
+    whole = fit_banded_ridge(bands, y, *arguments)
+    y[3, 1], y[:, 2] = np.nan, 1.0
+    fit = fit_banded_ridge(bands, y, *arguments)
+    assert np.isnan(fit.predict(bands)[:, [1, 2]]).all()
+    assert np.isnan(fit.alpha[[1, 2]]).all()
+    assert np.array_equal(fit.alpha[[0, 3]], whole.alpha[[0, 3]])
+
+
+def test_no_voxel_at_all_is_no_error(generator):
+    bands, y = simulated(generator, 20, (3,), n_voxels=2)
+    fit = fit_banded_ridge(
+        bands, np.full_like(y, np.nan), inner_folds(20, 2, 0), ALPHAS, draw_band_weights(1, 1, 0)
+    )
+    assert np.isnan(fit.predict(bands)).all()
+
+
+def test_features_with_nan_are_an_error(generator):
+    bands, y = simulated(generator, 20, (3,))
+    bands["band0"][0, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        fit_banded_ridge(bands, y, inner_folds(20, 2, 0), ALPHAS, draw_band_weights(1, 1, 0))
+
+
+def test_unique_variance_of_independent_bands_is_what_was_planted(generator):
+    n, test = 1500, slice(1200, None)
+    a, b = generator.normal(size=(2, n, 10))
+    weights = generator.normal(size=(2, 10, 40)) / np.sqrt(10)
+    y = np.sqrt(0.5) * a @ weights[0] + np.sqrt(0.2) * b @ weights[1]
+    y += np.sqrt(0.3) * generator.normal(size=y.shape)
+    bands = {"A": a, "B": b}
+    r2 = {}
+    for subset in subsets(["A", "B"]):
+        train = {name: bands[name][:1200] for name in subset}
+        fit = fit_banded_ridge(
+            train, y[:1200], inner_folds(1200, 5, 0), ALPHAS, draw_band_weights(len(subset), 6, 0)
+        )
+        predicted = fit.predict({name: bands[name][test] for name in subset})
+        r2[model_name(subset)] = r2_score(y[test], predicted)
+    found = {k: v.mean() for k, v in partition_variance(r2, ["A", "B"]).items()}
+    assert found["A"] == pytest.approx(0.5, abs=0.03)
+    assert found["B"] == pytest.approx(0.2, abs=0.03)
+    assert found["A&B"] == pytest.approx(0.0, abs=0.03)
