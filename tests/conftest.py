@@ -10,6 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
+
+# transformers reads it when it is imported; no test may depend on a download
+os.environ["HF_HUB_OFFLINE"] = "1"
+# a slow machine is not a wrong result
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests/tiny.yaml"
@@ -69,7 +76,6 @@ class Study:
 ENVIRON = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    "HF_HUB_OFFLINE": "1",
 }
 
 

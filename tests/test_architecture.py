@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import tomllib
 
 import pytest
 import yaml
-
 from conftest import ROOT
+
 from pipeline.code_version import code_version, imported_files
 
 WALLS = {"features": {"encoding", "pipeline"}, "encoding": {"features", "pipeline"}}
@@ -53,7 +54,7 @@ def test_environment_installs_the_project_and_declares_nothing_itself():
 
 def test_tested_versions_are_of_declared_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    declared = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
     names = {requirement.split(">")[0] for requirement in declared}
     lines = (ROOT / "config/constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0] for line in lines if "==" in line}

@@ -26,6 +26,8 @@ from pipeline.storage import (
     write_result,
 )
 
+EDGE_SHARE = 0.05
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -65,6 +67,7 @@ def main() -> None:
             alphas,
             candidates,
         )
+        _tell_edges(model_name(subset), fit.alpha, alphas)
         predicted = fit.predict({name: bands[name][test] for name in subset})
         arrays |= {
             f"{model_name(subset)}/{key}": np.asarray(values, dtype=np.float32)
@@ -77,6 +80,15 @@ def main() -> None:
             }.items()
         }
     write_result(arguments.out, arrays, _provenance(arguments, spaces, measured, test))
+
+
+def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
+    """Penalties at the end of the grid say that the grid may be too short."""
+    picked = picked[np.isfinite(picked)]
+    for name, edge in (("smallest", alphas.min()), ("largest", alphas.max())):
+        share = np.isclose(picked, edge, rtol=1e-3).mean() if len(picked) else 0.0
+        if share > EDGE_SHARE:
+            tqdm.write(f"{model}: {share:.0%} of voxels pick the {name} alpha, {edge:g}")
 
 
 def _scaled(
