@@ -25,10 +25,9 @@ rule write_report:
         mem_mb=2000,
         runtime=30,
     params:
-        tables=f"{RESULTS}/tables",
         study=canonical(STUDY.model_dump(mode="json")),
         code=code_version("pipeline.stages.write_report"),
     shell:
         "python -m pipeline.stages.write_report --configuration {params.study:q}"
-        " --maps {input.maps:q} --tables {params.tables:q} --validation {input.validation:q}"
+        " --maps {input.maps:q} --tables {input.tables:q} --validation {input.validation:q}"
         " --partitions {input.partitions:q} --out-directory {output:q} 2>&1 | tee {log:q}"

@@ -29,12 +29,11 @@ rule write_tables:
         mem_mb=2000,
         runtime=30,
     params:
-        directory=f"{RESULTS}/tables",
         code=code_version("pipeline.stages.write_tables"),
     shell:
         "python -m pipeline.stages.write_tables --rois {input.rois:q}"
         " --encoding {input.encoding:q} --partitions {input.partitions:q}"
-        " --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
 
 
 if SIMULATED:
@@ -56,9 +55,8 @@ if SIMULATED:
             mem_mb=2000,
             runtime=30,
         params:
-            directory=f"{RESULTS}/validation",
             code=code_version("pipeline.stages.validate_recovery"),
         shell:
             "python -m pipeline.stages.validate_recovery --truth {input.truth:q}"
             " --encoding {input.encoding:q} --partitions {input.partitions:q}"
-            " --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+            " --out {output:q} 2>&1 | tee {log:q}"

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--truth", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--out-directory", required=True, type=Path)
+    parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     truths = {path.stem: read_result(path) for path in arguments.truth}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
@@ -36,11 +36,12 @@ def main() -> None:
     provenance = make_provenance(
         "validate_recovery", {}, {f"{path.parent.name}/{path.stem}": path for path in inputs}
     )
-    for name, frame in {
+    frames = {
         "recovery": pd.concat([frame for frame in recovery if frame is not None]),
         "null_voxels": pd.DataFrame(null).drop_duplicates(["subject", "model"]),
-    }.items():
-        write_table(arguments.out_directory / f"{name}.tsv", frame, COLUMNS, provenance)
+    }
+    for path in arguments.out:
+        write_table(path, frames[path.stem], COLUMNS, provenance)
 
 
 def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:

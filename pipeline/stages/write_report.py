@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
-from pipeline.report.page import TABLE_TITLES, ReportInputs, write_report
+from pipeline.report.page import ReportInputs, write_report
 from pipeline.storage import read_provenance, read_result, read_table
 
 
@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--maps", required=True, nargs="+", type=Path)
-    parser.add_argument("--tables", required=True, type=Path)
+    parser.add_argument("--tables", required=True, nargs="+", type=Path)
     parser.add_argument("--validation", nargs="*", default=[], type=Path)
     parser.add_argument("--partitions", nargs="*", default=[], type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
@@ -31,13 +31,13 @@ def main() -> None:
         backgrounds={
             subject: layout.mean_image(subject, study.responses.space) for subject in study.subjects
         },
-        tables={name: read_table(arguments.tables / f"{name}.tsv") for name in TABLE_TITLES},
+        tables={path.stem: read_table(path) for path in arguments.tables},
         validation={path.stem: read_table(path) for path in arguments.validation},
         partitions={
             contrast: [read_result(path) for path in arguments.partitions if path.stem == contrast]
             for contrast in study.contrasts
         },
-        provenance=read_provenance(arguments.tables / "correlations.tsv"),
+        provenance=read_provenance(arguments.tables[0]),
     )
     shutil.rmtree(arguments.out_directory, ignore_errors=True)
     write_report(inputs, arguments.out_directory)

@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--out-directory", required=True, type=Path)
+    parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     rois = {path.stem: read_table(path) for path in arguments.rois}
     correlations, best, partitions = [], [], []
@@ -41,13 +41,9 @@ def main() -> None:
         {},
         {f"{path.parent.name}/{path.stem}": path for path in _inputs(arguments)},
     )
-    for name, rows in {
-        "correlations": correlations,
-        "partitions": partitions,
-        "best_voxels": best,
-    }.items():
-        path = arguments.out_directory / f"{name}.tsv"
-        write_table(path, pd.DataFrame(rows), COLUMNS, provenance)
+    rows = {"correlations": correlations, "partitions": partitions, "best_voxels": best}
+    for path in arguments.out:
+        write_table(path, pd.DataFrame(rows[path.stem]), COLUMNS, provenance)
 
 
 def _read(path: Path) -> tuple[Result, str]:

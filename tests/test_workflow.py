@@ -1,0 +1,312 @@
+"""The real workflow on a small simulated study: what comes out, what reruns, what a kill leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import h5py
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from nilearn import plotting
+
+from conftest import ENVIRON, ROOT
+from encoding.partition import model_name, partition_variance, subsets
+from pipeline.nsd.layout import NSDLayout
+from pipeline.simulation.brain import NO_SIGNAL
+from pipeline.storage import read_result, read_table
+
+SPACES = ["alexnet", "bert"]
+CONTRAST = "alexnet_vs_bert"
+
+
+@pytest.fixture(scope="module")
+def recovery(study):
+    return read_table(study.results / "validation/recovery.tsv")
+
+
+# ---- what comes out
+
+
+def test_planted_variance_is_recovered_as_well_as_an_oracle_could(recovery):
+    finished = recovery[recovery["subject"] == "subj01"]
+    assert len(finished) == 4 * 3
+    assert np.abs(finished["recovered"] - finished["oracle"]).max() < 0.06
+    v1 = finished[finished["group"] == "prf-visualrois/V1v"].set_index("component")
+    words = finished[finished["group"] == "floc-words/VWFA-1"].set_index("component")
+    assert v1.loc["alexnet", "recovered"] > 0.1 > v1.loc["bert", "recovered"]
+    assert words.loc["bert", "recovered"] > 0.1 > words.loc["alexnet", "recovered"]
+
+
+def test_voxels_without_signal_stay_without(study, recovery):
+    null = recovery[recovery["group"] == NO_SIGNAL]
+    assert np.abs(null["recovered"]).max() < 0.05
+    shares = read_table(study.results / "validation/null_voxels.tsv")["false_positives"]
+    assert shares.mean() < 0.12
+
+
+def test_the_perfect_fit_bounds_the_oracle_where_one_space_drives_all(recovery):
+    """Up to what other dimensions of the space add by chance."""
+    joint = recovery.groupby(["subject", "group"])[["perfect", "oracle"]].sum()
+    assert (joint["oracle"] < joint["perfect"] + 0.02).all()
+
+
+@pytest.mark.parametrize("subject", ["subj01", "subj03"])
+def test_results_carry_ids_provenance_and_their_labels(study, subject):
+    result = read_result(study.results / f"encoding/{subject}/{CONTRAST}.h5")
+    assert result["models"].tolist() == [model_name(s) for s in subsets(SPACES)]
+    assert result.provenance["simulated"] is True
+    assert result.provenance["untrained"] == ["alexnet"]
+    assert set(result.provenance["inputs"]) == {"responses", "split", "alexnet", "bert"}
+    split = read_table(study.results / f"splits/{subject}.tsv")
+    test = split[split["set"] == "test"]["nsd_id"]
+    assert np.array_equal(result["test_nsd_id"], test)
+
+
+def test_the_split_is_by_image_and_shared_images_test(study):
+    import scipy.io
+
+    design = scipy.io.loadmat(NSDLayout(study.nsd).experiment_design)
+    shared = set(design["sharedix"].ravel().astype(int) - 1)
+    for subject in ("subj01", "subj03"):
+        split = read_table(study.results / f"splits/{subject}.tsv")
+        assert split["nsd_id"].is_unique
+        assert set(split.loc[split["set"] == "test", "nsd_id"]) <= shared
+        assert not set(split.loc[split["set"] == "train", "nsd_id"]) & shared
+        assert set(split.loc[split["set"] == "train", "fold"]) == {0, 1, 2, 3}
+        assert set(split.loc[split["set"] == "test", "fold"]) == {-1}
+
+
+def test_partitions_are_those_of_the_fits(study):
+    encoding = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
+    for name, values in partition_variance(r2, SPACES).items():
+        assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
+
+
+def test_noise_ceilings_use_the_repeats_of_the_test_images(study):
+    ceilings, repeats = {}, {}
+    for subject in ("subj01", "subj03"):
+        result = read_result(study.results / f"encoding/{subject}/alexnet.h5")
+        responses = read_result(study.results / f"responses/{subject}.h5")
+        test = np.isin(responses["nsd_id"], result["test_nsd_id"])
+        repeats[subject] = responses["n_repeats"][test].mean()
+        ceilings[subject] = np.nanmedian(result["noise_ceiling"][result["noise_ceiling"] > 0.2])
+    assert repeats["subj01"] == 3 > repeats["subj03"]
+    assert ceilings["subj01"] > ceilings["subj03"]
+
+
+def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
+    responses = read_result(study.results / "responses/subj01.h5")
+    incomplete = (responses["n_valid_repeats"] < responses["n_repeats"][:, None]).any(axis=0)
+    never = ~responses["n_valid_repeats"].any(axis=0)
+    assert (np.count_nonzero(never), np.count_nonzero(incomplete)) == (2, 6)
+    assert np.isnan(responses["responses"][:, never]).all()
+    r2 = read_result(study.results / "encoding/subj01/bert.h5")["bert/r2"]
+    lacking = np.isnan(responses["responses"]).any(axis=0)
+    assert np.isnan(r2[lacking]).all()
+    assert np.isfinite(r2[~incomplete]).all()
+
+
+def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
+    folder = study.results / "maps/subj01"
+    index = json.loads((folder / "index.json").read_text())
+    assert {entry["quantity"] for entry in index["maps"].values()} == {
+        *("r", "r2", "unique", "shared", "ceiling")
+    }
+    path = folder / "subj01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
+    image = nibabel.load(path)
+    source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
+    assert image.shape == source.shape
+    assert np.allclose(image.affine, source.affine)
+    result = read_result(study.results / "encoding/subj01/bert.h5")
+    values = image.get_fdata().ravel()
+    assert np.allclose(values[result["voxel"]], result["bert/r"], equal_nan=True)
+    assert np.isnan(np.delete(values, result["voxel"])).all()
+    assert "<html" in plotting.view_img(image, bg_img=source, threshold=0.1).get_standalone()
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    assert sidecar["Provenance"]["simulated"] is True
+    assert sidecar["Units"] == "correlation"
+
+
+def test_tables_are_the_means_of_their_voxels(study):
+    table = read_table(study.results / "tables/correlations.tsv")
+    rois = read_table(study.results / "rois/subj01.tsv")
+    result = read_result(study.results / "encoding/subj01/alexnet.h5")
+    row = table.query("subject == 'subj01' and model == 'alexnet' and roi == 'V1v'").iloc[0]
+    members = np.isin(result["voxel"], rois.query("roi == 'V1v'")["voxel"])
+    r = result["alexnet/r"][members]
+    assert row["mean_r"] == pytest.approx(np.nanmean(r), rel=1e-4)
+    assert row["n_voxels"] == np.count_nonzero(np.isfinite(r))
+    assert row["n_voxels"] + row["n_excluded"] == len(r)
+    assert (row["weights"], row["data"]) == ("untrained: alexnet", "simulated")
+    described = json.loads((study.results / "tables/correlations.json").read_text())["columns"]
+    assert list(described) == sorted(table.columns)
+    components = read_table(study.results / "tables/partitions.tsv")
+    part = components.query("subject == 'subj03' and roi == 'all'").set_index("component")
+    total = part.loc[["alexnet", "bert", "alexnet&bert"], "mean_variance"].sum()
+    assert total == pytest.approx(part.loc["joint", "mean_variance"], abs=1e-4)
+
+
+def test_the_report_is_one_page_that_needs_no_network(study):
+    page = (study.results / "report/index.html").read_text()
+    assert "Simulated data: no brain was measured" in page
+    assert "Untrained weights: alexnet." in page
+    for attribute in ('src="http', "src='http", 'href="http', "@import", "url(http"):
+        assert attribute not in page
+    for section in ("figures", "subj01", "subj03", "contrasts", "validation", "tables", "methods"):
+        assert f'<section id="{section}">' in page
+    for view in (study.results / "report/views").iterdir():
+        assert f"views/{view.name}" in page or "stat-r_" in view.name or "stat-r." in view.name
+
+
+def test_the_summary_prints_headlines_and_the_reports_place(study):
+    done = subprocess.run(
+        ["python", "-m", "pipeline.stages.summary", "--configfile", str(study.configuration)],
+        capture_output=True,
+        text=True,
+        cwd=study.directory,
+        env=ENVIRON,
+        check=True,
+    )
+    assert str(study.results / "report/index.html") in done.stdout
+    assert "Simulated data" in done.stdout
+    assert "alexnet&bert" in done.stdout
+
+
+# ---- what reruns
+
+CHAIN_OF_BERT = {
+    "check_inputs": 1,
+    "extract_features": 1,
+    "fit_encoding_models": 4,
+    "partition_variance": 2,
+    "validate_recovery": 1,
+    "write_maps": 2,
+    "write_tables": 1,
+    "write_report": 1,
+}
+AFTER_FITS = {"validate_recovery": 1, "write_maps": 2, "write_tables": 1, "write_report": 1}
+
+
+@pytest.fixture
+def restored(study):
+    """The study, its configuration put back afterwards."""
+    text = study.configuration.read_text()
+    yield study
+    study.configuration.write_text(text)
+
+
+def test_nothing_changed_reruns_nothing(study):
+    assert study.planned() == {}
+
+
+def test_order_of_keys_and_unused_networks_rerun_no_science(restored):
+    def change(values):
+        values["networks"] = dict(reversed(values["networks"].items()))
+        values["networks"]["alexnet"] = dict(reversed(values["networks"]["alexnet"].items()))
+
+    restored.edit(change)
+    assert restored.planned() == {}
+
+
+def test_one_space_edited_reruns_its_chain_and_nothing_else(restored):
+    restored.edit(lambda values: values["feature_spaces"]["bert"].update(pooling="cls"))
+    assert restored.planned() == CHAIN_OF_BERT
+
+
+def test_ridge_settings_rerun_fits_and_what_follows(restored):
+    restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
+    planned = restored.planned()
+    planned.pop("check_inputs")
+    assert planned == {"fit_encoding_models": 6, "partition_variance": 2, **AFTER_FITS}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "simulation",
+        "check",
+        "features",
+        "responses",
+        "encoding",
+        "partitions",
+        "maps",
+        "tables",
+        "validation",
+        "report",
+    ],
+)
+def test_every_stage_can_be_asked_for_by_name(study, stage):
+    assert study.planned(stage) == {}
+
+
+def test_the_demo_is_the_default_and_leaks_into_no_other_study(study):
+    text = study.snakemake("--summary").stdout
+    assert "results/tiny/" in text
+    assert "demo" not in text
+
+
+# ---- damages and interruptions
+
+
+def test_a_wrong_configuration_stops_before_any_job(restored):
+    restored.edit(lambda values: values.update(models=["alexnet", "brt"]))
+    done = restored.snakemake(check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "models: unknown name 'brt'; did you mean bert" in said
+    assert "Traceback" not in said
+
+
+def test_an_unknown_architecture_stops_before_long_work(restored):
+    restored.edit(lambda values: values["networks"]["alexnet"].update(architecture="alexnett"))
+    done = restored.snakemake("check", check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "networks.alexnet: torchvision has no architecture 'alexnett'" in said
+    assert "Near names: alexnet" in said
+
+
+def test_a_killed_run_loses_nothing_finished_and_leaves_nothing_half(study):
+    wanted = sorted((study.results / "encoding").rglob("*.h5"))
+    before = {path: path.read_bytes() for path in wanted}
+    for path in wanted:
+        path.unlink()
+    run = subprocess.Popen(
+        study.command("encoding"),
+        env=ENVIRON,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while run.poll() is None and not any(path.exists() for path in wanted):
+        time.sleep(0.05)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    finished = {path: path.stat().st_mtime_ns for path in wanted if path.exists()}
+    for path in finished:
+        with h5py.File(path) as file:
+            assert "models" in file
+    study.snakemake("--unlock")
+    study.snakemake()
+    assert {path: path.read_bytes() for path in wanted} == before
+    assert study.planned() == {}
+
+
+def test_code_and_rules_pass_snakemakes_own_checks():
+    done = subprocess.run(
+        ["snakemake", "--lint"], cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_tables_read_in_pandas_without_help(study):
+    frame = pd.read_csv(study.results / "tables/best_voxels.tsv", sep="\t")
+    assert frame["best_r"].between(-1, 1).all()
