@@ -138,9 +138,15 @@ class Configuration(Settings):
         }
 
     @property
+    def used_networks(self) -> dict[str, dict[str, Any]]:
+        """Specifications of the networks that used feature spaces name."""
+        used = (self.space_specification(space)["network"] for space in self.used_spaces)
+        return {network["name"]: network for network in used}
+
+    @property
     def needs_captions(self) -> bool:
-        used = (self.networks[self.feature_spaces[space].network] for space in self.used_spaces)
-        return any(network.stimulus == "captions" for network in used)
+        """Whether some used network reads captions."""
+        return any(network["stimulus"] == "captions" for network in self.used_networks.values())
 
 
 def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:

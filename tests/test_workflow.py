@@ -13,9 +13,9 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ENVIRON, ROOT
 from nilearn import plotting
 
-from conftest import ENVIRON, ROOT
 from encoding.partition import model_name, partition_variance, subsets
 from pipeline.nsd.layout import NSDLayout
 from pipeline.simulation.brain import NO_SIGNAL
@@ -183,7 +183,6 @@ def test_the_summary_prints_headlines_and_the_reports_place(study):
 # ---- what reruns
 
 CHAIN_OF_BERT = {
-    "check_inputs": 1,
     "extract_features": 1,
     "fit_encoding_models": 4,
     "partition_variance": 2,
@@ -221,11 +220,14 @@ def test_one_space_edited_reruns_its_chain_and_nothing_else(restored):
     assert restored.planned() == CHAIN_OF_BERT
 
 
+def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restored):
+    restored.edit(lambda values: values["networks"]["bert"].update(architecture="MiniLM"))
+    assert restored.planned() == {"check_networks": 1, **CHAIN_OF_BERT}
+
+
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
-    planned = restored.planned()
-    planned.pop("check_inputs")
-    assert planned == {"fit_encoding_models": 6, "partition_variance": 2, **AFTER_FITS}
+    assert restored.planned() == {"fit_encoding_models": 6, "partition_variance": 2, **AFTER_FITS}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
 # name, so their date says nothing; a tree that is simulated anew reruns what reads it.
 TREE = SIMULATION if SIMULATED else ancient(EXPERIMENT_DESIGN)
-CHECKED = f"{RESULTS}/inputs_checked.json"
+CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 
 
 wildcard_constraints:

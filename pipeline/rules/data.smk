@@ -38,24 +38,57 @@ if SIMULATED:
             " --nsd {params.nsd:q} --done {output.done:q} 2>&1 | tee {log:q}"
 
 
+# Checks run first and alone (priority, threads), but nothing depends on them: a study that was
+# checked anew need not be computed anew. (Snakemake overlooks the other changes of a job that
+# has an `ancient` input whose own job reruns.)
+
+
+rule check_networks:
+    output:
+        CHECKED[0],
+    log:
+        f"{RESULTS}/logs/check_networks.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/check_networks.tsv"
+    priority: 100
+    conda:
+        "../../environment.yml"
+    threads: 8
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        networks=canonical(STUDY.used_networks),
+        code=code_version("pipeline.stages.check_networks"),
+    shell:
+        "python -m pipeline.stages.check_networks --networks {params.networks:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
 rule check_inputs:
     input:
         tree=TREE,
     output:
-        CHECKED,
+        CHECKED[1],
     log:
         f"{RESULTS}/logs/check_inputs.log",
     benchmark:
         f"{RESULTS}/benchmarks/check_inputs.tsv"
+    priority: 100
     conda:
         "../../environment.yml"
+    threads: 8
     resources:
         mem_mb=2000,
         runtime=30,
     params:
         nsd=NSD,
-        study=canonical(STUDY.model_dump(mode="json", exclude={"simulation"})),
+        subjects=STUDY.subjects,
+        rois=STUDY.rois,
+        responses=section("responses"),
+        captions="--captions" if STUDY.needs_captions else "",
         code=code_version("pipeline.stages.check_inputs"),
     shell:
-        "python -m pipeline.stages.check_inputs --configuration {params.study:q}"
+        "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects}"
+        " --rois {params.rois} --responses {params.responses:q} {params.captions}"
         " --out {output:q} 2>&1 | tee {log:q}"

@@ -1,9 +1,15 @@
 # All subsets of a contrast's feature spaces in one job; a single model is a contrast of one.
 
 
+ENCODING = expand(
+    f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5", subject=STUDY.subjects, fit=STUDY.fits
+)
+
+
 rule encoding:
     input:
-        expand(f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5", subject=STUDY.subjects, fit=STUDY.fits),
+        CHECKED,
+        ENCODING,
 
 
 rule fit_encoding_models:

@@ -3,13 +3,13 @@
 
 rule features:
     input:
+        CHECKED,
         expand(f"{FEATURES}/{{space}}.h5", space=STUDY.used_spaces),
 
 
 rule list_images:
     input:
         tree=TREE,
-        checked=ancient(CHECKED),
     output:
         f"{FEATURES}/images.tsv",
     log:

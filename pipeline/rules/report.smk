@@ -1,5 +1,6 @@
 rule report:
     input:
+        CHECKED,
         f"{RESULTS}/report",
         rules.features.input,
         rules.maps.input,

@@ -3,6 +3,7 @@
 
 rule responses:
     input:
+        CHECKED,
         expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),
         expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         expand(f"{RESULTS}/splits/{{subject}}.tsv", subject=STUDY.subjects),
@@ -11,7 +12,6 @@ rule responses:
 rule average_responses:
     input:
         tree=TREE,
-        checked=ancient(CHECKED),
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     log:

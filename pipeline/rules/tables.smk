@@ -15,7 +15,7 @@ rule validation:
 rule write_tables:
     input:
         rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        encoding=rules.encoding.input,
+        encoding=ENCODING,
         partitions=rules.partitions.input,
     output:
         TABLES,
@@ -41,7 +41,7 @@ if SIMULATED:
     rule validate_recovery:
         input:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
-            encoding=rules.encoding.input,
+            encoding=ENCODING,
             partitions=rules.partitions.input,
         output:
             VALIDATION,
