@@ -70,6 +70,9 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
     label : of the colour bar
     """
     figure, axes = plt.subplots(len(maps), 1, figsize=(9.5, 1.75 * len(maps)), squeeze=False)
+    # first the colour bar: nilearn keeps the place that an axis has when it draws
+    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
+    figure.colorbar(scale, ax=axes[:, 0].tolist(), label=label, aspect=30, fraction=0.03, pad=0.02)
     first = viewable(next(iter(maps.values())))
     cuts = plotting.find_cut_slices(first, direction="z", n_cuts=SLICES)
     for axis, (title, path) in zip(axes[:, 0], maps.items(), strict=True):
@@ -87,8 +90,6 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
             black_bg=False,
         )
         axis.set_title(title, loc="left", fontsize=10)
-    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
-    figure.colorbar(scale, ax=axes[:, 0].tolist(), label=label, shrink=0.8, pad=0.02)
     return figure
 
 

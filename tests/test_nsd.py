@@ -1,0 +1,438 @@
+"""Reading NSD: the traps of its format, and one clear error for each damage."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import h5py
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+
+from pipeline.errors import InputError
+from pipeline.nsd.betas import read_session
+from pipeline.nsd.check import check_tree
+from pipeline.nsd.coco import read_captions
+from pipeline.nsd.design import read_design, read_image_table
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.responses import average_repeats, zscore_session
+from pipeline.nsd.rois import read_grid, read_mask, read_roi_labels
+from pipeline.nsd.stimuli import read_images
+
+SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
+FUNCTIONAL = f"nsddata/ppdata/subj01/{SPACE}"
+SESSIONS = f"nsddata_betas/ppdata/subj01/{SPACE}/{BETAS}"
+EXPERIMENT = "nsddata/experiments/nsd"
+STIMULI = "nsddata_stimuli/stimuli/nsd"
+
+
+@pytest.fixture
+def layout(study):
+    return NSDLayout(study.nsd)
+
+
+# ---- the format's traps
+
+
+def test_trials_are_read_in_the_order_of_the_beta_files(layout):
+    design = read_design(layout, "subj01")
+    content = scipy.io.loadmat(layout.experiment_design)
+    ordering = content["masterordering"].ravel().astype(int)
+    behaviour = pd.read_csv(layout.behaviour("subj01"), sep="\t")
+    assert np.array_equal(design.nsd_id, behaviour["73KID"] - 1)
+    assert np.array_equal(design.nsd_id, content["subjectim"].astype(int)[0, ordering - 1] - 1)
+    assert np.array_equal(design.run, behaviour["RUN"])
+    assert np.array_equal(design.session, behaviour["SESSION"])
+    assert np.bincount(design.run[:750])[1:].tolist() == [63, 62] * 6
+
+
+def test_a_subject_who_did_not_finish_has_only_completed_trials(layout):
+    design = read_design(layout, "subj03")
+    assert design.n_sessions == 1
+    table = read_image_table(layout)
+    repeats = table[[f"subject3_rep{r}" for r in range(3)]].to_numpy()
+    assert repeats.max() == 1500
+    completed = np.count_nonzero((repeats > 0) & (repeats <= 750))
+    assert completed == len(design.nsd_id) == 750
+    assert len(design.images) < 500
+
+
+def test_hdf5_and_nifti_hold_the_same_session(layout, study, tmp_path):
+    grid = read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "cortex")[::3]
+    from_hdf5 = read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
+    tree = damaged_copy(study.nsd, tmp_path)
+    (tree / SESSIONS / "betas_session02.hdf5").unlink()
+    only_nifti = NSDLayout(tree)
+    assert only_nifti.betas("subj01", SPACE, BETAS, 2).suffix == ".gz"
+    from_nifti = read_session(only_nifti, "subj01", 2, voxel, grid, SPACE, BETAS)
+    assert np.array_equal(from_hdf5, from_nifti, equal_nan=True)
+
+
+def test_betas_are_percent_signal_change_at_the_right_voxel(layout):
+    grid = read_grid(layout, "subj01", SPACE)
+    x, y, z = 3, 5, 6
+    voxel = np.array([np.ravel_multi_index((x, y, z), grid.shape)])
+    betas = read_session(layout, "subj01", 1, voxel, grid, SPACE, BETAS)
+    with h5py.File(layout.betas("subj01", SPACE, BETAS, 1)) as file:
+        assert file["betas"].shape == (750, *grid.shape[::-1])
+        assert np.allclose(betas[:, 0], file["betas"][:, z, y, x] / 300)
+    image = nibabel.load(layout.beta_folder("subj01", SPACE, BETAS) / "betas_session01.nii.gz")
+    assert np.allclose(betas[:, 0], np.asanyarray(image.dataobj)[x, y, z] / 300)
+
+
+def test_voxels_outside_a_sessions_coverage_are_nan(layout):
+    grid = read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    invalid = [
+        np.isnan(read_session(layout, "subj01", s, voxel, grid, SPACE, BETAS)).all(axis=0)
+        for s in (1, 2)
+    ]
+    assert [np.count_nonzero(i) for i in invalid] == [2, 6]
+    assert invalid[1][invalid[0]].all()
+
+
+def test_int16_saturation_occurs_and_is_read(layout):
+    grid = read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "cortex")
+    betas = read_session(layout, "subj01", 1, voxel, grid, SPACE, BETAS)
+    assert np.nanmax(betas) == pytest.approx(32767 / 300)
+
+
+def test_masks_take_labels_above_zero_and_cortex_above_minus_one(layout):
+    labels = np.asanyarray(nibabel.load(layout.roi("subj01", SPACE, "nsdgeneral")).dataobj)
+    assert set(np.unique(labels)) == {-1, 0, 1}
+    general = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    cortex = read_mask(layout, "subj01", SPACE, "cortex")
+    assert len(general) == (labels == 1).sum() < len(cortex) == (labels >= 0).sum() < labels.size
+    assert set(general) < set(cortex)
+
+
+def test_roi_names_come_from_colour_tables_and_a_label_may_lack_in_a_hemisphere(layout):
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    labels = read_roi_labels(layout, "subj01", SPACE, ["prf-visualrois", "floc-words"], voxel)
+    names = labels.groupby("roi")["hemisphere"].agg(lambda h: sorted(set(h)))
+    assert names["V1v"] == ["lh", "rh"]
+    assert names["mfs-words"] == ["lh"]
+    assert not labels.duplicated(["voxel", "atlas"]).any()
+    x = np.unravel_index(labels["voxel"], read_grid(layout, "subj01", SPACE).shape)[0]
+    assert x[labels["hemisphere"] == "lh"].max() < x[labels["hemisphere"] == "rh"].min()
+
+
+def test_images_are_slices_of_the_brick_in_the_order_asked(layout):
+    ids = np.array([0, 7, 8, 30])
+    batches = list(read_images(layout, ids, batch_size=3))
+    assert [len(batch) for batch in batches] == [3, 1]
+    with h5py.File(layout.stimuli) as file:
+        assert np.array_equal(np.concatenate(batches), file["imgBrick"][ids])
+
+
+def test_captions_follow_coco_id_and_split_and_are_tidy(layout):
+    table = read_image_table(layout)
+    ids = np.concatenate(
+        [table.index[table["cocoSplit"] == split][:3] for split in ("train2017", "val2017")]
+    )
+    captions = read_captions(layout, ids)
+    for image, texts in zip(ids, captions, strict=True):
+        row = table.loc[image]
+        content = json.loads(layout.annotations("captions", row["cocoSplit"]).read_text())
+        own = [a["caption"] for a in content["annotations"] if a["image_id"] == row["cocoId"]]
+        assert texts == [" ".join(text.split()) for text in own]
+    everything = read_captions(layout, table.index.to_numpy())
+    assert sorted({len(texts) for texts in everything}) == [2, 6]
+    assert not any("\n" in text for texts in everything for text in texts)
+
+
+# ---- averaging
+
+
+def test_repeats_are_averaged_over_valid_presentations_only():
+    generator = np.random.default_rng(0)
+    ids = np.array([2, 5, 9])
+    images = [np.array([5, 2, 5]), np.array([2, 5, 2])]
+    trials = [generator.normal(size=(3, 2)).astype(np.float32) for _ in images]
+    trials[1][:, 1] = np.nan
+    averaged = average_repeats(zip(images, trials, strict=True), ids, 2)
+    assert averaged.n_repeats.tolist() == [3, 3, 0]
+    assert averaged.n_valid_repeats.tolist() == [[3, 1], [3, 2], [0, 0]]
+    stacked, shown = np.concatenate(trials), np.concatenate(images)
+    for row, image in enumerate(ids[:2]):
+        expected = np.nanmean(stacked[shown == image], axis=0)
+        assert np.allclose(averaged.responses[row], expected)
+    assert np.isnan(averaged.responses[2]).all()
+
+
+def test_zscore_is_over_the_session_with_ddof_1_and_nan_without_variance():
+    betas = np.random.default_rng(0).normal(4, 3, (750, 3)).astype(np.float32)
+    betas[:, 1], betas[:, 2] = 0, np.nan
+    z = zscore_session(betas)
+    assert z[:, 0].mean() == pytest.approx(0, abs=1e-4)
+    assert z[:, 0].std(ddof=1) == pytest.approx(1, abs=1e-4)
+    assert np.isnan(z[:, 1:]).all()
+
+
+def test_ncsnr_recomputed_from_what_the_readers_read_is_the_released_one(layout):
+    """Axis order, trial order, repeats and z-scoring at once."""
+    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    z = np.concatenate(
+        [
+            zscore_session(read_session(layout, "subj01", s, voxel, grid, SPACE, BETAS))
+            for s in (1, 2)
+        ]
+    )
+    variances = [z[design.nsd_id == image].var(axis=0, ddof=1) for image in design.images]
+    noise = np.sqrt(np.mean(variances, axis=0))
+    released = np.asanyarray(nibabel.load(layout.ncsnr("subj01", SPACE, BETAS)).dataobj)
+    usable = np.isfinite(noise)
+    expected = np.sqrt(np.maximum(1 - noise**2, 0)) / noise
+    assert np.allclose(expected[usable], released.ravel()[voxel][usable], rtol=1e-3, atol=1e-3)
+
+
+# ---- damages
+
+
+def damaged_copy(nsd: Path, folder: Path) -> Path:
+    """A copy of the tree that shares its files until one is replaced."""
+    tree = folder / "nsd"
+    shutil.copytree(nsd, tree, copy_function=os.link)
+    return tree
+
+
+def rewrite(path: Path, content: bytes | str) -> None:
+    """Replace a file without touching what shares its content."""
+    path.unlink()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def delete(name):
+    return lambda tree: (tree / name).unlink()
+
+
+def truncate(name, share=0.5):
+    def damage(tree):
+        content = (tree / name).read_bytes()
+        rewrite(tree / name, content[: int(share * len(content))])
+
+    return damage
+
+
+def empty(name):
+    return lambda tree: rewrite(tree / name, b"")
+
+
+def replace_betas(**changes):
+    """Write session 2 anew with another shape or type."""
+
+    def damage(tree):
+        path = tree / SESSIONS / "betas_session02.hdf5"
+        with h5py.File(path) as file:
+            shape, dtype = file["betas"].shape, file["betas"].dtype
+        shape = changes.get("shape", lambda s: s)(shape)
+        path.unlink()
+        with h5py.File(path, "w") as file:
+            data = np.ones(shape, changes.get("dtype", dtype))
+            if changes.get("nan"):
+                data[5] = np.nan
+            file.create_dataset(changes.get("name", "betas"), data=data)
+
+    return damage
+
+
+def nifti_of(name, shape):
+    def damage(tree):
+        (tree / name).unlink()
+        nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.float32), np.eye(4)), tree / name)
+
+    return damage
+
+
+def edit_table(name, change, **reading):
+    def damage(tree):
+        table = pd.read_csv(tree / name, **reading)
+        table = change(table)
+        (tree / name).unlink()
+        table.to_csv(tree / name, sep=reading.get("sep", ","), index="index_col" in reading)
+
+    return damage
+
+
+def edit_design(change):
+    def damage(tree):
+        path = tree / EXPERIMENT / "nsd_expdesign.mat"
+        content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("_")}
+        change(content)
+        path.unlink()
+        scipy.io.savemat(path, content)
+
+    return damage
+
+
+def edit_json(name, change):
+    def damage(tree):
+        content = json.loads((tree / name).read_text())
+        change(content)
+        rewrite(tree / name, json.dumps(content))
+
+    return damage
+
+
+def other_image_in_trial_4(table):
+    table.loc[3, "73KID"] = table.loc[3, "73KID"] % 800 + 1
+    return table
+
+
+BEHAVIOUR = "nsddata/ppdata/subj01/behav/responses.tsv"
+CSV = f"{EXPERIMENT}/nsd_stim_info_merged.csv"
+CAPTIONS = f"{STIMULI}/annotations/captions_train2017.json"
+DAMAGES = {
+    "no design": (delete(f"{EXPERIMENT}/nsd_expdesign.mat"), "nsd_expdesign.mat: not found"),
+    "truncated design": (truncate(f"{EXPERIMENT}/nsd_expdesign.mat"), "not a readable MATLAB"),
+    "design without a variable": (edit_design(lambda c: c.pop("sharedix")), "sharedix"),
+    "design of other images": (
+        edit_design(lambda c: c.update(subjectim=c["subjectim"][:, ::-1])),
+        "responses.tsv: 73KID of trial 1",
+    ),
+    "design of another order": (
+        edit_design(lambda c: c.update(masterordering=c["masterordering"][:, ::-1])),
+        "responses.tsv: 10KID of trial 1",
+    ),
+    "no behaviour": (delete(BEHAVIOUR), "responses.tsv: not found"),
+    "behaviour with another image": (
+        edit_table(BEHAVIOUR, other_image_in_trial_4, sep="\t"),
+        "responses.tsv: 73KID of trial 4",
+    ),
+    "half a session of behaviour": (
+        edit_table(BEHAVIOUR, lambda t: t.iloc[:1000], sep="\t"),
+        "responses.tsv: 1000 trials; expected whole sessions",
+    ),
+    "behaviour of another subject": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(SUBJECT=2), sep="\t"),
+        "has trials of subject 2",
+    ),
+    "image table without rows": (
+        edit_table(CSV, lambda t: t.iloc[5:], index_col=0),
+        "nsdId is not 0, 1, 2",
+    ),
+    "image table without a column": (
+        edit_table(CSV, lambda t: t.drop(columns="cocoSplit"), index_col=0),
+        "lacks the columns cocoSplit",
+    ),
+    "image table of another version": (
+        edit_table(
+            CSV,
+            lambda t: t.assign(
+                subject1_rep0=t["subject1_rep1"], subject1_rep1=t["subject1_rep0"] + 1
+            ),
+            index_col=0,
+        ),
+        "nsd_stim_info_merged.csv: trial",
+    ),
+    "no stimuli": (delete(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: not found"),
+    "truncated stimuli": (truncate(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: truncated"),
+    "no captions file": (delete(CAPTIONS), "captions_train2017.json: not found"),
+    "truncated captions": (truncate(CAPTIONS), "not a COCO captions file"),
+    "images without captions": (
+        edit_json(CAPTIONS, lambda c: c.update(annotations=c["annotations"][40:])),
+        "no caption of",
+    ),
+    "no session": (
+        lambda tree: [p.unlink() for p in (tree / SESSIONS).glob("betas_session02.*")],
+        "betas_session02.hdf5: not found",
+    ),
+    "truncated session": (
+        truncate(f"{SESSIONS}/betas_session02.hdf5"),
+        "betas_session02.hdf5: truncated",
+    ),
+    "empty session": (empty(f"{SESSIONS}/betas_session02.hdf5"), "betas_session02.hdf5: empty"),
+    "session without its dataset": (replace_betas(name="data"), "has no dataset 'betas'"),
+    "transposed session": (
+        replace_betas(shape=lambda s: (s[0], *s[:0:-1])),
+        "axes in another order",
+    ),
+    "session of another grid": (
+        replace_betas(shape=lambda s: (s[0], s[1] + 1, *s[2:])),
+        "betas_session02.hdf5: grid",
+    ),
+    "session of too few trials": (
+        replace_betas(shape=lambda s: (749, *s[1:])),
+        "749 trials, expected 750",
+    ),
+    "session of another type": (replace_betas(dtype=np.uint8), "betas are uint8, expected int16"),
+    "no valid mask": (
+        delete(f"{FUNCTIONAL}/valid_session02.nii.gz"),
+        "valid_session02.nii.gz: not found",
+    ),
+    "no ROI": (delete(f"{FUNCTIONAL}/roi/lh.floc-faces.nii.gz"), "lh.floc-faces.nii.gz: not found"),
+    "truncated ROI mask": (
+        truncate(f"{FUNCTIONAL}/roi/nsdgeneral.nii.gz", 0.01),
+        "nsdgeneral.nii.gz: truncated or damaged",
+    ),
+    "ROI of another subject's grid": (
+        nifti_of(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", (16, 18, 13)),
+        "rh.floc-faces.nii.gz: grid",
+    ),
+    "no colour table": (
+        delete("nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"),
+        "floc-faces.mgz.ctab: not found",
+    ),
+    "damaged colour table": (
+        lambda tree: rewrite(
+            tree / "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab", "OFA FFA-1\n"
+        ),
+        "is not '<integer> <name>'",
+    ),
+    "no noise ceiling": (delete(f"{SESSIONS}/ncsnr.nii.gz"), "ncsnr.nii.gz: not found"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
+    tree = damaged_copy(study.nsd, tmp_path)
+    damage(tree)
+    with pytest.raises(InputError) as error:
+        check_tree(
+            NSDLayout(tree), ["subj01"], SPACE, BETAS, ["prf-visualrois", "floc-faces"], True
+        )
+    assert message in str(error.value)
+    # what to do about it
+    assert any(word in str(error.value).lower() for word in ("fetch", "nsd"))
+
+
+def test_an_undamaged_tree_passes_and_all_problems_are_told_at_once(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], True)
+    assert check_tree(NSDLayout(tree), *arguments)["subj03"]["sessions"] == 1
+    delete(f"{SESSIONS}/ncsnr.nii.gz")(tree)
+    empty(f"{SESSIONS}/betas_session02.hdf5")(tree)
+    with pytest.raises(InputError, match=r"(?s)ncsnr.*\n.*betas_session02"):
+        check_tree(NSDLayout(tree), *arguments)
+
+
+def test_nans_in_betas_are_found_when_they_are_read(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    replace_betas(dtype=np.float32, nan=True)(tree)
+    layout = NSDLayout(tree)
+    grid = read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    with pytest.raises(InputError, match=r"betas_session02\.hdf5: NaNs in betas"):
+        read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
+
+
+def test_a_label_without_a_name_is_an_error(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    rewrite(tree / "nsddata/freesurfer/subj01/label/prf-visualrois.mgz.ctab", "0 Unknown\n")
+    layout = NSDLayout(tree)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    with pytest.raises(InputError, match=r"prf-visualrois.*label 1 is not in"):
+        read_roi_labels(layout, "subj01", SPACE, ["prf-visualrois"], voxel)
+
+
+def test_an_image_beyond_the_brick_is_an_error(layout):
+    with pytest.raises(InputError, match="image 73000 is asked for"):
+        next(read_images(layout, np.array([0, 73000]), 2))
