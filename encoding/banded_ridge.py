@@ -160,8 +160,10 @@ def _solve_primal(
 def _solve_dual(
     features: list[np.ndarray], targets: np.ndarray, options: dict
 ) -> tuple[np.ndarray, ...]:
-    backend = get_backend()
-    kernels = backend.asarray(np.stack([band @ band.T for band in features]))
+    # a kernel squares the spread of the singular values: small penalties drown in float32
+    features = [band.astype(np.float64) for band in features]
+    kernels = get_backend().asarray(np.stack([band @ band.T for band in features]))
+    targets = targets.astype(np.float64)
     deltas, dual, scores, intercept = solve_multiple_kernel_ridge_random_search(
         kernels, targets, return_weights="dual", **options
     )

@@ -326,9 +326,7 @@ DAMAGES = {
     "image table of another version": (
         edit_table(
             CSV,
-            lambda t: t.assign(
-                subject1_rep0=t["subject1_rep1"], subject1_rep1=t["subject1_rep0"] + 1
-            ),
+            lambda t: t.assign(subject1_rep0=t["subject1_rep0"].to_numpy()[::-1]),
             index_col=0,
         ),
         "nsd_stim_info_merged.csv: trial",

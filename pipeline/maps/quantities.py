@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.partition import COMPONENT_SEPARATOR
+from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.maps.volume import bids_label
 from pipeline.storage import Result
 
@@ -29,13 +29,17 @@ class VoxelMap:
     quantity : a key of `DESCRIPTIONS`
     name : the encoding model, or the component of a contrast
     contrast : the contrast, None for models
+    voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
+    untrained : feature spaces of the map whose weights are untrained
     """
 
     quantity: str
     name: str
     contrast: str | None
+    voxel: np.ndarray
     values: np.ndarray
+    untrained: tuple[str, ...] = ()
 
     @property
     def entities(self) -> str:
@@ -51,16 +55,26 @@ class VoxelMap:
 
 
 def encoding_maps(result: Result) -> Iterator[VoxelMap]:
-    """r and R² of every model in an encoding result."""
+    """The noise ceiling, and r and R² of every model in an encoding result."""
+    voxel = result["voxel"]
+    yield VoxelMap("ceiling", "noise ceiling", None, voxel, result["noise_ceiling"])
     for model in result["models"].tolist():
+        untrained = _untrained(result, model.split(MODEL_SEPARATOR))
         for quantity in ("r", "r2"):
-            yield VoxelMap(quantity, model, None, result[f"{model}/{quantity}"])
+            yield VoxelMap(quantity, model, None, voxel, result[f"{model}/{quantity}"], untrained)
 
 
 def partition_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
     """Every component of a partition."""
+    # a component subtracts models of all the contrast's spaces, not of its own alone
+    untrained = _untrained(result, result.provenance["configuration"]["spaces"])
     for key in result.arrays:
         if key.startswith("component/"):
             name = key.removeprefix("component/")
             quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
-            yield VoxelMap(quantity, name, contrast, result[key])
+            yield VoxelMap(quantity, name, contrast, result["voxel"], result[key], untrained)
+
+
+def _untrained(result: Result, spaces: Sequence[str]) -> tuple[str, ...]:
+    untrained = result.provenance["configuration"]["untrained_spaces"]
+    return tuple(space for space in spaces if space in untrained)

@@ -69,13 +69,13 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
     limit : colours run from -limit to limit
     label : of the colour bar
     """
-    figure, axes = plt.subplots(len(maps), 1, figsize=(9.5, 1.75 * len(maps)), squeeze=False)
-    # first the colour bar: nilearn keeps the place that an axis has when it draws
-    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
-    figure.colorbar(scale, ax=axes[:, 0].tolist(), label=label, aspect=30, fraction=0.03, pad=0.02)
-    first = viewable(next(iter(maps.values())))
-    cuts = plotting.find_cut_slices(first, direction="z", n_cuts=SLICES)
-    for axis, (title, path) in zip(axes[:, 0], maps.items(), strict=True):
+    figure = plt.figure(figsize=(9.5, 1.75 * len(maps)))
+    # the colour bar has a column of its own: nilearn draws over whatever is inside its axes
+    columns = figure.add_gridspec(len(maps), 2, width_ratios=(60, 1), wspace=0.04, hspace=0.25)
+    cuts = _cuts(next(iter(maps.values())))
+    for row, (title, path) in enumerate(maps.items()):
+        axis = figure.add_subplot(columns[row, 0])
+        axis.set_axis_off()
         plotting.plot_stat_map(
             viewable(path),
             bg_img=str(background),
@@ -86,23 +86,36 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
             cmap=SIGNED_MAP,
             axes=axis,
             colorbar=False,
-            annotate=False,
+            annotate=row == 0,
             black_bg=False,
         )
         axis.set_title(title, loc="left", fontsize=10)
+    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
+    figure.colorbar(scale, cax=figure.add_subplot(columns[:, 1]), label=label)
     return figure
 
 
-def roi_bars(table: pd.DataFrame, rows: str, value: str, label: str) -> Figure:
+def _cuts(path: Path) -> np.ndarray:
+    """World z of slices evenly spaced over the voxels of a map."""
+    image = nibabel.load(path)
+    height = np.flatnonzero(np.isfinite(image.get_fdata(dtype=np.float32)).any(axis=(0, 1)))
+    slices = np.unique(np.linspace(height[0], height[-1], SLICES + 2).round().astype(int)[1:-1])
+    corners = np.column_stack([np.zeros((len(slices), 2)), slices])
+    return nibabel.affines.apply_affine(image.affine, corners)[:, 2]
+
+
+def roi_bars(
+    table: pd.DataFrame, rows: str, names: Sequence[str], value: str, label: str
+) -> Figure:
     """Mean per ROI, one colour per model or component; a dot per subject.
 
     Parameters
     ----------
     table : columns subject, roi, `rows`, `value`, n_voxels
     rows : column that names the bars ("model", "component")
+    names : the bars, in their order
     """
     rois = list(dict.fromkeys(table["roi"]))
-    names = list(dict.fromkeys(table[rows]))
     figure, axis = plt.subplots(figsize=(max(6.0, 1.35 * len(rois)), 3.2))
     width = 0.8 / len(names)
     for index, name in enumerate(names):

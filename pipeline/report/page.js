@@ -7,6 +7,8 @@ for (const head of document.querySelectorAll("th")) {
     head.dataset.order = down ? "down" : "up";
     const key = (row) => row.cells[column].dataset.value;
     const compare = (a, b) => {
+      // missing values stay last, whichever way the column is sorted
+      if (key(a) === "nan" || key(b) === "nan") return (key(a) === "nan") - (key(b) === "nan");
       const [x, y] = [Number(key(a)), Number(key(b))];
       const order = Number.isNaN(x) || Number.isNaN(y) ? key(a).localeCompare(key(b)) : x - y;
       return down ? -order : order;

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from nilearn import plotting
 from tqdm import tqdm
 
-from encoding.partition import MODEL_SEPARATOR
+from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import Configuration
 from pipeline.maps.volume import bids_label
 from pipeline.report import figures
@@ -69,7 +69,7 @@ def write_report(inputs: ReportInputs, directory: Path) -> None:
         banners=banners(inputs.provenance),
         cards=_cards(inputs.tables["best_voxels"].query("model in @study.models")),
         roi_correlations=figures.data_uri(
-            figures.roi_bars(rois, "model", "mean_r", "mean test correlation")
+            figures.roi_bars(rois, "model", study.models, "mean_r", "mean test correlation")
         ),
         subjects=[
             _subject(inputs, name, directory, single) for name in tqdm(inputs.maps, "report")
@@ -106,6 +106,15 @@ def html_table(table: pd.DataFrame) -> Markup:
     )
     rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False))
     return Markup(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
+
+
+def _headed(view: str, title: str, path: Path) -> str:
+    """A view with a heading: what it shows, and what it must say of its data when opened alone."""
+    account = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    remarks = banners({"simulated": account["Simulated"], "untrained": account["UntrainedSpaces"]})
+    style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
+    lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
+    return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
 
 
 def _cell(value: object) -> str:
@@ -154,39 +163,36 @@ def _subject(
     inputs: ReportInputs, subject: str, directory: Path, single: dict[str, str]
 ) -> dict[str, Any]:
     background, unique = inputs.backgrounds[subject], _unique_maps(inputs)
-    drawn = {}
+    drawn, limits = {}, {}
     for kind, maps, label in (
         ("correlation_maps", single, "test correlation"),
         ("unique_maps", unique, "unique variance (test R²)"),
     ):
+        if not maps:
+            continue
         paths = {title: _map(inputs, subject, entities) for title, entities in maps.items()}
-        limit = _limit(inputs, list(maps.values())) if maps else 0.0
-        drawn[kind] = (
-            figures.data_uri(figures.brain_slices(paths, background, limit, label), "png")
-            if paths
-            else None
-        )
+        limit = _limit(inputs, list(maps.values()))
+        limits |= dict.fromkeys(maps.values(), limit)
+        drawn[kind] = figures.data_uri(figures.brain_slices(paths, background, limit, label), "png")
     means = inputs.tables["correlations"].query("subject == @subject and roi == 'all'")
     means = means[means["model"].isin(inputs.study.models)].set_index("model")["mean_r"]
     best = means.idxmax()
     views = {f"test correlation, {best}": single[best], **unique}
     links = []
     for title, entities in views.items():
-        limit = _limit(
-            inputs, list(single.values() if entities in single.values() else unique.values())
-        )
+        path = _map(inputs, subject, entities)
         view = plotting.view_img(
-            figures.viewable(_map(inputs, subject, entities)),
+            figures.viewable(path),
             bg_img=str(background),
             threshold=1e-6,
-            vmax=limit,
+            vmax=limits[entities],
             cmap=figures.SIGNED_MAP,
-            title=f"{subject}: {title}",
             black_bg=False,
         )
+        page = _headed(view.get_standalone(), f"{subject}: {title}", path)
         file = f"views/{subject}_{entities}.html"
-        view.save_as_html(str(directory / file))
-        links.append({"file": file, "title": title, "page": view.get_standalone()})
+        (directory / file).write_text(page)
+        links.append({"file": file, "title": title, "page": page})
     return {
         "name": subject,
         **drawn,
@@ -210,8 +216,15 @@ def _contrast(inputs: ReportInputs, name: str) -> dict[str, Any]:
         "name": name,
         "spaces": spaces,
         "bars": figures.data_uri(
-            figures.roi_bars(table, "component", "mean_variance", "mean variance (test R²)")
+            figures.roi_bars(
+                table,
+                "component",
+                [COMPONENT_SEPARATOR.join(subset) for subset in subsets(spaces)],
+                "mean_variance",
+                "mean variance (test R²)",
+            )
         ),
+        "pair": f"{spaces[0]} against {spaces[1]}",
         "scatter": figures.data_uri(
             figures.model_scatter(stacked[spaces[0]], stacked[spaces[1]], (spaces[0], spaces[1]))
         ),
@@ -223,8 +236,9 @@ def _contrast(inputs: ReportInputs, name: str) -> dict[str, Any]:
 def _validation(tables: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
     if not tables:
         return None
+    recovery = tables["recovery"]
     return {
-        "figure": figures.data_uri(figures.recovery_scatter(tables["recovery"])),
+        "figure": figures.data_uri(figures.recovery_scatter(recovery)) if len(recovery) else None,
         "recovery": html_table(tables["recovery"]),
         "null_voxels": html_table(tables["null_voxels"]),
     }

@@ -21,6 +21,18 @@ from pipeline.storage import (
 )
 from pipeline.tables.columns import COLUMNS
 
+RECOVERY_COLUMNS = (
+    "group",
+    "component",
+    "perfect",
+    "oracle",
+    "recovered",
+    "spearman",
+    "n_voxels",
+    "subject",
+    "contrast",
+)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -36,8 +48,10 @@ def main() -> None:
     provenance = make_provenance(
         "validate_recovery", {}, {f"{path.parent.name}/{path.stem}": path for path in inputs}
     )
+    compared = [frame for frame in recovery if frame is not None]
     frames = {
-        "recovery": pd.concat([frame for frame in recovery if frame is not None]),
+        # no contrast, or none of planted spaces: columns without rows
+        "recovery": pd.concat(compared) if compared else pd.DataFrame(columns=RECOVERY_COLUMNS),
         "null_voxels": pd.DataFrame(null).drop_duplicates(["subject", "model"]),
     }
     for path in arguments.out:

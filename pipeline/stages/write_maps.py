@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import InputError, run_stage
@@ -21,8 +22,7 @@ def main() -> None:
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
-    names = ["voxel", "grid_shape", "affine"]
-    responses = read_result(arguments.responses, names)
+    responses = read_result(arguments.responses, ["grid_shape", "affine"])
     provenance = make_provenance(
         "write_maps",
         {"subject": arguments.subject},
@@ -35,15 +35,13 @@ def main() -> None:
     for voxel_map in _maps(arguments):
         name = f"{arguments.subject}_space-{space}_{voxel_map.entities}_statmap.nii.gz"
         described = _describe(voxel_map)
-        if name in index and index[name] != described:
-            raise InputError(
-                f"{index[name]['name']} and {voxel_map.name}: rename one; both → {name}"
-            )
         index[name] = described
-        volume = to_volume(voxel_map.values, responses["voxel"], responses["grid_shape"])
+        volume = to_volume(voxel_map.values, voxel_map.voxel, responses["grid_shape"])
         sidecar = {
             "Subject": arguments.subject,
             "Space": space,
+            "Simulated": provenance["simulated"],
+            "UntrainedSpaces": list(voxel_map.untrained),
             "OutsideMask": "NaN",
             "Provenance": provenance,
             **{key.capitalize(): value for key, value in described.items()},
@@ -59,14 +57,21 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     """Maps of all results; a model that several contrasts fitted alike is mapped once."""
     found: dict[str, VoxelMap] = {}
     for path in arguments.encoding:
-        result = read_result(path)
-        ceiling = VoxelMap("ceiling", "noise ceiling", None, result["noise_ceiling"])
-        for voxel_map in (ceiling, *encoding_maps(result)):
-            found.setdefault(voxel_map.entities, voxel_map)
+        _add(found, encoding_maps(read_result(path)))
     for path in arguments.partitions:
-        for voxel_map in partition_maps(read_result(path), path.stem):
-            found[voxel_map.entities] = voxel_map
+        _add(found, partition_maps(read_result(path), path.stem))
     return list(found.values())
+
+
+def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
+    for voxel_map in voxel_maps:
+        first = found.setdefault(voxel_map.entities, voxel_map)
+        if (first.name, first.contrast) != (voxel_map.name, voxel_map.contrast):
+            raise InputError(
+                f"{first.contrast or first.name} and {voxel_map.contrast or voxel_map.name}: both "
+                f"would be '{voxel_map.entities}' in file names, which hold letters and digits "
+                "only; rename one in the configuration"
+            )
 
 
 def _describe(voxel_map: VoxelMap) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -39,6 +40,8 @@ def main() -> None:
         },
         provenance=read_provenance(arguments.tables[0]),
     )
+    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    gc.freeze()
     shutil.rmtree(arguments.out_directory, ignore_errors=True)
     write_report(inputs, arguments.out_directory)
 

@@ -11,7 +11,12 @@ import pandas as pd
 from pipeline.errors import run_stage
 from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
-from pipeline.tables.tables import best_voxel_row, correlation_rows, partition_rows
+from pipeline.tables.tables import (
+    PARTITION_COLUMNS,
+    best_voxel_row,
+    correlation_rows,
+    partition_rows,
+)
 
 
 def main() -> None:
@@ -41,9 +46,13 @@ def main() -> None:
         {},
         {f"{path.parent.name}/{path.stem}": path for path in _inputs(arguments)},
     )
-    rows = {"correlations": correlations, "partitions": partitions, "best_voxels": best}
+    frames = {
+        "correlations": pd.DataFrame(correlations),
+        "partitions": pd.DataFrame(partitions, columns=PARTITION_COLUMNS),
+        "best_voxels": pd.DataFrame(best),
+    }
     for path in arguments.out:
-        write_table(path, pd.DataFrame(rows[path.stem]), COLUMNS, provenance)
+        write_table(path, frames[path.stem], COLUMNS, provenance)
 
 
 def _read(path: Path) -> tuple[Result, str]:

@@ -10,6 +10,21 @@ import pandas as pd
 from encoding.partition import MODEL_SEPARATOR
 from pipeline.storage import Result
 
+# A study without contrasts still has a partition table: its columns, and no row.
+PARTITION_COLUMNS = (
+    "subject",
+    "contrast",
+    "component",
+    "atlas",
+    "roi",
+    "n_voxels",
+    "n_excluded",
+    "mean_variance",
+    "median_variance",
+    "weights",
+    "data",
+)
+
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
     """{(atlas, roi): (voxel,) bool}, first ('all', 'all'); hemispheres taken together."""

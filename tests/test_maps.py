@@ -1,0 +1,118 @@
+"""Maps: values at the right place, files that viewers open and that say what they are."""
+
+from __future__ import annotations
+
+import json
+import string
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nilearn import plotting
+
+from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
+from pipeline.configuration import read_configuration
+from pipeline.errors import InputError
+from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps
+from pipeline.maps.volume import bids_label, to_volume, write_map
+from pipeline.stages.write_maps import _add
+from pipeline.storage import Result
+
+GRID = (4, 5, 6)
+AFFINE = np.array([[1.8, 0, 0, -7], [0, 1.8, 0, -11], [0, 0, 1.8, 3], [0, 0, 0, 1.0]])
+DEMO = Path(__file__).parent.parent / "config/demo.yaml"
+
+
+@pytest.fixture
+def volume() -> np.ndarray:
+    voxel = np.arange(20, 90)
+    return to_volume(np.linspace(-0.5, 0.5, len(voxel)), voxel, GRID)
+
+
+def test_values_come_out_at_their_voxel():
+    voxel = np.ravel_multi_index((1, 4, 2), GRID)
+    volume = to_volume(np.array([-0.25]), np.array([voxel]), GRID)
+    assert volume.shape == GRID
+    assert volume.dtype == np.float32
+    assert volume[1, 4, 2] == -0.25
+    assert np.isnan(volume).sum() == volume.size - 1
+
+
+def test_file_keeps_values_and_affine(tmp_path, volume):
+    path = tmp_path / "map.nii.gz"
+    write_map(path, volume, AFFINE, {"Units": "R²"})
+    image = nibabel.load(path)
+    np.testing.assert_array_equal(image.get_fdata(dtype=np.float32), volume)
+    np.testing.assert_allclose(image.affine, AFFINE)
+    assert int(image.header["sform_code"]) == 1
+    assert json.loads((tmp_path / "map.json").read_text()) == {"Units": "R²"}
+
+
+def test_equal_maps_are_equal_files(tmp_path, volume, monkeypatch):
+    write_map(tmp_path / "first.nii.gz", volume, AFFINE, {})
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    write_map(tmp_path / "second.nii.gz", volume, AFFINE, {})
+    assert (tmp_path / "first.nii.gz").read_bytes() == (tmp_path / "second.nii.gz").read_bytes()
+
+
+def test_nilearn_opens_a_map(tmp_path, volume):
+    path = tmp_path / "map.nii.gz"
+    write_map(path, volume, AFFINE, {})
+    view = plotting.view_img(str(path), bg_img=False, threshold=None)
+    assert "<canvas" in view.get_standalone()
+
+
+def test_label_reads_like_the_name():
+    assert bids_label("clip_rn50+resnet50") == "clipRn50PlusResnet50"
+    assert bids_label("clip_rn50&bert") == "clipRn50AndBert"
+
+
+@given(st.from_regex(r"[A-Za-z][A-Za-z0-9_]*([+&][A-Za-z][A-Za-z0-9_]*){0,2}", fullmatch=True))
+def test_labels_are_alphanumeric(name):
+    assert set(bids_label(name)) <= set(string.ascii_letters + string.digits)
+
+
+def test_labels_of_the_demo_differ():
+    study = read_configuration(DEMO)
+    joined = {
+        separator.join(subset)
+        for spaces in study.fits.values()
+        for subset in subsets(spaces)
+        for separator in (MODEL_SEPARATOR, COMPONENT_SEPARATOR)
+    }
+    names = joined | set(study.contrasts)
+    assert len({bids_label(name) for name in names}) == len(names)
+
+
+def _map(name: str, value: float) -> VoxelMap:
+    return VoxelMap("r", name, None, np.array([0]), np.array([value]))
+
+
+def test_names_with_one_label_are_refused():
+    found: dict[str, VoxelMap] = {}
+    with pytest.raises(InputError, match=r"net_conv1_1 and net_conv11.*rename one"):
+        _add(found, [_map("net_conv1_1", 0.1), _map("net_conv11", 0.2)])
+
+
+def test_a_model_of_several_fits_is_mapped_once():
+    found: dict[str, VoxelMap] = {}
+    _add(found, [_map("bert", 0.1), _map("bert", 0.1)])
+    assert len(found) == 1
+
+
+def test_a_map_tells_which_of_its_own_spaces_are_untrained():
+    values = np.array([0.1])
+    models = ["bert", "clip", "bert+clip"]
+    arrays = {"voxel": np.array([7]), "noise_ceiling": values, "models": np.array(models)}
+    arrays |= {f"{model}/{quantity}": values for model in models for quantity in ("r", "r2")}
+    configuration = {"untrained_spaces": ["clip"]}
+    maps = list(encoding_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    assert {m.name: m.untrained for m in maps if m.quantity == "r"} == {
+        "bert": (),
+        "clip": ("clip",),
+        "bert+clip": ("clip",),
+    }
+    assert {m.quantity for m in maps} <= set(DESCRIPTIONS)

@@ -1,0 +1,277 @@
+"""The report of a synthetic study: complete, self-contained, honest about its data."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from encoding.partition import model_name, partition_variance, subsets
+from pipeline.configuration import Configuration, parse_configuration
+from pipeline.nsd.layout import NSDLayout
+from pipeline.report.page import TABLE_TITLES, banners, html_table
+from pipeline.stages import validate_recovery, write_maps, write_report, write_tables
+from pipeline.storage import make_provenance, read_result, write_result, write_table
+
+DEMO = Path(__file__).parent.parent / "config/demo.yaml"
+GRID = (20, 25, 18)
+AFFINE = np.array([[1.8, 0, 0, -17.1], [0, 1.8, 0, -21.6], [0, 0, 1.8, -15.3], [0, 0, 0, 1.0]])
+ROI_NAMES = ("V1v", "V1d", "hV4", "no signal")
+UNTRAINED = ["clip_rn50", "resnet50"]
+
+
+def brain_mask() -> tuple[np.ndarray, np.ndarray]:
+    """Distance from the centre of an ellipsoid, and C-order indices of its posterior shell."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID), indexing="ij")
+    radius = np.sqrt(sum(axis**2 for axis in axes))
+    return radius, np.flatnonzero((radius > 0.65) & (radius < 0.95) & (axes[1] < 0))
+
+
+class SyntheticStudy:
+    """Result files of a study with made-up scores, and the stages that show them."""
+
+    def __init__(self, root: Path, settings: dict, simulated: bool, untrained: list[str]):
+        self.root, self.simulated, self.untrained = root, simulated, untrained
+        self.settings = {**settings, "nsd": str(root / "nsd")}
+        self.study: Configuration = parse_configuration(self.settings)
+        self.encoding: list[Path] = []
+        self.partitions: list[Path] = []
+        for number, subject in enumerate(self.study.subjects):
+            self._write_subject(subject, np.random.default_rng(number))
+
+    def _provenance(self, subject: str, spaces: list[str]) -> dict:
+        configuration = {
+            "subject": subject,
+            "space": "func1pt8mm",
+            "spaces": spaces,
+            "untrained_spaces": [space for space in spaces if space in self.untrained],
+        }
+        named = configuration["untrained_spaces"]
+        return make_provenance(
+            "synthetic", configuration, {}, simulated=self.simulated, untrained=named
+        )
+
+    def _write_subject(self, subject: str, generator: np.random.Generator) -> None:
+        radius, voxel = brain_mask()
+        background = NSDLayout(self.study.nsd).mean_image(subject, "func1pt8mm")
+        background.parent.mkdir(parents=True)
+        brightness = np.where(radius < 1, 900 - 350 * radius, 40).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(brightness, AFFINE), background)
+        write_result(
+            self.root / f"responses/{subject}.h5",
+            {"voxel": voxel, "grid_shape": np.array(GRID), "affine": AFFINE},
+            self._provenance(subject, []),
+        )
+        group = np.array(ROI_NAMES)[(np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)]
+        rois = pd.DataFrame({"voxel": voxel, "atlas": "prf-visualrois", "roi": group})
+        rois["hemisphere"] = "lh"
+        rois = rois[rois["roi"] != "no signal"]
+        write_table(
+            self.root / f"rois/{subject}.tsv",
+            rois,
+            dict.fromkeys(rois, "label"),
+            self._provenance(subject, []),
+        )
+        r2 = self._scores(voxel, group, generator)
+        for fit, spaces in self.study.fits.items():
+            self._write_fit(subject, fit, spaces, voxel, r2, generator)
+        write_result(
+            self.root / f"truth/{subject}.h5",
+            {
+                "voxel": voxel,
+                "group": group,
+                "models": list(r2),
+                **{
+                    f"{kind}_r2/{name}": v
+                    for kind in ("perfect", "oracle")
+                    for name, v in r2.items()
+                },
+            },
+            self._provenance(subject, []),
+        )
+
+    def _scores(self, voxel: np.ndarray, group: np.ndarray, generator) -> dict[str, np.ndarray]:
+        """R² of every subset of the study's spaces, more for more spaces, none without signal."""
+        strength = {
+            space: np.where(group == "no signal", 0, 0.25 * generator.random(len(voxel)))
+            for space in self.study.feature_spaces
+        }
+        names = {
+            model_name(subset): subset
+            for spaces in self.study.fits.values()
+            for subset in subsets(spaces)
+        }
+        return {
+            name: np.max([strength[s] for s in subset], axis=0) + 0.03 * (len(subset) - 1)
+            for name, subset in names.items()
+        }
+
+    def _write_fit(self, subject, fit, spaces, voxel, r2, generator) -> None:
+        noisy = {
+            model_name(s): r2[model_name(s)] + 0.02 * generator.standard_normal(len(voxel))
+            for s in subsets(spaces)
+        }
+        shared = {"voxel": voxel, "noise_ceiling": np.full(len(voxel), 0.5, np.float32)}
+        arrays = {**shared, "models": list(noisy), "test_nsd_id": np.arange(100)}
+        for name, values in noisy.items():
+            values[3] = np.nan
+            arrays[f"{name}/r2"] = values
+            arrays[f"{name}/r"] = np.sign(values) * np.sqrt(np.abs(values))
+        path = self.root / f"encoding/{subject}/{fit}.h5"
+        write_result(path, arrays, self._provenance(subject, spaces))
+        self.encoding.append(path)
+        if len(spaces) > 1:
+            components = partition_variance(noisy, spaces)
+            arrays = {f"component/{name}": values for name, values in components.items()}
+            arrays |= {f"r2/{name}": values for name, values in noisy.items()}
+            path = self.root / f"partitions/{subject}/{fit}.h5"
+            write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
+            self.partitions.append(path)
+
+    def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Run the stages from maps to report; the text of the page."""
+        root, subjects = self.root, self.study.subjects
+        tables = [root / f"tables/{name}.tsv" for name in TABLE_TITLES]
+        names = ("recovery", "null_voxels") if self.simulated else ()
+        validation = [root / f"validation/{name}.tsv" for name in names]
+
+        def run(stage, *arguments: object) -> None:
+            monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
+            stage.main()
+
+        for subject in subjects:
+            run(
+                write_maps,
+                *("--subject", subject, "--responses", root / f"responses/{subject}.h5"),
+                *("--encoding", *(p for p in self.encoding if p.parent.name == subject)),
+                *("--partitions", *(p for p in self.partitions if p.parent.name == subject)),
+                *("--out-directory", root / f"maps/{subject}"),
+            )
+        results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
+        run(
+            write_tables,
+            *("--rois", *(root / f"rois/{s}.tsv" for s in subjects)),
+            *results,
+            *("--out", *tables),
+        )
+        if self.simulated:
+            run(
+                validate_recovery,
+                *("--truth", *(root / f"truth/{s}.h5" for s in subjects)),
+                *results,
+                *("--out", *validation),
+            )
+        run(
+            write_report,
+            *("--configuration", json.dumps(self.study.model_dump(mode="json"))),
+            *("--maps", *(root / f"maps/{s}" for s in subjects), "--tables", *tables),
+            *("--validation", *validation, "--partitions", *self.partitions),
+            *("--out-directory", root / "report"),
+        )
+        return (root / "report/index.html").read_text()
+
+
+def small_settings(simulated: bool) -> dict:
+    settings = yaml.safe_load(DEMO.read_text())
+    settings["models"] = ["clip_rn50", "resnet50"]
+    settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
+    if not simulated:
+        del settings["simulation"]
+    return settings
+
+
+@pytest.fixture(scope="module")
+def simulated_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
+    study = SyntheticStudy(tmp_path_factory.mktemp("study"), small_settings(True), True, UNTRAINED)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return study, study.show(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def measured_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
+    """Measured data, pretrained weights, and no contrast: the barest study."""
+    settings = {**small_settings(False), "contrasts": {}}
+    study = SyntheticStudy(tmp_path_factory.mktemp("measured"), settings, False, [])
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return study, study.show(monkeypatch)
+
+
+def test_report_holds_every_part(simulated_report):
+    study, page = simulated_report
+    for subject in study.study.subjects:
+        assert f'id="{subject}"' in page
+    for title in ("Correlations per ROI and model", "Best voxels per model", "Methods"):
+        assert title in page
+    assert page.count("<table>") == 5
+    assert "recovered against planted" in page
+
+
+def test_pages_ask_for_nothing_outside(simulated_report):
+    study, _ = simulated_report
+    pages = sorted((study.root / "report").rglob("*.html"))
+    assert len(pages) > 1
+    for path in pages:
+        text = html.unescape(path.read_text())
+        assert not re.findall(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", text)
+        assert not re.findall(r"""url\(\s*["']?https?:|@import""", text)
+
+
+def test_links_lead_to_files(simulated_report):
+    study, page = simulated_report
+    links = re.findall(r'href="([^"#][^"]*)"', page)
+    assert links
+    assert all((study.root / "report" / link).exists() for link in links)
+
+
+def test_views_say_what_they_are_when_opened_alone(simulated_report):
+    study, _ = simulated_report
+    for path in (study.root / "report/views").glob("*.html"):
+        assert "Simulated data" in path.read_text()
+        assert "Untrained weights" in path.read_text()
+
+
+def test_measured_report_has_no_banner_and_no_validation(measured_report):
+    study, page = measured_report
+    assert 'class="banner"' not in page
+    assert 'id="validation"' not in page
+    assert not any(
+        "Simulated data" in p.read_text() for p in (study.root / "report").rglob("*.html")
+    )
+
+
+@pytest.mark.parametrize(
+    ("simulated", "untrained", "n"),
+    [(False, [], 0), (True, [], 1), (False, ["alexnet"], 1), (True, ["alexnet"], 2)],
+)
+def test_banner_for_each_reason(simulated, untrained, n):
+    texts = banners({"simulated": simulated, "untrained": untrained})
+    assert len(texts) == n
+    assert all(name in " ".join(texts) for name in untrained)
+
+
+def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
+    study = SyntheticStudy(tmp_path, small_settings(True), True, UNTRAINED)
+    path = next(p for p in study.encoding if p.stem == "clip_rn50")
+    result = read_result(path)
+    by_voxel = {"voxel", "noise_ceiling", "clip_rn50/r", "clip_rn50/r2"}
+    shuffled = {k: v[::-1] if k in by_voxel else v for k, v in result.arrays.items()}
+    write_result(path, shuffled, result.provenance)
+    study.show(monkeypatch)
+    name = "subj01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
+    values = nibabel.load(tmp_path / "maps/subj01" / name).get_fdata(dtype=np.float32).ravel()
+    expected = result["clip_rn50/r"].astype(np.float32)
+    np.testing.assert_array_equal(values[result["voxel"]], expected)
+
+
+def test_table_values_are_escaped_and_missing_ones_shown():
+    table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
+    assert "&lt;b&gt;" in html_table(table)
+    assert ">n/a<" in html_table(table)

@@ -1,0 +1,123 @@
+"""Tables: means against hand-computed ones, signed, invalid voxels counted apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.storage import Result, read_table, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.tables import (
+    PARTITION_COLUMNS,
+    best_voxel_row,
+    correlation_rows,
+    partition_rows,
+    roi_members,
+)
+
+VOXEL = np.array([10, 11, 12, 13, 14])
+ROIS = pd.DataFrame(
+    {
+        "voxel": [10, 11, 13, 14],
+        "atlas": "prf-visualrois",
+        "roi": ["V1v", "V1v", "V1v", "hV4"],
+        "hemisphere": ["lh", "lh", "rh", "rh"],
+    }
+)
+PROVENANCE = {
+    "simulated": True,
+    "untrained": ["clip"],
+    "configuration": {
+        "subject": "subj01",
+        "spaces": ["bert", "clip"],
+        "untrained_spaces": ["clip"],
+    },
+}
+
+
+@pytest.fixture
+def encoding() -> Result:
+    arrays = {
+        "voxel": VOXEL,
+        "noise_ceiling": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
+        "models": np.array(["bert", "clip"]),
+        "bert/r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
+        "bert/r2": np.array([-0.9, 0.0, 0.1, np.nan, 0.2]),
+        "clip/r": np.full(5, np.nan),
+        "clip/r2": np.full(5, np.nan),
+    }
+    return Result(Path("fit.h5"), arrays, PROVENANCE)
+
+
+@pytest.fixture
+def partition() -> Result:
+    arrays = {
+        "voxel": VOXEL,
+        "component/bert": np.array([-0.2, 0.1, 0.0, np.nan, 0.3]),
+        "component/clip": np.array([0.1, 0.1, 0.1, np.nan, 0.1]),
+        "component/bert&clip": np.array([0.0, -0.4, 0.2, np.nan, 0.0]),
+        "r2/bert+clip": np.array([-0.1, -0.2, 0.3, np.nan, 0.4]),
+    }
+    return Result(Path("partition.h5"), arrays, PROVENANCE)
+
+
+def test_hemispheres_are_taken_together():
+    members = roi_members(ROIS, VOXEL)
+    assert list(members) == [("all", "all"), ("prf-visualrois", "V1v"), ("prf-visualrois", "hV4")]
+    assert VOXEL[members["prf-visualrois", "V1v"]].tolist() == [10, 11, 13]
+
+
+def test_correlations_are_signed_means_over_valid_voxels(encoding):
+    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+    v1 = rows.loc[("bert", "V1v")]
+    assert (v1["n_voxels"], v1["n_excluded"]) == (2, 1)
+    assert v1["mean_r"] == pytest.approx(-0.2)
+    assert v1["mean_r2"] == pytest.approx(-0.45)
+    assert v1["mean_ceiling"] == pytest.approx(0.3)
+    everywhere = rows.loc[("bert", "all")]
+    assert (everywhere["n_voxels"], everywhere["n_excluded"]) == (4, 1)
+    assert everywhere["median_r"] == pytest.approx(0.2)
+
+
+def test_a_model_without_valid_voxels_has_no_mean(encoding):
+    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+    assert rows.loc[("clip", "all"), "n_voxels"] == 0
+    assert np.isnan(rows.loc[("clip", "all"), "mean_r"])
+
+
+def test_rows_tell_simulated_data_and_untrained_weights(encoding):
+    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+    assert rows.loc[("bert", "all"), "weights"] == "pretrained"
+    assert rows.loc[("clip", "all"), "weights"] == "untrained: clip"
+    assert set(rows["data"]) == {"simulated"}
+
+
+def test_components_sum_to_the_joint_model(partition):
+    rows = pd.DataFrame(partition_rows(partition, ROIS, "bert_vs_clip"))
+    means = rows.pivot(index="roi", columns="component", values="mean_variance")
+    assert means.loc["V1v", "bert"] == pytest.approx(-0.05)
+    assert means.loc["V1v", "bert&clip"] == pytest.approx(-0.2)
+    np.testing.assert_allclose(means[["bert", "clip", "bert&clip"]].sum(axis=1), means["joint"])
+    assert tuple(rows.columns) == PARTITION_COLUMNS
+
+
+def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
+    row = best_voxel_row(encoding, ROIS, "bert")
+    assert (row["best_voxel"], row["best_voxel_rois"]) == (14, "prf-visualrois/hV4")
+    assert (row["best_r"], row["best_r2"]) == pytest.approx((0.4, 0.2))
+    assert row["best_voxel_ceiling"] == pytest.approx(1.0)
+    assert row["r_of_99th_percentile"] == pytest.approx(0.397)
+
+
+def test_best_values_are_said_to_be_biased():
+    assert "biased" in COLUMNS["best_r"]
+    assert "biased" in COLUMNS["best_r2"]
+
+
+def test_a_table_without_rows_can_be_read_back(tmp_path):
+    path = tmp_path / "partitions.tsv"
+    write_table(path, pd.DataFrame(columns=PARTITION_COLUMNS), COLUMNS, PROVENANCE)
+    assert tuple(read_table(path).columns) == PARTITION_COLUMNS
