@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+QUIET = 0.1
+
 
 @dataclass(frozen=True)
 class FeatureScaling:
     """z-score of each feature and unit mean Gram diagonal of the band, learnt on training images.
 
-    A feature that is constant over the training images carries nothing and becomes 0. Dividing by
-    the square root of the number of the others gives every band the same total variance, so that
-    a band weight means the same for a space of 80 features as for one of 2,048.
+    A unit that fires in one training image of hundreds has a tiny deviation: its z-score in another
+    image in which it fires can be in the thousands, and spoils the prediction. Features quieter
+    than a tenth of the band's root mean square deviation are therefore divided by that tenth
+    instead of their own deviation; constant ones become 0. The band as a whole is then scaled so
+    that a band weight means the same for a space of 80 features as for one of 2,048.
 
     Attributes
     ----------
@@ -40,9 +44,10 @@ class FeatureScaling:
         varies = deviation > 1e-6 * np.maximum(np.abs(mean), np.finfo(np.float32).tiny)
         if not varies.any():
             raise ValueError("every feature is constant over the training images")
-        factor = np.zeros_like(mean)
-        factor[varies] = 1 / (deviation[varies] * np.sqrt(np.count_nonzero(varies)))
-        return cls(mean, factor)
+        typical = np.sqrt(np.mean(deviation[varies] ** 2))
+        scaled = np.where(varies, deviation / np.maximum(deviation, QUIET * typical), 0.0)
+        factor = np.where(varies, 1 / np.maximum(deviation, QUIET * typical), 0.0)
+        return cls(mean, factor / np.linalg.norm(scaled))
 
     def transform(self, features: np.ndarray) -> np.ndarray:
         """Scale `features` (image, feature) to float32 (image, feature)."""

@@ -66,6 +66,14 @@ def test_scaling_sees_training_images_only_and_gives_unit_mean_gram_diagonal(gen
     )
 
 
+def test_a_unit_that_fires_once_in_training_does_not_explode_in_a_test_image(generator):
+    training, test = generator.normal(size=(200, 20)), generator.normal(size=(5, 20))
+    training[:, 3], test[:, 3] = 0.0, 0.0
+    training[7, 3], test[1, 3] = 1e-3, 1.0
+    scaled = FeatureScaling.fit(training).transform(test)
+    assert np.abs(scaled[:, 3]).max() < 5 * np.abs(np.delete(scaled, 3, axis=1)).max()
+
+
 @pytest.mark.parametrize(
     ("values", "message"), [(np.nan, "NaN"), (1.0, "every feature is constant")]
 )

@@ -91,8 +91,10 @@ def oracle_r2(
 def _kernel(features: np.ndarray, train: np.ndarray) -> np.ndarray:
     mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
     varies = deviation > 1e-6 * np.abs(mean)
-    scaled = (features[:, varies] - mean[varies]) / deviation[varies]
-    return scaled @ scaled.T / np.count_nonzero(varies)
+    # units that hardly ever fire in training would explode in the test images
+    floor = 0.1 * np.sqrt((deviation[varies] ** 2).mean())
+    scaled = (features[:, varies] - mean[varies]) / np.maximum(deviation[varies], floor)
+    return scaled @ scaled.T / (scaled[train] ** 2).sum(axis=1).mean()
 
 
 def _band_weights(n_bands: int, seed: int) -> np.ndarray:
