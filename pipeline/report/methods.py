@@ -25,7 +25,8 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"Features. {networks}. Captions are averaged per image.",
         f"Encoding models. Images shared by all subjects test, all others train. Features were "
         f"z-scored on training images (units quieter than a tenth of their space's root mean "
-        f"square deviation are not amplified further) and every feature space scaled to the same total variance. "
+        f"square deviation are not amplified further) and every feature space scaled to the same "
+        f"total variance. "
         f"Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; himalaya) "
         f"picked for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g} and, for joint models, "
