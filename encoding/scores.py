@@ -14,12 +14,12 @@ def r2_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (voxel,) float64; NaN where the measured responses do not vary. Images that are NaN for a voxel
-    are left out of its score.
+    (voxel,) float64; NaN where the measured responses do not vary or a prediction is NaN. Images
+    whose response is NaN for a voxel are left out of its score.
     """
-    y, prediction = _paired(measured, predicted)
-    residual = np.nansum((y - prediction) ** 2, axis=0)
-    total = np.nansum((y - _nanmean(y)) ** 2, axis=0)
+    y, prediction, scored = _paired(measured, predicted)
+    residual = np.sum((y - prediction) ** 2, axis=0, where=scored)
+    total = np.sum((y - _mean(y, scored)) ** 2, axis=0, where=scored)
     return _divide(total - residual, total)
 
 
@@ -32,25 +32,29 @@ def correlation_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray
 
     Returns
     -------
-    (voxel,) float64 in [-1, 1]; NaN where either does not vary. Images that are NaN for a voxel are
-    left out of its score.
+    (voxel,) float64 in [-1, 1]; NaN where either does not vary or a prediction is NaN. Images whose
+    response is NaN for a voxel are left out of its score.
     """
-    y, prediction = _paired(measured, predicted)
-    y, prediction = y - _nanmean(y), prediction - _nanmean(prediction)
-    scale = np.sqrt(np.nansum(y**2, axis=0) * np.nansum(prediction**2, axis=0))
-    return _divide(np.nansum(y * prediction, axis=0), scale)
+    y, prediction, scored = _paired(measured, predicted)
+    y, prediction = y - _mean(y, scored), prediction - _mean(prediction, scored)
+    scale = np.sqrt(
+        np.sum(y**2, axis=0, where=scored) * np.sum(prediction**2, axis=0, where=scored)
+    )
+    return _divide(np.sum(y * prediction, axis=0, where=scored), scale)
 
 
-def _paired(measured: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _paired(
+    measured: np.ndarray, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both in float64, and which images are scored: a NaN prediction is not skipped, it spreads."""
     if measured.shape != predicted.shape:
         raise ValueError(f"measured {measured.shape} and predicted {predicted.shape} differ")
     y = np.asarray(measured, np.float64)
-    prediction = np.asarray(predicted, np.float64)
-    return y, np.where(np.isnan(y), np.nan, prediction)
+    return y, np.asarray(predicted, np.float64), ~np.isnan(y)
 
 
-def _nanmean(values: np.ndarray) -> np.ndarray:
-    return _divide(np.nansum(values, axis=0), np.count_nonzero(~np.isnan(values), axis=0))
+def _mean(values: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    return _divide(np.sum(values, axis=0, where=scored), np.count_nonzero(scored, axis=0))
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

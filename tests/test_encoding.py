@@ -94,6 +94,14 @@ def test_scores_equal_scipy_and_scikit_learn(generator):
         assert r2_score(y, prediction)[voxel] == pytest.approx(expected)
 
 
+def test_a_voxel_without_a_prediction_has_no_score(generator):
+    y = generator.normal(size=(20, 2))
+    predicted = y.copy()
+    predicted[:, 0], predicted[3, 1] = np.nan, np.nan
+    assert np.isnan(r2_score(y, predicted)).all()
+    assert np.isnan(correlation_score(y, predicted)).all()
+
+
 def test_scores_are_signed_and_nan_for_voxels_without_variance(generator):
     y = generator.normal(size=(30, 2))
     y[:, 1] = 2.0

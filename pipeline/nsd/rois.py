@@ -60,8 +60,7 @@ def read_roi_labels(
     """
     grid = read_grid(layout, subject, space)
     tables = [_labels_of_atlas(layout, subject, space, atlas, voxel, grid) for atlas in atlases]
-    columns = ["voxel", "atlas", "roi", "hemisphere"]
-    return pd.concat([pd.DataFrame(columns=columns), *tables], ignore_index=True)[columns]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _labels_of_atlas(
