@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+
+REPEATS = 3
 
 
 def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
@@ -40,3 +44,43 @@ def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
     )
     signal = np.asarray(ncsnr, dtype=np.float64) ** 2
     return signal / (signal + noise)
+
+
+def signal_to_noise(
+    sessions: Iterable[tuple[np.ndarray, np.ndarray]], images: np.ndarray, n_voxels: int
+) -> np.ndarray:
+    """ncsnr: the standard deviation of the signal over that of a single trial's noise.
+
+    With σ² the variance (ddof 1) over the three trials of an image, averaged over images, and
+    responses that were z-scored to unit variance,
+
+        ncsnr = sqrt(max(1 - σ², 0)) / σ
+
+    (Allen et al. 2022, Nat Neurosci; NSD Data Manual). Images with other numbers of trials are left
+    out, and for a voxel those of which a trial is NaN. Sessions are streamed; the memory is two
+    float32 per image and voxel.
+
+    Parameters
+    ----------
+    sessions : for each session, the images (trial,) shown and z-scored responses (trial, voxel)
+    images : (image,) sorted, all that can occur
+
+    Returns
+    -------
+    (voxel,) float64; NaN where no image has three trials
+    """
+    count = np.zeros(len(images), dtype=np.int64)
+    mean = np.zeros((len(images), n_voxels), dtype=np.float32)
+    squares = np.zeros_like(mean)
+    for shown, responses in sessions:
+        for row, trial in zip(np.searchsorted(images, shown), responses, strict=True):
+            # Welford's update: sums of squares about the running mean do not cancel
+            count[row] += 1
+            change = trial - mean[row]
+            mean[row] += change / count[row]
+            squares[row] += change * (trial - mean[row])
+    complete = squares[count == REPEATS]
+    usable = np.count_nonzero(np.isfinite(complete), axis=0)
+    total = np.nansum(complete, axis=0, dtype=np.float64) / (REPEATS - 1)
+    variance = np.divide(total, usable, out=np.full(n_voxels, np.nan), where=usable > 0)
+    return np.sqrt(np.maximum(1 - variance, 0) / variance)

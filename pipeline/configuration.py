@@ -48,9 +48,13 @@ class FeatureSpaceSettings(Settings):
 
 
 class ResponseSettings(Settings):
+    """Which betas, and what they are scaled by before repeats are averaged."""
+
     space: Literal["func1pt8mm"]
     betas: Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
     mask: Literal["nsdgeneral", "cortex"]
+    zscore_within: Literal["session", "run"] = "session"
+    zscore_trials: Literal["all", "training"] = "all"
 
 
 class SplitSettings(Settings):

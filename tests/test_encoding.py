@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 
 from encoding import banded_ridge
 from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
-from encoding.noise_ceiling import noise_ceiling
+from encoding.noise_ceiling import noise_ceiling, signal_to_noise
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.preparation import FeatureScaling
 from encoding.scores import correlation_score, r2_score
@@ -121,6 +121,20 @@ def test_images_that_a_voxel_lacks_are_left_out_of_its_score(generator):
 
 
 # ---- noise ceiling
+
+
+def test_streamed_signal_to_noise_is_the_formula_on_all_trials_at_once(generator):
+    """Against the variance of each image's three trials, computed the plain way."""
+    shown = np.concatenate([generator.permutation(np.repeat(np.arange(60), 3)), [60, 60, 61]])
+    responses = generator.normal(size=(len(shown), 4)) * 0.7
+    responses[shown == 5, 1] = np.nan
+    responses[:, 3] = np.nan
+    sessions = [(shown[:90], responses[:90]), (shown[90:], responses[90:])]
+    variances = np.array([responses[shown == image].var(axis=0, ddof=1) for image in range(60)])
+    noise = np.array([np.mean(v[np.isfinite(v)]) for v in variances.T[:3]])
+    found = signal_to_noise(sessions, np.arange(62), 4)
+    assert np.allclose(found[:3], np.sqrt(np.maximum(1 - noise, 0) / noise), rtol=1e-5)
+    assert np.isnan(found[3])
 
 
 def test_noise_ceiling_is_the_manuals_formula_for_mixed_repeats():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+from conftest import ROOT
 
 from pipeline.errors import InputError
 from pipeline.nsd.betas import read_session
@@ -20,8 +23,9 @@ from pipeline.nsd.check import check_tree
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import average_repeats, zscore_session
+from pipeline.nsd.responses import average_repeats, zscore_within
 from pipeline.nsd.rois import read_grid, read_mask, read_roi_labels
+from pipeline.nsd.sessions import SessionReader, voxel_blocks
 from pipeline.nsd.stimuli import read_images
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
@@ -170,28 +174,80 @@ def test_repeats_are_averaged_over_valid_presentations_only():
 def test_zscore_is_over_the_session_with_ddof_1_and_nan_without_variance():
     betas = np.random.default_rng(0).normal(4, 3, (750, 3)).astype(np.float32)
     betas[:, 1], betas[:, 2] = 0, np.nan
-    z = zscore_session(betas)
+    z = zscore_within(betas, np.ones(750))
     assert z[:, 0].mean() == pytest.approx(0, abs=1e-4)
     assert z[:, 0].std(ddof=1) == pytest.approx(1, abs=1e-4)
     assert np.isnan(z[:, 1:]).all()
 
 
-def test_ncsnr_recomputed_from_what_the_readers_read_is_the_released_one(layout):
-    """Axis order, trial order, repeats and z-scoring at once."""
+def test_zscore_within_run_takes_runs_of_63_and_62_trials(layout):
     design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")[:20]
+    reader = SessionReader(layout, design, grid, SPACE, BETAS, within="run")
+    images, z = reader.zscored(2, voxel)
+    assert np.array_equal(images, design.nsd_id[750:])
+    betas = read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
+    for run in (slice(0, 63), slice(63, 125), slice(688, 750)):
+        expected = (betas[run] - betas[run].mean(0)) / betas[run].std(0, ddof=1)
+        assert np.allclose(z[run], expected, atol=1e-4, equal_nan=True)
+
+
+def test_zscore_on_training_trials_does_not_see_the_shared_images(layout):
+    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
+    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")[:20]
+    reader = SessionReader(layout, design, grid, SPACE, BETAS, training_only=True)
+    images, z = reader.zscored(1, voxel)
+    training = ~np.isin(images, design.shared)
+    assert 0 < np.count_nonzero(training) < 750
+    assert np.nanmax(np.abs(z[training].mean(axis=0))) < 1e-4
+    assert np.nanmax(np.abs(z[training].std(axis=0, ddof=1) - 1)) < 1e-4
+    assert np.nanmax(np.abs(z[~training].mean(axis=0))) > 1e-3
+
+
+def test_blocks_hold_every_voxel_once_and_a_block_reads_what_the_whole_reads(layout):
     voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    z = np.concatenate(
-        [
-            zscore_session(read_session(layout, "subj01", s, voxel, grid, SPACE, BETAS))
-            for s in (1, 2)
-        ]
-    )
-    variances = [z[design.nsd_id == image].var(axis=0, ddof=1) for image in design.images]
-    noise = np.sqrt(np.mean(variances, axis=0))
-    released = np.asanyarray(nibabel.load(layout.ncsnr("subj01", SPACE, BETAS)).dataobj)
-    usable = np.isfinite(noise)
-    expected = np.sqrt(np.maximum(1 - noise**2, 0)) / noise
-    assert np.allclose(expected[usable], released.ravel()[voxel][usable], rtol=1e-3, atol=1e-3)
+    assert len(voxel_blocks(np.arange(107_000), 10_000)) == 8
+    blocks = voxel_blocks(voxel, n_images=10**7)
+    assert len(blocks) > 5
+    assert np.array_equal(np.concatenate(blocks), voxel)
+    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
+    reader = SessionReader(layout, design, grid, SPACE, BETAS)
+    parts = [
+        average_repeats(reader.sessions(block), design.images, len(block)).responses
+        for block in blocks
+    ]
+    whole = average_repeats(reader.sessions(voxel), design.images, len(voxel)).responses
+    assert np.array_equal(np.hstack(parts), whole, equal_nan=True)
+
+
+def test_ncsnr_recomputed_from_what_the_readers_read_is_the_released_one(study, tmp_path):
+    """Axis order, trial order, repeats and z-scoring at once, on HDF5 and NIfTI."""
+    for subject in ("subj01", "subj03"):
+        table = compare_ncsnr(study.nsd, subject, tmp_path / f"{subject}.tsv")
+        assert table["largest_noise_difference"] < 1e-5
+        assert table["n_voxels"] > 200
+
+
+def test_an_ncsnr_of_other_sessions_is_told(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    path = tree / SESSIONS / "ncsnr.nii.gz"
+    image = nibabel.load(path)
+    values = np.asanyarray(image.dataobj) * np.float32(1.05)
+    path.unlink()
+    nibabel.save(nibabel.Nifti1Image(values, image.affine, image.header), path)
+    with pytest.raises(AssertionError, match=r"ncsnr\.nii\.gz: .* voxels differ .* 2 sessions"):
+        compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
+    assert not (tmp_path / "table.tsv").exists()
+
+
+def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
+    """Run the stage; its table's row."""
+    settings = {"space": SPACE, "betas": BETAS, "mask": "nsdgeneral"}
+    stage = [sys.executable, "-m", "pipeline.stages.compare_noise_ceilings", "--nsd", str(nsd)]
+    options = ["--subject", subject, "--configuration", json.dumps(settings), "--out", str(out)]
+    done = subprocess.run([*stage, *options], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return pd.read_csv(out, sep="\t").iloc[0]
 
 
 # ---- damages

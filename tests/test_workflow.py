@@ -249,6 +249,15 @@ def test_every_stage_can_be_asked_for_by_name(study, stage):
     assert study.planned(stage) == {}
 
 
+def test_noise_ceilings_are_compared_when_asked_for(study):
+    assert study.planned("noise_ceilings") == {"compare_noise_ceilings": 2, "noise_ceilings": 1}
+    study.snakemake("noise_ceilings")
+    assert study.planned("noise_ceilings") == {}
+    for subject in study.results.glob("checked/noise_ceilings/*.tsv"):
+        row = pd.read_csv(subject, sep="\t").iloc[0]
+        assert row["median_released_ncsnr"] == pytest.approx(row["median_recomputed_ncsnr"])
+
+
 def test_the_demo_is_the_default_and_leaks_into_no_other_study(study):
     text = study.snakemake("--summary").stdout
     assert "results/tiny/" in text

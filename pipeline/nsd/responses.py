@@ -1,4 +1,4 @@
-"""From single trials to one response per image: z-score within session, average the repeats."""
+"""From single trials to one response per image: z-score, average the repeats."""
 
 from __future__ import annotations
 
@@ -26,21 +26,33 @@ class AveragedResponses:
     n_valid_repeats: np.ndarray
 
 
-def zscore_session(betas: np.ndarray) -> np.ndarray:
-    """z-score each voxel over a session's trials (ddof 1, as NSD's noise ceiling assumes).
+def zscore_within(
+    betas: np.ndarray, groups: np.ndarray, learnt_from: np.ndarray | None = None
+) -> np.ndarray:
+    """z-score each voxel over the trials of each group (ddof 1, as NSD's noise ceiling assumes).
 
     Parameters
     ----------
     betas : (trial, voxel); invalid voxels NaN
+    groups : (trial,) the session or run of each trial
+    learnt_from : (trial,) bool, trials from which mean and deviation are taken; all by default
 
     Returns
     -------
-    (trial, voxel) float32; NaN where the voxel is invalid or does not vary
+    (trial, voxel) float32; NaN where the voxel is invalid or does not vary over the group's trials
     """
-    mean = betas.mean(axis=0, dtype=np.float64)
-    deviation = betas.std(axis=0, ddof=1, dtype=np.float64)
-    deviation[~(deviation > 0)] = np.nan
-    return ((betas - mean) / deviation).astype(np.float32)
+    result = np.empty(betas.shape, dtype=np.float32)
+    learnt_from = np.ones(len(betas), bool) if learnt_from is None else learnt_from
+    for group in np.unique(groups):
+        member = groups == group
+        learnt = betas[member & learnt_from]
+        if len(learnt) < 2:
+            result[member] = np.nan
+            continue
+        deviation = learnt.std(axis=0, ddof=1, dtype=np.float64)
+        deviation[~(deviation > 0)] = np.nan
+        result[member] = (betas[member] - learnt.mean(axis=0, dtype=np.float64)) / deviation
+    return result
 
 
 def average_repeats(

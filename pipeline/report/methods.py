@@ -19,8 +19,9 @@ def methods_paragraphs(study: Configuration) -> list[str]:
     return [
         f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022, Nat "
         f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were "
-        "z-scored within session and averaged over the repeats of each image. Voxels that a "
-        "session did not cover are NaN and left out. Noise ceilings follow the NSD Data Manual, "
+        f"z-scored within {responses.zscore_within} over {responses.zscore_trials} trials and "
+        "averaged over the repeats of each image. Voxels that a session did not cover are NaN and "
+        "left out. Noise ceilings follow the NSD Data Manual, "
         "for the repeats of the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
         f"Encoding models. Images shared by all subjects test, all others train. Features were "

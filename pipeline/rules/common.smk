@@ -28,6 +28,7 @@ localrules:
     check,
     features,
     responses,
+    noise_ceilings,
     encoding,
     partitions,
     maps,

@@ -79,3 +79,35 @@ rule split_images:
         "python -m pipeline.stages.split_images --nsd {params.nsd:q} --subject {wildcards.subject}"
         " --responses {input.responses:q} --configuration {params.splits:q} --out {output:q}"
         " 2>&1 | tee {log:q}"
+
+
+# The end-to-end check that a user runs once on real data; no other stage needs it.
+
+
+rule noise_ceilings:
+    input:
+        expand(f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv", subject=STUDY.subjects),
+
+
+rule compare_noise_ceilings:
+    input:
+        tree=TREE,
+    output:
+        f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv",
+    log:
+        f"{RESULTS}/logs/compare_noise_ceilings/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_noise_ceilings/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        nsd=NSD,
+        responses=section("responses"),
+        code=code_version("pipeline.stages.compare_noise_ceilings"),
+    shell:
+        "python -m pipeline.stages.compare_noise_ceilings --nsd {params.nsd:q}"
+        " --subject {wildcards.subject} --configuration {params.responses:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"

@@ -1,4 +1,4 @@
-"""z-score a subject's betas within session and average them over the repeats of each image."""
+"""z-score a subject's betas and average them over the repeats of each image."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 from tqdm import tqdm
 
 from pipeline.errors import run_stage
-from pipeline.nsd.betas import read_session
-from pipeline.nsd.design import Design, read_design
+from pipeline.nsd.design import read_design
 from pipeline.nsd.files import read_volume
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import average_repeats, zscore_session
-from pipeline.nsd.rois import Grid, read_grid, read_mask
-from pipeline.storage import make_provenance, write_result
+from pipeline.nsd.responses import average_repeats
+from pipeline.nsd.rois import read_grid, read_mask
+from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.storage import create_result, make_provenance
+
+Sessions = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def main() -> None:
@@ -29,43 +32,56 @@ def main() -> None:
     arguments = parser.parse_args()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     design = read_design(layout, subject)
-    grid = read_grid(layout, subject, settings["space"])
-    voxel = read_mask(layout, subject, settings["space"], settings["mask"])
-    sessions = _sessions(layout, design, voxel, grid, settings)
-    averaged = average_repeats(sessions, design.images, len(voxel))
-    never = np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
-    print(f"{subject}: {len(averaged.nsd_id)} images, {len(voxel)} voxels, {never} never valid")
-    ncsnr = read_volume(layout.ncsnr(subject, settings["space"], settings["betas"]), grid.shape)
-    write_result(
-        arguments.out,
-        {
-            "responses": averaged.responses,
-            "nsd_id": averaged.nsd_id,
-            "n_repeats": averaged.n_repeats,
-            "n_valid_repeats": averaged.n_valid_repeats,
-            "voxel": voxel,
-            "ncsnr": ncsnr.ravel()[voxel].astype(np.float32),
-            "grid_shape": np.array(grid.shape),
-            "affine": grid.affine,
-        },
-        make_provenance(
-            "average_responses",
-            {"subject": subject, "sessions": design.n_sessions, **settings},
-            {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
-            simulated=layout.is_simulated,
-        ),
+    space, betas = settings["space"], settings["betas"]
+    grid = read_grid(layout, subject, space)
+    voxel = read_mask(layout, subject, space, settings["mask"])
+    reader = SessionReader(
+        *(layout, design, grid, space, betas),
+        within=settings["zscore_within"],
+        training_only=settings["zscore_trials"] == "training",
     )
+    ncsnr = read_volume(layout.ncsnr(subject, space, betas), grid.shape)
+    provenance = make_provenance(
+        "average_responses",
+        {"subject": subject, "sessions": design.n_sessions, **settings},
+        {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
+        simulated=layout.is_simulated,
+    )
+    with create_result(arguments.out, provenance) as file:
+        file["voxel"] = voxel
+        file["ncsnr"] = ncsnr.ravel()[voxel].astype(np.float32)
+        file["grid_shape"], file["affine"] = np.array(grid.shape), grid.affine
+        never = _write_blocks(file, reader, voxel)
+    print(f"{subject}: {len(design.images)} images, {len(voxel)} voxels, {never} never valid")
 
 
-def _sessions(
-    layout: NSDLayout, design: Design, voxel: np.ndarray, grid: Grid, settings: dict[str, str]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    numbers = range(1, design.n_sessions + 1)
-    for number in tqdm(numbers, desc=design.subject, unit="session"):
-        betas = read_session(
-            layout, design.subject, number, voxel, grid, settings["space"], settings["betas"]
-        )
-        yield design.nsd_id[design.session_trials(number)], zscore_session(betas)
+def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> int:
+    """Average block by block into the file; the number of voxels that no session covered."""
+    images = reader.design.images
+    blocks = voxel_blocks(voxel, len(images))
+    shape = len(images), len(voxel)
+    responses = file.create_dataset("responses", shape, dtype=np.float32)
+    n_valid_repeats = file.create_dataset("n_valid_repeats", shape, dtype=np.uint8)
+    file["nsd_id"] = images
+    never, start = 0, 0
+    total = len(blocks) * reader.design.n_sessions
+    with tqdm(desc=reader.design.subject, total=total, unit="session") as progress:
+        for block in blocks:
+            sessions = _counted(reader.sessions(block), progress)
+            averaged = average_repeats(sessions, images, len(block))
+            columns = slice(start, start + len(block))
+            responses[:, columns] = averaged.responses
+            n_valid_repeats[:, columns] = averaged.n_valid_repeats
+            never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
+            start += len(block)
+    file["n_repeats"] = averaged.n_repeats
+    return never
+
+
+def _counted(sessions: Sessions, progress: tqdm) -> Sessions:
+    for session in sessions:
+        yield session
+        progress.update()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,10 @@ COLUMNS = {
     "best_voxel": "C-order index of the voxel with the largest test correlation",
     "best_voxel_rois": "ROIs of that voxel",
     "best_voxel_ceiling": "noise ceiling of that voxel",
+    "median_released_ncsnr": "median over voxels of the signal-to-noise ratio that NSD released",
+    "median_recomputed_ncsnr": "the same, recomputed from the betas",
+    "largest_noise_difference": "largest difference over voxels of the single-trial noise "
+    "variance, 1 / (1 + ncsnr²), between the two",
     "group": "voxel group of the simulation",
     "perfect": "planted variance: the partition that a perfect fit would find",
     "oracle": "the partition of a ridge with as many images that knows the best penalties",

@@ -1,0 +1,65 @@
+"""A subject's sessions, one after the other, for a block of voxels at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.nsd.betas import read_session
+from pipeline.nsd.design import Design
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.responses import zscore_within
+from pipeline.nsd.rois import Grid
+
+BLOCK_BYTES = 600e6
+
+
+def voxel_blocks(voxel: np.ndarray, n_images: int) -> list[np.ndarray]:
+    """The voxels in blocks, so that a float32 per image and voxel of a block fits 600 MB.
+
+    HDF5 betas are chunked by voxel: blocks cost no reading twice. NIfTI betas are read once for
+    every block.
+    """
+    per_block = max(1, int(BLOCK_BYTES // (4 * n_images)))
+    return np.array_split(voxel, max(1, -(-len(voxel) // per_block)))
+
+
+@dataclass(frozen=True)
+class SessionReader:
+    """Reads a subject's sessions of one beta version in one space.
+
+    Attributes
+    ----------
+    within : trials that are z-scored together, "session" or "run"
+    training_only : take mean and deviation from trials of images that are not shared, so that
+        nothing of a test image enters the scaling
+    """
+
+    layout: NSDLayout
+    design: Design
+    grid: Grid
+    space: str
+    betas: str
+    within: str = "session"
+    training_only: bool = False
+
+    def zscored(self, session: int, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Images (trial,) shown in a 1-based session, and z-scored responses (trial, voxel).
+
+        NaN where the session did not cover a voxel. Raises as `read_session` does.
+        """
+        betas = read_session(
+            self.layout, self.design.subject, session, voxel, self.grid, self.space, self.betas
+        )
+        trials = self.design.session_trials(session)
+        images = self.design.nsd_id[trials]
+        groups = {"session": self.design.session, "run": self.design.run}[self.within][trials]
+        learnt_from = ~np.isin(images, self.design.shared) if self.training_only else None
+        return images, zscore_within(betas, groups, learnt_from)
+
+    def sessions(self, voxel: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """`zscored` of every completed session in turn."""
+        for session in range(1, self.design.n_sessions + 1):
+            yield self.zscored(session, voxel)
