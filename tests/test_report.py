@@ -119,7 +119,11 @@ class SyntheticStudy:
             model_name(s): r2[model_name(s)] + 0.02 * generator.standard_normal(len(voxel))
             for s in subsets(spaces)
         }
-        shared = {"voxel": voxel, "noise_ceiling": np.full(len(voxel), 0.5, np.float32)}
+        shared = {
+            "voxel": voxel,
+            "grid_shape": np.array(GRID),
+            "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
+        }
         arrays = {**shared, "models": list(noisy), "test_nsd_id": np.arange(100)}
         for name, values in noisy.items():
             values[3] = np.nan

@@ -42,6 +42,7 @@ PROVENANCE = {
 def encoding() -> Result:
     arrays = {
         "voxel": VOXEL,
+        "grid_shape": np.array([2, 3, 4]),
         "noise_ceiling": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
         "models": np.array(["bert", "clip"]),
         "bert/r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
@@ -106,7 +107,8 @@ def test_components_sum_to_the_joint_model(partition):
 
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     row = best_voxel_row(encoding, ROIS, "bert")
-    assert (row["best_voxel"], row["best_voxel_rois"]) == (14, "prf-visualrois/hV4")
+    assert row["best_voxel_rois"] == "prf-visualrois/hV4"
+    assert (row["best_i"], row["best_j"], row["best_k"]) == (1, 0, 2)
     assert (row["best_r"], row["best_r2"]) == pytest.approx((0.4, 0.2))
     assert row["best_voxel_ceiling"] == pytest.approx(1.0)
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)

@@ -76,7 +76,7 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
     for row, (title, path) in enumerate(maps.items()):
         axis = figure.add_subplot(columns[row, 0])
         axis.set_axis_off()
-        plotting.plot_stat_map(
+        slices = plotting.plot_stat_map(
             viewable(path),
             bg_img=str(background),
             display_mode="z",
@@ -86,10 +86,12 @@ def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label
             cmap=SIGNED_MAP,
             axes=axis,
             colorbar=False,
-            annotate=row == 0,
+            annotate=False,
             black_bg=False,
         )
-        axis.set_title(title, loc="left", fontsize=10)
+        if row == 0:
+            slices.annotate(size=8)
+        axis.set_title(title, loc="left", fontsize=10, pad=12 if row == 0 else 6)
     scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
     figure.colorbar(scale, cax=figure.add_subplot(columns[:, 1]), label=label)
     return figure
@@ -122,7 +124,15 @@ def roi_bars(
         part = table[table[rows] == name]
         means = part.groupby("roi")[value].mean().reindex(rois)
         x = np.arange(len(rois)) + (index - (len(names) - 1) / 2) * width
-        axis.bar(x, means, width, color=COLOURS[index % len(COLOURS)], label=name)
+        axis.bar(
+            *(x, means, width),
+            color=COLOURS[index % len(COLOURS)],
+            # names beyond the colours are told apart by hatching
+            hatch="//" * (index // len(COLOURS)),
+            edgecolor="white",
+            linewidth=0,
+            label=name,
+        )
         for roi, position in zip(rois, x, strict=True):
             dots = part.loc[part["roi"] == roi, value]
             axis.plot(np.full(len(dots), position), dots, "k.", markersize=3)
@@ -149,6 +159,8 @@ def model_scatter(first: np.ndarray, second: np.ndarray, names: tuple[str, str])
         gridsize=32,
         extent=(low, high, low, high),
         mincnt=1,
+        # voxels without signal crowd at 0
+        bins="log",
         cmap="cividis",
         linewidths=0,
     )
@@ -164,7 +176,13 @@ def recovery_scatter(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(4.6, 4.0))
     for index, (component, part) in enumerate(table.groupby("component", sort=False)):
         colour = COLOURS[index % len(COLOURS)]
-        axis.plot(part["oracle"], part["recovered"], "o", color=colour, label=component, alpha=0.8)
+        marker = "os^Dv"[index // len(COLOURS) % 5]
+        axis.plot(
+            *(part["oracle"], part["recovered"], marker),
+            color=colour,
+            label=component,
+            alpha=0.8,
+        )
         axis.plot(part["perfect"], part["recovered"], "x", color=colour, alpha=0.5)
     ends = [table[["oracle", "perfect", "recovered"]].min().min(), table[["perfect"]].max().max()]
     axis.plot(ends, ends, color="#888", linewidth=0.8)

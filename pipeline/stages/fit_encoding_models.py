@@ -49,6 +49,7 @@ def main() -> None:
     bands = {name: _scaled(path, nsd_id, test, arguments) for name, path in spaces.items()}
     arrays: dict[str, object] = {
         "voxel": measured["voxel"],
+        "grid_shape": measured["grid_shape"],
         "test_nsd_id": nsd_id[test],
         "noise_ceiling": noise_ceiling(
             measured["ncsnr"], measured["n_valid_repeats"][rows][test]

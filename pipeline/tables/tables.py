@@ -92,12 +92,16 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
         "best_r": _statistic(np.max, r[usable]),
         "best_r2": _statistic(np.max, r2[usable]),
         "r_of_99th_percentile": _statistic(lambda values: np.percentile(values, 99), r[usable]),
-        "best_voxel": voxel,
+        **dict(zip(("best_i", "best_j", "best_k"), _indices(voxel, result), strict=True)),
         "best_voxel_rois": ", ".join(names) or "none",
         "best_voxel_ceiling": float(result["noise_ceiling"][best]),
         **_counts(np.ones(len(r), dtype=bool), usable),
         **_source(result, model.split(MODEL_SEPARATOR)),
     }
+
+
+def _indices(voxel: int, result: Result) -> list[int]:
+    return [int(index) for index in np.unravel_index(voxel, tuple(result["grid_shape"]))]
 
 
 def _statistic(function: object, values: np.ndarray) -> float:
