@@ -53,7 +53,7 @@ def write_session(layout: NSDLayout) -> Path:
         data = file.create_dataset("betas", (750, *SHAPE[::-1]), "<i2", chunks=(750, 1, 1, 1))
         for z in range(SHAPE[2]):
             data[:, z] = generator.integers(-900, 900, (750, *SHAPE[1::-1]), dtype=np.int16)
-    files.write_nifti(layout.valid_session(SUBJECT, SPACE, 1), np.ones(SHAPE, np.int16))
+    files.write_nifti(layout.valid_session(SUBJECT, SPACE, 1), np.ones(SHAPE, np.int16), SPACE)
     return path
 
 

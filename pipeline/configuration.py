@@ -18,7 +18,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.errors import InputError
-from pipeline.settings import Name, Settings, Subject
+from pipeline.settings import Betas, Name, Settings, Space, Subject
 from pipeline.simulation.settings import SimulationSettings
 
 
@@ -50,8 +50,8 @@ class FeatureSpaceSettings(Settings):
 class ResponseSettings(Settings):
     """Which betas, and what they are scaled by before repeats are averaged."""
 
-    space: Literal["func1pt8mm"]
-    betas: Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
+    space: Space
+    betas: Betas
     mask: Literal["nsdgeneral", "cortex"]
     zscore_within: Literal["session", "run"] = "session"
     zscore_trials: Literal["all", "training"] = "all"
@@ -117,6 +117,8 @@ class Configuration(Settings):
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         if self.simulation is not None:
             _declared("subjects", self.subjects, self.simulation.subjects)
+            _declared("responses.space", [self.responses.space], [self.simulation.space])
+            _declared("responses.betas", [self.responses.betas], [self.simulation.betas])
         return self
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# NSD's functional volumes of 1.8 and 1 mm, and its beta versions 1, 2 and 3
+Space = Literal["func1pt8mm", "func1mm"]
+Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
 
 
 class Settings(BaseModel):

@@ -56,6 +56,11 @@ BAD = {
     "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
+    "space that the simulator does not write": (
+        put("responses.space", "func1mm"),
+        "responses.space: unknown name 'func1mm'; did you mean func1pt8mm",
+    ),
+    "beta version that does not exist": (put("responses.betas", "betas_b4"), "responses.betas"),
     "unknown mask": (put("responses.mask", "v1"), "responses.mask"),
     "penalties reversed": (put("encoding.alphas.minimum", 1e9), "`maximum` is below `minimum`"),
     "grid with equal axes": (

@@ -21,7 +21,10 @@ from conftest import TINY, Study
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.nsd.betas import read_session
+from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.rois import read_grid
 from pipeline.simulation.coco import CATEGORIES
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
@@ -74,6 +77,21 @@ def test_nifti_headers_are_those_of_nsds_matlab_code(layout):
 
 def _nifti_betas(layout: NSDLayout) -> Path:
     return layout.beta_folder("subj01", SPACE, BETAS) / "betas_session01.nii.gz"
+
+
+@pytest.mark.parametrize("betas", ["betas_assumehrf", "betas_fithrf"])
+def test_millimetre_voxels_and_other_beta_versions_are_written_and_read(tmp_path, betas):
+    subjects = {"subj01": {"sessions": 1, "grid": [10, 12, 9], "formats": ["hdf5", "nifti"]}}
+    simulate(small_settings(space="func1mm", betas=betas, subjects=subjects), tmp_path / "nsd")
+    layout = NSDLayout(tmp_path / "nsd")
+    check_tree(layout, ["subj01"], "func1mm", betas, ["floc-words"], needs_captions=True)
+    grid = read_grid(layout, "subj01", "func1mm")
+    assert np.array_equal(np.diag(grid.affine), [1, 1, 1, 1])
+    image = nibabel.load(layout.beta_folder("subj01", "func1mm", betas) / "betas_session01.nii.gz")
+    assert image.header["pixdim"][4] == 1
+    voxel = np.array([np.ravel_multi_index((4, 2, 5), grid.shape)])
+    read = read_session(layout, "subj01", 1, voxel, grid, "func1mm", betas)
+    assert np.allclose(read[:, 0], np.asanyarray(image.dataobj)[4, 2, 5] / 300, equal_nan=True)
 
 
 def test_every_image_is_planned_three_times_and_shared_images_come_first(layout):

@@ -12,23 +12,25 @@ import h5py
 import nibabel
 import numpy as np
 
-VOXEL_SIZE = 1.8
-REPETITION_TIME = 4 / 3
+# of each space: the voxels' edge (mm) and the time between volumes (s)
+VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0}
+REPETITION_TIME = {"func1pt8mm": 4 / 3, "func1mm": 1.0}
 
 
-def write_nifti(path: Path, data: np.ndarray, repetition_time: float = 1.0) -> None:
+def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float = 1.0) -> None:
     """A volume (X, Y, Z) or series (X, Y, Z, T) with the header of `nsd_savenifti`.
 
     nibabel would write another slope, pixdim[0] and sform_code than NSD's MATLAB code does.
     """
+    edge = VOXEL_SIZE[space]
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
-    header["pixdim"] = [0, VOXEL_SIZE, VOXEL_SIZE, VOXEL_SIZE, repetition_time, 1, 1, 1]
+    header["pixdim"] = [0, edge, edge, edge, repetition_time, 1, 1, 1]
     header["qform_code"], header["sform_code"] = 0, 1
-    origin = [-(n - 1) / 2 * VOXEL_SIZE for n in data.shape[:3]]
+    origin = [-(n - 1) / 2 * edge for n in data.shape[:3]]
     for axis, name in enumerate(("srow_x", "srow_y", "srow_z")):
-        header[name] = [*(VOXEL_SIZE * (axis == other) for other in range(3)), origin[axis]]
+        header[name] = [*(edge * (axis == other) for other in range(3)), origin[axis]]
     header["scl_slope"], header["scl_inter"] = 0, 0
     header["vox_offset"], header["magic"], header["aux_file"] = 352, b"n+1", b"none"
     header["xyzt_units"] = 0
@@ -38,7 +40,9 @@ def write_nifti(path: Path, data: np.ndarray, repetition_time: float = 1.0) -> N
         file.write(header.binaryblock + b"\0" * 4 + data.tobytes(order="F"))
 
 
-def write_betas(folder: Path, session: int, betas: np.ndarray, formats: Sequence[str]) -> None:
+def write_betas(
+    folder: Path, session: int, betas: np.ndarray, formats: Sequence[str], space: str
+) -> None:
     """A session's int16 betas (trial, X, Y, Z) as HDF5, NIfTI or both."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"betas_session{session:02d}"
@@ -49,7 +53,8 @@ def write_betas(folder: Path, session: int, betas: np.ndarray, formats: Sequence
                 "betas", data=reversed_axes, dtype="<i2", chunks=(len(betas), 1, 1, 1)
             )
     if "nifti" in formats:
-        write_nifti(stem.with_suffix(".nii.gz"), betas.transpose(1, 2, 3, 0), REPETITION_TIME)
+        series = betas.transpose(1, 2, 3, 0)
+        write_nifti(stem.with_suffix(".nii.gz"), series, space, REPETITION_TIME[space])
 
 
 def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings import Name, Settings, Subject
+from pipeline.settings import Betas, Name, Settings, Space, Subject
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250
@@ -79,6 +79,8 @@ class SimulationSettings(Settings):
 
     seed: int
     images: Annotated[DrawnImages | Photographs, Field(discriminator="source")]
+    space: Space = "func1pt8mm"
+    betas: Betas = "betas_fithrf_GLMdenoise_RR"
     planned_sessions: int = Field(ge=1, le=40)
     shared_images: int = Field(ge=10)
     captions_per_image: int = Field(ge=1)

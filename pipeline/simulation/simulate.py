@@ -41,7 +41,6 @@ from pipeline.simulation.spaces import planted_features
 from pipeline.storage import make_provenance, write_json, write_result
 
 MARKER = "SIMULATED.json"
-SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 # of nsdgeneral: voxels never covered, and voxels that the last session does not cover
 N_NEVER_VALID, N_INVALID_IN_LAST = 2, 4
 
@@ -88,10 +87,10 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
         # each subject has a generator of its own: adding one leaves the others as they were
         own = np.random.default_rng([settings.seed, subject_number(name)])
         brain = make_brain(subject.grid, settings.groups, settings.seed)
-        _write_anatomy(root, name, brain, own)
+        _write_anatomy(root, name, settings.space, brain, own)
         signal = plant(brain, components, settings, own)
         sessions = _run_sessions(plan, name, subject, brain, signal, seen, settings, own)
-        _write_sessions(root, name, subject, brain, plan, sessions)
+        _write_sessions(root, name, subject, brain, plan, sessions, settings)
         completed = behaviour(plan, name, subject.sessions, own)
         path = root / f"nsddata/ppdata/{name}/behav/responses.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -168,10 +167,13 @@ def _features(settings: SimulationSettings, stimuli: Sequence[Stimulus]) -> dict
     }
 
 
-def _write_anatomy(root: Path, subject: str, brain: Brain, generator: np.random.Generator) -> None:
-    functional = root / f"nsddata/ppdata/{subject}/{SPACE}"
-    files.write_nifti(functional / "brainmask.nii.gz", brain.brain.astype(np.int16))
-    files.write_nifti(functional / "mean.nii.gz", mean_image(brain, generator).astype(np.float32))
+def _write_anatomy(
+    root: Path, subject: str, space: str, brain: Brain, generator: np.random.Generator
+) -> None:
+    functional = root / f"nsddata/ppdata/{subject}/{space}"
+    files.write_nifti(functional / "brainmask.nii.gz", brain.brain.astype(np.int16), space)
+    mean = mean_image(brain, generator).astype(np.float32)
+    files.write_nifti(functional / "mean.nii.gz", mean, space)
     labels = {"nsdgeneral": ("nsdgeneral",), **LABELS}
     for atlas, volume in roi_volumes(brain).items():
         hemispheres = {"lh.": brain.left, "rh.": ~brain.left, "": np.ones_like(brain.left)}
@@ -179,6 +181,7 @@ def _write_anatomy(root: Path, subject: str, brain: Brain, generator: np.random.
             files.write_nifti(
                 functional / f"roi/{prefix}{atlas}.nii.gz",
                 np.where(inside, volume, -1).astype(np.float64),
+                space,
             )
         label_folder = root / f"nsddata/freesurfer/{subject}/label"
         files.write_colour_table(label_folder / f"{atlas}.mgz.ctab", labels[atlas])
@@ -211,23 +214,25 @@ def _write_sessions(
     brain: Brain,
     plan: Plan,
     sessions: Sequence[Session],
+    settings: SimulationSettings,
 ) -> None:
-    functional = root / f"nsddata/ppdata/{name}/{SPACE}"
-    folder = root / f"nsddata_betas/ppdata/{name}/{SPACE}/{BETAS}"
+    space = settings.space
+    functional = root / f"nsddata/ppdata/{name}/{space}"
+    folder = root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
     grid = subject.grid
     for number, session in enumerate(tqdm(sessions, f"{name} sessions", unit="session"), start=1):
-        files.write_betas(folder, number, session.betas.reshape(-1, *grid), subject.formats)
+        files.write_betas(folder, number, session.betas.reshape(-1, *grid), subject.formats, space)
         valid = session.valid.reshape(grid).astype(np.int16)
-        files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", valid)
+        files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", valid, space)
     mean_valid = np.mean([session.valid for session in sessions], axis=0, dtype=np.float32)
-    files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid))
+    files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid), space)
     # ncsnr is of the betas as they can be read from the files
     inside = np.flatnonzero(brain.brain)
     betas = np.stack([session.betas[:, inside] for session in sessions]) / INT16_PER_PERCENT
     images = plan.images_of_trials(name)[: len(sessions) * TRIALS].reshape(len(sessions), -1)
     ncsnr = np.full(brain.brain.size, np.nan, dtype=np.float32)
     ncsnr[inside] = noise_ceiling_snr(betas, images)
-    files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid))
+    files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid), space)
 
 
 def _truth(
