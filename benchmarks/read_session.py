@@ -18,10 +18,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.nsd.betas import read_session
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import zscore_within
-from pipeline.nsd.rois import Grid
+from pipeline.nsd.spaces import VolumeSpace
 from pipeline.simulation import files
 
 SHAPE = (81, 104, 83)
@@ -67,10 +66,10 @@ def cortex(n_voxels: int) -> np.ndarray:
 
 
 def report(layout: NSDLayout, path: Path, voxel: np.ndarray) -> None:
-    grid = Grid(SHAPE, np.eye(4))
+    space = VolumeSpace(layout, SUBJECT, SPACE, BETAS, SHAPE, np.eye(4))
 
     def pipeline() -> None:
-        betas = read_session(layout, SUBJECT, 1, voxel, grid, SPACE, BETAS)
+        betas = space.read_session(1, voxel)
         zscore_within(betas, np.ones(len(betas)))
 
     plain, ours = best_of(lambda: read_plainly(path, voxel)), best_of(pipeline)

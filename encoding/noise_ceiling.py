@@ -13,8 +13,7 @@ def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
     """Explainable share of the variance of responses that were averaged over their repeats.
 
     NC = ncsnr² / (ncsnr² + mean over images of 1/n), which is the NSD Data Manual's
-    (A/3 + B/2 + C)/(A + B + C) for A, B, C images with 3, 2 and 1 repeats. It bounds R² and r²; the
-    ceiling of a correlation is its square root.
+    (A/3 + B/2 + C)/(A + B + C) for A, B, C images with 3, 2 and 1 repeats. It bounds R² and r².
 
     Parameters
     ----------
@@ -44,6 +43,20 @@ def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
     )
     signal = np.asarray(ncsnr, dtype=np.float64) ** 2
     return signal / (signal + noise)
+
+
+def correlation_ceiling(noise_ceiling: np.ndarray) -> np.ndarray:
+    """The largest correlation that a model of the signal itself reaches on average: √NC.
+
+    Parameters
+    ----------
+    noise_ceiling : (voxel,) share of variance, as `noise_ceiling` gives it
+
+    Returns
+    -------
+    (voxel,) float64 in [0, 1]
+    """
+    return np.sqrt(np.asarray(noise_ceiling, dtype=np.float64))
 
 
 def signal_to_noise(

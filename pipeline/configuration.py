@@ -48,13 +48,14 @@ class FeatureSpaceSettings(Settings):
 
 
 class ResponseSettings(Settings):
-    """Which betas, and what they are scaled by before repeats are averaged."""
+    """Which betas, what they are scaled by before repeats are averaged, and their ncsnr."""
 
     space: Space
     betas: Betas
     mask: Literal["nsdgeneral", "cortex"]
     zscore_within: Literal["session", "run"] = "session"
     zscore_trials: Literal["all", "training"] = "all"
+    ncsnr: Literal["released", "recomputed"] = "released"
 
 
 class SplitSettings(Settings):
@@ -117,7 +118,7 @@ class Configuration(Settings):
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         if self.simulation is not None:
             _declared("subjects", self.subjects, self.simulation.subjects)
-            _declared("responses.space", [self.responses.space], [self.simulation.space])
+            _declared("responses.space", [self.responses.space], self.simulation.spaces)
             _declared("responses.betas", [self.responses.betas], [self.simulation.betas])
         return self
 

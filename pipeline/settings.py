@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-# NSD's functional volumes of 1.8 and 1 mm, and its beta versions 1, 2 and 3
-Space = Literal["func1pt8mm", "func1mm"]
+# NSD's functional volumes of 1.8 and 1 mm; the subject's own surface and fsaverage
+Volume = Literal["func1pt8mm", "func1mm"]
+Surface = Literal["nativesurface", "fsaverage"]
+Space = Literal[Volume, Surface]
+SURFACES: tuple[str, ...] = get_args(Surface)
+# beta versions 1, 2 and 3
 Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from hypothesis import settings
+
+from pipeline.simulation.settings import SimulationSettings
 
 # transformers reads it when it is imported; no test may depend on a download
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -94,3 +97,38 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(directory, configuration)
     study.snakemake()
     return study
+
+
+@pytest.fixture(scope="session")
+def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated NSD of one session with millimetre voxels and both surfaces."""
+    values = yaml.safe_load(TINY.read_text())["simulation"]
+    simulation = SimulationSettings.model_validate(
+        {
+            **values,
+            "spaces": ["func1mm", "nativesurface", "fsaverage"],
+            "planned_sessions": 1,
+            "shared_images": 50,
+            "captions_per_image": 1,
+            "subjects": {"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
+        }
+    )
+    # imported here: it brings transformers, which reads the environment set above
+    from pipeline.simulation.simulate import simulate
+
+    tree = tmp_path_factory.mktemp("surfaces") / "nsd"
+    simulate(simulation, tree)
+    return tree
+
+
+def damaged_copy(nsd: Path, folder: Path) -> Path:
+    """A copy of the tree that shares its files until one is replaced."""
+    tree = folder / "nsd"
+    shutil.copytree(nsd, tree, copy_function=os.link)
+    return tree
+
+
+def rewrite(path: Path, content: bytes | str) -> None:
+    """Replace a file without touching what shares its content."""
+    path.unlink()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())

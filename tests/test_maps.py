@@ -16,8 +16,15 @@ from nilearn import plotting
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import read_configuration
 from pipeline.errors import InputError
+from pipeline.maps.files import (
+    bids_label,
+    map_images,
+    map_names,
+    read_map,
+    sidecar_path,
+    write_map,
+)
 from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps
-from pipeline.maps.volume import bids_label, to_volume, write_map
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 
@@ -26,41 +33,61 @@ AFFINE = np.array([[1.8, 0, 0, -7], [0, 1.8, 0, -11], [0, 0, 1.8, 3], [0, 0, 0, 
 DEMO = Path(__file__).parent.parent / "config/demo.yaml"
 
 
+GEOMETRY = {"grid_shape": np.array(GRID), "affine": AFFINE}
+
+
 @pytest.fixture
-def volume() -> np.ndarray:
+def image() -> nibabel.Nifti1Image:
     voxel = np.arange(20, 90)
-    return to_volume(np.linspace(-0.5, 0.5, len(voxel)), voxel, GRID)
+    return map_images(np.linspace(-0.5, 0.5, len(voxel)), voxel, GEOMETRY)[0]
 
 
 def test_values_come_out_at_their_voxel():
     voxel = np.ravel_multi_index((1, 4, 2), GRID)
-    volume = to_volume(np.array([-0.25]), np.array([voxel]), GRID)
+    (image,) = map_images(np.array([-0.25]), np.array([voxel]), GEOMETRY)
+    volume = image.get_fdata()
     assert volume.shape == GRID
-    assert volume.dtype == np.float32
+    assert image.get_data_dtype() == np.float32
     assert volume[1, 4, 2] == -0.25
     assert np.isnan(volume).sum() == volume.size - 1
 
 
-def test_file_keeps_values_and_affine(tmp_path, volume):
+def test_vertices_come_out_in_their_hemisphere(tmp_path):
+    values, voxel = np.array([0.1, 0.2, 0.3]), np.array([1, 3, 6])
+    images = map_images(values, voxel, {"grid_shape": np.array([3, 4])})
+    names = map_names("subj01", "fsaverage", "model-bert_stat-r", surface=True)
+    for name, image in zip(names, images, strict=True):
+        write_map(tmp_path / name, image, {})
+    nan = np.nan
+    left, right = (read_map(tmp_path / name) for name in names)
+    np.testing.assert_allclose(left, [nan, 0.1, nan])
+    np.testing.assert_allclose(right, [0.2, nan, nan, 0.3])
+    assert [name.split("_")[1] for name in names] == ["hemi-L", "hemi-R"]
+    meta = nibabel.load(tmp_path / names[1]).meta
+    assert meta["AnatomicalStructurePrimary"] == "CortexRight"
+    assert sidecar_path(tmp_path / names[1]).exists()
+
+
+def test_file_keeps_values_and_affine(tmp_path, image):
     path = tmp_path / "map.nii.gz"
-    write_map(path, volume, AFFINE, {"Units": "R²"})
-    image = nibabel.load(path)
-    np.testing.assert_array_equal(image.get_fdata(dtype=np.float32), volume)
-    np.testing.assert_allclose(image.affine, AFFINE)
-    assert int(image.header["sform_code"]) == 1
+    write_map(path, image, {"Units": "R²"})
+    read = nibabel.load(path)
+    np.testing.assert_array_equal(read_map(path), image.get_fdata(dtype=np.float32))
+    np.testing.assert_allclose(read.affine, AFFINE)
+    assert int(read.header["sform_code"]) == 1
     assert json.loads((tmp_path / "map.json").read_text()) == {"Units": "R²"}
 
 
-def test_equal_maps_are_equal_files(tmp_path, volume, monkeypatch):
-    write_map(tmp_path / "first.nii.gz", volume, AFFINE, {})
+def test_equal_maps_are_equal_files(tmp_path, image, monkeypatch):
+    write_map(tmp_path / "first.nii.gz", image, {})
     monkeypatch.setattr("time.time", lambda: 2e9)
-    write_map(tmp_path / "second.nii.gz", volume, AFFINE, {})
+    write_map(tmp_path / "second.nii.gz", image, {})
     assert (tmp_path / "first.nii.gz").read_bytes() == (tmp_path / "second.nii.gz").read_bytes()
 
 
-def test_nilearn_opens_a_map(tmp_path, volume):
+def test_nilearn_opens_a_map(tmp_path, image):
     path = tmp_path / "map.nii.gz"
-    write_map(path, volume, AFFINE, {})
+    write_map(path, image, {})
     view = plotting.view_img(str(path), bg_img=False, threshold=None)
     assert "<canvas" in view.get_standalone()
 

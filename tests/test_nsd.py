@@ -1,10 +1,8 @@
-"""Reading NSD: the traps of its format, and one clear error for each damage."""
+"""Reading NSD: the traps of its format."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,17 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import ROOT
+from conftest import ROOT, damaged_copy
 
-from pipeline.errors import InputError
-from pipeline.nsd.betas import read_session
-from pipeline.nsd.check import check_tree
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import average_repeats, zscore_within
-from pipeline.nsd.rois import read_grid, read_mask, read_roi_labels
+from pipeline.nsd.rois import read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import read_images
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
@@ -38,6 +34,10 @@ STIMULI = "nsddata_stimuli/stimuli/nsd"
 @pytest.fixture
 def layout(study):
     return NSDLayout(study.nsd)
+
+
+def opened(layout: NSDLayout) -> ResponseSpace:
+    return open_space(layout, "subj01", SPACE, BETAS)
 
 
 # ---- the format's traps
@@ -67,64 +67,61 @@ def test_a_subject_who_did_not_finish_has_only_completed_trials(layout):
 
 
 def test_hdf5_and_nifti_hold_the_same_session(layout, study, tmp_path):
-    grid = read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "cortex")[::3]
-    from_hdf5 = read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
+    space = opened(layout)
+    voxel = read_mask(opened(layout), "cortex")[::3]
+    from_hdf5 = space.read_session(2, voxel)
     tree = damaged_copy(study.nsd, tmp_path)
     (tree / SESSIONS / "betas_session02.hdf5").unlink()
     only_nifti = NSDLayout(tree)
     assert only_nifti.betas("subj01", SPACE, BETAS, 2).suffix == ".gz"
-    from_nifti = read_session(only_nifti, "subj01", 2, voxel, grid, SPACE, BETAS)
+    from_nifti = opened(only_nifti).read_session(2, voxel)
     assert np.array_equal(from_hdf5, from_nifti, equal_nan=True)
 
 
 def test_betas_are_percent_signal_change_at_the_right_voxel(layout):
-    grid = read_grid(layout, "subj01", SPACE)
+    space = opened(layout)
     x, y, z = 3, 5, 6
-    voxel = np.array([np.ravel_multi_index((x, y, z), grid.shape)])
-    betas = read_session(layout, "subj01", 1, voxel, grid, SPACE, BETAS)
+    voxel = np.array([np.ravel_multi_index((x, y, z), space.shape)])
+    betas = space.read_session(1, voxel)
     with h5py.File(layout.betas("subj01", SPACE, BETAS, 1)) as file:
-        assert file["betas"].shape == (750, *grid.shape[::-1])
+        assert file["betas"].shape == (750, *space.shape[::-1])
         assert np.allclose(betas[:, 0], file["betas"][:, z, y, x] / 300)
     image = nibabel.load(layout.beta_folder("subj01", SPACE, BETAS) / "betas_session01.nii.gz")
     assert np.allclose(betas[:, 0], np.asanyarray(image.dataobj)[x, y, z] / 300)
 
 
 def test_voxels_outside_a_sessions_coverage_are_nan(layout):
-    grid = read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    invalid = [
-        np.isnan(read_session(layout, "subj01", s, voxel, grid, SPACE, BETAS)).all(axis=0)
-        for s in (1, 2)
-    ]
+    space = opened(layout)
+    voxel = read_mask(opened(layout), "nsdgeneral")
+    invalid = [np.isnan(space.read_session(s, voxel)).all(axis=0) for s in (1, 2)]
     assert [np.count_nonzero(i) for i in invalid] == [2, 6]
     assert invalid[1][invalid[0]].all()
 
 
 def test_int16_saturation_occurs_and_is_read(layout):
-    grid = read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "cortex")
-    betas = read_session(layout, "subj01", 1, voxel, grid, SPACE, BETAS)
+    space = opened(layout)
+    voxel = read_mask(opened(layout), "cortex")
+    betas = space.read_session(1, voxel)
     assert np.nanmax(betas) == pytest.approx(32767 / 300)
 
 
 def test_masks_take_labels_above_zero_and_cortex_above_minus_one(layout):
     labels = np.asanyarray(nibabel.load(layout.roi("subj01", SPACE, "nsdgeneral")).dataobj)
     assert set(np.unique(labels)) == {-1, 0, 1}
-    general = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    cortex = read_mask(layout, "subj01", SPACE, "cortex")
+    general = read_mask(opened(layout), "nsdgeneral")
+    cortex = read_mask(opened(layout), "cortex")
     assert len(general) == (labels == 1).sum() < len(cortex) == (labels >= 0).sum() < labels.size
     assert set(general) < set(cortex)
 
 
 def test_roi_names_come_from_colour_tables_and_a_label_may_lack_in_a_hemisphere(layout):
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    labels = read_roi_labels(layout, "subj01", SPACE, ["prf-visualrois", "floc-words"], voxel)
+    voxel = read_mask(opened(layout), "nsdgeneral")
+    labels = read_roi_labels(opened(layout), ["prf-visualrois", "floc-words"], voxel)
     names = labels.groupby("roi")["hemisphere"].agg(lambda h: sorted(set(h)))
     assert names["V1v"] == ["lh", "rh"]
     assert names["mfs-words"] == ["lh"]
     assert not labels.duplicated(["voxel", "atlas"]).any()
-    x = np.unravel_index(labels["voxel"], read_grid(layout, "subj01", SPACE).shape)[0]
+    x = np.unravel_index(labels["voxel"], opened(layout).shape)[0]
     assert x[labels["hemisphere"] == "lh"].max() < x[labels["hemisphere"] == "rh"].min()
 
 
@@ -181,21 +178,21 @@ def test_zscore_is_over_the_session_with_ddof_1_and_nan_without_variance():
 
 
 def test_zscore_within_run_takes_runs_of_63_and_62_trials(layout):
-    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")[:20]
-    reader = SessionReader(layout, design, grid, SPACE, BETAS, within="run")
+    design = read_design(layout, "subj01")
+    voxel = read_mask(opened(layout), "nsdgeneral")[:20]
+    reader = SessionReader(opened(layout), design, within="run")
     images, z = reader.zscored(2, voxel)
     assert np.array_equal(images, design.nsd_id[750:])
-    betas = read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
+    betas = opened(layout).read_session(2, voxel)
     for run in (slice(0, 63), slice(63, 125), slice(688, 750)):
         expected = (betas[run] - betas[run].mean(0)) / betas[run].std(0, ddof=1)
         assert np.allclose(z[run], expected, atol=1e-4, equal_nan=True)
 
 
 def test_zscore_on_training_trials_does_not_see_the_shared_images(layout):
-    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")[:20]
-    reader = SessionReader(layout, design, grid, SPACE, BETAS, training_only=True)
+    design = read_design(layout, "subj01")
+    voxel = read_mask(opened(layout), "nsdgeneral")[:20]
+    reader = SessionReader(opened(layout), design, training_only=True)
     images, z = reader.zscored(1, voxel)
     training = ~np.isin(images, design.shared)
     assert 0 < np.count_nonzero(training) < 750
@@ -205,13 +202,13 @@ def test_zscore_on_training_trials_does_not_see_the_shared_images(layout):
 
 
 def test_blocks_hold_every_voxel_once_and_a_block_reads_what_the_whole_reads(layout):
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
+    voxel = read_mask(opened(layout), "nsdgeneral")
     assert len(voxel_blocks(np.arange(107_000), 10_000)) == 8
     blocks = voxel_blocks(voxel, n_images=10**7)
     assert len(blocks) > 5
     assert np.array_equal(np.concatenate(blocks), voxel)
-    design, grid = read_design(layout, "subj01"), read_grid(layout, "subj01", SPACE)
-    reader = SessionReader(layout, design, grid, SPACE, BETAS)
+    design = read_design(layout, "subj01")
+    reader = SessionReader(opened(layout), design)
     parts = [
         average_repeats(reader.sessions(block), design.images, len(block)).responses
         for block in blocks
@@ -248,245 +245,3 @@ def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
     done = subprocess.run([*stage, *options], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return pd.read_csv(out, sep="\t").iloc[0]
-
-
-# ---- damages
-
-
-def damaged_copy(nsd: Path, folder: Path) -> Path:
-    """A copy of the tree that shares its files until one is replaced."""
-    tree = folder / "nsd"
-    shutil.copytree(nsd, tree, copy_function=os.link)
-    return tree
-
-
-def rewrite(path: Path, content: bytes | str) -> None:
-    """Replace a file without touching what shares its content."""
-    path.unlink()
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-def delete(name):
-    return lambda tree: (tree / name).unlink()
-
-
-def truncate(name, share=0.5):
-    def damage(tree):
-        content = (tree / name).read_bytes()
-        rewrite(tree / name, content[: int(share * len(content))])
-
-    return damage
-
-
-def empty(name):
-    return lambda tree: rewrite(tree / name, b"")
-
-
-def replace_betas(**changes):
-    """Write session 2 anew with another shape or type."""
-
-    def damage(tree):
-        path = tree / SESSIONS / "betas_session02.hdf5"
-        with h5py.File(path) as file:
-            shape, dtype = file["betas"].shape, file["betas"].dtype
-        shape = changes.get("shape", lambda s: s)(shape)
-        path.unlink()
-        with h5py.File(path, "w") as file:
-            data = np.ones(shape, changes.get("dtype", dtype))
-            if changes.get("nan"):
-                data[5] = np.nan
-            file.create_dataset(changes.get("name", "betas"), data=data)
-
-    return damage
-
-
-def nifti_of(name, shape):
-    def damage(tree):
-        (tree / name).unlink()
-        nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.float32), np.eye(4)), tree / name)
-
-    return damage
-
-
-def edit_table(name, change, **reading):
-    def damage(tree):
-        table = pd.read_csv(tree / name, **reading)
-        table = change(table)
-        (tree / name).unlink()
-        table.to_csv(tree / name, sep=reading.get("sep", ","), index="index_col" in reading)
-
-    return damage
-
-
-def edit_design(change):
-    def damage(tree):
-        path = tree / EXPERIMENT / "nsd_expdesign.mat"
-        content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("_")}
-        change(content)
-        path.unlink()
-        scipy.io.savemat(path, content)
-
-    return damage
-
-
-def edit_json(name, change):
-    def damage(tree):
-        content = json.loads((tree / name).read_text())
-        change(content)
-        rewrite(tree / name, json.dumps(content))
-
-    return damage
-
-
-def other_image_in_trial_4(table):
-    table.loc[3, "73KID"] = table.loc[3, "73KID"] % 800 + 1
-    return table
-
-
-BEHAVIOUR = "nsddata/ppdata/subj01/behav/responses.tsv"
-CSV = f"{EXPERIMENT}/nsd_stim_info_merged.csv"
-CAPTIONS = f"{STIMULI}/annotations/captions_train2017.json"
-DAMAGES = {
-    "no design": (delete(f"{EXPERIMENT}/nsd_expdesign.mat"), "nsd_expdesign.mat: not found"),
-    "truncated design": (truncate(f"{EXPERIMENT}/nsd_expdesign.mat"), "not a readable MATLAB"),
-    "design without a variable": (edit_design(lambda c: c.pop("sharedix")), "sharedix"),
-    "design of other images": (
-        edit_design(lambda c: c.update(subjectim=c["subjectim"][:, ::-1])),
-        "responses.tsv: 73KID of trial 1",
-    ),
-    "design of another order": (
-        edit_design(lambda c: c.update(masterordering=c["masterordering"][:, ::-1])),
-        "responses.tsv: 10KID of trial 1",
-    ),
-    "no behaviour": (delete(BEHAVIOUR), "responses.tsv: not found"),
-    "behaviour with another image": (
-        edit_table(BEHAVIOUR, other_image_in_trial_4, sep="\t"),
-        "responses.tsv: 73KID of trial 4",
-    ),
-    "half a session of behaviour": (
-        edit_table(BEHAVIOUR, lambda t: t.iloc[:1000], sep="\t"),
-        "responses.tsv: 1000 trials; expected whole sessions",
-    ),
-    "behaviour of another subject": (
-        edit_table(BEHAVIOUR, lambda t: t.assign(SUBJECT=2), sep="\t"),
-        "has trials of subject 2",
-    ),
-    "image table without rows": (
-        edit_table(CSV, lambda t: t.iloc[5:], index_col=0),
-        "nsdId is not 0, 1, 2",
-    ),
-    "image table without a column": (
-        edit_table(CSV, lambda t: t.drop(columns="cocoSplit"), index_col=0),
-        "lacks the columns cocoSplit",
-    ),
-    "image table of another version": (
-        edit_table(
-            CSV,
-            lambda t: t.assign(subject1_rep0=t["subject1_rep0"].to_numpy()[::-1]),
-            index_col=0,
-        ),
-        "nsd_stim_info_merged.csv: trial",
-    ),
-    "no stimuli": (delete(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: not found"),
-    "truncated stimuli": (truncate(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: truncated"),
-    "no captions file": (delete(CAPTIONS), "captions_train2017.json: not found"),
-    "truncated captions": (truncate(CAPTIONS), "not a COCO captions file"),
-    "images without captions": (
-        edit_json(CAPTIONS, lambda c: c.update(annotations=c["annotations"][40:])),
-        "no caption of",
-    ),
-    "no session": (
-        lambda tree: [p.unlink() for p in (tree / SESSIONS).glob("betas_session02.*")],
-        "betas_session02.hdf5: not found",
-    ),
-    "truncated session": (
-        truncate(f"{SESSIONS}/betas_session02.hdf5"),
-        "betas_session02.hdf5: truncated",
-    ),
-    "empty session": (empty(f"{SESSIONS}/betas_session02.hdf5"), "betas_session02.hdf5: empty"),
-    "session without its dataset": (replace_betas(name="data"), "has no dataset 'betas'"),
-    "transposed session": (
-        replace_betas(shape=lambda s: (s[0], *s[:0:-1])),
-        "axes in another order",
-    ),
-    "session of another grid": (
-        replace_betas(shape=lambda s: (s[0], s[1] + 1, *s[2:])),
-        "betas_session02.hdf5: grid",
-    ),
-    "session of too few trials": (
-        replace_betas(shape=lambda s: (749, *s[1:])),
-        "749 trials, expected 750",
-    ),
-    "session of another type": (replace_betas(dtype=np.uint8), "betas are uint8, expected int16"),
-    "no valid mask": (
-        delete(f"{FUNCTIONAL}/valid_session02.nii.gz"),
-        "valid_session02.nii.gz: not found",
-    ),
-    "no ROI": (delete(f"{FUNCTIONAL}/roi/lh.floc-faces.nii.gz"), "lh.floc-faces.nii.gz: not found"),
-    "truncated ROI mask": (
-        truncate(f"{FUNCTIONAL}/roi/nsdgeneral.nii.gz", 0.01),
-        "nsdgeneral.nii.gz: truncated or damaged",
-    ),
-    "ROI of another subject's grid": (
-        nifti_of(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", (16, 18, 13)),
-        "rh.floc-faces.nii.gz: grid",
-    ),
-    "no colour table": (
-        delete("nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"),
-        "floc-faces.mgz.ctab: not found",
-    ),
-    "damaged colour table": (
-        lambda tree: rewrite(
-            tree / "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab", "OFA FFA-1\n"
-        ),
-        "is not '<integer> <name>'",
-    ),
-    "no noise ceiling": (delete(f"{SESSIONS}/ncsnr.nii.gz"), "ncsnr.nii.gz: not found"),
-}
-
-
-@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
-    tree = damaged_copy(study.nsd, tmp_path)
-    damage(tree)
-    with pytest.raises(InputError) as error:
-        check_tree(
-            NSDLayout(tree), ["subj01"], SPACE, BETAS, ["prf-visualrois", "floc-faces"], True
-        )
-    assert message in str(error.value)
-    # what to do about it
-    assert any(word in str(error.value).lower() for word in ("fetch", "nsd"))
-
-
-def test_an_undamaged_tree_passes_and_all_problems_are_told_at_once(study, tmp_path):
-    tree = damaged_copy(study.nsd, tmp_path)
-    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], True)
-    assert check_tree(NSDLayout(tree), *arguments)["subj03"]["sessions"] == 1
-    delete(f"{SESSIONS}/ncsnr.nii.gz")(tree)
-    empty(f"{SESSIONS}/betas_session02.hdf5")(tree)
-    with pytest.raises(InputError, match=r"(?s)ncsnr.*\n.*betas_session02"):
-        check_tree(NSDLayout(tree), *arguments)
-
-
-def test_nans_in_betas_are_found_when_they_are_read(study, tmp_path):
-    tree = damaged_copy(study.nsd, tmp_path)
-    replace_betas(dtype=np.float32, nan=True)(tree)
-    layout = NSDLayout(tree)
-    grid = read_grid(layout, "subj01", SPACE)
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    with pytest.raises(InputError, match=r"betas_session02\.hdf5: NaNs in betas"):
-        read_session(layout, "subj01", 2, voxel, grid, SPACE, BETAS)
-
-
-def test_a_label_without_a_name_is_an_error(study, tmp_path):
-    tree = damaged_copy(study.nsd, tmp_path)
-    rewrite(tree / "nsddata/freesurfer/subj01/label/prf-visualrois.mgz.ctab", "0 Unknown\n")
-    layout = NSDLayout(tree)
-    voxel = read_mask(layout, "subj01", SPACE, "nsdgeneral")
-    with pytest.raises(InputError, match=r"prf-visualrois.*label 1 is not in"):
-        read_roi_labels(layout, "subj01", SPACE, ["prf-visualrois"], voxel)
-
-
-def test_an_image_beyond_the_brick_is_an_error(layout):
-    with pytest.raises(InputError, match="image 73000 is asked for"):
-        next(read_images(layout, np.array([0, 73000]), 2))

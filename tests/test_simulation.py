@@ -21,10 +21,9 @@ from conftest import TINY, Study
 from PIL import Image
 
 from pipeline.errors import InputError
-from pipeline.nsd.betas import read_session
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_grid
+from pipeline.nsd.spaces import open_space
 from pipeline.simulation.coco import CATEGORIES
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
@@ -82,15 +81,15 @@ def _nifti_betas(layout: NSDLayout) -> Path:
 @pytest.mark.parametrize("betas", ["betas_assumehrf", "betas_fithrf"])
 def test_millimetre_voxels_and_other_beta_versions_are_written_and_read(tmp_path, betas):
     subjects = {"subj01": {"sessions": 1, "grid": [10, 12, 9], "formats": ["hdf5", "nifti"]}}
-    simulate(small_settings(space="func1mm", betas=betas, subjects=subjects), tmp_path / "nsd")
+    simulate(small_settings(spaces=["func1mm"], betas=betas, subjects=subjects), tmp_path / "nsd")
     layout = NSDLayout(tmp_path / "nsd")
     check_tree(layout, ["subj01"], "func1mm", betas, ["floc-words"], needs_captions=True)
-    grid = read_grid(layout, "subj01", "func1mm")
-    assert np.array_equal(np.diag(grid.affine), [1, 1, 1, 1])
+    space = open_space(layout, "subj01", "func1mm", betas)
+    assert np.array_equal(np.diag(space.geometry["affine"]), [1, 1, 1, 1])
     image = nibabel.load(layout.beta_folder("subj01", "func1mm", betas) / "betas_session01.nii.gz")
     assert image.header["pixdim"][4] == 1
-    voxel = np.array([np.ravel_multi_index((4, 2, 5), grid.shape)])
-    read = read_session(layout, "subj01", 1, voxel, grid, "func1mm", betas)
+    voxel = np.array([np.ravel_multi_index((4, 2, 5), space.shape)])
+    read = space.read_session(1, voxel)
     assert np.allclose(read[:, 0], np.asanyarray(image.dataobj)[4, 2, 5] / 300, equal_nan=True)
 
 

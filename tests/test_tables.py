@@ -108,7 +108,7 @@ def test_components_sum_to_the_joint_model(partition):
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     row = best_voxel_row(encoding, ROIS, "bert")
     assert row["best_voxel_rois"] == "prf-visualrois/hV4"
-    assert (row["best_i"], row["best_j"], row["best_k"]) == (1, 0, 2)
+    assert row["best_voxel"] == "1 0 2"
     assert (row["best_r"], row["best_r2"]) == pytest.approx((0.4, 0.2))
     assert row["best_voxel_ceiling"] == pytest.approx(1.0)
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)

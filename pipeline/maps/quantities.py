@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
-from pipeline.maps.volume import bids_label
+from pipeline.maps.files import bids_label
 from pipeline.storage import Result
 
 DESCRIPTIONS = {
@@ -17,6 +18,12 @@ DESCRIPTIONS = {
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
+    "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
+}
+# of the data, whatever the model
+CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ceiling": np.asarray,
+    "correlationCeiling": correlation_ceiling,
 }
 
 
@@ -44,8 +51,8 @@ class VoxelMap:
     @property
     def entities(self) -> str:
         """The middle of the file name."""
-        if self.quantity == "ceiling":
-            return "stat-ceiling"
+        if self.quantity in CEILINGS:
+            return f"stat-{self.quantity}"
         if self.contrast is None:
             return f"model-{bids_label(self.name)}_stat-{self.quantity}"
         return (
@@ -57,7 +64,8 @@ class VoxelMap:
 def encoding_maps(result: Result) -> Iterator[VoxelMap]:
     """The noise ceiling, and r and R² of every model in an encoding result."""
     voxel = result["voxel"]
-    yield VoxelMap("ceiling", "noise ceiling", None, voxel, result["noise_ceiling"])
+    for quantity, of in CEILINGS.items():
+        yield VoxelMap(quantity, "noise ceiling", None, voxel, of(result["noise_ceiling"]))
     for model in result["models"].tolist():
         untrained = _untrained(result, model.split(MODEL_SEPARATOR))
         for quantity in ("r", "r2"):

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.nsd.betas import check_session
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import Design, read_design
-from pipeline.nsd.files import open_nifti, require_grid
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_colour_table, read_grid
+from pipeline.nsd.rois import read_colour_table
+from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
 
 
@@ -39,15 +40,15 @@ def check_tree(
     problems: list[str] = []
     designs: dict[str, Design] = {}
     for subject in subjects:
-        if design := _attempt(problems, read_design, layout, subject):
+        if design := _attempt(problems, partial(read_design, layout, subject)):
             designs[subject] = design
             for check in _subject_checks(layout, design, space, betas, atlases):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
     images = np.unique(np.concatenate(seen)) if seen else np.array([], dtype=np.int64)
-    _attempt(problems, check_stimuli, layout, images)
+    _attempt(problems, partial(check_stimuli, layout, images))
     if needs_captions and len(images):
-        _attempt(problems, read_captions, layout, images)
+        _attempt(problems, partial(read_captions, layout, images))
     if problems:
         raise InputError("\n".join(dict.fromkeys(problems)))
     return {
@@ -57,41 +58,38 @@ def check_tree(
 
 
 def _subject_checks(
-    layout: NSDLayout, design: Design, space: str, betas: str, atlases: list[str]
+    layout: NSDLayout, design: Design, name: str, betas: str, atlases: list[str]
 ) -> Iterator[Callable[[], Any]]:
-    subject = design.subject
+    opened = partial(open_space, layout, design.subject, name, betas)
     try:
-        grid = read_grid(layout, subject, space)
-    except InputError as error:
-        message = str(error)
-        yield lambda: _raise(message)
+        space = opened()
+    except InputError:
+        # without its grid nothing else of the space can be checked; this tells why
+        yield opened
         return
-    files = [layout.ncsnr(subject, space, betas), layout.mean_image(subject, space)]
-    files += [
-        layout.roi(subject, space, atlas, hemisphere)
-        for atlas in atlases
-        for hemisphere in ("lh", "rh")
-    ]
-    for path in files:
-        yield lambda path=path: _check_volume(path, grid.shape)
+    yield from space.checks(atlases)
     for atlas in atlases:
-        yield lambda atlas=atlas: read_colour_table(layout, subject, atlas)
+        yield partial(read_colour_table, layout, design.subject, atlas)
     for session in range(1, design.n_sessions + 1):
-        yield lambda session=session: check_session(layout, subject, session, grid, space, betas)
+        yield partial(space.check_session, session)
+    yield partial(_check_last_session, layout, design, name, betas)
 
 
-def _check_volume(path: Any, shape: tuple[int, ...]) -> None:
-    with open_nifti(path) as image:
-        require_grid(path, image.shape, shape)
+def _check_last_session(layout: NSDLayout, design: Design, name: str, betas: str) -> None:
+    """Betas of a session of whose trials nothing is known are of another release."""
+    folder = layout.beta_folder(design.subject, name, betas)
+    for path in sorted(folder.glob("*betas_session*")):
+        number = re.search(r"betas_session(\d+)\.", path.name)
+        if number and int(number[1]) > design.n_sessions:
+            raise InputError(
+                f"{path}: a session that {layout.behaviour(design.subject)} does not know: it ends "
+                f"with session {design.n_sessions}. Fetch both again from NSD."
+            )
 
 
-def _raise(message: str) -> None:
-    raise InputError(message)
-
-
-def _attempt(problems: list[str], function: Callable[..., Any], *arguments: Any) -> Any:
+def _attempt(problems: list[str], check: Callable[[], Any]) -> Any:
     try:
-        return function(*arguments)
+        return check()
     except InputError as error:
         problems.append(str(error))
         return None

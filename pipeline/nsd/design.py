@@ -75,11 +75,14 @@ def read_design(layout: NSDLayout, subject: str) -> Design:
     _check_image_table(layout, subject, image_of_trial - 1)
     trials = np.arange(n_trials)
     runs = np.repeat(np.arange(RUNS_PER_SESSION), np.resize(TRIALS_OF_RUNS, RUNS_PER_SESSION)) + 1
+    session, run = trials // TRIALS_PER_SESSION + 1, runs[trials % TRIALS_PER_SESSION]
+    _agree(behaviour["SESSION"].to_numpy(), session, path, "SESSION", layout)
+    _agree(behaviour["RUN"].to_numpy(), run, path, "RUN", layout)
     return Design(
         subject=subject,
         nsd_id=image_of_trial - 1,
-        session=trials // TRIALS_PER_SESSION + 1,
-        run=runs[trials % TRIALS_PER_SESSION],
+        session=session,
+        run=run,
         shared=np.sort(shared - 1),
     )
 
@@ -120,8 +123,13 @@ def _read_experiment_design(
 
 def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
     path = require(layout.behaviour(subject))
-    table = pd.read_csv(path, sep="\t")
-    if missing := sorted({"SUBJECT", "SESSION", "73KID", "10KID"} - set(table.columns)):
+    try:
+        table = pd.read_csv(path, sep="\t")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: not a table of tab-separated columns ({error}). {MEND}"
+        ) from error
+    if missing := sorted({"SUBJECT", "SESSION", "RUN", "73KID", "10KID"} - set(table.columns)):
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
     others = table.loc[table["SUBJECT"] != _subject_number(subject), "SUBJECT"]
     if len(others):

@@ -7,6 +7,10 @@ from pathlib import Path
 
 TRIALS_PER_SESSION = 750
 IMAGE_SIZE = 425
+HEMISPHERES = ("lh", "rh")
+FSAVERAGE = "fsaverage"
+# the folders of the functional volumes, and what transform files call them
+TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,37 @@ class NSDLayout:
         prefix = f"{hemisphere}." if hemisphere else ""
         return self.functional(subject, space) / f"roi/{prefix}{atlas}.nii.gz"
 
+    def surface_roi(self, subject: str, atlas: str, hemisphere: str) -> Path:
+        """Labels of a subject's native surface, or of `subject` fsaverage."""
+        return self.root / f"nsddata/freesurfer/{subject}/label/{hemisphere}.{atlas}.mgz"
+
     def colour_table(self, subject: str, atlas: str) -> Path:
-        return self.root / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab"
+        """Names of an atlas's labels; those of volumes drawn by hand (MTL, thalamus) are shared.
+
+        The subject's own path is returned when neither exists.
+        """
+        own = self.root / f"nsddata/freesurfer/{subject}/label/{atlas}.mgz.ctab"
+        shared = sorted(self.templates.glob(f"*{atlas}*.ctab"))
+        return shared[0] if len(shared) == 1 and not own.exists() else own
+
+    @property
+    def templates(self) -> Path:
+        return self.root / "nsddata/templates"
+
+    @property
+    def mni_template(self) -> Path:
+        return self.templates / "MNI152_T1_1mm.nii.gz"
+
+    def surface(self, subject: str, hemisphere: str, name: str) -> Path:
+        """FreeSurfer's geometry or morphometry (white, sulc, …); fsaverage is a subject."""
+        return self.root / f"nsddata/freesurfer/{subject}/surf/{hemisphere}.{name}"
+
+    def volume_transform(self, subject: str, source: str, target: str) -> Path:
+        return self.root / f"nsddata/ppdata/{subject}/transforms/{source}-to-{target}.nii.gz"
+
+    def surface_transform(self, subject: str, hemisphere: str, source: str, target: str) -> Path:
+        folder = self.root / f"nsddata/ppdata/{subject}/transforms"
+        return folder / f"{hemisphere}.{source}-to-{target}.mgz"
 
     def beta_folder(self, subject: str, space: str, betas: str) -> Path:
         return self.root / f"nsddata_betas/ppdata/{subject}/{space}/{betas}"
@@ -74,3 +107,13 @@ class NSDLayout:
 
     def ncsnr(self, subject: str, space: str, betas: str) -> Path:
         return self.beta_folder(subject, space, betas) / "ncsnr.nii.gz"
+
+    def surface_betas(
+        self, subject: str, space: str, betas: str, session: int, hemisphere: str
+    ) -> Path:
+        suffix = {"nativesurface": "hdf5", "fsaverage": "mgh"}[space]
+        folder = self.beta_folder(subject, space, betas)
+        return folder / f"{hemisphere}.betas_session{session:02d}.{suffix}"
+
+    def surface_ncsnr(self, subject: str, space: str, betas: str, hemisphere: str) -> Path:
+        return self.beta_folder(subject, space, betas) / f"{hemisphere}.ncsnr.mgh"

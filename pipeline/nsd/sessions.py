@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pipeline.nsd.betas import read_session
-from pipeline.nsd.design import Design
+from pipeline.nsd.design import Design, read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import zscore_within
-from pipeline.nsd.rois import Grid
+from pipeline.nsd.spaces import ResponseSpace, open_space
 
 BLOCK_BYTES = 600e6
 
@@ -19,7 +19,7 @@ BLOCK_BYTES = 600e6
 def voxel_blocks(voxel: np.ndarray, n_images: int) -> list[np.ndarray]:
     """The voxels in blocks, so that a float32 per image and voxel of a block fits 600 MB.
 
-    HDF5 betas are chunked by voxel: blocks cost no reading twice. NIfTI betas are read once for
+    HDF5 betas are chunked by voxel: blocks cost no reading twice. NIfTI and .mgh are read once for
     every block.
     """
     per_block = max(1, int(BLOCK_BYTES // (4 * n_images)))
@@ -28,7 +28,7 @@ def voxel_blocks(voxel: np.ndarray, n_images: int) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class SessionReader:
-    """Reads a subject's sessions of one beta version in one space.
+    """Reads a subject's sessions and z-scores them.
 
     Attributes
     ----------
@@ -37,22 +37,27 @@ class SessionReader:
         nothing of a test image enters the scaling
     """
 
-    layout: NSDLayout
+    space: ResponseSpace
     design: Design
-    grid: Grid
-    space: str
-    betas: str
     within: str = "session"
     training_only: bool = False
+
+    @classmethod
+    def open(cls, layout: NSDLayout, subject: str, settings: Mapping[str, Any]) -> SessionReader:
+        """What the `responses` section of a configuration asks for."""
+        return cls(
+            open_space(layout, subject, settings["space"], settings["betas"]),
+            read_design(layout, subject),
+            within=settings["zscore_within"],
+            training_only=settings["zscore_trials"] == "training",
+        )
 
     def zscored(self, session: int, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Images (trial,) shown in a 1-based session, and z-scored responses (trial, voxel).
 
-        NaN where the session did not cover a voxel. Raises as `read_session` does.
+        NaN where the session did not cover a voxel. Raises as `ResponseSpace.read_session` does.
         """
-        betas = read_session(
-            self.layout, self.design.subject, session, voxel, self.grid, self.space, self.betas
-        )
+        betas = self.space.read_session(session, voxel)
         trials = self.design.session_trials(session)
         images = self.design.nsd_id[trials]
         groups = {"session": self.design.session, "run": self.design.run}[self.within][trials]

@@ -1,10 +1,10 @@
-"""Figures of the report: brain slices by nilearn, bars and scatters by matplotlib."""
+"""Figures of the report: bars and scatters."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -12,16 +12,14 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
-import nibabel
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from nilearn import plotting
+
+from pipeline.maps.files import read_map
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-SIGNED_MAP = "RdBu_r"
-SLICES = 6
 TICK_STEP = 0.05
 
 
@@ -42,68 +40,10 @@ def data_uri(figure: Figure, kind: str = "svg") -> str:
 
 def shared_limit(maps: Sequence[Path]) -> float:
     """One colour limit for all maps of a quantity: their 99.5th percentile of |value|, rounded."""
-    values = np.concatenate([_finite(path) for path in maps])
+    values = np.concatenate([read_map(path).ravel() for path in maps])
+    values = values[np.isfinite(values)]
     top = np.percentile(np.abs(values), 99.5) if len(values) else TICK_STEP
     return float(max(np.ceil(top / TICK_STEP), 1) * TICK_STEP)
-
-
-def _finite(path: Path) -> np.ndarray:
-    data = nibabel.load(path).get_fdata(dtype=np.float32)
-    return data[np.isfinite(data)]
-
-
-def viewable(path: Path) -> nibabel.Nifti1Image:
-    """A map with 0 instead of NaN outside the mask: viewers drop the background at NaN."""
-    image = nibabel.load(path)
-    data = np.nan_to_num(image.get_fdata(dtype=np.float32))
-    return nibabel.Nifti1Image(data, image.affine)
-
-
-def brain_slices(maps: Mapping[str, Path], background: Path, limit: float, label: str) -> Figure:
-    """Axial slices, one row per map, all on one colour scale.
-
-    Parameters
-    ----------
-    maps : {row title: map}
-    background : the subject's mean functional image
-    limit : colours run from -limit to limit
-    label : of the colour bar
-    """
-    figure = plt.figure(figsize=(9.5, 1.75 * len(maps)))
-    # the colour bar has a column of its own: nilearn draws over whatever is inside its axes
-    columns = figure.add_gridspec(len(maps), 2, width_ratios=(60, 1), wspace=0.04, hspace=0.25)
-    cuts = _cuts(next(iter(maps.values())))
-    for row, (title, path) in enumerate(maps.items()):
-        axis = figure.add_subplot(columns[row, 0])
-        axis.set_axis_off()
-        slices = plotting.plot_stat_map(
-            viewable(path),
-            bg_img=str(background),
-            display_mode="z",
-            cut_coords=cuts,
-            threshold=1e-6,
-            vmax=limit,
-            cmap=SIGNED_MAP,
-            axes=axis,
-            colorbar=False,
-            annotate=False,
-            black_bg=False,
-        )
-        if row == 0:
-            slices.annotate(size=8)
-        axis.set_title(title, loc="left", fontsize=10, pad=12 if row == 0 else 6)
-    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
-    figure.colorbar(scale, cax=figure.add_subplot(columns[:, 1]), label=label)
-    return figure
-
-
-def _cuts(path: Path) -> np.ndarray:
-    """World z of slices evenly spaced over the voxels of a map."""
-    image = nibabel.load(path)
-    height = np.flatnonzero(np.isfinite(image.get_fdata(dtype=np.float32)).any(axis=(0, 1)))
-    slices = np.unique(np.linspace(height[0], height[-1], SLICES + 2).round().astype(int)[1:-1])
-    corners = np.column_stack([np.zeros((len(slices), 2)), slices])
-    return nibabel.affines.apply_affine(image.affine, corners)[:, 2]
 
 
 def roi_bars(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +15,14 @@ import pandas as pd
 import yaml
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
-from nilearn import plotting
 from tqdm import tqdm
 
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import Configuration
-from pipeline.maps.volume import bids_label
+from pipeline.maps.files import bids_label, sidecar_path
 from pipeline.report import figures
 from pipeline.report.methods import methods_paragraphs
+from pipeline.report.views import BrainView
 from pipeline.storage import Result
 from pipeline.tables.columns import COLUMNS
 
@@ -40,7 +41,7 @@ class ReportInputs:
     Attributes
     ----------
     maps : {subject: folder of its maps}
-    backgrounds : {subject: mean functional image}
+    views : {subject: how its maps are shown}
     tables, validation : {name: table}; validation is empty for measured data
     partitions : {contrast: results of all subjects}
     provenance : of the tables
@@ -48,7 +49,7 @@ class ReportInputs:
 
     study: Configuration
     maps: dict[str, Path]
-    backgrounds: dict[str, Path]
+    views: dict[str, BrainView]
     tables: dict[str, pd.DataFrame]
     validation: dict[str, pd.DataFrame]
     partitions: dict[str, list[Result]]
@@ -110,7 +111,7 @@ def html_table(table: pd.DataFrame) -> Markup:
 
 def _headed(view: str, title: str, path: Path) -> str:
     """A view with a heading: what it shows, and what it must say of its data when opened alone."""
-    account = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    account = json.loads(sidecar_path(path).read_text())
     remarks = banners({"simulated": account["Simulated"], "untrained": account["UntrainedSpaces"]})
     style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
     lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
@@ -137,9 +138,9 @@ def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _map(inputs: ReportInputs, subject: str, entities: str) -> Path:
+def _paths(inputs: ReportInputs, subject: str, entities: str) -> list[Path]:
     space = inputs.study.responses.space
-    return inputs.maps[subject] / f"{subject}_space-{space}_{entities}_statmap.nii.gz"
+    return inputs.views[subject].paths(inputs.maps[subject], subject, space, entities)
 
 
 def _single_models(inputs: ReportInputs) -> dict[str, str]:
@@ -156,13 +157,14 @@ def _unique_maps(inputs: ReportInputs) -> dict[str, str]:
 
 
 def _limit(inputs: ReportInputs, entities: Sequence[str]) -> float:
-    return figures.shared_limit([_map(inputs, s, e) for s in inputs.maps for e in entities])
+    paths = [_paths(inputs, subject, e) for subject in inputs.maps for e in entities]
+    return figures.shared_limit(list(itertools.chain.from_iterable(paths)))
 
 
 def _subject(
     inputs: ReportInputs, subject: str, directory: Path, single: dict[str, str]
 ) -> dict[str, Any]:
-    background, unique = inputs.backgrounds[subject], _unique_maps(inputs)
+    view, unique = inputs.views[subject], _unique_maps(inputs)
     drawn, limits = {}, {}
     for kind, maps, label in (
         ("correlation_maps", single, "test correlation"),
@@ -170,31 +172,24 @@ def _subject(
     ):
         if not maps:
             continue
-        paths = {title: _map(inputs, subject, entities) for title, entities in maps.items()}
+        paths = {title: _paths(inputs, subject, entities) for title, entities in maps.items()}
         limit = _limit(inputs, list(maps.values()))
         limits |= dict.fromkeys(maps.values(), limit)
-        drawn[kind] = figures.data_uri(figures.brain_slices(paths, background, limit, label), "png")
+        drawn[kind] = figures.data_uri(view.picture(paths, limit, label), "png")
     means = inputs.tables["correlations"].query("subject == @subject and roi == 'all'")
     means = means[means["model"].isin(inputs.study.models)].set_index("model")["mean_r"]
     best = means.idxmax()
-    views = {f"test correlation, {best}": single[best], **unique}
+    linked = {f"test correlation, {best}": single[best], **unique}
     links = []
-    for title, entities in views.items():
-        path = _map(inputs, subject, entities)
-        view = plotting.view_img(
-            figures.viewable(path),
-            bg_img=str(background),
-            threshold=1e-6,
-            vmax=limits[entities],
-            cmap=figures.SIGNED_MAP,
-            black_bg=False,
-        )
-        page = _headed(view.get_standalone(), f"{subject}: {title}", path)
+    for title, entities in linked.items():
+        paths = _paths(inputs, subject, entities)
+        page = _headed(view.page(paths, limits[entities]), f"{subject}: {title}", paths[0])
         file = f"views/{subject}_{entities}.html"
         (directory / file).write_text(page)
         links.append({"file": file, "title": title, "page": page})
     return {
         "name": subject,
+        "caption": view.caption,
         **drawn,
         "view": links[0]["page"],
         "view_title": links[0]["title"],

@@ -3,6 +3,8 @@ FEATURES = f"results/features/{STUDY.stimulus_set}"
 NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
+# variance is planted in voxels: on surfaces, where voxels mix, there is no truth to compare with
+VALIDATED = SIMULATED and STUDY.responses.space == STUDY.simulation.volume
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their

@@ -9,7 +9,7 @@ rule tables:
 
 rule validation:
     input:
-        VALIDATION if SIMULATED else [],
+        VALIDATION if VALIDATED else [],
 
 
 rule write_tables:
@@ -36,7 +36,7 @@ rule write_tables:
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
-if SIMULATED:
+if VALIDATED:
 
     rule validate_recovery:
         input:

@@ -17,4 +17,9 @@ LABELS: dict[str, tuple[str, ...]] = {
         "lateral",
         "parietal",
     ),
+    # the first of 180; some names are numbers
+    "HCP_MMP1": ("V1", "MST", "V6", "V2", "V3", "V4", "V8", "4", "3b"),
 }
+
+# drawn by hand in the volume: no -1, files of whole numbers, colour table among the templates
+SUBCORTICAL = {"MTL": ("ERC", "area 35", "area 36", "SUB")}

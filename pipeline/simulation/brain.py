@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.cluster import KMeans
 
-from pipeline.simulation.atlases import LABELS
+from pipeline.simulation.atlases import LABELS, SUBCORTICAL
 from pipeline.simulation.settings import VoxelGroup
 
 NO_SIGNAL = "no signal"
 BRAIN_RADIUS, WHITE_MATTER_RADIUS = 0.95, 0.68
+# NSD's brain mask is deliberately liberal
+MASK_RADIUS = 1.45
+SUBCORTICAL_RADIUS = 0.35
 # nsdgeneral is the cortex behind this coordinate (-1 posterior … 1 anterior)
 ANTERIOR_END = -0.25
 # in every simulated brain this label exists in the left hemisphere only
@@ -36,6 +39,11 @@ class Brain:
     group: np.ndarray
     group_names: list[str]
     radius: np.ndarray
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(X, Y, Z) bool, where sessions have data: more than the brain."""
+        return self.radius < MASK_RADIUS
 
     @property
     def nsdgeneral(self) -> np.ndarray:
@@ -77,9 +85,23 @@ def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:
     anterior = brain.group == len(brain.group_names) - 2
     left_atlas, left_label = LEFT_ONLY
     volumes[left_atlas][anterior & brain.left] = LABELS[left_atlas].index(left_label) + 1
+    y = np.linspace(0, 1, brain.group.shape[1], endpoint=False)[None, :, None]
+    parcel = (y * len(LABELS["HCP_MMP1"])).astype(int) + 1
+    volumes["HCP_MMP1"] = np.broadcast_to(parcel, brain.group.shape)
     streams = np.clip(brain.group, 0, len(LABELS["streams"]) - 1) + 1
     volumes["streams"] = np.where(brain.group >= 0, streams, 0)
     return {atlas: np.where(brain.cortex, volume, -1) for atlas, volume in volumes.items()}
+
+
+def subcortical_volumes(brain: Brain) -> dict[str, np.ndarray]:
+    """Label volumes {atlas: (X, Y, Z)} of grey matter that is not cortex: 0 elsewhere, 1…N."""
+    volumes = {}
+    for atlas, labels in SUBCORTICAL.items():
+        y = np.linspace(-1, 1, brain.group.shape[1])[None, :, None]
+        number = np.clip(((y + 0.3) / 0.6 * len(labels)).astype(int), 0, len(labels) - 1) + 1
+        inside = brain.radius < SUBCORTICAL_RADIUS
+        volumes[atlas] = np.where(inside, np.broadcast_to(number, inside.shape), 0)
+    return volumes
 
 
 def mean_image(brain: Brain, generator: np.random.Generator) -> np.ndarray:

@@ -57,6 +57,15 @@ def write_betas(
         write_nifti(stem.with_suffix(".nii.gz"), series, space, REPETITION_TIME[space])
 
 
+def write_surface_betas(path: Path, betas: np.ndarray) -> None:
+    """A session's int16 betas (vertex, trial) of one hemisphere."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "betas", data=np.ascontiguousarray(betas.T), dtype="<i2", chunks=(betas.shape[1], 1)
+        )
+
+
 def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> None:
     """imgBrick: contiguous uint8 (image, 425, 425, 3)."""
     path.parent.mkdir(parents=True, exist_ok=True)

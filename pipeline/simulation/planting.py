@@ -111,7 +111,7 @@ def run_session(
     gain = SIGNAL_PERCENT * generator.uniform(0.8, 1.25, n_grid)
     percent = level + gain * trials
     percent[: TRIALS // 10, _saturated_voxel(brain)] = SATURATING_PERCENT
-    valid = brain.brain.ravel().copy()
+    valid = brain.mask.ravel().copy()
     valid[invalid] = False
     percent[:, ~valid] = 0
     noisy, mean, deviation = _zscore(trials[:, signal.voxel], valid[signal.voxel])

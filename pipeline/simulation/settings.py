@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings import Betas, Name, Settings, Space, Subject
+from pipeline.settings import SURFACES, Betas, Name, Settings, Space, Subject
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250
@@ -79,7 +79,8 @@ class SimulationSettings(Settings):
 
     seed: int
     images: Annotated[DrawnImages | Photographs, Field(discriminator="source")]
-    space: Space = "func1pt8mm"
+    # the volume, and surfaces that are derived from it
+    spaces: list[Space] = Field(default=["func1pt8mm"], min_length=1)
     betas: Betas = "betas_fithrf_GLMdenoise_RR"
     planned_sessions: int = Field(ge=1, le=40)
     shared_images: int = Field(ge=10)
@@ -89,6 +90,16 @@ class SimulationSettings(Settings):
     subjects: dict[Subject, SimulatedSubject] = Field(min_length=1)
     planted_spaces: dict[Name, PlantedSpace] = Field(min_length=1)
     groups: list[VoxelGroup] = Field(min_length=1)
+
+    @property
+    def volume(self) -> str:
+        """The functional volume that is simulated."""
+        return next(space for space in self.spaces if space not in SURFACES)
+
+    @property
+    def surfaces(self) -> list[str]:
+        """Surfaces for which betas are written."""
+        return [space for space in self.spaces if space in SURFACES]
 
     @property
     def images_per_subject(self) -> int:
@@ -102,6 +113,11 @@ class SimulationSettings(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> SimulationSettings:
+        volumes = [space for space in self.spaces if space not in SURFACES]
+        if len(volumes) != 1 or len(set(self.spaces)) != len(self.spaces):
+            raise ValueError("`spaces` needs one functional volume, and surfaces at will")
+        if self.surfaces and self.volume != "func1mm":
+            raise ValueError("`spaces`: NSD derives its surfaces from func1mm; name it")
         if self.shared_images >= self.images_per_subject:
             raise ValueError("`shared_images` leaves no image to train on")
         for name, subject in self.subjects.items():

@@ -6,15 +6,22 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pandas as pd
 import scipy.io
 from tqdm import tqdm
 
 from pipeline.errors import InputError
-from pipeline.simulation import coco, files
-from pipeline.simulation.atlases import LABELS
-from pipeline.simulation.brain import Brain, make_brain, mean_image, roi_volumes
+from pipeline.simulation import coco, files, surfaces
+from pipeline.simulation.atlases import LABELS, SUBCORTICAL
+from pipeline.simulation.brain import (
+    Brain,
+    make_brain,
+    mean_image,
+    roi_volumes,
+    subcortical_volumes,
+)
 from pipeline.simulation.design import (
     TRIALS,
     Plan,
@@ -34,6 +41,7 @@ from pipeline.simulation.planting import (
     noise_ceiling_snr,
     plant,
     run_session,
+    to_int16,
 )
 from pipeline.simulation.scenes import Stimulus, draw_scene
 from pipeline.simulation.settings import Photographs, SimulatedSubject, SimulationSettings
@@ -87,7 +95,8 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
         # each subject has a generator of its own: adding one leaves the others as they were
         own = np.random.default_rng([settings.seed, subject_number(name)])
         brain = make_brain(subject.grid, settings.groups, settings.seed)
-        _write_anatomy(root, name, settings.space, brain, own)
+        _write_anatomy(root, name, settings.volume, brain, own)
+        _write_surfaces(root, name, settings, brain)
         signal = plant(brain, components, settings, own)
         sessions = _run_sessions(plan, name, subject, brain, signal, seen, settings, own)
         _write_sessions(root, name, subject, brain, plan, sessions, settings)
@@ -171,20 +180,48 @@ def _write_anatomy(
     root: Path, subject: str, space: str, brain: Brain, generator: np.random.Generator
 ) -> None:
     functional = root / f"nsddata/ppdata/{subject}/{space}"
-    files.write_nifti(functional / "brainmask.nii.gz", brain.brain.astype(np.int16), space)
+    files.write_nifti(functional / "brainmask.nii.gz", brain.mask.astype(np.int16), space)
     mean = mean_image(brain, generator).astype(np.float32)
     files.write_nifti(functional / "mean.nii.gz", mean, space)
-    labels = {"nsdgeneral": ("nsdgeneral",), **LABELS}
-    for atlas, volume in roi_volumes(brain).items():
-        hemispheres = {"lh.": brain.left, "rh.": ~brain.left, "": np.ones_like(brain.left)}
-        for prefix, inside in hemispheres.items():
-            files.write_nifti(
-                functional / f"roi/{prefix}{atlas}.nii.gz",
-                np.where(inside, volume, -1).astype(np.float64),
-                space,
-            )
+    hemispheres = {"lh.": brain.left, "rh.": ~brain.left, "": np.ones_like(brain.left)}
+    for prefix, inside in hemispheres.items():
+        for atlas, volume in roi_volumes(brain).items():
+            labels = np.where(inside, volume, -1).astype(np.float64)
+            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, space)
+        for atlas, volume in subcortical_volumes(brain).items():
+            labels = np.where(inside, volume, 0).astype(np.int16)
+            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, space)
+    for atlas, names in {"nsdgeneral": ("nsdgeneral",), **LABELS}.items():
         label_folder = root / f"nsddata/freesurfer/{subject}/label"
-        files.write_colour_table(label_folder / f"{atlas}.mgz.ctab", labels[atlas])
+        files.write_colour_table(label_folder / f"{atlas}.mgz.ctab", names)
+    for atlas, names in SUBCORTICAL.items():
+        files.write_colour_table(root / f"nsddata/templates/{atlas}.ctab", names)
+
+
+def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: Brain) -> None:
+    """Meshes, labels and transforms of a subject, and of fsaverage."""
+    freesurfer, grid = root / "nsddata/freesurfer", brain.brain.shape
+    half_mm = (np.array(grid) - 1) / 2 * files.VOXEL_SIZE[settings.volume]
+    native = surfaces.native_hemispheres(subject_number(name))
+    for owner, hemispheres in ((name, native), ("fsaverage", surfaces.fsaverage_hemispheres())):
+        for side, hemisphere in hemispheres.items():
+            surfaces.write_surfaces(freesurfer / owner / "surf", side, hemisphere, half_mm)
+            for atlas, volume in roi_volumes(brain).items():
+                # what was drawn on each subject does not exist on fsaverage
+                if owner == name or not atlas.startswith(("prf-", "floc-")):
+                    labels = surfaces.labels_on_surface(hemisphere, volume, grid)
+                    path = freesurfer / owner / f"label/{side}.{atlas}.mgz"
+                    surfaces.write_vertices(path, labels)
+    transforms = root / f"nsddata/ppdata/{name}/transforms"
+    for file, values in surfaces.surface_transforms(settings.volume, native, grid).items():
+        surfaces.write_vertices(transforms / file, values)
+    source = surfaces.TRANSFORM_NAMES[settings.volume]
+    points = surfaces.mni_coordinates(settings.volume, grid)
+    files.write_nifti(transforms / f"{source}-to-MNI.nii.gz", points, settings.volume)
+    template = nibabel.Nifti1Image(
+        np.zeros(surfaces.MNI_SHAPE, np.int16), surfaces.mni_affine(), dtype=np.int16
+    )
+    nibabel.save(template, root / "nsddata/templates/MNI152_T1_1mm.nii.gz")
 
 
 def _run_sessions(
@@ -216,7 +253,7 @@ def _write_sessions(
     sessions: Sequence[Session],
     settings: SimulationSettings,
 ) -> None:
-    space = settings.space
+    space = settings.volume
     functional = root / f"nsddata/ppdata/{name}/{space}"
     folder = root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
     grid = subject.grid
@@ -227,12 +264,51 @@ def _write_sessions(
     mean_valid = np.mean([session.valid for session in sessions], axis=0, dtype=np.float32)
     files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid), space)
     # ncsnr is of the betas as they can be read from the files
-    inside = np.flatnonzero(brain.brain)
+    inside = np.flatnonzero(brain.mask)
     betas = np.stack([session.betas[:, inside] for session in sessions]) / INT16_PER_PERCENT
     images = plan.images_of_trials(name)[: len(sessions) * TRIALS].reshape(len(sessions), -1)
     ncsnr = np.full(brain.brain.size, np.nan, dtype=np.float32)
     ncsnr[inside] = noise_ceiling_snr(betas, images)
     files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid), space)
+    if settings.surfaces:
+        _write_surface_sessions(root, name, sessions, images, grid, settings)
+
+
+def _write_surface_sessions(
+    root: Path,
+    name: str,
+    sessions: Sequence[Session],
+    images: np.ndarray,
+    grid: tuple[int, int, int],
+    settings: SimulationSettings,
+) -> None:
+    """Betas and ncsnr of both surfaces, made of the volume's betas as NSD made its own."""
+    folders = {
+        space: root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
+        for space in settings.surfaces
+    }
+    average = surfaces.fsaverage_hemispheres()
+    for side, hemisphere in surfaces.native_hemispheres(subject_number(name)).items():
+        to_average = surfaces.nearest_vertices(hemisphere, average[side])
+        stored: dict[str, list[np.ndarray]] = {space: [] for space in folders}
+        for number, session in enumerate(sessions, start=1):
+            percent = np.where(session.valid, session.betas / INT16_PER_PERCENT, np.nan)
+            percent = np.moveaxis(percent.reshape(-1, *grid), 0, -1)
+            native = surfaces.surface_percent(hemisphere, percent, grid)
+            stem = f"{side}.betas_session{number:02d}"
+            if "nativesurface" in folders:
+                integers = to_int16(np.nan_to_num(native) * INT16_PER_PERCENT)
+                files.write_surface_betas(folders["nativesurface"] / f"{stem}.hdf5", integers)
+                uncovered = np.isnan(native).all(axis=1, keepdims=True)
+                read = np.where(uncovered, np.nan, integers / INT16_PER_PERCENT)
+                stored["nativesurface"].append(read.T)
+            if "fsaverage" in folders:
+                values = native[to_average].astype(np.float32)
+                surfaces.write_vertices(folders["fsaverage"] / f"{stem}.mgh", values)
+                stored["fsaverage"].append(values.T)
+        for space, folder in folders.items():
+            ncsnr = noise_ceiling_snr(np.stack(stored[space]).astype(np.float64), images)
+            surfaces.write_vertices(folder / f"{side}.ncsnr.mgh", ncsnr)
 
 
 def _truth(

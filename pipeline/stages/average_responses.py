@@ -12,11 +12,10 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.errors import run_stage
-from pipeline.nsd.design import read_design
-from pipeline.nsd.files import read_volume
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.responses import average_repeats
-from pipeline.nsd.rois import read_grid, read_mask
+from pipeline.nsd.rois import read_mask
 from pipeline.nsd.sessions import SessionReader, voxel_blocks
 from pipeline.storage import create_result, make_provenance
 
@@ -31,28 +30,28 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
-    design = read_design(layout, subject)
-    space, betas = settings["space"], settings["betas"]
-    grid = read_grid(layout, subject, space)
-    voxel = read_mask(layout, subject, space, settings["mask"])
-    reader = SessionReader(
-        *(layout, design, grid, space, betas),
-        within=settings["zscore_within"],
-        training_only=settings["zscore_trials"] == "training",
-    )
-    ncsnr = read_volume(layout.ncsnr(subject, space, betas), grid.shape)
+    reader = SessionReader.open(layout, subject, settings)
+    voxel = read_mask(reader.space, settings["mask"])
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, "sessions": design.n_sessions, **settings},
+        {"subject": subject, "sessions": reader.design.n_sessions, **settings},
         {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
         simulated=layout.is_simulated,
     )
     with create_result(arguments.out, provenance) as file:
         file["voxel"] = voxel
-        file["ncsnr"] = ncsnr.ravel()[voxel].astype(np.float32)
-        file["grid_shape"], file["affine"] = np.array(grid.shape), grid.affine
+        file["ncsnr"] = _ncsnr(reader, voxel, settings["ncsnr"]).astype(np.float32)
+        for name, values in reader.space.geometry.items():
+            file[name] = values
         never = _write_blocks(file, reader, voxel)
-    print(f"{subject}: {len(design.images)} images, {len(voxel)} voxels, {never} never valid")
+    images = len(reader.design.images)
+    print(f"{subject}: {images} images, {len(voxel)} voxels, {never} never valid")
+
+
+def _ncsnr(reader: SessionReader, voxel: np.ndarray, source: str) -> np.ndarray:
+    if source == "recomputed":
+        return recompute_ncsnr(reader.space, reader.design, voxel)
+    return reader.space.read_ncsnr()[voxel]
 
 
 def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> int:

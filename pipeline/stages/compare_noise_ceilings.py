@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from encoding.noise_ceiling import signal_to_noise
 from pipeline.errors import InputError, run_stage
 from pipeline.nsd.design import read_design
-from pipeline.nsd.files import read_volume
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_grid, read_mask
-from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.nsd.noise_ceilings import recompute_ncsnr
+from pipeline.nsd.rois import read_mask
+from pipeline.nsd.spaces import open_space
 from pipeline.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 
@@ -35,19 +33,11 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
-    space, betas = settings["space"], settings["betas"]
-    design, grid = read_design(layout, subject), read_grid(layout, subject, space)
-    voxel = read_mask(layout, subject, space, settings["mask"])
-    # NSD's own ncsnr is of responses z-scored within session over all trials
-    reader = SessionReader(layout, design, grid, space, betas)
-    recomputed = np.concatenate(
-        [
-            signal_to_noise(reader.sessions(block), design.images, len(block))
-            for block in tqdm(voxel_blocks(voxel, 2 * len(design.images)), subject, unit="block")
-        ]
-    )
-    path = layout.ncsnr(subject, space, betas)
-    released = read_volume(path, grid.shape).ravel()[voxel]
+    space = open_space(layout, subject, settings["space"], settings["betas"])
+    design = read_design(layout, subject)
+    voxel = read_mask(space, settings["mask"])
+    recomputed = recompute_ncsnr(space, design, voxel)
+    released = space.read_ncsnr()[voxel]
     compared = np.isfinite(recomputed) & np.isfinite(released)
     # the share of noise: unlike ncsnr itself it is smooth where there is no signal
     difference = np.abs(_noise(recomputed) - _noise(released))[compared]
@@ -64,16 +54,16 @@ def main() -> None:
     wrong = np.count_nonzero(difference > TOLERANCE)
     if wrong:
         raise InputError(
-            f"{path}: {wrong} of {len(difference)} voxels differ from what the betas of "
-            f"{design.n_sessions} sessions give (noise variance by up to {difference.max():.3g}). "
-            "Betas, trials and ncsnr are not of one version or session count; fetch them again "
-            "from NSD."
+            f"{layout.beta_folder(subject, space.name, space.betas)}: ncsnr of {wrong} of "
+            f"{len(difference)} voxels differs from what the betas of {design.n_sessions} sessions "
+            f"give (noise variance by up to {difference.max():.3g}). Betas, trials and ncsnr are "
+            "not of one version or session count; fetch them again from NSD."
         )
     print(table.to_string(index=False))
     provenance = make_provenance(
         "compare_noise_ceilings",
         {"subject": subject, **settings},
-        {"experiment_design": layout.experiment_design, "ncsnr": path},
+        {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
         simulated=layout.is_simulated,
     )
     write_table(arguments.out, table, COLUMNS, provenance)

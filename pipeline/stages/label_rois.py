@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_roi_labels
+from pipeline.nsd.rois import read_colour_table, read_roi_labels
+from pipeline.nsd.spaces import open_space
 from pipeline.storage import make_provenance, read_result, write_table
 
 COLUMNS = {
-    "voxel": "C-order index into the subject's functional volume (X, Y, Z)",
+    "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",
     "atlas": "NSD's ROI collection",
     "roi": "label, as the collection's colour table names it",
     "hemisphere": "lh or rh",
@@ -28,16 +31,25 @@ def main() -> None:
     arguments = parser.parse_args()
     layout = NSDLayout(arguments.nsd)
     responses = read_result(arguments.responses, ["voxel"])
-    space = responses.provenance["configuration"]["space"]
-    labels = read_roi_labels(
-        layout, arguments.subject, space, arguments.atlases, responses["voxel"]
-    )
+    settings = responses.provenance["configuration"]
+    space = open_space(layout, arguments.subject, settings["space"], settings["betas"])
+    labels = read_roi_labels(space, arguments.atlases, responses["voxel"])
+    _tell_absent(layout, arguments, labels)
     provenance = make_provenance(
         "label_rois",
         {"subject": arguments.subject, "atlases": arguments.atlases},
         {"responses": arguments.responses},
     )
     write_table(arguments.out, labels, COLUMNS, provenance)
+
+
+def _tell_absent(layout: NSDLayout, arguments: argparse.Namespace, labels: pd.DataFrame) -> None:
+    """Which labels of the colour tables no modelled voxel has: not every subject has every ROI."""
+    for atlas in arguments.atlases:
+        named = read_colour_table(layout, arguments.subject, atlas).values()
+        found = set(labels.loc[labels["atlas"] == atlas, "roi"])
+        if absent := [name for name in named if name not in found]:
+            print(f"{arguments.subject}: no voxel of {atlas} {', '.join(absent)}")
 
 
 if __name__ == "__main__":

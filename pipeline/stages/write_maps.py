@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import InputError, run_stage
+from pipeline.maps.files import map_images, map_names, write_map
 from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps, partition_maps
-from pipeline.maps.volume import to_volume, write_map
-from pipeline.storage import make_provenance, read_result, write_json
+from pipeline.storage import make_provenance, open_result, read_result, write_json
 
 INDEX = "index.json"
+GEOMETRY = ("grid_shape", "affine")
 
 
 def main() -> None:
@@ -22,7 +23,9 @@ def main() -> None:
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
-    responses = read_result(arguments.responses, ["grid_shape", "affine"])
+    with open_result(arguments.responses) as file:
+        names = [name for name in GEOMETRY if name in file]
+    responses = read_result(arguments.responses, names)
     provenance = make_provenance(
         "write_maps",
         {"subject": arguments.subject},
@@ -33,10 +36,7 @@ def main() -> None:
     space = responses.provenance["configuration"]["space"]
     index: dict[str, dict[str, object]] = {}
     for voxel_map in _maps(arguments):
-        name = f"{arguments.subject}_space-{space}_{voxel_map.entities}_statmap.nii.gz"
         described = _describe(voxel_map)
-        index[name] = described
-        volume = to_volume(voxel_map.values, voxel_map.voxel, responses["grid_shape"])
         sidecar = {
             "Subject": arguments.subject,
             "Space": space,
@@ -46,7 +46,11 @@ def main() -> None:
             "Provenance": provenance,
             **{key.capitalize(): value for key, value in described.items()},
         }
-        write_map(arguments.out_directory / name, volume, responses["affine"], sidecar)
+        images = map_images(voxel_map.values, voxel_map.voxel, responses.arrays)
+        names = map_names(arguments.subject, space, voxel_map.entities, len(images) > 1)
+        for name, image in zip(names, images, strict=True):
+            index[name] = described
+            write_map(arguments.out_directory / name, image, sidecar)
     write_json(
         arguments.out_directory / INDEX,
         {"subject": arguments.subject, "space": space, "maps": index, "provenance": provenance},

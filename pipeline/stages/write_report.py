@@ -8,10 +8,13 @@ import json
 import shutil
 from pathlib import Path
 
-from pipeline.configuration import parse_configuration
+from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.spaces import SurfaceSpace
 from pipeline.report.page import ReportInputs, write_report
+from pipeline.report.views import BrainView, SurfaceView, VolumeView
+from pipeline.settings import SURFACES
 from pipeline.storage import read_provenance, read_result, read_table
 
 
@@ -29,9 +32,7 @@ def main() -> None:
     inputs = ReportInputs(
         study=study,
         maps={path.name: path for path in arguments.maps},
-        backgrounds={
-            subject: layout.mean_image(subject, study.responses.space) for subject in study.subjects
-        },
+        views={subject: _view(layout, subject, study) for subject in study.subjects},
         tables={path.stem: read_table(path) for path in arguments.tables},
         validation={path.stem: read_table(path) for path in arguments.validation},
         partitions={
@@ -44,6 +45,14 @@ def main() -> None:
     gc.freeze()
     shutil.rmtree(arguments.out_directory, ignore_errors=True)
     write_report(inputs, arguments.out_directory)
+
+
+def _view(layout: NSDLayout, subject: str, study: Configuration) -> BrainView:
+    settings = study.responses
+    if settings.space not in SURFACES:
+        return VolumeView(layout.mean_image(subject, settings.space))
+    space = SurfaceSpace.open(layout, subject, settings.space, settings.betas)
+    return SurfaceView(space.read_meshes("inflated"), space.read_sulcal_depth())
 
 
 if __name__ == "__main__":

@@ -19,14 +19,15 @@ COLUMNS = {
     "mean_r2": "mean over voxels of the test R², signed",
     "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
     "of the actual test images)",
+    "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
+    "the bound of r",
     "mean_variance": "mean over voxels of the component (test R²), signed",
     "median_variance": "median over voxels of the component",
     "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",
     "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
     "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
-    "best_i": "first index (0-based) into the map of the voxel with the largest test correlation",
-    "best_j": "its second index",
-    "best_k": "its third index",
+    "best_voxel": "voxel with the largest test correlation: its three indices (0-based) into the "
+    "map, or hemisphere and vertex",
     "best_voxel_rois": "ROIs of that voxel",
     "best_voxel_ceiling": "noise ceiling of that voxel",
     "median_released_ncsnr": "median over voxels of the signal-to-noise ratio that NSD released",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
+from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import MODEL_SEPARATOR
 from pipeline.storage import Result
 
@@ -36,6 +37,7 @@ def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], 
 
 def correlation_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
     """One row per model and ROI of an encoding result."""
+    ceiling = result["noise_ceiling"]
     for model in result["models"].tolist():
         r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
         for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
@@ -49,7 +51,10 @@ def correlation_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, o
                 "mean_r": _statistic(np.mean, r[usable]),
                 "median_r": _statistic(np.median, r[usable]),
                 "mean_r2": _statistic(np.mean, r2[usable]),
-                "mean_ceiling": _statistic(np.mean, result["noise_ceiling"][usable]),
+                "mean_ceiling": _statistic(np.mean, ceiling[usable]),
+                "mean_correlation_ceiling": _statistic(
+                    np.mean, correlation_ceiling(ceiling[usable])
+                ),
                 **_source(result, model.split(MODEL_SEPARATOR)),
             }
 
@@ -92,7 +97,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
         "best_r": _statistic(np.max, r[usable]),
         "best_r2": _statistic(np.max, r2[usable]),
         "r_of_99th_percentile": _statistic(lambda values: np.percentile(values, 99), r[usable]),
-        **dict(zip(("best_i", "best_j", "best_k"), _indices(voxel, result), strict=True)),
+        "best_voxel": _place(voxel, tuple(result["grid_shape"])),
         "best_voxel_rois": ", ".join(names) or "none",
         "best_voxel_ceiling": float(result["noise_ceiling"][best]),
         **_counts(np.ones(len(r), dtype=bool), usable),
@@ -100,8 +105,11 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
     }
 
 
-def _indices(voxel: int, result: Result) -> list[int]:
-    return [int(index) for index in np.unravel_index(voxel, tuple(result["grid_shape"]))]
+def _place(voxel: int, grid: tuple[int, ...]) -> str:
+    """Indices into a volume, or hemisphere and vertex of a surface of (left, right) vertices."""
+    if len(grid) == 2:
+        return f"lh {voxel}" if voxel < grid[0] else f"rh {voxel - grid[0]}"
+    return " ".join(str(index) for index in np.unravel_index(voxel, grid))
 
 
 def _statistic(function: object, values: np.ndarray) -> float:

@@ -1,0 +1,26 @@
+"""ncsnr by NSD's own recipe, from the betas."""
+
+from __future__ import annotations
+
+import numpy as np
+from tqdm import tqdm
+
+from encoding.noise_ceiling import signal_to_noise
+from pipeline.nsd.design import Design
+from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.nsd.spaces import ResponseSpace
+
+
+def recompute_ncsnr(space: ResponseSpace, design: Design, voxel: np.ndarray) -> np.ndarray:
+    """ncsnr (voxel,) float64 of betas z-scored within session over all trials, as NSD's own is.
+
+    Sessions are streamed for a block of voxels at a time.
+    """
+    reader = SessionReader(space, design)
+    blocks = voxel_blocks(voxel, 2 * len(design.images))
+    return np.concatenate(
+        [
+            signal_to_noise(reader.sessions(block), design.images, len(block))
+            for block in tqdm(blocks, f"{design.subject} ncsnr", unit="block")
+        ]
+    )

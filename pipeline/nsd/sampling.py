@@ -1,0 +1,132 @@
+"""Sampling volumes at points by NSD's interpolation: arrays in, arrays out.
+
+`nsd_mapdata` (Allen et al. 2022; cvnlab/nsdcode, MATLAB) names a point by its 1-based matrix
+coordinate, (1, 1, 1) being the centre of the first voxel. A point is inside if 1 ≤ c ≤ n on every
+axis; everything else is NaN, whatever value marks it (9999, or what an affine made of 9999).
+
+Each interpolation is a sparse matrix (point × voxel), so that many maps are sampled at once and a
+NaN in any voxel that has a part in a point makes the point NaN.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import scipy.sparse
+
+POINTS_PER_BLOCK = 100_000
+Weights = Callable[[np.ndarray], np.ndarray]
+
+
+def _catmull_rom(d: np.ndarray) -> np.ndarray:
+    """Cubic convolution with a = -1/2 (Keys 1981) over the voxels at -1, 0, 1 and 2."""
+    return 0.5 * np.array(
+        [
+            -d + 2 * d**2 - d**3,
+            2 - 5 * d**2 + 3 * d**3,
+            d + 4 * d**2 - 3 * d**3,
+            -(d**2) + d**3,
+        ]
+    )
+
+
+def _linear(d: np.ndarray) -> np.ndarray:
+    return np.array([1 - d, d])
+
+
+# offset of the first voxel from the one below the point, and the weights by distance from it
+KERNELS: dict[str, tuple[int, Weights]] = {"cubic": (-1, _catmull_rom), "linear": (0, _linear)}
+
+
+def sample(volumes: np.ndarray, points: np.ndarray, interpolation: str = "cubic") -> np.ndarray:
+    """Values of volumes at points.
+
+    Parameters
+    ----------
+    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data
+    points : (point, 3) 1-based matrix coordinates
+    interpolation : "cubic" (Catmull-Rom, edges replicated), "linear" or "nearest" (halves away from
+        zero)
+
+    Returns
+    -------
+    (point,) or (point, map) float64; NaN outside the volume
+
+    Raises
+    ------
+    ValueError
+        Another interpolation.
+    """
+    if interpolation not in (*KERNELS, "nearest"):
+        raise ValueError(f"'{interpolation}' is not an interpolation")
+    shape = volumes.shape[:3]
+    flat = np.asarray(volumes, dtype=np.float64).reshape(int(np.prod(shape)), -1)
+    result = np.full((len(points), flat.shape[1]), np.nan)
+    for rows, weights in _blocks(shape, points, interpolation):
+        result[rows] = weights @ flat
+    return result.reshape(len(points), *volumes.shape[3:])
+
+
+def winner_take_all(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The label that weighs most around each point.
+
+    Every label becomes a volume of 0 and 1 that is sampled linearly; the largest wins, the smallest
+    label on ties. -1 takes part as any label.
+
+    Parameters
+    ----------
+    labels : (X, Y, Z) integers
+    points : (point, 3) 1-based matrix coordinates
+
+    Returns
+    -------
+    (point,) float64; NaN outside the volume
+    """
+    names = np.unique(labels)
+    result = np.full(len(points), np.nan)
+    for rows, weights in _blocks(labels.shape, points, "linear"):
+        best, share = np.zeros(len(rows)), np.zeros(len(rows))
+        for name in names:
+            sampled = weights @ (labels == name).ravel().astype(np.float64)
+            wins = sampled > share
+            best[wins], share[wins] = name, sampled[wins]
+        result[rows] = best
+    return result
+
+
+def _blocks(
+    shape: tuple[int, ...], points: np.ndarray, interpolation: str
+) -> Iterator[tuple[np.ndarray, scipy.sparse.csr_matrix]]:
+    """Rows of points inside the volume and their weights, a block of points at a time."""
+    for start in range(0, len(points), POINTS_PER_BLOCK):
+        block = np.asarray(points[start : start + POINTS_PER_BLOCK], dtype=np.float64)
+        inside = np.flatnonzero(((block >= 1) & (block <= shape)).all(axis=1))
+        yield start + inside, _weights(shape, block[inside], interpolation)
+
+
+def _weights(
+    shape: tuple[int, ...], points: np.ndarray, interpolation: str
+) -> scipy.sparse.csr_matrix:
+    """Weights (point, voxel) of points inside a volume."""
+    if interpolation == "nearest":
+        neighbours, parts = (
+            np.floor(points + 0.5).astype(np.int64)[None],
+            np.ones((1, *points.shape)),
+        )
+    else:
+        first, kernel = KERNELS[interpolation]
+        below = np.floor(points).astype(np.int64)
+        parts = kernel(points - below)
+        neighbours = below + first + np.arange(len(parts))[:, None, None]
+    # 0-based, edges replicated
+    neighbours = np.clip(neighbours - 1, 0, np.array(shape) - 1)
+    voxel, weight = [], []
+    for i, j, k in itertools.product(range(len(parts)), repeat=3):
+        corner = neighbours[i, :, 0], neighbours[j, :, 1], neighbours[k, :, 2]
+        voxel.append(np.ravel_multi_index(corner, shape))
+        weight.append(parts[i, :, 0] * parts[j, :, 1] * parts[k, :, 2])
+    starts = np.arange(len(points) + 1) * len(voxel)
+    content = np.stack(weight, axis=1).ravel(), np.stack(voxel, axis=1).ravel(), starts
+    return scipy.sparse.csr_matrix(content, shape=(len(points), int(np.prod(shape))))

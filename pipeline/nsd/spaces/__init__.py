@@ -1,0 +1,23 @@
+"""One reader interface for every space in which NSD gives responses."""
+
+from __future__ import annotations
+
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.spaces.base import ResponseSpace
+from pipeline.nsd.spaces.surface import SurfaceSpace
+from pipeline.nsd.spaces.volume import VolumeSpace
+from pipeline.settings import SURFACES
+
+__all__ = ["ResponseSpace", "SurfaceSpace", "VolumeSpace", "open_space"]
+
+
+def open_space(layout: NSDLayout, subject: str, name: str, betas: str) -> ResponseSpace:
+    """The named space of a subject.
+
+    Raises
+    ------
+    InputError
+        The nsdgeneral ROI, from which the grid is read, is missing or damaged.
+    """
+    kind = SurfaceSpace if name in SURFACES else VolumeSpace
+    return kind.open(layout, subject, name, betas)

@@ -1,0 +1,73 @@
+"""What every space has in common in which NSD gives responses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.nsd.layout import NSDLayout
+
+
+@dataclass(frozen=True)
+class ResponseSpace(ABC):
+    """One subject's responses in one space and beta version.
+
+    A *voxel* is a C-order index into a volume (X, Y, Z), or into the vertices of the left and then
+    the right hemisphere. The rest of the pipeline knows nothing else of a space.
+
+    Attributes
+    ----------
+    name : func1pt8mm, func1mm, nativesurface or fsaverage
+    betas : NSD's folder of a beta version
+    shape : (X, Y, Z), or the numbers of vertices (left, right)
+    """
+
+    layout: NSDLayout
+    subject: str
+    name: str
+    betas: str
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+        """Betas (trial, voxel) float32 in percent signal change; NaN where not covered.
+
+        A voxel that a session did not cover is NaN in all of its trials. Memory is bounded by the
+        wanted voxels of one session.
+
+        Parameters
+        ----------
+        session : 1-based
+        voxel : (voxel,) sorted
+
+        Raises
+        ------
+        InputError
+            Missing or damaged file, another grid or type, a number of trials other than 750, NaN
+            in some trials only.
+        """
+
+    @abstractmethod
+    def check_session(self, session: int) -> None:
+        """Check a session's files by their headers alone; raises as `read_session` does."""
+
+    @abstractmethod
+    def read_ncsnr(self) -> np.ndarray:
+        """(all voxels,) released ncsnr, NaN where there is none."""
+
+    @abstractmethod
+    def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
+        """(all voxels,) int64 labels of an atlas: -1 not (this hemisphere's) cortex, 0, 1…N."""
+
+    @abstractmethod
+    def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
+        """Checks of all files but those of sessions and colour tables."""
+
+    @property
+    @abstractmethod
+    def geometry(self) -> dict[str, np.ndarray]:
+        """What a result must carry to put its voxels back in their place."""

@@ -1,0 +1,138 @@
+"""The subject's own cortical surface, and fsaverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.nsd.betas import check_betas, read_hdf5, read_series
+from pipeline.nsd.files import (
+    open_image,
+    read_mesh,
+    read_morphometry,
+    read_vertices,
+    require_grid,
+)
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.spaces.base import ResponseSpace
+from pipeline.nsd.spaces.values import percent_signal_change
+from pipeline.nsd.transforms import native_surface_to_fsaverage
+
+NOT_THIS_HEMISPHERE = -1
+
+
+@dataclass(frozen=True)
+class SurfaceSpace(ResponseSpace):
+    """The vertices of both hemispheres, of the native surface or of fsaverage.
+
+    Native betas are integers (HDF5), fsaverage's are floating-point percent (.mgh).
+    """
+
+    @classmethod
+    def open(cls, layout: NSDLayout, subject: str, name: str, betas: str) -> SurfaceSpace:
+        """The numbers of vertices that every file must share are those of the nsdgeneral ROI."""
+        owner = FSAVERAGE if name == FSAVERAGE else subject
+        paths = [layout.surface_roi(owner, "nsdgeneral", hemisphere) for hemisphere in HEMISPHERES]
+        shape = tuple(len(read_vertices(path)) for path in paths)
+        return cls(layout, subject, name, betas, shape)
+
+    @property
+    def owner(self) -> str:
+        """Whose FreeSurfer folder describes the surface."""
+        return FSAVERAGE if self.name == FSAVERAGE else self.subject
+
+    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+        self.check_session(session)
+        return np.hstack(
+            [
+                self._read_hemisphere(session, hemisphere, vertex)
+                for hemisphere, vertex in zip(HEMISPHERES, self.vertices(voxel), strict=True)
+            ]
+        )
+
+    def _read_hemisphere(self, session: int, hemisphere: str, vertex: np.ndarray) -> np.ndarray:
+        path = self._betas(session, hemisphere)
+        stored = read_hdf5(path, [vertex]) if path.suffix == ".hdf5" else read_series(path, vertex)
+        return percent_signal_change(path, stored, np.ones(len(vertex), bool))
+
+    def vertices(self, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted voxels as vertices of the left and of the right hemisphere."""
+        n_left = self.shape[0]
+        return voxel[voxel < n_left], voxel[voxel >= n_left] - n_left
+
+    def check_session(self, session: int) -> None:
+        dtype = np.float32 if self.name == FSAVERAGE else np.int16
+        for hemisphere, n_vertices in self._hemispheres():
+            check_betas(self._betas(session, hemisphere), (n_vertices,), dtype)
+
+    def read_ncsnr(self) -> np.ndarray:
+        return np.concatenate(
+            [read_vertices(self._ncsnr(hemisphere), n) for hemisphere, n in self._hemispheres()]
+        )
+
+    def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
+        parts = [
+            self._read_labels(atlas, own, n_vertices)
+            if hemisphere in (None, own)
+            else np.full(n_vertices, NOT_THIS_HEMISPHERE)
+            for own, n_vertices in self._hemispheres()
+        ]
+        return np.concatenate(parts).astype(np.int64)
+
+    def _read_labels(self, atlas: str, hemisphere: str, n_vertices: int) -> np.ndarray:
+        path = self.layout.surface_roi(self.owner, atlas, hemisphere)
+        if self.name != FSAVERAGE or path.exists():
+            return read_vertices(path, n_vertices)
+        # ROIs that were drawn on each subject exist on native surfaces only
+        native = read_vertices(self.layout.surface_roi(self.subject, atlas, hemisphere))
+        return native_surface_to_fsaverage(self.layout, self.subject, hemisphere, native)
+
+    def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
+        for hemisphere, n_vertices in self._hemispheres():
+            yield partial(_check_vertices, self._ncsnr(hemisphere), n_vertices)
+            for atlas in atlases:
+                yield partial(self._read_labels, atlas, hemisphere, n_vertices)
+        yield partial(self.read_meshes, "inflated")
+        yield self.read_sulcal_depth
+
+    def read_meshes(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Left and right: coordinates (vertex, 3) in mm and triangles (face, 3).
+
+        Parameters
+        ----------
+        name : white, pial, inflated, …
+        """
+        return [
+            read_mesh(self.layout.surface(self.owner, hemisphere, name), n_vertices)
+            for hemisphere, n_vertices in self._hemispheres()
+        ]
+
+    def read_sulcal_depth(self) -> list[np.ndarray]:
+        """Left and right: (vertex,), positive in sulci."""
+        return [
+            read_morphometry(self.layout.surface(self.owner, hemisphere, "sulc"), n_vertices)
+            for hemisphere, n_vertices in self._hemispheres()
+        ]
+
+    @property
+    def geometry(self) -> dict[str, np.ndarray]:
+        return {"grid_shape": np.array(self.shape)}
+
+    def _hemispheres(self) -> Iterator[tuple[str, int]]:
+        return zip(HEMISPHERES, self.shape, strict=True)
+
+    def _betas(self, session: int, hemisphere: str) -> Path:
+        return self.layout.surface_betas(self.subject, self.name, self.betas, session, hemisphere)
+
+    def _ncsnr(self, hemisphere: str) -> Path:
+        return self.layout.surface_ncsnr(self.subject, self.name, self.betas, hemisphere)
+
+
+def _check_vertices(path: Path, n_vertices: int) -> None:
+    with open_image(path) as image:
+        require_grid(path, image.shape[:1], (n_vertices,))

@@ -1,0 +1,37 @@
+"""What the numbers in files of betas mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.nsd.files import MEND
+
+INTEGERS_PER_PERCENT = 300
+
+
+def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Percent signal change (trial, voxel) float32 from what a file holds.
+
+    Integers are 300 to the percent, floating-point numbers are percent. A voxel is NaN in all
+    trials where the session did not cover it: `valid` says so, or all its trials are 0 or NaN.
+
+    Parameters
+    ----------
+    valid : (voxel,) bool
+
+    Raises
+    ------
+    InputError
+        NaN in some trials of a voxel: NSD writes none.
+    """
+    missing = np.isnan(stored)
+    uncovered = missing.all(axis=0)
+    if (missing & ~uncovered).any():
+        raise InputError(f"{path}: NaNs in betas of single trials. NSD writes none; {MEND.lower()}")
+    unit = INTEGERS_PER_PERCENT if np.issubdtype(stored.dtype, np.integer) else 1
+    result = stored.astype(np.float32) / np.float32(unit)
+    result[:, ~valid | uncovered | (stored == 0).all(axis=0)] = np.nan
+    return result

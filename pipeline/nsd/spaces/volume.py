@@ -1,0 +1,83 @@
+"""The functional volumes of 1.8 and 1 mm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pipeline.nsd.betas import check_betas, read_hdf5, read_series
+from pipeline.nsd.files import open_image, read_volume, require_grid
+from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.nsd.spaces.base import ResponseSpace
+from pipeline.nsd.spaces.values import percent_signal_change
+
+
+@dataclass(frozen=True)
+class VolumeSpace(ResponseSpace):
+    """A functional volume.
+
+    Attributes
+    ----------
+    affine : (4, 4) voxel to the space's own millimetres
+    """
+
+    affine: np.ndarray
+
+    @classmethod
+    def open(cls, layout: NSDLayout, subject: str, name: str, betas: str) -> VolumeSpace:
+        """The grid that every file of the subject must share is that of the nsdgeneral ROI."""
+        with open_image(layout.roi(subject, name, "nsdgeneral")) as image:
+            affine = np.asarray(image.affine, dtype=np.float64)
+            return cls(layout, subject, name, betas, tuple(image.shape), affine)
+
+    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+        self.check_session(session)
+        path = self.layout.betas(self.subject, self.name, self.betas, session)
+        if path.suffix == ".hdf5":
+            # the file's axes are those of the volume in reverse
+            stored = read_hdf5(path, np.unravel_index(voxel, self.shape)[::-1])
+        else:
+            stored = read_series(path, voxel)
+        valid = read_volume(self._valid(session), self.shape).ravel()[voxel] > 0
+        return percent_signal_change(path, stored, valid)
+
+    def check_session(self, session: int) -> None:
+        path = self.layout.betas(self.subject, self.name, self.betas, session)
+        check_betas(path, self.shape, np.int16)
+        self._check_volume(self._valid(session))
+
+    def read_ncsnr(self) -> np.ndarray:
+        path = self.layout.ncsnr(self.subject, self.name, self.betas)
+        return read_volume(path, self.shape).ravel()
+
+    def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
+        path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
+        return read_volume(path, self.shape).ravel().astype(np.int64)
+
+    def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
+        files = [
+            self.layout.ncsnr(self.subject, self.name, self.betas),
+            self.layout.mean_image(self.subject, self.name),
+            *(
+                self.layout.roi(self.subject, self.name, atlas, hemisphere)
+                for atlas in atlases
+                for hemisphere in HEMISPHERES
+            ),
+        ]
+        for path in files:
+            yield partial(self._check_volume, path)
+
+    @property
+    def geometry(self) -> dict[str, np.ndarray]:
+        return {"grid_shape": np.array(self.shape), "affine": self.affine}
+
+    def _valid(self, session: int) -> Any:
+        return self.layout.valid_session(self.subject, self.name, session)
+
+    def _check_volume(self, path: Any) -> None:
+        with open_image(path) as image:
+            require_grid(path, image.shape, self.shape)

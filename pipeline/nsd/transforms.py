@@ -1,0 +1,121 @@
+"""From a functional volume to the native surface, fsaverage and MNI by NSD's transform files.
+
+A file `A-to-B` lies on B's grid and holds, for each place of B, its 1-based coordinate in A.
+Affines play no part: the spaces of functional and anatomical volumes share no frame.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.nsd.files import MEND, open_image, read_vertices, read_volume
+from pipeline.nsd.layout import FSAVERAGE, TRANSFORM_NAMES, NSDLayout
+from pipeline.nsd.sampling import sample, winner_take_all
+
+# 25, 50 and 75 % of the way from the pial to the white surface
+DEPTHS = ("layerB1", "layerB2", "layerB3")
+
+
+def volume_to_native_surface(
+    layout: NSDLayout, subject: str, space: str, hemisphere: str, volumes: np.ndarray
+) -> np.ndarray:
+    """Mean over three cortical depths, each sampled by Catmull-Rom, as NSD made its surface betas.
+
+    NSD's own surface betas are of func1mm; func1pt8mm gives the same, but smoother.
+
+    Parameters
+    ----------
+    space : func1pt8mm or func1mm, that of `volumes`
+    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data, which spreads
+
+    Returns
+    -------
+    (vertex,) or (vertex, map) float64; NaN outside the volume
+    """
+    source = TRANSFORM_NAMES[space]
+    depths = [
+        sample(volumes, _points(layout.surface_transform(subject, hemisphere, source, depth)))
+        for depth in DEPTHS
+    ]
+    return np.mean(depths, axis=0)
+
+
+def labels_to_native_surface(
+    layout: NSDLayout, subject: str, space: str, hemisphere: str, labels: np.ndarray
+) -> np.ndarray:
+    """Labels (X, Y, Z) at the middle cortical depth by winner-take-all: (vertex,), NaN outside."""
+    path = layout.surface_transform(subject, hemisphere, TRANSFORM_NAMES[space], "layerB2")
+    return winner_take_all(labels, _points(path))
+
+
+def native_surface_to_fsaverage(
+    layout: NSDLayout, subject: str, hemisphere: str, values: np.ndarray
+) -> np.ndarray:
+    """Every fsaverage vertex takes the value of its nearest native vertex.
+
+    Parameters
+    ----------
+    values : (native vertex, …)
+
+    Returns
+    -------
+    (fsaverage vertex, …) of the same type: some native vertices are used often, others never
+    """
+    path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
+    vertex = read_vertices(path).reshape(-1).astype(np.int64)
+    if vertex.min() < 1 or vertex.max() > len(values):
+        raise InputError(
+            f"{path}: names vertices {vertex.min()} to {vertex.max()}, but the native surface has "
+            f"{len(values)}. It belongs to another subject; {MEND.lower()}"
+        )
+    return values[vertex - 1]
+
+
+def volume_to_mni(
+    layout: NSDLayout, subject: str, space: str, volumes: np.ndarray, interpolation: str = "cubic"
+) -> nibabel.Nifti1Image:
+    """Volumes in MNI152 space.
+
+    Parameters
+    ----------
+    space : func1pt8mm or func1mm, that of `volumes`
+    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data
+    interpolation : "cubic", "linear", "nearest", or "labels" for winner-take-all
+
+    Returns
+    -------
+    float32 image in RAS order, in the millimetres of NSD's MNI template; NaN outside
+    """
+    path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
+    grid = _grid(path)
+    points = read_volume(path).reshape(-1, 3)
+    if interpolation == "labels":
+        values = winner_take_all(volumes, points)
+    else:
+        values = sample(volumes, points, interpolation)
+    mapped = values.reshape(*grid, *volumes.shape[3:]).astype(np.float32)
+    # the transform's first index runs from right to left, as the template of FSL does
+    with open_image(layout.mni_template) as template:
+        if template.shape[:3] != grid or template.affine[0, 0] >= 0:
+            raise InputError(
+                f"{layout.mni_template}: not the grid (right to left, {grid}) of {path}. {MEND}"
+            )
+        return nibabel.as_closest_canonical(nibabel.Nifti1Image(mapped, template.affine))
+
+
+def _grid(path: Path) -> tuple[int, ...]:
+    with open_image(path) as image:
+        if image.ndim != 4 or image.shape[3] != 3:
+            raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z, 3). {MEND}")
+        return image.shape[:3]
+
+
+def _points(path: Path) -> np.ndarray:
+    points = read_vertices(path)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise InputError(f"{path}: not one coordinate (x, y, z) per vertex. {MEND}")
+    return points

@@ -1,0 +1,213 @@
+"""Cortical surfaces of the simulated brain, and the transforms from its volume to them.
+
+Each hemisphere is a sphere of vertices that is folded over half of the cortical shell. Nothing of
+the readers is used: an error there cannot hide here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from scipy.spatial import ConvexHull, cKDTree
+
+from pipeline.simulation.brain import BRAIN_RADIUS, WHITE_MATTER_RADIUS
+
+LATERAL = {"lh": -1.0, "rh": 1.0}
+NATIVE_VERTICES = {"lh": 640, "rh": 655}
+FSAVERAGE_VERTICES = 500
+# the medial wall is where the sphere's far pole closes over the rim of the half shell
+FOLD, MEDIAL_WALL = 0.47, -0.97
+DEPTHS = {"pial": 0.0, "layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75, "white": 1.0}
+LAYERS = ("layerB1", "layerB2", "layerB3")
+# what marks a place without data: NSD made its 1.8 mm transforms of the 1 mm ones by an affine
+NO_DATA = {"func1pt0": 9999.0, "func1pt8": 5555.4}
+TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
+MNI_SHAPE, MNI_EDGE = (23, 27, 22), 8.0
+
+
+@dataclass(frozen=True)
+class Hemisphere:
+    """One hemisphere's surface.
+
+    Attributes
+    ----------
+    sphere : (vertex, 3) on the unit sphere
+    faces : (face, 3)
+    direction : (vertex, 3) from the brain's centre, unit length
+    """
+
+    sphere: np.ndarray
+    faces: np.ndarray
+    direction: np.ndarray
+
+    @property
+    def medial_wall(self) -> np.ndarray:
+        """(vertex,) bool"""
+        return self.sphere[:, 0] < MEDIAL_WALL
+
+    def points(self, depth: float, grid: tuple[int, ...]) -> np.ndarray:
+        """(vertex, 3) 1-based voxel coordinates at a depth from 0 (pial) to 1 (white)."""
+        radius = BRAIN_RADIUS - depth * (BRAIN_RADIUS - WHITE_MATTER_RADIUS)
+        return (radius * self.direction + 1) / 2 * (np.array(grid) - 1) + 1
+
+
+def make_hemisphere(name: str, n_vertices: int) -> Hemisphere:
+    """Vertices evenly on a sphere; x points away from the other hemisphere."""
+    number = np.arange(n_vertices) + 0.5
+    height = 1 - 2 * number / n_vertices
+    angle = number * np.pi * (1 + 5**0.5)
+    around = np.sqrt(1 - height**2)
+    sphere = np.column_stack([height, around * np.cos(angle), around * np.sin(angle)])
+    polar = FOLD * np.arccos(height)
+    perpendicular = sphere[:, 1:] / around[:, None]
+    direction = np.column_stack(
+        [LATERAL[name] * np.cos(polar), np.sin(polar)[:, None] * perpendicular]
+    )
+    return Hemisphere(sphere, _outward(ConvexHull(sphere).simplices, sphere), direction)
+
+
+def _outward(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
+    corners = points[faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    inward = np.einsum("ij,ij->i", normal, corners.mean(axis=1)) < 0
+    return np.where(inward[:, None], faces[:, ::-1], faces)
+
+
+def native_hemispheres(subject_number: int) -> dict[str, Hemisphere]:
+    """Both hemispheres of a subject, each with its own number of vertices."""
+    return {
+        name: make_hemisphere(name, n + 3 * subject_number) for name, n in NATIVE_VERTICES.items()
+    }
+
+
+def fsaverage_hemispheres() -> dict[str, Hemisphere]:
+    return {name: make_hemisphere(name, FSAVERAGE_VERTICES) for name in LATERAL}
+
+
+def nearest_vertices(source: Hemisphere, target: Hemisphere) -> np.ndarray:
+    """For each target vertex, the 0-based source vertex that is nearest on the sphere."""
+    return cKDTree(source.sphere).query(target.sphere)[1]
+
+
+def surface_percent(
+    hemisphere: Hemisphere, percent: np.ndarray, grid: tuple[int, int, int]
+) -> np.ndarray:
+    """Betas (vertex, trial) as NSD maps them: Catmull-Rom at three depths, averaged.
+
+    Parameters
+    ----------
+    percent : (X, Y, Z, trial) percent signal change, NaN where a session has no data
+    """
+    layers = [catmull_rom(percent, hemisphere.points(DEPTHS[layer], grid)) for layer in LAYERS]
+    result = np.mean(layers, axis=0)
+    result[hemisphere.medial_wall] = np.nan
+    return result
+
+
+def catmull_rom(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Values (point, …) of a volume (X, Y, Z, …) at 1-based coordinates inside it."""
+    below = np.floor(points).astype(int)
+    d = points - below
+    weights = (
+        0.5 * (-d + 2 * d**2 - d**3),
+        0.5 * (2 - 5 * d**2 + 3 * d**3),
+        0.5 * (d + 4 * d**2 - 3 * d**3),
+        0.5 * (-(d**2) + d**3),
+    )
+    total = np.zeros((len(points), *volume.shape[3:]))
+    for offsets in itertools.product(range(4), repeat=3):
+        weight = np.ones(len(points))
+        index = []
+        for axis, offset in enumerate(offsets):
+            weight *= weights[offset][:, axis]
+            index.append(np.clip(below[:, axis] - 1 + offset, 1, volume.shape[axis]) - 1)
+        total += weight.reshape(-1, *(1,) * (volume.ndim - 3)) * volume[tuple(index)]
+    return total
+
+
+def labels_on_surface(
+    hemisphere: Hemisphere, volume: np.ndarray, grid: tuple[int, int, int]
+) -> np.ndarray:
+    """Labels (vertex,) of the nearest voxel at middle depth; 0 where there is no cortex."""
+    index = np.floor(hemisphere.points(DEPTHS["layerB2"], grid) + 0.5).astype(int) - 1
+    labels = np.maximum(volume[tuple(index.T)], 0)
+    return np.where(hemisphere.medial_wall, 0, labels)
+
+
+def write_surfaces(folder: Path, name: str, hemisphere: Hemisphere, half_mm: np.ndarray) -> None:
+    """FreeSurfer's surf folder.
+
+    Parameters
+    ----------
+    half_mm : (3,) half the brain's extent, mm
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    unit_grid = (3, 3, 3)
+    shapes = {
+        surface: (hemisphere.points(depth, unit_grid) - 2) * half_mm
+        for surface, depth in DEPTHS.items()
+    }
+    mirrored = hemisphere.sphere * [LATERAL[name], 1, 1]
+    shapes |= {
+        "inflated": mirrored * [0.5, 1.1, 0.8] * half_mm,
+        "sphere": 100 * mirrored,
+        "sphere.reg": 100 * mirrored,
+    }
+    # a mirrored mesh would be inside out
+    faces = hemisphere.faces if name == "rh" else hemisphere.faces[:, ::-1]
+    for surface, coordinates in shapes.items():
+        nibabel.freesurfer.write_geometry(
+            folder / f"{name}.{surface}", coordinates, faces, create_stamp="simulated"
+        )
+    folds = np.sin(9 * hemisphere.sphere[:, 1]) * np.cos(7 * hemisphere.sphere[:, 2])
+    thickness = np.full(len(folds), 2.5)
+    for measure, values in {"sulc": folds, "curv": folds / 4, "thickness": thickness}.items():
+        nibabel.freesurfer.write_morph_data(folder / f"{name}.{measure}", values)
+
+
+def write_vertices(path: Path, values: np.ndarray) -> None:
+    """Values (vertex,) or (vertex, frame) as .mgh or .mgz, big-endian and frame by frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = values.astype(np.float32)
+    volume = values.reshape(len(values), 1, 1, *values.shape[1:])
+    nibabel.MGHImage(volume, np.eye(4)).to_filename(path)
+
+
+def surface_transforms(
+    space: str, native: Mapping[str, Hemisphere], grid: tuple[int, int, int]
+) -> dict[str, np.ndarray]:
+    """{file name: content} of the transforms from the volume to the surfaces, and to fsaverage."""
+    source = TRANSFORM_NAMES[space]
+    files: dict[str, np.ndarray] = {}
+    for (name, hemisphere), average in zip(
+        native.items(), fsaverage_hemispheres().values(), strict=True
+    ):
+        for surface, depth in DEPTHS.items():
+            points = hemisphere.points(depth, grid)
+            points[hemisphere.medial_wall] = NO_DATA[source]
+            files[f"{name}.{source}-to-{surface}.mgz"] = points
+        files[f"{name}.white-to-fsaverage.mgz"] = nearest_vertices(hemisphere, average) + 1
+        files[f"{name}.fsaverage-to-white.mgz"] = nearest_vertices(average, hemisphere) + 1
+    return files
+
+
+def mni_affine() -> np.ndarray:
+    """Voxel to world of a template whose first index runs from right to left, as FSL's does."""
+    origin = [(n - 1) / 2 * MNI_EDGE for n in MNI_SHAPE]
+    affine = np.diag([-MNI_EDGE, MNI_EDGE, MNI_EDGE, 1])
+    affine[:3, 3] = origin[0], -origin[1], -origin[2]
+    return affine
+
+
+def mni_coordinates(space: str, grid: tuple[int, int, int]) -> np.ndarray:
+    """`func-to-MNI`: for each voxel of the template (right to left) its place in the volume."""
+    axes = [np.linspace(-1.1, 1.1, n) for n in MNI_SHAPE]
+    unit = np.stack(np.meshgrid(-axes[0], axes[1], axes[2], indexing="ij"), axis=-1)
+    points = (unit + 1) / 2 * (np.array(grid) - 1) + 1
+    points[np.linalg.norm(unit, axis=-1) > 1.5] = NO_DATA[TRANSFORM_NAMES[space]]
+    return points.astype(np.float32)
