@@ -215,9 +215,12 @@ DAMAGES = {
         "betas_session03.hdf5: a session that",
     ),
     "unfinished download": (
-        lambda tree: (tree / SESSIONS / "betas_session02.hdf5").rename(
-            tree / SESSIONS / "betas_session02.hdf5.part"
-        ),
+        lambda tree: [
+            (tree / SESSIONS / "betas_session02.nii.gz").unlink(),
+            (tree / SESSIONS / "betas_session02.hdf5").rename(
+                tree / SESSIONS / "betas_session02.hdf5.part"
+            ),
+        ],
         "betas_session02.hdf5: download unfinished",
     ),
     "no valid mask": (

@@ -118,7 +118,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01"
     index = json.loads((folder / "index.json").read_text())
     assert {entry["quantity"] for entry in index["maps"].values()} == {
-        *("r", "r2", "unique", "shared", "ceiling")
+        *("r", "r2", "unique", "shared", "ceiling", "correlationCeiling")
     }
     path = folder / "subj01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
