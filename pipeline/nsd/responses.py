@@ -79,6 +79,7 @@ def average_repeats(
         for trial, image in enumerate(row):
             total[image] += np.where(finite[trial], responses[trial], 0)
             valid[image] += finite[trial]
-    with np.errstate(invalid="ignore"):
-        total /= np.where(valid > 0, valid, np.nan).astype(np.float32)
+    # in place: the sums are the largest thing in memory
+    np.divide(total, valid, out=total, where=valid > 0)
+    total[valid == 0] = np.nan
     return AveragedResponses(np.asarray(nsd_id), total, n_repeats, valid)
