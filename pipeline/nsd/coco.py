@@ -1,10 +1,13 @@
-"""COCO's captions of the images."""
+"""COCO's annotation files, and the captions of the images."""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +15,34 @@ from pipeline.errors import InputError
 from pipeline.nsd.design import read_image_table
 from pipeline.nsd.layout import NSDLayout
 
+SPLITS = ("train2017", "val2017")
 COCO_MEND = "Fetch annotations_trainval2017.zip from COCO and unpack it there."
+
+
+def read_annotations(
+    path: Path, fields: Mapping[str, Sequence[str]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Lists of a COCO file.
+
+    Parameters
+    ----------
+    fields : {list of the file (annotations, images, categories): what its entries must have}
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or an entry lacks one of the fields.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not found. {COCO_MEND}")
+    try:
+        content = json.loads(path.read_text())
+        for part, names in fields.items():
+            for name, entry in itertools.product(names, content[part]):
+                entry[name]
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a COCO annotation file ({error!r}). {COCO_MEND}") from error
+    return {part: content[part] for part in fields}
 
 
 def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:
@@ -23,7 +53,7 @@ def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:
     Raises
     ------
     InputError
-        An annotation file is missing or damaged, or images have no caption.
+        An annotation file is missing or damaged, a caption is there twice, or images have none.
     """
     table = read_image_table(layout).loc[np.asarray(nsd_id)]
     captions = {
@@ -43,15 +73,15 @@ def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:
 
 
 def _captions_by_coco_id(path: Path) -> dict[int, list[str]]:
-    if not path.is_file():
-        raise InputError(f"{path}: not found. {COCO_MEND}")
-    try:
-        annotations = json.loads(path.read_text())["annotations"]
-        captions: dict[int, list[str]] = defaultdict(list)
-        for annotation in sorted(annotations, key=lambda annotation: annotation["id"]):
-            text = " ".join(annotation["caption"].split())
-            if text:
-                captions[annotation["image_id"]].append(text)
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a COCO captions file ({error!r}). {COCO_MEND}") from error
+    captions: dict[int, list[str]] = defaultdict(list)
+    fields = {"annotations": ("id", "image_id", "caption")}
+    annotations = read_annotations(path, fields)["annotations"]
+    before = None
+    for annotation in sorted(annotations, key=lambda annotation: annotation["id"]):
+        if annotation["id"] == before:
+            raise InputError(f"{path}: caption {before} is there twice. {COCO_MEND}")
+        before = annotation["id"]
+        # annotators typed line breaks and double spaces
+        if text := " ".join(annotation["caption"].split()):
+            captions[annotation["image_id"]].append(text)
     return captions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,103 @@ import pandas as pd
 
 from pipeline.simulation.scenes import SIZE, Stimulus
 
-# the COCO ids of the categories that are drawn
+# COCO's 80 categories by supercategory; their ids have gaps
+SUPERCATEGORIES: dict[str, dict[int, str]] = {
+    "person": {1: "person"},
+    "vehicle": {
+        2: "bicycle",
+        3: "car",
+        4: "motorcycle",
+        5: "airplane",
+        6: "bus",
+        7: "train",
+        8: "truck",
+        9: "boat",
+    },
+    "outdoor": {
+        10: "traffic light",
+        11: "fire hydrant",
+        13: "stop sign",
+        14: "parking meter",
+        15: "bench",
+    },
+    "animal": {
+        16: "bird",
+        17: "cat",
+        18: "dog",
+        19: "horse",
+        20: "sheep",
+        21: "cow",
+        22: "elephant",
+        23: "bear",
+        24: "zebra",
+        25: "giraffe",
+    },
+    "accessory": {27: "backpack", 28: "umbrella", 31: "handbag", 32: "tie", 33: "suitcase"},
+    "sports": {
+        34: "frisbee",
+        35: "skis",
+        36: "snowboard",
+        37: "sports ball",
+        38: "kite",
+        39: "baseball bat",
+        40: "baseball glove",
+        41: "skateboard",
+        42: "surfboard",
+        43: "tennis racket",
+    },
+    "kitchen": {
+        44: "bottle",
+        46: "wine glass",
+        47: "cup",
+        48: "fork",
+        49: "knife",
+        50: "spoon",
+        51: "bowl",
+    },
+    "food": {
+        52: "banana",
+        53: "apple",
+        54: "sandwich",
+        55: "orange",
+        56: "broccoli",
+        57: "carrot",
+        58: "hot dog",
+        59: "pizza",
+        60: "donut",
+        61: "cake",
+    },
+    "furniture": {
+        62: "chair",
+        63: "couch",
+        64: "potted plant",
+        65: "bed",
+        67: "dining table",
+        70: "toilet",
+    },
+    "electronic": {
+        72: "tv",
+        73: "laptop",
+        74: "mouse",
+        75: "remote",
+        76: "keyboard",
+        77: "cell phone",
+    },
+    "appliance": {78: "microwave", 79: "oven", 80: "toaster", 81: "sink", 82: "refrigerator"},
+    "indoor": {
+        84: "book",
+        85: "clock",
+        86: "vase",
+        87: "scissors",
+        88: "teddy bear",
+        89: "hair drier",
+        90: "toothbrush",
+    },
+}
 CATEGORIES = {
-    "person": (1, "person"),
-    "car": (3, "vehicle"),
-    "bus": (6, "vehicle"),
-    "boat": (9, "vehicle"),
-    "stop sign": (13, "outdoor"),
-    "bird": (16, "animal"),
-    "dog": (18, "animal"),
-    "horse": (19, "animal"),
-    "sheep": (20, "animal"),
-    "cow": (21, "animal"),
-    "umbrella": (28, "accessory"),
-    "sports ball": (37, "sports"),
-    "kite": (38, "sports"),
-    "bottle": (44, "kitchen"),
-    "banana": (52, "food"),
-    "pizza": (59, "food"),
-    "chair": (62, "furniture"),
-    "clock": (85, "indoor"),
+    name: (number, supercategory)
+    for supercategory, members in SUPERCATEGORIES.items()
+    for number, name in members.items()
 }
 # (width, height) of uncropped pictures; 640 × 427 is cropped by half a pixel
 ORIGINAL_SIZES = ((640, 480), (640, 427), (480, 640), (500, 500))
@@ -70,19 +147,22 @@ def annotations(
     images = [
         {
             "id": int(table.loc[r, "cocoId"]),
+            "file_name": f"{table.loc[r, 'cocoId']:012d}.jpg",
             "width": int(table.loc[r, "width"]),
             "height": int(table.loc[r, "height"]),
         }
         for r in rows
     ]
-    captions, instances = [], []
+    captions: list[dict[str, Any]] = []
+    shapes: list[tuple[int, str, Any]] = []
     for row, image in zip(rows, images, strict=True):
         for text in stimuli[row].captions:
-            number = len(captions) + 1
-            captions.append({"image_id": image["id"], "id": number, "caption": text})
-        for category, box in stimuli[row].objects:
-            number = len(instances) + 1
-            instances.append(_instance(number, category, box, image))
+            captions.append({"image_id": image["id"], "id": len(captions) + 1, "caption": text})
+        if stimuli[row].objects:
+            shapes += [(image["id"], *shape) for shape in _shapes(row, stimuli[row], image)]
+    instances = [
+        {"id": number, **_instance(*shape)} for number, shape in enumerate(shapes, start=1)
+    ]
     categories = [
         {"id": number, "name": name, "supercategory": group}
         for name, (number, group) in CATEGORIES.items()
@@ -93,21 +173,71 @@ def annotations(
     )
 
 
-def _instance(
-    number: int, category: str, box: tuple[float, float, float, float], image: dict[str, int]
-) -> dict[str, Any]:
+def _shapes(row: int, stimulus: Stimulus, image: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Categories and segmentations of a picture's objects, and of some in what was cut off.
+
+    Every picture with margins has a bench there, of which the crop leaves nothing or a part; every
+    fourth picture has a crowd, given as a run-length mask. Neither is drawn.
+    """
     side = min(image["width"], image["height"])
-    left, top = (image["width"] - side) / 2, (image["height"] - side) / 2
+    margins = (image["width"] - side) / 2, (image["height"] - side) / 2
     scale = side / SIZE
-    x, y, width, height = (value * scale for value in box)
-    x, y = x + left, y + top
-    corners = [x, y, x + width, y, x + width, y + height, x, y + height]
+    for number, (category, box) in enumerate(stimulus.objects):
+        x, y, width, height = (value * scale for value in box)
+        parts = _parts(x + margins[0], y + margins[1], width, height, 1 + (row + number) % 2)
+        yield category, parts
+    if max(margins) > 0:
+        reach = [max(margin * (0.8 if row % 3 else 1.5), 40.0) for margin in margins]
+        yield "bench", _parts(2.0, 2.0, *reach, 1)
+    if row % 4 == 0:
+        yield "person", _mask(image["width"], image["height"], (5, 7, side // 2, side // 3))
+
+
+def _parts(x: float, y: float, width: float, height: float, n_parts: int) -> list[list[float]]:
+    """Octagons beside one another that fill a box."""
+    corners = ((0.3, 0), (0.7, 0), (1, 0.3), (1, 0.7), (0.7, 1), (0.3, 1), (0, 0.7), (0, 0.3))
+    step = width / n_parts
+    return [
+        [value for u, v in corners for value in (x + (part + u) * step, y + v * height)]
+        for part in range(n_parts)
+    ]
+
+
+def _mask(width: int, height: int, box: tuple[int, int, int, int]) -> dict[str, Any]:
+    """A box (x, y, width, height) as lengths of runs down the columns, 0 first."""
+    x, y, across, down = box
+    above, below = x * height + y, height - down
+    counts = [above]
+    for column in range(across):
+        counts += [down, below if column < across - 1 else 0]
+    counts[-1] = width * height - sum(counts)
+    return {"counts": counts, "size": [height, width]}
+
+
+def _instance(image_id: int, category: str, segmentation: Any) -> dict[str, Any]:
+    crowd = isinstance(segmentation, dict)
+    if crowd:
+        height, _ = segmentation["size"]
+        counts = segmentation["counts"]
+        area = float(sum(counts[1::2]))
+        x, y, down = counts[0] // height, counts[0] % height, counts[1]
+        bounds = [x, y, len(counts[1::2]), down]
+    else:
+        parts = [np.reshape(part, (-1, 2)) for part in segmentation]
+        area = float(sum(_area(part) for part in parts))
+        low, high = np.concatenate(parts).min(axis=0), np.concatenate(parts).max(axis=0)
+        bounds = [*low.tolist(), *(high - low).tolist()]
     return {
-        "image_id": image["id"],
-        "id": number,
+        "image_id": image_id,
         "category_id": CATEGORIES[category][0],
-        "bbox": [x, y, width, height],
-        "segmentation": [corners],
-        "area": width * height,
-        "iscrowd": 0,
+        "bbox": bounds,
+        "segmentation": segmentation,
+        "area": area,
+        "iscrowd": int(crowd),
     }
+
+
+def _area(points: np.ndarray) -> float:
+    """Of a polygon (corner, 2), by the shoelace formula."""
+    x, y = points.T
+    return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

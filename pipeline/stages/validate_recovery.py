@@ -67,16 +67,17 @@ def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
     planted = {frozenset(model.split("+")): model for model in truth["models"].tolist()}
     if not all(frozenset(subset) in planted for subset in subsets(spaces)):
         return None
-    rows = positions(truth["voxel"], partition["voxel"], truth.path, str(path))
+    # a mask can hold more than nsdgeneral, where alone variance was planted
+    rows = positions(partition["voxel"], truth["voxel"], path, str(truth.path))
     kinds = {}
     for kind in ("perfect", "oracle"):
         r2 = {
-            model_name(subset): truth[f"{kind}_r2/{planted[frozenset(subset)]}"][rows]
+            model_name(subset): truth[f"{kind}_r2/{planted[frozenset(subset)]}"]
             for subset in subsets(spaces)
         }
         kinds[kind] = partition_variance(r2, spaces)
-    recovered = {component: partition[f"component/{component}"] for component in kinds["oracle"]}
-    frame = compare(kinds["perfect"], kinds["oracle"], recovered, truth["group"][rows])
+    recovered = {name: partition[f"component/{name}"][rows] for name in kinds["oracle"]}
+    frame = compare(kinds["perfect"], kinds["oracle"], recovered, truth["group"])
     return frame.assign(subject=subject, contrast=path.stem)
 
 
@@ -84,8 +85,8 @@ def _false_positives(path: Path, truths: dict[str, Result]) -> list[dict[str, ob
     encoding = read_result(path)
     subject = encoding.provenance["configuration"]["subject"]
     truth = truths[subject]
-    rows = positions(truth["voxel"], encoding["voxel"], truth.path, str(path))
-    null = truth["group"][rows] == NO_SIGNAL
+    rows = positions(encoding["voxel"], truth["voxel"], path, str(truth.path))
+    null = rows[truth["group"] == NO_SIGNAL]
     n_images = len(encoding["test_nsd_id"])
     found = []
     for model in encoding["models"].tolist():

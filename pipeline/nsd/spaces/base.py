@@ -32,6 +32,11 @@ class ResponseSpace(ABC):
     betas: str
     shape: tuple[int, ...]
 
+    @property
+    @abstractmethod
+    def n_voxels(self) -> int:
+        """All of them, in the mask or not."""
+
     @abstractmethod
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
         """Betas (trial, voxel) float32 in percent signal change; NaN where not covered.

@@ -46,6 +46,10 @@ class SurfaceSpace(ResponseSpace):
         """Whose FreeSurfer folder describes the surface."""
         return FSAVERAGE if self.name == FSAVERAGE else self.subject
 
+    @property
+    def n_voxels(self) -> int:
+        return sum(self.shape)
+
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
         self.check_session(session)
         return np.hstack(

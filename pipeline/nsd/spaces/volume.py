@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,10 @@ class VolumeSpace(ResponseSpace):
         with open_image(layout.roi(subject, name, "nsdgeneral")) as image:
             affine = np.asarray(image.affine, dtype=np.float64)
             return cls(layout, subject, name, betas, tuple(image.shape), affine)
+
+    @property
+    def n_voxels(self) -> int:
+        return math.prod(self.shape)
 
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
         self.check_session(session)

@@ -1,0 +1,175 @@
+"""What a study will need, told before it starts: disk, memory and time of every stage.
+
+The rates were measured on two cores of an ordinary server by the stages' own benchmarks; the
+rate of a GPU is an assumption. Times are meant to be right within a factor of two, disk within a
+few percent.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from encoding.partition import model_name, subsets
+from features.costs import FeatureCost
+from pipeline.configuration import Configuration
+
+# operations per second and core of networks in float32, and of himalaya's solvers
+NETWORK_RATE, SOLVER_RATE = 70e9, 11e9
+# of a present-day data-centre GPU in float32, and stimuli that one process can prepare for it
+GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
+SECONDS_PER_VOXEL_AND_SESSION = 25e-6
+SECONDS_TO_START = 4.0
+SECONDS_TO_DRAW = 0.04
+PICTURE_SECONDS_PER_MAP = 0.6
+IMAGE_BYTES = 425 * 425 * 3
+# what a process holds that has loaded torch, and one that has not
+TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
+BLOCK_BYTES = 0.9e9
+FLOAT = 4
+
+
+@dataclass(frozen=True)
+class SubjectSize:
+    """How much there is of a subject.
+
+    Attributes
+    ----------
+    images, test_images : seen at least once
+    voxels : in the mask
+    grid : all voxels or vertices of the space
+    """
+
+    sessions: int
+    images: int
+    test_images: int
+    voxels: int
+    grid: int
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """How much there is of everything.
+
+    Attributes
+    ----------
+    images : distinct images of all subjects
+    features : {feature space: its cost}
+    """
+
+    subjects: Mapping[str, SubjectSize]
+    images: int
+    captions_per_image: float
+    features: Mapping[str, FeatureCost]
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """Of all jobs of a stage together.
+
+    Attributes
+    ----------
+    core_seconds : on CPU alone
+    gpu_seconds : where there is a GPU, instead of `core_seconds`; None if none is used
+    memory_bytes : of the largest job
+    disk_bytes : of the results
+    """
+
+    stage: str
+    jobs: int
+    core_seconds: float
+    gpu_seconds: float | None
+    memory_bytes: float
+    disk_bytes: float
+
+
+def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]:
+    """One estimate per stage, in the order in which data flow."""
+    stages = [_features(size), _responses(size), _encoding(study, size), _partitions(study, size)]
+    return [*_simulation(study, size), *stages, _maps_and_report(study, size)]
+
+
+def _simulation(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
+    if study.simulation is None:
+        return
+    stimuli = study.simulation.n_images * SECONDS_TO_DRAW
+    # planted spaces are computed once more, by their libraries
+    planted = _features(size)
+    sessions = sum(subject.sessions * subject.grid for subject in size.subjects.values())
+    disk = study.simulation.n_images * IMAGE_BYTES + sessions * 750 * 2
+    memory = TORCH_BYTES + study.simulation.n_images * IMAGE_BYTES * 2
+    yield StageEstimate("simulation", 1, stimuli + planted.core_seconds, None, memory, disk)
+
+
+def _features(size: StudySize) -> StageEstimate:
+    core, gpu, disk, memory = 0.0, 0.0, 0.0, 0.0
+    for cost in size.features.values():
+        stimuli = size.images * (size.captions_per_image if cost.stimulus == "captions" else 1)
+        core += SECONDS_TO_START + stimuli * cost.operations / NETWORK_RATE
+        gpu += SECONDS_TO_START + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
+        matrix = size.images * cost.n_features * FLOAT
+        disk += matrix + size.images * 8
+        memory = max(memory, TORCH_BYTES + cost.parameter_bytes + 2 * matrix)
+    return StageEstimate("features", len(size.features), core, gpu, memory, disk)
+
+
+def _responses(size: StudySize) -> StageEstimate:
+    subjects = size.subjects.values()
+    seconds = sum(
+        SECONDS_TO_START + s.voxels * s.sessions * SECONDS_PER_VOXEL_AND_SESSION for s in subjects
+    )
+    disk = sum(s.images * s.voxels * (FLOAT + 1) + s.voxels * 12 for s in subjects)
+    largest = max(s.images * s.voxels * (FLOAT + 1) for s in subjects)
+    memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * largest)
+    return StageEstimate("responses", 3 * len(size.subjects), seconds, None, memory, disk)
+
+
+def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
+    seconds, disk, memory = 0.0, 0.0, 0.0
+    for subject, spaces in itertools.product(size.subjects.values(), study.fits.values()):
+        widths = {space: size.features[space].n_features for space in spaces}
+        operations = sum(
+            _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
+            for subset in subsets(spaces)
+        )
+        seconds += SECONDS_TO_START + operations / SOLVER_RATE
+        per_voxel = 16 + sum(FLOAT * (4 + len(subset)) for subset in subsets(spaces))
+        disk += subject.voxels * per_voxel
+        width = sum(widths.values())
+        held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
+        memory = max(memory, PLAIN_BYTES + FLOAT * held)
+    jobs = len(size.subjects) * len(study.fits)
+    return StageEstimate("encoding", jobs, seconds, None, memory, disk)
+
+
+def _search_operations(
+    study: Configuration, subject: SubjectSize, n_features: int, n_bands: int
+) -> float:
+    """Of the search of one model: a factorisation and all penalties' predictions per fold."""
+    folds = study.splits.folds
+    candidates = study.encoding.band_weight_samples if n_bands > 1 else 1
+    train = (subject.images - subject.test_images) * (1 - 1 / folds)
+    held_out = train / (folds - 1)
+    rank = min(train, n_features)
+    predictions = 2 * study.encoding.alphas.number * held_out * rank * subject.voxels
+    return candidates * folds * (9 * rank**2 * max(rank, train / 3) + predictions)
+
+
+def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
+    jobs = len(size.subjects) * len(study.contrasts)
+    per_voxel = sum(2 * FLOAT * len(subsets(spaces)) for spaces in study.contrasts.values())
+    voxels = sum(subject.voxels for subject in size.subjects.values())
+    disk = voxels * (per_voxel + 8 * len(study.contrasts))
+    return StageEstimate("partitions", jobs, jobs * 0.5, None, PLAIN_BYTES, disk)
+
+
+def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
+    models = {model_name(subset) for spaces in study.fits.values() for subset in subsets(spaces)}
+    components = sum(len(subsets(spaces)) for spaces in study.contrasts.values())
+    maps = 2 * len(models) + components + 2
+    subjects = len(size.subjects)
+    seconds = maps * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * (subjects + 2)
+    disk = maps * sum(FLOAT * subject.voxels for subject in size.subjects.values())
+    # the report draws its pictures inside itself
+    return StageEstimate("maps, tables, report", subjects + 2, seconds, None, 0.5e9, 2 * disk)

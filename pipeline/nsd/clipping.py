@@ -1,0 +1,120 @@
+"""What a crop leaves of COCO's segmentations: polygons and run-length masks in, areas out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+
+# where a run-length mask is written as text: six bits a character, from this one on
+FIRST_CHARACTER, BITS, CONTINUES = 48, 5, 0x20
+
+# a row of results where nothing is visible of something without area
+NOTHING = np.array([0, 0, np.nan, np.nan, np.nan, np.nan])
+# left, top, right, bottom in pixels of the whole picture
+Rectangle = tuple[float, float, float, float]
+
+
+def clip_polygons(
+    segmentations: Sequence[Sequence[Sequence[float]]], crops: Sequence[Rectangle]
+) -> np.ndarray:
+    """Visible parts of instances that are drawn as polygons.
+
+    Parameters
+    ----------
+    segmentations : (instance,) of parts, each x1, y1, x2, y2, … in pixels; parts may overlap
+    crops : (instance,) rectangles that stay
+
+    Returns
+    -------
+    (instance, 6) float64: whole area, visible area (square pixels), then the visible part's left,
+    top, right and bottom; NaN bounds where nothing is visible. Parts of less than three points
+    have no area.
+    """
+    parts, owner = [], []
+    for row, segmentation in enumerate(segmentations):
+        for part in segmentation:
+            if len(part) >= 6:
+                parts.append(np.asarray(part, dtype=np.float64).reshape(-1, 2))
+                owner.append(row)
+    if not parts:
+        return np.tile(NOTHING, (len(segmentations), 1))
+    points = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    polygons = shapely.polygons(shapely.linearrings(np.concatenate(parts), indices=points))
+    # outlines drawn by hand cross themselves
+    crossed = ~shapely.is_valid(polygons)
+    polygons[crossed] = shapely.make_valid(polygons[crossed])
+    whole = _unite(polygons, np.array(owner), len(segmentations))
+    visible = shapely.intersection(whole, shapely.box(*np.transpose(crops)))
+    areas = [shapely.area(whole), shapely.area(visible)]
+    return np.column_stack([*areas, shapely.bounds(visible)])
+
+
+def _unite(polygons: np.ndarray, owner: np.ndarray, n_instances: int) -> np.ndarray:
+    """One geometry per instance, empty for those without a part."""
+    whole = np.full(n_instances, shapely.Polygon(), dtype=object)
+    starts = np.flatnonzero(np.diff(owner, prepend=-1))
+    for group in np.split(np.arange(len(owner)), starts[1:]):
+        alone = len(group) == 1
+        whole[owner[group[0]]] = polygons[group[0]] if alone else shapely.union_all(polygons[group])
+    return whole
+
+
+def clip_mask(segmentation: Mapping[str, Any], crop: Rectangle) -> np.ndarray:
+    """Visible part of an instance that is given as a run-length mask.
+
+    Parameters
+    ----------
+    segmentation : `size` (height, width) and `counts`, the lengths of runs of 0 and 1 in turn down
+        the columns, as numbers or as COCO's text
+    crop : rectangle that stays; pixels that its edge cuts count by the part inside
+
+    Returns
+    -------
+    (6,) as a row of `clip_polygons`
+
+    Raises
+    ------
+    ValueError
+        The runs do not fill the size.
+    """
+    height, width = segmentation["size"]
+    counts = segmentation["counts"]
+    runs = np.asarray(_read_runs(counts) if isinstance(counts, str) else counts, dtype=np.int64)
+    if runs.sum() != height * width or (runs < 0).any():
+        raise ValueError(f"a mask of {runs.sum()} pixels for a size of {height} × {width}")
+    mask = np.repeat(np.arange(len(runs)) % 2, runs).reshape(width, height).T
+    left, top, right, bottom = crop
+    columns, rows = _coverage(width, left, right), _coverage(height, top, bottom)
+    seen = (mask > 0) & (rows[:, None] > 0) & (columns > 0)
+    area = float(rows @ mask @ columns)
+    if not seen.any():
+        return np.concatenate([[mask.sum()], NOTHING[1:]])
+    x, y = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
+    bounds = max(x[0], left), max(y[0], top), min(x[-1] + 1, right), min(y[-1] + 1, bottom)
+    return np.array([mask.sum(), area, *bounds])
+
+
+def _coverage(n_pixels: int, start: float, end: float) -> np.ndarray:
+    """(pixel,) the part of each pixel [i, i + 1] that lies in [start, end]."""
+    edges = np.arange(n_pixels + 1)
+    return np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, 1)
+
+
+def _read_runs(text: str) -> list[int]:
+    """Run lengths from COCO's text, in which each from the fourth on is a difference."""
+    runs: list[int] = []
+    value, shift = 0, 0
+    for character in text:
+        bits = ord(character) - FIRST_CHARACTER
+        value |= (bits & (CONTINUES - 1)) << shift
+        shift += BITS
+        if bits & CONTINUES:
+            continue
+        if bits & (CONTINUES >> 1):
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value, shift = 0, 0
+    return runs
