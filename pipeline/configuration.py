@@ -91,6 +91,7 @@ class Configuration(Settings):
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     nsd: Path
+    nsd_terms_accepted: bool = False
     stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     subjects: list[Subject] = Field(min_length=1)
     responses: ResponseSettings

@@ -37,6 +37,24 @@ def check_tree(
     InputError
         Listing every problem found, not only the first.
     """
+    designs, problems = find_problems(layout, subjects, space, betas, atlases, needs_captions)
+    if problems:
+        raise InputError("\n".join(problems))
+    return {
+        subject: {"sessions": design.n_sessions, "images": len(design.images)}
+        for subject, design in designs.items()
+    }
+
+
+def find_problems(
+    layout: NSDLayout,
+    subjects: list[str],
+    space: str,
+    betas: str,
+    atlases: list[str],
+    needs_captions: bool,
+) -> tuple[dict[str, Design], list[str]]:
+    """The designs that can be read, and every problem in words; see `check_tree`."""
     problems: list[str] = []
     designs: dict[str, Design] = {}
     for subject in subjects:
@@ -49,12 +67,7 @@ def check_tree(
     _attempt(problems, partial(check_stimuli, layout, images))
     if needs_captions and len(images):
         _attempt(problems, partial(read_captions, layout, images))
-    if problems:
-        raise InputError("\n".join(dict.fromkeys(problems)))
-    return {
-        subject: {"sessions": design.n_sessions, "images": len(design.images)}
-        for subject, design in designs.items()
-    }
+    return designs, list(dict.fromkeys(problems))
 
 
 def _subject_checks(

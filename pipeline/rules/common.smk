@@ -5,6 +5,7 @@ SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # variance is planted in voxels: on surfaces, where voxels mix, there is no truth to compare with
 VALIDATED = SIMULATED and STUDY.responses.space == STUDY.simulation.volume
+MANIFEST = f"{workflow.basedir}/data_manifest.yaml"
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
@@ -28,6 +29,9 @@ localrules:
     all,
     simulation,
     check,
+    fetch_plan,
+    fetch,
+    preflight,
     features,
     responses,
     noise_ceilings,

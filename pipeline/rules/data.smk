@@ -92,3 +92,51 @@ rule check_inputs:
         "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects}"
         " --rois {params.rois} --responses {params.responses:q} {params.captions}"
         " --out {output:q} 2>&1 | tee {log:q}"
+
+
+# What is not simulated comes from NSD's bucket and from COCO. Neither rule has outputs: files that
+# are there are looked at anew each time.
+
+
+rule fetch_plan:
+    log:
+        f"{RESULTS}/logs/fetch_plan.log",
+    conda:
+        "../../environment.yml"
+    params:
+        study=canonical(STUDY.model_dump(mode="json")),
+        manifest=MANIFEST,
+        listing=f"{RESULTS}/fetch_plan.tsv",
+    shell:
+        "python -m pipeline.stages.fetch --plan {params.listing:q}"
+        " --configuration {params.study:q} --manifest {params.manifest:q} 2>&1 | tee {log:q}"
+
+
+rule fetch:
+    log:
+        f"{RESULTS}/logs/fetch.log",
+    conda:
+        "../../environment.yml"
+    threads: 4
+    resources:
+        mem_mb=2000,
+        runtime=2880,
+    params:
+        study=canonical(STUDY.model_dump(mode="json")),
+        manifest=MANIFEST,
+    shell:
+        "python -m pipeline.stages.fetch --configuration {params.study:q}"
+        " --manifest {params.manifest:q} --parallel {threads} 2>&1 | tee {log:q}"
+
+
+rule preflight:
+    log:
+        f"{RESULTS}/logs/preflight.log",
+    conda:
+        "../../environment.yml"
+    params:
+        study=canonical(STUDY.model_dump(mode="json")),
+        manifest=MANIFEST,
+    shell:
+        "python -m pipeline.stages.preflight --configuration {params.study:q}"
+        " --manifest {params.manifest:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,234 @@
+"""Bring every file that a study needs, and no more, into an NSD folder."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from pipeline.errors import InputError
+from pipeline.fetch.download import SECONDS_BETWEEN, download
+from pipeline.fetch.lock import Lock, Locked
+from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
+from pipeline.manifest import ArchiveSource, BucketSource, ExternalFile, Manifest
+from pipeline.nsd.files import UNFINISHED
+from pipeline.storage import atomic_path, file_hash
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file to download: its name on the remote and below the NSD folder."""
+
+    remote: Remote
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches into one NSD folder.
+
+    Attributes
+    ----------
+    verify : compare files that are there with the checksums of their first download
+    """
+
+    root: Path
+    manifest: Manifest
+    parallel: int = 4
+    verify: bool = False
+    seconds_between: float = SECONDS_BETWEEN
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def fetch(self, files: Sequence[ExternalFile]) -> list[str]:
+        """Download what is not there; the paths that came.
+
+        All files are tried before problems are told.
+
+        Raises
+        ------
+        InputError
+            Every problem found: files that cannot be had, that differ from the server's or from
+            their first download, a disk too small.
+        """
+        lock, problems = Lock(self.root), []
+        downloads = self._downloads(files)
+        described = self._each(lambda d: self._describe(d, lock), downloads, problems)
+        wanted = [(d, found) for d, found in zip(downloads, described, strict=True) if found]
+        self._require_space([(d.path, found.bytes) for d, found in wanted])
+        total = sum(found.bytes for _, found in wanted)
+        with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as progress:
+            came = self._each(lambda w: self._download(*w, lock, progress.update), wanted, problems)
+        unpacked = self._unpack(files, problems)
+        if problems:
+            raise InputError("\n".join(problems))
+        return [path for path in came if path] + unpacked
+
+    def _downloads(self, files: Sequence[ExternalFile]) -> list[Download]:
+        """Files of buckets, and archives of which some member is not there."""
+        remotes = {name: open_source(source) for name, source in self.manifest.sources.items()}
+        downloads: dict[str, Download] = {}
+        for file in files:
+            source = self.manifest.sources[file.source]
+            if isinstance(source, BucketSource):
+                if not self._alternative_is_there(file):
+                    downloads[file.path] = Download(remotes[file.source], file.path, file.path)
+            elif not (self.root / file.path).exists():
+                path = _archive_path(source)
+                downloads[path] = Download(remotes[file.source], source.archive, path)
+        return list(downloads.values())
+
+    def _alternative_is_there(self, file: ExternalFile) -> bool:
+        there = file.alternative is not None and (self.root / file.alternative).exists()
+        return there and not (self.root / file.path).exists()
+
+    def _describe(self, wanted: Download, lock: Lock) -> RemoteFile | None:
+        """What the server has, None if it is there already."""
+        path, locked = self.root / wanted.path, lock.get(wanted.path)
+        if not path.exists():
+            return _patiently(wanted.remote.describe, wanted.name)
+        size = path.stat().st_size
+        if locked is None:
+            found = _patiently(wanted.remote.describe, wanted.name)
+            if size != found.bytes:
+                raise InputError(
+                    f"{path}: {size} bytes, but {wanted.remote.address(wanted.name)} has "
+                    f"{found.bytes}. Delete or move it, and run snakemake fetch again."
+                )
+            address = wanted.remote.address(wanted.name)
+            lock.record(wanted.path, Locked(address, found.bytes, found.etag, None))
+            return None
+        damaged = size != locked.bytes
+        if self.verify and locked.sha256 and not damaged:
+            damaged = file_hash(path) != locked.sha256
+        if damaged:
+            raise InputError(
+                f"{path}: is not what was downloaded ({lock.path.name} has its size and checksum). "
+                "Delete it, and run snakemake fetch again."
+            )
+        return None
+
+    def _download(
+        self, wanted: Download, found: RemoteFile, lock: Lock, progress: Callable[[int], object]
+    ) -> str:
+        def advance(n_bytes: int) -> None:
+            if self.stopped.is_set():
+                raise InputError(f"{path}: stopped; run snakemake fetch again to go on.")
+            progress(n_bytes)
+
+        path = self.root / wanted.path
+        done = download(
+            *(wanted.remote, wanted.name, found, path, advance),
+            seconds_between=self.seconds_between,
+        )
+        address = wanted.remote.address(wanted.name)
+        try:
+            lock.record(wanted.path, Locked(address, done.bytes, done.etag, done.sha256))
+        except InputError:
+            path.unlink()
+            raise
+        return wanted.path
+
+    def _unpack(self, files: Sequence[ExternalFile], problems: list[str]) -> list[str]:
+        """Take wanted members out of archives; an archive with no more use is removed."""
+        came = []
+        for name, source in self.manifest.sources.items():
+            if not isinstance(source, ArchiveSource):
+                continue
+            archive = self.root / _archive_path(source)
+            if not archive.exists():
+                continue
+            missing = [f for f in files if f.source == name and not (self.root / f.path).exists()]
+            try:
+                for file in missing:
+                    _extract(archive, source, self.root / file.path)
+                    came.append(file.path)
+                archive.unlink()
+            except (KeyError, zipfile.BadZipFile, EOFError) as error:
+                problems.append(
+                    f"{archive}: not the archive that {source.archive} should be ({error}). Delete "
+                    "it, and run snakemake fetch again."
+                )
+        return came
+
+    def _require_space(self, wanted: Sequence[tuple[str, int]]) -> None:
+        needed = 0
+        for path, size in wanted:
+            part = self.root / (path + UNFINISHED)
+            needed += size - (part.stat().st_size if part.exists() else 0)
+        self.root.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.root).free
+        if needed > free:
+            raise InputError(
+                f"{self.root}: {needed / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free. "
+                "Free space, or name another disk as `nsd:`."
+            )
+
+    def _each(
+        self, function: Callable[[T], R], items: Sequence[T], problems: list[str]
+    ) -> list[R | None]:
+        """Results in the order of the items, None for those whose problem is noted."""
+
+        def attempt(item: T) -> R | None:
+            try:
+                return function(item)
+            except (InputError, Interrupted) as error:
+                problems.append(str(error))
+                return None
+
+        with ThreadPoolExecutor(self.parallel) as threads:
+            try:
+                return list(threads.map(attempt, items))
+            except BaseException:
+                # otherwise Ctrl-C would wait for gigabytes
+                self.stopped.set()
+                raise
+
+
+def open_source(source: BucketSource | ArchiveSource) -> Remote:
+    if isinstance(source, BucketSource):
+        return Bucket(source.bucket, source.region)
+    return WebServer()
+
+
+def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, tuple[int, int, int, int]]:
+    """{role: (files there, their bytes about, files to come, their bytes about)}."""
+    roles: dict[str, list[int]] = {}
+    for file in files:
+        counts = roles.setdefault(file.role, [0, 0, 0, 0])
+        offset = 0 if file.is_there(root) else 2
+        counts[offset] += 1
+        counts[offset + 1] += file.bytes or 0
+    return {role: tuple(counts) for role, counts in roles.items()}
+
+
+def _patiently(describe: Callable[[str], RemoteFile], name: str) -> RemoteFile:
+    try:
+        return describe(name)
+    except Interrupted:
+        return describe(name)
+
+
+def _archive_path(source: ArchiveSource) -> str:
+    return f"downloads/{PurePosixPath(source.archive).name}"
+
+
+def _extract(archive: Path, source: ArchiveSource, destination: Path) -> None:
+    # zipfile checks the member's own checksum while it reads
+    with (
+        zipfile.ZipFile(archive) as content,
+        content.open(f"{source.folder}/{destination.name}") as member,
+        atomic_path(destination) as temporary,
+        open(temporary, "wb") as file,
+    ):
+        shutil.copyfileobj(member, file)

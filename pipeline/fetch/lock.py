@@ -1,0 +1,67 @@
+"""What was downloaded, with its checksums: data_manifest.lock.json beside the data."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.storage import write_json
+
+LOCK_NAME = "data_manifest.lock.json"
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A file as it was when it first came.
+
+    Attributes
+    ----------
+    sha256 : None for a file that was there before and was compared by size alone
+    """
+
+    address: str
+    bytes: int
+    etag: str | None
+    sha256: str | None
+
+
+class Lock:
+    """The lock file of an NSD folder; several threads may record at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / LOCK_NAME
+        self._threads = threading.Lock()
+        try:
+            content = json.loads(self.path.read_text()) if self.path.exists() else {}
+            self._files = {name: Locked(**values) for name, values in content.items()}
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: not a lock file ({error}). Restore it, or delete it to have every "
+                "file compared with the server again."
+            ) from error
+
+    def get(self, name: str) -> Locked | None:
+        return self._files.get(name)
+
+    def record(self, name: str, locked: Locked) -> None:
+        """Keep what is known of a file, at once on disk.
+
+        Raises
+        ------
+        InputError
+            Its first download had another content.
+        """
+        with self._threads:
+            first = self._files.get(name)
+            if first and first.sha256 and locked.sha256 and first.sha256 != locked.sha256:
+                raise InputError(
+                    f"{name}: has SHA-256 {locked.sha256}, but {self.path} says {first.sha256} of "
+                    "its first download: it was changed at its source. Remove its entry from the "
+                    "lock file if that is right."
+                )
+            self._files[name] = locked
+            content = {name: asdict(values) for name, values in self._files.items()}
+            write_json(self.path, content)

@@ -1,0 +1,160 @@
+"""Where files come from: an S3 bucket read anonymously, or a web server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import boto3
+import botocore.exceptions
+import requests
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from pipeline.errors import InputError
+
+CHUNK = 1 << 18
+SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20, 60
+CONNECTIONS = 16
+# what a later attempt can mend
+TEMPORARY_STATUS = {408, 429, 500, 502, 503, 504}
+CHANGED_STATUS = {412, 416}
+
+
+class Interrupted(Exception):
+    """The transfer broke off or the server was too slow; going on later may help."""
+
+
+class Changed(Exception):
+    """The remote file is no longer the one whose beginning was downloaded."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """What a server says of a file.
+
+    Attributes
+    ----------
+    etag : names its content, None if the server does not give one
+    """
+
+    bytes: int
+    etag: str | None
+
+
+class Remote(Protocol):
+    """A place to download from; safe to use from several threads."""
+
+    def address(self, name: str) -> str:
+        """For messages."""
+
+    def describe(self, name: str) -> RemoteFile:
+        """Size and ETag.
+
+        Raises
+        ------
+        InputError
+            There is no such file, or it may not be read.
+        Interrupted
+            Another attempt may help.
+        """
+
+    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
+        """Content from byte `start` on, of the version that `etag` names.
+
+        Raises as `describe`, and `Changed` if the file is another one now.
+        """
+
+
+class Bucket:
+    """An S3 bucket that anybody may read. AWS_ENDPOINT_URL_S3 names another server."""
+
+    def __init__(self, name: str, region: str, silence: float = SECONDS_OF_SILENCE) -> None:
+        self._name = name
+        settings = Config(
+            signature_version=UNSIGNED,
+            connect_timeout=SECONDS_TO_CONNECT,
+            read_timeout=silence,
+            # attempts are counted once, by the download
+            retries={"total_max_attempts": 1},
+            max_pool_connections=CONNECTIONS,
+        )
+        self._client = boto3.client("s3", region_name=region, config=settings)
+
+    def address(self, name: str) -> str:
+        return f"s3://{self._name}/{name}"
+
+    def describe(self, name: str) -> RemoteFile:
+        head = self._call(self._client.head_object, name)
+        return RemoteFile(head["ContentLength"], head["ETag"].strip('"'))
+
+    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
+        options = {"Range": f"bytes={start}-", **({"IfMatch": etag} if etag else {})}
+        body = self._call(self._client.get_object, name, **options)["Body"]
+        try:
+            yield from body.iter_chunks(CHUNK)
+        except botocore.exceptions.BotoCoreError as error:
+            raise Interrupted(str(error)) from error
+
+    def _call(self, operation: Callable[..., Any], name: str, **options: str) -> Any:
+        try:
+            return operation(Bucket=self._name, Key=name, **options)
+        except botocore.exceptions.ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise _failure(status, self.address(name)) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise Interrupted(f"{self.address(name)}: {error}") from error
+
+
+class WebServer:
+    """A web server; names are whole addresses."""
+
+    def __init__(self, silence: float = SECONDS_OF_SILENCE) -> None:
+        self._timeout = SECONDS_TO_CONNECT, silence
+
+    def address(self, name: str) -> str:
+        return name
+
+    def describe(self, name: str) -> RemoteFile:
+        with self._request("HEAD", name, {}) as response:
+            if "Content-Length" not in response.headers:
+                raise InputError(f"{name}: the server does not say how large it is.")
+            return RemoteFile(int(response.headers["Content-Length"]), response.headers.get("ETag"))
+
+    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
+        wanted = {"Range": f"bytes={start}-", **({"If-Match": etag} if etag else {})}
+        with self._request("GET", name, wanted if start else {}) as response:
+            to_skip = start if response.status_code == 200 else 0
+            if to_skip and response.headers.get("ETag") != etag:
+                raise Changed(name)
+            try:
+                for block in response.iter_content(CHUNK):
+                    # a server that knows no ranges sends the beginning again
+                    yield block[to_skip:]
+                    to_skip = max(0, to_skip - len(block))
+            except requests.RequestException as error:
+                raise Interrupted(f"{name}: {error}") from error
+
+    def _request(self, method: str, name: str, headers: dict[str, str]) -> requests.Response:
+        # compressed on the way, sizes and ranges would be those of something else
+        headers = {"Accept-Encoding": "identity", **headers}
+        try:
+            response = requests.request(
+                method, name, headers=headers, stream=True, timeout=self._timeout
+            )
+        except requests.RequestException as error:
+            raise Interrupted(f"{name}: {error}") from error
+        if response.status_code >= 400:
+            response.close()
+            raise _failure(response.status_code, name)
+        return response
+
+
+def _failure(status: int, address: str) -> Exception:
+    if status in TEMPORARY_STATUS:
+        return Interrupted(f"{address}: the server answered {status}")
+    if status in CHANGED_STATUS:
+        return Changed(address)
+    reason = {403: "access denied", 404: "there is no such file"}.get(status, f"answer {status}")
+    return InputError(f"{address}: {reason}. Check its entry in data_manifest.yaml.")

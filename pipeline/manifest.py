@@ -1,0 +1,243 @@
+"""Which external files a study needs, and where each comes from: data_manifest.yaml."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.configuration import Configuration
+from pipeline.errors import InputError
+from pipeline.nsd.layout import HEMISPHERES
+from pipeline.settings import SURFACES, Settings, Space, Subject
+
+MASK = "nsdgeneral"
+# the share of the vertices of fsaverage that nsdgeneral has, taken for native surfaces too
+NSDGENERAL_ON_SURFACES = 37_984 / 327_684
+
+
+class Source(Settings):
+    """A bucket or an archive."""
+
+    terms: str
+    terms_url: str
+    cite: str
+
+
+class BucketSource(Source):
+    bucket: str
+    region: str
+
+    @property
+    def place(self) -> str:
+        return f"s3://{self.bucket}"
+
+
+class ArchiveSource(Source):
+    archive: str
+    archive_bytes: int
+    folder: str
+
+    @property
+    def place(self) -> str:
+        return self.archive
+
+
+class FileEntry(Settings):
+    """Files of one kind; see the head of data_manifest.yaml."""
+
+    path: str
+    source: str
+    role: str
+    stages: list[str] = Field(min_length=1)
+    spaces: list[Space] | None = None
+    rois: list[str] | None = None
+    except_rois: list[str] = Field(default=[])
+    needs: Literal["captions"] | None = None
+    bytes: int | None = None
+    bytes_per_voxel: float | None = None
+    alternative: str | None = None
+
+
+class WeightsEntry(Settings):
+    library: str
+    architecture: str
+    source: str
+    bytes: int
+    terms: str
+
+
+class SubjectFacts(Settings):
+    """What NSD has of a subject."""
+
+    sessions: int
+    images: int
+    shared: int
+    nsdgeneral: int
+    cortex: int
+    func1pt8mm: tuple[int, int, int]
+    func1mm: tuple[int, int, int]
+    nativesurface: tuple[int, int]
+
+
+class Manifest(Settings):
+    sources: dict[str, BucketSource | ArchiveSource]
+    files: list[FileEntry]
+    weights: list[WeightsEntry]
+    subjects: dict[Subject, SubjectFacts]
+    fsaverage_vertices: tuple[int, int]
+
+    @model_validator(mode="after")
+    def _sources_are_declared(self) -> Manifest:
+        for entry in self.files:
+            if entry.source not in self.sources:
+                raise ValueError(f"files: {entry.path} is of the unknown source {entry.source}")
+        return self
+
+    def grid(self, subject: str, space: str) -> tuple[int, ...]:
+        """(X, Y, Z), or the vertices of the left and the right hemisphere."""
+        if space == "fsaverage":
+            return self.fsaverage_vertices
+        return getattr(self.subjects[subject], space)
+
+    def n_voxels(self, subject: str, space: str) -> int:
+        """Of the whole space."""
+        grid = self.grid(subject, space)
+        return sum(grid) if space in SURFACES else math.prod(grid)
+
+    def n_masked(self, subject: str, space: str, mask: str) -> int:
+        """About how many voxels a mask has: counted at 1.8 mm, scaled elsewhere."""
+        counted = getattr(self.subjects[subject], mask)
+        if space in SURFACES:
+            share = NSDGENERAL_ON_SURFACES if mask == MASK else 1.0
+            return round(share * self.n_voxels(subject, space))
+        return round(counted * self.n_voxels(subject, space) / self.n_voxels(subject, "func1pt8mm"))
+
+
+@dataclass(frozen=True)
+class ExternalFile:
+    """A file that a study needs.
+
+    Attributes
+    ----------
+    path : below the NSD folder
+    source : name in the manifest's `sources`
+    bytes : about how large, None if nobody knows
+    alternative : a file that serves as well, if it is there
+    """
+
+    path: str
+    source: str
+    role: str
+    stages: tuple[str, ...]
+    bytes: int | None
+    alternative: str | None = None
+
+    def is_there(self, root: Path) -> bool:
+        return any((root / path).is_file() for path in (self.path, self.alternative) if path)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check the manifest.
+
+    Raises
+    ------
+    InputError
+        It is missing or an entry is wrong.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: not found. It belongs to this project; check it out again.")
+    try:
+        return Manifest.model_validate(yaml.safe_load(path.read_text()))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {error}. Correct it, or check it out again.") from None
+
+
+def required_files(
+    manifest: Manifest, study: Configuration, sessions: Mapping[str, int] | None = None
+) -> list[ExternalFile]:
+    """Files that a study needs, each once, in the manifest's order.
+
+    Parameters
+    ----------
+    sessions : {subject: number of sessions}; by default, and for others, those of NSD
+    """
+    counts = {subject: facts.sessions for subject, facts in manifest.subjects.items()}
+    counts |= sessions or {}
+    files: dict[str, ExternalFile] = {}
+    for entry in manifest.files:
+        for file in _expand(entry, manifest, study, counts):
+            files.setdefault(file.path, file)
+    return list(files.values())
+
+
+def required_weights(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry | None]:
+    """{network: its entry} of networks whose weights a library downloads; None if not listed."""
+    known = {(entry.library, entry.architecture): entry for entry in manifest.weights}
+    return {
+        name: known.get((network["library"], network["architecture"]))
+        for name, network in study.used_networks.items()
+        if network["weights"] == "pretrained"
+    }
+
+
+def _expand(
+    entry: FileEntry, manifest: Manifest, study: Configuration, sessions: Mapping[str, int]
+) -> Iterator[ExternalFile]:
+    space = study.responses.space
+    if entry.spaces is not None and space not in entry.spaces:
+        return
+    if entry.needs == "captions" and not study.needs_captions:
+        return
+    for subject in study.subjects:
+        for values in _values(entry, study, subject, sessions[subject]):
+            yield ExternalFile(
+                entry.path.format(**values),
+                entry.source,
+                entry.role,
+                tuple(entry.stages),
+                _bytes(entry, manifest, values),
+                entry.alternative.format(**values) if entry.alternative else None,
+            )
+
+
+def _values(
+    entry: FileEntry, study: Configuration, subject: str, n_sessions: int
+) -> Iterator[dict[str, str]]:
+    """What an entry's placeholders stand for, in every combination."""
+    choices = {
+        "subject": [subject],
+        "space": [study.responses.space],
+        "betas": [study.responses.betas],
+        "session": [f"{session:02d}" for session in range(1, n_sessions + 1)],
+        "hemisphere": list(HEMISPHERES),
+        "roi": [roi for roi in dict.fromkeys([MASK, *study.rois]) if _has_roi(entry, roi)],
+    }
+    used = {name for _, name, _, _ in string.Formatter().parse(entry.path) if name}
+    # sizes depend on subject and space, named in the path or not
+    names = [name for name in choices if name in used | {"subject", "space"}]
+    for combination in itertools.product(*(choices[name] for name in names)):
+        yield dict(zip(names, combination, strict=True))
+
+
+def _has_roi(entry: FileEntry, roi: str) -> bool:
+    included = entry.rois is None or any(fnmatch(roi, pattern) for pattern in entry.rois)
+    return included and not any(fnmatch(roi, pattern) for pattern in entry.except_rois)
+
+
+def _bytes(entry: FileEntry, manifest: Manifest, values: Mapping[str, str]) -> int | None:
+    if entry.bytes_per_voxel is None:
+        return entry.bytes
+    voxels = manifest.n_voxels(values["subject"], values["space"])
+    if "hemisphere" in values and values["space"] in SURFACES:
+        grid = manifest.grid(values["subject"], values["space"])
+        voxels = grid[HEMISPHERES.index(values["hemisphere"])]
+    return round(entry.bytes_per_voxel * voxels)

@@ -1,0 +1,126 @@
+"""Download the external files that a study needs, or print which they are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.configuration import Configuration, parse_configuration
+from pipeline.errors import InputError, run_stage
+from pipeline.fetch.fetch import Fetcher, summarise
+from pipeline.manifest import (
+    BucketSource,
+    ExternalFile,
+    Manifest,
+    read_manifest,
+    required_files,
+    required_weights,
+)
+from pipeline.nsd.layout import NSDLayout
+from pipeline.storage import atomic_path
+
+WIDTH = 110
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--manifest", required=True, type=Path)
+    parser.add_argument("--parallel", type=int, default=4)
+    parser.add_argument("--verify", action="store_true", help="compare checksums of all files")
+    parser.add_argument("--plan", type=Path, help="list files there (TSV), download nothing")
+    arguments = parser.parse_args()
+    study = parse_configuration(arguments.configuration)
+    manifest = read_manifest(arguments.manifest)
+    files = [] if _is_simulated(study) else required_files(manifest, study)
+    if not files:
+        print(f"{study.nsd}: simulated; no file of NSD is fetched")
+    elif arguments.plan:
+        print_plan(files, manifest, study)
+        _list_files(files, study, arguments.plan)
+    else:
+        _require_terms(manifest, files, study)
+        fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
+        came = fetcher.fetch(files)
+        print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
+    for name, entry in required_weights(manifest, study).items():
+        known = (
+            f"{entry.source}, {entry.bytes / 1e6:.0f} MB, {entry.terms}" if entry else "unlisted"
+        )
+        print(f"weights of {name}: {known}")
+        if not arguments.plan:
+            _fetch_weights(study, name)
+
+
+def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configuration) -> None:
+    """Which files there are and which would come, by role, with gigabytes."""
+    table = Table(title=f"External files of study {study.study}, below {study.nsd}")
+    table.add_column("role")
+    for column in ("there", "GB", "to come", "GB (about)"):
+        table.add_column(column, justify="right")
+    totals = [0, 0, 0, 0]
+    for role, counts in summarise(files, study.nsd).items():
+        totals = [a + b for a, b in zip(totals, counts, strict=True)]
+        table.add_row(role, *_numbers(counts))
+    table.add_section()
+    table.add_row("all", *_numbers(totals))
+    console = Console(width=WIDTH)
+    console.print(table)
+    for name in dict.fromkeys(file.source for file in files):
+        source = manifest.sources[name]
+        console.print(
+            f"{name}: {source.place}; {source.terms} ({source.terms_url})", soft_wrap=True
+        )
+    if not study.nsd_terms_accepted:
+        console.print("NSD's terms are not accepted yet (`nsd_terms_accepted: true`).")
+
+
+def _list_files(files: list[ExternalFile], study: Configuration, path: Path) -> None:
+    """Every file, about how large it is, and whether it is there."""
+    rows = [
+        f"{file.path}\t{file.source}\t{file.bytes}\t{'yes' if file.is_there(study.nsd) else 'no'}"
+        for file in files
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(["path\tsource\tbytes\tthere", *rows]) + "\n")
+    print(f"{path}: lists all {len(files)} files")
+
+
+def _numbers(counts: list[int] | tuple[int, ...]) -> list[str]:
+    there, there_bytes, coming, coming_bytes = counts
+    return [str(there), f"{there_bytes / 1e9:.2f}", str(coming), f"{coming_bytes / 1e9:.2f}"]
+
+
+def _is_simulated(study: Configuration) -> bool:
+    return study.simulation is not None or NSDLayout(study.nsd).is_simulated
+
+
+def _require_terms(manifest: Manifest, files: list[ExternalFile], study: Configuration) -> None:
+    buckets = {file.source for file in files} & {
+        name for name, source in manifest.sources.items() if isinstance(source, BucketSource)
+    }
+    if buckets and not study.nsd_terms_accepted:
+        source = manifest.sources[sorted(buckets)[0]]
+        raise InputError(
+            f"nsd_terms_accepted: read the Terms and Conditions of NSD and fill in its data access "
+            f"form at {source.terms_url}; then set `nsd_terms_accepted: true` in the configuration."
+        )
+
+
+def _fetch_weights(study: Configuration, name: str) -> None:
+    """The libraries keep what they download; loading a network once is all it takes."""
+    # here, since it takes seconds that a study whose weights are there need not wait
+    from features.networks import load_network
+
+    try:
+        load_network(study.used_networks[name], device="cpu")
+    except ValueError as error:
+        raise InputError(f"networks.{name}: {error}") from None
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,125 @@
+"""Which external files a study needs: no more and no less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from pipeline.configuration import Configuration, parse_configuration
+from pipeline.errors import InputError
+from pipeline.manifest import read_manifest, required_files, required_weights
+from pipeline.nsd.check import find_problems
+from pipeline.nsd.layout import NSDLayout
+
+MANIFEST = ROOT / "data_manifest.yaml"
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return read_manifest(MANIFEST)
+
+
+def study_of(**changes: object) -> Configuration:
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    responses = {**values["responses"], **changes.pop("responses", {})}
+    return parse_configuration({**values, "responses": responses, **changes})
+
+
+def paths(manifest, study) -> list[str]:
+    return [file.path for file in required_files(manifest, study)]
+
+
+def test_each_subject_has_its_own_number_of_sessions(manifest):
+    betas = [path for path in paths(manifest, study_of()) if "betas_session" in path]
+    counts = [sum(f"/subj0{number}/" in path for path in betas) for number in range(1, 9)]
+    assert counts == [40, 40, 32, 30, 40, 32, 40, 30]
+    assert all("func1pt8mm/betas_fithrf_GLMdenoise_RR" in path for path in betas)
+
+
+def test_a_study_needs_its_subjects_its_space_and_its_version_of_the_betas(manifest):
+    changes = {"space": "func1mm", "betas": "betas_assumehrf"}
+    needed = paths(manifest, study_of(subjects=["subj02"], responses=changes))
+    assert not any("subj01" in path or "func1pt8mm" in path for path in needed)
+    assert sum("func1mm/betas_assumehrf/betas_session" in path for path in needed) == 40
+
+
+def test_the_sizes_of_all_sessions_add_up_to_what_nsd_publishes(manifest):
+    """41.95 GB of subj01's int16 at 1.8 mm, and an index of one chunk per voxel."""
+    files = required_files(manifest, study_of(subjects=["subj01"]))
+    betas = sum(file.bytes for file in files if "betas_session" in file.path)
+    assert betas == pytest.approx(41.95e9 * 1576 / 1500, rel=1e-3)
+    surface = {"responses": {"space": "fsaverage"}, "subjects": ["subj01"]}
+    files = required_files(manifest, study_of(**surface))
+    one = next(file for file in files if file.path.endswith("lh.betas_session01.mgh"))
+    assert one.bytes == pytest.approx(491.5e6, rel=1e-3)
+
+
+def test_captions_are_needed_by_networks_that_read(manifest):
+    assert any("captions_train2017" in path for path in paths(manifest, study_of()))
+    silent = study_of(models=["alexnet"], contrasts={})
+    assert not any("captions" in path for path in paths(manifest, silent))
+
+
+def test_rois_of_a_surface_lie_where_they_were_drawn(manifest):
+    study = study_of(subjects=["subj01"], responses={"space": "fsaverage"})
+    needed = paths(manifest, study)
+    label = "nsddata/freesurfer/{}/label/lh.{}.mgz"
+    assert label.format("fsaverage", "nsdgeneral") in needed
+    assert label.format("fsaverage", "streams") in needed
+    assert label.format("subj01", "prf-visualrois") in needed
+    assert label.format("fsaverage", "prf-visualrois") not in needed
+    assert any(path.endswith("lh.white-to-fsaverage.mgz") for path in needed)
+
+
+def test_no_file_is_listed_twice_and_every_source_is_told(manifest):
+    needed = paths(manifest, study_of())
+    assert len(needed) == len(set(needed))
+    for source in manifest.sources.values():
+        assert source.terms
+        assert source.terms_url.startswith("https://")
+
+
+def test_weights_are_those_of_pretrained_networks_that_are_used(manifest):
+    weights = required_weights(manifest, study_of())
+    assert set(weights) == {"clip_vitb32", "clip_rn50", "clip_text", "resnet50", "alexnet", "bert"}
+    assert all(entry is not None and entry.terms for entry in weights.values())
+    alone = study_of(models=["alexnet"], contrasts={})
+    assert set(required_weights(manifest, alone)) == {"alexnet"}
+
+
+@pytest.mark.parametrize("space", ["func1mm", "nativesurface", "fsaverage"])
+def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_path, space):
+    """A tree that holds the listed files alone passes, and each of them is missed when it lacks."""
+    changes = {"space": space, "mask": "nsdgeneral"}
+    rois = ["prf-visualrois", "HCP_MMP1", *(["MTL"] if space == "func1mm" else [])]
+    study = study_of(subjects=["subj01"], responses=changes, rois=rois)
+    first_session = [p for p in paths(manifest, study) if "session" not in p or "session01" in p]
+    tree = tmp_path / "nsd"
+    for path in first_session:
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).hardlink_to(surface_tree / path)
+    settings = study.responses
+    asked = (study.subjects, settings.space, settings.betas, study.rois, study.needs_captions)
+    designs, problems = find_problems(NSDLayout(tree), *asked)
+    assert problems == []
+    assert designs["subj01"].n_sessions == 1
+    for path in first_session:
+        (tree / path).rename(tree / "away")
+        _, problems = find_problems(NSDLayout(tree), *asked)
+        hemisphere_of_mask = ".nsdgeneral.nii.gz" in path
+        assert problems or hemisphere_of_mask, path
+        (tree / "away").rename(tree / path)
+
+
+def test_a_wrong_manifest_is_told(tmp_path):
+    path = tmp_path / "data_manifest.yaml"
+    with pytest.raises(InputError, match="not found"):
+        read_manifest(path)
+    values = yaml.safe_load(MANIFEST.read_text())
+    values["files"][0]["source"] = "elsewhere"
+    Path(path).write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match="unknown source elsewhere"):
+        read_manifest(path)

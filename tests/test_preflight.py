@@ -1,0 +1,113 @@
+"""Before a study starts: what is there, missing, damaged, and what it will need."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ENVIRON, ROOT, Study, damaged_copy, rewrite
+
+from features.costs import feature_cost
+from pipeline.configuration import parse_configuration, read_configuration
+from pipeline.estimates import estimate_study
+from pipeline.manifest import read_manifest
+from pipeline.nsd.layout import NSDLayout
+from pipeline.study_size import measure_study
+
+SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
+COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
+
+
+def preflight(study: Study, nsd: Path) -> subprocess.CompletedProcess[str]:
+    values = yaml.safe_load(study.configuration.read_text())
+    command = [sys.executable, "-m", "pipeline.stages.preflight"]
+    command += ["--configuration", json.dumps({**values, "nsd": str(nsd)})]
+    command += ["--manifest", str(ROOT / "data_manifest.yaml")]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRON)
+
+
+def counts(output: str, role: str) -> list[int]:
+    """Numbers of files, of those there, missing and damaged, of a role's row."""
+    row = next(line for line in output.splitlines() if role in line and "│" in line)
+    return [int(number) for number in re.findall(r"│ +(\d+) (?=│| )", row)]
+
+
+def test_a_whole_study_can_start(study):
+    done = preflight(study, study.nsd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The study can start." in done.stdout
+    assert counts(done.stdout, "single-trial responses") == [3, 3, 0, 0]
+    assert counts(done.stdout, "captions") == [2, 2, 0, 0]
+
+
+def test_missing_and_damaged_files_are_counted_and_named_with_source_and_mend(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    (tree / SESSION).unlink()
+    rewrite(tree / COLOURS, "OFA\n")
+    done = preflight(study, tree)
+    assert done.returncode == 1
+    assert counts(done.stdout, "single-trial responses") == [3, 2, 1, 0]
+    assert counts(done.stdout, "ROI names") == [6, 5, 0, 1]
+    text = done.stdout.replace("\n", " ")
+    assert re.search(
+        r"1 files are missing .*subj03.*`snakemake fetch` brings them from s3://", text
+    )
+    assert f"{tree / COLOURS}: line 'OFA' is not" in text
+    assert "The study cannot start. Problems: 2" in text
+    # even so it is told what the study will need
+    assert "What study tiny will need" in done.stdout
+
+
+def test_nothing_there_lists_every_role_as_missing(study, tmp_path):
+    values = yaml.safe_load(study.configuration.read_text())
+    values.pop("simulation")
+    other = Study(tmp_path, tmp_path / "measured.yaml")
+    other.configuration.write_text(yaml.safe_dump(values))
+    done = preflight(other, tmp_path / "nowhere")
+    assert done.returncode == 1
+    # sessions are those that NSD has of subj01 and subj03
+    assert counts(done.stdout, "single-trial responses") == [72, 0, 72, 0]
+
+
+def test_disk_is_estimated_within_a_few_percent_of_what_the_study_wrote(study):
+    configuration = read_configuration(study.configuration)
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    size, assumed = measure_study(configuration, NSDLayout(study.nsd), manifest)
+    assert assumed == []
+    estimates = {e.stage: e for e in estimate_study(configuration, size)}
+    features = study.results.parent / "features/tiny"
+    for stage, folder in (("features", features), ("responses", study.results / "responses")):
+        files = list(folder.glob("*.h5"))
+        # each file carries its provenance and HDF5's own tables
+        overhead = 40_000 * len(files)
+        written = sum(path.stat().st_size for path in files)
+        assert estimates[stage].disk_bytes == pytest.approx(written, rel=0.05, abs=overhead)
+        assert estimates[stage].disk_bytes <= written
+    assert estimates["encoding"].jobs == 2 * 3
+    assert all(e.core_seconds > 0 and e.memory_bytes > 0 for e in estimates.values())
+
+
+def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values |= {"models": ["alexnet"], "contrasts": {}, "nsd": str(tmp_path)}
+    configuration = parse_configuration(values)
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    size, _ = measure_study(configuration, NSDLayout(tmp_path), manifest)
+    assert size.subjects["subj08"].sessions == 30
+    # the distinct images that NSD showed
+    assert size.images == pytest.approx(70_566, rel=0.002)
+    assert size.subjects["subj01"].voxels == 107_104
+
+
+def test_a_network_costs_what_its_layers_compute():
+    """AlexNet: 0.71 billion multiplications and as many additions an image."""
+    network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
+    cost = feature_cost({**network, "weights": "pretrained"}, "fc7", None)
+    assert cost.n_features == 4096
+    assert cost.operations == pytest.approx(2 * 0.714e9, rel=0.01)
+    assert cost.parameter_bytes == pytest.approx(4 * 61.1e6, rel=0.01)
