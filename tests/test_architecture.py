@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 import tomllib
 
 import pytest
@@ -55,7 +56,7 @@ def test_environment_installs_the_project_and_declares_nothing_itself():
 def test_tested_versions_are_of_declared_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
-    names = {requirement.split(">")[0] for requirement in declared}
+    names = {re.split(r"[>\[]", requirement)[0] for requirement in declared}
     lines = (ROOT / "config/constraints.txt").read_text().splitlines()
     pinned = {line.split("==")[0] for line in lines if "==" in line}
     assert pinned <= names
