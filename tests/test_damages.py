@@ -158,6 +158,10 @@ DAMAGES = {
         edit_table(CSV, lambda t: t.drop(columns="cocoSplit"), index_col=0),
         "lacks the columns cocoSplit",
     ),
+    "image table of other shared images": (
+        edit_table(CSV, lambda t: t.assign(shared1000=~t["shared1000"]), index_col=0),
+        "other images are shared1000",
+    ),
     "image table of another version": (
         edit_table(
             CSV,

@@ -72,7 +72,7 @@ def read_design(layout: NSDLayout, subject: str) -> Design:
     image_of_trial = images[ordering[:n_trials] - 1]
     _agree(behaviour["10KID"].to_numpy(), ordering[:n_trials], path, "10KID", layout)
     _agree(behaviour["73KID"].to_numpy(), image_of_trial, path, "73KID", layout)
-    _check_image_table(layout, subject, image_of_trial - 1)
+    _check_image_table(layout, subject, image_of_trial - 1, np.sort(shared - 1))
     trials = np.arange(n_trials)
     runs = np.repeat(np.arange(RUNS_PER_SESSION), np.resize(TRIALS_OF_RUNS, RUNS_PER_SESSION)) + 1
     session, run = trials // TRIALS_PER_SESSION + 1, runs[trials % TRIALS_PER_SESSION]
@@ -148,8 +148,16 @@ def _agree(found: np.ndarray, plan: np.ndarray, path: Path, column: str, layout:
         )
 
 
-def _check_image_table(layout: NSDLayout, subject: str, nsd_id: np.ndarray) -> None:
+def _check_image_table(
+    layout: NSDLayout, subject: str, nsd_id: np.ndarray, shared: np.ndarray
+) -> None:
     table = read_image_table(layout)
+    if not np.array_equal(np.flatnonzero(table["shared1000"]), shared):
+        raise InputError(
+            f"{layout.image_table}: other images are shared1000 than sharedix in "
+            f"{layout.experiment_design.name} names. The files are of different versions; fetch "
+            "both again from NSD."
+        )
     number = _subject_number(subject)
     columns = [f"subject{number}_rep{repeat}" for repeat in range(3)]
     if missing := [column for column in columns if column not in table]:
