@@ -261,7 +261,7 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
 
     Parameters
     ----------
-    ids : (row,) sorted unique integers, the ids that `source` holds
+    ids : (row,) unique integers in any order, the ids that `source` holds
     wanted : (n,) integers, the ids that `asker` needs
 
     Raises
@@ -270,7 +270,9 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
         An id is missing; the message names both files.
     """
     ids, wanted = np.asarray(ids), np.asarray(wanted)
-    rows = np.clip(np.searchsorted(ids, wanted), 0, max(len(ids) - 1, 0))
+    order = np.argsort(ids, kind="stable")
+    places = np.searchsorted(ids, wanted, sorter=order)
+    rows = order[np.clip(places, 0, len(ids) - 1)] if len(ids) else places
     found = ids[rows] == wanted if len(ids) else np.zeros(len(wanted), bool)
     if not found.all():
         raise InputError(

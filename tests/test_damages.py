@@ -173,7 +173,7 @@ DAMAGES = {
     "no stimuli": (delete(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: not found"),
     "truncated stimuli": (truncate(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: truncated"),
     "no captions file": (delete(CAPTIONS), "captions_train2017.json: not found"),
-    "truncated captions": (truncate(CAPTIONS), "not a COCO captions file"),
+    "truncated captions": (truncate(CAPTIONS), "not a COCO annotation file"),
     "images without captions": (
         edit_json(CAPTIONS, lambda c: c.update(annotations=c["annotations"][40:])),
         "no caption of",
