@@ -1,9 +1,12 @@
+from pathlib import Path
+
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from pipeline.code_version import code_version
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
+from pipeline.manifest import read_manifest
 from pipeline.storage import canonical
 
 min_version("9.20")

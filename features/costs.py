@@ -1,8 +1,8 @@
-"""What a feature space costs before it is extracted: its width, and the operations per stimulus."""
+"""What a network's features cost before they are extracted: widths, and operations per stimulus."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from features.layers import Layer
 from features.networks import load_network
 
 # of the length of COCO's captions
@@ -18,47 +19,47 @@ IMAGE_SIZE = 425
 
 
 @dataclass(frozen=True)
-class FeatureCost:
-    """Of one feature space.
+class NetworkCost:
+    """Of one pass through a network.
 
     Attributes
     ----------
-    stimulus : "image" or "captions"
-    n_features : width of its matrix
+    widths : {layer: number of features}
     operations : floating-point operations of one image, or of one caption
     parameter_bytes : size of the network's float32 weights
     """
 
-    stimulus: str
-    n_features: int
+    widths: Mapping[Layer, int]
     operations: float
     parameter_bytes: int
 
 
-def feature_cost(specification: Mapping[str, Any], layer: str, pooling: str | None) -> FeatureCost:
+def network_cost(specification: Mapping[str, Any], layers: Sequence[Layer]) -> NetworkCost:
     """Count the operations of one stimulus through the network, built with random weights.
 
     Convolutions and matrix products are counted, as torch's `FlopCounterMode` does.
 
     Parameters
     ----------
-    specification : as for `load_network`; pretrained weights are not loaded, but a transformers
-        network needs its configuration file
-    layer, pooling : see `Network.run`
+    specification : as for `load_network`, of one that sees or reads; pretrained weights are not
+        loaded, but a transformers network needs its configuration file
+    layers : patterns allowed
 
     Raises
     ------
     ValueError
         As `load_network` and `Network.run`.
     """
-    if specification["weights"] == "pretrained":
+    # a local transformers folder tells the architecture too
+    if specification["weights"] == "pretrained" or specification["library"] != "transformers":
         specification = {**specification, "weights": "untrained", "seed": 0}
     network = load_network(specification, device="cpu")
-    pixels = np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
-    stimuli = [Image.fromarray(pixels)] if network.stimulus == "image" else [CAPTION]
+    stimulus: Any = CAPTION
+    if network.caption_length is None:
+        stimulus = Image.fromarray(np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))
+    inputs, layers = network.preprocess([stimulus]), network.expand(layers)
     with FlopCounterMode(display=False) as counter:
-        features = network.run(stimuli, layer, pooling)
+        features = network.run(inputs, layers)
     parameters = sum(p.numel() * p.element_size() for p in network.module.parameters())
-    return FeatureCost(
-        network.stimulus, features.shape[1], float(counter.get_total_flops()), parameters
-    )
+    widths = {layer: values.shape[1] for layer, values in features.items()}
+    return NetworkCost(widths, float(counter.get_total_flops()), parameters)

@@ -3,72 +3,95 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from features.networks import Network
+from features.layers import Layer
+from features.networks.base import Network
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+R = TypeVar("R")
+# batches that are being prepared while the network computes
+AHEAD = 3
+
 
 def image_features(
-    network: Network, batches: Iterable[np.ndarray], layer: str, pooling: str | None = None
-) -> Iterator[np.ndarray]:
-    """Features of images, batch by batch.
+    network: Network, batches: Iterable[np.ndarray], layers: Sequence[Layer], threads: int = 1
+) -> Iterator[dict[Layer, np.ndarray]]:
+    """Features of images, batch by batch, all layers in one pass.
+
+    Decoding and the network's own preprocessing run ahead of it, in threads.
 
     Parameters
     ----------
-    network : one whose stimulus is "image"
+    network : one that sees
     batches : arrays (image, height, width, 3) uint8 RGB
-    layer, pooling : see `Network.run`
+    threads : that prepare batches
 
     Yields
     ------
-    (image, feature) float32 for each batch
+    {layer: (image, feature) float32} for each batch
 
     Raises
     ------
     ValueError
-        Images of another shape or dtype; features that are not finite.
+        Images of another shape or dtype, an unknown layer, features that are not finite.
     """
-    _require_stimulus(network, "image")
-    for batch in batches:
+
+    def prepare(batch: np.ndarray) -> dict[str, Any]:
         if batch.ndim != 4 or batch.shape[-1] != 3 or batch.dtype != np.uint8:
             raise ValueError(
                 f"images must be uint8 (image, height, width, 3), not {batch.dtype} {batch.shape}"
             )
-        yield network.run([Image.fromarray(image) for image in batch], layer, pooling)
+        return network.preprocess([Image.fromarray(image) for image in batch])
+
+    layers = network.expand(layers)
+    for inputs in ahead(prepare, batches, threads):
+        yield network.run(inputs, layers)
+
+
+def vector_features(
+    network: Network, batches: Iterable[Sequence[Any]], layers: Sequence[Layer]
+) -> Iterator[dict[Layer, np.ndarray]]:
+    """Features of stimuli that are vectors or numbers already; see `features.networks.vectors`."""
+    layers = network.expand(layers)
+    for batch in batches:
+        yield network.run(network.preprocess(batch), layers)
 
 
 def caption_features(
     network: Network,
     captions: Iterable[Sequence[Sequence[str]]],
-    layer: str,
-    pooling: str | None = None,
+    layers: Sequence[Layer],
     captions_per_pass: int = 64,
-) -> Iterator[np.ndarray]:
-    """Features of images by their captions: the mean over each image's captions.
+) -> Iterator[dict[Layer, np.ndarray]]:
+    """Features of images by texts about them: the mean over each image's texts.
 
     Parameters
     ----------
-    network : one whose stimulus is "captions"
-    captions : batches of images, each a list of its captions
-    layer, pooling : see `Network.run`
-    captions_per_pass : captions in one forward pass
+    network : one that reads
+    captions : batches of images, each a list of its texts
+    captions_per_pass : texts in one forward pass
 
     Yields
     ------
-    (image, feature) float32 for each batch
+    {layer: (image, feature) float32} for each batch
 
     Raises
     ------
     ValueError
-        An image has no caption; features that are not finite.
+        An image has no text, an unknown layer, features that are not finite.
     """
-    _require_stimulus(network, "captions")
-    truncated = 0
+    if network.caption_length is None:
+        raise ValueError(f"{network.name} does not read captions")
+    layers, truncated = network.expand(layers), 0
     for batch in captions:
         if not all(len(texts) for texts in batch):
             raise ValueError("an image has no caption")
@@ -78,11 +101,15 @@ def caption_features(
         distinct.sort(key=lambda text: (lengths[text], text))
         truncated += sum(length > network.context_length for length in lengths.values())
         passes = range(0, len(distinct), captions_per_pass)
-        features = np.concatenate(
-            [network.run(distinct[i : i + captions_per_pass], layer, pooling) for i in passes]
-        )
+        parts = [
+            network.run(network.preprocess(distinct[i : i + captions_per_pass]), layers)
+            for i in passes
+        ]
         row = {text: i for i, text in enumerate(distinct)}
-        yield np.stack([features[[row[t] for t in texts]].mean(axis=0) for texts in batch])
+        yield {
+            layer: _mean_per_image(np.concatenate([part[layer] for part in parts]), batch, row)
+            for layer in layers
+        }
     if truncated:
         logger.warning(
             "%s: %d captions exceed %d tokens and were truncated",
@@ -92,6 +119,47 @@ def caption_features(
         )
 
 
-def _require_stimulus(network: Network, stimulus: str) -> None:
-    if network.stimulus != stimulus:
-        raise ValueError(f"{network.name} takes {network.stimulus}, not {stimulus}")
+def fitting_batch_size(
+    network: Network, stimulus: Any, layers: Sequence[Layer], largest: int
+) -> int:
+    """The largest of `largest`, a half of it, a quarter, … for which the device has the memory.
+
+    Parameters
+    ----------
+    stimulus : one, as the network's `preprocess` takes them
+    """
+    example = network.preprocess([stimulus])
+    size = largest
+    while size > 1:
+        repeated = {key: value.expand(size, *value.shape[1:]) for key, value in example.items()}
+        if network.fits(repeated, layers):
+            break
+        size //= 2
+    return size
+
+
+def _mean_per_image(
+    features: np.ndarray, batch: Sequence[Sequence[str]], row: dict[str, int]
+) -> np.ndarray:
+    return np.stack([features[[row[text] for text in texts]].mean(axis=0) for texts in batch])
+
+
+def ahead(
+    function: Callable[[T], R], items: Iterable[T], threads: int = 1, depth: int = AHEAD
+) -> Iterator[R]:
+    """Results of a function in the order of the items, a few of them computed in advance.
+
+    Never more than `depth` results wait, however many items there are.
+    """
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -10,6 +10,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,20 +18,30 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.catalogue import with_catalogue
 from pipeline.errors import InputError
-from pipeline.settings import Betas, Name, Settings, Space, Subject
+from pipeline.settings import ANNOTATIONS, Betas, Name, Settings, Space, Stimulus, Subject
 from pipeline.simulation.settings import SimulationSettings
 
 
 class NetworkSettings(Settings):
-    """One network; it is run once over the stimuli for each feature space that names it."""
+    """One network; it is run once over the stimuli for all layers that are taken from it.
 
-    library: Literal["open_clip", "torchvision", "transformers"]
+    `layers` ("fc7", "block_*:cls") are those that are kept, by default those that the feature
+    spaces name.
+    """
+
+    library: Literal[
+        "open_clip", "torchvision", "timm", "transformers", "slip", "low_level", "vectors"
+    ]
     architecture: str
-    stimulus: Literal["image", "captions"]
+    stimulus: Stimulus
     weights: str = "pretrained"
     pretrained_tag: str | None = None
     seed: int | None = None
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    batch_size: int | None = Field(default=None, ge=1)
+    layers: list[str] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _seed_belongs_to_untrained(self) -> NetworkSettings:
@@ -39,12 +50,55 @@ class NetworkSettings(Settings):
         return self
 
 
+class PrincipalComponents(Settings):
+    """Principal components of a subject's training images: a number of them, or below 1 the share
+    of the variance that they explain."""
+
+    method: Literal["pca"]
+    components: float = Field(gt=0)
+    whiten: bool = False
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _number_or_share(self) -> PrincipalComponents:
+        if self.components >= 1 and not self.components.is_integer():
+            raise ValueError("`components` is a whole number, or a share below 1")
+        return self
+
+
+class RandomProjection(Settings):
+    """A sparse random projection, which needs no training images."""
+
+    method: Literal["random_projection"]
+    components: int = Field(ge=1)
+    seed: int = 0
+
+
 class FeatureSpaceSettings(Settings):
-    """A matrix (image × feature): a layer of a network, pooled."""
+    """A matrix (image × feature): a layer of a network, pooled and reduced."""
 
     network: str
     layer: str
     pooling: str | None = None
+    reduction: Annotated[
+        PrincipalComponents | RandomProjection | None, Field(discriminator="method")
+    ] = None
+
+    @property
+    def taken(self) -> str:
+        """What is taken from the network, as `features.layers.Layer` writes it."""
+        return self.layer if self.pooling is None else f"{self.layer}:{self.pooling}"
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether a subject's training images decide it."""
+        return isinstance(self.reduction, PrincipalComponents)
+
+
+class ExtractionSettings(Settings):
+    """In how many parts the images go through a network; a job that is killed loses one."""
+
+    shards: int = Field(default=1, ge=1)
 
 
 class ResponseSettings(Settings):
@@ -97,6 +151,7 @@ class Configuration(Settings):
     responses: ResponseSettings
     networks: dict[Name, NetworkSettings]
     feature_spaces: dict[Name, FeatureSpaceSettings]
+    extraction: ExtractionSettings = ExtractionSettings()
     splits: SplitSettings
     encoding: EncodingSettings
     models: list[str] = Field(min_length=1)
@@ -109,6 +164,7 @@ class Configuration(Settings):
         _unique("subjects", self.subjects)
         for name, space in self.feature_spaces.items():
             _declared(f"feature_spaces.{name}.network", [space.network], self.networks)
+            _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
         for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
             _declared(key, spaces, self.feature_spaces)
             _unique(key, spaces)
@@ -135,26 +191,39 @@ class Configuration(Settings):
         return {**{name: [name] for name in self.models}, **self.contrasts}
 
     def space_specification(self, space: str) -> dict[str, Any]:
-        """All that one feature space's features depend on, and no more."""
-        settings = self.feature_spaces[space]
-        return {
-            "network": {
-                "name": settings.network,
-                **self.networks[settings.network].model_dump(mode="json", exclude_none=True),
-            },
-            **settings.model_dump(mode="json", exclude={"network"}, exclude_none=True),
-        }
+        """How a layer becomes a feature space."""
+        return self.feature_spaces[space].model_dump(mode="json", exclude_none=True)
+
+    def network_specification(self, network: str) -> dict[str, Any]:
+        """All that a network's activations depend on, and no more."""
+        settings = self.networks[network].model_dump(
+            mode="json", exclude={"layers"}, exclude_none=True
+        )
+        return {"name": network, **settings}
+
+    def network_layers(self, network: str) -> list[str]:
+        """The layers that are kept of a network."""
+        spaces = (space for space in self.feature_spaces.values() if space.network == network)
+        listed = self.networks[network].layers
+        return sorted({space.taken for space in spaces} if listed is None else set(listed))
 
     @property
     def used_networks(self) -> dict[str, dict[str, Any]]:
         """Specifications of the networks that used feature spaces name."""
-        used = (self.space_specification(space)["network"] for space in self.used_spaces)
-        return {network["name"]: network for network in used}
+        used = dict.fromkeys(self.feature_spaces[space].network for space in self.used_spaces)
+        return {network: self.network_specification(network) for network in used}
 
     @property
-    def needs_captions(self) -> bool:
-        """Whether some used network reads captions."""
-        return any(network["stimulus"] == "captions" for network in self.used_networks.values())
+    def annotations(self) -> list[str]:
+        """Which of COCO's annotation files the used networks' stimuli are made of."""
+        kinds = (network["stimulus"] for network in self.used_networks.values())
+        return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
+
+
+def _kept(key: str, taken: str, network: NetworkSettings) -> None:
+    patterns = [taken] if network.layers is None else network.layers
+    if not any(taken == pattern or fnmatchcase(taken, pattern) for pattern in patterns):
+        raise ValueError(f"{key}: lacks '{taken}', which a feature space is made of; add it")
 
 
 def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -184,7 +253,7 @@ def parse_configuration(values: Mapping[str, Any], source: str = "configuration"
         With one line for every offending key.
     """
     try:
-        return Configuration.model_validate(values)
+        return Configuration.model_validate(with_catalogue(values))
     except ValidationError as error:
         lines = [_describe(problem, values) for problem in error.errors()]
         raise InputError(f"{source}: " + "\n".join(lines)) from None

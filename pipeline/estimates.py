@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from encoding.partition import model_name, subsets
-from features.costs import FeatureCost
+from features.costs import NetworkCost
 from pipeline.configuration import Configuration
 
 # operations per second and core of networks in float32, and of himalaya's solvers
@@ -55,13 +55,15 @@ class StudySize:
     Attributes
     ----------
     images : distinct images of all subjects
-    features : {feature space: its cost}
+    networks : {network: cost of a pass of one stimulus}
+    features : {feature space: its width}
     """
 
     subjects: Mapping[str, SubjectSize]
     images: int
     captions_per_image: float
-    features: Mapping[str, FeatureCost]
+    networks: Mapping[str, NetworkCost]
+    features: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,12 @@ class StageEstimate:
 
 def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]:
     """One estimate per stage, in the order in which data flow."""
-    stages = [_features(size), _responses(size), _encoding(study, size), _partitions(study, size)]
+    stages = [
+        _features(study, size),
+        _responses(size),
+        _encoding(study, size),
+        _partitions(study, size),
+    ]
     return [*_simulation(study, size), *stages, _maps_and_report(study, size)]
 
 
@@ -95,23 +102,39 @@ def _simulation(study: Configuration, size: StudySize) -> Iterator[StageEstimate
         return
     stimuli = study.simulation.n_images * SECONDS_TO_DRAW
     # planted spaces are computed once more, by their libraries
-    planted = _features(size)
+    planted = _features(study, size)
     sessions = sum(subject.sessions * subject.grid for subject in size.subjects.values())
     disk = study.simulation.n_images * IMAGE_BYTES + sessions * 750 * 2
     memory = TORCH_BYTES + study.simulation.n_images * IMAGE_BYTES * 2
     yield StageEstimate("simulation", 1, stimuli + planted.core_seconds, None, memory, disk)
 
 
-def _features(size: StudySize) -> StageEstimate:
+def _features(study: Configuration, size: StudySize) -> StageEstimate:
     core, gpu, disk, memory = 0.0, 0.0, 0.0, 0.0
-    for cost in size.features.values():
-        stimuli = size.images * (size.captions_per_image if cost.stimulus == "captions" else 1)
-        core += SECONDS_TO_START + stimuli * cost.operations / NETWORK_RATE
-        gpu += SECONDS_TO_START + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
-        matrix = size.images * cost.n_features * FLOAT
-        disk += matrix + size.images * 8
-        memory = max(memory, TORCH_BYTES + cost.parameter_bytes + 2 * matrix)
-    return StageEstimate("features", len(size.features), core, gpu, memory, disk)
+    shards = study.extraction.shards
+    for name, cost in size.networks.items():
+        captioned = study.networks[name].stimulus == "captions"
+        stimuli = size.images * (size.captions_per_image if captioned else 1)
+        core += shards * SECONDS_TO_START + stimuli * cost.operations / NETWORK_RATE
+        gpu += shards * SECONDS_TO_START
+        gpu += stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
+        disk += size.images * (FLOAT * sum(cost.widths.values()) + 8)
+        memory = max(memory, TORCH_BYTES + 2 * cost.parameter_bytes)
+    made = list(_spaces(study, size))
+    for space, n_images in made:
+        disk += n_images * (FLOAT * size.features[space] + 8)
+    jobs = shards * len(size.networks) + len(made)
+    core += SECONDS_TO_START * len(made)
+    return StageEstimate("features", jobs, core, gpu, memory, disk)
+
+
+def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
+    """Each feature space as often as it is made, and of how many images."""
+    for space in size.features:
+        if study.feature_spaces[space].is_fitted:
+            yield from ((space, subject.images) for subject in size.subjects.values())
+        else:
+            yield space, size.images
 
 
 def _responses(size: StudySize) -> StageEstimate:
@@ -128,7 +151,7 @@ def _responses(size: StudySize) -> StageEstimate:
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
     seconds, disk, memory = 0.0, 0.0, 0.0
     for subject, spaces in itertools.product(size.subjects.values(), study.fits.values()):
-        widths = {space: size.features[space].n_features for space in spaces}
+        widths = {space: size.features[space] for space in spaces}
         operations = sum(
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
             for subset in subsets(spaces)

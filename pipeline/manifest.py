@@ -61,7 +61,7 @@ class FileEntry(Settings):
     spaces: list[Space] | None = None
     rois: list[str] | None = None
     except_rois: list[str] = Field(default=[])
-    needs: Literal["captions"] | None = None
+    needs: Literal["captions", "instances"] | None = None
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     alternative: str | None = None
@@ -91,6 +91,7 @@ class SubjectFacts(Settings):
 class Manifest(Settings):
     sources: dict[str, BucketSource | ArchiveSource]
     files: list[FileEntry]
+    weights_folder: Path
     weights: list[WeightsEntry]
     subjects: dict[Subject, SubjectFacts]
     fsaverage_vertices: tuple[int, int]
@@ -195,7 +196,7 @@ def _expand(
     space = study.responses.space
     if entry.spaces is not None and space not in entry.spaces:
         return
-    if entry.needs == "captions" and not study.needs_captions:
+    if entry.needs is not None and entry.needs not in study.annotations:
         return
     for subject in study.subjects:
         for values in _values(entry, study, subject, sessions[subject]):

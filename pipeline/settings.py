@@ -15,6 +15,29 @@ Space = Literal[Volume, Surface]
 SURFACES: tuple[str, ...] = get_args(Surface)
 # beta versions 1, 2 and 3
 Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
+# What a network is shown of each image: pixels, texts (its captions, or labels said as text), or
+# vectors (indicators of COCO's categories, its number)
+Stimulus = Literal[
+    "image",
+    "captions",
+    "all_objects",
+    "top_object",
+    "objects_in_captions",
+    "categories",
+    "supercategories",
+    "identity",
+]
+# COCO's annotation files that each kind of stimulus is made of
+ANNOTATIONS: dict[str, tuple[str, ...]] = {
+    "image": (),
+    "captions": ("captions",),
+    "all_objects": ("instances",),
+    "top_object": ("instances",),
+    "objects_in_captions": ("captions", "instances"),
+    "categories": ("instances",),
+    "supercategories": ("instances",),
+    "identity": (),
+}
 
 
 class Settings(BaseModel):

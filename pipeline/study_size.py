@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from features.costs import FeatureCost, feature_cost
+from features.costs import NetworkCost, network_cost
+from features.layers import Layer
+from features.networks.vectors import RANDOM_WIDTH
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
 from pipeline.estimates import StudySize, SubjectSize
@@ -17,8 +21,9 @@ from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
 
 CAPTIONS_PER_IMAGE = 5
-# of a caption of a dozen tokens
-BERT_BASE = FeatureCost("captions", 768, 2.1e9, 440_000_000)
+# BERT base: of a caption of a dozen tokens
+BERT_OPERATIONS, BERT_BYTES, BERT_WIDTH, BERT_LAYERS = 2.1e9, 440_000_000, 768, 13
+VECTOR_WIDTHS = {"categories": 80, "supercategories": 12, "identity": RANDOM_WIDTH}
 # shares of a simulated brain's grid
 SIMULATED_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
 
@@ -26,7 +31,7 @@ SIMULATED_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
 def measure_study(
     study: Configuration, layout: NSDLayout, manifest: Manifest
 ) -> tuple[StudySize, list[str]]:
-    """Sizes of everything, and the feature spaces whose costs are assumed.
+    """Sizes of everything, and the networks whose costs are assumed.
 
     A pretrained network of transformers tells its size only once it was downloaded.
 
@@ -49,10 +54,11 @@ def measure_study(
         shared = max(size.test_images for size in subjects.values())
         n_images = shared + sum(size.images - size.test_images for size in subjects.values())
     captions = study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
-    costs = {space: _feature_cost(study, space) for space in study.used_spaces}
-    assumed = [space for space, cost in costs.items() if cost is None]
-    features = {space: cost or BERT_BASE for space, cost in costs.items()}
-    return StudySize(subjects, n_images, captions, features), assumed
+    costs = {network: _network_cost(study, network) for network in study.used_networks}
+    assumed = [network for network, cost in costs.items() if cost is None]
+    networks = {name: cost or _bert_base(study, name) for name, cost in costs.items()}
+    widths = {space: _space_width(study, space, networks) for space in study.used_spaces}
+    return StudySize(subjects, n_images, captions, networks, widths), assumed
 
 
 def _from_files(
@@ -91,12 +97,37 @@ def _expected(study: Configuration, manifest: Manifest, subject: str) -> Subject
     )
 
 
-def _feature_cost(study: Configuration, space: str) -> FeatureCost | None:
-    specification = study.space_specification(space)
-    network = specification["network"]
+def _network_cost(study: Configuration, name: str) -> NetworkCost | None:
+    network = study.network_specification(name)
+    layers = [Layer.parse(layer) for layer in study.network_layers(name)]
+    if network["library"] == "vectors":
+        return NetworkCost(dict.fromkeys(layers, VECTOR_WIDTHS[network["stimulus"]]), 0.0, 0)
     try:
-        return feature_cost(network, specification["layer"], specification.get("pooling"))
+        return network_cost(network, layers)
     except ValueError as error:
         if (network["library"], network["weights"]) == ("transformers", "pretrained"):
             return None
-        raise InputError(f"feature_spaces.{space}: {error}") from None
+        raise InputError(f"networks.{name}: {error}") from None
+
+
+def _bert_base(study: Configuration, name: str) -> NetworkCost:
+    layers = [Layer.parse(layer) for layer in study.network_layers(name)]
+    numbered = itertools.chain.from_iterable(
+        [
+            Layer(layer.name.replace("*", str(number)), layer.pooling)
+            for number in range(BERT_LAYERS)
+        ]
+        for layer in layers
+    )
+    return NetworkCost(dict.fromkeys(numbered, BERT_WIDTH), BERT_OPERATIONS, BERT_BYTES)
+
+
+def _space_width(study: Configuration, space: str, networks: Mapping[str, NetworkCost]) -> int:
+    settings = study.feature_spaces[space]
+    widths = networks[settings.network].widths
+    width = sum(widths[layer] for layer in Layer.parse(settings.taken).matching(widths))
+    if settings.reduction is None:
+        return width
+    # a share of the variance takes as many components as there are features, at most
+    wanted = settings.reduction.components
+    return int(wanted) if wanted >= 1 else width

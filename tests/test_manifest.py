@@ -102,7 +102,7 @@ def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_p
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).hardlink_to(surface_tree / path)
     settings = study.responses
-    asked = (study.subjects, settings.space, settings.betas, study.rois, study.needs_captions)
+    asked = (study.subjects, settings.space, settings.betas, study.rois, study.annotations)
     designs, problems = find_problems(NSDLayout(tree), *asked)
     assert problems == []
     assert designs["subj01"].n_sessions == 1

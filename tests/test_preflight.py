@@ -12,7 +12,8 @@ import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, damaged_copy, rewrite
 
-from features.costs import feature_cost
+from features.costs import network_cost
+from features.layers import Layer
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.estimates import estimate_study
 from pipeline.manifest import read_manifest
@@ -82,7 +83,7 @@ def test_disk_is_estimated_within_a_few_percent_of_what_the_study_wrote(study):
     estimates = {e.stage: e for e in estimate_study(configuration, size)}
     features = study.results.parent / "features/tiny"
     for stage, folder in (("features", features), ("responses", study.results / "responses")):
-        files = list(folder.glob("*.h5"))
+        files = list(folder.rglob("*.h5"))
         # each file carries its provenance and HDF5's own tables
         overhead = 40_000 * len(files)
         written = sum(path.stat().st_size for path in files)
@@ -107,7 +108,7 @@ def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
 def test_a_network_costs_what_its_layers_compute():
     """AlexNet: 0.71 billion multiplications and as many additions an image."""
     network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
-    cost = feature_cost({**network, "weights": "pretrained"}, "fc7", None)
-    assert cost.n_features == 4096
+    cost = network_cost({**network, "weights": "pretrained"}, [Layer("fc7")])
+    assert cost.widths == {Layer("fc7"): 4096}
     assert cost.operations == pytest.approx(2 * 0.714e9, rel=0.01)
     assert cost.parameter_bytes == pytest.approx(4 * 61.1e6, rel=0.01)

@@ -82,7 +82,7 @@ def test_millimetre_voxels_and_other_beta_versions_are_written_and_read(tmp_path
     subjects = {"subj01": {"sessions": 1, "grid": [10, 12, 9], "formats": ["hdf5", "nifti"]}}
     simulate(small_settings(spaces=["func1mm"], betas=betas, subjects=subjects), tmp_path / "nsd")
     layout = NSDLayout(tmp_path / "nsd")
-    check_tree(layout, ["subj01"], "func1mm", betas, ["floc-words"], needs_captions=True)
+    check_tree(layout, ["subj01"], "func1mm", betas, ["floc-words"], annotations=["captions"])
     space = open_space(layout, "subj01", "func1mm", betas)
     assert np.array_equal(np.diag(space.geometry["affine"]), [1, 1, 1, 1])
     image = nibabel.load(layout.beta_folder("subj01", "func1mm", betas) / "betas_session01.nii.gz")

@@ -136,7 +136,7 @@ def test_native_betas_are_300ths_and_fsaverages_are_percent(layout):
 
 def test_a_surface_study_checks_its_files(layout):
     for name in SPACES:
-        summary = check_tree(layout, ["subj01"], name, BETAS, ATLASES, needs_captions=True)
+        summary = check_tree(layout, ["subj01"], name, BETAS, ATLASES, annotations=["captions"])
         assert summary["subj01"]["sessions"] == 1
 
 

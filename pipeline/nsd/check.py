@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import Design, read_design
+from pipeline.nsd.instances import read_instances
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
@@ -24,9 +25,13 @@ def check_tree(
     space: str,
     betas: str,
     atlases: list[str],
-    needs_captions: bool,
+    annotations: Sequence[str],
 ) -> dict[str, Any]:
     """Check every file that a study needs, by headers where files are large.
+
+    Parameters
+    ----------
+    annotations : COCO's files that are needed: captions, instances
 
     Returns
     -------
@@ -37,7 +42,7 @@ def check_tree(
     InputError
         Listing every problem found, not only the first.
     """
-    designs, problems = find_problems(layout, subjects, space, betas, atlases, needs_captions)
+    designs, problems = find_problems(layout, subjects, space, betas, atlases, annotations)
     if problems:
         raise InputError("\n".join(problems))
     return {
@@ -52,7 +57,7 @@ def find_problems(
     space: str,
     betas: str,
     atlases: list[str],
-    needs_captions: bool,
+    annotations: Sequence[str],
 ) -> tuple[dict[str, Design], list[str]]:
     """The designs that can be read, and every problem in words; see `check_tree`."""
     problems: list[str] = []
@@ -65,8 +70,9 @@ def find_problems(
     seen = [design.images for design in designs.values()]
     images = np.unique(np.concatenate(seen)) if seen else np.array([], dtype=np.int64)
     _attempt(problems, partial(check_stimuli, layout, images))
-    if needs_captions and len(images):
-        _attempt(problems, partial(read_captions, layout, images))
+    readers = {"captions": read_captions, "instances": read_instances}
+    for name in annotations if len(images) else ():
+        _attempt(problems, partial(readers[name], layout, images))
     return designs, list(dict.fromkeys(problems))
 
 

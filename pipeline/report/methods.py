@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.configuration import Configuration
+from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 
 
 def methods_paragraphs(study: Configuration) -> list[str]:
@@ -12,6 +12,7 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{space}: {study.networks[settings.network].library} "
         f"{study.networks[settings.network].architecture}, layer {settings.layer}"
         + (f", pooled by {settings.pooling}" if settings.pooling else "")
+        + (f", {_reduction(settings.reduction)}" if settings.reduction else "")
         + f", weights {study.networks[settings.network].weights}"
         for space, settings in study.feature_spaces.items()
         if space in study.used_spaces
@@ -37,3 +38,15 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model.",
     ]
+
+
+def _reduction(settings: PrincipalComponents | RandomProjection) -> str:
+    if isinstance(settings, RandomProjection):
+        return f"sparse random projection to {settings.components} features"
+    whitened = "whitened " if settings.whiten else ""
+    if settings.components >= 1:
+        return f"{settings.components:.0f} {whitened}principal components of the training images"
+    return (
+        f"{whitened}principal components that explain {settings.components:.0%} of the variance "
+        "of the training images"
+    )

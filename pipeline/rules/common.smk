@@ -6,6 +6,8 @@ SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # variance is planted in voxels: on surfaces, where voxels mix, there is no truth to compare with
 VALIDATED = SIMULATED and STUDY.responses.space == STUDY.simulation.volume
 MANIFEST = f"{workflow.basedir}/data_manifest.yaml"
+# where libraries keep the weights they download
+WEIGHTS = str(read_manifest(Path(MANIFEST)).weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
@@ -17,12 +19,31 @@ CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 wildcard_constraints:
     subject=r"subj0[1-8]",
     space=r"[A-Za-z][A-Za-z0-9_]*",
+    network=r"[A-Za-z][A-Za-z0-9_]*",
+    shard=r"\d+of\d+",
     fit=r"[A-Za-z][A-Za-z0-9_]*",
 
 
 def section(name):
     """One section of the configuration as text, whatever the order of its keys."""
     return canonical(STUDY.model_dump(mode="json", include={name})[name])
+
+
+def feature_file(space, subject):
+    """Where the features of a space are that a subject's models are fitted on."""
+    if STUDY.feature_spaces[space].is_fitted:
+        return f"{RESULTS}/features/{subject}/{space}.h5"
+    return f"{FEATURES}/{space}.h5"
+
+
+def shards_of(wildcards):
+    """What a network gave for a space."""
+    network = STUDY.feature_spaces[wildcards.space].network
+    n_shards = STUDY.extraction.shards
+    return expand(
+        f"{FEATURES}/layers/{network}/{{number}}of{n_shards}.h5",
+        number=range(1, n_shards + 1),
+    )
 
 
 localrules:

@@ -86,12 +86,12 @@ rule check_inputs:
         subjects=STUDY.subjects,
         rois=STUDY.rois,
         responses=section("responses"),
-        captions="--captions" if STUDY.needs_captions else "",
+        annotations=STUDY.annotations,
         code=code_version("pipeline.stages.check_inputs"),
     shell:
         "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects}"
-        " --rois {params.rois} --responses {params.responses:q} {params.captions}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        " --rois {params.rois} --responses {params.responses:q}"
+        " --annotations {params.annotations} --out {output:q} 2>&1 | tee {log:q}"
 
 
 # What is not simulated comes from NSD's bucket and from COCO. Neither rule has outputs: files that

@@ -14,9 +14,9 @@ rule encoding:
 
 rule fit_encoding_models:
     input:
-        features=lambda wildcards: expand(
-            f"{FEATURES}/{{space}}.h5", space=STUDY.fits[wildcards.fit]
-        ),
+        features=lambda wildcards: [
+            feature_file(space, wildcards.subject) for space in STUDY.fits[wildcards.fit]
+        ],
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}.tsv",
     output:

@@ -1,10 +1,12 @@
-# One file per feature space, for every image that some subject of the study saw.
+# A network runs once over all images that some subject of the study saw, shard by shard, and keeps
+# its layers; of these each feature space is made. A space that training images decide (principal
+# components) is made for each subject.
 
 
 rule features:
     input:
         CHECKED,
-        expand(f"{FEATURES}/{{space}}.h5", space=STUDY.used_spaces),
+        [feature_file(space, subject) for subject in STUDY.subjects for space in STUDY.used_spaces],
 
 
 rule list_images:
@@ -35,23 +37,72 @@ rule extract_features:
         images=f"{FEATURES}/images.tsv",
         tree=TREE,
     output:
-        f"{FEATURES}/{{space}}.h5",
+        f"{FEATURES}/layers/{{network}}/{{shard}}.h5",
     log:
-        f"{FEATURES}/logs/{{space}}.log",
+        f"{FEATURES}/logs/extract_features/{{network}}_{{shard}}.log",
     benchmark:
-        f"{FEATURES}/benchmarks/{{space}}.tsv"
+        f"{FEATURES}/benchmarks/extract_features/{{network}}_{{shard}}.tsv"
     conda:
         "../../environment.yml"
     threads: 8
     resources:
         gpu=1,
-        mem_mb=3000,
+        mem_mb=4000,
         runtime=240,
     params:
         nsd=NSD,
-        specification=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
+        weights=WEIGHTS,
+        network=lambda wildcards: canonical(STUDY.network_specification(wildcards.network)),
+        layers=lambda wildcards: canonical(STUDY.network_layers(wildcards.network)),
         code=code_version("pipeline.stages.extract_features"),
     shell:
         "python -m pipeline.stages.extract_features --nsd {params.nsd:q} --images {input.images:q}"
-        " --space {wildcards.space} --specification {params.specification:q}"
-        " --threads {threads} --out {output:q} 2>&1 | tee {log:q}"
+        " --network {params.network:q} --layers {params.layers:q} --shard {wildcards.shard}"
+        " --weights {params.weights:q} --threads {threads} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule reduce_features:
+    input:
+        shards=shards_of,
+    output:
+        f"{FEATURES}/{{space}}.h5",
+    log:
+        f"{FEATURES}/logs/reduce_features/{{space}}.log",
+    benchmark:
+        f"{FEATURES}/benchmarks/reduce_features/{{space}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
+        code=code_version("pipeline.stages.reduce_features"),
+    shell:
+        "python -m pipeline.stages.reduce_features --space {wildcards.space}"
+        " --settings {params.settings:q} --shards {input.shards:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule fit_reduction:
+    input:
+        shards=shards_of,
+        split=f"{RESULTS}/splits/{{subject}}.tsv",
+    output:
+        f"{RESULTS}/features/{{subject}}/{{space}}.h5",
+    log:
+        f"{RESULTS}/logs/fit_reduction/{{subject}}_{{space}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_reduction/{{subject}}_{{space}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
+        code=code_version("pipeline.stages.reduce_features"),
+    shell:
+        "python -m pipeline.stages.reduce_features --space {wildcards.space}"
+        " --settings {params.settings:q} --split {input.split:q} --shards {input.shards:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("--subjects", required=True, nargs="+")
     parser.add_argument("--rois", required=True, nargs="+")
     parser.add_argument("--responses", required=True, type=json.loads)
-    parser.add_argument("--captions", action="store_true")
+    parser.add_argument("--annotations", required=True, nargs="*")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     summary = check_tree(
@@ -27,7 +27,7 @@ def main() -> None:
         arguments.responses["space"],
         arguments.responses["betas"],
         arguments.rois,
-        arguments.captions,
+        arguments.annotations,
     )
     write_json(arguments.out, summary)
 

@@ -1,4 +1,4 @@
-"""Extract one feature space for the listed images."""
+"""Run one network over one shard of the images, and keep the layers that are asked for."""
 
 from __future__ import annotations
 
@@ -8,75 +8,125 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import torch
+from PIL import Image
 from tqdm import tqdm
 
-from features.extraction import caption_features, image_features
-from features.networks import choose_device, load_network, weights_label
+from features.extraction import (
+    caption_features,
+    fitting_batch_size,
+    image_features,
+    vector_features,
+)
+from features.layers import Layer
+from features.networks import Network, choose_device, load_network
+from features.networks.weights import weights_label
 from pipeline.errors import InputError, run_stage
-from pipeline.nsd.coco import read_captions
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.stimuli import read_images
+from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
+from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
 from pipeline.storage import create_result, make_provenance, read_table
 
-# on CPU small batches stay in the cache; a GPU wants large ones
-BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 128}
+# on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
+BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
+TEXTS_PER_IMAGE = 8
+CHUNK_BYTES = 1 << 20
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--images", required=True, type=Path)
-    parser.add_argument("--space", required=True)
-    parser.add_argument("--specification", required=True, type=json.loads)
+    parser.add_argument("--network", required=True, type=json.loads)
+    parser.add_argument(
+        "--layers", required=True, type=json.loads, help='["fc7", "block_*:cls", …]'
+    )
+    parser.add_argument("--shard", required=True, help="e.g. 1of4")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--weights", type=Path, help="folder of downloaded weights")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    layout, specification = NSDLayout(arguments.nsd), arguments.specification
-    network = specification["network"]
-    nsd_id = read_table(arguments.images)["nsd_id"].to_numpy()
-    batch_size = BATCH_SIZES[choose_device().type]
-    untrained = [network["name"]] if network["weights"] == "untrained" else []
-    provenance = make_provenance(
-        "extract_features",
-        {**specification, "weights_label": weights_label(network), "batch_size": batch_size},
-        {"images": arguments.images},
-        seed=network.get("seed"),
-        simulated=layout.is_simulated,
-        untrained=untrained,
-    )
+    layout, settings = NSDLayout(arguments.nsd), arguments.network
+    nsd_id = _shard(read_table(arguments.images)["nsd_id"].to_numpy(), arguments.shard)
+    device = choose_device()
     try:
+        network = load_network(settings, device.type, arguments.weights)
+        layers = network.expand(map(Layer.parse, arguments.layers))
+        batch_size = _batch_size(network, settings, layers)
+        provenance = make_provenance(
+            "extract_features",
+            {
+                "network": settings,
+                "layers": [str(layer) for layer in layers],
+                "weights_label": weights_label(settings),
+                "weights_sha256": network.weights_hash(),
+                "batch_size": batch_size,
+                "device": device.type,
+            },
+            {"images": arguments.images},
+            seed=settings.get("seed"),
+            simulated=layout.is_simulated,
+            untrained=[settings["name"]] if settings["weights"] == "untrained" else [],
+        )
         with create_result(arguments.out, provenance) as file:
             file["nsd_id"] = nsd_id
-            start = 0
-            for batch in _batches(layout, nsd_id, specification, batch_size):
-                if start == 0:
-                    shape = (len(nsd_id), batch.shape[1])
-                    file.create_dataset("features", shape, np.float32, chunks=(1, shape[1]))
-                file["features"][start : start + len(batch)] = batch
-                start += len(batch)
+            batches = _features(network, layout, nsd_id, settings["stimulus"], layers, batch_size)
+            description = f"{settings['name']} {arguments.shard}"
+            with tqdm(desc=description, total=len(nsd_id), unit="image", mininterval=1) as progress:
+                _write(file, batches, len(nsd_id), progress)
     except ValueError as error:
-        raise InputError(f"feature space {arguments.space}: {error}") from error
+        raise InputError(f"networks.{settings['name']}: {error}") from error
 
 
-def _batches(
-    layout: NSDLayout, nsd_id: np.ndarray, specification: dict[str, Any], batch_size: int
-) -> Iterator[np.ndarray]:
-    network = load_network(specification["network"])
-    layer, pooling = specification["layer"], specification.get("pooling")
-    if network.stimulus == "image":
-        images = read_images(layout, nsd_id, batch_size)
-        batches = image_features(network, images, layer, pooling)
-    else:
-        texts = read_captions(layout, nsd_id)
-        groups = (texts[i : i + batch_size] for i in range(0, len(texts), batch_size))
-        batches = caption_features(network, groups, layer, pooling)
-    with tqdm(total=len(nsd_id), desc=network.name, unit="image", mininterval=1) as progress:
-        for batch in batches:
-            progress.update(len(batch))
-            yield batch
+def _shard(nsd_id: np.ndarray, shard: str) -> np.ndarray:
+    number, n_shards = map(int, shard.split("of"))
+    return np.array_split(nsd_id, n_shards)[number - 1]
+
+
+def _batch_size(network: Network, settings: dict[str, Any], layers: list[Layer]) -> int:
+    """Images of one pass: as configured, or what the device has the memory for."""
+    wanted = settings.get("batch_size") or BATCH_SIZES[network.device.type]
+    if network.device.type == "cpu" or settings["stimulus"] != "image":
+        return wanted
+    image = Image.fromarray(np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))
+    return fitting_batch_size(network, image, layers, wanted)
+
+
+def _features(
+    network: Network,
+    layout: NSDLayout,
+    nsd_id: np.ndarray,
+    kind: str,
+    layers: list[Layer],
+    batch_size: int,
+) -> Iterator[dict[Layer, np.ndarray]]:
+    if kind in TEXTS:
+        texts = batch_size * TEXTS_PER_IMAGE
+        return caption_features(network, read_stimuli(layout, nsd_id, kind, texts), layers, texts)
+    stimuli = read_stimuli(layout, nsd_id, kind, batch_size)
+    if kind in VECTORS:
+        return vector_features(network, stimuli, layers)
+    # on CPU the network itself takes the threads
+    preparing = 1 if network.device.type == "cpu" else torch.get_num_threads()
+    return image_features(network, stimuli, layers, preparing)
+
+
+def _write(
+    file: h5py.File, batches: Iterator[dict[Layer, np.ndarray]], n_images: int, progress: tqdm
+) -> None:
+    start = 0
+    for batch in batches:
+        for layer, features in batch.items():
+            if start == 0:
+                width = features.shape[1]
+                rows = int(np.clip(CHUNK_BYTES // (4 * width), 1, n_images))
+                shape, chunks = (n_images, width), (rows, width)
+                file.create_dataset(f"features/{layer}", shape, np.float32, chunks=chunks)
+            file[f"features/{layer}"][start : start + len(features)] = features
+        start += len(features)
+        progress.update(len(features))
 
 
 if __name__ == "__main__":

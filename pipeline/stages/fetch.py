@@ -53,7 +53,7 @@ def main() -> None:
         )
         print(f"weights of {name}: {known}")
         if not arguments.plan:
-            _fetch_weights(study, name)
+            _fetch_weights(study, name, manifest.weights_folder)
 
 
 def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configuration) -> None:
@@ -111,13 +111,13 @@ def _require_terms(manifest: Manifest, files: list[ExternalFile], study: Configu
         )
 
 
-def _fetch_weights(study: Configuration, name: str) -> None:
+def _fetch_weights(study: Configuration, name: str, folder: Path) -> None:
     """The libraries keep what they download; loading a network once is all it takes."""
     # here, since it takes seconds that a study whose weights are there need not wait
     from features.networks import load_network
 
     try:
-        load_network(study.used_networks[name], device="cpu")
+        load_network(study.used_networks[name], device="cpu", cache=folder)
     except ValueError as error:
         raise InputError(f"networks.{name}: {error}") from None
 

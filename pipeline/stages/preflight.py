@@ -72,7 +72,7 @@ def _show_files(
     """Print what is there, missing and damaged by role; the problems in words."""
     settings = study.responses
     designs, found = find_problems(
-        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.needs_captions)
+        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations)
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)

@@ -1,0 +1,179 @@
+"""A network ready to be run, whatever library it is from."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from features.layers import Layer, nearest, pool
+
+logger = logging.getLogger(__name__)
+
+Inputs = dict[str, torch.Tensor]
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# says which positions of a sequence are tokens and which are padding
+MASK = "attention_mask"
+
+
+@dataclass
+class Network:
+    """A network ready to be run.
+
+    Attributes
+    ----------
+    name : for messages
+    module : in evaluation mode, float32, on `device`
+    preprocess : list of stimuli -> inputs (dict of tensors, stimuli first), the network's own
+    forward : inputs -> {output name: tensor}, e.g. {"embedding": (n, feature)}
+    outputs : the names of the outputs
+    layer_names : the field's names for module paths
+    caption_length : caption -> number of tokens, for networks that read
+    context_length : the longest caption it can read, in tokens
+    precision : "float32", or "bfloat16" or "float16" by autocast
+    """
+
+    name: str
+    module: torch.nn.Module
+    preprocess: Callable[[Sequence[Any]], Inputs]
+    forward: Callable[[Inputs], dict[str, torch.Tensor]]
+    device: torch.device
+    outputs: tuple[str, ...] = ()
+    layer_names: Mapping[str, str] = field(default_factory=dict)
+    caption_length: Callable[[str], int] | None = None
+    context_length: int | None = None
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        # the empty path is the whole module
+        paths = {path: module for path, module in self.module.named_modules() if path}
+        named = {name: paths[path] for name, path in self.layer_names.items() if path in paths}
+        self._modules = {**paths, **named}
+
+    def expand(self, layers: Iterable[Layer]) -> list[Layer]:
+        """The layers that names and patterns stand for, each once.
+
+        Raises
+        ------
+        ValueError
+            The network has no such layer; the message lists near names.
+        """
+        known = list(dict.fromkeys([*self.outputs, *self.layer_names, *self._modules]))
+        found: dict[Layer, None] = {}
+        for layer in layers:
+            matched = layer.matching(Layer(name, layer.pooling) for name in known)
+            if not matched:
+                near = nearest(layer.name, known)
+                raise ValueError(f"{self.name}: unknown layer '{layer.name}'. {near}")
+            found |= dict.fromkeys(matched)
+        return list(found)
+
+    def run(self, inputs: Inputs, layers: Sequence[Layer]) -> dict[Layer, np.ndarray]:
+        """Features (stimulus, feature) float32 of several layers in one pass.
+
+        On a GPU whose memory does not suffice, the stimuli go in halves, and halves of those.
+
+        Parameters
+        ----------
+        inputs : from `preprocess`
+        layers : outputs or modules, and how they are pooled; no patterns (see `expand`)
+
+        Raises
+        ------
+        ValueError
+            Unknown layer or pooling, or features that are not finite.
+        """
+        try:
+            found = self._pass(inputs, layers)
+        except torch.OutOfMemoryError:
+            parts = [self.run(half, layers) for half in self._halves(inputs)]
+            return {layer: np.concatenate([part[layer] for part in parts]) for layer in layers}
+        for layer, features in found.items():
+            if not np.isfinite(features).all():
+                raise ValueError(
+                    f"{self.name}, layer {layer.name}: the features hold NaN or infinite values"
+                )
+        return found
+
+    def fits(self, inputs: Inputs, layers: Sequence[Layer]) -> bool:
+        """Whether the device has the memory for these inputs in one pass."""
+        try:
+            self._pass(inputs, layers)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            return False
+        return True
+
+    def _pass(self, inputs: Inputs, layers: Sequence[Layer]) -> dict[Layer, np.ndarray]:
+        captured: dict[Layer, torch.Tensor] = {}
+        with torch.inference_mode(), self._autocast(), ExitStack() as hooks:
+            moved = {key: self._move(value) for key, value in inputs.items()}
+
+            def keep(layer: Layer, *hooked: Any) -> None:
+                # pooled at once: whole layers of a whole batch would not fit
+                captured[layer] = pool(_first_tensor(hooked[-1]), layer.pooling, moved.get(MASK))
+
+            for layer in layers:
+                if layer.name in self._modules:
+                    hook = self._modules[layer.name].register_forward_hook(partial(keep, layer))
+                    hooks.callback(hook.remove)
+            outputs = self.forward(moved)
+            for layer in layers:
+                if layer not in captured:
+                    if layer.name not in outputs:
+                        raise ValueError(
+                            f"{self.name}: layer '{layer.name}' took no part in the forward pass"
+                        )
+                    keep(layer, outputs[layer.name])
+        return {layer: captured[layer].float().cpu().numpy() for layer in layers}
+
+    def weights_hash(self) -> str:
+        """SHA-256 of all parameters and buffers, in their order."""
+        digest = hashlib.sha256()
+        for name, tensor in self.module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    @contextmanager
+    def _autocast(self) -> Iterator[None]:
+        dtype = PRECISIONS[self.precision]
+        with torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None):
+            yield
+
+    def _halves(self, inputs: Inputs) -> list[Inputs]:
+        n = len(next(iter(inputs.values())))
+        if n == 1:
+            raise ValueError(f"{self.name}: the device has not the memory for one stimulus")
+        torch.cuda.empty_cache()
+        logger.warning("%s: %d stimuli do not fit the device; going on in halves", self.name, n)
+        middle = n // 2
+        return [
+            {key: value[part] for key, value in inputs.items()}
+            for part in (slice(middle), slice(middle, None))
+        ]
+
+    def _move(self, value: torch.Tensor) -> torch.Tensor:
+        # channels last: convolutions run faster
+        layout = torch.channels_last if value.ndim == 4 else torch.preserve_format
+        return value.to(self.device, memory_format=layout, non_blocking=True)
+
+
+def _first_tensor(output: Any) -> torch.Tensor:
+    return output if isinstance(output, torch.Tensor) else _first_tensor(output[0])
+
+
+def require_images(specification: Mapping[str, Any]) -> None:
+    """Raise ValueError if a network that only sees is to read."""
+    if specification["stimulus"] != "image":
+        raise ValueError(
+            f"{specification['architecture']}: {specification['library']}'s networks see images, "
+            f"not {specification['stimulus']}"
+        )

@@ -1,0 +1,63 @@
+"""Image networks from timm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+
+from features.layers import nearest
+from features.networks.base import Inputs, Network, require_images
+from features.networks.weights import seed_untrained, weights_error
+
+
+def architectures() -> list[str]:
+    return timm.list_models()
+
+
+def check(specification: Mapping[str, Any]) -> None:
+    """Raise ValueError for an unknown tag, or another stimulus than images."""
+    require_images(specification)
+    architecture, tag = specification["architecture"], specification.get("pretrained_tag")
+    tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+    if tag is not None and tag not in tags:
+        raise ValueError(f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}")
+
+
+def load(
+    specification: Mapping[str, Any], local: Path | None, device: torch.device, cache: Path | None
+) -> Network:
+    """See `features.networks.load_network`; `embedding` is what timm's classifier would see."""
+    architecture, tag = specification["architecture"], specification.get("pretrained_tag")
+    name = f"{architecture}.{tag}" if tag else architecture
+    seed_untrained(specification)
+    try:
+        module = timm.create_model(
+            name,
+            pretrained=specification["weights"] == "pretrained",
+            checkpoint_path=str(local) if local else "",
+            cache_dir=cache,
+        )
+    except Exception as error:
+        raise weights_error(
+            architecture, local or f"huggingface.co/timm/{name}", error, cache
+        ) from error
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(module))
+
+    def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
+        activation = module.forward_features(inputs["image"])
+        embedding = module.forward_head(activation, pre_logits=True)
+        # whole pass, so that modules of the head can be taken too
+        return {"embedding": embedding, "logits": module.forward_head(activation)}
+
+    return Network(
+        name=architecture,
+        module=module,
+        device=device,
+        preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
+        forward=forward,
+        outputs=("embedding", "logits"),
+    )

@@ -1,0 +1,181 @@
+"""Make a feature space of a network's layers: joined over shards, and reduced as configured."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from features.layers import Layer
+from features.reduction import Reduction, fit_principal_components, fit_random_projection
+from pipeline.errors import InputError, run_stage
+from pipeline.storage import (
+    create_result,
+    make_provenance,
+    open_result,
+    positions,
+    read_provenance,
+    read_table,
+)
+
+ROWS_PER_BLOCK = 4096
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--space", required=True)
+    parser.add_argument("--settings", required=True, type=json.loads)
+    parser.add_argument("--split", type=Path, help="of a subject, whose training images decide")
+    parser.add_argument("--shards", required=True, nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings, reduction = arguments.settings, arguments.settings.get("reduction")
+    split = None if arguments.split is None else read_table(arguments.split)
+    with ExitStack() as files:
+        shards = [files.enter_context(open_result(path)) for path in arguments.shards]
+        rows = StackedRows.of(shards, Layer(settings["layer"], settings.get("pooling")), arguments)
+        try:
+            fitted = None if reduction is None else _fit(reduction, rows, split, arguments)
+        except ValueError as error:
+            raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
+        if split is not None:
+            rows = rows.of_images(split["nsd_id"].to_numpy(), arguments)
+        width = rows.shape[1] if fitted is None else fitted.components.shape[1]
+        with create_result(arguments.out, _provenance(arguments, rows, fitted)) as file:
+            file["nsd_id"] = rows.nsd_id
+            features = file.create_dataset("features", (len(rows), width), np.float32)
+            for start in range(0, len(rows), ROWS_PER_BLOCK):
+                block = rows[start : start + ROWS_PER_BLOCK]
+                reduced = block if fitted is None else fitted.transform(block)
+                features[start : start + len(block)] = reduced
+            if fitted is not None:
+                _store(file, fitted)
+    print(f"{arguments.space}: {len(rows)} images, {width} features of {rows.shape[1]}")
+
+
+def _fit(
+    settings: dict[str, Any],
+    rows: StackedRows,
+    split: pd.DataFrame | None,
+    arguments: argparse.Namespace,
+) -> Reduction:
+    if settings["method"] == "random_projection":
+        return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
+    training = split.loc[split["set"] == "train", "nsd_id"].to_numpy()
+    return fit_principal_components(
+        rows.of_images(training, arguments),
+        *(settings["components"], settings["whiten"], settings["seed"]),
+    )
+
+
+def _store(file: h5py.File, reduction: Reduction) -> None:
+    """Whole, so that new images can go the same way."""
+    file["reduction/mean"] = reduction.mean
+    file["reduction/explained_variance"] = reduction.explained_variance
+    components = reduction.components
+    if isinstance(components, np.ndarray):
+        file["reduction/components"] = components
+        return
+    for part in ("data", "indices", "indptr"):
+        file[f"reduction/components/{part}"] = getattr(components, part)
+    file["reduction/components/shape"] = components.shape
+
+
+def _provenance(
+    arguments: argparse.Namespace, rows: StackedRows, reduction: Reduction | None
+) -> dict[str, Any]:
+    settings = arguments.settings
+    inputs = {path.stem: path for path in arguments.shards}
+    if arguments.split is not None:
+        inputs["split"] = arguments.split
+    return make_provenance(
+        "reduce_features",
+        {
+            "space": arguments.space,
+            **settings,
+            "layers": [dataset.name.removeprefix("/features/") for dataset in rows.datasets[0]],
+            "extraction": read_provenance(arguments.shards[0])["configuration"],
+        },
+        inputs,
+        seed=(settings.get("reduction") or {}).get("seed"),
+    )
+
+
+@dataclass(frozen=True)
+class StackedRows:
+    """Layers side by side and shards one below the other, as one array that is read when asked for.
+
+    Attributes
+    ----------
+    datasets : for each shard, its layers
+    nsd_id : (row,) images
+    rows : (row,) which of the stacked rows these are
+    starts : (shard + 1,) first stacked row of each shard
+    """
+
+    datasets: tuple[tuple[h5py.Dataset, ...], ...]
+    nsd_id: np.ndarray
+    rows: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def of(
+        cls, shards: list[h5py.File], layer: Layer, arguments: argparse.Namespace
+    ) -> StackedRows:
+        """The layer, or all that its pattern stands for, of shards in their order."""
+        nsd_id = np.concatenate([file["nsd_id"][()] for file in shards])
+        datasets = []
+        for file, path in zip(shards, arguments.shards, strict=True):
+            # in the network's order, in which they were extracted
+            known = read_provenance(path)["configuration"]["layers"]
+            taken = layer.matching(map(Layer.parse, known))
+            if not taken:
+                raise InputError(
+                    f"feature_spaces.{arguments.space}.layer: {path} lacks {layer}; "
+                    f"it has {', '.join(known)}"
+                )
+            datasets.append(tuple(file[f"features/{name}"] for name in taken))
+        starts = np.cumsum([0, *(len(layers[0]) for layers in datasets)])
+        return cls(tuple(datasets), nsd_id, np.arange(len(nsd_id)), starts)
+
+    def of_images(self, nsd_id: np.ndarray, arguments: argparse.Namespace) -> StackedRows:
+        """The same with these images only."""
+        source = arguments.shards[0].parent
+        rows = positions(self.nsd_id, nsd_id, source, str(arguments.split))
+        return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), sum(dataset.shape[1] for dataset in self.datasets[0])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self[:].astype(dtype or np.float32, copy=False)
+
+    def __getitem__(self, wanted: slice) -> np.ndarray:
+        rows = self.rows[wanted]
+        result = np.empty((len(rows), self.shape[1]), np.float32)
+        for layers, start in zip(self.datasets, self.starts[:-1], strict=True):
+            (here,) = np.nonzero((rows >= start) & (rows < start + len(layers[0])))
+            if not len(here):
+                continue
+            own, left = rows[here] - start, 0
+            first, last = own.min(), own.max() + 1
+            for dataset in layers:
+                right = left + dataset.shape[1]
+                result[here, left:right] = dataset[first:last][own - first]
+                left = right
+        return result
+
+
+if __name__ == "__main__":
+    run_stage(main)
