@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.catalogue import with_catalogue
+from pipeline.catalogue import read_catalogue, with_catalogue
 from pipeline.errors import InputError
 from pipeline.settings import ANNOTATIONS, Betas, Name, Settings, Space, Stimulus, Subject
 from pipeline.simulation.settings import SimulationSettings
@@ -166,7 +166,7 @@ class Configuration(Settings):
             _declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
         for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
-            _declared(key, spaces, self.feature_spaces)
+            _declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             _unique(key, spaces)
         for key, spaces in _prefixed(self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
@@ -230,11 +230,13 @@ def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
     return {f"contrasts.{name}": spaces for name, spaces in contrasts.items()}
 
 
-def _declared(key: str, names: Iterable[str], known: Iterable[str]) -> None:
+def _declared(
+    key: str, names: Iterable[str], known: Iterable[str], elsewhere: Iterable[str] = ()
+) -> None:
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known
+            near = difflib.get_close_matches(name, [*known, *elsewhere], n=3) or known
             raise ValueError(f"{key}: unknown name '{name}'; did you mean {' or '.join(near)}?")
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+
+# the disk, the user's share of it, or the largest file allowed
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(Exception):
@@ -11,9 +16,21 @@ class InputError(Exception):
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; an InputError ends it with its message alone, without a traceback."""
+    """Run a stage's `main`; what a user can mend ends it with its message, without a traceback."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(
+            f"error: the disk is full, or a quota or file size limit is reached ({error}). Free "
+            "space (`snakemake preflight` estimates how much a study needs) and run snakemake "
+            "again: what was finished is kept.",
+            file=sys.stderr,
+            flush=True,
+        )
+        # HDF5 would try to write once more when the interpreter ends, and crash it
+        os._exit(1)

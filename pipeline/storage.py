@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import InputError
+from pipeline.errors import FULL, InputError
 
 PACKAGES = (
     "numpy",
@@ -83,10 +84,28 @@ def _umask() -> int:
 
 @contextmanager
 def create_result(path: Path | str, provenance: Mapping[str, Any]) -> Iterator[h5py.File]:
-    """An open HDF5 file to stream a result into; it appears at `path` when the block ends well."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["provenance"] = canonical(provenance)
-        yield file
+    """An open HDF5 file to stream a result into; it appears at `path` when the block ends well.
+
+    Raises
+    ------
+    OSError
+        With one of `FULL` as its `errno` if the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            with h5py.File(temporary, "w") as file:
+                file.attrs["provenance"] = canonical(provenance)
+                yield file
+        except (OSError, RuntimeError) as error:
+            if (number := _errno(error)) not in FULL:
+                raise
+            raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _errno(error: Exception) -> int | None:
+    """HDF5 tells the number in words when it cannot close a file."""
+    told = re.search(r"errno = (\d+)", str(error))
+    return int(told[1]) if told else getattr(error, "errno", None)
 
 
 def write_result(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import resource
+import subprocess
+import sys
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ENVIRON, ROOT
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 
@@ -197,3 +201,43 @@ def test_a_subject_with_an_image_that_no_shard_has_names_both(monkeypatch, shard
         reduce(monkeypatch, paths, {"layer": "block_*", "reduction": reduction}, split)
     with h5py.File(paths[0], "r") as file:
         assert "features/block_0" in file
+
+
+def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
+    monkeypatch, capsys, tmp_path
+):
+    provenance = {
+        "configuration": {"layers": ["some", "none"]},
+        "simulated": False,
+        "untrained": [],
+    }
+    some = np.column_stack([np.arange(5), np.ones((5, 3))]).astype(np.float32)
+    arrays = {"nsd_id": np.arange(5), "features/some": some, "features/none": some[:, 1:]}
+    write_result(tmp_path / "1of1.h5", arrays, provenance)
+    reduce(monkeypatch, [tmp_path / "1of1.h5"], {"layer": "some"})
+    assert "3 of them the same for every image" in capsys.readouterr().out
+    (tmp_path / "space.h5").unlink()
+    with pytest.raises(InputError, match=r"feature_spaces.mine: no feature varies"):
+        reduce(monkeypatch, [tmp_path / "1of1.h5"], {"layer": "none"})
+    assert not (tmp_path / "space.h5").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_no_file(shards, tmp_path):
+    """The system refuses to let the file grow, as a full disk would."""
+    _, paths = shards
+    limit = 20_000
+    out = tmp_path / "space.h5"
+    command = [sys.executable, "-m", "pipeline.stages.reduce_features", "--space", "mine"]
+    command += ["--settings", '{"layer": "block_*"}', "--out", str(out), "--shards"]
+    done = subprocess.run(
+        [*command, *map(str, paths)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRON,
+    )
+    assert done.returncode == 1
+    assert "error: the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("*space*")) == []

@@ -114,6 +114,33 @@ def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
     assert np.isfinite(r2[~incomplete]).all()
 
 
+def test_features_carry_the_images_weights_and_batches_they_come_from(study):
+    folder = study.results.parent / "features/tiny"
+    shards = [read_result(folder / f"layers/alexnet/{number}of2.h5") for number in (1, 2)]
+    images = read_table(folder / "images.tsv")["nsd_id"]
+    assert np.array_equal(np.concatenate([shard["nsd_id"] for shard in shards]), images)
+    told = [shard.provenance["configuration"] for shard in shards]
+    assert told[0]["weights_sha256"] == told[1]["weights_sha256"]
+    assert told[0]["batch_size"] == 8
+    assert told[0]["weights_label"] == "untrained (seed 2)"
+    assert told[0]["layers"] == [*(f"conv{number}:mean" for number in range(1, 6)), "fc7"]
+    space = read_result(folder / "alexnet.h5")
+    assert np.array_equal(space["features"], np.concatenate([s["features/fc7"] for s in shards]))
+
+
+def test_principal_components_know_a_subjects_training_images_alone(study):
+    for subject in ("subj01", "subj03"):
+        space = read_result(study.results / f"features/{subject}/alexnet_conv3.h5")
+        split = read_table(study.results / f"splits/{subject}.tsv")
+        train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
+        scores = space["features"]
+        assert scores.shape == (len(split), 20)
+        assert np.abs(scores[train].mean(0)).max() < 1e-3 * scores.std(0).max()
+        covariance = np.cov(scores[train].T)
+        assert np.allclose(covariance, np.diag(np.diag(covariance)), atol=1e-3 * covariance.max())
+        assert np.abs(scores[~train].mean(0)).max() > 1e-2 * scores.std(0).max()
+
+
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01"
     index = json.loads((folder / "index.json").read_text())
@@ -182,16 +209,16 @@ def test_the_summary_prints_headlines_and_the_reports_place(study):
 
 # ---- what reruns
 
+AFTER_FITS = {"validate_recovery": 1, "write_maps": 2, "write_tables": 1, "write_report": 1}
 CHAIN_OF_BERT = {
-    "extract_features": 1,
+    "extract_features": 2,
+    "reduce_features": 1,
     "fit_encoding_models": 4,
     "partition_variance": 2,
-    "validate_recovery": 1,
-    "write_maps": 2,
-    "write_tables": 1,
-    "write_report": 1,
+    **AFTER_FITS,
 }
-AFTER_FITS = {"validate_recovery": 1, "write_maps": 2, "write_tables": 1, "write_report": 1}
+# a space of principal components is made for each subject
+CHAIN_OF_CONV3 = {"fit_reduction": 2, "fit_encoding_models": 2, **AFTER_FITS}
 
 
 @pytest.fixture
@@ -220,6 +247,28 @@ def test_one_space_edited_reruns_its_chain_and_nothing_else(restored):
     assert restored.planned() == CHAIN_OF_BERT
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reduction": {"method": "pca", "components": 10}},
+        {"reduction": {"method": "pca", "components": 0.5, "whiten": True}},
+        {"layer": "conv5"},
+    ],
+)
+def test_another_reduction_or_layer_that_was_kept_extracts_nothing_again(restored, change):
+    restored.edit(lambda values: values["feature_spaces"]["alexnet_conv3"].update(change))
+    assert restored.planned() == CHAIN_OF_CONV3
+
+
+def test_a_space_that_training_images_do_not_decide_is_made_once_for_all(restored):
+    reduction = {"method": "random_projection", "components": 10}
+    restored.edit(
+        lambda values: values["feature_spaces"]["alexnet_conv3"].update(reduction=reduction)
+    )
+    fits = {"fit_encoding_models": 2, **AFTER_FITS}
+    assert restored.planned() == {"reduce_features": 1, **fits}
+
+
 def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restored):
     restored.edit(lambda values: values["networks"]["bert"].update(architecture="MiniLM"))
     assert restored.planned() == {"check_networks": 1, **CHAIN_OF_BERT}
@@ -227,7 +276,7 @@ def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restore
 
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
-    assert restored.planned() == {"fit_encoding_models": 6, "partition_variance": 2, **AFTER_FITS}
+    assert restored.planned() == {"fit_encoding_models": 8, "partition_variance": 2, **AFTER_FITS}
 
 
 @pytest.mark.parametrize(
@@ -285,27 +334,50 @@ def test_an_unknown_architecture_stops_before_long_work(restored):
     assert "Near names: alexnet" in said
 
 
-def test_a_killed_run_loses_nothing_finished_and_leaves_nothing_half(study):
-    wanted = sorted((study.results / "encoding").rglob("*.h5"))
-    before = {path: path.read_bytes() for path in wanted}
-    for path in wanted:
-        path.unlink()
+def kill_once(study, stage, condition):
+    """Start a stage, and kill it with all its jobs as soon as a condition holds."""
     run = subprocess.Popen(
-        study.command("encoding"),
+        study.command(stage),
         env=ENVIRON,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while run.poll() is None and not any(path.exists() for path in wanted):
+    while run.poll() is None and not condition():
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
+    study.snakemake("--unlock")
+
+
+def test_a_killed_extraction_loses_one_shard_and_ends_with_the_same_bytes(study):
+    shards = sorted((study.results.parent / "features/tiny/layers/alexnet").glob("*.h5"))
+    space = study.results.parent / "features/tiny/alexnet.h5"
+    before = {path: path.read_bytes() for path in [*shards, space]}
+    assert len(shards) == 2
+    for path in before:
+        path.unlink()
+    # one is finished and the other being written
+    folder = shards[0].parent
+    kill_once(study, "features", lambda: any(folder.glob("[12]*")) and any(folder.glob(".*.h5")))
+    finished = {path: path.stat().st_mtime_ns for path in shards if path.exists()}
+    assert finished
+    study.snakemake()
+    assert {path: path.read_bytes() for path in before} == before
+    assert all(path.stat().st_mtime_ns == time for path, time in finished.items())
+    assert study.planned() == {}
+
+
+def test_a_killed_run_loses_nothing_finished_and_leaves_nothing_half(study):
+    wanted = sorted((study.results / "encoding").rglob("*.h5"))
+    before = {path: path.read_bytes() for path in wanted}
+    for path in wanted:
+        path.unlink()
+    kill_once(study, "encoding", lambda: any(path.exists() for path in wanted))
     finished = {path: path.stat().st_mtime_ns for path in wanted if path.exists()}
     for path in finished:
         with h5py.File(path) as file:
             assert "models" in file
-    study.snakemake("--unlock")
     study.snakemake()
     assert {path: path.read_bytes() for path in wanted} == before
     assert study.planned() == {}

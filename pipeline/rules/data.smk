@@ -59,10 +59,11 @@ rule check_networks:
         runtime=15,
     params:
         networks=canonical(STUDY.used_networks),
+        layers=canonical({name: STUDY.network_layers(name) for name in STUDY.used_networks}),
         code=code_version("pipeline.stages.check_networks"),
     shell:
         "python -m pipeline.stages.check_networks --networks {params.networks:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        " --layers {params.layers:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule check_inputs:

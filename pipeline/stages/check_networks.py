@@ -1,11 +1,14 @@
-"""Check the names and local weights of a study's networks, before long work."""
+"""Check names, layers, poolings and local weights of a study's networks, before long work."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+from features.costs import network_cost
+from features.layers import Layer
 from features.networks import check_specification
 from pipeline.errors import InputError, run_stage
 from pipeline.storage import write_json
@@ -14,14 +17,28 @@ from pipeline.storage import write_json
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--networks", required=True, type=json.loads)
+    parser.add_argument("--layers", required=True, type=json.loads, help="{network: layers}")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
+    widths = {}
     for name, specification in arguments.networks.items():
         try:
             check_specification(specification)
+            widths[name] = _widths(specification, arguments.layers[name])
         except ValueError as error:
             raise InputError(f"networks.{name}: {error}") from None
-    write_json(arguments.out, arguments.networks)
+    write_json(arguments.out, {"networks": arguments.networks, "widths": widths})
+
+
+def _widths(specification: dict[str, Any], layers: list[str]) -> dict[str, int] | None:
+    """Width of each layer, by a pass of one stimulus without the weights; None if not known yet."""
+    if specification["library"] == "vectors":
+        return None
+    if (specification["library"], specification["weights"]) == ("transformers", "pretrained"):
+        # its architecture is only known once it was downloaded
+        return None
+    cost = network_cost(specification, [Layer.parse(layer) for layer in layers])
+    return {str(layer): width for layer, width in cost.widths.items()}
 
 
 if __name__ == "__main__":

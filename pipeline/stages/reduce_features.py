@@ -47,17 +47,25 @@ def main() -> None:
             raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
         if split is not None:
             rows = rows.of_images(split["nsd_id"].to_numpy(), arguments)
-        width = rows.shape[1] if fitted is None else fitted.components.shape[1]
-        with create_result(arguments.out, _provenance(arguments, rows, fitted)) as file:
-            file["nsd_id"] = rows.nsd_id
-            features = file.create_dataset("features", (len(rows), width), np.float32)
-            for start in range(0, len(rows), ROWS_PER_BLOCK):
-                block = rows[start : start + ROWS_PER_BLOCK]
-                reduced = block if fitted is None else fitted.transform(block)
-                features[start : start + len(block)] = reduced
-            if fitted is not None:
-                _store(file, fitted)
-    print(f"{arguments.space}: {len(rows)} images, {width} features of {rows.shape[1]}")
+        with create_result(arguments.out, _provenance(arguments, rows)) as file:
+            _tell(arguments.space, rows, _write(file, rows, fitted))
+
+
+def _write(file: h5py.File, rows: StackedRows, reduction: Reduction | None) -> np.ndarray:
+    """Write the features, and return which of them vary."""
+    width = rows.shape[1] if reduction is None else reduction.components.shape[1]
+    file["nsd_id"] = rows.nsd_id
+    features = file.create_dataset("features", (len(rows), width), np.float32)
+    first, varies = None, np.zeros(width, dtype=bool)
+    for start in range(0, len(rows), ROWS_PER_BLOCK):
+        block = rows[start : start + ROWS_PER_BLOCK]
+        reduced = block if reduction is None else reduction.transform(block)
+        features[start : start + len(block)] = reduced
+        first = reduced[0] if first is None else first
+        varies |= (reduced != first).any(axis=0)
+    if reduction is not None:
+        _store(file, reduction)
+    return varies
 
 
 def _fit(
@@ -75,6 +83,19 @@ def _fit(
     )
 
 
+def _tell(space: str, rows: StackedRows, varies: np.ndarray) -> None:
+    if not varies.any():
+        raise InputError(
+            f"feature_spaces.{space}: no feature varies over the images. Choose another layer or "
+            "network."
+        )
+    constant = np.count_nonzero(~varies)
+    print(
+        f"{space}: {len(rows)} images, {len(varies)} features of {rows.shape[1]}"
+        + (f", {constant} of them the same for every image" if constant else "")
+    )
+
+
 def _store(file: h5py.File, reduction: Reduction) -> None:
     """Whole, so that new images can go the same way."""
     file["reduction/mean"] = reduction.mean
@@ -88,9 +109,7 @@ def _store(file: h5py.File, reduction: Reduction) -> None:
     file["reduction/components/shape"] = components.shape
 
 
-def _provenance(
-    arguments: argparse.Namespace, rows: StackedRows, reduction: Reduction | None
-) -> dict[str, Any]:
+def _provenance(arguments: argparse.Namespace, rows: StackedRows) -> dict[str, Any]:
     settings = arguments.settings
     inputs = {path.stem: path for path in arguments.shards}
     if arguments.split is not None:
