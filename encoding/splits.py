@@ -1,11 +1,14 @@
-"""Which images test and which validate: folds inside the training images."""
+"""Which images test and which validate: never anything finer than an image."""
 
 from __future__ import annotations
 
 import numpy as np
+from sklearn.cluster import KMeans
 
 
-def inner_folds(n_images: int, n_folds: int, seed: int) -> np.ndarray:
+def inner_folds(
+    n_images: int, n_folds: int, seed: int, groups: np.ndarray | None = None
+) -> np.ndarray:
     """Assign training images to cross-validation folds at random, as evenly as can be.
 
     Parameters
@@ -13,6 +16,7 @@ def inner_folds(n_images: int, n_folds: int, seed: int) -> np.ndarray:
     n_images : number of training images
     n_folds : number of folds, at least 2
     seed : of the shuffle
+    groups : (image,) labels; images of one group validate together
 
     Returns
     -------
@@ -21,11 +25,91 @@ def inner_folds(n_images: int, n_folds: int, seed: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        Fewer images than folds, or fewer than two folds.
+        Fewer images, or groups of them, than folds, or fewer than two folds.
     """
-    if not 2 <= n_folds <= n_images:
-        raise ValueError(f"{n_folds} folds cannot be made of {n_images} training images")
-    order = np.random.default_rng(seed).permutation(n_images)
-    folds = np.empty(n_images, dtype=np.int64)
-    folds[order] = np.arange(n_images) % n_folds
-    return folds
+    if groups is None:
+        groups = np.arange(n_images)
+    _, group, size = np.unique(groups, return_inverse=True, return_counts=True)
+    if not 2 <= n_folds <= len(size):
+        what = "training images" if len(size) == n_images else "groups of training images"
+        raise ValueError(f"{n_folds} folds cannot be made of {len(size)} {what}")
+    order = np.random.default_rng(seed).permutation(len(size))
+    fold_of_group, filled = np.empty(len(size), dtype=np.int64), np.zeros(n_folds, dtype=np.int64)
+    # large groups first, each into the fold that has least
+    for place in order[np.argsort(-size[order], kind="stable")]:
+        fold = filled.argmin()
+        fold_of_group[place], filled[fold] = fold, filled[fold] + size[place]
+    return fold_of_group[group]
+
+
+def random_test(n_images: int, share: float, seed: int) -> np.ndarray:
+    """Hold out a share of the images at random.
+
+    Returns
+    -------
+    (image,) bool, True for images that test
+
+    Raises
+    ------
+    ValueError
+        The share leaves no image to test or to train on.
+    """
+    n_test = round(share * n_images)
+    if not 0 < n_test < n_images:
+        raise ValueError(f"a share of {share} of {n_images} images leaves nothing on one side")
+    test = np.zeros(n_images, dtype=bool)
+    test[np.random.default_rng(seed).permutation(n_images)[:n_test]] = True
+    return test
+
+
+def cluster_images(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    """Group images that are alike in a feature space, by k-means on z-scored features.
+
+    Parameters
+    ----------
+    features : (image, feature)
+
+    Returns
+    -------
+    (image,) int64 cluster of each image
+
+    Raises
+    ------
+    ValueError
+        More clusters than images.
+    """
+    if n_clusters > len(features):
+        raise ValueError(f"{n_clusters} clusters cannot be made of {len(features)} images")
+    features = np.asarray(features, dtype=np.float32)
+    deviation = features.std(axis=0)
+    varies = deviation > 0
+    scaled = (features[:, varies] - features[:, varies].mean(axis=0)) / deviation[varies]
+    return KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(scaled).astype(np.int64)
+
+
+def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Hold out whole clusters, drawn at random until a share of the images is reached.
+
+    What a model has learnt of images that resemble the test images does not help it then
+    (Shirakawa et al. 2025, Neural Networks).
+
+    Parameters
+    ----------
+    clusters : (image,) labels
+
+    Returns
+    -------
+    (image,) bool, True for images that test
+
+    Raises
+    ------
+    ValueError
+        No cluster would be left to train on.
+    """
+    labels, sizes = np.unique(clusters, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(labels))
+    reached = np.cumsum(sizes[order])
+    n_held_out = int(np.searchsorted(reached, share * len(clusters))) + 1
+    if n_held_out >= len(labels):
+        raise ValueError(f"a share of {share} of {len(labels)} clusters leaves none to train on")
+    return np.isin(clusters, labels[order[:n_held_out]])
