@@ -44,7 +44,9 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
     declared = {key: dict(section) for key, section in sections.items()}
     contrasts = values.get("contrasts")
     listed = contrasts.values() if isinstance(contrasts, Mapping) else []
-    used = itertools.chain(values.get("models") or [], *(names or [] for names in listed))
+    splits = values.get("splits")
+    grouped = [splits.get("space")] if isinstance(splits, Mapping) else []
+    used = itertools.chain(values.get("models") or [], grouped, *(names or [] for names in listed))
     for name in used:
         if name not in declared["feature_spaces"] and name in catalogue["feature_spaces"]:
             declared["feature_spaces"][name] = catalogue["feature_spaces"][name]

@@ -113,8 +113,22 @@ class ResponseSettings(Settings):
 
 
 class SplitSettings(Settings):
+    """Which images test: those that all subjects were to see (shared1000), those that all saw three
+    times (shared515), a random `share` of each subject's, or whole `clusters` of images that are
+    alike in a feature `space`, which then validate together too."""
+
+    test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
+    share: float = Field(default=0.15, gt=0, lt=1)
+    space: str | None = None
+    clusters: int = Field(default=100, ge=3)
     folds: int = Field(ge=2)
     seed: int
+
+    @model_validator(mode="after")
+    def _space_belongs_to_clusters(self) -> SplitSettings:
+        if (self.test == "clusters") != (self.space is not None):
+            raise ValueError("`space` is needed with `test: clusters`, and only there")
+        return self
 
 
 class AlphaGrid(Settings):
@@ -168,6 +182,7 @@ class Configuration(Settings):
         for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
             _declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             _unique(key, spaces)
+        self._split_can_be_made()
         for key, spaces in _prefixed(self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
@@ -179,10 +194,26 @@ class Configuration(Settings):
             _declared("responses.betas", [self.responses.betas], [self.simulation.betas])
         return self
 
+    def _split_can_be_made(self) -> None:
+        test, space = self.splits.test, self.splits.space
+        if space is not None:
+            _declared("splits.space", [space], self.feature_spaces)
+            if self.feature_spaces[space].is_fitted:
+                raise ValueError(
+                    "splits.space: principal components are fitted on training images, which this "
+                    "space is to choose; take it without `reduction`"
+                )
+        if self.responses.zscore_trials == "training" and not test.startswith("shared"):
+            raise ValueError(
+                f"responses.zscore_trials: `training` is known for shared test images only, not "
+                f"with `splits.test: {test}`; choose `all`"
+            )
+
     @property
     def used_spaces(self) -> list[str]:
-        """Feature spaces that some model or contrast uses, in order of declaration."""
+        """Feature spaces that a model, a contrast or the split uses, in order of declaration."""
         used = {*self.models, *itertools.chain.from_iterable(self.contrasts.values())}
+        used |= {self.splits.space}
         return [name for name in self.feature_spaces if name in used]
 
     @property

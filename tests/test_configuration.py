@@ -56,6 +56,22 @@ BAD = {
     "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
+    "clusters of no space": (put("splits.test", "clusters"), "`space` is needed"),
+    "clusters of an unknown space": (
+        put("splits", {"test": "clusters", "space": "brt", "folds": 4, "seed": 0}),
+        "splits.space: unknown name 'brt'; did you mean bert",
+    ),
+    "clusters of a space that the split decides": (
+        put("splits", {"test": "clusters", "space": "alexnet_conv3", "folds": 4, "seed": 0}),
+        "splits.space: principal components are fitted on training images",
+    ),
+    "scaling by training trials of a split that is not known yet": (
+        lambda values: (
+            values["splits"].update(test="random"),
+            values["responses"].update(zscore_trials="training"),
+        ),
+        "responses.zscore_trials: `training` is known for shared test images only",
+    ),
     "space that the simulator does not write": (
         put("responses.space", "func1mm"),
         "responses.space: unknown name 'func1mm'; did you mean func1pt8mm",

@@ -82,6 +82,46 @@ def test_the_split_is_by_image_and_shared_images_test(study):
         assert set(split.loc[split["set"] == "test", "fold"]) == {-1}
 
 
+def split_of(study, tmp_path, subject, **settings):
+    """The split that other settings make of a subject's images."""
+    out = tmp_path / f"{subject}.tsv"
+    command = ["python", "-m", "pipeline.stages.split_images", "--nsd", str(study.nsd)]
+    command += ["--subject", subject, "--subjects", "subj01", "subj03"]
+    command += ["--responses", str(study.results / f"responses/{subject}.h5")]
+    command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
+    defaults = {"folds": 3, "seed": 1, "share": 0.2, "clusters": 12, "space": "bert"}
+    command += ["--configuration", json.dumps({**defaults, **settings}), "--out", str(out)]
+    subprocess.run(command, check=True, env=ENVIRON, cwd=ROOT)
+    return read_table(out)
+
+
+def test_images_that_all_saw_three_times_test_everyone(study, tmp_path):
+    both = [split_of(study, tmp_path, s, test="shared515") for s in ("subj01", "subj03")]
+    tested = [set(split.loc[split["set"] == "test", "nsd_id"]) for split in both]
+    assert tested[0] == tested[1]
+    responses = read_result(study.results / "responses/subj03.h5")
+    thrice = responses["nsd_id"][responses["n_repeats"] == 3]
+    assert tested[0] <= set(thrice)
+    assert len(tested[0]) > 3
+
+
+def test_a_random_share_tests(study, tmp_path):
+    split = split_of(study, tmp_path, "subj01", test="random")
+    assert (split["set"] == "test").mean() == pytest.approx(0.2, abs=0.01)
+    other = split_of(study, tmp_path, "subj01", test="random", seed=2)
+    assert not split["set"].equals(other["set"])
+
+
+def test_whole_clusters_test_and_validate_the_same_for_everyone(study, tmp_path):
+    both = [split_of(study, tmp_path, s, test="clusters") for s in ("subj01", "subj03")]
+    for split in both:
+        assert split.groupby("cluster")["set"].nunique().max() == 1
+        assert split.groupby("cluster")["fold"].nunique().max() == 1
+    sides = [split.set_index("nsd_id")["set"] for split in both]
+    common = sides[0].index.intersection(sides[1].index)
+    assert sides[0][common].equals(sides[1][common])
+
+
 def test_partitions_are_those_of_the_fits(study):
     encoding = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
     partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
@@ -209,7 +249,13 @@ def test_the_summary_prints_headlines_and_the_reports_place(study):
 
 # ---- what reruns
 
-AFTER_FITS = {"validate_recovery": 1, "write_maps": 2, "write_tables": 1, "write_report": 1}
+AFTER_FITS = {
+    "audit_study": 1,
+    "validate_recovery": 1,
+    "write_maps": 2,
+    "write_tables": 1,
+    "write_report": 1,
+}
 CHAIN_OF_BERT = {
     "extract_features": 2,
     "reduce_features": 1,
@@ -284,6 +330,7 @@ def test_ridge_settings_rerun_fits_and_what_follows(restored):
     [
         "simulation",
         "check",
+        "audit",
         "features",
         "responses",
         "encoding",

@@ -15,6 +15,7 @@ from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
 
 RUNS_PER_SESSION = 12
 TRIALS_OF_RUNS = (63, 62)
+REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ def read_design(layout: NSDLayout, subject: str) -> Design:
         run=run,
         shared=np.sort(shared - 1),
     )
+
+
+def seen_by_all(design: Design, n_sessions: int) -> np.ndarray:
+    """Shared images with all repeats within the first sessions, (image,) sorted.
+
+    Shared images have the same trials for every subject: if `n_sessions` is the number that every
+    subject completed, these are the images that all saw as often as planned (515 in NSD).
+    """
+    trials = design.nsd_id[: n_sessions * TRIALS_PER_SESSION]
+    images, repeats = np.unique(trials, return_counts=True)
+    return np.intersect1d(images[repeats == REPEATS], design.shared)
 
 
 def read_image_table(layout: NSDLayout) -> pd.DataFrame:

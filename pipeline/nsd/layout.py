@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRIALS_PER_SESSION = 750
+# of the eight subjects, those of subj04 and subj08
+FEWEST_SESSIONS = 30
 IMAGE_SIZE = 425
 HEMISPHERES = ("lh", "rh")
 FSAVERAGE = "fsaverage"

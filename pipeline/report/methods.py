@@ -25,7 +25,7 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         "left out. Noise ceilings follow the NSD Data Manual, "
         "for the repeats of the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
-        f"Encoding models. Images shared by all subjects test, all others train. Features were "
+        f"Encoding models. {_split(study)} Features were "
         f"z-scored on training images (units quieter than a tenth of their space's root mean "
         f"square deviation are not amplified further) and every feature space scaled to the same "
         f"total variance. "
@@ -38,6 +38,18 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model.",
     ]
+
+
+def _split(study: Configuration) -> str:
+    splits = study.splits
+    return {
+        "shared1000": "Images shared by all subjects test, all others train.",
+        "shared515": "Images that all subjects saw three times test, all others train.",
+        "random": f"A random {splits.share:.0%} of each subject's images test, all others train.",
+        "clusters": f"Whole clusters of images that are alike in {splits.space} (k-means, "
+        f"{splits.clusters} clusters) test, about {splits.share:.0%} of the images; all others "
+        "train.",
+    }[splits.test]
 
 
 def _reduction(settings: PrincipalComponents | RandomProjection) -> str:

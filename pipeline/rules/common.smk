@@ -4,7 +4,12 @@ NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # variance is planted in voxels: on surfaces, where voxels mix, there is no truth to compare with
-VALIDATED = SIMULATED and STUDY.responses.space == STUDY.simulation.volume
+# or with other test images than the oracle's
+VALIDATED = (
+    SIMULATED
+    and STUDY.responses.space == STUDY.simulation.volume
+    and STUDY.splits.test == "shared1000"
+)
 MANIFEST = f"{workflow.basedir}/data_manifest.yaml"
 # where libraries keep the weights they download
 WEIGHTS = str(read_manifest(Path(MANIFEST)).weights_folder)
@@ -46,8 +51,23 @@ def shards_of(wildcards):
     )
 
 
+def audited_files(subject):
+    """A subject's split, responses, reduced spaces, and fits with the features they are made of."""
+    files = {space: feature_file(space, subject) for space in STUDY.used_spaces}
+    return {
+        "split": f"{RESULTS}/splits/{subject}.tsv",
+        "responses": f"{RESULTS}/responses/{subject}.h5",
+        "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],
+        "fits": {
+            f"{RESULTS}/encoding/{subject}/{fit}.h5": {space: files[space] for space in spaces}
+            for fit, spaces in STUDY.fits.items()
+        },
+    }
+
+
 localrules:
     all,
+    audit,
     simulation,
     check,
     fetch_plan,

@@ -1,6 +1,7 @@
 rule report:
     input:
         CHECKED,
+        AUDIT,
         f"{RESULTS}/report",
         rules.features.input,
         rules.maps.input,
@@ -10,6 +11,8 @@ rule report:
 
 rule write_report:
     input:
+        # nothing is reported that did not pass
+        audit=AUDIT,
         maps=rules.maps.input,
         tables=TABLES,
         validation=rules.validation.input,

@@ -60,6 +60,7 @@ rule label_rois:
 rule split_images:
     input:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
+        features=f"{FEATURES}/{STUDY.splits.space}.h5" if STUDY.splits.space else [],
     output:
         f"{RESULTS}/splits/{{subject}}.tsv",
     log:
@@ -73,12 +74,14 @@ rule split_images:
         runtime=15,
     params:
         nsd=NSD,
+        # whose common images test: no other split depends on who is in the study
+        subjects=STUDY.subjects if STUDY.splits.test == "shared515" else [],
         splits=section("splits"),
         code=code_version("pipeline.stages.split_images"),
     shell:
         "python -m pipeline.stages.split_images --nsd {params.nsd:q} --subject {wildcards.subject}"
-        " --responses {input.responses:q} --configuration {params.splits:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        " --subjects {params.subjects} --responses {input.responses:q} --features {input.features}"
+        " --configuration {params.splits:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 # The end-to-end check that a user runs once on real data; no other stage needs it.

@@ -1,54 +1,93 @@
-"""Split a subject's images: the shared images test, the rest trains, in seeded inner folds."""
+"""Split a subject's images: which test, and in which inner fold each of the others validates."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from encoding.splits import inner_folds
+from encoding.splits import cluster_images, held_out_clusters, inner_folds, random_test
 from pipeline.errors import InputError, run_stage
-from pipeline.nsd.design import read_design
-from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import make_provenance, read_result, write_table
+from pipeline.nsd.design import read_design, seen_by_all
+from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
+from pipeline.storage import make_provenance, positions, read_result, write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of the image",
-    "set": "train, or test (the images shared by all subjects)",
+    "set": "train, or test",
     "fold": "inner fold in which a training image validates; -1 for test images",
+    "cluster": "cluster of images that are alike in a feature space; -1 if none were made",
 }
+FEWEST_TEST_IMAGES = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
+    parser.add_argument("--subjects", nargs="*", help="all whose images shared515 takes")
     parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--features", nargs="*", type=Path, help="to cluster images by")
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration
-    design = read_design(NSDLayout(arguments.nsd), arguments.subject)
     nsd_id = read_result(arguments.responses, ["nsd_id"])["nsd_id"]
-    test = np.isin(nsd_id, design.shared)
-    fold = np.full(len(nsd_id), -1)
+    inputs = {"responses": arguments.responses}
+    cluster = np.full(len(nsd_id), -1)
     try:
-        fold[~test] = inner_folds(np.count_nonzero(~test), settings["folds"], settings["seed"])
+        if settings["test"] == "clusters":
+            (features,) = arguments.features
+            inputs["features"] = features
+            cluster, test = _clusters(features, nsd_id, settings, arguments)
+        elif settings["test"] == "random":
+            test = random_test(len(nsd_id), settings["share"], settings["seed"])
+        else:
+            test = np.isin(nsd_id, _shared(arguments))
+        fold = np.full(len(nsd_id), -1)
+        groups = cluster[~test] if settings["test"] == "clusters" else None
+        n_train = np.count_nonzero(~test)
+        fold[~test] = inner_folds(n_train, settings["folds"], settings["seed"], groups)
     except ValueError as error:
-        raise InputError(f"splits.folds: {error}; {arguments.subject} saw too few") from None
-    if np.count_nonzero(test) < 3:
-        raise InputError(f"{arguments.subject} saw fewer than 3 shared images: nothing to test on")
-    split = pd.DataFrame({"nsd_id": nsd_id, "set": np.where(test, "test", "train"), "fold": fold})
+        raise InputError(f"splits: {error}; {arguments.subject} saw too few") from None
+    if np.count_nonzero(test) < FEWEST_TEST_IMAGES:
+        raise InputError(
+            f"splits.test: {arguments.subject} saw fewer than {FEWEST_TEST_IMAGES} images of "
+            f"{settings['test']}: nothing to test on"
+        )
+    columns = {"set": np.where(test, "test", "train"), "fold": fold, "cluster": cluster}
     provenance = make_provenance(
         "split_images",
         {"subject": arguments.subject, **settings},
-        {"responses": arguments.responses},
+        inputs,
         seed=settings["seed"],
     )
+    split = pd.DataFrame({"nsd_id": nsd_id, **columns})
     write_table(arguments.out, split, COLUMNS, provenance)
+
+
+def _shared(arguments: argparse.Namespace) -> np.ndarray:
+    """Shared images: all, or those that every subject saw as often as planned."""
+    layout = NSDLayout(arguments.nsd)
+    design = read_design(layout, arguments.subject)
+    if arguments.configuration["test"] == "shared1000":
+        return design.shared
+    sessions = (read_design(layout, subject).n_sessions for subject in arguments.subjects)
+    return seen_by_all(design, min(FEWEST_SESSIONS, *sessions))
+
+
+def _clusters(
+    path: Path, nsd_id: np.ndarray, settings: dict[str, Any], arguments: argparse.Namespace
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clusters of the subject's images and which of them test: the same for every subject."""
+    space = read_result(path, ["features", "nsd_id"])
+    rows = positions(space["nsd_id"], nsd_id, path, str(arguments.responses))
+    clusters = cluster_images(space["features"], settings["clusters"], settings["seed"])
+    return clusters[rows], held_out_clusters(clusters, settings["share"], settings["seed"])[rows]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""What a finished study must be able to show: no test image reached training, nothing was mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.storage import file_hash, open_result, read_provenance, read_table
+
+CONVENTIONS = (
+    "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
+    "ncsnr is estimated from all trials, those of test images included",
+)
+
+
+def audit_split(path: Path) -> Iterator[str]:
+    """Problems of a split: every image on one side, folds of training images only."""
+    split = read_table(path)
+    twice = split.loc[split["nsd_id"].duplicated(), "nsd_id"]
+    if len(twice):
+        yield f"{path}: image {twice.iloc[0]} is listed twice, {len(twice)} images in all"
+    if strange := sorted(set(split["set"]) - {"train", "test"}):
+        yield f"{path}: unknown set '{strange[0]}'; images train or test"
+    test = split["set"] == "test"
+    if not (split.loc[test, "fold"] == -1).all() or not (split.loc[~test, "fold"] >= 0).all():
+        yield f"{path}: folds do not go with sets; training images alone have one"
+    clusters = split.loc[split["cluster"] >= 0]
+    if shared := sorted(set(clusters.loc[test, "cluster"]) & set(clusters.loc[~test, "cluster"])):
+        yield f"{path}: cluster {shared[0]} is on both sides, {len(shared)} clusters in all"
+
+
+def audit_inputs(path: Path, inputs: Mapping[str, Path], hashes: HashOf) -> Iterator[str]:
+    """Problems of a result whose recorded inputs are not those that are there now."""
+    recorded = read_provenance(path)["inputs"]
+    for name, source in inputs.items():
+        if name not in recorded:
+            yield f"{path}: was made without {source}"
+        elif recorded[name]["sha256"] != hashes(source):
+            yield (
+                f"{path}: was made from another {source} than the one that is there. One of them "
+                "was altered or is of another run; delete the older one and run snakemake again"
+            )
+
+
+def audit_fit(path: Path, split: pd.DataFrame) -> Iterator[str]:
+    """Problems of a fit whose test images are not exactly those of the split."""
+    with open_result(path) as file:
+        scored = file["test_nsd_id"][()]
+    test = split.loc[split["set"] == "test", "nsd_id"].to_numpy()
+    if not np.array_equal(scored, test):
+        train = set(split.loc[split["set"] == "train", "nsd_id"])
+        leaked = [int(image) for image in scored if image in train]
+        detail = f"{len(leaked)} of them train" if leaked else "others, or in another order"
+        yield f"{path}: was scored on images that are not the split's test images ({detail})"
+
+
+def audit_same_voxels(paths: list[Path]) -> Iterator[str]:
+    """Problems of fits that are to be compared and have other voxels than the first."""
+    voxels = {}
+    for path in paths:
+        with open_result(path) as file:
+            voxels[path] = file["voxel"][()]
+    for path in paths[1:]:
+        if not np.array_equal(voxels[path], voxels[paths[0]]):
+            yield f"{path}: has other voxels than {paths[0]}"
+
+
+class HashOf:
+    """SHA-256 of files, each computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def __call__(self, path: Path) -> str:
+        if path not in self._known:
+            self._known[path] = file_hash(path)
+        return self._known[path]

@@ -1,0 +1,33 @@
+# Before anything is reported: no test image reached training, and all results belong together.
+
+
+AUDIT = f"{RESULTS}/checked/audit.json"
+
+
+rule audit:
+    input:
+        AUDIT,
+
+
+rule audit_study:
+    input:
+        ENCODING,
+        rules.features.input,
+        rules.responses.input,
+    output:
+        AUDIT,
+    log:
+        f"{RESULTS}/logs/audit_study.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_study.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        files=canonical({subject: audited_files(subject) for subject in STUDY.subjects}),
+        code=code_version("pipeline.stages.audit"),
+    shell:
+        "python -m pipeline.stages.audit --files {params.files:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,0 +1,61 @@
+"""Audit a finished study for leakage and mixed results; it fails if there is any."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.audit import (
+    CONVENTIONS,
+    HashOf,
+    audit_fit,
+    audit_inputs,
+    audit_same_voxels,
+    audit_split,
+)
+from pipeline.errors import InputError, run_stage
+from pipeline.storage import read_table, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--files",
+        required=True,
+        type=json.loads,
+        help="{subject: {split, responses, fits: {path: {space: path}}, reduced: [paths]}}",
+    )
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    hashes = HashOf()
+    problems = [
+        problem for files in arguments.files.values() for problem in _audit_subject(files, hashes)
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+    fits = {subject: len(files["fits"]) for subject, files in arguments.files.items()}
+    write_json(arguments.out, {"audited_fits": fits, "by_convention": CONVENTIONS})
+    print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
+    for convention in CONVENTIONS:
+        print(f"by convention: {convention}")
+
+
+def _audit_subject(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
+    split_path, responses = Path(files["split"]), Path(files["responses"])
+    yield from audit_split(split_path)
+    split = read_table(split_path)
+    for path in map(Path, files["reduced"]):
+        yield from audit_inputs(path, {"split": split_path}, hashes)
+    for name, spaces in files["fits"].items():
+        inputs = {space: Path(path) for space, path in spaces.items()}
+        inputs |= {"split": split_path, "responses": responses}
+        yield from audit_inputs(Path(name), inputs, hashes)
+        yield from audit_fit(Path(name), split)
+    yield from audit_same_voxels([Path(name) for name in files["fits"]])
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,130 @@
+"""A test image that reached training, or results that do not belong together, fail the run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.stages import audit
+from pipeline.storage import read_table
+
+
+@pytest.fixture
+def finished(study, tmp_path):
+    """A subject's results, copied so that they can be damaged."""
+    for part in ("splits", "responses", "encoding/subj01", "features/subj01"):
+        shutil.copytree(study.results / part, tmp_path / part)
+    shared = study.results.parent / "features/tiny"
+    for space in ("alexnet", "bert"):
+        shutil.copy(shared / f"{space}.h5", tmp_path / f"{space}.h5")
+    conv3 = str(tmp_path / "features/subj01/alexnet_conv3.h5")
+    spaces = {name: str(tmp_path / f"{name}.h5") for name in ("alexnet", "bert")}
+    made_of = {"alexnet_vs_bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
+    fits = {str(tmp_path / f"encoding/subj01/{fit}.h5"): used for fit, used in made_of.items()}
+    return {
+        "split": str(tmp_path / "splits/subj01.tsv"),
+        "responses": str(tmp_path / "responses/subj01.h5"),
+        "reduced": [conv3],
+        "fits": fits,
+    }
+
+
+def run(monkeypatch, files):
+    out = Path(files["split"]).parent / "audit.json"
+    arguments = ["audit", "--files", json.dumps({"subj01": files}), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", arguments)
+    audit.main()
+    return json.loads(out.read_text())
+
+
+def edit_split(files, change):
+    path = Path(files["split"])
+    split = read_table(path)
+    change(split)
+    split.to_csv(path, sep="\t", index=False)
+
+
+def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeypatch, finished):
+    told = run(monkeypatch, finished)
+    assert told["audited_fits"] == {"subj01": 2}
+    assert any("ncsnr" in convention for convention in told["by_convention"])
+
+
+def move_a_test_image_to_training(split):
+    split.loc[split.index[split["set"] == "test"][0], ["set", "fold"]] = ["train", 0]
+
+
+def list_an_image_twice(split):
+    split.loc[0, "nsd_id"] = split.loc[1, "nsd_id"]
+
+
+def give_a_test_image_a_fold(split):
+    split.loc[split.index[split["set"] == "test"][0], "fold"] = 2
+
+
+def put_a_cluster_on_both_sides(split):
+    split["cluster"] = 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (move_a_test_image_to_training, r"scored on images .*\(1 of them train\)"),
+        (move_a_test_image_to_training, r"alexnet_conv3.h5: was made from another .*subj01.tsv"),
+        (list_an_image_twice, "is listed twice"),
+        (give_a_test_image_a_fold, "folds do not go with sets"),
+        (put_a_cluster_on_both_sides, "cluster 7 is on both sides"),
+    ],
+)
+def test_an_edited_split_is_found_out(monkeypatch, finished, change, message):
+    edit_split(finished, change)
+    with pytest.raises(InputError, match=message):
+        run(monkeypatch, finished)
+
+
+def test_components_fitted_on_another_split_are_found_out(monkeypatch, finished, study):
+    shutil.copy(study.results / "features/subj03/alexnet_conv3.h5", finished["reduced"][0])
+    with pytest.raises(InputError, match="alexnet_conv3.h5: was made from another"):
+        run(monkeypatch, finished)
+
+
+@pytest.mark.parametrize("what", ["responses", "bert"])
+def test_an_altered_value_is_found_out(monkeypatch, finished, what):
+    path = finished["responses"]
+    if what == "bert":
+        path = next(f["bert"] for f in finished["fits"].values() if "bert" in f)
+    with h5py.File(path, "r+") as file:
+        values = file["responses" if what == "responses" else "features"]
+        values[5, 3] = values[5, 3] + np.float32(0.01)
+    with pytest.raises(InputError, match=rf"was made from another .*{Path(path).name}"):
+        run(monkeypatch, finished)
+
+
+def test_fits_of_other_voxels_are_found_out(monkeypatch, finished):
+    with h5py.File(list(finished["fits"])[1], "r+") as file:
+        file["voxel"][0] = file["voxel"][0] + 1
+    with pytest.raises(InputError, match="has other voxels than"):
+        run(monkeypatch, finished)
+
+
+def test_a_fit_made_without_a_space_is_found_out(monkeypatch, finished):
+    fit, used = next(iter(finished["fits"].items()))
+    finished["fits"][fit] = {**used, "resnet50": used["bert"]}
+    with pytest.raises(InputError, match="was made without"):
+        run(monkeypatch, finished)
+
+
+def test_all_problems_are_told_at_once(monkeypatch, finished):
+    edit_split(
+        finished, lambda split: (list_an_image_twice(split), give_a_test_image_a_fold(split))
+    )
+    with pytest.raises(InputError) as raised:
+        run(monkeypatch, finished)
+    assert "listed twice" in str(raised.value)
+    assert "folds do not go" in str(raised.value)
