@@ -1,0 +1,122 @@
+"""A block of voxels, and the products of their responses with the features that all candidates use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from encoding.arrays import tiled_matmul
+from encoding.factors import Factor
+from encoding.gram import Design, Fold
+
+# voxels in a matrix product: its last bits depend on its shape, so the shape is always the same
+TILE = 512
+
+
+@dataclass(frozen=True)
+class Target:
+    """Validation responses of a fold, compressed as its features are.
+
+    Attributes
+    ----------
+    rows : (voxel, row)
+    energy : (voxel,) sum of squares before compression
+    """
+
+    rows: Any
+    energy: Any
+
+
+class Operands:
+    """Responses (voxel, image) less their mean over all images, zeros where no voxel is.
+
+    Rows are a multiple of TILE, one voxel always at the same place in its tile.
+    """
+
+    def __init__(self, design: Design, responses: Any) -> None:
+        self.design, self.responses = design, responses
+        self._cross: dict[str, list[Any]] = {}
+        self._targets: dict[tuple[str, int], Target] = {}
+
+    def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
+        """Compute what these factors take, folds side by side."""
+        factors = list(factors)
+        _ = self._sums
+        for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
+            if dtype not in self._cross:
+                self._cross[dtype] = self._cross_products(dtype)
+        held = {
+            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.validation.size
+        }
+        new = sorted(held - self._targets.keys())
+        self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
+
+    def operand(self, fold: Fold, factor: Factor) -> Any:
+        """What the factor rotates: (voxel, feature with weight), or (voxel, training image)."""
+        if factor.from_rows:
+            return self.design.arrays.asarray(self.responses[:, fold.train], factor.dtype)
+        place = -1 if fold is self.design.whole else self.design.index(fold)
+        cross = self._cross[factor.dtype][place]
+        first, last = factor.columns[0], factor.columns[-1] + 1
+        contiguous = last - first == len(factor.columns)
+        return cross[:, first:last] if contiguous else cross[:, factor.columns]
+
+    def rotated(self, fold: Fold, factor: Factor) -> Any:
+        """c of every voxel, (voxel, component)."""
+        operand = self.operand(fold, factor)
+        if factor.rotation is None:
+            return operand
+        return tiled_matmul(self.design.arrays, operand, factor.rotation, TILE)
+
+    def target(self, fold: Fold, factor: Factor) -> Target:
+        return self._targets[factor.dtype, self.design.index(fold)]
+
+    def _cross_products(self, dtype: str) -> list[Any]:
+        """YᵀX (voxel, feature) of each fold's training images less their means, then of all.
+
+        One pass over the images: folds are downdated, as the Grams are.
+        """
+        design, arrays = self.design, self.design.arrays
+        parts = arrays.map(lambda images: self._product(images, dtype), design.parts)
+        total = sum(parts[1:], parts[0] + 0)
+        training = [self._less_means(total - part, fold) for fold, part in zip(design.folds, parts, strict=False)]
+        return [*training, self._less_means(total, design.whole)]
+
+    def _product(self, images: np.ndarray, dtype: str) -> Any:
+        arrays = self.design.arrays
+        responses = arrays.asarray(self.responses[:, images], dtype)
+        features = arrays.asarray(self.design.features[images], dtype)
+        return tiled_matmul(arrays, responses, features, TILE)
+
+    def _less_means(self, cross: Any, fold: Fold) -> Any:
+        arrays, like = self.design.arrays, str(cross.dtype).removeprefix("torch.")
+        mean = arrays.asarray(fold.mean, like)
+        cross -= arrays.asarray(self._training_sums(fold), like)[:, None] * mean[None, :]
+        return cross
+
+    @cached_property
+    def _sums(self) -> list[Any]:
+        """(voxel,) float64 sum over the images of each part."""
+        arrays = self.design.arrays
+        return arrays.map(lambda images: arrays.total(self.responses[:, images]), self.design.parts)
+
+    def _training_sums(self, fold: Fold) -> Any:
+        total = sum(self._sums[1:], self._sums[0])
+        return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
+
+    def _target(self, key: tuple[str, int]) -> Target:
+        dtype, index = key
+        design, arrays = self.design, self.design.arrays
+        fold, held = design.folds[index], design.held[index]
+        rows = arrays.asarray(self.responses[:, fold.validation], dtype)
+        if design.fit_intercept:
+            mean = self._training_sums(fold) / len(fold.train)
+            rows = rows - arrays.asarray(mean, dtype)[:, None]
+        energy = arrays.xp.einsum("ij,ij->i", rows, rows)
+        if held.rotation is not None:
+            rows = tiled_matmul(arrays, rows, arrays.asarray(held.rotation, dtype), TILE)
+        return Target(rows, energy)

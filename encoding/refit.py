@@ -1,0 +1,92 @@
+"""The model of what was picked, fitted on all images."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+
+from encoding.arrays import tiled_matmul
+from encoding.factors import Factor, factorise
+from encoding.gram import Design
+from encoding.operands import TILE
+from encoding.responses import Block
+from encoding.search import prepare_design
+
+
+class Refit:
+    """Weights of picked candidates and penalties; the latest decompositions are kept.
+
+    Parameters
+    ----------
+    candidates : (candidate, band)
+    alphas : (alpha,) ascending
+    n_kept : decompositions to keep
+    """
+
+    def __init__(
+        self, design: Design, candidates: np.ndarray, alphas: np.ndarray, n_kept: int
+    ) -> None:
+        self.design, self.candidates, self.alphas = design, candidates, alphas
+        self.n_kept = n_kept
+        self._kept: OrderedDict[int, list[Factor]] = OrderedDict()
+
+    def coefficients(
+        self, block: Block, chosen: dict[str, np.ndarray], picks: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Weights (feature, voxel) of each model's choice.
+
+        Parameters
+        ----------
+        chosen : {model: (voxel,) candidate}
+        picks : (candidate, voxel) index of the penalty
+        """
+        shape = self.design.n_features, len(block.voxels)
+        weights = {name: np.zeros(shape, self.design.dtype) for name in chosen}
+        used = np.unique(np.concatenate(list(chosen.values())))
+        self._decompose(used)
+        for candidate in used:
+            for factor in self._factors(candidate):
+                served = np.isin(picks[candidate], factor.alpha_indices)
+                takers = {name: served & (model == candidate) for name, model in chosen.items()}
+                voxels = np.flatnonzero(np.any(list(takers.values()), axis=0))
+                if len(voxels):
+                    found = self._weights(block, factor, picks[candidate], voxels)
+                    for name, taken in takers.items():
+                        mine = taken[voxels]
+                        target = np.ix_(factor.columns, voxels[mine])
+                        weights[name][target] = found[mine].T
+        return weights
+
+    def _weights(
+        self, block: Block, factor: Factor, picks: np.ndarray, voxels: np.ndarray
+    ) -> np.ndarray:
+        """(voxel, feature with weight) for `voxels` of the block."""
+        arrays, operands = self.design.arrays, block.operands
+        operands.prepare([(self.design.whole, factor)])
+        # a place without a taker gets some penalty: it must be there, its result is not used
+        penalty = np.ones(operands.responses.shape[0])
+        penalty[block.places[voxels]] = self.alphas[picks[voxels]]
+        shrinkage = arrays.asarray(1 / (factor.values + penalty[:, None]), factor.dtype)
+        shrunk = operands.rotated(self.design.whole, factor) * shrinkage
+        weights = tiled_matmul(arrays, shrunk, factor.to_weights.T, TILE)
+        return arrays.to_numpy(weights)[block.places[voxels]]
+
+    def _factors(self, candidate: int) -> list[Factor]:
+        if candidate not in self._kept:
+            self._decompose(np.array([candidate]))
+        self._kept.move_to_end(candidate)
+        return self._kept[candidate]
+
+    def _decompose(self, candidates: np.ndarray) -> None:
+        """Decompose what is not kept, side by side, as far as there is room."""
+        new = [c for c in candidates.tolist() if c not in self._kept][: self.n_kept]
+        prepare_design(self.design, self.candidates[new], [self.design.whole])
+        factors = self.design.arrays.map(
+            lambda c: factorise(self.design, self.design.whole, self.candidates[c], self.alphas),
+            new,
+        )
+        for candidate, found in zip(new, factors, strict=True):
+            while len(self._kept) >= self.n_kept:
+                self._kept.popitem(last=False)
+            self._kept[candidate] = found
