@@ -244,7 +244,9 @@ def main() -> None:
         print(json.dumps(measure(arguments.method, *arguments.sizes)))
         return
     blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    print(", ".join(f"{p['internal_api']} {p.get('architecture')} × {p['num_threads']}" for p in blas))
+    print(
+        ", ".join(f"{p['internal_api']} {p.get('architecture')} × {p['num_threads']}" for p in blas)
+    )
     {"compare": compare, "grid": grid}[arguments.command](arguments)
 
 

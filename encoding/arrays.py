@@ -1,4 +1,4 @@
-"""numpy on the CPU, torch on the CPU or a GPU: what the solver needs beyond what both spell alike."""
+"""numpy on the CPU, torch on the CPU or a GPU: what the two do not spell alike."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def fit_banded_ridge(
     folds: np.ndarray,
     alphas: np.ndarray,
     band_weights: np.ndarray,
-    options: Options = Options(),  # noqa: B008
+    options: Options = Options(),
     first_voxel: int = 0,
 ) -> BandedRidgeFit:
     """Fit every voxel with its own penalty and band weights; see the module for the mathematics.
@@ -170,9 +170,9 @@ def fit_banded_ridge(
         Shapes disagree, the features are not finite, or a parameter is out of its range.
     """
     models, candidates = {"model": tuple(bands)}, {"model": band_weights}
-    return fit_models(
-        bands, responses, folds, alphas, models, candidates, options, first_voxel
-    )["model"]
+    return fit_models(bands, responses, folds, alphas, models, candidates, options, first_voxel)[
+        "model"
+    ]
 
 
 def fit_models(
@@ -182,7 +182,7 @@ def fit_models(
     alphas: np.ndarray,
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
-    options: Options = Options(),  # noqa: B008
+    options: Options = Options(),
     first_voxel: int = 0,
 ) -> dict[str, BandedRidgeFit]:
     """`stream_fits`, collected for all voxels: weights of every model and voxel are held."""
@@ -212,7 +212,7 @@ def stream_fits(
     alphas: np.ndarray,
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
-    options: Options = Options(),  # noqa: B008
+    options: Options = Options(),
     first_voxel: int = 0,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     """Fit models of subsets of the bands from one cache, a block of voxels at a time.
@@ -242,9 +242,7 @@ def stream_fits(
         present = folds[pattern.images]
         if not _can_validate(present):
             continue
-        design = Design(
-            [band[pattern.images] for band in features], present, arrays, options.dtype
-        )
+        design = Design([band[pattern.images] for band in features], present, arrays, options.dtype)
         blocks = ResponseBlocks(design, responses, pattern, first_voxel)
         with matmul_precision(arrays, options.matmul_precision):
             yield from _fit_pattern(blocks, pool, alphas, options)
@@ -311,20 +309,8 @@ def _fit_pattern(
         options.search,
         cholesky,
     )
-    shape = len(pool.weights), blocks.responses.shape[1]
-    scores, picks = np.full(shape, np.nan), np.zeros(shape, np.int32)
-    for chunk in plan.chunks(len(pool.weights)):
-        factors = factorise_candidates(
-            design, pool.weights[chunk], ascending, options.search, cholesky
-        )
-        for block in blocks.read(plan.block_voxels):
-            score, pick = search_block(block.operands, factors, ascending, options.search)
-            scores[chunk, block.voxels] = score[:, block.places]
-            picks[chunk, block.voxels] = pick[:, block.places]
-        del factors
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    for block in blocks.read(plan.refit_voxels):
-        part = scores[:, block.voxels], picks[:, block.voxels]
+    for block, *part in _searched(blocks, pool.weights, ascending, plan, options.search, cholesky):
         chosen = {
             name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
         }
@@ -336,12 +322,44 @@ def _fit_pattern(
         yield block.voxels, fits
 
 
+def _searched(
+    blocks: ResponseBlocks,
+    candidates: np.ndarray,
+    alphas: np.ndarray,
+    plan: Plan,
+    search: Search,
+    cholesky: bool,
+) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+    """Blocks with (candidate, voxel) scores and indices of penalties.
+
+    Responses are read once if all decompositions fit in memory, else once for each part of them.
+    """
+    design, chunks = blocks.design, list(plan.chunks(len(candidates)))
+    if len(chunks) == 1:
+        factors = factorise_candidates(design, candidates, alphas, search, cholesky)
+        for block in blocks.read(plan.block_voxels):
+            score, pick = search_block(block.operands, factors, alphas, search)
+            yield block, score[:, block.places], pick[:, block.places]
+        return
+    shape = len(candidates), blocks.responses.shape[1]
+    scores, picks = np.zeros(shape), np.zeros(shape, np.int32)
+    for chunk in chunks:
+        factors = factorise_candidates(design, candidates[chunk], alphas, search, cholesky)
+        for block in blocks.read(plan.block_voxels):
+            score, pick = search_block(block.operands, factors, alphas, search)
+            scores[chunk, block.voxels] = score[:, block.places]
+            picks[chunk, block.voxels] = pick[:, block.places]
+        del factors
+    for block in blocks.read(plan.block_voxels):
+        yield block, scores[:, block.voxels], picks[:, block.voxels]
+
+
 def _fit(
     block: Block,
     pool: CandidatePool,
     name: str,
     chosen: np.ndarray,
-    found: tuple[np.ndarray, np.ndarray],
+    found: list[np.ndarray],
     alphas: np.ndarray,
     weights: np.ndarray,
     options: Options,

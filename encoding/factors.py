@@ -85,9 +85,9 @@ def factorise(
     cholesky : solve per penalty instead of an eigendecomposition
     """
     columns, roots = design.columns(weights)
-    if len(columns) > len(fold.train):
+    if len(columns) > fold.n_train:
         values, build = _dual(design, fold, weights, columns, roots)
-    elif cholesky and len(fold.validation):
+    elif cholesky and fold.n_validation:
         return _cholesky(design, fold, columns, roots, alphas)
     else:
         values, build = _primal(design, fold, columns, roots)
@@ -127,7 +127,7 @@ def _primal(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> tupl
         kept = _kept(design, values)
         rotation = roots[:, None] * vectors[:, kept]
         parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
-        if len(fold.validation):
+        if fold.n_validation:
             parts["base"] = design.held[design.index(fold)].features[:, columns] @ rotation
         return parts
 
@@ -145,7 +145,7 @@ def _dual(
         singular = design.arrays.xp.sqrt(abs(values[kept]))
         left = vectors[:, kept] / design.arrays.xp.clip(singular, 1e-150, None)
         parts = {"values": values[kept], "rotation": vectors[:, kept] * singular, "from_rows": True}
-        if len(fold.validation):
+        if fold.n_validation:
             parts["base"] = outer @ left
         else:
             rows = design.training_rows(fold)[:, columns]
@@ -165,7 +165,7 @@ def _singular(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> di
         "to_weights": to_weights,
         "from_rows": True,
     }
-    if len(fold.validation):
+    if fold.n_validation:
         parts["base"] = design.held[design.index(fold)].features[:, columns] @ to_weights
     return parts
 
@@ -189,9 +189,7 @@ def _finish(
         compression, triangle = arrays.xp.linalg.qr(arrays.asarray(base, dtype))
         parts |= {"compression": compression, "operators": triangle.T}
     cast = {name: arrays.contiguous(arrays.asarray(part, dtype)) for name, part in parts.items()}
-    return Factor(
-        alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **cast
-    )
+    return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **cast)
 
 
 def _cholesky(

@@ -19,13 +19,11 @@ class Plan:
     """Attributes
     ----------
     block_voxels : voxels of a block in the search, a multiple of TILE
-    refit_voxels : the same in the refit, which holds the weights of every model
     candidates : candidates whose decompositions are kept during the search
     refit_factors : decompositions kept during the refit
     """
 
     block_voxels: int
-    refit_voxels: int
     candidates: int
     refit_factors: int
 
@@ -47,7 +45,7 @@ class Plan:
         ValueError
             A single tile of voxels and a single candidate do not fit.
         """
-        size = _Sizes(design, candidates, n_alphas, search, cholesky)
+        size = _Sizes(design, candidates, n_alphas, n_models, search, cholesky)
         free = memory_bytes - size.fixed
         least = TILE * size.voxel + size.candidate
         if free < least:
@@ -55,14 +53,13 @@ class Plan:
                 f"memory: {memory_bytes / 1e9:.1f} GB do not hold a fit of {design.n_images} images"
                 f" and {design.n_features} features; it needs {(size.fixed + least) / 1e9:.1f} GB"
             )
-        wanted = len(candidates) * size.candidate
+        wanted = len(candidates) * (size.candidate + size.refit_factor)
         for_voxels = max(free - wanted, 0.4 * free)
         block = int(np.clip(for_voxels // (TILE * size.voxel), 1, MOST_VOXELS // TILE)) * TILE
         block = min(block, int((free - size.candidate) // (TILE * size.voxel)) * TILE)
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
-        weights = size.refit_voxel + n_models * design.n_features * size.item
-        refit = int(np.clip(0.4 * free // (TILE * weights), 1, MOST_VOXELS // TILE)) * TILE
-        return cls(block, refit, kept, max(1, int(0.4 * free // size.refit_factor)))
+        left = free - block * size.voxel - kept * size.candidate
+        return cls(block, kept, max(1, int(left // size.refit_factor)))
 
     def chunks(self, n_candidates: int) -> Iterator[slice]:
         for start in range(0, n_candidates, self.candidates):
@@ -73,15 +70,21 @@ class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block."""
 
     def __init__(
-        self, design: Design, candidates: np.ndarray, n_alphas: int, search: str, cholesky: bool
+        self,
+        design: Design,
+        candidates: np.ndarray,
+        n_alphas: int,
+        n_models: int,
+        search: str,
+        cholesky: bool,
     ) -> None:
         self.item = np.dtype(design.dtype).itemsize
         n, folds = design.n_images, len(design.folds) * (search != "gcv")
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
         largest = int(((candidates > 0) @ widths).max())
-        dual = largest > n - max(len(fold.validation) for fold in design.folds)
+        dual = largest > n - max(fold.n_validation for fold in design.folds)
         component = min(largest, n)
-        held = max(len(fold.validation) for fold in design.folds)
+        held = max(fold.n_validation for fold in design.folds)
         row, compressed = min(held, component), min(held, design.n_features)
         workers = design.arrays.workers
         grams = 8 * design.n_features**2 * (2 * folds + 2)
@@ -97,6 +100,6 @@ class _Sizes:
         task = self.item * (2 * component + 3 * row)
         operand = self.item * (folds + 1) * ((design.n_features if not dual else 0) + compressed)
         losses = self.item * len(candidates) * n_alphas * (folds + 1)
-        read = (2 * self.item + 8) * n
-        self.voxel = read + operand + workers * task + losses
-        self.refit_voxel = read + operand + self.item * (2 * component + 2 * largest)
+        read = 3 * self.item * n
+        weights = self.item * (n_models * design.n_features + 2 * component + 2 * largest)
+        self.voxel = read + operand + workers * task + losses + weights

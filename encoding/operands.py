@@ -1,4 +1,4 @@
-"""A block of voxels, and the products of their responses with the features that all candidates use."""
+"""A block of voxels, and the products of their responses that all candidates use."""
 
 from __future__ import annotations
 
@@ -50,15 +50,26 @@ class Operands:
             if dtype not in self._cross:
                 self._cross[dtype] = self._cross_products(dtype)
         held = {
-            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.validation.size
+            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.n_validation
         }
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
+    def select(self, places: np.ndarray) -> Operands:
+        """Some of the voxels, with all that is prepared."""
+        part = Operands(self.design, self.responses[places])
+        part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
+        part._targets = {
+            key: Target(target.rows[places], target.energy[places])
+            for key, target in self._targets.items()
+        }
+        return part
+
     def operand(self, fold: Fold, factor: Factor) -> Any:
         """What the factor rotates: (voxel, feature with weight), or (voxel, training image)."""
         if factor.from_rows:
-            return self.design.arrays.asarray(self.responses[:, fold.train], factor.dtype)
+            rows = self.design.training(self.responses.T, fold).T
+            return self.design.arrays.asarray(rows, factor.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
         cross = self._cross[factor.dtype][place]
         first, last = factor.columns[0], factor.columns[-1] + 1
@@ -81,12 +92,16 @@ class Operands:
         One pass over the images: folds are downdated, as the Grams are.
         """
         design, arrays = self.design, self.design.arrays
-        parts = arrays.map(lambda images: self._product(images, dtype), design.parts)
+        images = [*design.parts, *([design.rest] if design.rest.stop else [])]
+        parts = arrays.map(lambda part: self._product(part, dtype), images)
         total = sum(parts[1:], parts[0] + 0)
-        training = [self._less_means(total - part, fold) for fold, part in zip(design.folds, parts, strict=False)]
+        training = arrays.map(
+            lambda index: self._less_means(total - parts[index], design.folds[index]),
+            range(len(design.folds)),
+        )
         return [*training, self._less_means(total, design.whole)]
 
-    def _product(self, images: np.ndarray, dtype: str) -> Any:
+    def _product(self, images: slice, dtype: str) -> Any:
         arrays = self.design.arrays
         responses = arrays.asarray(self.responses[:, images], dtype)
         features = arrays.asarray(self.design.features[images], dtype)
@@ -100,9 +115,10 @@ class Operands:
 
     @cached_property
     def _sums(self) -> list[Any]:
-        """(voxel,) float64 sum over the images of each part."""
-        arrays = self.design.arrays
-        return arrays.map(lambda images: arrays.total(self.responses[:, images]), self.design.parts)
+        """(voxel,) float64 sum over the images of each fold, then of those that never validate."""
+        arrays, design = self.design.arrays, self.design
+        images = [*design.parts, design.rest]
+        return arrays.map(lambda part: arrays.total(self.responses[:, part]), images)
 
     def _training_sums(self, fold: Fold) -> Any:
         total = sum(self._sums[1:], self._sums[0])
@@ -114,7 +130,7 @@ class Operands:
         fold, held = design.folds[index], design.held[index]
         rows = arrays.asarray(self.responses[:, fold.validation], dtype)
         if design.fit_intercept:
-            mean = self._training_sums(fold) / len(fold.train)
+            mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
         energy = arrays.xp.einsum("ij,ij->i", rows, rows)
         if held.rotation is not None:

@@ -6,7 +6,6 @@ from collections import OrderedDict
 
 import numpy as np
 
-from encoding.arrays import tiled_matmul
 from encoding.factors import Factor, factorise
 from encoding.gram import Design
 from encoding.operands import TILE
@@ -64,13 +63,23 @@ class Refit:
         """(voxel, feature with weight) for `voxels` of the block."""
         arrays, operands = self.design.arrays, block.operands
         operands.prepare([(self.design.whole, factor)])
+        operand = operands.operand(self.design.whole, factor)
+        places = block.places[voxels]
         # a place without a taker gets some penalty: it must be there, its result is not used
-        penalty = np.ones(operands.responses.shape[0])
-        penalty[block.places[voxels]] = self.alphas[picks[voxels]]
-        shrinkage = arrays.asarray(1 / (factor.values + penalty[:, None]), factor.dtype)
-        shrunk = operands.rotated(self.design.whole, factor) * shrinkage
-        weights = tiled_matmul(arrays, shrunk, factor.to_weights.T, TILE)
-        return arrays.to_numpy(weights)[block.places[voxels]]
+        penalty = np.ones(operand.shape[0])
+        penalty[places] = self.alphas[picks[voxels]]
+        penalty = arrays.asarray(penalty, factor.dtype)
+        values = arrays.asarray(factor.values, factor.dtype)
+        weights = np.zeros((operand.shape[0], len(factor.columns)), self.design.dtype)
+
+        def weigh(tile: int) -> None:
+            here = slice(tile * TILE, (tile + 1) * TILE)
+            rotated = arrays.xp.matmul(operand[here], factor.rotation)
+            rotated /= values + penalty[here, None]
+            weights[here] = arrays.to_numpy(arrays.xp.matmul(rotated, factor.to_weights.T))
+
+        arrays.map(weigh, np.unique(places // TILE))
+        return weights[places]
 
     def _factors(self, candidate: int) -> list[Factor]:
         if candidate not in self._kept:

@@ -89,18 +89,30 @@ class ResponseBlocks:
             yield self._block(tiles, self.pattern.voxels[np.isin(tile, tiles)])
 
     def _block(self, tiles: np.ndarray, voxels: np.ndarray) -> Block:
-        design, images = self.design, self.pattern.images
+        design = self.design
         position = voxels + self.first_voxel
         places = np.searchsorted(tiles, position // TILE) * TILE + position % TILE
-        rows = np.zeros((len(tiles) * TILE, len(images)), design.dtype)
+        rows = np.zeros((len(tiles) * TILE, design.n_images), design.dtype)
         mean, variance = np.empty(len(voxels)), np.empty(len(voxels))
-        for tile in tiles:
+
+        def read(tile: int) -> None:
             here = np.flatnonzero(position // TILE == tile)
-            # one read of neighbours, from a file too; then the voxels and images of the pattern
-            first, last = voxels[here[0]], voxels[here[-1]] + 1
-            values = np.asarray(self.responses[:, first:last])
-            values = values[images][:, voxels[here] - first].T.astype(np.float64, order="C")
-            mean[here], variance[here] = values.mean(axis=1), values.var(axis=1)
-            rows[places[here]] = values - mean[here, None] * design.fit_intercept
+            values = self._read(voxels[here])
+            average = values.mean(axis=0, dtype=np.float64)
+            values = values - average.astype(values.dtype)
+            variance[here] = values.var(axis=0, dtype=np.float64)
+            mean[here] = average
+            if not design.fit_intercept:
+                values += average.astype(values.dtype)
+            rows[places[here]] = values.T
+
+        design.arrays.map(read, tiles)
         mean *= design.fit_intercept
         return Block(voxels, places, Operands(design, design.arrays.asarray(rows)), mean, variance)
+
+    def _read(self, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) in the design's order of images; neighbours are read at once."""
+        first, last = voxels[0], voxels[-1] + 1
+        values = np.asarray(self.responses[:, first:last])[self.pattern.images[self.design.order]]
+        values = values if len(voxels) == last - first else values[:, voxels - first]
+        return values.astype(np.result_type(values.dtype, self.design.dtype), copy=False)

@@ -1,8 +1,9 @@
 """Cross-validated losses of every candidate and penalty, for a block of voxels.
 
 `exact` scores every penalty by k-fold cross-validation. `windowed` lets generalised
-cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel and
-candidate, and scores those near it by k-fold cross-validation. `gcv` takes the closed form's word.
+cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel
+and candidate, and scores those near it by k-fold cross-validation; where the best of them is the
+first or last, it goes on. `gcv` takes the closed form's word.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) ->
     widths = [columns.stop - columns.start for columns in design.band_slices]
     sizes = (candidates > 0) @ widths
     for fold in folds:
-        if (sizes <= len(fold.train)).any():
+        if (sizes <= fold.n_train).any():
             design.gram(fold)
-    if any((sizes > len(fold.train)).any() for fold in folds):
+    if any((sizes > fold.n_train).any() for fold in folds):
         _ = design.kernels
-    if any(fold.validation.size for fold in folds):
+    if any(fold.n_validation for fold in folds):
         _ = design.held
 
 
@@ -93,9 +94,7 @@ def search_block(
     if search == "gcv":
         return _best(np.stack(curves), alphas)
     windows = [None if curve is None else Window.around(curve, alphas) for curve in curves]
-    tasks = [
-        (row, index) for row in range(len(candidates)) for index in range(len(design.folds))
-    ]
+    tasks = [(row, index) for row in range(len(candidates)) for index in range(len(design.folds))]
     losses = design.arrays.map(
         lambda task: fold_losses(
             operands, task[1], candidates[task[0]].folds[task[1]], len(alphas), windows[task[0]]
@@ -107,7 +106,53 @@ def search_block(
         np.mean(losses[i : i + n_folds], axis=0, dtype=np.float64)
         for i in range(0, len(losses), n_folds)
     ]
+    if search == "windowed":
+        design.arrays.map(
+            lambda row: _slide(operands, candidates[row], means[row], windows[row], alphas),
+            range(len(candidates)),
+        )
     return _best(np.stack(means), alphas)
+
+
+def _slide(
+    operands: Operands,
+    candidate: CandidateFactors,
+    losses: np.ndarray,
+    window: Window,
+    alphas: np.ndarray,
+) -> None:
+    """Move windows whose best penalty is their first or last, until it is neither.
+
+    `losses` (alpha, voxel) are filled in where they are tried. Where a curve has one minimum, the
+    pick is that of the exact search.
+    """
+    n_folds, first, last = len(candidate.folds), window.first.copy(), window.last.copy()
+    while True:
+        best = losses.argmin(axis=0)
+        down, up = (best == first) & (first > 0), (best == last) & (last < len(alphas) - 1)
+        moving = np.flatnonzero(down | up)
+        if len(moving) == 0:
+            return
+        width = Window.reach(alphas)
+        old_first, old_last = first[moving], last[moving]
+        down = down[moving]
+        first[moving] = np.where(down, width[0][old_first], old_first)
+        last[moving] = np.where(down, old_last, width[1][old_last])
+        new = Window.of(
+            np.where(down, first[moving], old_last + 1), np.where(down, old_first - 1, last[moving])
+        )
+        padded = np.resize(moving, -(-len(moving) // TILE) * TILE)
+        part = operands.select(padded)
+        window = new.resized(len(padded))
+        found = np.mean(
+            [
+                fold_losses(part, fold, candidate.folds[fold], len(alphas), window)
+                for fold in range(n_folds)
+            ],
+            axis=0,
+            dtype=np.float64,
+        )[:, : len(moving)]
+        losses[:, moving] = np.minimum(losses[:, moving], found)
 
 
 def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,14 +202,28 @@ class Window:
     last: np.ndarray
 
     @classmethod
+    def of(cls, first: np.ndarray, last: np.ndarray) -> Window:
+        return cls(np.argsort(first, kind="stable"), first, last)
+
+    @classmethod
     def around(cls, curve: np.ndarray, alphas: np.ndarray) -> Window:
-        decades = np.log10(alphas)
-        index = np.arange(len(alphas))
-        first = np.minimum(np.searchsorted(decades, decades - WINDOW - 1e-9), index - 1)
-        last = np.maximum(np.searchsorted(decades, decades + WINDOW + 1e-9) - 1, index + 1)
-        first, last = np.maximum(first, 0), np.minimum(last, len(alphas) - 1)
+        """Windows about the least of each voxel's curve (alpha, voxel)."""
+        first, last = cls.reach(alphas)
         centre = curve.argmin(axis=0)
-        return cls(np.argsort(centre, kind="stable"), first[centre], last[centre])
+        return cls.of(first[centre], last[centre])
+
+    @staticmethod
+    def reach(alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and last penalty of the window about each; one neighbour at least."""
+        decades, index = np.log10(alphas), np.arange(len(alphas))
+        first = np.searchsorted(decades, decades - WINDOW - 1e-9)
+        last = np.searchsorted(decades, decades + WINDOW + 1e-9) - 1
+        first, last = np.minimum(first, index - 1), np.maximum(last, index + 1)
+        return np.maximum(first, 0), np.minimum(last, len(alphas) - 1)
+
+    def resized(self, n_voxels: int) -> Window:
+        """The first voxels again and again, up to `n_voxels`."""
+        return Window.of(np.resize(self.first, n_voxels), np.resize(self.last, n_voxels))
 
     def places(self, alpha: int) -> tuple[int, int]:
         """Places of the voxels that try this penalty, rounded outwards to whole lanes."""
@@ -190,7 +249,7 @@ def fold_losses(
         rows, outside = target.rows, 0
         if factor.compression is not None:
             rows = tiled_matmul(arrays, rows, factor.compression, TILE)
-        if rows.shape[1] < len(fold.validation):
+        if rows.shape[1] < fold.n_validation:
             outside = target.energy - arrays.xp.einsum("ij,ij->i", rows, rows)
             outside = arrays.to_numpy(outside).clip(0)
         if window is not None:
@@ -199,7 +258,7 @@ def fold_losses(
         for position, alpha in enumerate(factor.alpha_indices):
             energy = residual.energy(position, window and window.places(alpha))
             losses[alpha] = energy if window is None else _restored(energy, window, alpha)
-            losses[alpha] = (losses[alpha] + outside) / len(fold.validation)
+            losses[alpha] = (losses[alpha] + outside) / fold.n_validation
     return losses
 
 
