@@ -102,6 +102,7 @@ class Options:
         or left out ("exclude")
     cholesky : solve for each penalty instead of an eigendecomposition for all; None: on a GPU
     workers : threads of the numpy backend; None: as many as BLAS uses
+    fit_intercept : without, features and responses must have zero mean
     """
 
     search: Search = "windowed"
@@ -112,6 +113,7 @@ class Options:
     missing: MissingImages = "available"
     cholesky: bool | None = None
     workers: int | None = None
+    fit_intercept: bool = True
 
     def __post_init__(self) -> None:
         for name, known in {
@@ -122,6 +124,9 @@ class Options:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"unknown {name} '{value}'; choose {', '.join(known)}")
+
+
+DEFAULTS = Options()
 
 
 def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
@@ -149,7 +154,7 @@ def fit_banded_ridge(
     folds: np.ndarray,
     alphas: np.ndarray,
     band_weights: np.ndarray,
-    options: Options = Options(),
+    options: Options = DEFAULTS,
     first_voxel: int = 0,
 ) -> BandedRidgeFit:
     """Fit every voxel with its own penalty and band weights; see the module for the mathematics.
@@ -182,7 +187,7 @@ def fit_models(
     alphas: np.ndarray,
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
-    options: Options = Options(),
+    options: Options = DEFAULTS,
     first_voxel: int = 0,
 ) -> dict[str, BandedRidgeFit]:
     """`stream_fits`, collected for all voxels: weights of every model and voxel are held."""
@@ -212,7 +217,7 @@ def stream_fits(
     alphas: np.ndarray,
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
-    options: Options = Options(),
+    options: Options = DEFAULTS,
     first_voxel: int = 0,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     """Fit models of subsets of the bands from one cache, a block of voxels at a time.
@@ -233,19 +238,31 @@ def stream_fits(
         fitted never
     fits : {model: fit of these voxels}; `candidate_scores` lists inherited candidates after own
     """
-    features = [np.asarray(band) for band in bands.values()]
-    folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=np.float64)
-    _check(features, responses, folds, alphas)
     pool = CandidatePool.of(list(bands), models, candidates)
     arrays = Arrays(options.backend, options.workers)
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
+        with matmul_precision(arrays, options.matmul_precision):
+            yield from _fit_blocks(blocks, pool, np.asarray(alphas, np.float64), options)
+
+
+def measured_alike(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    options: Options,
+    arrays: Arrays,
+    first_voxel: int,
+) -> Iterator[ResponseBlocks]:
+    """Voxels that can be fitted, those that have the same images together, with their design."""
+    features, folds = [np.asarray(band) for band in bands.values()], np.asarray(folds)
+    check_problem(features, responses, folds, np.asarray(alphas))
     for pattern in patterns(responses, options.missing):
         present = folds[pattern.images]
-        if not _can_validate(present):
-            continue
-        design = Design([band[pattern.images] for band in features], present, arrays, options.dtype)
-        blocks = ResponseBlocks(design, responses, pattern, first_voxel)
-        with matmul_precision(arrays, options.matmul_precision):
-            yield from _fit_pattern(blocks, pool, alphas, options)
+        if _can_validate(present):
+            inputs = [band[pattern.images] for band in features]
+            design = Design(inputs, present, arrays, options.dtype, options.fit_intercept)
+            yield ResponseBlocks(design, responses, pattern, first_voxel)
 
 
 @dataclass(frozen=True)
@@ -294,7 +311,7 @@ class CandidatePool:
         return cls(weights, choices, columns)
 
 
-def _fit_pattern(
+def _fit_blocks(
     blocks: ResponseBlocks, pool: CandidatePool, alphas: np.ndarray, options: Options
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     design, order = blocks.design, np.argsort(alphas)
@@ -386,9 +403,10 @@ def _can_validate(folds: np.ndarray) -> bool:
     return len(np.unique(folds[folds >= 0])) >= 2
 
 
-def _check(
+def check_problem(
     features: list[np.ndarray], responses: Any, folds: np.ndarray, alphas: np.ndarray
 ) -> None:
+    """Raise a ValueError unless shapes agree, features are finite and penalties are above 0."""
     rows = {len(band) for band in features} | {responses.shape[0], len(folds)}
     if len(rows) != 1:
         raise ValueError(f"bands, responses and folds have different numbers of images: {rows}")

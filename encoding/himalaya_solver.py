@@ -1,11 +1,11 @@
-"""Banded ridge regression for every voxel, by random search over band weights (himalaya)."""
+"""The problem of `encoding.banded_ridge` solved by himalaya: the oracle, and an alternative."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from himalaya.backend import get_backend, set_backend
@@ -16,111 +16,85 @@ from himalaya.kernel_ridge import (
 from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.model_selection import PredefinedSplit
 
+from encoding.banded_ridge import DEFAULTS, BandedRidgeFit, Options, check_problem
+from encoding.responses import READ_VOXELS, patterns
+
+# himalaya divides by √γ
 SMALLEST_BAND_WEIGHT = 1e-6
 WORKSPACE_BYTES = 300e6
 
 
-@dataclass(frozen=True)
-class BandedRidgeFit:
-    """A fitted encoding model. Voxels that could not be fitted are NaN throughout.
-
-    Attributes
-    ----------
-    alpha : (voxel,) float32, the penalty picked by cross-validation
-    band_weights : (band, voxel) float32, on the simplex
-    cv_score : (voxel,) float32, 1 - (mean squared error over the validation folds) / (variance of
-        the training responses)
-    coefficients : (feature, voxel) float32, bands one after another
-    intercept : (voxel,) float32
-    """
-
-    alpha: np.ndarray
-    band_weights: np.ndarray
-    cv_score: np.ndarray
-    coefficients: np.ndarray
-    intercept: np.ndarray
-
-    def predict(self, bands: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Predict (image, voxel) float32 from bands (image, feature) in the order of the fit."""
-        return np.hstack(list(bands.values())) @ self.coefficients + self.intercept
-
-
-def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
-    """Candidates for the band weights: equal weights, then draws from Dirichlet distributions.
-
-    Concentrations 1 and 0.1 alternate, as in himalaya (Dupré la Tour et al. 2022, NeuroImage): a
-    flat prior over the simplex, and one that favours its corners. A draw can underflow to 0, by
-    which himalaya divides; weights are therefore kept at or above 1e-6.
-
-    Returns
-    -------
-    (sample, band) float64; rows sum to 1; a single row for a single band
-    """
-    if n_bands == 1:
-        return np.ones((1, 1))
-    generator = np.random.default_rng(seed)
-    concentrations = [(1.0, 0.1)[row % 2] for row in range(n_samples - 1)]
-    draws = [generator.dirichlet(np.full(n_bands, value)) for value in concentrations]
-    weights = np.maximum(np.array([np.full(n_bands, 1 / n_bands), *draws]), SMALLEST_BAND_WEIGHT)
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
 def fit_banded_ridge(
     bands: Mapping[str, np.ndarray],
-    responses: np.ndarray,
+    responses: Any,
     folds: np.ndarray,
     alphas: np.ndarray,
     band_weights: np.ndarray,
-    backend: str = "numpy",
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
 ) -> BandedRidgeFit:
-    """Fit every voxel with its own penalty and band weights, picked by cross-validation.
+    """As `encoding.banded_ridge.fit_banded_ridge`, by himalaya's exact search.
 
-    For a voxel y, bands X_b, band weights γ on the simplex and penalty α,
-
-        w* = argmin_w ‖y - Σ_b X_b w_b‖² + α Σ_b ‖w_b‖² / γ_b
-
-    (γ, α) minimise the squared error of the held-out folds; the model is refitted on all images.
-    With more features than images the same problem is solved in its dual form.
-
-    Parameters
-    ----------
-    bands : {feature space: (image, feature)}, scaled (see `FeatureScaling`); at least one
-    responses : (image, voxel); voxels with NaN or without variance are left out, their fit is NaN
-    folds : (image,) integers, the fold in which an image validates
-    alphas : (alpha,) candidate penalties
-    band_weights : (candidate, band), see `draw_band_weights`
-    backend : himalaya backend, e.g. "numpy" or "torch_cuda"
-
-    Raises
-    ------
-    ValueError
-        Shapes disagree, or the features are not finite.
+    Weights of bands are kept at or above 1e-6. With more features than images the dual form is
+    solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.
     """
-    features = [np.asarray(band, dtype=np.float32) for band in bands.values()]
-    responses = np.asarray(responses, dtype=np.float32)
-    _check(features, responses, folds, band_weights)
-    usable = np.isfinite(responses).all(axis=0)
-    usable[usable] = responses[:, usable].std(axis=0) > 0
-    targets = responses[:, usable]
-    with _himalaya_backend(backend):
-        alpha, gamma, loss, coefficients, intercept = _search(
-            features, targets, PredefinedSplit(folds), np.asarray(alphas), band_weights
-        )
-    score = 1 - loss / targets.var(axis=0)
-    spread = (_spread(values, usable) for values in (alpha, gamma, score, coefficients, intercept))
-    return BandedRidgeFit(*spread)
+    models, candidates = {"model": tuple(bands)}, {"model": band_weights}
+    n_features = sum(np.shape(band)[1] for band in bands.values())
+    sizes = len(bands), n_features, len(band_weights), responses.shape[1]
+    fit = BandedRidgeFit.unfitted(*sizes, Options(search="exact", dtype=options.dtype))
+    parts = stream_fits(bands, responses, folds, alphas, models, candidates, options, first_voxel)
+    for voxels, found in parts:
+        fit.fill(voxels, found["model"])
+    return fit
 
 
-def _check(
-    features: list[np.ndarray], responses: np.ndarray, folds: np.ndarray, band_weights: np.ndarray
-) -> None:
-    rows = {len(values) for values in (*features, responses, folds)}
-    if len(rows) != 1:
-        raise ValueError(f"bands, responses and folds have different numbers of images: {rows}")
-    if band_weights.ndim != 2 or band_weights.shape[1] != len(features):
-        raise ValueError(f"band weights {band_weights.shape} do not fit {len(features)} bands")
-    if not all(np.isfinite(band).all() for band in features):
-        raise ValueError("the features hold NaN or infinite values")
+def stream_fits(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    models: Mapping[str, Sequence[str]],
+    candidates: Mapping[str, np.ndarray],
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
+    """As `encoding.banded_ridge.stream_fits`, but no candidate is inherited."""
+    folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=options.dtype)
+    features = {name: np.asarray(band, dtype=options.dtype) for name, band in bands.items()}
+    check_problem(list(features.values()), responses, folds, alphas)
+    for pattern in patterns(responses, "exclude"):
+        for start in range(0, len(pattern.voxels), READ_VOXELS):
+            voxels = pattern.voxels[start : start + READ_VOXELS]
+            values = np.asarray(responses[:, voxels[0] : voxels[-1] + 1])
+            targets = values[:, voxels - voxels[0]].astype(options.dtype)
+            with _himalaya_backend(options.backend):
+                fits = {
+                    name: _fit(
+                        [features[space] for space in spaces],
+                        targets,
+                        folds,
+                        alphas,
+                        np.asarray(candidates[name]),
+                    )
+                    for name, spaces in models.items()
+                }
+            yield voxels, fits
+
+
+def _fit(
+    features: list[np.ndarray],
+    targets: np.ndarray,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    band_weights: np.ndarray,
+) -> BandedRidgeFit:
+    weights = np.maximum(band_weights, SMALLEST_BAND_WEIGHT)
+    weights /= weights.sum(axis=1, keepdims=True)
+    alpha, gamma, scores, coefficients, intercept = _search(
+        features, targets, PredefinedSplit(folds), alphas, weights
+    )
+    cv_score = 1 + scores.max(axis=0) / targets.var(axis=0)
+    return BandedRidgeFit(alpha, gamma, cv_score, coefficients, intercept, scores, "exact")
 
 
 def _search(
@@ -130,24 +104,21 @@ def _search(
     alphas: np.ndarray,
     band_weights: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    n_images, n_voxels = targets.shape
+    n_images = len(targets)
     n_features = sum(band.shape[1] for band in features)
-    if n_voxels == 0:
-        empty = (0,), (len(features), 0), (0,), (n_features, 0), (0,)
-        return tuple(np.empty(shape, np.float32) for shape in empty)
     options = {
-        "n_iter": band_weights.astype(np.float32),
-        "alphas": alphas.astype(np.float32),
+        "n_iter": band_weights.astype(targets.dtype),
+        "alphas": alphas,
         "cv": cv,
         "fit_intercept": True,
         "progress_bar": False,
         **_batches(n_images, n_features, len(alphas), cv.get_n_splits()),
     }
     solve = _solve_dual if n_features > n_images else _solve_primal
-    deltas, coefficients, losses, intercept = solve(features, targets, options)
+    deltas, coefficients, scores, intercept = solve(features, targets, options)
     # himalaya's deltas are log(γ / α), and γ sums to 1
     total = np.exp(deltas).sum(axis=0)
-    return 1 / total, np.exp(deltas) / total, -losses.max(axis=0), coefficients, intercept
+    return 1 / total, np.exp(deltas) / total, scores, coefficients, intercept
 
 
 def _solve_primal(
@@ -188,12 +159,6 @@ def _batches(n_images: int, n_features: int, n_alphas: int, n_splits: int) -> di
 def _to_numpy(*arrays: object) -> tuple[np.ndarray, ...]:
     backend = get_backend()
     return tuple(backend.to_numpy(array) for array in arrays)
-
-
-def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    everywhere = np.full((*values.shape[:-1], len(usable)), np.nan, dtype=np.float32)
-    everywhere[..., usable] = values
-    return everywhere
 
 
 @contextmanager

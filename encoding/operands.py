@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import tiled_matmul
+from encoding.arrays import Arrays, tiled_matmul
 from encoding.factors import Factor
 from encoding.gram import Design, Fold
 
@@ -24,11 +24,23 @@ class Target:
     Attributes
     ----------
     rows : (voxel, row)
-    energy : (voxel,) sum of squares before compression
+    outside : (voxel,) sum of squares that compression leaves out, in every model's error
     """
 
     rows: Any
-    energy: Any
+    outside: Any
+
+    def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
+        """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
+        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), TILE)
+        if rows.shape[1] == self.rows.shape[1]:
+            return Target(rows, self.outside)
+        lost = _squares(arrays, self.rows) - _squares(arrays, rows)
+        return Target(rows, self.outside + lost.clip(0))
+
+
+def _squares(arrays: Arrays, rows: Any) -> Any:
+    return arrays.xp.einsum("ij,ij->i", rows, rows)
 
 
 class Operands:
@@ -60,7 +72,7 @@ class Operands:
         part = Operands(self.design, self.responses[places])
         part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
         part._targets = {
-            key: Target(target.rows[places], target.energy[places])
+            key: Target(target.rows[places], target.outside[places])
             for key, target in self._targets.items()
         }
         return part
@@ -132,7 +144,5 @@ class Operands:
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
-        energy = arrays.xp.einsum("ij,ij->i", rows, rows)
-        if held.rotation is not None:
-            rows = tiled_matmul(arrays, rows, arrays.asarray(held.rotation, dtype), TILE)
-        return Target(rows, energy)
+        target = Target(rows, arrays.xp.zeros_like(rows[:, 0]))
+        return target if held.rotation is None else target.compress(arrays, held.rotation, dtype)

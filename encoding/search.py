@@ -246,12 +246,9 @@ def fold_losses(
     for factor in factors:
         projected = operands.rotated(fold, factor)
         target = operands.target(fold, factor)
-        rows, outside = target.rows, 0
         if factor.compression is not None:
-            rows = tiled_matmul(arrays, rows, factor.compression, TILE)
-        if rows.shape[1] < fold.n_validation:
-            outside = target.energy - arrays.xp.einsum("ij,ij->i", rows, rows)
-            outside = arrays.to_numpy(outside).clip(0)
+            target = target.compress(arrays, factor.compression, factor.dtype)
+        rows, outside = target.rows, arrays.to_numpy(target.outside)
         if window is not None:
             projected, rows = projected[window.order], rows[window.order]
         residual = Residual(design, factor, projected, rows)
