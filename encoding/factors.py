@@ -104,7 +104,7 @@ def factorise(
 def _precisions(design: Design, values: Any, alphas: np.ndarray) -> dict[str, np.ndarray]:
     """Which penalties can be served in float32, in float64, and by singular values only."""
     values = design.arrays.to_numpy(values)
-    largest = max(values.max(), np.finfo(np.float64).tiny)
+    largest = values.max() if values.max() > 0 else 1.0
     relative = (max(values.min(), 0.0) + alphas) / largest
     precise = relative >= (SMALLEST_IN_FLOAT32 if design.dtype == "float32" else np.inf)
     gram = relative >= SMALLEST_IN_GRAM

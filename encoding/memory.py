@@ -50,15 +50,16 @@ class Plan:
         least = TILE * size.voxel + size.candidate
         if free < least:
             raise ValueError(
-                f"memory: {memory_bytes / 1e9:.1f} GB do not hold a fit of {design.n_images} images"
-                f" and {design.n_features} features; it needs {(size.fixed + least) / 1e9:.1f} GB"
+                f"memory: {memory_bytes / 1e9:.2g} GB do not hold a fit of {design.n_images} images"
+                f" and {design.n_features} features; it needs {(size.fixed + least) / 1e9:.2g} GB"
             )
         wanted = len(candidates) * (size.candidate + size.refit_factor)
         for_voxels = max(free - wanted, 0.4 * free)
         block = int(np.clip(for_voxels // (TILE * size.voxel), 1, MOST_VOXELS // TILE)) * TILE
         block = min(block, int((free - size.candidate) // (TILE * size.voxel)) * TILE)
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
-        left = free - block * size.voxel - kept * size.candidate
+        # candidates in parts are searched first and refitted when their decompositions are gone
+        left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
         return cls(block, kept, max(1, int(left // size.refit_factor)))
 
     def chunks(self, n_candidates: int) -> Iterator[slice]:
