@@ -18,6 +18,7 @@ uses the triangular form does less than that, and may pass 100 %.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import resource
 import subprocess
@@ -152,8 +153,9 @@ def measure(method: str, n: int, n_features: int, n_voxels: int, n_candidates: i
     score = METHODS[method](bands, responses, folds, weights)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-    floor = floor_flops(n, [n_features] * n_candidates, n_voxels) / sgemm_rate()
-    return {"seconds": seconds, "peak": peak, "score": score, "floor": floor}
+    rate = sgemm_rate()
+    floor = floor_flops(n, [n_features] * n_candidates, n_voxels) / rate
+    return {"seconds": seconds, "peak": peak, "score": score, "floor": floor, "rate": rate / 1e9}
 
 
 def in_child(arguments: list[str]) -> dict:
@@ -165,21 +167,19 @@ def in_child(arguments: list[str]) -> dict:
 def compare(arguments: argparse.Namespace) -> None:
     print(
         "| p | voxels | method | seconds | peak GB | mean CV R² | × faster than the faster "
-        "GroupRidge | share of the floor |\n|---|---|---|---|---|---|---|---|"
+        "GroupRidge | share of the floor | sgemm GFLOP/s |\n|---|---|---|---|---|---|---|---|---|"
     )
     for n_features in arguments.features:
         for n_voxels in arguments.voxels:
-            sizes = [str(arguments.images), str(n_features), str(n_voxels)]
+            numbers = arguments.images, n_features, n_voxels, arguments.candidates
+            sizes = [str(number) for number in numbers]
             found = {}
-            for method in arguments.methods:
-                sizes_and_candidates = [*sizes, str(arguments.candidates)]
-                rounds = [
-                    in_child(["measure", method, *sizes_and_candidates])
-                    for _ in range(arguments.rounds)
-                ]
-                found[method] = min(rounds, key=lambda result: result["seconds"])
+            for _, method in itertools.product(range(arguments.rounds), arguments.methods):
+                result = in_child(["measure", method, *sizes])
                 if "MultipleKernel" in method:
-                    found[method]["seconds"] *= arguments.candidates
+                    result["seconds"] *= arguments.candidates
+                if method not in found or result["seconds"] < found[method]["seconds"]:
+                    found[method] = result
             _print_rows(n_features, n_voxels, found)
 
 
@@ -192,7 +192,8 @@ def _print_rows(n_features: int, n_voxels: int, found: dict[str, dict]) -> None:
         extrapolated = " (1 candidate, × 3)" if "MultipleKernel" in method else ""
         print(
             f"| {n_features} | {n_voxels} | {method} | {seconds:.1f}{extrapolated} | "
-            f"{result['peak']:.2f} | {result['score']:.5f} | {ratio} | {share} |",
+            f"{result['peak']:.2f} | {result['score']:.5f} | {ratio} | {share} | "
+            f"{result['rate']:.0f} |",
             flush=True,
         )
 

@@ -114,7 +114,12 @@ class Design:
     @cached_property
     def _second_moments(self) -> list[Any]:
         """XᵀX of the images of each fold, then of those that never validate."""
-        return [rows.T @ rows for rows in map(self._rows, [*self.parts, self.rest])]
+
+        def second_moment(images: slice) -> Any:
+            rows = self._rows(images)
+            return rows.T @ rows
+
+        return self.arrays.map(second_moment, [*self.parts, self.rest])
 
     @cached_property
     def _second_moment(self) -> Any:
@@ -136,7 +141,7 @@ class Design:
     @cached_property
     def held(self) -> list[Held]:
         """Validation rows of each fold, compressed where that is smaller."""
-        return [self._held(fold) for fold in self.folds]
+        return self.arrays.map(self._held, self.folds)
 
     def _held(self, fold: Fold) -> Held:
         rows = self._rows(fold.validation) - fold.mean
@@ -158,7 +163,9 @@ class Design:
     def kernels(self) -> list[Any]:
         """(image, image) float64 of each band."""
         rows = self._rows(slice(0, self.n_images))
-        return [rows[:, columns] @ rows[:, columns].T for columns in self.band_slices]
+        return self.arrays.map(
+            lambda columns: rows[:, columns] @ rows[:, columns].T, self.band_slices
+        )
 
     def centred_kernel(self, fold: Fold, weights: np.ndarray) -> tuple[Any, Any]:
         """Σ γ_b X_b X_bᵀ, features less their training mean, without forming them.
