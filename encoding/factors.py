@@ -35,7 +35,9 @@ class Factor:
     from_rows : c is computed from responses, not from Xᵀy
     rotation : c = operand @ rotation; None if the operators take the operand itself
     values : (component,) float64, L
-    to_weights : (feature with weight, component), weights = to_weights @ (c / (L + α))
+    to_weights : (feature with weight, component), weights = to_weights @ (c / (L + α)), of the
+        model of all images; with `row_scale` (feature with weight,), images take the place of
+        features: weights = row_scale * Xᵀ @ to_weights @ (c / (L + α))
     compression : (held row, row), O; None if rows are kept
     operators : (component, row), (X_v D Q)ᵀ in lower triangular blocks; or, by Cholesky, one for
         each penalty; None without validation images
@@ -49,6 +51,7 @@ class Factor:
     rotation: Any = None
     values: Any = None
     to_weights: Any = None
+    row_scale: Any = None
     compression: Any = None
     operators: Any = None
 
@@ -148,8 +151,7 @@ def _dual(
         if fold.n_validation:
             parts["base"] = outer @ left
         else:
-            rows = design.training_rows(fold)[:, columns]
-            parts["to_weights"] = roots[:, None] ** 2 * (rows.T @ left)
+            parts |= {"to_weights": left, "row_scale": roots**2}
         return parts
 
     return values, build

@@ -47,7 +47,7 @@ class Plan:
         """
         size = _Sizes(design, candidates, n_alphas, n_models, search, cholesky)
         free = memory_bytes - size.fixed
-        least = TILE * size.voxel + size.candidate
+        least = TILE * size.voxel + max(size.candidate, size.refit_factor)
         if free < least:
             raise ValueError(
                 f"memory: {memory_bytes / 1e9:.2g} GB do not hold a fit of {design.n_images} images"
@@ -56,7 +56,8 @@ class Plan:
         wanted = len(candidates) * (size.candidate + size.refit_factor)
         for_voxels = max(free - wanted, 0.4 * free)
         block = int(np.clip(for_voxels // (TILE * size.voxel), 1, MOST_VOXELS // TILE)) * TILE
-        block = min(block, int((free - size.candidate) // (TILE * size.voxel)) * TILE)
+        most = free - max(size.candidate, size.refit_factor)
+        block = min(block, int(most // (TILE * size.voxel)) * TILE)
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
@@ -95,7 +96,7 @@ class _Sizes:
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
         operators = (n_alphas if cholesky else 1) * component * row + compressed * row
         rotation = (n if dual else component) * component
-        self.refit_factor = self.item * (rotation + largest * component)
+        self.refit_factor = self.item * (rotation + (n if dual else largest) * component)
         whole = self.refit_factor if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
         task = self.item * (2 * component + 3 * row)

@@ -70,13 +70,19 @@ class Refit:
         penalty[places] = self.alphas[picks[voxels]]
         penalty = arrays.asarray(penalty, factor.dtype)
         values = arrays.asarray(factor.values, factor.dtype)
+        rows = None
+        if factor.row_scale is not None:
+            rows = arrays.asarray(self.design.features[:, factor.columns], factor.dtype)
         weights = np.zeros((operand.shape[0], len(factor.columns)), self.design.dtype)
 
         def weigh(tile: int) -> None:
             here = slice(tile * TILE, (tile + 1) * TILE)
             rotated = arrays.xp.matmul(operand[here], factor.rotation)
             rotated /= values + penalty[here, None]
-            weights[here] = arrays.to_numpy(arrays.xp.matmul(rotated, factor.to_weights.T))
+            found = arrays.xp.matmul(rotated, factor.to_weights.T)
+            if rows is not None:
+                found = arrays.xp.matmul(found, rows) * factor.row_scale
+            weights[here] = arrays.to_numpy(found)
 
         arrays.map(weigh, np.unique(places // TILE))
         return weights[places]

@@ -54,8 +54,10 @@ def patterns(responses: Any, missing: str) -> list[Pattern]:
     for start in range(0, n_voxels, READ_VOXELS):
         values = np.asarray(responses[:, start : start + READ_VOXELS])
         finite = np.isfinite(values)
-        low = np.min(values, axis=0, where=finite, initial=np.inf)
-        varies = low < np.max(values, axis=0, where=finite, initial=-np.inf)
+        # `where` is slow, and seldom needed
+        where = {} if finite.all() else {"where": finite}
+        low = np.min(values, axis=0, initial=np.inf, **where)
+        varies = low < np.max(values, axis=0, initial=-np.inf, **where)
         if missing == "exclude":
             varies &= finite.all(axis=0)
         packed = np.packbits(finite, axis=0).T
@@ -100,7 +102,7 @@ class ResponseBlocks:
             values = self._read(voxels[here])
             average = values.mean(axis=0, dtype=np.float64)
             values = values - average.astype(values.dtype)
-            variance[here] = values.var(axis=0, dtype=np.float64)
+            variance[here] = np.einsum("ij,ij->j", values, values) / len(values)
             mean[here] = average
             if not design.fit_intercept:
                 values += average.astype(values.dtype)
