@@ -10,10 +10,10 @@ RidgeCV is its fast form: one space, leave-one-out. `grid`: one subject's nsdgen
 
 On a shared machine wall times wander: `--rounds` shows the fastest of several, methods in turn, and
 CPU seconds stand beside. Every method runs in a process of its own, so that its peak memory is its
-own; responses and features count for all. The floor is the time that the machine's float32 matrix product, measured in
-the same process, would take for the products of the exact search: 2 r p for each penalty and
-2 p² for c, for each voxel, candidate and fold; r = min(validation images, p). A search that
-uses the triangular form does less than that, and may pass 100 %.
+own; responses and features count for all. The floor is the time that the machine's float32 matrix
+product, measured in the same process, would take for the products of the exact search: 2 r p for
+each penalty and 2 p² for c, for each voxel, candidate and fold; r = min(validation images, p). A
+search that uses the triangular form does less than that, and may pass 100 %.
 """
 
 from __future__ import annotations
