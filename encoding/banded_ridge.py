@@ -13,7 +13,8 @@ himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, 
    (`encoding.operands`)
 2. one eigendecomposition per candidate and fold, validation images compressed and made triangular
    (`encoding.factors`)
-3. one product per penalty, of which the sum of squares alone is kept (`encoding.search`)
+3. one product per penalty, of which the sum of squares alone is kept (`encoding.losses`), for the
+   penalties that a mode of search tries (`encoding.search`)
 4. one refit of what was picked (`encoding.refit`)
 
 Voxels take part in matrix products of one shape, at the place that their global index gives: a
@@ -54,6 +55,7 @@ class BandedRidgeFit:
     candidate_scores : (candidate, voxel) minus the mean squared error of each candidate at its best
         penalty, for the candidates of this model in their order
     search : "exact", "windowed" or "gcv"; `cv_score` of the last is an estimate without folds
+    precision : of the products with voxels, "float32", …, or what rounds their operands
     """
 
     alpha: np.ndarray
@@ -63,6 +65,7 @@ class BandedRidgeFit:
     intercept: np.ndarray
     candidate_scores: np.ndarray
     search: str
+    precision: str
 
     @classmethod
     def unfitted(
@@ -71,7 +74,7 @@ class BandedRidgeFit:
         """NaN for every voxel."""
         shapes = [(), (n_bands,), (), (n_features,), (), (n_candidates,)]
         values = (np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes)
-        return cls(*values, options.search)
+        return cls(*values, options.search, options.precision)
 
     def fill(self, voxels: np.ndarray, fit: BandedRidgeFit) -> None:
         """Put the fit of some voxels in their places."""
@@ -124,6 +127,11 @@ class Options:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"unknown {name} '{value}'; choose {', '.join(known)}")
+
+    @property
+    def precision(self) -> str:
+        """Of products with voxels: `dtype`, or the format to which torch may round operands."""
+        return {"high": "tf32", "medium": "bfloat16"}.get(self.matmul_precision, self.dtype)
 
 
 DEFAULTS = Options()
@@ -395,6 +403,7 @@ def _fit(
         intercept=(block.mean - design.offset @ weights).astype(dtype),
         candidate_scores=scores[pool.choices[name]].astype(dtype),
         search=options.search,
+        precision=options.precision,
     )
 
 

@@ -94,7 +94,8 @@ def _fit(
         features, targets, PredefinedSplit(folds), alphas, weights
     )
     cv_score = 1 + scores.max(axis=0) / targets.var(axis=0)
-    return BandedRidgeFit(alpha, gamma, cv_score, coefficients, intercept, scores, "exact")
+    found = alpha, gamma, cv_score, coefficients, intercept, scores
+    return BandedRidgeFit(*found, "exact", str(targets.dtype))
 
 
 def _search(

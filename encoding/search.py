@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from encoding.arrays import tiled_matmul
 from encoding.factors import Factor, factorise
 from encoding.gram import Design, Fold
+from encoding.losses import Window, fold_losses
 from encoding.operands import TILE, Operands
 
 Search = Literal["exact", "windowed", "gcv"]
 SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
-# decades to either side of generalised cross-validation's penalty
-WINDOW = 0.65
-# voxels of one window in a matrix product
-LANE = 128
-# columns of a triangular operator taken together
-TRIANGLE = 128
 
 
 @dataclass(frozen=True)
@@ -81,37 +76,48 @@ def search_block(
         averaged over folds; `gcv`: minus its estimate
     alpha : (candidate, voxel) index of the penalty
     """
-    design = operands.design
-    by_fold = [zip(design.folds, candidate.folds, strict=False) for candidate in candidates]
-    used = [(fold, factor) for pairs in by_fold for fold, factors in pairs for factor in factors]
-    used += [(design.whole, factor) for candidate in candidates for factor in candidate.whole]
-    operands.prepare(used)
-    curves = [None] * len(candidates)
-    if search != "exact":
-        curves = design.arrays.map(
-            lambda candidate: gcv_curve(operands, candidate.whole, len(alphas)), candidates
-        )
+    operands.prepare(_used(operands.design, candidates))
+    across = operands.design.arrays.map
+    if search == "exact":
+        return _best(_losses(operands, candidates, len(alphas), [None] * len(candidates)), alphas)
+    curves = across(lambda each: gcv_curve(operands, each.whole, len(alphas)), candidates)
     if search == "gcv":
         return _best(np.stack(curves), alphas)
-    windows = [None if curve is None else Window.around(curve, alphas) for curve in curves]
-    tasks = [(row, index) for row in range(len(candidates)) for index in range(len(design.folds))]
-    losses = design.arrays.map(
-        lambda task: fold_losses(
-            operands, task[1], candidates[task[0]].folds[task[1]], len(alphas), windows[task[0]]
-        ),
-        tasks,
+    windows = [Window.around(curve, alphas) for curve in curves]
+    losses = _losses(operands, candidates, len(alphas), windows)
+    across(
+        lambda row: _slide(operands, candidates[row], losses[row], windows[row], alphas),
+        range(len(candidates)),
     )
-    n_folds = len(design.folds)
-    means = [
-        np.mean(losses[i : i + n_folds], axis=0, dtype=np.float64)
-        for i in range(0, len(losses), n_folds)
-    ]
-    if search == "windowed":
-        design.arrays.map(
-            lambda row: _slide(operands, candidates[row], means[row], windows[row], alphas),
-            range(len(candidates)),
-        )
-    return _best(np.stack(means), alphas)
+    return _best(losses, alphas)
+
+
+def _used(design: Design, candidates: list[CandidateFactors]) -> list[tuple[Fold, Factor]]:
+    used = [(design.whole, factor) for candidate in candidates for factor in candidate.whole]
+    for candidate in candidates:
+        # by closed form alone no fold is decomposed
+        for fold, factors in zip(design.folds, candidate.folds, strict=False):
+            used += [(fold, factor) for factor in factors]
+    return used
+
+
+def _losses(
+    operands: Operands,
+    candidates: list[CandidateFactors],
+    n_alphas: int,
+    windows: list[Window | None],
+) -> np.ndarray:
+    """(candidate, alpha, voxel) float64, averaged over folds; infinite where not tried."""
+    n_folds = len(operands.design.folds)
+
+    def of(task: tuple[int, int]) -> np.ndarray:
+        row, fold = task
+        return fold_losses(operands, fold, candidates[row].folds[fold], n_alphas, windows[row])
+
+    tasks = list(itertools.product(range(len(candidates)), range(n_folds)))
+    losses = operands.design.arrays.map(of, tasks)
+    groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
+    return np.stack([np.mean(group, axis=0, dtype=np.float64) for group in groups])
 
 
 def _slide(
@@ -126,32 +132,28 @@ def _slide(
     `losses` (alpha, voxel) are filled in where they are tried. Where a curve has one minimum, the
     pick is that of the exact search.
     """
-    n_folds, first, last = len(candidate.folds), window.first.copy(), window.last.copy()
+    reach_down, reach_up = Window.reach(alphas)
+    first, last = window.first.copy(), window.last.copy()
     while True:
         best = losses.argmin(axis=0)
         down, up = (best == first) & (first > 0), (best == last) & (last < len(alphas) - 1)
         moving = np.flatnonzero(down | up)
         if len(moving) == 0:
             return
-        width = Window.reach(alphas)
-        old_first, old_last = first[moving], last[moving]
-        down = down[moving]
-        first[moving] = np.where(down, width[0][old_first], old_first)
-        last[moving] = np.where(down, old_last, width[1][old_last])
+        before, after, down = first[moving], last[moving], down[moving]
+        first[moving] = np.where(down, reach_down[before], before)
+        last[moving] = np.where(down, after, reach_up[after])
         new = Window.of(
-            np.where(down, first[moving], old_last + 1), np.where(down, old_first - 1, last[moving])
+            np.where(down, first[moving], after + 1), np.where(down, before - 1, last[moving])
         )
+        # whole tiles: some voxels are computed twice
         padded = np.resize(moving, -(-len(moving) // TILE) * TILE)
-        part = operands.select(padded)
-        window = new.resized(len(padded))
-        found = np.mean(
-            [
-                fold_losses(part, fold, candidate.folds[fold], len(alphas), window)
-                for fold in range(n_folds)
-            ],
-            axis=0,
-            dtype=np.float64,
-        )[:, : len(moving)]
+        part, window = operands.select(padded), new.resized(len(padded))
+        found = [
+            fold_losses(part, fold, factors, len(alphas), window)
+            for fold, factors in enumerate(candidate.folds)
+        ]
+        found = np.mean(found, axis=0, dtype=np.float64)[:, : len(moving)]
         losses[:, moving] = np.minimum(losses[:, moving], found)
 
 
@@ -184,115 +186,3 @@ def gcv_curve(operands: Operands, factors: list[Factor], n_alphas: int) -> np.nd
             values = residual / design.n_images / left**2
         curve[factor.alpha_indices] = np.where(left > 1e-6, values, np.inf)
     return curve
-
-
-@dataclass(frozen=True)
-class Window:
-    """Voxels ordered by the penalty in the middle of their window, so that those that try a
-    penalty stand side by side.
-
-    Attributes
-    ----------
-    order : (voxel,) voxel at each place
-    first, last : (voxel,) ends of the window, indices of penalties, of each voxel (not place)
-    """
-
-    order: np.ndarray
-    first: np.ndarray
-    last: np.ndarray
-
-    @classmethod
-    def of(cls, first: np.ndarray, last: np.ndarray) -> Window:
-        return cls(np.argsort(first, kind="stable"), first, last)
-
-    @classmethod
-    def around(cls, curve: np.ndarray, alphas: np.ndarray) -> Window:
-        """Windows about the least of each voxel's curve (alpha, voxel)."""
-        first, last = cls.reach(alphas)
-        centre = curve.argmin(axis=0)
-        return cls.of(first[centre], last[centre])
-
-    @staticmethod
-    def reach(alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First and last penalty of the window about each; one neighbour at least."""
-        decades, index = np.log10(alphas), np.arange(len(alphas))
-        first = np.searchsorted(decades, decades - WINDOW - 1e-9)
-        last = np.searchsorted(decades, decades + WINDOW + 1e-9) - 1
-        first, last = np.minimum(first, index - 1), np.maximum(last, index + 1)
-        return np.maximum(first, 0), np.minimum(last, len(alphas) - 1)
-
-    def resized(self, n_voxels: int) -> Window:
-        """The first voxels again and again, up to `n_voxels`."""
-        return Window.of(np.resize(self.first, n_voxels), np.resize(self.last, n_voxels))
-
-    def places(self, alpha: int) -> tuple[int, int]:
-        """Places of the voxels that try this penalty, rounded outwards to whole lanes."""
-        tried = np.flatnonzero(self.tries(alpha)[self.order])
-        if len(tried) == 0:
-            return 0, 0
-        return tried[0] // LANE * LANE, -(-(tried[-1] + 1) // LANE) * LANE
-
-    def tries(self, alpha: int) -> np.ndarray:
-        return (self.first <= alpha) & (alpha <= self.last)
-
-
-def fold_losses(
-    operands: Operands, index: int, factors: list[Factor], n_alphas: int, window: Window | None
-) -> np.ndarray:
-    """Mean squared error of one fold's validation images, (alpha, voxel); infinite if not tried."""
-    design, arrays = operands.design, operands.design.arrays
-    fold = design.folds[index]
-    losses = np.full((n_alphas, operands.responses.shape[0]), np.inf, design.dtype)
-    for factor in factors:
-        projected = operands.rotated(fold, factor)
-        target = operands.target(fold, factor)
-        if factor.compression is not None:
-            target = target.compress(arrays, factor.compression, factor.dtype)
-        rows, outside = target.rows, arrays.to_numpy(target.outside)
-        if window is not None:
-            projected, rows = projected[window.order], rows[window.order]
-        residual = Residual(design, factor, projected, rows)
-        for position, alpha in enumerate(factor.alpha_indices):
-            energy = residual.energy(position, window and window.places(alpha))
-            losses[alpha] = energy if window is None else _restored(energy, window, alpha)
-            losses[alpha] = (losses[alpha] + outside) / fold.n_validation
-    return losses
-
-
-def _restored(energy: np.ndarray, window: Window, alpha: int) -> np.ndarray:
-    voxels = np.empty_like(energy)
-    voxels[window.order] = energy
-    return np.where(window.tries(alpha), voxels, np.inf)
-
-
-class Residual:
-    """‖target - projected @ operator‖² of every voxel, a few at a time: nothing else is kept."""
-
-    def __init__(self, design: Design, factor: Factor, projected: Any, target: Any) -> None:
-        self.design, self.factor = design, factor
-        self.projected, self.target = projected, target
-        self.scratch = design.arrays.empty((TILE, target.shape[1]), factor.dtype)
-
-    def energy(self, position: int, places: tuple[int, int] | None) -> np.ndarray:
-        """(voxel,) for one penalty, at `places` (infinite elsewhere) or at all."""
-        arrays = self.design.arrays
-        operator = self.factor.operator(position, self.design)
-        n_voxels = self.target.shape[0]
-        start, stop, step = (0, n_voxels, TILE) if places is None else (*places, LANE)
-        energy = np.full(n_voxels, np.inf, self.factor.dtype)
-        for first in range(start, stop, step):
-            here = slice(first, first + step)
-            rest = self.scratch[:step]
-            self._predict(self.projected[here], operator, rest)
-            arrays.xp.subtract(self.target[here], rest, out=rest)
-            energy[here] = arrays.to_numpy(arrays.xp.einsum("ij,ij->i", rest, rest))
-        return energy
-
-    def _predict(self, projected: Any, operator: Any, out: Any) -> None:
-        matmul = self.design.arrays.xp.matmul
-        if not self.factor.triangular:
-            matmul(projected, operator, out=out)
-            return
-        for first in range(0, operator.shape[1], TRIANGLE):
-            columns = slice(first, min(first + TRIANGLE, operator.shape[1]))
-            matmul(projected[:, first:], operator[first:, columns], out=out[:, columns])

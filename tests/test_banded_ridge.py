@@ -469,4 +469,5 @@ def test_rounding_of_products_is_by_choice_only():
     with pytest.raises(ValueError, match="needs a torch backend"):
         fit_banded_ridge(*arguments, Options(matmul_precision="high"))
     fit = fit_banded_ridge(*arguments, Options(matmul_precision="medium", backend="torch"))
+    assert fit.precision == "bfloat16"
     assert np.isfinite(fit.cv_score).all()
