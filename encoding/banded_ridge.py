@@ -265,7 +265,7 @@ def measured_alike(
     """Voxels that can be fitted, those that have the same images together, with their design."""
     features, folds = [np.asarray(band) for band in bands.values()], np.asarray(folds)
     check_problem(features, responses, folds, np.asarray(alphas))
-    for pattern in patterns(responses, options.missing):
+    for pattern in patterns(responses, options.missing, arrays):
         present = folds[pattern.images]
         if _can_validate(present):
             inputs = [band[pattern.images] for band in features]

@@ -16,12 +16,14 @@ from himalaya.kernel_ridge import (
 from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.model_selection import PredefinedSplit
 
+from encoding.arrays import Arrays
 from encoding.banded_ridge import DEFAULTS, BandedRidgeFit, Options, check_problem
-from encoding.responses import READ_VOXELS, patterns
+from encoding.responses import patterns
 
 # himalaya divides by √γ
 SMALLEST_BAND_WEIGHT = 1e-6
 WORKSPACE_BYTES = 300e6
+BLOCK_VOXELS = 4096
 
 
 def fit_banded_ridge(
@@ -62,9 +64,9 @@ def stream_fits(
     folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=options.dtype)
     features = {name: np.asarray(band, dtype=options.dtype) for name, band in bands.items()}
     check_problem(list(features.values()), responses, folds, alphas)
-    for pattern in patterns(responses, "exclude"):
-        for start in range(0, len(pattern.voxels), READ_VOXELS):
-            voxels = pattern.voxels[start : start + READ_VOXELS]
+    for pattern in patterns(responses, "exclude", Arrays()):
+        for start in range(0, len(pattern.voxels), BLOCK_VOXELS):
+            voxels = pattern.voxels[start : start + BLOCK_VOXELS]
             values = np.asarray(responses[:, voxels[0] : voxels[-1] + 1])
             targets = values[:, voxels - voxels[0]].astype(options.dtype)
             with _himalaya_backend(options.backend):

@@ -55,10 +55,6 @@ class Window:
         first, last = np.minimum(first, index - 1), np.maximum(last, index + 1)
         return np.maximum(first, 0), np.minimum(last, len(alphas) - 1)
 
-    def resized(self, n_voxels: int) -> Window:
-        """The first voxels again and again, up to `n_voxels`."""
-        return Window.of(np.resize(self.first, n_voxels), np.resize(self.last, n_voxels))
-
     def places(self, alpha: int) -> tuple[int, int]:
         """Places of the voxels that try this penalty, rounded outwards to whole lanes."""
         tried = np.flatnonzero(self.tries(alpha)[self.order])
@@ -83,7 +79,7 @@ def fold_losses(
         projected = operands.rotated(fold, factor)
         target = operands.target(fold, factor)
         if factor.compression is not None:
-            target = target.compress(arrays, factor.compression, factor.dtype)
+            target = target.compress(arrays, factor.compression, factor.dtype, operands.tile)
         rows, outside = target.rows, arrays.to_numpy(target.outside)
         if window is not None:
             projected, rows = projected[window.order], rows[window.order]

@@ -15,6 +15,7 @@ from encoding.gram import Design, Fold
 
 # voxels in a matrix product: its last bits depend on its shape, so the shape is always the same
 TILE = 512
+SQUARES = "ij,ij->i"
 
 
 @dataclass(frozen=True)
@@ -25,32 +26,35 @@ class Target:
     ----------
     rows : (voxel, row)
     outside : (voxel,) sum of squares that compression leaves out, in every model's error
+    energy : (voxel,) sum of squares of `rows`
     """
 
     rows: Any
     outside: Any
+    energy: Any
 
-    def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
+    @classmethod
+    def of(cls, arrays: Arrays, rows: Any) -> Target:
+        return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
+
+    def compress(self, arrays: Arrays, rotation: Any, dtype: str, tile: int) -> Target:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
-        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), TILE)
+        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), tile)
         if rows.shape[1] == self.rows.shape[1]:
-            return Target(rows, self.outside)
-        lost = _squares(arrays, self.rows) - _squares(arrays, rows)
-        return Target(rows, self.outside + lost.clip(0))
-
-
-def _squares(arrays: Arrays, rows: Any) -> Any:
-    return arrays.xp.einsum("ij,ij->i", rows, rows)
+            return Target(rows, self.outside, self.energy)
+        energy = arrays.xp.einsum(SQUARES, rows, rows)
+        return Target(rows, self.outside + (self.energy - energy).clip(0), energy)
 
 
 class Operands:
     """Responses (voxel, image) less their mean over all images, zeros where no voxel is.
 
-    Rows are a multiple of TILE, one voxel always at the same place in its tile.
+    Rows are a multiple of `tile`, TILE unless selected; one voxel is always at the same place in
+    its tile.
     """
 
-    def __init__(self, design: Design, responses: Any) -> None:
-        self.design, self.responses = design, responses
+    def __init__(self, design: Design, responses: Any, tile: int = TILE) -> None:
+        self.design, self.responses, self.tile = design, responses, tile
         self._cross: dict[str, list[Any]] = {}
         self._targets: dict[tuple[str, int], Target] = {}
 
@@ -67,12 +71,12 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    def select(self, places: np.ndarray) -> Operands:
+    def select(self, places: np.ndarray, tile: int) -> Operands:
         """Some of the voxels, with all that is prepared."""
-        part = Operands(self.design, self.responses[places])
+        part = Operands(self.design, self.responses[places], tile)
         part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
         part._targets = {
-            key: Target(target.rows[places], target.outside[places])
+            key: Target(target.rows[places], target.outside[places], target.energy[places])
             for key, target in self._targets.items()
         }
         return part
@@ -93,7 +97,7 @@ class Operands:
         operand = self.operand(fold, factor)
         if factor.rotation is None:
             return operand
-        return tiled_matmul(self.design.arrays, operand, factor.rotation, TILE)
+        return tiled_matmul(self.design.arrays, operand, factor.rotation, self.tile)
 
     def target(self, fold: Fold, factor: Factor) -> Target:
         return self._targets[factor.dtype, self.design.index(fold)]
@@ -117,7 +121,7 @@ class Operands:
         arrays = self.design.arrays
         responses = arrays.asarray(self.responses[:, images], dtype)
         features = arrays.asarray(self.design.features[images], dtype)
-        return tiled_matmul(arrays, responses, features, TILE)
+        return tiled_matmul(arrays, responses, features, self.tile)
 
     def _less_means(self, cross: Any, fold: Fold) -> Any:
         arrays, like = self.design.arrays, str(cross.dtype).removeprefix("torch.")
@@ -144,5 +148,7 @@ class Operands:
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
-        target = Target(rows, arrays.xp.zeros_like(rows[:, 0]))
-        return target if held.rotation is None else target.compress(arrays, held.rotation, dtype)
+        target = Target.of(arrays, rows)
+        if held.rotation is None:
+            return target
+        return target.compress(arrays, held.rotation, dtype, self.tile)

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from encoding.arrays import Arrays
 from encoding.gram import Design
 from encoding.operands import TILE, Operands
-
-READ_VOXELS = 8 * TILE
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Block:
     variance: np.ndarray
 
 
-def patterns(responses: Any, missing: str) -> list[Pattern]:
+def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
     """Voxels grouped by the images they have; those without variance are in no group.
 
     Parameters
@@ -50,9 +49,9 @@ def patterns(responses: Any, missing: str) -> list[Pattern]:
     missing : "exclude" leaves out voxels that lack any image, "available" does not
     """
     n_images, n_voxels = responses.shape
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for start in range(0, n_voxels, READ_VOXELS):
-        values = np.asarray(responses[:, start : start + READ_VOXELS])
+
+    def examine(start: int) -> tuple[np.ndarray, np.ndarray]:
+        values = np.asarray(responses[:, start : start + TILE])
         finite = np.isfinite(values)
         # `where` is slow, and seldom needed
         where = {} if finite.all() else {"where": finite}
@@ -60,7 +59,11 @@ def patterns(responses: Any, missing: str) -> list[Pattern]:
         varies = low < np.max(values, axis=0, initial=-np.inf, **where)
         if missing == "exclude":
             varies &= finite.all(axis=0)
-        packed = np.packbits(finite, axis=0).T
+        return varies, np.packbits(finite, axis=0).T
+
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    starts = range(0, n_voxels, TILE)
+    for start, (varies, packed) in zip(starts, arrays.map(examine, starts), strict=True):
         for voxel in np.flatnonzero(varies):
             groups[packed[voxel].tobytes()].append(start + int(voxel))
     return [

@@ -3,7 +3,7 @@
 `exact` scores every penalty by k-fold cross-validation. `windowed` lets generalised
 cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel
 and candidate, and scores those near it by k-fold cross-validation; where the best of them is the
-first or last, it goes on. `gcv` takes the closed form's word.
+first or last, all beyond it. `gcv` takes the closed form's word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from encoding.arrays import tiled_matmul
 from encoding.factors import Factor, factorise
 from encoding.gram import Design, Fold
-from encoding.losses import Window, fold_losses
+from encoding.losses import LANE, Window, fold_losses
 from encoding.operands import TILE, Operands
 
 Search = Literal["exact", "windowed", "gcv"]
@@ -86,7 +86,7 @@ def search_block(
     windows = [Window.around(curve, alphas) for curve in curves]
     losses = _losses(operands, candidates, len(alphas), windows)
     across(
-        lambda row: _slide(operands, candidates[row], losses[row], windows[row], alphas),
+        lambda row: _look_beyond(operands, candidates[row], losses[row], windows[row], alphas),
         range(len(candidates)),
     )
     return _best(losses, alphas)
@@ -120,41 +120,35 @@ def _losses(
     return np.stack([np.mean(group, axis=0, dtype=np.float64) for group in groups])
 
 
-def _slide(
+def _look_beyond(
     operands: Operands,
     candidate: CandidateFactors,
     losses: np.ndarray,
     window: Window,
     alphas: np.ndarray,
 ) -> None:
-    """Move windows whose best penalty is their first or last, until it is neither.
+    """Where a window's best penalty is its first or last, try all beyond it.
 
     `losses` (alpha, voxel) are filled in where they are tried. Where a curve has one minimum, the
     pick is that of the exact search.
     """
-    reach_down, reach_up = Window.reach(alphas)
-    first, last = window.first.copy(), window.last.copy()
-    while True:
-        best = losses.argmin(axis=0)
-        down, up = (best == first) & (first > 0), (best == last) & (last < len(alphas) - 1)
-        moving = np.flatnonzero(down | up)
-        if len(moving) == 0:
-            return
-        before, after, down = first[moving], last[moving], down[moving]
-        first[moving] = np.where(down, reach_down[before], before)
-        last[moving] = np.where(down, after, reach_up[after])
-        new = Window.of(
-            np.where(down, first[moving], after + 1), np.where(down, before - 1, last[moving])
-        )
-        # whole tiles: some voxels are computed twice
-        padded = np.resize(moving, -(-len(moving) // TILE) * TILE)
-        part, window = operands.select(padded), new.resized(len(padded))
-        found = [
-            fold_losses(part, fold, factors, len(alphas), window)
-            for fold, factors in enumerate(candidate.folds)
-        ]
-        found = np.mean(found, axis=0, dtype=np.float64)[:, : len(moving)]
-        losses[:, moving] = np.minimum(losses[:, moving], found)
+    best, end = losses.argmin(axis=0), len(alphas) - 1
+    down, up = (best == window.first) & (window.first > 0), (best == window.last) & (best < end)
+    voxels = np.flatnonzero(down | up)
+    if len(voxels) == 0:
+        return
+    first = np.where(down, 0, window.last + 1)[voxels]
+    last = np.where(down, window.first - 1, end)[voxels]
+    # whole lanes: some voxels are computed twice
+    n_places = -(-len(voxels) // LANE) * LANE
+    part = operands.select(np.resize(voxels, n_places), LANE)
+    beyond = Window.of(np.resize(first, n_places), np.resize(last, n_places))
+    found = [
+        fold_losses(part, fold, factors, len(alphas), beyond)
+        for fold, factors in enumerate(candidate.folds)
+    ]
+    found = np.mean(found, axis=0, dtype=np.float64)[:, : len(voxels)]
+    losses[:, voxels] = np.minimum(losses[:, voxels], found)
 
 
 def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
