@@ -1,23 +1,43 @@
-"""Banded ridge regression for every voxel, by random search over band weights (himalaya)."""
+"""Banded ridge regression for every voxel of a cortex, exact, by matrix products.
+
+For a voxel y, bands X_b, band weights γ on the simplex and a penalty α,
+
+    w* = argmin_w ‖y - Σ_b X_b w_b‖² + α Σ_b ‖w_b‖² / γ_b
+
+with an intercept that is not penalised; γ_b = 0 leaves the band out. γ of a list of candidates and
+α of a grid minimise the mean squared error over held-out images, averaged over folds (each centred
+by its own training images); the model is refitted on all images. This is the random search of
+himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, by another way:
+
+1. XᵀX once, held-out folds subtracted (`encoding.gram`); Xᵀy once for a block of voxels
+   (`encoding.operands`)
+2. one eigendecomposition per candidate and fold, validation images compressed and made triangular
+   (`encoding.factors`)
+3. one product per penalty, of which the sum of squares alone is kept (`encoding.losses`), for the
+   penalties that a mode of search tries (`encoding.search`)
+4. one refit of what was picked (`encoding.refit`)
+
+Voxels take part in matrix products of one shape, at the place that their global index gives: a
+voxel's fit does not depend, to the last bit on a CPU, on the voxels that are fitted with it.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
-from himalaya.backend import get_backend, set_backend
-from himalaya.kernel_ridge import (
-    primal_weights_weighted_kernel_ridge,
-    solve_multiple_kernel_ridge_random_search,
-)
-from himalaya.ridge import solve_group_ridge_random_search
-from sklearn.model_selection import PredefinedSplit
 
-SMALLEST_BAND_WEIGHT = 1e-6
-WORKSPACE_BYTES = 300e6
+from encoding.arrays import Arrays, matmul_precision
+from encoding.gram import Design
+from encoding.memory import Plan
+from encoding.refit import Refit
+from encoding.responses import Block, ResponseBlocks, patterns
+from encoding.search import SEARCHES, Search, factorise_candidates, search_block
+
+MissingImages = Literal["available", "exclude"]
+DEFAULT_MEMORY = 8e9
 
 
 @dataclass(frozen=True)
@@ -26,12 +46,16 @@ class BandedRidgeFit:
 
     Attributes
     ----------
-    alpha : (voxel,) float32, the penalty picked by cross-validation
-    band_weights : (band, voxel) float32, on the simplex
-    cv_score : (voxel,) float32, 1 - (mean squared error over the validation folds) / (variance of
-        the training responses)
-    coefficients : (feature, voxel) float32, bands one after another
-    intercept : (voxel,) float32
+    alpha : (voxel,) the penalty picked by cross-validation
+    band_weights : (band, voxel), on the simplex
+    cv_score : (voxel,) 1 - (mean squared error over the validation folds) / (variance of the
+        training responses)
+    coefficients : (feature, voxel), bands one after another
+    intercept : (voxel,)
+    candidate_scores : (candidate, voxel) minus the mean squared error of each candidate at its best
+        penalty, for the candidates of this model in their order
+    search : "exact", "windowed" or "gcv"; `cv_score` of the last is an estimate without folds
+    precision : of the products with voxels, "float32", …, or what rounds their operands
     """
 
     alpha: np.ndarray
@@ -39,18 +63,85 @@ class BandedRidgeFit:
     cv_score: np.ndarray
     coefficients: np.ndarray
     intercept: np.ndarray
+    candidate_scores: np.ndarray
+    search: str
+    precision: str
+
+    @classmethod
+    def unfitted(
+        cls, n_bands: int, n_features: int, n_candidates: int, n_voxels: int, options: Options
+    ) -> BandedRidgeFit:
+        """NaN for every voxel."""
+        shapes = [(), (n_bands,), (), (n_features,), (), (n_candidates,)]
+        values = (np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes)
+        return cls(*values, options.search, options.precision)
+
+    def fill(self, voxels: np.ndarray, fit: BandedRidgeFit) -> None:
+        """Put the fit of some voxels in their places."""
+        for field in fields(self):
+            values = getattr(self, field.name)
+            if isinstance(values, np.ndarray):
+                values[..., voxels] = getattr(fit, field.name)
 
     def predict(self, bands: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Predict (image, voxel) float32 from bands (image, feature) in the order of the fit."""
+        """Predict (image, voxel) from bands (image, feature) in the order of the fit."""
         return np.hstack(list(bands.values())) @ self.coefficients + self.intercept
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compute, not what.
+
+    Attributes
+    ----------
+    search : `exact` scores every penalty by k-fold cross-validation; `windowed` those near the
+        penalty that generalised cross-validation points at; `gcv` none
+    backend : "numpy", "torch" or "torch_cuda"
+    dtype : of the products with voxels, "float32" or "float64"; penalties too small for float32
+        are computed in float64 all the same
+    matmul_precision : "highest", or "high" (TF32) or "medium" (bfloat16) with torch
+    memory_bytes : what a fit may hold beside the bands and responses that it is given
+    missing : voxels that lack some images (NaN) are fitted on the images they have ("available")
+        or left out ("exclude")
+    cholesky : solve for each penalty instead of an eigendecomposition for all; None: on a GPU
+    workers : threads of the numpy backend; None: as many as BLAS uses
+    fit_intercept : without, features and responses must have zero mean
+    """
+
+    search: Search = "windowed"
+    backend: str = "numpy"
+    dtype: Literal["float32", "float64"] = "float32"
+    matmul_precision: str = "highest"
+    memory_bytes: float = DEFAULT_MEMORY
+    missing: MissingImages = "available"
+    cholesky: bool | None = None
+    workers: int | None = None
+    fit_intercept: bool = True
+
+    def __post_init__(self) -> None:
+        for name, known in {
+            "search": SEARCHES,
+            "dtype": ("float32", "float64"),
+            "missing": ("available", "exclude"),
+        }.items():
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ValueError(f"unknown {name} '{value}'; choose {', '.join(known)}")
+
+    @property
+    def precision(self) -> str:
+        """Of products with voxels: `dtype`, or the format to which torch may round operands."""
+        return {"high": "tf32", "medium": "bfloat16"}.get(self.matmul_precision, self.dtype)
+
+
+DEFAULTS = Options()
 
 
 def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
     """Candidates for the band weights: equal weights, then draws from Dirichlet distributions.
 
     Concentrations 1 and 0.1 alternate, as in himalaya (Dupré la Tour et al. 2022, NeuroImage): a
-    flat prior over the simplex, and one that favours its corners. A draw can underflow to 0, by
-    which himalaya divides; weights are therefore kept at or above 1e-6.
+    flat prior over the simplex, and one that favours its corners.
 
     Returns
     -------
@@ -61,147 +152,283 @@ def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     concentrations = [(1.0, 0.1)[row % 2] for row in range(n_samples - 1)]
     draws = [generator.dirichlet(np.full(n_bands, value)) for value in concentrations]
-    weights = np.maximum(np.array([np.full(n_bands, 1 / n_bands), *draws]), SMALLEST_BAND_WEIGHT)
+    weights = np.array([np.full(n_bands, 1 / n_bands), *draws])
     return weights / weights.sum(axis=1, keepdims=True)
 
 
 def fit_banded_ridge(
     bands: Mapping[str, np.ndarray],
-    responses: np.ndarray,
+    responses: Any,
     folds: np.ndarray,
     alphas: np.ndarray,
     band_weights: np.ndarray,
-    backend: str = "numpy",
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
 ) -> BandedRidgeFit:
-    """Fit every voxel with its own penalty and band weights, picked by cross-validation.
-
-    For a voxel y, bands X_b, band weights γ on the simplex and penalty α,
-
-        w* = argmin_w ‖y - Σ_b X_b w_b‖² + α Σ_b ‖w_b‖² / γ_b
-
-    (γ, α) minimise the squared error of the held-out folds; the model is refitted on all images.
-    With more features than images the same problem is solved in its dual form.
+    """Fit every voxel with its own penalty and band weights; see the module for the mathematics.
 
     Parameters
     ----------
     bands : {feature space: (image, feature)}, scaled (see `FeatureScaling`); at least one
-    responses : (image, voxel); voxels with NaN or without variance are left out, their fit is NaN
-    folds : (image,) integers, the fold in which an image validates
-    alphas : (alpha,) candidate penalties
+    responses : (image, voxel), an array or anything that is sliced like one; voxels without
+        variance are left out, their fit is NaN
+    folds : (image,) integers, the fold in which an image validates; negative: in none
+    alphas : (alpha,) candidate penalties, above 0
     band_weights : (candidate, band), see `draw_band_weights`
-    backend : himalaya backend, e.g. "numpy" or "torch_cuda"
+    first_voxel : global index of the first voxel, when voxels are fitted in parts
 
     Raises
     ------
     ValueError
-        Shapes disagree, or the features are not finite.
+        Shapes disagree, the features are not finite, or a parameter is out of its range.
     """
-    features = [np.asarray(band, dtype=np.float32) for band in bands.values()]
-    responses = np.asarray(responses, dtype=np.float32)
-    _check(features, responses, folds, band_weights)
-    usable = np.isfinite(responses).all(axis=0)
-    usable[usable] = responses[:, usable].std(axis=0) > 0
-    targets = responses[:, usable]
-    with _himalaya_backend(backend):
-        alpha, gamma, loss, coefficients, intercept = _search(
-            features, targets, PredefinedSplit(folds), np.asarray(alphas), band_weights
+    models, candidates = {"model": tuple(bands)}, {"model": band_weights}
+    return fit_models(bands, responses, folds, alphas, models, candidates, options, first_voxel)[
+        "model"
+    ]
+
+
+def fit_models(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    models: Mapping[str, Sequence[str]],
+    candidates: Mapping[str, np.ndarray],
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> dict[str, BandedRidgeFit]:
+    """`stream_fits`, collected for all voxels: weights of every model and voxel are held."""
+    pool = CandidatePool.of(list(bands), models, candidates)
+    widths = [np.shape(band)[1] for band in bands.values()]
+    fits = {
+        name: BandedRidgeFit.unfitted(
+            len(columns),
+            sum(widths[band] for band in columns),
+            len(pool.choices[name]),
+            responses.shape[1],
+            options,
         )
-    score = 1 - loss / targets.var(axis=0)
-    spread = (_spread(values, usable) for values in (alpha, gamma, score, coefficients, intercept))
-    return BandedRidgeFit(*spread)
+        for name, columns in pool.columns.items()
+    }
+    parts = stream_fits(bands, responses, folds, alphas, models, candidates, options, first_voxel)
+    for voxels, found in parts:
+        for name, fit in found.items():
+            fits[name].fill(voxels, fit)
+    return fits
 
 
-def _check(
-    features: list[np.ndarray], responses: np.ndarray, folds: np.ndarray, band_weights: np.ndarray
+def stream_fits(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    models: Mapping[str, Sequence[str]],
+    candidates: Mapping[str, np.ndarray],
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
+    """Fit models of subsets of the bands from one cache, a block of voxels at a time.
+
+    Every candidate is searched once. A model picks from its own candidates and from those of every
+    model whose bands it contains, so its cross-validated score is nowhere below theirs.
+
+    Parameters
+    ----------
+    models : {model: its bands}
+    candidates : {model: (candidate, band of the model)}
+
+    See `fit_banded_ridge` for the others.
+
+    Yields
+    ------
+    voxels : (voxel,) their columns in `responses`; each is yielded once, those that cannot be
+        fitted never
+    fits : {model: fit of these voxels}; `candidate_scores` lists inherited candidates after own
+    """
+    pool = CandidatePool.of(list(bands), models, candidates)
+    arrays = Arrays(options.backend, options.workers)
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
+        with matmul_precision(arrays, options.matmul_precision):
+            yield from _fit_blocks(blocks, pool, np.asarray(alphas, np.float64), options)
+
+
+def measured_alike(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    options: Options,
+    arrays: Arrays,
+    first_voxel: int,
+) -> Iterator[ResponseBlocks]:
+    """Voxels that can be fitted, those that have the same images together, with their design."""
+    features, folds = [np.asarray(band) for band in bands.values()], np.asarray(folds)
+    check_problem(features, responses, folds, np.asarray(alphas))
+    for pattern in patterns(responses, options.missing, arrays):
+        present = folds[pattern.images]
+        if _can_validate(present):
+            inputs = [band[pattern.images] for band in features]
+            design = Design(inputs, present, arrays, options.dtype, options.fit_intercept)
+            yield ResponseBlocks(design, responses, pattern, first_voxel)
+
+
+@dataclass(frozen=True)
+class CandidatePool:
+    """Every candidate of every model once, over all bands, and which model may pick which.
+
+    Attributes
+    ----------
+    weights : (candidate, band)
+    choices : {model: indices of its candidates}
+    columns : {model: indices of its bands}
+    """
+
+    weights: np.ndarray
+    choices: dict[str, np.ndarray]
+    columns: dict[str, list[int]]
+
+    @classmethod
+    def of(
+        cls,
+        bands: list[str],
+        models: Mapping[str, Sequence[str]],
+        candidates: Mapping[str, np.ndarray],
+    ) -> CandidatePool:
+        columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
+        rows, own = [], {}
+        for name, places in columns.items():
+            weights = np.asarray(candidates[name], dtype=np.float64)
+            _check_weights(name, weights, len(places))
+            start = len(rows)
+            for row in weights:
+                rows.append(np.zeros(len(bands)))
+                rows[-1][places] = row
+            own[name] = np.arange(start, len(rows))
+        weights, place = np.unique(np.array(rows), axis=0, return_inverse=True)
+        place, choices = place.ravel(), {}
+        for name, places in columns.items():
+            inherited = [
+                place[own[other]]
+                for other in models
+                if other != name and set(columns[other]) <= set(places)
+            ]
+            others = dict.fromkeys(np.concatenate([*inherited, np.arange(0)]).astype(int).tolist())
+            new = [candidate for candidate in others if candidate not in place[own[name]]]
+            choices[name] = np.concatenate([place[own[name]], np.array(new, dtype=int)])
+        return cls(weights, choices, columns)
+
+
+def _fit_blocks(
+    blocks: ResponseBlocks, pool: CandidatePool, alphas: np.ndarray, options: Options
+) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
+    design, order = blocks.design, np.argsort(alphas)
+    ascending = alphas[order]
+    cholesky = design.arrays.device == "cuda" if options.cholesky is None else options.cholesky
+    plan = Plan.of(
+        design,
+        pool.weights,
+        len(alphas),
+        len(pool.choices),
+        options.memory_bytes,
+        options.search,
+        cholesky,
+    )
+    refit = Refit(design, pool.weights, ascending, plan.refit_factors)
+    for block, *part in _searched(blocks, pool.weights, ascending, plan, options.search, cholesky):
+        chosen = {
+            name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
+        }
+        coefficients = refit.coefficients(block, chosen, part[1])
+        fits = {
+            name: _fit(block, pool, name, chosen[name], part, ascending, weights, options)
+            for name, weights in coefficients.items()
+        }
+        yield block.voxels, fits
+
+
+def _searched(
+    blocks: ResponseBlocks,
+    candidates: np.ndarray,
+    alphas: np.ndarray,
+    plan: Plan,
+    search: Search,
+    cholesky: bool,
+) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+    """Blocks with (candidate, voxel) scores and indices of penalties.
+
+    Responses are read once if all decompositions fit in memory, else once for each part of them.
+    """
+    design, chunks = blocks.design, list(plan.chunks(len(candidates)))
+    if len(chunks) == 1:
+        factors = factorise_candidates(design, candidates, alphas, search, cholesky)
+        for block in blocks.read(plan.block_voxels):
+            score, pick = search_block(block.operands, factors, alphas, search)
+            yield block, score[:, block.places], pick[:, block.places]
+        return
+    shape = len(candidates), blocks.responses.shape[1]
+    scores, picks = np.zeros(shape), np.zeros(shape, np.int32)
+    for chunk in chunks:
+        factors = factorise_candidates(design, candidates[chunk], alphas, search, cholesky)
+        for block in blocks.read(plan.block_voxels):
+            score, pick = search_block(block.operands, factors, alphas, search)
+            scores[chunk, block.voxels] = score[:, block.places]
+            picks[chunk, block.voxels] = pick[:, block.places]
+        del factors
+    for block in blocks.read(plan.block_voxels):
+        yield block, scores[:, block.voxels], picks[:, block.voxels]
+
+
+def _fit(
+    block: Block,
+    pool: CandidatePool,
+    name: str,
+    chosen: np.ndarray,
+    found: list[np.ndarray],
+    alphas: np.ndarray,
+    weights: np.ndarray,
+    options: Options,
+) -> BandedRidgeFit:
+    """One model's fit of a block, from all features' weights (feature, voxel)."""
+    scores, picks = found
+    design, voxel = block.operands.design, np.arange(len(chosen))
+    bands = pool.columns[name]
+    columns = np.concatenate([np.arange(design.n_features)[design.band_slices[b]] for b in bands])
+    dtype = options.dtype
+    return BandedRidgeFit(
+        alpha=alphas[picks[chosen, voxel]].astype(dtype),
+        band_weights=pool.weights[chosen][:, bands].T.astype(dtype),
+        cv_score=(1 + scores[chosen, voxel] / block.variance).astype(dtype),
+        coefficients=weights[columns].astype(dtype),
+        intercept=(block.mean - design.offset @ weights).astype(dtype),
+        candidate_scores=scores[pool.choices[name]].astype(dtype),
+        search=options.search,
+        precision=options.precision,
+    )
+
+
+def _can_validate(folds: np.ndarray) -> bool:
+    """Whether two folds at least validate, and others have images to fit."""
+    return len(np.unique(folds[folds >= 0])) >= 2
+
+
+def check_problem(
+    features: list[np.ndarray], responses: Any, folds: np.ndarray, alphas: np.ndarray
 ) -> None:
-    rows = {len(values) for values in (*features, responses, folds)}
+    """Raise a ValueError unless shapes agree, features are finite and penalties are above 0."""
+    rows = {len(band) for band in features} | {responses.shape[0], len(folds)}
     if len(rows) != 1:
         raise ValueError(f"bands, responses and folds have different numbers of images: {rows}")
-    if band_weights.ndim != 2 or band_weights.shape[1] != len(features):
-        raise ValueError(f"band weights {band_weights.shape} do not fit {len(features)} bands")
     if not all(np.isfinite(band).all() for band in features):
         raise ValueError("the features hold NaN or infinite values")
+    if alphas.ndim != 1 or not len(alphas) or not (alphas > 0).all():
+        raise ValueError(f"alphas are a list of penalties above 0, not {alphas}")
+    if not _can_validate(folds):
+        raise ValueError(f"at least 2 folds must validate, not {np.unique(folds)}")
 
 
-def _search(
-    features: list[np.ndarray],
-    targets: np.ndarray,
-    cv: PredefinedSplit,
-    alphas: np.ndarray,
-    band_weights: np.ndarray,
-) -> tuple[np.ndarray, ...]:
-    n_images, n_voxels = targets.shape
-    n_features = sum(band.shape[1] for band in features)
-    if n_voxels == 0:
-        empty = (0,), (len(features), 0), (0,), (n_features, 0), (0,)
-        return tuple(np.empty(shape, np.float32) for shape in empty)
-    options = {
-        "n_iter": band_weights.astype(np.float32),
-        "alphas": alphas.astype(np.float32),
-        "cv": cv,
-        "fit_intercept": True,
-        "progress_bar": False,
-        **_batches(n_images, n_features, len(alphas), cv.get_n_splits()),
-    }
-    solve = _solve_dual if n_features > n_images else _solve_primal
-    deltas, coefficients, losses, intercept = solve(features, targets, options)
-    # himalaya's deltas are log(γ / α), and γ sums to 1
-    total = np.exp(deltas).sum(axis=0)
-    return 1 / total, np.exp(deltas) / total, -losses.max(axis=0), coefficients, intercept
-
-
-def _solve_primal(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
-) -> tuple[np.ndarray, ...]:
-    found = solve_group_ridge_random_search(features, targets, return_weights=True, **options)
-    return _to_numpy(*found)
-
-
-def _solve_dual(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
-) -> tuple[np.ndarray, ...]:
-    # a kernel squares the spread of the singular values: small penalties drown in float32
-    features = [band.astype(np.float64) for band in features]
-    kernels = get_backend().asarray(np.stack([band @ band.T for band in features]))
-    targets = targets.astype(np.float64)
-    deltas, dual, scores, intercept = solve_multiple_kernel_ridge_random_search(
-        kernels, targets, return_weights="dual", **options
-    )
-    deltas, dual, scores, intercept = _to_numpy(deltas, dual, scores, intercept)
-    # himalaya centres the kernels: its intercept belongs to features as given
-    weights = primal_weights_weighted_kernel_ridge(dual, deltas, features)
-    return deltas, np.concatenate(_to_numpy(*weights)), scores, intercept
-
-
-def _batches(n_images: int, n_features: int, n_alphas: int, n_splits: int) -> dict[str, int]:
-    """Batch sizes that keep himalaya's temporaries (about four copies) near the workspace."""
-    inner = min(n_features, n_images)
-    per_alpha = 16 * n_images * max(inner, n_images // n_splits)
-    n_alphas_batch = int(np.clip(WORKSPACE_BYTES // per_alpha, 1, n_alphas))
-    per_voxel = 16 * n_alphas_batch * max(inner, math.ceil(n_images / n_splits))
-    return {
-        "n_alphas_batch": n_alphas_batch,
-        "n_targets_batch": max(1, int(WORKSPACE_BYTES // per_voxel)),
-    }
-
-
-def _to_numpy(*arrays: object) -> tuple[np.ndarray, ...]:
-    backend = get_backend()
-    return tuple(backend.to_numpy(array) for array in arrays)
-
-
-def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    everywhere = np.full((*values.shape[:-1], len(usable)), np.nan, dtype=np.float32)
-    everywhere[..., usable] = values
-    return everywhere
-
-
-@contextmanager
-def _himalaya_backend(name: str) -> Iterator[None]:
-    """himalaya's backend is global: leave it as it was found."""
-    before = get_backend()
-    set_backend(name, on_error="raise")
-    try:
-        yield
-    finally:
-        set_backend(before.name)
+def _check_weights(model: str, weights: np.ndarray, n_bands: int) -> None:
+    if weights.ndim != 2 or weights.shape[1] != n_bands or not len(weights):
+        raise ValueError(f"{model}: band weights {weights.shape} do not fit {n_bands} bands")
+    if not (weights >= 0).all() or not weights.any(axis=1).all():
+        raise ValueError(f"{model}: band weights are at or above 0, and not all 0 in a candidate")

@@ -149,9 +149,24 @@ class AlphaGrid(Settings):
 
 
 class EncodingSettings(Settings):
+    """What is searched, and how: see `encoding.banded_ridge.Options`."""
+
     alphas: AlphaGrid
     band_weight_samples: int = Field(ge=1)
     seed: int
+    solver: Literal["own", "himalaya"] = "own"
+    search: Literal["exact", "windowed", "gcv"] = "windowed"
+    backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
+    memory_gb: float = Field(default=8, gt=0)
+    missing_images: Literal["available", "exclude"] = "exclude"
+
+    @model_validator(mode="after")
+    def _himalaya_searches_exactly(self) -> EncodingSettings:
+        if self.solver == "himalaya" and (self.search, self.missing_images) != ("exact", "exclude"):
+            raise ValueError(
+                "`solver: himalaya` goes with `search: exact` and `missing_images: exclude`"
+            )
+        return self
 
 
 class Configuration(Settings):

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 
+MISSING = {
+    "exclude": "NaN and left out",
+    "available": "fitted and scored on the images that they have",
+}
+SOLVER = {"own": "this project's solver", "himalaya": "himalaya's solver"}
+SEARCH = {
+    "exact": "{folds}-fold cross-validation",
+    "windowed": "{folds}-fold cross-validation near the penalty of generalised cross-validation,",
+    "gcv": "generalised cross-validation",
+}
+
 
 def methods_paragraphs(study: Configuration) -> list[str]:
     """Sentences for a paper, from the configuration."""
@@ -21,19 +32,20 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022, Nat "
         f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were "
         f"z-scored within {responses.zscore_within} over {responses.zscore_trials} trials and "
-        "averaged over the repeats of each image. Voxels that a session did not cover are NaN and "
-        "left out. Noise ceilings follow the NSD Data Manual, "
+        "averaged over the repeats of each image. Voxels that a session did not cover are "
+        f"{MISSING[encoding.missing_images]}. Noise ceilings follow the NSD Data Manual, "
         "for the repeats of the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
         f"Encoding models. {_split(study)} Features were "
         f"z-scored on training images (units quieter than a tenth of their space's root mean "
         f"square deviation are not amplified further) and every feature space scaled to the same "
         f"total variance. "
-        f"Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; himalaya) "
+        f"Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; "
+        f"{SOLVER[encoding.solver]}) "
         f"picked for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g} and, for joint models, "
-        f"one of {encoding.band_weight_samples} band weightings, by {study.splits.folds}-fold "
-        "cross-validation on training images.",
+        f"one of {encoding.band_weight_samples} band weightings, by "
+        f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model.",

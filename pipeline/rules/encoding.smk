@@ -28,7 +28,8 @@ rule fit_encoding_models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
+        # features, and what lies outside the solver's own budget, in 1 GB
+        mem_mb=int(1000 * (1 + STUDY.encoding.memory_gb)),
         runtime=240,
     params:
         spaces=lambda wildcards: STUDY.fits[wildcards.fit],

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 from tqdm import tqdm
 
-from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
+from encoding import banded_ridge, himalaya_solver
+from encoding.banded_ridge import Options, draw_band_weights
 from encoding.noise_ceiling import noise_ceiling
 from encoding.partition import model_name, subsets
 from encoding.preparation import FeatureScaling
@@ -19,6 +22,7 @@ from pipeline.errors import InputError, run_stage
 from pipeline.storage import (
     Result,
     make_provenance,
+    open_result,
     positions,
     read_provenance,
     read_result,
@@ -27,6 +31,8 @@ from pipeline.storage import (
 )
 
 EDGE_SHARE = 0.05
+SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
+SCORES = ("r", "r2", "cv_score", "alpha")
 
 
 def main() -> None:
@@ -42,45 +48,92 @@ def main() -> None:
     split = read_table(arguments.split)
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
-    measured = read_result(arguments.responses)
-    rows = positions(measured["nsd_id"], nsd_id, arguments.responses, str(arguments.split))
-    responses = measured["responses"][rows]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
     bands = {name: _scaled(path, nsd_id, test, arguments) for name, path in spaces.items()}
-    arrays: dict[str, object] = {
-        "voxel": measured["voxel"],
-        "grid_shape": measured["grid_shape"],
-        "test_nsd_id": nsd_id[test],
-        "noise_ceiling": noise_ceiling(
-            measured["ncsnr"], measured["n_valid_repeats"][rows][test]
-        ).astype(np.float32),
-        "models": [model_name(subset) for subset in subsets(arguments.spaces)],
-    }
-    alphas = AlphaGrid.model_validate(settings["alphas"]).values()
-    for subset in tqdm(subsets(arguments.spaces), desc=model_name(arguments.spaces), unit="model"):
-        candidates = draw_band_weights(
-            len(subset), settings["band_weight_samples"], settings["seed"]
-        )
-        fit = fit_banded_ridge(
-            {name: bands[name][~test] for name in subset},
-            responses[~test],
-            fold,
-            alphas,
-            candidates,
-        )
-        _tell_edges(model_name(subset), fit.alpha, alphas)
-        predicted = fit.predict({name: bands[name][test] for name in subset})
-        arrays |= {
-            f"{model_name(subset)}/{key}": np.asarray(values, dtype=np.float32)
-            for key, values in {
-                "r": correlation_score(responses[test], predicted),
-                "r2": r2_score(responses[test], predicted),
-                "cv_score": fit.cv_score,
-                "alpha": fit.alpha,
-                "band_weights": fit.band_weights,
-            }.items()
+    with open_result(arguments.responses) as file:
+        names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats"]
+        measured = read_result(arguments.responses, names)
+        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, str(arguments.split))
+        arrays: dict[str, object] = {
+            "voxel": measured["voxel"],
+            "grid_shape": measured["grid_shape"],
+            "test_nsd_id": nsd_id[test],
+            "noise_ceiling": noise_ceiling(
+                measured["ncsnr"], measured["n_valid_repeats"][rows][test]
+            ).astype(np.float32),
+            "models": [model_name(subset) for subset in subsets(arguments.spaces)],
         }
+        training = ResponseRows(file["responses"], rows[~test])
+        arrays |= _fit(
+            bands, test, training, ResponseRows(file["responses"], rows[test]), fold, settings
+        )
     write_result(arguments.out, arrays, _provenance(arguments, spaces, measured, test))
+
+
+class ResponseRows:
+    """Some images of stored responses (image, voxel), read a block of voxels at a time."""
+
+    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray) -> None:
+        self.dataset, self.rows = dataset, rows
+        self.shape = len(rows), dataset.shape[1]
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        images, voxels = key
+        return self.dataset[:, voxels][self.rows[images]]
+
+    def of(self, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) of ascending voxels."""
+        first = voxels[0]
+        return self[:, first : voxels[-1] + 1][:, voxels - first]
+
+
+def _fit(
+    bands: dict[str, np.ndarray],
+    test: np.ndarray,
+    training: ResponseRows,
+    held_out: ResponseRows,
+    fold: np.ndarray,
+    settings: dict[str, Any],
+) -> dict[str, np.ndarray]:
+    """Every subset's scores and picks, (…, voxel) float32; weights are not kept."""
+    alphas = AlphaGrid.model_validate(settings["alphas"]).values()
+    models = {model_name(subset): subset for subset in subsets(list(bands))}
+    candidates = {
+        name: draw_band_weights(len(spaces), settings["band_weight_samples"], settings["seed"])
+        for name, spaces in models.items()
+    }
+    options = Options(
+        search=settings["search"],
+        backend=settings["backend"],
+        memory_bytes=settings["memory_gb"] * 1e9,
+        missing=settings["missing_images"],
+    )
+    arrays = {
+        f"{name}/{key}": np.full((*shape, training.shape[1]), np.nan, np.float32)
+        for name, spaces in models.items()
+        for key, shape in {**dict.fromkeys(SCORES, ()), "band_weights": (len(spaces),)}.items()
+    }
+    fitted = {name: band[~test] for name, band in bands.items()}
+    stream = SOLVERS[settings["solver"]]
+    parts = stream(fitted, training, fold, alphas, models, candidates, options)
+    with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
+        for voxels, fits in parts:
+            measured = held_out.of(voxels)
+            for name, fit in fits.items():
+                predicted = fit.predict({space: bands[space][test] for space in models[name]})
+                scores = {
+                    "r": correlation_score(measured, predicted),
+                    "r2": r2_score(measured, predicted),
+                    "cv_score": fit.cv_score,
+                    "alpha": fit.alpha,
+                    "band_weights": fit.band_weights,
+                }
+                for key, values in scores.items():
+                    arrays[f"{name}/{key}"][..., voxels] = values
+            bar.update(len(voxels))
+    for name in models:
+        _tell_edges(name, arrays[f"{name}/alpha"], alphas)
+    return arrays
 
 
 def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:

@@ -1,0 +1,175 @@
+"""The problem of `encoding.banded_ridge` solved by himalaya: the oracle, and an alternative."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from himalaya.backend import get_backend, set_backend
+from himalaya.kernel_ridge import (
+    primal_weights_weighted_kernel_ridge,
+    solve_multiple_kernel_ridge_random_search,
+)
+from himalaya.ridge import solve_group_ridge_random_search
+from sklearn.model_selection import PredefinedSplit
+
+from encoding.arrays import Arrays
+from encoding.banded_ridge import DEFAULTS, BandedRidgeFit, Options, check_problem
+from encoding.responses import patterns
+
+# himalaya divides by √γ
+SMALLEST_BAND_WEIGHT = 1e-6
+WORKSPACE_BYTES = 300e6
+BLOCK_VOXELS = 4096
+
+
+def fit_banded_ridge(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    band_weights: np.ndarray,
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> BandedRidgeFit:
+    """As `encoding.banded_ridge.fit_banded_ridge`, by himalaya's exact search.
+
+    Weights of bands are kept at or above 1e-6. With more features than images the dual form is
+    solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.
+    """
+    models, candidates = {"model": tuple(bands)}, {"model": band_weights}
+    n_features = sum(np.shape(band)[1] for band in bands.values())
+    sizes = len(bands), n_features, len(band_weights), responses.shape[1]
+    fit = BandedRidgeFit.unfitted(*sizes, Options(search="exact", dtype=options.dtype))
+    parts = stream_fits(bands, responses, folds, alphas, models, candidates, options, first_voxel)
+    for voxels, found in parts:
+        fit.fill(voxels, found["model"])
+    return fit
+
+
+def stream_fits(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    models: Mapping[str, Sequence[str]],
+    candidates: Mapping[str, np.ndarray],
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
+    """As `encoding.banded_ridge.stream_fits`, but no candidate is inherited."""
+    folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=options.dtype)
+    features = {name: np.asarray(band, dtype=options.dtype) for name, band in bands.items()}
+    check_problem(list(features.values()), responses, folds, alphas)
+    for pattern in patterns(responses, "exclude", Arrays()):
+        for start in range(0, len(pattern.voxels), BLOCK_VOXELS):
+            voxels = pattern.voxels[start : start + BLOCK_VOXELS]
+            values = np.asarray(responses[:, voxels[0] : voxels[-1] + 1])
+            targets = values[:, voxels - voxels[0]].astype(options.dtype)
+            with _himalaya_backend(options.backend):
+                fits = {
+                    name: _fit(
+                        [features[space] for space in spaces],
+                        targets,
+                        folds,
+                        alphas,
+                        np.asarray(candidates[name]),
+                    )
+                    for name, spaces in models.items()
+                }
+            yield voxels, fits
+
+
+def _fit(
+    features: list[np.ndarray],
+    targets: np.ndarray,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    band_weights: np.ndarray,
+) -> BandedRidgeFit:
+    weights = np.maximum(band_weights, SMALLEST_BAND_WEIGHT)
+    weights /= weights.sum(axis=1, keepdims=True)
+    alpha, gamma, scores, coefficients, intercept = _search(
+        features, targets, PredefinedSplit(folds), alphas, weights
+    )
+    cv_score = 1 + scores.max(axis=0) / targets.var(axis=0)
+    found = alpha, gamma, cv_score, coefficients, intercept, scores
+    return BandedRidgeFit(*found, "exact", str(targets.dtype))
+
+
+def _search(
+    features: list[np.ndarray],
+    targets: np.ndarray,
+    cv: PredefinedSplit,
+    alphas: np.ndarray,
+    band_weights: np.ndarray,
+) -> tuple[np.ndarray, ...]:
+    n_images = len(targets)
+    n_features = sum(band.shape[1] for band in features)
+    options = {
+        "n_iter": band_weights.astype(targets.dtype),
+        "alphas": alphas,
+        "cv": cv,
+        "fit_intercept": True,
+        "progress_bar": False,
+        **_batches(n_images, n_features, len(alphas), cv.get_n_splits()),
+    }
+    solve = _solve_dual if n_features > n_images else _solve_primal
+    deltas, coefficients, scores, intercept = solve(features, targets, options)
+    # himalaya's deltas are log(γ / α), and γ sums to 1
+    total = np.exp(deltas).sum(axis=0)
+    return 1 / total, np.exp(deltas) / total, scores, coefficients, intercept
+
+
+def _solve_primal(
+    features: list[np.ndarray], targets: np.ndarray, options: dict
+) -> tuple[np.ndarray, ...]:
+    found = solve_group_ridge_random_search(features, targets, return_weights=True, **options)
+    return _to_numpy(*found)
+
+
+def _solve_dual(
+    features: list[np.ndarray], targets: np.ndarray, options: dict
+) -> tuple[np.ndarray, ...]:
+    # a kernel squares the spread of the singular values: small penalties drown in float32
+    features = [band.astype(np.float64) for band in features]
+    kernels = get_backend().asarray(np.stack([band @ band.T for band in features]))
+    targets = targets.astype(np.float64)
+    deltas, dual, scores, intercept = solve_multiple_kernel_ridge_random_search(
+        kernels, targets, return_weights="dual", **options
+    )
+    deltas, dual, scores, intercept = _to_numpy(deltas, dual, scores, intercept)
+    # himalaya centres the kernels: its intercept belongs to features as given
+    weights = primal_weights_weighted_kernel_ridge(dual, deltas, features)
+    return deltas, np.concatenate(_to_numpy(*weights)), scores, intercept
+
+
+def _batches(n_images: int, n_features: int, n_alphas: int, n_splits: int) -> dict[str, int]:
+    """Batch sizes that keep himalaya's temporaries (about four copies) near the workspace."""
+    inner = min(n_features, n_images)
+    per_alpha = 16 * n_images * max(inner, n_images // n_splits)
+    n_alphas_batch = int(np.clip(WORKSPACE_BYTES // per_alpha, 1, n_alphas))
+    per_voxel = 16 * n_alphas_batch * max(inner, math.ceil(n_images / n_splits))
+    return {
+        "n_alphas_batch": n_alphas_batch,
+        "n_targets_batch": max(1, int(WORKSPACE_BYTES // per_voxel)),
+    }
+
+
+def _to_numpy(*arrays: object) -> tuple[np.ndarray, ...]:
+    backend = get_backend()
+    return tuple(backend.to_numpy(array) for array in arrays)
+
+
+@contextmanager
+def _himalaya_backend(name: str) -> Iterator[None]:
+    """himalaya's backend is global: leave it as it was found."""
+    before = get_backend()
+    set_backend(name, on_error="raise")
+    try:
+        yield
+    finally:
+        set_backend(before.name)

@@ -1,0 +1,154 @@
+"""A block of voxels, and the products of their responses that all candidates use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from encoding.arrays import Arrays, tiled_matmul
+from encoding.factors import Factor
+from encoding.gram import Design, Fold
+
+# voxels in a matrix product: its last bits depend on its shape, so the shape is always the same
+TILE = 512
+SQUARES = "ij,ij->i"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Validation responses of a fold, compressed as its features are.
+
+    Attributes
+    ----------
+    rows : (voxel, row)
+    outside : (voxel,) sum of squares that compression leaves out, in every model's error
+    energy : (voxel,) sum of squares of `rows`
+    """
+
+    rows: Any
+    outside: Any
+    energy: Any
+
+    @classmethod
+    def of(cls, arrays: Arrays, rows: Any) -> Target:
+        return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
+
+    def compress(self, arrays: Arrays, rotation: Any, dtype: str, tile: int) -> Target:
+        """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
+        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), tile)
+        if rows.shape[1] == self.rows.shape[1]:
+            return Target(rows, self.outside, self.energy)
+        energy = arrays.xp.einsum(SQUARES, rows, rows)
+        return Target(rows, self.outside + (self.energy - energy).clip(0), energy)
+
+
+class Operands:
+    """Responses (voxel, image) less their mean over all images, zeros where no voxel is.
+
+    Rows are a multiple of `tile`, TILE unless selected; one voxel is always at the same place in
+    its tile.
+    """
+
+    def __init__(self, design: Design, responses: Any, tile: int = TILE) -> None:
+        self.design, self.responses, self.tile = design, responses, tile
+        self._cross: dict[str, list[Any]] = {}
+        self._targets: dict[tuple[str, int], Target] = {}
+
+    def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
+        """Compute what these factors take, folds side by side."""
+        factors = list(factors)
+        _ = self._sums
+        for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
+            if dtype not in self._cross:
+                self._cross[dtype] = self._cross_products(dtype)
+        held = {
+            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.n_validation
+        }
+        new = sorted(held - self._targets.keys())
+        self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
+
+    def select(self, places: np.ndarray, tile: int) -> Operands:
+        """Some of the voxels, with all that is prepared."""
+        part = Operands(self.design, self.responses[places], tile)
+        part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
+        part._targets = {
+            key: Target(target.rows[places], target.outside[places], target.energy[places])
+            for key, target in self._targets.items()
+        }
+        return part
+
+    def operand(self, fold: Fold, factor: Factor) -> Any:
+        """What the factor rotates: (voxel, feature with weight), or (voxel, training image)."""
+        if factor.from_rows:
+            rows = self.design.training(self.responses.T, fold).T
+            return self.design.arrays.asarray(rows, factor.dtype)
+        place = -1 if fold is self.design.whole else self.design.index(fold)
+        cross = self._cross[factor.dtype][place]
+        first, last = factor.columns[0], factor.columns[-1] + 1
+        contiguous = last - first == len(factor.columns)
+        return cross[:, first:last] if contiguous else cross[:, factor.columns]
+
+    def rotated(self, fold: Fold, factor: Factor) -> Any:
+        """c of every voxel, (voxel, component)."""
+        operand = self.operand(fold, factor)
+        if factor.rotation is None:
+            return operand
+        return tiled_matmul(self.design.arrays, operand, factor.rotation, self.tile)
+
+    def target(self, fold: Fold, factor: Factor) -> Target:
+        return self._targets[factor.dtype, self.design.index(fold)]
+
+    def _cross_products(self, dtype: str) -> list[Any]:
+        """YᵀX (voxel, feature) of each fold's training images less their means, then of all.
+
+        One pass over the images: folds are downdated, as the Grams are.
+        """
+        design, arrays = self.design, self.design.arrays
+        images = [*design.parts, *([design.rest] if design.rest.stop else [])]
+        parts = arrays.map(lambda part: self._product(part, dtype), images)
+        total = sum(parts[1:], parts[0] + 0)
+        training = arrays.map(
+            lambda index: self._less_means(total - parts[index], design.folds[index]),
+            range(len(design.folds)),
+        )
+        return [*training, self._less_means(total, design.whole)]
+
+    def _product(self, images: slice, dtype: str) -> Any:
+        arrays = self.design.arrays
+        responses = arrays.asarray(self.responses[:, images], dtype)
+        features = arrays.asarray(self.design.features[images], dtype)
+        return tiled_matmul(arrays, responses, features, self.tile)
+
+    def _less_means(self, cross: Any, fold: Fold) -> Any:
+        arrays, like = self.design.arrays, str(cross.dtype).removeprefix("torch.")
+        mean = arrays.asarray(fold.mean, like)
+        cross -= arrays.asarray(self._training_sums(fold), like)[:, None] * mean[None, :]
+        return cross
+
+    @cached_property
+    def _sums(self) -> list[Any]:
+        """(voxel,) float64 sum over the images of each fold, then of those that never validate."""
+        arrays, design = self.design.arrays, self.design
+        images = [*design.parts, design.rest]
+        return arrays.map(lambda part: arrays.total(self.responses[:, part]), images)
+
+    def _training_sums(self, fold: Fold) -> Any:
+        total = sum(self._sums[1:], self._sums[0])
+        return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
+
+    def _target(self, key: tuple[str, int]) -> Target:
+        dtype, index = key
+        design, arrays = self.design, self.design.arrays
+        fold, held = design.folds[index], design.held[index]
+        rows = arrays.asarray(self.responses[:, fold.validation], dtype)
+        if design.fit_intercept:
+            mean = self._training_sums(fold) / fold.n_train
+            rows = rows - arrays.asarray(mean, dtype)[:, None]
+        target = Target.of(arrays, rows)
+        if held.rotation is None:
+            return target
+        return target.compress(arrays, held.rotation, dtype, self.tile)

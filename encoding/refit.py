@@ -1,0 +1,107 @@
+"""The model of what was picked, fitted on all images."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import numpy as np
+
+from encoding.factors import Factor, factorise
+from encoding.gram import Design
+from encoding.operands import TILE
+from encoding.responses import Block
+from encoding.search import prepare_design
+
+
+class Refit:
+    """Weights of picked candidates and penalties; the latest decompositions are kept.
+
+    Parameters
+    ----------
+    candidates : (candidate, band)
+    alphas : (alpha,) ascending
+    n_kept : decompositions to keep
+    """
+
+    def __init__(
+        self, design: Design, candidates: np.ndarray, alphas: np.ndarray, n_kept: int
+    ) -> None:
+        self.design, self.candidates, self.alphas = design, candidates, alphas
+        self.n_kept = n_kept
+        self._kept: OrderedDict[int, list[Factor]] = OrderedDict()
+
+    def coefficients(
+        self, block: Block, chosen: dict[str, np.ndarray], picks: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Weights (feature, voxel) of each model's choice.
+
+        Parameters
+        ----------
+        chosen : {model: (voxel,) candidate}
+        picks : (candidate, voxel) index of the penalty
+        """
+        shape = self.design.n_features, len(block.voxels)
+        weights = {name: np.zeros(shape, self.design.dtype) for name in chosen}
+        used = np.unique(np.concatenate(list(chosen.values())))
+        self._decompose(used)
+        for candidate in used:
+            for factor in self._factors(candidate):
+                served = np.isin(picks[candidate], factor.alpha_indices)
+                takers = {name: served & (model == candidate) for name, model in chosen.items()}
+                voxels = np.flatnonzero(np.any(list(takers.values()), axis=0))
+                if len(voxels):
+                    found = self._weights(block, factor, picks[candidate], voxels)
+                    for name, taken in takers.items():
+                        mine = taken[voxels]
+                        target = np.ix_(factor.columns, voxels[mine])
+                        weights[name][target] = found[mine].T
+        return weights
+
+    def _weights(
+        self, block: Block, factor: Factor, picks: np.ndarray, voxels: np.ndarray
+    ) -> np.ndarray:
+        """(voxel, feature with weight) for `voxels` of the block."""
+        arrays, operands = self.design.arrays, block.operands
+        operands.prepare([(self.design.whole, factor)])
+        operand = operands.operand(self.design.whole, factor)
+        places = block.places[voxels]
+        # a place without a taker gets some penalty: it must be there, its result is not used
+        penalty = np.ones(operand.shape[0])
+        penalty[places] = self.alphas[picks[voxels]]
+        penalty = arrays.asarray(penalty, factor.dtype)
+        values = arrays.asarray(factor.values, factor.dtype)
+        rows = None
+        if factor.row_scale is not None:
+            rows = arrays.asarray(self.design.features[:, factor.columns], factor.dtype)
+        weights = np.zeros((operand.shape[0], len(factor.columns)), self.design.dtype)
+
+        def weigh(tile: int) -> None:
+            here = slice(tile * TILE, (tile + 1) * TILE)
+            rotated = arrays.xp.matmul(operand[here], factor.rotation)
+            rotated /= values + penalty[here, None]
+            found = arrays.xp.matmul(rotated, factor.to_weights.T)
+            if rows is not None:
+                found = arrays.xp.matmul(found, rows) * factor.row_scale
+            weights[here] = arrays.to_numpy(found)
+
+        arrays.map(weigh, np.unique(places // TILE))
+        return weights[places]
+
+    def _factors(self, candidate: int) -> list[Factor]:
+        if candidate not in self._kept:
+            self._decompose(np.array([candidate]))
+        self._kept.move_to_end(candidate)
+        return self._kept[candidate]
+
+    def _decompose(self, candidates: np.ndarray) -> None:
+        """Decompose what is not kept, side by side, as far as there is room."""
+        new = [c for c in candidates.tolist() if c not in self._kept][: self.n_kept]
+        prepare_design(self.design, self.candidates[new], [self.design.whole])
+        factors = self.design.arrays.map(
+            lambda c: factorise(self.design, self.design.whole, self.candidates[c], self.alphas),
+            new,
+        )
+        for candidate, found in zip(new, factors, strict=True):
+            while len(self._kept) >= self.n_kept:
+                self._kept.popitem(last=False)
+            self._kept[candidate] = found

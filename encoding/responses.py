@@ -1,0 +1,123 @@
+"""Responses read a block of voxels at a time, voxels that have the same images together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encoding.arrays import Arrays
+from encoding.gram import Design
+from encoding.operands import TILE, Operands
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Voxels that vary and are measured in just these images; both are indices."""
+
+    images: np.ndarray
+    voxels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some voxels, ready to fit.
+
+    Attributes
+    ----------
+    voxels : (voxel,) columns of the responses
+    places : (voxel,) rows of the operands
+    mean, variance : (voxel,) float64, of the responses
+    """
+
+    voxels: np.ndarray
+    places: np.ndarray
+    operands: Operands
+    mean: np.ndarray
+    variance: np.ndarray
+
+
+def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
+    """Voxels grouped by the images they have; those without variance are in no group.
+
+    Parameters
+    ----------
+    responses : (image, voxel); a value that is not finite is a missing image
+    missing : "exclude" leaves out voxels that lack any image, "available" does not
+    """
+    n_images, n_voxels = responses.shape
+
+    def examine(start: int) -> tuple[np.ndarray, np.ndarray]:
+        values = np.asarray(responses[:, start : start + TILE])
+        finite = np.isfinite(values)
+        # `where` is slow, and seldom needed
+        where = {} if finite.all() else {"where": finite}
+        low = np.min(values, axis=0, initial=np.inf, **where)
+        varies = low < np.max(values, axis=0, initial=-np.inf, **where)
+        if missing == "exclude":
+            varies &= finite.all(axis=0)
+        return varies, np.packbits(finite, axis=0).T
+
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    starts = range(0, n_voxels, TILE)
+    for start, (varies, packed) in zip(starts, arrays.map(examine, starts), strict=True):
+        for voxel in np.flatnonzero(varies):
+            groups[packed[voxel].tobytes()].append(start + int(voxel))
+    return [
+        Pattern(
+            np.flatnonzero(np.unpackbits(np.frombuffer(key, np.uint8), count=n_images)),
+            np.array(voxels),
+        )
+        for key, voxels in sorted(groups.items(), reverse=True)
+    ]
+
+
+class ResponseBlocks:
+    """The voxels of one pattern, in tiles aligned to their global index."""
+
+    def __init__(
+        self, design: Design, responses: Any, pattern: Pattern, first_voxel: int = 0
+    ) -> None:
+        self.design, self.responses, self.pattern = design, responses, pattern
+        self.first_voxel = first_voxel
+
+    def read(self, block_voxels: int) -> Iterator[Block]:
+        """Blocks of as many whole tiles as `block_voxels` has room for."""
+        tile = (self.pattern.voxels + self.first_voxel) // TILE
+        occupied = np.unique(tile)
+        n_tiles = max(1, block_voxels // TILE)
+        for start in range(0, len(occupied), n_tiles):
+            tiles = occupied[start : start + n_tiles]
+            yield self._block(tiles, self.pattern.voxels[np.isin(tile, tiles)])
+
+    def _block(self, tiles: np.ndarray, voxels: np.ndarray) -> Block:
+        design = self.design
+        position = voxels + self.first_voxel
+        places = np.searchsorted(tiles, position // TILE) * TILE + position % TILE
+        rows = np.zeros((len(tiles) * TILE, design.n_images), design.dtype)
+        mean, variance = np.empty(len(voxels)), np.empty(len(voxels))
+
+        def read(tile: int) -> None:
+            here = np.flatnonzero(position // TILE == tile)
+            values = self._read(voxels[here])
+            average = values.mean(axis=0, dtype=np.float64)
+            values = values - average.astype(values.dtype)
+            variance[here] = np.einsum("ij,ij->j", values, values) / len(values)
+            mean[here] = average
+            if not design.fit_intercept:
+                values += average.astype(values.dtype)
+            rows[places[here]] = values.T
+
+        design.arrays.map(read, tiles)
+        mean *= design.fit_intercept
+        return Block(voxels, places, Operands(design, design.arrays.asarray(rows)), mean, variance)
+
+    def _read(self, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) in the design's order of images; neighbours are read at once."""
+        first, last = voxels[0], voxels[-1] + 1
+        values = np.asarray(self.responses[:, first:last])[self.pattern.images[self.design.order]]
+        values = values if len(voxels) == last - first else values[:, voxels - first]
+        return values.astype(np.result_type(values.dtype, self.design.dtype), copy=False)

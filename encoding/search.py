@@ -1,0 +1,182 @@
+"""Cross-validated losses of every candidate and penalty, for a block of voxels.
+
+`exact` scores every penalty by k-fold cross-validation. `windowed` lets generalised
+cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel
+and candidate, and scores those near it by k-fold cross-validation; where the best of them is the
+first or last, all beyond it. `gcv` takes the closed form's word.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from encoding.arrays import tiled_matmul
+from encoding.factors import Factor, factorise
+from encoding.gram import Design, Fold
+from encoding.losses import LANE, Window, fold_losses
+from encoding.operands import TILE, Operands
+
+Search = Literal["exact", "windowed", "gcv"]
+SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
+
+
+@dataclass(frozen=True)
+class CandidateFactors:
+    """All decompositions of one candidate: by fold, and of all images (`gcv`, `windowed`)."""
+
+    folds: list[list[Factor]]
+    whole: list[Factor]
+
+
+def factorise_candidates(
+    design: Design, candidates: np.ndarray, alphas: np.ndarray, search: Search, cholesky: bool
+) -> list[CandidateFactors]:
+    """Decompose each of `candidates` (candidate, band) as the search needs, side by side."""
+    folds = [] if search == "gcv" else list(design.folds)
+    whole = [] if search == "exact" else [design.whole]
+    prepare_design(design, candidates, [*folds, *whole])
+    tasks = list(itertools.product(candidates, [*folds, *whole]))
+    factors = design.arrays.map(
+        lambda task: factorise(design, task[1], task[0], alphas, cholesky), tasks
+    )
+    size = len(folds) + len(whole)
+    rows = [factors[i : i + size] for i in range(0, len(factors), size)]
+    return [CandidateFactors(row[: len(folds)], row[-1] if whole else []) for row in rows]
+
+
+def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) -> None:
+    """What is computed once and kept, before threads ask for it."""
+    widths = [columns.stop - columns.start for columns in design.band_slices]
+    sizes = (candidates > 0) @ widths
+    for fold in folds:
+        if (sizes <= fold.n_train).any():
+            design.gram(fold)
+    if any((sizes > fold.n_train).any() for fold in folds):
+        _ = design.kernels
+    if any(fold.n_validation for fold in folds):
+        _ = design.held
+
+
+def search_block(
+    operands: Operands, candidates: list[CandidateFactors], alphas: np.ndarray, search: Search
+) -> tuple[np.ndarray, np.ndarray]:
+    """Best penalty of each candidate, for each voxel of the block.
+
+    Parameters
+    ----------
+    alphas : (alpha,) ascending
+
+    Returns
+    -------
+    score : (candidate, voxel) float64, minus the mean squared error over validation images,
+        averaged over folds; `gcv`: minus its estimate
+    alpha : (candidate, voxel) index of the penalty
+    """
+    operands.prepare(_used(operands.design, candidates))
+    across = operands.design.arrays.map
+    if search == "exact":
+        return _best(_losses(operands, candidates, len(alphas), [None] * len(candidates)), alphas)
+    curves = across(lambda each: gcv_curve(operands, each.whole, len(alphas)), candidates)
+    if search == "gcv":
+        return _best(np.stack(curves), alphas)
+    windows = [Window.around(curve, alphas) for curve in curves]
+    losses = _losses(operands, candidates, len(alphas), windows)
+    across(
+        lambda row: _look_beyond(operands, candidates[row], losses[row], windows[row], alphas),
+        range(len(candidates)),
+    )
+    return _best(losses, alphas)
+
+
+def _used(design: Design, candidates: list[CandidateFactors]) -> list[tuple[Fold, Factor]]:
+    used = [(design.whole, factor) for candidate in candidates for factor in candidate.whole]
+    for candidate in candidates:
+        # by closed form alone no fold is decomposed
+        for fold, factors in zip(design.folds, candidate.folds, strict=False):
+            used += [(fold, factor) for factor in factors]
+    return used
+
+
+def _losses(
+    operands: Operands,
+    candidates: list[CandidateFactors],
+    n_alphas: int,
+    windows: list[Window | None],
+) -> np.ndarray:
+    """(candidate, alpha, voxel) float64, averaged over folds; infinite where not tried."""
+    n_folds = len(operands.design.folds)
+
+    def of(task: tuple[int, int]) -> np.ndarray:
+        row, fold = task
+        return fold_losses(operands, fold, candidates[row].folds[fold], n_alphas, windows[row])
+
+    tasks = list(itertools.product(range(len(candidates)), range(n_folds)))
+    losses = operands.design.arrays.map(of, tasks)
+    groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
+    return np.stack([np.mean(group, axis=0, dtype=np.float64) for group in groups])
+
+
+def _look_beyond(
+    operands: Operands,
+    candidate: CandidateFactors,
+    losses: np.ndarray,
+    window: Window,
+    alphas: np.ndarray,
+) -> None:
+    """Where a window's best penalty is its first or last, try all beyond it.
+
+    `losses` (alpha, voxel) are filled in where they are tried. Where a curve has one minimum, the
+    pick is that of the exact search.
+    """
+    best, end = losses.argmin(axis=0), len(alphas) - 1
+    down, up = (best == window.first) & (window.first > 0), (best == window.last) & (best < end)
+    voxels = np.flatnonzero(down | up)
+    if len(voxels) == 0:
+        return
+    first = np.where(down, 0, window.last + 1)[voxels]
+    last = np.where(down, window.first - 1, end)[voxels]
+    # whole lanes: some voxels are computed twice
+    n_places = -(-len(voxels) // LANE) * LANE
+    part = operands.select(np.resize(voxels, n_places), LANE)
+    beyond = Window.of(np.resize(first, n_places), np.resize(last, n_places))
+    found = [
+        fold_losses(part, fold, factors, len(alphas), beyond)
+        for fold, factors in enumerate(candidate.folds)
+    ]
+    found = np.mean(found, axis=0, dtype=np.float64)[:, : len(voxels)]
+    losses[:, voxels] = np.minimum(losses[:, voxels], found)
+
+
+def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(candidate, alpha, voxel) to the best score and its penalty; of equals the larger."""
+    biased = 1e-10 * np.log(alphas)[:, None] - losses
+    alpha = biased.argmax(axis=1)
+    return -np.take_along_axis(losses, alpha[:, None], axis=1)[:, 0], alpha
+
+
+def gcv_curve(operands: Operands, factors: list[Factor], n_alphas: int) -> np.ndarray:
+    """Generalised cross-validation's mean squared error, (alpha, voxel) float64.
+
+    GCV(α) = (RSS(α) / n) / (1 - df(α) / n)² with df(α) = Σ L / (L + α), and one more for the
+    intercept; infinite where no degree of freedom is left.
+    """
+    design, arrays = operands.design, operands.design.arrays
+    total = arrays.xp.einsum("ij,ij->i", operands.responses, operands.responses)
+    curve = np.full((n_alphas, len(total)), np.inf)
+    for factor in factors:
+        values, penalties = factor.values, factor.alphas[:, None]
+        explained = (values + 2 * penalties) / (values + penalties) ** 2
+        freedom = (values / (values + penalties)).sum(axis=1) + design.fit_intercept
+        squares = operands.rotated(design.whole, factor) ** 2
+        weights = arrays.contiguous(arrays.asarray(explained.T, factor.dtype))
+        fitted = arrays.to_numpy(tiled_matmul(arrays, squares, weights, TILE)).T
+        residual = np.maximum(arrays.to_numpy(total) - fitted.astype(np.float64), 0)
+        left = 1 - freedom[:, None] / design.n_images
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = residual / design.n_images / left**2
+        curve[factor.alpha_indices] = np.where(left > 1e-6, values, np.inf)
+    return curve

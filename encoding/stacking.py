@@ -1,0 +1,172 @@
+"""Stacked regression: single-space models weighed by how well they predict held-out images.
+
+For predictions ŷ_k of the spaces, each with its own penalty, weights s on the simplex minimise
+‖y - Σ_k s_k ŷ_k‖² over the validation folds, voxel by voxel (Breiman 1996, Machine Learning; Lin
+et al. 2024, stacked encoding models). It costs one fit per space.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from encoding.arrays import Arrays, tiled_matmul
+from encoding.banded_ridge import DEFAULTS, Options, measured_alike
+from encoding.factors import Factor
+from encoding.memory import Plan
+from encoding.operands import TILE, Operands
+from encoding.refit import Refit
+from encoding.responses import Block, ResponseBlocks
+from encoding.search import CandidateFactors, factorise_candidates, search_block
+
+
+@dataclass(frozen=True)
+class StackedFit:
+    """A stacked model. Voxels that could not be fitted are NaN throughout.
+
+    Attributes
+    ----------
+    alpha : (space, voxel) the penalty of each space's own model
+    weights : (space, voxel), on the simplex
+    cv_score : (voxel,) of the stack, as in `BandedRidgeFit`; the weights were chosen on it
+    coefficients : (feature, voxel) of the stack, spaces one after another
+    intercept : (voxel,)
+    """
+
+    alpha: np.ndarray
+    weights: np.ndarray
+    cv_score: np.ndarray
+    coefficients: np.ndarray
+    intercept: np.ndarray
+
+    def predict(self, bands: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Predict (image, voxel) from bands (image, feature) in the order of the fit."""
+        return np.hstack(list(bands.values())) @ self.coefficients + self.intercept
+
+
+def fit_stacking(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> StackedFit:
+    """Fit every space alone by exact search, and weigh the spaces by their held-out errors.
+
+    Parameters and errors are those of `encoding.banded_ridge.fit_banded_ridge`.
+    """
+    widths, n_voxels = [np.shape(band)[1] for band in bands.values()], responses.shape[1]
+    shapes = [(len(bands),), (len(bands),), (), (sum(widths),), ()]
+    stack = StackedFit(*(np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes))
+    arrays, ascending = Arrays(options.backend, options.workers), np.sort(np.asarray(alphas, float))
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
+        for block, found in _fit_blocks(blocks, ascending, options):
+            for field in fields(stack):
+                getattr(stack, field.name)[..., block.voxels] = getattr(found, field.name)
+    return stack
+
+
+def _fit_blocks(
+    blocks: ResponseBlocks, alphas: np.ndarray, options: Options
+) -> Iterator[tuple[Block, StackedFit]]:
+    design, n_spaces = blocks.design, len(blocks.design.band_slices)
+    singles = np.eye(n_spaces)
+    sizes = len(alphas), n_spaces, options.memory_bytes, "exact", False
+    plan = Plan.of(design, singles, *sizes)
+    factors = factorise_candidates(design, singles, alphas, "exact", False)
+    refit = Refit(design, singles, alphas, n_spaces)
+    for block in blocks.read(plan.block_voxels):
+        _, picks = search_block(block.operands, factors, alphas, "exact")
+        products = error_products(block.operands, factors, picks)[block.places]
+        weights = simplex_weights(products)
+        found = picks[:, block.places]
+        chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
+        single = refit.coefficients(block, chosen, found)
+        coefficients = sum(weights[k] * single[str(k)] for k in range(n_spaces))
+        loss = np.einsum("kv,vkl,lv->v", weights, products, weights)
+        intercept = block.mean - design.offset @ coefficients
+        score = 1 - loss / block.variance
+        yield block, StackedFit(alphas[found], weights, score, coefficients, intercept)
+
+
+def error_products(
+    operands: Operands, candidates: list[CandidateFactors], picks: np.ndarray
+) -> np.ndarray:
+    """Mean products of held-out errors of every two candidates at their picked penalties.
+
+    Parameters
+    ----------
+    picks : (candidate, voxel) index of the penalty
+
+    Returns
+    -------
+    (voxel, candidate, candidate) float64, averaged over validation images, then folds
+    """
+    design, xp = operands.design, operands.design.arrays.xp
+    n_voxels, n_candidates = operands.responses.shape[0], len(candidates)
+    products = np.zeros((n_voxels, n_candidates, n_candidates))
+    for index, fold in enumerate(design.folds):
+        errors = [
+            _errors(operands, index, candidate.folds[index], pick)
+            for candidate, pick in zip(candidates, picks, strict=True)
+        ]
+        target = operands.target(fold, candidates[0].folds[index][0])
+        outside = design.arrays.to_numpy(target.outside)
+        for i, j in itertools.product(range(n_candidates), repeat=2):
+            product = design.arrays.to_numpy(xp.einsum("ij,ij->i", errors[i], errors[j]))
+            products[:, i, j] += (product + outside) / fold.n_validation
+    return products / len(design.folds)
+
+
+def _errors(operands: Operands, index: int, factors: list[Factor], picks: np.ndarray) -> Any:
+    """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""
+    design, arrays = operands.design, operands.design.arrays
+    fold = design.folds[index]
+    alphas = np.concatenate([factor.alphas for factor in factors])
+    alphas = alphas[np.argsort(np.concatenate([factor.alpha_indices for factor in factors]))]
+    errors = operands.target(fold, factors[0]).rows + 0
+    for factor in factors:
+        penalty = arrays.asarray(alphas[picks], factor.dtype)[:, None]
+        values = arrays.asarray(factor.values, factor.dtype)
+        shrunk = operands.rotated(fold, factor) / (values + penalty)
+        predicted = tiled_matmul(arrays, shrunk, factor.operators, TILE)
+        predicted = tiled_matmul(arrays, predicted, factor.compression.T, TILE)
+        served = arrays.asarray(np.isin(picks, factor.alpha_indices).astype(factor.dtype))
+        errors -= arrays.asarray(served[:, None] * predicted, design.dtype)
+    return errors
+
+
+def simplex_weights(error_products: np.ndarray) -> np.ndarray:
+    """Weights s ≥ 0 with Σ s = 1 that minimise sᵀ P s for every voxel.
+
+    The minimum lies inside one face of the simplex, where s ∝ P⁻¹1 over the spaces of the face:
+    all faces are tried. For two spaces this is the textbook's clipped ratio.
+
+    Parameters
+    ----------
+    error_products : (voxel, space, space) P, products of the held-out errors of the spaces
+
+    Returns
+    -------
+    (space, voxel) float64
+    """
+    products = np.asarray(error_products, dtype=np.float64)
+    n_voxels, n_spaces = products.shape[:2]
+    best, least = np.zeros((n_voxels, n_spaces)), np.full(n_voxels, np.inf)
+    sizes = range(1, n_spaces + 1)
+    for face in itertools.chain(*(itertools.combinations(range(n_spaces), k) for k in sizes)):
+        inside = products[:, face][:, :, face]
+        weights = np.linalg.pinv(inside, hermitian=True).sum(axis=2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            weights /= weights.sum(axis=1, keepdims=True)
+        loss = np.einsum("vi,vij,vj->v", weights, inside, weights)
+        better = (weights >= 0).all(axis=1) & (loss < least)
+        least[better] = loss[better]
+        best[better] = 0
+        best[np.ix_(better, face)] = weights[better]
+    return best.T

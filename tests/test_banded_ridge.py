@@ -1,0 +1,473 @@
+"""The banded-ridge engine: against himalaya, scikit-learn, closed forms and its own invariances."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
+from himalaya.ridge import solve_group_ridge_random_search
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import PredefinedSplit
+
+from encoding import himalaya_solver
+from encoding.arrays import Arrays
+from encoding.banded_ridge import (
+    DEFAULTS,
+    Options,
+    draw_band_weights,
+    fit_banded_ridge,
+    fit_models,
+    stream_fits,
+)
+from encoding.factors import factorise
+from encoding.gram import Design
+from encoding.memory import Plan
+from encoding.operands import TILE
+from encoding.partition import model_name, subsets
+from encoding.splits import inner_folds
+
+ALPHAS = np.logspace(-2, 4, 13)
+EXACT = Options(search="exact", dtype="float64")
+
+
+def simulated(seed, n_images, widths, n_voxels):
+    generator = np.random.default_rng(seed)
+    bands = {
+        f"band{k}": generator.normal(size=(n_images, p)) * generator.uniform(0.3, 2, p)
+        for k, p in enumerate(widths)
+    }
+    shares = generator.uniform(0, 1, (len(widths), n_voxels))
+    signal = sum(
+        share * (x @ generator.normal(size=(x.shape[1], n_voxels))) / np.sqrt(x.shape[1])
+        for share, x in zip(shares, bands.values(), strict=True)
+    )
+    return bands, signal + generator.normal(size=signal.shape) + 3
+
+
+def himalaya(bands, responses, folds, weights, alphas=ALPHAS):
+    """(deltas, coefficients, scores, intercept)"""
+    return solve_group_ridge_random_search(
+        list(bands.values()),
+        responses,
+        n_iter=weights,
+        alphas=alphas,
+        cv=PredefinedSplit(folds),
+        fit_intercept=True,
+        return_weights=True,
+        progress_bar=False,
+        warn=False,
+    )
+
+
+def picked_loss(bands, responses, folds, fit, voxel):
+    """Cross-validated error of a fit's own pick, by scikit-learn's SVD ridge."""
+    widths = [band.shape[1] for band in bands.values()]
+    x = np.hstack(list(bands.values())) * np.sqrt(np.repeat(fit.band_weights[:, voxel], widths))
+    errors = []
+    for fold in np.unique(folds[folds >= 0]):
+        train, held = folds != fold, folds == fold
+        model = Ridge(alpha=fit.alpha[voxel], solver="svd").fit(x[train], responses[train, voxel])
+        errors.append(np.mean((model.predict(x[held]) - responses[held, voxel]) ** 2))
+    return np.mean(errors)
+
+
+# ---- against himalaya and scikit-learn
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.integers(24, 70),
+    st.lists(st.integers(1, 40), min_size=1, max_size=3),
+    st.integers(1, 5),
+)
+def test_scores_and_weights_are_himalayas(seed, n_images, widths, n_voxels):
+    """Bands narrower and wider than the images, one band, one voxel."""
+    bands, y = simulated(seed, n_images, widths, n_voxels)
+    folds = inner_folds(n_images, 4, seed)
+    weights = np.maximum(draw_band_weights(len(widths), 4, seed), 1e-3)
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    deltas, coefficients, scores, intercept = himalaya(bands, y, folds, weights)
+    assert np.allclose(fit.candidate_scores, scores, atol=1e-5)
+    same = np.isclose(np.log(fit.band_weights / fit.alpha), deltas).all(axis=0)
+    assert np.allclose(fit.coefficients[:, same], coefficients[:, same], atol=1e-6)
+    assert np.allclose(fit.intercept[same], intercept[same], atol=1e-6)
+    for voxel in np.flatnonzero(~same):
+        loss = picked_loss(bands, y, folds, fit, voxel)
+        assert loss == pytest.approx(-scores[:, voxel].max(), abs=1e-5)
+
+
+def test_the_wide_problem_is_himalayas_kernel_problem():
+    bands, y = simulated(0, 50, (90, 140), 4)
+    folds, weights = inner_folds(50, 5, 0), draw_band_weights(2, 4, 0)
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    kernels = np.stack([band @ band.T for band in bands.values()])
+    deltas, _, scores, _ = solve_multiple_kernel_ridge_random_search(
+        kernels,
+        y,
+        n_iter=weights,
+        alphas=ALPHAS,
+        cv=PredefinedSplit(folds),
+        fit_intercept=True,
+        return_weights="dual",
+        progress_bar=False,
+    )
+    assert np.allclose(fit.candidate_scores, scores, atol=1e-7)
+    assert np.allclose(np.log(fit.band_weights / fit.alpha), deltas)
+
+
+@pytest.mark.parametrize("widths", [(12, 7), (70, 50), (70, 5)], ids=["primal", "dual", "both"])
+def test_the_refit_is_the_ridge_of_the_picks_on_all_images(widths):
+    """Also of sub-models: a weight of 0 leaves a band out."""
+    bands, y = simulated(1, 60, widths, 6)
+    weights = np.array([[1.0, 0], [0, 1], [0.5, 0.5]])
+    fit = fit_banded_ridge(bands, y, inner_folds(60, 4, 0), ALPHAS, weights, EXACT)
+    for voxel in range(6):
+        scale = np.sqrt(np.repeat(fit.band_weights[:, voxel], widths))
+        x = np.hstack(list(bands.values())) * scale
+        oracle = Ridge(alpha=fit.alpha[voxel], solver="svd").fit(x, y[:, voxel])
+        assert np.allclose(fit.coefficients[:, voxel], oracle.coef_ * scale, atol=1e-8)
+        assert fit.intercept[voxel] == pytest.approx(oracle.intercept_)
+        assert np.allclose(fit.predict(bands)[:, voxel], oracle.predict(x))
+
+
+def test_float32_is_float64_to_rounding():
+    bands, y = simulated(2, 300, (40, 30), 20)
+    arguments = bands, y, inner_folds(300, 5, 0), ALPHAS, draw_band_weights(2, 5, 0)
+    single, double = (
+        fit_banded_ridge(*arguments, replace(EXACT, dtype=dtype))
+        for dtype in ("float32", "float64")
+    )
+    assert np.allclose(single.cv_score, double.cv_score, atol=1e-5)
+    assert single.coefficients.dtype == np.float32
+
+
+def test_with_one_orthonormal_feature_set_ridge_shrinks_by_the_closed_form():
+    generator = np.random.default_rng(3)
+    x = generator.normal(size=(80, 6))
+    x = np.linalg.qr(x - x.mean(axis=0))[0]
+    y = generator.normal(size=(80, 3)) + 5
+    fit = fit_banded_ridge({"x": x}, y, inner_folds(80, 4, 0), [0.5], np.ones((1, 1)), EXACT)
+    assert np.allclose(fit.coefficients, x.T @ y / 1.5)
+    assert np.allclose(fit.intercept, y.mean(axis=0))
+
+
+def test_images_that_never_validate_are_always_fitted():
+    bands, y = simulated(4, 60, (8, 5), 4)
+    folds = inner_folds(60, 4, 0)
+    folds[folds == 3] = -1
+    weights = draw_band_weights(2, 3, 0)
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights)[2], atol=1e-7)
+
+
+# ---- penalties that are hard on a Gram matrix
+
+
+@pytest.mark.parametrize("widths", [(15, 10), (60, 70)], ids=["primal", "dual"])
+@pytest.mark.parametrize("alpha", [1e-8, 1e-4, 1e6])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_any_penalty_is_as_good_as_singular_values_make_it(widths, alpha, dtype):
+    """Duplicated features too: their Gram matrix has no inverse."""
+    bands, y = simulated(5, 80, widths, 3)
+    bands = {name: np.float32(band) for name, band in bands.items()}
+    bands["band1"][:, :3] = bands["band0"][:, :3]
+    y = y.astype(np.float32).astype(np.float64)
+    folds, weights = inner_folds(80, 4, 0), np.array([[0.5, 0.5]])
+    options = Options(search="exact", dtype=dtype)
+    fit = fit_banded_ridge(bands, y, folds, [alpha], weights, options)
+    double = {name: band.astype(np.float64) for name, band in bands.items()}
+    scores = himalaya(double, y, folds, weights, np.array([alpha]))[2]
+    assert np.allclose(fit.candidate_scores, scores, rtol=1e-4)
+    centred = np.hstack([band - band.mean(axis=0) for band in double.values()]) * np.sqrt(0.5)
+    left, singular, right = np.linalg.svd(centred, full_matrices=False)
+    kept = singular > 1e-10 * singular[0]
+    shrunk = (left.T @ (y - y.mean(axis=0)))[kept]
+    shrunk *= (singular[kept] / (singular[kept] ** 2 + alpha))[:, None]
+    expected = centred @ right[kept].T @ shrunk
+    assert np.allclose(fit.predict(double) - y.mean(axis=0), expected, atol=2e-3)
+
+
+def test_cholesky_gives_the_losses_of_the_eigendecomposition():
+    bands, y = simulated(6, 70, (9, 12), 5)
+    arguments = bands, y, inner_folds(70, 4, 0), np.logspace(-8, 4, 7), draw_band_weights(2, 3, 0)
+    for dtype, tolerance in (("float64", 1e-7), ("float32", 1e-3)):
+        options = replace(EXACT, dtype=dtype)
+        eigen = fit_banded_ridge(*arguments, options)
+        cholesky = fit_banded_ridge(*arguments, replace(options, cholesky=True))
+        assert np.allclose(eigen.candidate_scores, cholesky.candidate_scores, atol=tolerance)
+
+
+@pytest.mark.parametrize("cholesky", [False, True])
+@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+def test_torch_gives_what_numpy_gives(search, cholesky):
+    bands, y = simulated(7, 60, (9, 12), 5)
+    arguments = bands, y, inner_folds(60, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
+    options = replace(EXACT, search=search)
+    numpy = fit_banded_ridge(*arguments, options)
+    torch = fit_banded_ridge(*arguments, replace(options, backend="torch", cholesky=cholesky))
+    assert np.allclose(numpy.candidate_scores, torch.candidate_scores, atol=1e-7)
+    assert np.allclose(numpy.coefficients, torch.coefficients, atol=1e-7)
+
+
+# ---- search modes
+
+
+@pytest.mark.parametrize("widths", [(12, 9), (60, 50)])
+def test_a_windowed_search_picks_what_the_exact_search_picks(widths):
+    bands, y = simulated(8, 60, widths, 60)
+    arguments = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
+    exact = fit_banded_ridge(*arguments, EXACT)
+    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    assert windowed.search == "windowed"
+    # a curve with two minima may be left at the other one
+    assert np.mean(np.isclose(exact.cv_score, windowed.cv_score, atol=1e-9)) > 0.95
+    assert (windowed.cv_score <= exact.cv_score + 1e-9).all()
+
+
+def test_generalised_cross_validation_is_its_formula():
+    bands, y = simulated(9, 50, (6, 5), 3)
+    weights = np.array([[0.3, 0.7]])
+    options = replace(EXACT, search="gcv")
+    fit = fit_banded_ridge(bands, y, inner_folds(50, 4, 0), ALPHAS, weights, options)
+    x = np.hstack(list(bands.values())) * np.sqrt(np.repeat(weights[0], (6, 5)))
+    x, centred = x - x.mean(axis=0), y - y.mean(axis=0)
+    curve = []
+    for alpha in ALPHAS:
+        hat = x @ np.linalg.solve(x.T @ x + alpha * np.eye(11), x.T) + 1 / 50
+        residual = y - hat @ y
+        curve.append((residual**2).mean(axis=0) / (1 - np.trace(hat) / 50) ** 2)
+    assert np.allclose(fit.candidate_scores[0], -np.min(curve, axis=0))
+    assert np.allclose(fit.alpha, ALPHAS[np.argmin(curve, axis=0)])
+    assert np.allclose(fit.cv_score, 1 - np.min(curve, axis=0) / (centred**2).mean(axis=0))
+
+
+# ---- all subsets at once
+
+
+def every_subset(spaces, n_candidates=4):
+    models = {model_name(subset): subset for subset in subsets(spaces)}
+    candidates = {m: draw_band_weights(len(s), n_candidates, 0) for m, s in models.items()}
+    return models, candidates
+
+
+@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+@pytest.mark.parametrize("widths", [(9, 7, 5), (40, 30, 8)])
+def test_the_cross_validated_score_never_falls_when_a_band_is_added(search, widths):
+    bands, y = simulated(10, 60, widths, 20)
+    models, candidates = every_subset(bands)
+    options = Options(search=search)
+    fits = fit_models(bands, y, inner_folds(60, 4, 0), ALPHAS, models, candidates, options)
+    for small, large in itertools.permutations(models, 2):
+        if set(models[small]) < set(models[large]):
+            assert (fits[large].cv_score >= fits[small].cv_score).all()
+
+
+def test_a_subset_fitted_with_all_others_is_the_subset_fitted_alone():
+    bands, y = simulated(11, 60, (9, 7, 5), 8)
+    models, candidates = every_subset(bands)
+    folds = inner_folds(60, 4, 0)
+    together = fit_models(bands, y, folds, ALPHAS, models, candidates, EXACT)
+    for model, spaces in models.items():
+        inherited = [
+            np.array([row[[own.index(s)][0]] if s in own else 0.0 for s in spaces])
+            for other, own in models.items()
+            if set(own) < set(spaces)
+            for row in candidates[other]
+        ]
+        own = np.array([*candidates[model], *inherited])
+        subset = {space: bands[space] for space in spaces}
+        alone = fit_banded_ridge(subset, y, folds, ALPHAS, own, EXACT)
+        assert np.allclose(together[model].cv_score, alone.cv_score)
+        assert np.allclose(together[model].predict(subset), alone.predict(subset))
+
+
+# ---- voxels that lack something
+
+
+def test_voxels_that_lack_images_are_fitted_on_those_they_have():
+    bands, y = simulated(12, 60, (9, 7), 6)
+    folds, weights = inner_folds(60, 4, 0), draw_band_weights(2, 3, 0)
+    y[5:15, [1, 4]], y[40, 2] = np.nan, np.nan
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    for voxel in range(6):
+        has = np.isfinite(y[:, voxel])
+        subset = {name: band[has] for name, band in bands.items()}
+        alone = fit_banded_ridge(subset, y[has][:, [voxel]], folds[has], ALPHAS, weights, EXACT)
+        for field in ("alpha", "cv_score", "coefficients", "intercept"):
+            found, expected = getattr(fit, field)[..., [voxel]], getattr(alone, field)
+            assert np.allclose(found, expected)
+
+
+def test_voxels_that_lack_images_can_be_left_out_and_marked():
+    bands, y = simulated(13, 40, (6,), 4)
+    y[3, 1] = np.nan
+    arguments = inner_folds(40, 4, 0), ALPHAS, np.ones((1, 1)), replace(EXACT, missing="exclude")
+    fit = fit_banded_ridge(bands, y, *arguments)
+    assert np.isnan(fit.coefficients).any(axis=0).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize("solver", [fit_banded_ridge, himalaya_solver.fit_banded_ridge])
+def test_voxels_without_variance_or_images_are_marked_and_leave_others_alone(solver):
+    bands, y = simulated(14, 50, (6, 4), 4)
+    arguments = inner_folds(50, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
+    whole = solver(bands, y, *arguments)
+    y[:, 1], y[:, 2] = np.nan, 1.1
+    fit = solver(bands, y, *arguments)
+    for field in ("alpha", "band_weights", "cv_score", "coefficients", "intercept"):
+        values = getattr(fit, field)
+        assert np.isnan(values[..., [1, 2]]).all()
+        assert np.allclose(values[..., [0, 3]], getattr(whole, field)[..., [0, 3]], atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", [fit_banded_ridge, himalaya_solver.fit_banded_ridge])
+def test_no_voxel_at_all_is_no_error(solver):
+    bands, y = simulated(15, 20, (3,), 2)
+    fit = solver(bands, np.full_like(y, np.nan), inner_folds(20, 2, 0), ALPHAS, np.ones((1, 1)))
+    assert np.isnan(fit.predict(bands)).all()
+
+
+def test_constant_features_change_nothing():
+    bands, y = simulated(16, 50, (6, 4), 3)
+    arguments = y, inner_folds(50, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), EXACT
+    plain = fit_banded_ridge(bands, *arguments)
+    padded = {name: np.hstack([band, np.full((50, 2), 7.0)]) for name, band in bands.items()}
+    fit = fit_banded_ridge(padded, *arguments)
+    assert np.allclose(fit.candidate_scores, plain.candidate_scores)
+    assert np.allclose(fit.predict(padded), plain.predict(bands))
+
+
+def test_a_band_of_constants_predicts_the_mean():
+    _, y = simulated(17, 40, (3,), 3)
+    bands = {"constant": np.full((40, 5), 2.0)}
+    fit = fit_banded_ridge(bands, y, inner_folds(40, 4, 0), ALPHAS, np.ones((1, 1)), EXACT)
+    assert np.allclose(fit.predict(bands), y.mean(axis=0))
+
+
+# ---- invariances
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([(9, 6), (50, 12)]))
+def test_rotation_inside_a_band_and_order_of_bands_and_voxels_change_nothing(seed, widths):
+    bands, y = simulated(seed, 48, widths, 5)
+    generator = np.random.default_rng(seed)
+    folds, weights = inner_folds(48, 4, 0), draw_band_weights(2, 3, seed)
+    fit = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    rotated = {
+        name: band @ np.linalg.qr(generator.normal(size=(band.shape[1],) * 2))[0]
+        for name, band in reversed(bands.items())
+    }
+    order = generator.permutation(5)
+    other = fit_banded_ridge(rotated, y[:, order], folds, ALPHAS, weights[:, ::-1], EXACT)
+    assert np.allclose(other.candidate_scores, fit.candidate_scores[:, order], atol=1e-8)
+    assert np.allclose(other.predict(rotated), fit.predict(bands)[:, order], atol=1e-6)
+
+
+@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+@pytest.mark.parametrize("widths", [(40, 24), (90, 60)], ids=["primal", "dual"])
+def test_a_voxels_fit_is_the_same_to_the_last_bit_however_voxels_are_parted(search, widths):
+    bands, y = simulated(18, 80, widths, 1000)
+    arguments = inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), Options(search=search)
+    whole = fit_banded_ridge(bands, y, *arguments, first_voxel=300)
+    for cuts in ([500], [1, 13, 725], [TILE - 300]):
+        edges = [0, *cuts, 1000]
+        parts = [
+            fit_banded_ridge(bands, y[:, a:b], *arguments, first_voxel=300 + a)
+            for a, b in itertools.pairwise(edges)
+        ]
+        for field in ("alpha", "band_weights", "cv_score", "coefficients", "intercept"):
+            joined = np.concatenate([getattr(part, field) for part in parts], axis=-1)
+            assert np.array_equal(joined, getattr(whole, field)), (cuts, field)
+
+
+def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers():
+    bands, y = simulated(19, 80, (20, 12), 3 * TILE)
+    arguments = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
+    plenty = fit_banded_ridge(*arguments)
+    for options in (Options(memory_bytes=3e6), Options(workers=1), Options(workers=3)):
+        fit = fit_banded_ridge(*arguments, options)
+        assert np.array_equal(fit.coefficients, plenty.coefficients)
+        assert np.array_equal(fit.candidate_scores, plenty.candidate_scores)
+
+
+# ---- memory, streams, errors
+
+
+def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
+    bands, _ = simulated(20, 200, (60, 40), 1)
+    design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays())
+    weights = draw_band_weights(2, 50, 0)
+    plans = [Plan.of(design, weights, 20, 1, b, "windowed", False) for b in (1e9, 6e7, 3e7)]
+    assert plans[0].candidates == 50
+    assert plans[0].block_voxels > plans[2].block_voxels
+    assert plans[1].candidates > plans[2].candidates >= 1
+    covered = np.concatenate([np.arange(50)[part] for part in plans[2].chunks(50)])
+    assert covered.tolist() == list(range(50))
+    with pytest.raises(ValueError, match=r"memory: 0\.0001 GB do not hold"):
+        Plan.of(design, weights, 20, 1, 1e5, "windowed", False)
+
+
+def test_responses_are_streamed_from_a_file(tmp_path):
+    bands, y = simulated(21, 40, (6, 4), 2 * TILE + 9)
+    models, candidates = every_subset(bands, 2)
+    arguments = inner_folds(40, 4, 0), ALPHAS, models, candidates
+    with h5py.File(tmp_path / "responses.h5", "w") as file:
+        stored = file.create_dataset("responses", data=y.astype(np.float32))
+        options = Options(memory_bytes=2e6)
+        parts = list(stream_fits(bands, stored, *arguments, options))
+    whole = fit_models(bands, y.astype(np.float32), *arguments)
+    assert len(parts) > 1
+    assert np.array_equal(np.concatenate([v for v, _ in parts]), np.arange(y.shape[1]))
+    for model, fit in whole.items():
+        joined = np.concatenate([fits[model].coefficients for _, fits in parts], axis=1)
+        assert np.array_equal(joined, fit.coefficients)
+
+
+def test_a_decomposition_serves_every_penalty_once():
+    bands, _ = simulated(22, 60, (10, 8), 1)
+    design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
+    alphas = np.logspace(-12, 6, 19)
+    factors = factorise(design, design.folds[0], np.array([0.5, 0.5]), alphas)
+    served = np.sort(np.concatenate([factor.alpha_indices for factor in factors]))
+    assert served.tolist() == list(range(19))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"alphas": [1.0, 0.0]}, "penalties above 0"),
+        ({"folds": np.zeros(20, int)}, "at least 2 folds"),
+        ({"folds": np.arange(19) % 4}, "different numbers of images"),
+        ({"band_weights": np.ones((2, 3))}, r"\(2, 3\) do not fit 1 bands"),
+        ({"band_weights": -np.ones((2, 1))}, "at or above 0"),
+        ({"bands": {"a": np.full((20, 2), np.nan)}}, "NaN"),
+    ],
+)
+def test_bad_input_is_one_clear_error(change, message):
+    bands, y = simulated(23, 20, (3,), 2)
+    arguments = {"bands": bands, "responses": y, "folds": inner_folds(20, 4, 0), "alphas": ALPHAS}
+    with pytest.raises(ValueError, match=message):
+        fit_banded_ridge(**{**arguments, "band_weights": np.ones((1, 1)), **change})
+
+
+@pytest.mark.parametrize("field", ["search", "dtype", "missing"])
+def test_an_unknown_option_is_named(field):
+    with pytest.raises(ValueError, match=f"unknown {field} 'other'; choose"):
+        replace(DEFAULTS, **{field: "other"})
+
+
+def test_rounding_of_products_is_by_choice_only():
+    bands, y = simulated(24, 20, (3,), 2)
+    arguments = bands, y, inner_folds(20, 4, 0), ALPHAS, np.ones((1, 1))
+    with pytest.raises(ValueError, match="needs a torch backend"):
+        fit_banded_ridge(*arguments, Options(matmul_precision="high"))
+    fit = fit_banded_ridge(*arguments, Options(matmul_precision="medium", backend="torch"))
+    assert fit.precision == "bfloat16"
+    assert np.isfinite(fit.cv_score).all()
