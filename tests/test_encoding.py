@@ -27,20 +27,6 @@ def generator():
 # ---- splits and preparation
 
 
-@given(st.integers(2, 9), st.integers(0, 200), st.integers(0, 5))
-def test_folds_are_balanced_and_seeded(n_folds, extra, seed):
-    folds = inner_folds(n_folds + extra, n_folds, seed)
-    sizes = np.bincount(folds, minlength=n_folds)
-    assert len(sizes) == n_folds
-    assert sizes.max() - sizes.min() <= 1
-    assert np.array_equal(folds, inner_folds(n_folds + extra, n_folds, seed))
-
-
-def test_more_folds_than_images_is_an_error():
-    with pytest.raises(ValueError, match="5 folds cannot be made of 3"):
-        inner_folds(3, 5, 0)
-
-
 def test_scaling_sees_training_images_only_and_gives_unit_mean_gram_diagonal(generator):
     training, test = generator.normal(3, 5, (40, 7)), generator.normal(size=(10, 7))
     training[:, 2] = 4.0
