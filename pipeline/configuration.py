@@ -169,6 +169,19 @@ class EncodingSettings(Settings):
         return self
 
 
+class SignificanceSettings(Settings):
+    """How often test images are drawn anew for intervals, and permuted for tests.
+
+    `resample: clusters` draws, and flips, the split's clusters of images as wholes.
+    """
+
+    draws: int = Field(default=2000, ge=100)
+    permutations: int = Field(default=1000, ge=99)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    resample: Literal["images", "clusters"] = "images"
+    seed: int = 0
+
+
 class Configuration(Settings):
     """A whole study."""
 
@@ -183,6 +196,7 @@ class Configuration(Settings):
     extraction: ExtractionSettings = ExtractionSettings()
     splits: SplitSettings
     encoding: EncodingSettings
+    significance: SignificanceSettings = SignificanceSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     rois: list[str]
@@ -218,6 +232,10 @@ class Configuration(Settings):
                     "splits.space: principal components are fitted on training images, which this "
                     "space is to choose; take it without `reduction`"
                 )
+        if self.significance.resample == "clusters" and test != "clusters":
+            raise ValueError(
+                "significance.resample: `clusters` are made with `splits.test: clusters` only"
+            )
         if self.responses.zscore_trials == "training" and not test.startswith("shared"):
             raise ValueError(
                 f"responses.zscore_trials: `training` is known for shared test images only, not "

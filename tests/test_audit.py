@@ -90,7 +90,7 @@ def test_an_edited_split_is_found_out(monkeypatch, finished, change, message):
 
 def test_components_fitted_on_another_split_are_found_out(monkeypatch, finished, study):
     shutil.copy(study.results / "features/subj03/alexnet_conv3.h5", finished["reduced"][0])
-    with pytest.raises(InputError, match="alexnet_conv3.h5: was made from another"):
+    with pytest.raises(InputError, match=r"alexnet_conv3.h5: was made from another"):
         run(monkeypatch, finished)
 
 

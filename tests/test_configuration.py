@@ -56,6 +56,10 @@ BAD = {
     "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
+    "clusters drawn that were not made": (
+        lambda values: values.update(significance={"resample": "clusters"}),
+        "significance.resample: `clusters` are made with `splits.test: clusters` only",
+    ),
     "clusters of no space": (put("splits.test", "clusters"), "`space` is needed"),
     "clusters of an unknown space": (
         put("splits", {"test": "clusters", "space": "brt", "folds": 4, "seed": 0}),

@@ -16,6 +16,7 @@ import scipy.io
 from conftest import ROOT, damaged_copy
 
 from pipeline.nsd.coco import read_captions
+from pipeline.nsd.composite_rois import COMPOSITES, composite_labels
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import average_repeats, zscore_within
@@ -245,3 +246,32 @@ def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
     done = subprocess.run([*stage, *options], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return pd.read_csv(out, sep="\t").iloc[0]
+
+
+def test_composites_hold_the_voxels_of_their_rois_once():
+    labels = pd.DataFrame(
+        [
+            (1, "floc-places", "PPA", "lh"),
+            (2, "floc-places", "RSC", "rh"),
+            (3, "floc-faces", "FFA-1", "lh"),
+            (3, "floc-faces", "FFA-2", "lh"),
+            (4, "floc-faces", "aTL-faces", "lh"),
+        ],
+        columns=["voxel", "atlas", "roi", "hemisphere"],
+    )
+    found = composite_labels(labels).groupby("roi")["voxel"].apply(list).to_dict()
+    assert found == {"scene": [1, 2], "face": [3]}
+
+
+def test_composites_are_made_of_labels_that_nsd_has():
+    """HCP_MMP1's labels are numerous and not simulated; the others are checked by their names."""
+    released = {
+        "prf-visualrois": "V1v V1d V2v V2d V3v V3d hV4",
+        "floc-places": "OPA PPA RSC",
+        "floc-bodies": "EBA FBA-1 FBA-2 mTL-bodies",
+        "floc-faces": "OFA FFA-1 FFA-2 mTL-faces aTL-faces",
+        "HCP_MMP1": "TPOJ1 TPOJ2 TPOJ3 PGp PGi PGs",
+    }
+    for members in COMPOSITES.values():
+        for atlas, rois in members.items():
+            assert set(rois) <= set(released[atlas].split())

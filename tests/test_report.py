@@ -44,6 +44,7 @@ class SyntheticStudy:
         self.study: Configuration = parse_configuration(self.settings)
         self.encoding: list[Path] = []
         self.partitions: list[Path] = []
+        self.significance: list[Path] = []
         for number, subject in enumerate(self.study.subjects):
             self._write_subject(subject, np.random.default_rng(number))
 
@@ -132,6 +133,7 @@ class SyntheticStudy:
         path = self.root / f"encoding/{subject}/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.encoding.append(path)
+        self._write_significance(subject, fit, spaces, arrays)
         if len(spaces) > 1:
             components = partition_variance(noisy, spaces)
             arrays = {f"component/{name}": values for name, values in components.items()}
@@ -139,6 +141,16 @@ class SyntheticStudy:
             path = self.root / f"partitions/{subject}/{fit}.h5"
             write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
             self.partitions.append(path)
+
+    def _write_significance(self, subject, fit, spaces, fitted) -> None:
+        arrays = {"voxel": fitted["voxel"]}
+        for name in fitted["models"]:
+            arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
+        if len(spaces) > 1:
+            arrays |= {f"component/{space}/q": arrays[f"{space}/q"] for space in spaces}
+        path = self.root / f"significance/{subject}/{fit}.h5"
+        write_result(path, arrays, self._provenance(subject, spaces))
+        self.significance.append(path)
 
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
@@ -156,6 +168,7 @@ class SyntheticStudy:
                 write_maps,
                 *("--subject", subject, "--responses", root / f"responses/{subject}.h5"),
                 *("--encoding", *(p for p in self.encoding if p.parent.name == subject)),
+                *("--significance", *(p for p in self.significance if p.parent.name == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parent.name == subject)),
                 *("--out-directory", root / f"maps/{subject}"),
             )
@@ -163,6 +176,7 @@ class SyntheticStudy:
         run(
             write_tables,
             *("--rois", *(root / f"rois/{s}.tsv" for s in subjects)),
+            *("--significance", *self.significance),
             *results,
             *("--out", *tables),
         )
@@ -214,7 +228,7 @@ def test_report_holds_every_part(simulated_report):
         assert f'id="{subject}"' in page
     for title in ("Correlations per ROI and model", "Best voxels per model", "Methods"):
         assert title in page
-    assert page.count("<table>") == 5
+    assert page.count("<table>") == 6
     assert "recovered against planted" in page
 
 

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from pipeline.storage import Result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
+    GROUP_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
+    group_rows,
     partition_rows,
     roi_members,
 )
@@ -54,6 +57,18 @@ def encoding() -> Result:
 
 
 @pytest.fixture
+def significance() -> Result:
+    arrays = {
+        "voxel": VOXEL,
+        "bert/q": np.array([0.9, 0.05, 0.01, np.nan, 0.2]),
+        "clip/q": np.full(5, np.nan),
+        "component/bert/q": np.array([0.01, 0.02, 0.9, np.nan, 0.9]),
+        "component/clip/q": np.full(5, 0.5),
+    }
+    return Result(Path("significance.h5"), arrays, PROVENANCE)
+
+
+@pytest.fixture
 def partition() -> Result:
     arrays = {
         "voxel": VOXEL,
@@ -71,8 +86,8 @@ def test_hemispheres_are_taken_together():
     assert VOXEL[members["prf-visualrois", "V1v"]].tolist() == [10, 11, 13]
 
 
-def test_correlations_are_signed_means_over_valid_voxels(encoding):
-    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+def test_correlations_are_signed_means_over_valid_voxels(encoding, significance):
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     v1 = rows.loc[("bert", "V1v")]
     assert (v1["n_voxels"], v1["n_excluded"]) == (2, 1)
     assert v1["mean_r"] == pytest.approx(-0.2)
@@ -83,21 +98,58 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding):
     assert everywhere["median_r"] == pytest.approx(0.2)
 
 
-def test_a_model_without_valid_voxels_has_no_mean(encoding):
-    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+def test_a_model_without_valid_voxels_has_no_mean(encoding, significance):
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     assert rows.loc[("clip", "all"), "n_voxels"] == 0
     assert np.isnan(rows.loc[("clip", "all"), "mean_r"])
 
 
-def test_rows_tell_simulated_data_and_untrained_weights(encoding):
-    rows = pd.DataFrame(correlation_rows(encoding, ROIS)).set_index(["model", "roi"])
+def test_rows_tell_simulated_data_and_untrained_weights(encoding, significance):
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     assert rows.loc[("bert", "all"), "weights"] == "pretrained"
     assert rows.loc[("clip", "all"), "weights"] == "untrained: clip"
     assert set(rows["data"]) == {"simulated"}
 
 
-def test_components_sum_to_the_joint_model(partition):
-    rows = pd.DataFrame(partition_rows(partition, ROIS, "bert_vs_clip"))
+def test_scores_are_normalised_by_the_ceiling_without_clipping(encoding, significance):
+    encoding.arrays["noise_ceiling"] = np.array([0.05, 0.16, 0.04, 0.5, 0.01])
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    row = rows.loc[("bert", "all")]
+    # of the valid voxels one can be explained at all: r = 0.1 of 0.4, R² = 0 of 0.16
+    assert row["n_explainable"] == 1
+    assert row["mean_normalised_r"] == pytest.approx(0.1 / 0.4)
+    assert row["mean_normalised_r2"] == pytest.approx(0)
+    encoding.arrays["noise_ceiling"] = np.full(5, 0.1)
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    assert rows.loc[("bert", "hV4"), "mean_normalised_r2"] == pytest.approx(2)
+
+
+def test_significant_voxels_are_counted_where_there_is_a_test(encoding, significance, partition):
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    assert rows.loc[("bert", "all"), "n_significant"] == 2
+    assert rows.loc[("bert", "V1v"), "n_significant"] == 1
+    parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    counts = parts[parts["roi"] == "all"].set_index("component")["n_significant"]
+    assert counts[["bert", "clip"]].tolist() == [2, 0]
+    assert counts[["bert&clip", "joint"]].isna().all()
+
+
+def test_components_are_tested_over_subjects_who_have_the_roi():
+    keys = {"contrast": "a_vs_b", "atlas": "all", "weights": "pretrained", "data": "measured"}
+    values = [("a", "V1v", 0.1), ("a", "V1v", 0.3), ("a", "V1v", 0.2), ("a", "FFA-1", 0.4)]
+    partitions = pd.DataFrame(
+        [{**keys, "component": c, "roi": roi, "mean_variance": v} for c, roi, v in values]
+    )
+    rows = pd.DataFrame(group_rows(partitions)).set_index("roi")
+    assert rows.loc["V1v", "mean"] == pytest.approx(0.2)
+    assert rows.loc["V1v", "t"] == pytest.approx(ttest_1samp([0.1, 0.3, 0.2], 0).statistic)
+    assert (rows.loc["V1v", "n_subjects"], rows.loc["FFA-1", "n_subjects"]) == (3, 1)
+    assert np.isnan(rows.loc["FFA-1", "p_t"])
+    assert set(rows.columns) | {"roi"} == set(GROUP_COLUMNS)
+
+
+def test_components_sum_to_the_joint_model(partition, significance):
+    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
     means = rows.pivot(index="roi", columns="component", values="mean_variance")
     assert means.loc["V1v", "bert"] == pytest.approx(-0.05)
     assert means.loc["V1v", "bert&clip"] == pytest.approx(-0.2)

@@ -17,6 +17,7 @@ from conftest import ENVIRON, ROOT
 from nilearn import plotting
 
 from encoding.partition import model_name, partition_variance, subsets
+from encoding.scores import r2_score
 from pipeline.nsd.layout import NSDLayout
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.storage import read_result, read_table
@@ -181,11 +182,53 @@ def test_principal_components_know_a_subjects_training_images_alone(study):
         assert np.abs(scores[~train].mean(0)).max() > 1e-2 * scores.std(0).max()
 
 
+def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
+    fit = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
+    kept = read_result(study.results / f"predictions/subj01/{CONTRAST}.h5")
+    found = read_result(study.results / f"significance/subj01/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
+    responses = read_result(study.results / "responses/subj01.h5")
+    rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
+    for model in fit["models"].tolist():
+        measured, predicted = responses["responses"][rows], kept[f"predictions/{model}"]
+        assert np.allclose(
+            r2_score(measured, predicted), fit[f"{model}/r2"], equal_nan=True, atol=1e-4
+        )
+        usable = np.isfinite(fit[f"{model}/r2"])
+        for score in ("r", "r2"):
+            inside = fit[f"{model}/{score}"] >= found[f"{model}/{score}_lower"]
+            inside &= fit[f"{model}/{score}"] <= found[f"{model}/{score}_upper"]
+            assert inside[usable].mean() > 0.97
+        q = found[f"{model}/q"]
+        assert np.isfinite(q[usable]).all()
+        assert np.isnan(q[~usable]).all()
+    v1 = np.isin(
+        fit["voxel"], read_table(study.results / "rois/subj01.tsv").query("roi == 'V1v'")["voxel"]
+    )
+    assert np.nanmean(found["component/alexnet/q"][v1] <= 0.05) > 0.5
+    assert np.nanmean(found["component/bert/q"][v1] <= 0.05) < 0.1
+    shared = partition["component/alexnet&bert"]
+    lower, upper = (found[f"component/alexnet&bert/variance_{end}"] for end in ("lower", "upper"))
+    assert np.mean(((lower <= shared) & (shared <= upper))[np.isfinite(shared)]) > 0.95
+    assert found.provenance["configuration"]["false_discovery_family"].startswith("voxels of one")
+
+
+def test_voxels_without_signal_are_seldom_found_significant(study):
+    truth = read_result(study.nsd.parent / "truth/subj01.h5")
+    for model in ("alexnet", "bert"):
+        found = read_result(study.results / f"significance/subj01/{model}.h5")
+        null = np.isin(found["voxel"], truth["voxel"][truth["group"] == NO_SIGNAL])
+        p = found[f"{model}/p"][null]
+        assert np.nanmean(p <= 0.05) < 0.15
+        assert np.nanmean(found[f"{model}/q"][null] <= 0.05) < 0.05
+
+
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01"
     index = json.loads((folder / "index.json").read_text())
     assert {entry["quantity"] for entry in index["maps"].values()} == {
-        *("r", "r2", "unique", "shared", "ceiling", "correlationCeiling")
+        *("r", "r2", "q", "unique", "shared", "ceiling", "correlationCeiling")
     }
     path = folder / "subj01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
@@ -260,11 +303,17 @@ CHAIN_OF_BERT = {
     "extract_features": 2,
     "reduce_features": 1,
     "fit_encoding_models": 4,
+    "assess_significance": 4,
     "partition_variance": 2,
     **AFTER_FITS,
 }
 # a space of principal components is made for each subject
-CHAIN_OF_CONV3 = {"fit_reduction": 2, "fit_encoding_models": 2, **AFTER_FITS}
+CHAIN_OF_CONV3 = {
+    "fit_reduction": 2,
+    "fit_encoding_models": 2,
+    "assess_significance": 2,
+    **AFTER_FITS,
+}
 
 
 @pytest.fixture
@@ -311,7 +360,7 @@ def test_a_space_that_training_images_do_not_decide_is_made_once_for_all(restore
     restored.edit(
         lambda values: values["feature_spaces"]["alexnet_conv3"].update(reduction=reduction)
     )
-    fits = {"fit_encoding_models": 2, **AFTER_FITS}
+    fits = {"fit_encoding_models": 2, "assess_significance": 2, **AFTER_FITS}
     assert restored.planned() == {"reduce_features": 1, **fits}
 
 
@@ -322,7 +371,14 @@ def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restore
 
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
-    assert restored.planned() == {"fit_encoding_models": 8, "partition_variance": 2, **AFTER_FITS}
+    fits = {"fit_encoding_models": 8, "assess_significance": 8, "partition_variance": 2}
+    assert restored.planned() == {**fits, **AFTER_FITS}
+
+
+def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
+    restored.edit(lambda values: values.update(significance={"draws": 300}))
+    shown = {"write_maps": 2, "write_tables": 1, "write_report": 1}
+    assert restored.planned() == {"assess_significance": 8, **shown}
 
 
 @pytest.mark.parametrize(
@@ -334,6 +390,7 @@ def test_ridge_settings_rerun_fits_and_what_follows(restored):
         "features",
         "responses",
         "encoding",
+        "significance",
         "partitions",
         "maps",
         "tables",

@@ -17,6 +17,7 @@ DESCRIPTIONS = {
     "r2": ("coefficient of determination of the test responses", "R²"),
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
+    "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
     "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
 }
@@ -81,6 +82,19 @@ def partition_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
             name = key.removeprefix("component/")
             quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
             yield VoxelMap(quantity, name, contrast, result["voxel"], result[key], untrained)
+
+
+def significance_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
+    """q of every model's r, and of the unique variance of a contrast's spaces."""
+    for key, values in result.arrays.items():
+        if not key.endswith("/q"):
+            continue
+        name = key.removesuffix("/q")
+        component = name.removeprefix("component/")
+        spaces = result.provenance["configuration"]["spaces"]
+        of = None if component == name else contrast
+        untrained = _untrained(result, name.split(MODEL_SEPARATOR) if of is None else spaces)
+        yield VoxelMap("q", component, of, result["voxel"], values, untrained)
 
 
 def _untrained(result: Result, spaces: Sequence[str]) -> tuple[str, ...]:

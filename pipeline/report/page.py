@@ -31,6 +31,7 @@ TABLE_TITLES = {
     "best_voxels": "Best voxels per model",
     "correlations": "Correlations per ROI and model",
     "partitions": "Variance partitions per ROI and contrast",
+    "group": "Unique and shared variance, tested over subjects",
 }
 
 

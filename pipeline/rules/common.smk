@@ -77,6 +77,7 @@ localrules:
     responses,
     noise_ceilings,
     encoding,
+    significance,
     partitions,
     maps,
     tables,

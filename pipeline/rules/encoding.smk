@@ -20,7 +20,8 @@ rule fit_encoding_models:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}.tsv",
     output:
-        f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
+        predictions=f"{RESULTS}/predictions/{{subject}}/{{fit}}.h5",
     log:
         f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{fit}}.log",
     benchmark:
@@ -38,4 +39,41 @@ rule fit_encoding_models:
     shell:
         "python -m pipeline.stages.fit_encoding_models --spaces {params.spaces}"
         " --features {input.features:q} --responses {input.responses:q} --split {input.split:q}"
-        " --configuration {params.encoding:q} --out {output:q} 2>&1 | tee {log:q}"
+        " --configuration {params.encoding:q} --out {output.encoding:q}"
+        " --predictions {output.predictions:q} 2>&1 | tee {log:q}"
+
+
+rule significance:
+    input:
+        expand(
+            f"{RESULTS}/significance/{{subject}}/{{fit}}.h5",
+            subject=STUDY.subjects,
+            fit=STUDY.fits,
+        ),
+
+
+rule assess_significance:
+    input:
+        predictions=f"{RESULTS}/predictions/{{subject}}/{{fit}}.h5",
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}.tsv",
+    output:
+        f"{RESULTS}/significance/{{subject}}/{{fit}}.h5",
+    log:
+        f"{RESULTS}/logs/assess_significance/{{subject}}_{{fit}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assess_significance/{{subject}}_{{fit}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        significance=section("significance"),
+        code=code_version("pipeline.stages.assess_significance"),
+    shell:
+        "python -m pipeline.stages.assess_significance --spaces {params.spaces}"
+        " --predictions {input.predictions:q} --responses {input.responses:q}"
+        " --split {input.split:q} --configuration {params.significance:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"

@@ -7,6 +7,7 @@ rule write_maps:
     input:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=expand(f"{RESULTS}/encoding/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
+        significance=expand(f"{RESULTS}/significance/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
         partitions=expand(f"{RESULTS}/partitions/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.contrasts),
     output:
         directory(f"{RESULTS}/maps/{{subject}}"),
@@ -24,4 +25,5 @@ rule write_maps:
     shell:
         "python -m pipeline.stages.write_maps --subject {wildcards.subject}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
-        " --partitions {input.partitions:q} --out-directory {output:q} 2>&1 | tee {log:q}"
+        " --significance {input.significance:q} --partitions {input.partitions:q}"
+        " --out-directory {output:q} 2>&1 | tee {log:q}"

@@ -1,4 +1,7 @@
-TABLES = [f"{RESULTS}/tables/{name}.tsv" for name in ("correlations", "partitions", "best_voxels")]
+TABLES = [
+    f"{RESULTS}/tables/{name}.tsv"
+    for name in ("correlations", "partitions", "group", "best_voxels")
+]
 VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
 
 
@@ -16,6 +19,7 @@ rule write_tables:
     input:
         rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         encoding=ENCODING,
+        significance=rules.significance.input,
         partitions=rules.partitions.input,
     output:
         TABLES,
@@ -32,8 +36,8 @@ rule write_tables:
         code=code_version("pipeline.stages.write_tables"),
     shell:
         "python -m pipeline.stages.write_tables --rois {input.rois:q}"
-        " --encoding {input.encoding:q} --partitions {input.partitions:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        " --encoding {input.encoding:q} --significance {input.significance:q}"
+        " --partitions {input.partitions:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 if VALIDATED:

@@ -21,6 +21,7 @@ from pipeline.configuration import AlphaGrid
 from pipeline.errors import InputError, run_stage
 from pipeline.storage import (
     Result,
+    create_result,
     make_provenance,
     open_result,
     positions,
@@ -32,6 +33,7 @@ from pipeline.storage import (
 
 EDGE_SHARE = 0.05
 SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
+VOXELS_PER_CHUNK = 128
 SCORES = ("r", "r2", "cv_score", "alpha")
 
 
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--predictions", required=True, type=Path, help="of the test images")
     arguments = parser.parse_args()
     settings = arguments.configuration
     split = read_table(arguments.split)
@@ -64,10 +67,12 @@ def main() -> None:
             "models": [model_name(subset) for subset in subsets(arguments.spaces)],
         }
         training = ResponseRows(file["responses"], rows[~test])
-        arrays |= _fit(
-            bands, test, training, ResponseRows(file["responses"], rows[test]), fold, settings
-        )
-    write_result(arguments.out, arrays, _provenance(arguments, spaces, measured, test))
+        held_out = ResponseRows(file["responses"], rows[test])
+        provenance = _provenance(arguments, spaces, measured, test)
+        with create_result(arguments.predictions, provenance) as predictions:
+            predictions["nsd_id"], predictions["voxel"] = nsd_id[test], measured["voxel"]
+            arrays |= _fit(bands, test, training, held_out, fold, settings, predictions)
+    write_result(arguments.out, arrays, provenance)
 
 
 class ResponseRows:
@@ -94,8 +99,9 @@ def _fit(
     held_out: ResponseRows,
     fold: np.ndarray,
     settings: dict[str, Any],
+    predictions: h5py.File,
 ) -> dict[str, np.ndarray]:
-    """Every subset's scores and picks, (…, voxel) float32; weights are not kept."""
+    """Every subset's scores and picks, (…, voxel) float32; of weights, predictions remain."""
     alphas = AlphaGrid.model_validate(settings["alphas"]).values()
     models = {model_name(subset): subset for subset in subsets(list(bands))}
     candidates = {
@@ -114,6 +120,7 @@ def _fit(
         for key, shape in {**dict.fromkeys(SCORES, ()), "band_weights": (len(spaces),)}.items()
     }
     fitted = {name: band[~test] for name, band in bands.items()}
+    kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
     stream = SOLVERS[settings["solver"]]
     parts = stream(fitted, training, fold, alphas, models, candidates, options)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
@@ -130,10 +137,28 @@ def _fit(
                 }
                 for key, values in scores.items():
                     arrays[f"{name}/{key}"][..., voxels] = values
+                _store(kept[name], voxels, predicted)
             bar.update(len(voxels))
     for name in models:
         _tell_edges(name, arrays[f"{name}/alpha"], alphas)
     return arrays
+
+
+def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:
+    """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
+    chunks = shape[0], min(VOXELS_PER_CHUNK, shape[1])
+    name = f"predictions/{model}"
+    return file.create_dataset(name, shape, np.float32, chunks=chunks, fillvalue=np.nan)
+
+
+def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
+    """Write columns (ascending) of a stored array; HDF5 is slow at any but neighbouring ones."""
+    here = slice(voxels[0], voxels[-1] + 1)
+    if len(voxels) < here.stop - here.start:
+        block = dataset[:, here]
+        block[:, voxels - here.start] = values
+        values = block
+    dataset[:, here] = values
 
 
 def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.nsd.composite_rois import composite_labels
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table, read_roi_labels
 from pipeline.nsd.spaces import open_space
@@ -15,7 +16,7 @@ from pipeline.storage import make_provenance, read_result, write_table
 
 COLUMNS = {
     "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",
-    "atlas": "NSD's ROI collection",
+    "atlas": "NSD's ROI collection, or 'composite' for regions made of several ROIs",
     "roi": "label, as the collection's colour table names it",
     "hemisphere": "lh or rh",
 }
@@ -40,6 +41,7 @@ def main() -> None:
         {"subject": arguments.subject, "atlases": arguments.atlases},
         {"responses": arguments.responses},
     )
+    labels = pd.concat([labels, composite_labels(labels)], ignore_index=True)
     write_table(arguments.out, labels, COLUMNS, provenance)
 
 

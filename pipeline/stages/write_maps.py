@@ -8,7 +8,13 @@ from pathlib import Path
 
 from pipeline.errors import InputError, run_stage
 from pipeline.maps.files import map_images, map_names, write_map
-from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps, partition_maps
+from pipeline.maps.quantities import (
+    DESCRIPTIONS,
+    VoxelMap,
+    encoding_maps,
+    partition_maps,
+    significance_maps,
+)
 from pipeline.storage import make_provenance, open_result, read_result, write_json
 
 INDEX = "index.json"
@@ -20,6 +26,7 @@ def main() -> None:
     parser.add_argument("--subject", required=True)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
+    parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
@@ -31,6 +38,7 @@ def main() -> None:
         {"subject": arguments.subject},
         {"responses": arguments.responses}
         | {f"encoding/{path.stem}": path for path in arguments.encoding}
+        | {f"significance/{path.stem}": path for path in arguments.significance}
         | {f"partitions/{path.stem}": path for path in arguments.partitions},
     )
     space = responses.provenance["configuration"]["space"]
@@ -62,6 +70,8 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     found: dict[str, VoxelMap] = {}
     for path in arguments.encoding:
         _add(found, encoding_maps(read_result(path)))
+    for path in arguments.significance:
+        _add(found, significance_maps(read_result(path), path.stem))
     for path in arguments.partitions:
         _add(found, partition_maps(read_result(path), path.stem))
     return list(found.values())

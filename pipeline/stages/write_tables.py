@@ -1,4 +1,4 @@
-"""Write the tables: correlations, partitions, best voxels."""
+"""Write the tables: correlations, partitions, tests over subjects, best voxels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pipeline.errors import run_stage
 from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
+    GROUP_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
+    group_rows,
     partition_rows,
 )
 
@@ -23,15 +25,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
+    parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
     parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     rois = {path.stem: read_table(path) for path in arguments.rois}
+    tests = {(path.parent.name, path.stem): path for path in arguments.significance}
     correlations, best, partitions = [], [], []
     done: set[tuple[str, str]] = set()
     for path in arguments.encoding:
         result, subject = _read(path)
-        for row in correlation_rows(result, rois[subject]):
+        tested = read_result(tests[subject, path.stem])
+        for row in correlation_rows(result, tested, rois[subject]):
             if (subject, row["model"]) not in done:
                 correlations.append(row)
         for model in result["models"].tolist():
@@ -40,15 +45,18 @@ def main() -> None:
                 done.add((subject, model))
     for path in arguments.partitions:
         result, subject = _read(path)
-        partitions += partition_rows(result, rois[subject], path.stem)
+        tested = read_result(tests[subject, path.stem])
+        partitions += partition_rows(result, tested, rois[subject], path.stem)
     provenance = make_provenance(
         "write_tables",
         {},
-        {f"{path.parent.name}/{path.stem}": path for path in _inputs(arguments)},
+        {"/".join(path.with_suffix("").parts[-3:]): path for path in _inputs(arguments)},
     )
+    partition_table = pd.DataFrame(partitions, columns=PARTITION_COLUMNS)
     frames = {
         "correlations": pd.DataFrame(correlations),
-        "partitions": pd.DataFrame(partitions, columns=PARTITION_COLUMNS),
+        "partitions": partition_table,
+        "group": pd.DataFrame(group_rows(partition_table), columns=GROUP_COLUMNS),
         "best_voxels": pd.DataFrame(best),
     }
     for path in arguments.out:
@@ -61,7 +69,7 @@ def _read(path: Path) -> tuple[Result, str]:
 
 
 def _inputs(arguments: argparse.Namespace) -> Iterable[Path]:
-    return [*arguments.encoding, *arguments.partitions]
+    return [*arguments.encoding, *arguments.significance, *arguments.partitions]
 
 
 if __name__ == "__main__":

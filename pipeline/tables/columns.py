@@ -21,6 +21,20 @@ COLUMNS = {
     "of the actual test images)",
     "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
     "the bound of r",
+    "mean_normalised_r": "mean of r / √(noise ceiling) over voxels with a ceiling of at least "
+    "0.1; not clipped",
+    "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
+    "n_explainable": "voxels with a noise ceiling of at least 0.1",
+    "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
+    "one subject): r by permutation of images, unique variance by sign flips of paired losses; "
+    "shared and joint variance are not tested",
+    "mean": "mean over subjects of the ROI's mean",
+    "standard_error": "of that mean, over subjects",
+    "t": "one-sample t over subjects",
+    "p_t": "of t, two-sided",
+    "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
+    "n_subjects": "subjects with the ROI",
+    "n_positive": "of these with a mean above 0",
     "mean_variance": "mean over voxels of the component (test R²), signed",
     "median_variance": "median over voxels of the component",
     "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",

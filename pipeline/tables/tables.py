@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
+from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import MODEL_SEPARATOR
 from pipeline.storage import Result
 
+# of the false discovery rate
+LEVEL = 0.05
+# share of variance; as published
+LEAST_CEILING = 0.1
+GROUP_COLUMNS = (
+    "contrast",
+    "component",
+    "atlas",
+    "roi",
+    "mean",
+    "standard_error",
+    "t",
+    "p_t",
+    "p_sign_flip",
+    "n_subjects",
+    "n_positive",
+    "weights",
+    "data",
+)
 # A study without contrasts still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",
@@ -22,6 +43,7 @@ PARTITION_COLUMNS = (
     "n_excluded",
     "mean_variance",
     "median_variance",
+    "n_significant",
     "weights",
     "data",
 )
@@ -35,11 +57,16 @@ def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], 
     return members
 
 
-def correlation_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def correlation_rows(
+    result: Result, significance: Result, rois: pd.DataFrame
+) -> Iterator[dict[str, object]]:
     """One row per model and ROI of an encoding result."""
     ceiling = result["noise_ceiling"]
+    # beyond it voxels are too noisy for a share of what can be explained to mean much
+    explainable = ceiling >= LEAST_CEILING
     for model in result["models"].tolist():
         r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
+        q = significance[f"{model}/q"]
         for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
             usable = inside & np.isfinite(r) & np.isfinite(r2)
             yield {
@@ -55,11 +82,19 @@ def correlation_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, o
                 "mean_correlation_ceiling": _statistic(
                     np.mean, correlation_ceiling(ceiling[usable])
                 ),
+                "mean_normalised_r": _statistic(
+                    np.mean, (r / correlation_ceiling(ceiling))[usable & explainable]
+                ),
+                "mean_normalised_r2": _statistic(np.mean, (r2 / ceiling)[usable & explainable]),
+                "n_explainable": int(np.count_nonzero(usable & explainable)),
+                "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
                 **_source(result, model.split(MODEL_SEPARATOR)),
             }
 
 
-def partition_rows(result: Result, rois: pd.DataFrame, name: str) -> Iterator[dict[str, object]]:
+def partition_rows(
+    result: Result, significance: Result, rois: pd.DataFrame, name: str
+) -> Iterator[dict[str, object]]:
     """One row per component and ROI of a partition; `joint` is R² of all spaces together."""
     spaces = result.provenance["configuration"]["spaces"]
     components = {
@@ -80,8 +115,23 @@ def partition_rows(result: Result, rois: pd.DataFrame, name: str) -> Iterator[di
                 **_counts(inside, usable),
                 "mean_variance": _statistic(np.mean, values[usable]),
                 "median_variance": _statistic(np.median, values[usable]),
+                "n_significant": _n_significant(significance, component, usable),
                 **_source(result, spaces),
             }
+
+
+def _n_significant(significance: Result, component: str, usable: np.ndarray) -> float:
+    """Unique variance is tested; what spaces share is not."""
+    q = significance.arrays.get(f"component/{component}/q")
+    return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
+
+
+def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Tests over subjects of each component's mean in each ROI, from the rows of subjects."""
+    keys = ["contrast", "component", "atlas", "roi", "weights", "data"]
+    for values, rows in partitions.groupby(keys, sort=False):
+        tested = asdict(group_test(rows["mean_variance"].to_numpy()))
+        yield {**dict(zip(keys, values, strict=True)), **tested}
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:

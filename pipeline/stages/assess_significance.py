@@ -1,0 +1,137 @@
+"""Intervals and tests of a fit's scores and components, from its predictions of the test images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from encoding.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.partition import model_name, partition_variance, subsets
+from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from pipeline.errors import run_stage
+from pipeline.storage import (
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    read_table,
+    write_result,
+)
+
+VOXELS_PER_BLOCK = 1024
+# over what the false discovery rate is controlled; told in every file
+FAMILY = "voxels of one map of one subject"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--predictions", required=True, type=Path)
+    parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    with open_result(arguments.predictions) as predicted, open_result(arguments.responses) as file:
+        nsd_id, voxel = predicted["nsd_id"][()], predicted["voxel"][()]
+        source = arguments.responses
+        rows = positions(file["nsd_id"][()], nsd_id, source, str(arguments.predictions))
+        columns = positions(file["voxel"][()], voxel, source, str(arguments.predictions))
+        tests = Tests(arguments.spaces, settings, _blocks(arguments.split, nsd_id, settings))
+        arrays: dict[str, np.ndarray] = {}
+        starts = range(0, len(voxel), VOXELS_PER_BLOCK)
+        for start in tqdm(starts, desc=model_name(arguments.spaces), unit="block", mininterval=1):
+            here = slice(start, start + VOXELS_PER_BLOCK)
+            measured = _columns(file["responses"], columns[here])[rows]
+            models = {name: predicted[f"predictions/{name}"][:, here] for name in tests.models}
+            for key, values in tests.of_block(measured, models):
+                everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
+                everywhere[here] = values
+    for key in [key for key in arrays if key.endswith("/p")]:
+        arrays[f"{key[:-1]}q"] = false_discovery_rate(arrays[key]).astype(np.float32)
+    write_result(arguments.out, {"voxel": voxel, **arrays}, _provenance(arguments))
+
+
+def _columns(responses: h5py.Dataset, columns: np.ndarray) -> np.ndarray:
+    first, last = columns.min(), columns.max() + 1
+    return responses[:, first:last][:, columns - first]
+
+
+def _blocks(split: Path, nsd_id: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray | None:
+    """Which test images are drawn, and flip signs, together."""
+    if settings["resample"] == "images":
+        return None
+    table = read_table(split)
+    rows = positions(table["nsd_id"].to_numpy(), nsd_id, split, "the predictions")
+    return table["cluster"].to_numpy()[rows]
+
+
+class Tests:
+    """The same draws, permutations and signs for every voxel."""
+
+    def __init__(
+        self, spaces: list[str], settings: Mapping[str, Any], blocks: np.ndarray | None
+    ) -> None:
+        self.spaces, self.settings, self.blocks = spaces, settings, blocks
+        self.models = [model_name(subset) for subset in subsets(spaces)]
+        self.counts: np.ndarray | None = None
+
+    def of_block(
+        self, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Arrays (voxel,) by name for responses and predictions (image, voxel)."""
+        seed = self.settings["seed"]
+        if self.counts is None:
+            self.counts = draw_images(len(measured), self.settings["draws"], seed, self.blocks)
+        draws = bootstrap_scores(measured, predicted, self.counts)
+        for model in self.models:
+            yield from self._interval(f"{model}/r", draws.r[model])
+            yield from self._interval(f"{model}/r2", draws.r2[model])
+        p = permutation_p(measured, predicted, self.settings["permutations"], seed)
+        yield from ((f"{model}/p", values) for model, values in p.items())
+        if len(self.spaces) == 1:
+            return
+        for component, values in partition_variance(draws.r2, self.spaces).items():
+            yield from self._interval(f"component/{component}/variance", values)
+        for space in self.spaces:
+            yield f"component/{space}/p", self._unique_p(space, measured, predicted)
+
+    def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        lower, upper = interval(draws, self.settings["level"])
+        yield f"{name}_lower", lower
+        yield f"{name}_upper", upper
+
+    def _unique_p(
+        self, space: str, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        without = model_name([other for other in self.spaces if other != space])
+        losses = [(measured - predicted[name]) ** 2 for name in (without, self.models[-1])]
+        draws, seed = self.settings["permutations"], self.settings["seed"]
+        return sign_flip_p(losses[0] - losses[1], draws, seed, self.blocks)
+
+
+def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
+    fitted = read_result(arguments.predictions, []).provenance["configuration"]
+    kept = {key: fitted[key] for key in ("subject", "spaces", "untrained_spaces", "n_test")}
+    return make_provenance(
+        "assess_significance",
+        {**kept, **arguments.configuration, "false_discovery_family": FAMILY},
+        {
+            "predictions": arguments.predictions,
+            "responses": arguments.responses,
+            "split": arguments.split,
+        },
+        seed=arguments.configuration["seed"],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
