@@ -68,8 +68,12 @@ class FileEntry(Settings):
 
 
 class WeightsEntry(Settings):
+    """A checkpoint; see the head of the list in data_manifest.yaml."""
+
     library: str
     architecture: str
+    pretrained_tag: str | None = None
+    path: str | None = None
     source: str
     bytes: int
     terms: str
@@ -182,12 +186,23 @@ def required_files(
 
 def required_weights(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry | None]:
     """{network: its entry} of networks whose weights a library downloads; None if not listed."""
-    known = {(entry.library, entry.architecture): entry for entry in manifest.weights}
+    known = {
+        (entry.library, entry.architecture, entry.pretrained_tag): entry
+        for entry in manifest.weights
+    }
     return {
-        name: known.get((network["library"], network["architecture"]))
+        name: known.get(
+            (network["library"], network["architecture"], network.get("pretrained_tag"))
+        )
         for name, network in study.used_networks.items()
         if network["weights"] == "pretrained"
     }
+
+
+def checkpoint_source(manifest: Manifest, path: str) -> str | None:
+    """Where a checkpoint that no library downloads comes from; None if it is not listed."""
+    sources = (entry.source for entry in manifest.weights if entry.path == path)
+    return next(sources, None)
 
 
 def _expand(

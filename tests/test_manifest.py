@@ -8,9 +8,15 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from pipeline.catalogue import read_catalogue
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError
-from pipeline.manifest import read_manifest, required_files, required_weights
+from pipeline.manifest import (
+    checkpoint_source,
+    read_manifest,
+    required_files,
+    required_weights,
+)
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 
@@ -123,3 +129,19 @@ def test_a_wrong_manifest_is_told(tmp_path):
     Path(path).write_text(yaml.safe_dump(values))
     with pytest.raises(InputError, match="unknown source elsewhere"):
         read_manifest(path)
+
+
+def test_every_checkpoint_of_the_catalogue_is_listed_with_its_own_source(manifest):
+    """By its tag: LAION's weights are not OpenAI's."""
+    study = study_of(models=list(read_catalogue()["feature_spaces"]))
+    found = required_weights(manifest, study)
+    assert None not in found.values()
+    assert "OpenAI" in found["clip_vitb32"].source
+    assert "LAION-400M" in found["clip_laion400m"].source
+    assert "LAION-2B" in found["clip_laion2b"].source
+    local = [network["weights"] for network in study.used_networks.values()]
+    for path in (weights for weights in local if weights.endswith(".pt")):
+        assert checkpoint_source(manifest, path).startswith("https://")
+    needed = paths(manifest, study)
+    assert any("instances_train2017" in path for path in needed)
+    assert any("captions_train2017" in path for path in needed)

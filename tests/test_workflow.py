@@ -214,14 +214,16 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
     assert found.provenance["configuration"]["false_discovery_family"].startswith("voxels of one")
 
 
-def test_voxels_without_signal_are_seldom_found_significant(study):
+def test_of_the_voxels_found_few_have_no_signal(study):
+    """75 voxels without signal share 100 test images: their share of chance hits varies."""
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     for model in ("alexnet", "bert"):
         found = read_result(study.results / f"significance/subj01/{model}.h5")
         null = np.isin(found["voxel"], truth["voxel"][truth["group"] == NO_SIGNAL])
-        p = found[f"{model}/p"][null]
-        assert np.nanmean(p <= 0.05) < 0.15
-        assert np.nanmean(found[f"{model}/q"][null] <= 0.05) < 0.05
+        assert np.nanmean(found[f"{model}/p"][null] <= 0.05) < 0.15
+        significant = found[f"{model}/q"] <= 0.05
+        assert np.count_nonzero(significant) > 50
+        assert np.mean(null[significant]) < 0.1
 
 
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
@@ -339,7 +341,8 @@ def test_order_of_keys_and_unused_networks_rerun_no_science(restored):
 
 def test_one_space_edited_reruns_its_chain_and_nothing_else(restored):
     restored.edit(lambda values: values["feature_spaces"]["bert"].update(pooling="cls"))
-    assert restored.planned() == CHAIN_OF_BERT
+    # another layer or pooling is checked before it is extracted
+    assert restored.planned() == {"check_networks": 1, **CHAIN_OF_BERT}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from features.networks import check_specification
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.estimates import StageEstimate, estimate_study
-from pipeline.manifest import Manifest, read_manifest, required_files
+from pipeline.manifest import Manifest, checkpoint_source, read_manifest, required_files
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 from pipeline.study_size import measure_study
@@ -34,7 +34,7 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     manifest, layout = read_manifest(arguments.manifest), NSDLayout(study.nsd)
     console = Console(width=WIDTH)
-    problems = _network_problems(study)
+    problems = _network_problems(study, manifest)
     if study.simulation is None or layout.is_simulated:
         problems += _show_files(console, study, layout, manifest)
     else:
@@ -56,13 +56,15 @@ def main() -> None:
     console.print("[bold]The study can start.")
 
 
-def _network_problems(study: Configuration) -> list[str]:
+def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
     problems = []
     for name, specification in study.used_networks.items():
         try:
             check_specification(specification)
         except ValueError as error:
-            problems.append(f"networks.{name}: {error}")
+            source = checkpoint_source(manifest, specification["weights"])
+            whence = f" It comes from {source}" if source else ""
+            problems.append(f"networks.{name}: {error}{whence}")
     return problems
 
 
