@@ -15,8 +15,12 @@ from encoding.partition import model_name, subsets
 from features.costs import NetworkCost
 from pipeline.configuration import Configuration
 
-# operations per second and core of networks in float32, and of himalaya's solvers
-NETWORK_RATE, SOLVER_RATE = 70e9, 11e9
+# operations per second and core of networks in float32, of this project's solver, of himalaya's
+NETWORK_RATE, SOLVER_RATES = 70e9, {"own": 90e9, "himalaya": 11e9}
+# penalties that a search computes predictions for, as a share of the grid
+SEARCHED = {"exact": 1.0, "windowed": 0.4, "gcv": 0.02}
+# draws of matrix products, and permuted responses, per second and core
+DRAW_RATE, PERMUTATION_RATE = 50e9, 0.7e9
 # of a present-day data-centre GPU in float32, and stimuli that one process can prepare for it
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 SECONDS_PER_VOXEL_AND_SESSION = 25e-6
@@ -92,6 +96,7 @@ def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]
         _features(study, size),
         _responses(size),
         _encoding(study, size),
+        _significance(study, size),
         _partitions(study, size),
     ]
     return [*_simulation(study, size), *stages, _maps_and_report(study, size)]
@@ -156,8 +161,10 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
             for subset in subsets(spaces)
         )
-        seconds += SECONDS_TO_START + operations / SOLVER_RATE
+        seconds += SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
         per_voxel = 16 + sum(FLOAT * (4 + len(subset)) for subset in subsets(spaces))
+        # predictions of the test images are kept
+        per_voxel += FLOAT * subject.test_images * len(subsets(spaces))
         disk += subject.voxels * per_voxel
         width = sum(widths.values())
         held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
@@ -175,8 +182,25 @@ def _search_operations(
     train = (subject.images - subject.test_images) * (1 - 1 / folds)
     held_out = train / (folds - 1)
     rank = min(train, n_features)
-    predictions = 2 * study.encoding.alphas.number * held_out * rank * subject.voxels
+    rows = held_out if study.encoding.solver == "himalaya" else min(held_out, rank)
+    tried = SEARCHED[study.encoding.search] * study.encoding.alphas.number
+    predictions = 2 * tried * rows * rank * subject.voxels
     return candidates * folds * (9 * rank**2 * max(rank, train / 3) + predictions)
+
+
+def _significance(study: Configuration, size: StudySize) -> StageEstimate:
+    draws, permutations = study.significance.draws, study.significance.permutations
+    seconds, disk = 0.0, 0.0
+    for subject, spaces in itertools.product(size.subjects.values(), study.fits.values()):
+        models = len(subsets(spaces))
+        responses = subject.voxels * subject.test_images * models
+        # sums of predictions, their squares, their products with responses, and of errors
+        seconds += responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
+        # intervals of r and R², p and q of models, and the same of components
+        disk += subject.voxels * FLOAT * (8 * models + 2)
+    jobs = len(size.subjects) * len(study.fits)
+    seconds += SECONDS_TO_START * jobs
+    return StageEstimate("significance", jobs, seconds, None, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
