@@ -46,6 +46,13 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g} and, for joint models, "
         f"one of {encoding.band_weight_samples} band weightings, by "
         f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
+        f"Significance. Intervals ({study.significance.level:.0%}) are percentiles of "
+        f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
+        "by all models and voxels; they tell the uncertainty of sampling test images, not "
+        f"subjects. r was tested by {study.significance.permutations} permutations of images, "
+        "unique variance by as many sign flips of paired squared errors, one-sided, with "
+        "p = (k + 1) / (B + 1); the false discovery rate (Benjamini & Hochberg) is over the voxels "
+        "of one map of one subject.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model.",
