@@ -33,7 +33,7 @@ def measure_study(
 ) -> tuple[StudySize, list[str]]:
     """Sizes of everything, and the networks whose costs are assumed.
 
-    A pretrained network of transformers tells its size only once it was downloaded.
+    A pretrained network of transformers is taken as BERT base.
 
     Raises
     ------
@@ -102,11 +102,12 @@ def _network_cost(study: Configuration, name: str) -> NetworkCost | None:
     layers = [Layer.parse(layer) for layer in study.network_layers(name)]
     if network["library"] == "vectors":
         return NetworkCost(dict.fromkeys(layers, VECTOR_WIDTHS[network["stimulus"]]), 0.0, 0)
+    if (network["library"], network["weights"]) == ("transformers", "pretrained"):
+        # its architecture would have to be asked of a hub
+        return None
     try:
         return network_cost(network, layers)
     except ValueError as error:
-        if (network["library"], network["weights"]) == ("transformers", "pretrained"):
-            return None
         raise InputError(f"networks.{name}: {error}") from None
 
 

@@ -44,7 +44,7 @@ def main() -> None:
         estimates = estimate_study(study, size)
         _show_estimates(console, study, estimates)
         if assumed:
-            console.print(f"Taken as BERT base, since not loaded yet: {', '.join(assumed)}.")
+            console.print(f"Taken as BERT base: {', '.join(assumed)}.")
         problems += _space_problems(estimates)
     except InputError as error:
         problems.append(f"no estimates: {error}")
