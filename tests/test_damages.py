@@ -102,6 +102,14 @@ def other_image_in_trial_4(table):
     return table
 
 
+def two_images_in_one_trial(table):
+    """An image that the subject never saw claims a trial of one further down."""
+    unseen = table.index[table["subject1"] == 0][0]
+    last = table.index[table["subject1"] == 1][-1]
+    table.loc[unseen, "subject1_rep0"] = table.loc[last, "subject1_rep0"]
+    return table
+
+
 BEHAVIOUR = "nsddata/ppdata/subj01/behav/responses.tsv"
 CSV = f"{EXPERIMENT}/nsd_stim_info_merged.csv"
 CAPTIONS = f"{STIMULI}/annotations/captions_train2017.json"
@@ -169,6 +177,10 @@ DAMAGES = {
             index_col=0,
         ),
         "nsd_stim_info_merged.csv: trial",
+    ),
+    "image table with two images in one trial": (
+        edit_table(CSV, two_images_in_one_trial, index_col=0),
+        "of subj01 shows image",
     ),
     "no stimuli": (delete(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: not found"),
     "truncated stimuli": (truncate(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: truncated"),
@@ -266,7 +278,12 @@ def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
     damage(tree)
     with pytest.raises(InputError) as error:
         check_tree(
-            NSDLayout(tree), ["subj01"], SPACE, BETAS, ["prf-visualrois", "floc-faces"], True
+            NSDLayout(tree),
+            ["subj01"],
+            SPACE,
+            BETAS,
+            ["prf-visualrois", "floc-faces"],
+            ["captions"],
         )
     assert message in str(error.value)
     # what to do about it
@@ -275,7 +292,7 @@ def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
 
 def test_an_undamaged_tree_passes_and_all_problems_are_told_at_once(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
-    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], True)
+    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], ["captions"])
     assert check_tree(NSDLayout(tree), *arguments)["subj03"]["sessions"] == 1
     delete(f"{SESSIONS}/ncsnr.nii.gz")(tree)
     empty(f"{SESSIONS}/betas_session02.hdf5")(tree)

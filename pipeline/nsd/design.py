@@ -175,17 +175,21 @@ def _check_image_table(
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {MEND}")
     trials = table[columns].to_numpy()
-    image, _ = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
     # the table plans 40 sessions: repeats beyond the last completed one never happened
-    told = np.full(len(nsd_id), -1)
-    told[trials[(trials > 0) & (trials <= len(nsd_id))] - 1] = image
-    wrong = np.flatnonzero(told != nsd_id)
-    if len(wrong):
-        raise InputError(
-            f"{layout.image_table}: trial {wrong[0] + 1} of {subject} shows image "
-            f"{told[wrong[0]]}, but {layout.experiment_design.name} says {nsd_id[wrong[0]]}. The "
-            "files are of different versions; fetch both again from NSD."
-        )
+    image, repeat = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
+    # entry by entry: an array per trial would let a second claim hide the first
+    trial = trials[image, repeat].astype(np.int64) - 1
+    wrong = image != nsd_id[trial]
+    unclaimed = np.setdiff1d(np.arange(len(nsd_id)), trial)
+    if not wrong.any() and not len(unclaimed):
+        return
+    first = np.concatenate([trial[wrong], unclaimed]).min()
+    shown = ", ".join(str(claim) for claim in image[trial == first]) or "none"
+    raise InputError(
+        f"{layout.image_table}: trial {first + 1} of {subject} shows image {shown}, but "
+        f"{layout.experiment_design.name} says {nsd_id[first]}. The files are of different "
+        "versions; fetch both again from NSD."
+    )
 
 
 def _subject_number(subject: str) -> int:
