@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import scipy.io
 from conftest import ROOT, damaged_copy
 
+from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
@@ -76,6 +78,27 @@ def test_hdf5_and_nifti_hold_the_same_session(layout, study, tmp_path):
     assert only_nifti.betas("subj01", SPACE, BETAS, 2).suffix == ".gz"
     from_nifti = opened(only_nifti).read_session(2, voxel)
     assert np.array_equal(from_hdf5, from_nifti, equal_nan=True)
+
+
+def test_a_compressed_session_is_decompressed_once_whatever_the_number_of_slabs(
+    tmp_path, monkeypatch
+):
+    betas = np.random.default_rng(0).integers(-900, 900, (4, 5, 6, 20 * TRIALS_PER_SLAB), np.int16)
+    path = tmp_path / "betas_session01.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(betas, np.eye(4)), path)
+    decompressed = []
+    read = gzip._GzipReader.read
+
+    def counted(reader, size=-1):
+        block = read(reader, size)
+        decompressed.append(len(block))
+        return block
+
+    monkeypatch.setattr(gzip._GzipReader, "read", counted)
+    voxel = np.array([3, 70, 119])
+    assert np.array_equal(read_series(path, voxel), betas.reshape(120, -1)[voxel].T)
+    # the header is read once more; quadratic reading would give ten times the session
+    assert betas.nbytes <= sum(decompressed) < 1.5 * betas.nbytes
 
 
 def test_betas_are_percent_signal_change_at_the_right_voxel(layout):
