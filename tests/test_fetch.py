@@ -33,7 +33,7 @@ from pipeline.fetch import fetch as fetch_module
 from pipeline.fetch.download import download
 from pipeline.fetch.fetch import Fetcher
 from pipeline.fetch.lock import LOCK_NAME
-from pipeline.fetch.remotes import CHUNK, Bucket, WebServer
+from pipeline.fetch.remotes import CHUNK, Bucket, Changed, WebServer
 from pipeline.manifest import ExternalFile, Manifest, read_manifest
 
 BUCKET = "natural-scenes-dataset"
@@ -119,7 +119,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if web.answers:
             self._head(web.answers.pop(0), 0)
             return
-        if self.headers.get("If-Match", web.etag) != web.etag:
+        condition = self.headers.get("If-Match")
+        if condition and (condition != web.etag or condition.startswith("W/")):
             self._head(412, 0)
             return
         asked = self.headers.get("Range")
@@ -337,6 +338,26 @@ def test_a_file_that_changes_on_the_server_is_not_mixed(web, tmp_path):
         download(remote, web.address, expected, tmp_path / "file.bin", seconds_between=0)
     get(web, tmp_path / "file.bin")
     assert (tmp_path / "file.bin").read_bytes() == web.content
+
+
+def test_an_md5_as_etag_of_a_web_server_is_compared_with_the_content(web, tmp_path):
+    web.etag = f'"{hashlib.md5(web.content).hexdigest()}"'
+    assert get(web, tmp_path / "right.bin").etag == web.etag.strip('"')
+    web.etag = f'"{hashlib.md5(b"other").hexdigest()}"'
+    with pytest.raises(InputError, match="is not what the server announced"):
+        get(web, tmp_path / "wrong.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["right.bin"]
+
+
+def test_a_weak_etag_is_no_checksum_but_still_tells_a_change(web, tmp_path):
+    web.etag = f'W/"{hashlib.md5(b"other").hexdigest()}"'
+    web.break_after = [1_000_000]
+    get(web, tmp_path / "file.bin")
+    assert resumed_at(web) == [1_000_000 // CHUNK * CHUNK]
+    assert (tmp_path / "file.bin").read_bytes() == web.content
+    first, web.etag = web.etag, 'W/"second"'
+    with pytest.raises(Changed):
+        next(WebServer().read(web.address, 10, first))
 
 
 def test_a_server_that_knows_no_ranges_serves_too(web, tmp_path):
