@@ -67,6 +67,19 @@ def nifti_of(name, shape):
     return damage
 
 
+def first_value(name, value):
+    """Replace the first number of a volume."""
+
+    def damage(tree):
+        image = nibabel.load(tree / name)
+        values = np.asarray(image.dataobj, dtype=np.float32)
+        values.flat[0] = value
+        (tree / name).unlink()
+        nibabel.save(nibabel.Nifti1Image(values, image.affine), tree / name)
+
+    return damage
+
+
 def edit_table(name, change, **reading):
     def damage(tree):
         table = pd.read_csv(tree / name, **reading)
@@ -251,6 +264,22 @@ DAMAGES = {
     "ROI of another subject's grid": (
         nifti_of(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", (16, 18, 13)),
         "rh.floc-faces.nii.gz: grid",
+    ),
+    "fraction in an ROI": (
+        first_value(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", 1.5),
+        "rh.floc-faces.nii.gz: has the label 1.5, expected -1, 0, 1",
+    ),
+    "NaN in an ROI": (
+        first_value(f"{FUNCTIONAL}/roi/lh.prf-visualrois.nii.gz", np.nan),
+        "lh.prf-visualrois.nii.gz: has the label nan, expected -1, 0, 1",
+    ),
+    "label below -1": (
+        first_value(f"{FUNCTIONAL}/roi/lh.floc-faces.nii.gz", -2),
+        "lh.floc-faces.nii.gz: has the label -2.0, expected -1, 0, 1",
+    ),
+    "fraction in the mask": (
+        first_value(f"{FUNCTIONAL}/roi/nsdgeneral.nii.gz", 0.5),
+        "nsdgeneral.nii.gz: has the label 0.5, expected -1, 0, 1",
     ),
     "no colour table": (
         delete("nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"),
