@@ -138,6 +138,26 @@ DAMAGES = {
         edit_design(lambda c: c.update(masterordering=c["masterordering"][:, ::-1])),
         "responses.tsv: 10KID of trial 1",
     ),
+    "design of too few subjects": (
+        edit_design(lambda c: c.update(subjectim=c["subjectim"][:0])),
+        "nsd_expdesign.mat: subjectim has shape",
+    ),
+    "text in 73KID": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"73KID": "one"}), sep="\t"),
+        "responses.tsv: 73KID holds text",
+    ),
+    "text in 10KID": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"10KID": "one"}), sep="\t"),
+        "responses.tsv: 10KID holds text",
+    ),
+    "text in SESSION": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"SESSION": "one"}), sep="\t"),
+        "responses.tsv: SESSION holds text",
+    ),
+    "text in RUN": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"RUN": "one"}), sep="\t"),
+        "responses.tsv: RUN holds text",
+    ),
     "no behaviour": (delete(BEHAVIOUR), "responses.tsv: not found"),
     "behaviour with another image": (
         edit_table(BEHAVIOUR, other_image_in_trial_4, sep="\t"),
