@@ -260,6 +260,34 @@ def test_an_ncsnr_of_other_sessions_is_told(study, tmp_path):
     assert not (tmp_path / "table.tsv").exists()
 
 
+def test_an_ncsnr_on_one_side_only_is_told(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    space = opened(NSDLayout(study.nsd))
+    modelled = read_mask(space, "nsdgeneral")
+    known = modelled[np.isfinite(space.read_ncsnr()[modelled])]
+    overwrite(tree / SESSIONS / "ncsnr.nii.gz", known[0], np.nan)
+    with pytest.raises(AssertionError, match=r"error: .*: 1 of .* voxels have a released ncsnr or"):
+        compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
+
+
+def test_that_no_voxel_has_an_ncsnr_is_told(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    overwrite(tree / SESSIONS / "ncsnr.nii.gz", slice(None), np.nan)
+    for session in (1, 2):
+        overwrite(tree / FUNCTIONAL / f"valid_session{session:02d}.nii.gz", slice(None), 0)
+    with pytest.raises(AssertionError, match=r"error: .*: none of .* voxels has an ncsnr"):
+        compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
+
+
+def overwrite(path: Path, voxel: int | slice, value: float) -> None:
+    """Replace numbers of a volume, by their C-order index."""
+    image = nibabel.load(path)
+    values = np.array(image.dataobj)
+    values.flat[voxel] = value
+    path.unlink()
+    nibabel.save(nibabel.Nifti1Image(values, image.affine, image.header), path)
+
+
 def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
     """Run the stage; its table's row."""
     settings = {"space": SPACE, "betas": BETAS, "mask": "nsdgeneral"}
