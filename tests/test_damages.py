@@ -67,6 +67,19 @@ def nifti_of(name, shape):
     return damage
 
 
+def first_value(name, value):
+    """Replace the first number of a volume."""
+
+    def damage(tree):
+        image = nibabel.load(tree / name)
+        values = np.asarray(image.dataobj, dtype=np.float32)
+        values.flat[0] = value
+        (tree / name).unlink()
+        nibabel.save(nibabel.Nifti1Image(values, image.affine), tree / name)
+
+    return damage
+
+
 def edit_table(name, change, **reading):
     def damage(tree):
         table = pd.read_csv(tree / name, **reading)
@@ -102,6 +115,14 @@ def other_image_in_trial_4(table):
     return table
 
 
+def two_images_in_one_trial(table):
+    """An image that the subject never saw claims a trial of one further down."""
+    unseen = table.index[table["subject1"] == 0][0]
+    last = table.index[table["subject1"] == 1][-1]
+    table.loc[unseen, "subject1_rep0"] = table.loc[last, "subject1_rep0"]
+    return table
+
+
 BEHAVIOUR = "nsddata/ppdata/subj01/behav/responses.tsv"
 CSV = f"{EXPERIMENT}/nsd_stim_info_merged.csv"
 CAPTIONS = f"{STIMULI}/annotations/captions_train2017.json"
@@ -116,6 +137,26 @@ DAMAGES = {
     "design of another order": (
         edit_design(lambda c: c.update(masterordering=c["masterordering"][:, ::-1])),
         "responses.tsv: 10KID of trial 1",
+    ),
+    "design of too few subjects": (
+        edit_design(lambda c: c.update(subjectim=c["subjectim"][:0])),
+        "nsd_expdesign.mat: subjectim has shape",
+    ),
+    "text in 73KID": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"73KID": "one"}), sep="\t"),
+        "responses.tsv: 73KID holds text",
+    ),
+    "text in 10KID": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"10KID": "one"}), sep="\t"),
+        "responses.tsv: 10KID holds text",
+    ),
+    "text in SESSION": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"SESSION": "one"}), sep="\t"),
+        "responses.tsv: SESSION holds text",
+    ),
+    "text in RUN": (
+        edit_table(BEHAVIOUR, lambda t: t.assign(**{"RUN": "one"}), sep="\t"),
+        "responses.tsv: RUN holds text",
     ),
     "no behaviour": (delete(BEHAVIOUR), "responses.tsv: not found"),
     "behaviour with another image": (
@@ -169,6 +210,10 @@ DAMAGES = {
             index_col=0,
         ),
         "nsd_stim_info_merged.csv: trial",
+    ),
+    "image table with two images in one trial": (
+        edit_table(CSV, two_images_in_one_trial, index_col=0),
+        "of subj01 shows image",
     ),
     "no stimuli": (delete(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: not found"),
     "truncated stimuli": (truncate(f"{STIMULI}/nsd_stimuli.hdf5"), "nsd_stimuli.hdf5: truncated"),
@@ -240,6 +285,22 @@ DAMAGES = {
         nifti_of(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", (16, 18, 13)),
         "rh.floc-faces.nii.gz: grid",
     ),
+    "fraction in an ROI": (
+        first_value(f"{FUNCTIONAL}/roi/rh.floc-faces.nii.gz", 1.5),
+        "rh.floc-faces.nii.gz: has the label 1.5, expected -1, 0, 1",
+    ),
+    "NaN in an ROI": (
+        first_value(f"{FUNCTIONAL}/roi/lh.prf-visualrois.nii.gz", np.nan),
+        "lh.prf-visualrois.nii.gz: has the label nan, expected -1, 0, 1",
+    ),
+    "label below -1": (
+        first_value(f"{FUNCTIONAL}/roi/lh.floc-faces.nii.gz", -2),
+        "lh.floc-faces.nii.gz: has the label -2.0, expected -1, 0, 1",
+    ),
+    "fraction in the mask": (
+        first_value(f"{FUNCTIONAL}/roi/nsdgeneral.nii.gz", 0.5),
+        "nsdgeneral.nii.gz: has the label 0.5, expected -1, 0, 1",
+    ),
     "no colour table": (
         delete("nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"),
         "floc-faces.mgz.ctab: not found",
@@ -266,7 +327,12 @@ def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
     damage(tree)
     with pytest.raises(InputError) as error:
         check_tree(
-            NSDLayout(tree), ["subj01"], SPACE, BETAS, ["prf-visualrois", "floc-faces"], True
+            NSDLayout(tree),
+            ["subj01"],
+            SPACE,
+            BETAS,
+            ["prf-visualrois", "floc-faces"],
+            ["captions"],
         )
     assert message in str(error.value)
     # what to do about it
@@ -275,7 +341,7 @@ def test_a_damage_is_told_before_long_work(study, tmp_path, damage, message):
 
 def test_an_undamaged_tree_passes_and_all_problems_are_told_at_once(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
-    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], True)
+    arguments = (["subj01", "subj03"], SPACE, BETAS, ["floc-faces"], ["captions"])
     assert check_tree(NSDLayout(tree), *arguments)["subj03"]["sessions"] == 1
     delete(f"{SESSIONS}/ncsnr.nii.gz")(tree)
     empty(f"{SESSIONS}/betas_session02.hdf5")(tree)

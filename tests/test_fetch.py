@@ -9,6 +9,7 @@ import http.server
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -31,7 +33,7 @@ from pipeline.fetch import fetch as fetch_module
 from pipeline.fetch.download import download
 from pipeline.fetch.fetch import Fetcher
 from pipeline.fetch.lock import LOCK_NAME
-from pipeline.fetch.remotes import CHUNK, Bucket, WebServer
+from pipeline.fetch.remotes import CHUNK, Bucket, Changed, WebServer
 from pipeline.manifest import ExternalFile, Manifest, read_manifest
 
 BUCKET = "natural-scenes-dataset"
@@ -117,7 +119,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if web.answers:
             self._head(web.answers.pop(0), 0)
             return
-        if self.headers.get("If-Match", web.etag) != web.etag:
+        condition = self.headers.get("If-Match")
+        if condition and (condition != web.etag or condition.startswith("W/")):
             self._head(412, 0)
             return
         asked = self.headers.get("Range")
@@ -337,6 +340,26 @@ def test_a_file_that_changes_on_the_server_is_not_mixed(web, tmp_path):
     assert (tmp_path / "file.bin").read_bytes() == web.content
 
 
+def test_an_md5_as_etag_of_a_web_server_is_compared_with_the_content(web, tmp_path):
+    web.etag = f'"{hashlib.md5(web.content).hexdigest()}"'
+    assert get(web, tmp_path / "right.bin").etag == web.etag.strip('"')
+    web.etag = f'"{hashlib.md5(b"other").hexdigest()}"'
+    with pytest.raises(InputError, match="is not what the server announced"):
+        get(web, tmp_path / "wrong.bin")
+    assert [path.name for path in tmp_path.iterdir()] == ["right.bin"]
+
+
+def test_a_weak_etag_is_no_checksum_but_still_tells_a_change(web, tmp_path):
+    web.etag = f'W/"{hashlib.md5(b"other").hexdigest()}"'
+    web.break_after = [1_000_000]
+    get(web, tmp_path / "file.bin")
+    assert resumed_at(web) == [1_000_000 // CHUNK * CHUNK]
+    assert (tmp_path / "file.bin").read_bytes() == web.content
+    first, web.etag = web.etag, 'W/"second"'
+    with pytest.raises(Changed):
+        next(WebServer().read(web.address, 10, first))
+
+
 def test_a_server_that_knows_no_ranges_serves_too(web, tmp_path):
     web.knows_ranges, web.break_after = False, [1_200_000]
     get(web, tmp_path / "file.bin")
@@ -403,6 +426,46 @@ def test_the_wanted_members_of_the_archive_are_unpacked_and_the_archive_goes(web
     web.asked.clear()
     assert Fetcher(tmp_path, manifest).fetch([external(CAPTIONS, "coco")]) == []
     assert web.asked == []
+
+
+def test_room_is_required_for_what_is_unpacked_too(web, tmp_path, monkeypatch):
+    web.content = archive_of({"annotations/captions_train2017.json": b"{}"})
+    manifest = manifest_of([], archive=web.address.replace("file.bin", "coco.zip"))
+    usage = fetch_module.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda _: usage._replace(free=10**8))
+    large = replace(external(CAPTIONS, "coco"), bytes=2 * 10**9)
+    with pytest.raises(InputError, match=r"2\.0 GB are to come, 0\.1 GB are free"):
+        Fetcher(tmp_path, manifest).fetch([large])
+    assert web.asked == []
+
+
+def test_a_disk_that_fills_while_unpacking_is_told_and_the_archive_is_kept(web, tmp_path):
+    """The system refuses to let the file grow, as a full disk would."""
+    web.content = archive_of({"annotations/captions_train2017.json": b" " * 1_000_000})
+    limit = 100_000
+    assert len(web.content) < limit
+    program = (
+        "import sys; from pathlib import Path; from pipeline.errors import run_stage;"
+        "from pipeline.fetch.fetch import Fetcher; from test_fetch import *;"
+        "manifest = manifest_of([], archive=sys.argv[1]); files = [external(CAPTIONS, 'coco')];"
+        "run_stage(lambda: Fetcher(Path(sys.argv[2]), manifest).fetch(files))"
+    )
+    address = web.address.replace("file.bin", "coco.zip")
+    done = subprocess.run(
+        [sys.executable, "-c", program, address, str(tmp_path)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**ENVIRON, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+    )
+    assert done.returncode == 1
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("error: ")
+    assert "captions_train2017.json: the disk is full. Free 1000000 bytes" in told
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / CAPTIONS).parent.iterdir()) == []
+    assert (tmp_path / "downloads/coco.zip").exists()
 
 
 def test_an_archive_that_is_none_or_lacks_a_member_is_told(web, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import scipy.io
 from conftest import ROOT, damaged_copy
 
+from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.composite_rois import COMPOSITES, composite_labels
 from pipeline.nsd.design import read_design, read_image_table
@@ -77,6 +79,27 @@ def test_hdf5_and_nifti_hold_the_same_session(layout, study, tmp_path):
     assert only_nifti.betas("subj01", SPACE, BETAS, 2).suffix == ".gz"
     from_nifti = opened(only_nifti).read_session(2, voxel)
     assert np.array_equal(from_hdf5, from_nifti, equal_nan=True)
+
+
+def test_a_compressed_session_is_decompressed_once_whatever_the_number_of_slabs(
+    tmp_path, monkeypatch
+):
+    betas = np.random.default_rng(0).integers(-900, 900, (4, 5, 6, 20 * TRIALS_PER_SLAB), np.int16)
+    path = tmp_path / "betas_session01.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(betas, np.eye(4)), path)
+    decompressed = []
+    read = gzip._GzipReader.read
+
+    def counted(reader, size=-1):
+        block = read(reader, size)
+        decompressed.append(len(block))
+        return block
+
+    monkeypatch.setattr(gzip._GzipReader, "read", counted)
+    voxel = np.array([3, 70, 119])
+    assert np.array_equal(read_series(path, voxel), betas.reshape(120, -1)[voxel].T)
+    # the header is read once more; quadratic reading would give ten times the session
+    assert betas.nbytes <= sum(decompressed) < 1.5 * betas.nbytes
 
 
 def test_betas_are_percent_signal_change_at_the_right_voxel(layout):
@@ -236,6 +259,34 @@ def test_an_ncsnr_of_other_sessions_is_told(study, tmp_path):
     with pytest.raises(AssertionError, match=r"ncsnr of .* voxels differs .* 2 sessions"):
         compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
     assert not (tmp_path / "table.tsv").exists()
+
+
+def test_an_ncsnr_on_one_side_only_is_told(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    space = opened(NSDLayout(study.nsd))
+    modelled = read_mask(space, "nsdgeneral")
+    known = modelled[np.isfinite(space.read_ncsnr()[modelled])]
+    overwrite(tree / SESSIONS / "ncsnr.nii.gz", known[0], np.nan)
+    with pytest.raises(AssertionError, match=r"error: .*: 1 of .* voxels have a released ncsnr or"):
+        compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
+
+
+def test_that_no_voxel_has_an_ncsnr_is_told(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    overwrite(tree / SESSIONS / "ncsnr.nii.gz", slice(None), np.nan)
+    for session in (1, 2):
+        overwrite(tree / FUNCTIONAL / f"valid_session{session:02d}.nii.gz", slice(None), 0)
+    with pytest.raises(AssertionError, match=r"error: .*: none of .* voxels has an ncsnr"):
+        compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
+
+
+def overwrite(path: Path, voxel: int | slice, value: float) -> None:
+    """Replace numbers of a volume, by their C-order index."""
+    image = nibabel.load(path)
+    values = np.array(image.dataobj)
+    values.flat[voxel] = value
+    path.unlink()
+    nibabel.save(nibabel.Nifti1Image(values, image.affine, image.header), path)
 
 
 def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:

@@ -160,6 +160,14 @@ def truncate(path):
     rewrite(path, path.read_bytes()[:400])
 
 
+def fraction_as_label(path):
+    image = nibabel.load(path)
+    labels = np.array(image.dataobj, dtype=np.float32)
+    labels[5] = 0.5
+    path.unlink()
+    nibabel.MGHImage(labels, image.affine).to_filename(path)
+
+
 SURFACES = "../../../../../nsddata/freesurfer/subj01/surf"
 LABELS = "../../../../../nsddata/freesurfer/subj01/label"
 DAMAGES = {
@@ -171,6 +179,14 @@ DAMAGES = {
     "no ncsnr": ("fsaverage", "rh.ncsnr.mgh", Path.unlink, "not found"),
     "no surface": ("nativesurface", f"{SURFACES}/lh.inflated", Path.unlink, "not found"),
     "truncated surface": ("nativesurface", f"{SURFACES}/rh.inflated", truncate, "truncated"),
+    "fraction as native label": (
+        *("nativesurface", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
+        "has the label 0.5, expected -1, 0, 1",
+    ),
+    "fraction as label brought to fsaverage": (
+        *("fsaverage", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
+        "has the label 0.5, expected -1, 0, 1",
+    ),
     "no labels": ("fsaverage", f"{LABELS}/lh.prf-visualrois.mgz", Path.unlink, "not found"),
 }
 
@@ -183,7 +199,7 @@ def test_a_damaged_surface_file_is_told_before_long_work(
     path = (tree / FOLDER / name / BETAS / file).resolve()
     damage(path)
     with pytest.raises(InputError) as error:
-        check_tree(NSDLayout(tree), ["subj01"], name, BETAS, ["prf-visualrois"], False)
+        check_tree(NSDLayout(tree), ["subj01"], name, BETAS, ["prf-visualrois"], [])
     assert message in str(error.value)
     assert path.name in str(error.value)
 

@@ -225,3 +225,13 @@ def test_the_millimetre_frame_of_the_standard_template_is_nsds(tmp_path, layout)
 def test_a_transform_of_another_subject_is_told(layout):
     with pytest.raises(InputError, match=r"white-to-fsaverage\.mgz: names vertices"):
         native_surface_to_fsaverage(layout, "subj01", "lh", np.ones(50))
+
+
+def test_nan_in_the_vertices_of_fsaverage_is_told(tmp_path):
+    layout = NSDLayout(tmp_path)
+    path = layout.surface_transform("subj01", "lh", "white", "fsaverage")
+    path.parent.mkdir(parents=True)
+    vertices = np.array([1, 2, np.nan, 3], np.float32).reshape(4, 1, 1)
+    nibabel.MGHImage(vertices, np.eye(4)).to_filename(path)
+    with pytest.raises(InputError, match=r"white-to-fsaverage\.mgz: NaN or infinite"):
+        native_surface_to_fsaverage(layout, "subj01", "lh", np.ones(3))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from pipeline.errors import InputError
+from pipeline.errors import FULL, InputError
 from pipeline.fetch.download import SECONDS_BETWEEN, download
 from pipeline.fetch.lock import Lock, Locked
 from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
@@ -65,7 +65,7 @@ class Fetcher:
         downloads = self._downloads(files)
         described = self._each(lambda d: self._describe(d, lock), downloads, problems)
         wanted = [(d, found) for d, found in zip(downloads, described, strict=True) if found]
-        self._require_space([(d.path, found.bytes) for d, found in wanted])
+        self._require_space([(d.path, found.bytes) for d, found in wanted], self._packed(files))
         total = sum(found.bytes for _, found in wanted)
         with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as progress:
             came = self._each(lambda w: self._download(*w, lock, progress.update), wanted, problems)
@@ -148,9 +148,8 @@ class Fetcher:
             archive = self.root / _archive_path(source)
             if not archive.exists():
                 continue
-            missing = [f for f in files if f.source == name and not (self.root / f.path).exists()]
             try:
-                for file in missing:
+                for file in (f for f in self._packed(files) if f.source == name):
                     _extract(archive, source, self.root / file.path)
                     came.append(file.path)
                 archive.unlink()
@@ -159,10 +158,24 @@ class Fetcher:
                     f"{archive}: not the archive that {source.archive} should be ({error}). Delete "
                     "it, and run snakemake fetch again."
                 )
+            except InputError as error:
+                problems.append(str(error))
         return came
 
-    def _require_space(self, wanted: Sequence[tuple[str, int]]) -> None:
-        needed = 0
+    def _packed(self, files: Sequence[ExternalFile]) -> list[ExternalFile]:
+        """Members of archives that are still to be taken out."""
+        return [
+            file
+            for file in files
+            if isinstance(self.manifest.sources[file.source], ArchiveSource)
+            and not (self.root / file.path).exists()
+        ]
+
+    def _require_space(
+        self, wanted: Sequence[tuple[str, int]], packed: Sequence[ExternalFile]
+    ) -> None:
+        # an archive goes only when its members are out: for a while both are there
+        needed = sum(file.bytes or 0 for file in packed)
         for path, size in wanted:
             part = self.root / (path + UNFINISHED)
             needed += size - (part.stat().st_size if part.exists() else 0)
@@ -228,7 +241,15 @@ def _extract(archive: Path, source: ArchiveSource, destination: Path) -> None:
     with (
         zipfile.ZipFile(archive) as content,
         content.open(f"{source.folder}/{destination.name}") as member,
-        atomic_path(destination) as temporary,
-        open(temporary, "wb") as file,
     ):
-        shutil.copyfileobj(member, file)
+        try:
+            with atomic_path(destination) as temporary, open(temporary, "wb") as file:
+                shutil.copyfileobj(member, file)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            size = content.getinfo(member.name).file_size
+            raise InputError(
+                f"{destination}: the disk is full. Free {size} bytes and run snakemake fetch "
+                f"again; it is unpacked from {archive}, which is kept."
+            ) from error

@@ -20,6 +20,8 @@ CONNECTIONS = 16
 # what a later attempt can mend
 TEMPORARY_STATUS = {408, 429, 500, 502, 503, 504}
 CHANGED_STATUS = {412, 416}
+# how an ETag begins that two files may share whose bytes differ
+WEAK = "W/"
 
 
 class Interrupted(Exception):
@@ -120,13 +122,16 @@ class WebServer:
         with self._request("HEAD", name, {}) as response:
             if "Content-Length" not in response.headers:
                 raise InputError(f"{name}: the server does not say how large it is.")
-            return RemoteFile(int(response.headers["Content-Length"]), response.headers.get("ETag"))
+            return RemoteFile(int(response.headers["Content-Length"]), _etag(response))
 
     def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        wanted = {"Range": f"bytes={start}-", **({"If-Match": etag} if etag else {})}
+        # a weak ETag matches nothing, by the standard: it is compared here
+        weak = etag is not None and etag.startswith(WEAK)
+        condition = {"If-Match": f'"{etag}"'} if etag and not weak else {}
+        wanted = {"Range": f"bytes={start}-", **condition}
         with self._request("GET", name, wanted if start else {}) as response:
             to_skip = start if response.status_code == 200 else 0
-            if to_skip and response.headers.get("ETag") != etag:
+            if (to_skip or (start and weak)) and _etag(response) != etag:
                 raise Changed(name)
             try:
                 for block in response.iter_content(CHUNK):
@@ -149,6 +154,12 @@ class WebServer:
             response.close()
             raise _failure(response.status_code, name)
         return response
+
+
+def _etag(response: requests.Response) -> str | None:
+    """Without its quotes, as `Bucket` gives it; a weak one as it is, since it is no checksum."""
+    etag = response.headers.get("ETag")
+    return etag if etag is None or etag.startswith(WEAK) else etag.strip('"')
 
 
 def _failure(status: int, address: str) -> Exception:

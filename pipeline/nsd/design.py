@@ -122,12 +122,19 @@ def _read_experiment_design(
         content = scipy.io.loadmat(path)
         # MATLAB stores small integers in small types, which wrap: widen them at once
         ordering = content["masterordering"].ravel().astype(np.int64)
-        images = content["subjectim"].astype(np.int64)[_subject_number(subject) - 1]
+        images_of_subjects = content["subjectim"].astype(np.int64)
         shared = content["sharedix"].ravel().astype(np.int64)
     except KeyError as error:
         raise InputError(f"{path}: lacks the variable {error}. {MEND}") from error
     except (ValueError, TypeError, OSError, NotImplementedError) as error:
         raise InputError(f"{path}: not a readable MATLAB v5 file ({error}). {MEND}") from error
+    number = _subject_number(subject)
+    if images_of_subjects.ndim != 2 or len(images_of_subjects) < number:
+        raise InputError(
+            f"{path}: subjectim has shape {images_of_subjects.shape}, expected a row for each "
+            f"subject up to {subject}. {MEND}"
+        )
+    images = images_of_subjects[number - 1]
     if ordering.min() < 1 or ordering.max() > len(images):
         raise InputError(f"{path}: masterordering leaves the range of subjectim. {MEND}")
     return ordering, images, shared
@@ -141,8 +148,12 @@ def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
         raise InputError(
             f"{path}: not a table of tab-separated columns ({error}). {MEND}"
         ) from error
-    if missing := sorted({"SUBJECT", "SESSION", "RUN", "73KID", "10KID"} - set(table.columns)):
+    needed = {"SUBJECT", "SESSION", "RUN", "73KID", "10KID"}
+    if missing := sorted(needed - set(table.columns)):
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
+    for column in sorted(needed):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise InputError(f"{path}: {column} holds text, expected numbers. {MEND}")
     others = table.loc[table["SUBJECT"] != _subject_number(subject), "SUBJECT"]
     if len(others):
         raise InputError(f"{path}: has trials of subject {others.iloc[0]:.0f}. {MEND}")
@@ -175,17 +186,21 @@ def _check_image_table(
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {MEND}")
     trials = table[columns].to_numpy()
-    image, _ = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
     # the table plans 40 sessions: repeats beyond the last completed one never happened
-    told = np.full(len(nsd_id), -1)
-    told[trials[(trials > 0) & (trials <= len(nsd_id))] - 1] = image
-    wrong = np.flatnonzero(told != nsd_id)
-    if len(wrong):
-        raise InputError(
-            f"{layout.image_table}: trial {wrong[0] + 1} of {subject} shows image "
-            f"{told[wrong[0]]}, but {layout.experiment_design.name} says {nsd_id[wrong[0]]}. The "
-            "files are of different versions; fetch both again from NSD."
-        )
+    image, repeat = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
+    # entry by entry: an array per trial would let a second claim hide the first
+    trial = trials[image, repeat].astype(np.int64) - 1
+    wrong = image != nsd_id[trial]
+    unclaimed = np.setdiff1d(np.arange(len(nsd_id)), trial)
+    if not wrong.any() and not len(unclaimed):
+        return
+    first = np.concatenate([trial[wrong], unclaimed]).min()
+    shown = ", ".join(str(claim) for claim in image[trial == first]) or "none"
+    raise InputError(
+        f"{layout.image_table}: trial {first + 1} of {subject} shows image {shown}, but "
+        f"{layout.experiment_design.name} says {nsd_id[first]}. The files are of different "
+        "versions; fetch both again from NSD."
+    )
 
 
 def _subject_number(subject: str) -> int:

@@ -59,7 +59,8 @@ def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
     """A NIfTI or FreeSurfer (.mgh, .mgz) image; data are read inside the block."""
     require(path)
     try:
-        yield nibabel.load(path)
+        # one handle for all slices: a compressed file opened anew is read again from its beginning
+        yield nibabel.load(path, keep_file_open=True)
     except UNREADABLE as error:
         raise InputError(f"{path}: truncated or damaged ({error}). {MEND}") from error
 

@@ -66,7 +66,10 @@ def native_surface_to_fsaverage(
     (fsaverage vertex, …) of the same type: some native vertices are used often, others never
     """
     path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
-    vertex = read_vertices(path).reshape(-1).astype(np.int64)
+    vertex = read_vertices(path).reshape(-1)
+    if not np.isfinite(vertex).all():
+        raise InputError(f"{path}: NaN or infinite, expected a native vertex each. {MEND}")
+    vertex = vertex.astype(np.int64)
     if vertex.min() < 1 or vertex.max() > len(values):
         raise InputError(
             f"{path}: names vertices {vertex.min()} to {vertex.max()}, but the native surface has "

@@ -39,6 +39,18 @@ def main() -> None:
     recomputed = recompute_ncsnr(space, design, voxel)
     released = space.read_ncsnr()[voxel]
     compared = np.isfinite(recomputed) & np.isfinite(released)
+    folder = layout.beta_folder(subject, space.name, space.betas)
+    if one_sided := np.count_nonzero(np.isfinite(recomputed) != np.isfinite(released)):
+        raise InputError(
+            f"{folder}: {one_sided} of {len(voxel)} voxels have a released ncsnr or one from the "
+            "betas, but not both. Betas, trials and ncsnr are not of one version or session "
+            "count; fetch them again from NSD."
+        )
+    if not compared.any():
+        raise InputError(
+            f"{folder}: none of {len(voxel)} voxels has an ncsnr, released or from the betas. "
+            "Fetch betas and ncsnr again from NSD."
+        )
     # the share of noise: unlike ncsnr itself it is smooth where there is no signal
     difference = np.abs(_noise(recomputed) - _noise(released))[compared]
     table = pd.DataFrame(
@@ -54,10 +66,10 @@ def main() -> None:
     wrong = np.count_nonzero(difference > TOLERANCE)
     if wrong:
         raise InputError(
-            f"{layout.beta_folder(subject, space.name, space.betas)}: ncsnr of {wrong} of "
-            f"{len(difference)} voxels differs from what the betas of {design.n_sessions} sessions "
-            f"give (noise variance by up to {difference.max():.3g}). Betas, trials and ncsnr are "
-            "not of one version or session count; fetch them again from NSD."
+            f"{folder}: ncsnr of {wrong} of {len(difference)} voxels differs from what the betas "
+            f"of {design.n_sessions} sessions give (noise variance by up to "
+            f"{difference.max():.3g}). Betas, trials and ncsnr are not of one version or session "
+            "count; fetch them again from NSD."
         )
     print(table.to_string(index=False))
     provenance = make_provenance(

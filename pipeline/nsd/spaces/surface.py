@@ -20,10 +20,8 @@ from pipeline.nsd.files import (
 )
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces.base import ResponseSpace
-from pipeline.nsd.spaces.values import percent_signal_change
+from pipeline.nsd.spaces.values import SMALLEST_LABEL, integer_labels, percent_signal_change
 from pipeline.nsd.transforms import native_surface_to_fsaverage
-
-NOT_THIS_HEMISPHERE = -1
 
 
 @dataclass(frozen=True)
@@ -83,23 +81,24 @@ class SurfaceSpace(ResponseSpace):
         parts = [
             self._read_labels(atlas, own, n_vertices)
             if hemisphere in (None, own)
-            else np.full(n_vertices, NOT_THIS_HEMISPHERE)
+            else np.full(n_vertices, SMALLEST_LABEL)
             for own, n_vertices in self._hemispheres()
         ]
-        return np.concatenate(parts).astype(np.int64)
+        return np.concatenate(parts)
 
     def _read_labels(self, atlas: str, hemisphere: str, n_vertices: int) -> np.ndarray:
         path = self.layout.surface_roi(self.owner, atlas, hemisphere)
         if self.name != FSAVERAGE or path.exists():
-            return read_vertices(path, n_vertices)
+            return integer_labels(path, read_vertices(path, n_vertices))
         # ROIs that were drawn on each subject exist on native surfaces only
-        native = read_vertices(self.layout.surface_roi(self.subject, atlas, hemisphere))
+        path = self.layout.surface_roi(self.subject, atlas, hemisphere)
+        native = integer_labels(path, read_vertices(path))
         return native_surface_to_fsaverage(self.layout, self.subject, hemisphere, native)
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         for hemisphere, n_vertices in self._hemispheres():
             yield partial(_check_vertices, self._ncsnr(hemisphere), n_vertices)
-            for atlas in atlases:
+            for atlas in ("nsdgeneral", *atlases):
                 yield partial(self._read_labels, atlas, hemisphere, n_vertices)
         yield partial(self.read_meshes, "inflated")
         yield self.read_sulcal_depth

@@ -10,6 +10,8 @@ from pipeline.errors import InputError
 from pipeline.nsd.files import MEND
 
 INTEGERS_PER_PERCENT = 300
+# what is not cortex, or not of this hemisphere
+SMALLEST_LABEL = -1
 
 
 def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -35,3 +37,20 @@ def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> 
     result = stored.astype(np.float32) / np.float32(unit)
     result[:, ~valid | uncovered | (stored == 0).all(axis=0)] = np.nan
     return result
+
+
+def integer_labels(path: Path, stored: np.ndarray) -> np.ndarray:
+    """Labels (voxel,) int64 from what a file of labels holds, whatever its type.
+
+    Raises
+    ------
+    InputError
+        A value is NaN, a fraction or below -1: a cast would make some other label of it.
+    """
+    labelled = np.isfinite(stored) & (stored == np.rint(stored)) & (stored >= SMALLEST_LABEL)
+    if not labelled.all():
+        raise InputError(
+            f"{path}: has the label {stored[~labelled][0]}, expected {SMALLEST_LABEL}, 0, 1, 2, …. "
+            f"It was resampled or is not a file of labels. {MEND}"
+        )
+    return stored.astype(np.int64)

@@ -14,7 +14,7 @@ from pipeline.nsd.betas import check_betas, read_hdf5, read_series
 from pipeline.nsd.files import open_image, read_volume, require_grid
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces.base import ResponseSpace
-from pipeline.nsd.spaces.values import percent_signal_change
+from pipeline.nsd.spaces.values import integer_labels, percent_signal_change
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,19 @@ class VolumeSpace(ResponseSpace):
 
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
         path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
-        return read_volume(path, self.shape).ravel().astype(np.int64)
+        return integer_labels(path, read_volume(path, self.shape).ravel())
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         files = [
             self.layout.ncsnr(self.subject, self.name, self.betas),
             self.layout.mean_image(self.subject, self.name),
-            *(
-                self.layout.roi(self.subject, self.name, atlas, hemisphere)
-                for atlas in atlases
-                for hemisphere in HEMISPHERES
-            ),
         ]
         for path in files:
             yield partial(self._check_volume, path)
+        yield partial(self.read_labels, "nsdgeneral")
+        for atlas in atlases:
+            for hemisphere in HEMISPHERES:
+                yield partial(self.read_labels, atlas, hemisphere)
 
     @property
     def geometry(self) -> dict[str, np.ndarray]:
