@@ -495,9 +495,9 @@ def user(tmp_path, s3, s3_address):
     (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(values))
     study = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
     study |= {"nsd": str(tmp_path / "nsd"), "subjects": ["subj01"], "nsd_terms_accepted": True}
-    study["networks"] = {k: {**v} for k, v in study["networks"].items() if k == "alexnet"}
-    study["networks"]["alexnet"] |= {"weights": "untrained", "seed": 0}
-    study["feature_spaces"] = {"alexnet": study["feature_spaces"]["alexnet"]}
+    # nothing is downloaded for a network that is not trained
+    alexnet = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
+    study["networks"] = {"alexnet": {**alexnet, "weights": "untrained", "seed": 0}}
     study |= {"models": ["alexnet"], "contrasts": {}}
 
     def run(*options: str, **changes: object) -> subprocess.CompletedProcess[str]:
