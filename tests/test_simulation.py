@@ -291,6 +291,7 @@ def test_photographs_that_cannot_be_used_are_named(photographs, table, message):
         read(photographs)
 
 
+# photographs are not the repository's to give
 @pytest.mark.photographs
 @pytest.mark.skipif(
     "NSD_TEST_PHOTOGRAPHS" not in os.environ,

@@ -126,6 +126,7 @@ def _read_experiment_design(
         shared = content["sharedix"].ravel().astype(np.int64)
     except KeyError as error:
         raise InputError(f"{path}: lacks the variable {error}. {MEND}") from error
+    # scipy tells damages by any of these; of MATLAB v7.3, which is HDF5, by the last
     except (ValueError, TypeError, OSError, NotImplementedError) as error:
         raise InputError(f"{path}: not a readable MATLAB v5 file ({error}). {MEND}") from error
     number = _subject_number(subject)
