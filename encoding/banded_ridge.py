@@ -23,13 +23,14 @@ voxel's fit does not depend, to the last bit on a CPU, on the voxels that are fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
 
 from encoding.arrays import Arrays, matmul_precision
+from encoding.factors import Factor
 from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.refit import Refit
@@ -335,7 +336,10 @@ def _fit_blocks(
         cholesky,
     )
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    for block, *part in _searched(blocks, pool.weights, ascending, plan, options.search, cholesky):
+    searched = _searched(
+        blocks, pool.weights, ascending, plan, options.search, cholesky, refit.keep
+    )
+    for block, *part in searched:
         chosen = {
             name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
         }
@@ -354,14 +358,18 @@ def _searched(
     plan: Plan,
     search: Search,
     cholesky: bool,
+    keep: Callable[[list[list[Factor]]], None],
 ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
     """Blocks with (candidate, voxel) scores and indices of penalties.
 
     Responses are read once if all decompositions fit in memory, else once for each part of them.
+    Those of all images that stay in memory are given to `keep`.
     """
     design, chunks = blocks.design, list(plan.chunks(len(candidates)))
     if len(chunks) == 1:
         factors = factorise_candidates(design, candidates, alphas, search, cholesky)
+        if search != "exact":
+            keep([candidate.whole for candidate in factors])
         for block in blocks.read(plan.block_voxels):
             score, pick = search_block(block.operands, factors, alphas, search)
             yield block, score[:, block.places], pick[:, block.places]
