@@ -182,6 +182,13 @@ class SignificanceSettings(Settings):
     seed: int = 0
 
 
+class CalibrationSettings(Settings):
+    """How many experiments of known truth each condition of `pipeline.simulation.calibration` has;
+    they are analysed with the study's own folds, penalties, draws and permutations."""
+
+    experiments: int = Field(default=20, ge=2)
+
+
 class Configuration(Settings):
     """A whole study."""
 
@@ -197,6 +204,7 @@ class Configuration(Settings):
     splits: SplitSettings
     encoding: EncodingSettings
     significance: SignificanceSettings = SignificanceSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     rois: list[str]
@@ -276,6 +284,19 @@ class Configuration(Settings):
         """Specifications of the networks that used feature spaces name."""
         used = dict.fromkeys(self.feature_spaces[space].network for space in self.used_spaces)
         return {network: self.network_specification(network) for network in used}
+
+    @property
+    def calibrated(self) -> dict[str, Any]:
+        """What the experiments of known truth are analysed with."""
+        return {
+            "experiments": self.calibration.experiments,
+            "folds": self.splits.folds,
+            "alphas": self.encoding.alphas.model_dump(mode="json"),
+            "band_weight_samples": self.encoding.band_weight_samples,
+            "draws": self.significance.draws,
+            "permutations": self.significance.permutations,
+            "level": self.significance.level,
+        }
 
     @property
     def annotations(self) -> list[str]:
