@@ -272,7 +272,7 @@ def memory(arguments: argparse.Namespace) -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
             print(
                 f"memory, {search}: {n_fitted} voxels × 2 candidates, {seconds / 60:.1f} min, "
-                f"budget {arguments.memory} GB, peak {peak:.2f} GB of which {before:.2f} before the fit",
+                f"budget {arguments.memory} GB, peak {peak:.2f} GB, before the fit {before:.2f}",
                 flush=True,
             )
 

@@ -183,7 +183,7 @@ class SignificanceSettings(Settings):
 
 
 class CalibrationSettings(Settings):
-    """How many experiments of known truth each condition of `pipeline.simulation.calibration` has;
+    """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
     they are analysed with the study's own folds, penalties, draws and permutations."""
 
     experiments: int = Field(default=20, ge=2)

@@ -9,14 +9,8 @@ import pytest
 
 from encoding.banded_ridge import Options, fit_banded_ridge
 from encoding.splits import inner_folds
-from pipeline.simulation.calibration import (
-    CONDITIONS,
-    SPACES,
-    Condition,
-    Experiment,
-    run_experiment,
-    summarise,
-)
+from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
+from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 SMALL = Condition(widths=(12, 8), n_train=120, n_test=120)
 ALPHAS = np.logspace(-3, 3, 7)
@@ -42,7 +36,9 @@ def test_the_population_r2_of_a_fit_is_that_of_very_many_images(correlation):
     noise = np.random.default_rng(2).standard_normal(signal.shape) / np.sqrt(3)
     error = ((signal + noise - fit.predict(many.features)) ** 2).mean(axis=0)
     found = 1 - error / (signal + noise).var(axis=0)
-    assert np.allclose(experiment.population_r2(fit, SPACES), found, atol=0.02)
+    assert np.allclose(
+        experiment.population_r2(fit.coefficients, fit.intercept, SPACES), found, atol=0.02
+    )
 
 
 def test_a_perfect_fit_explains_the_noise_ceiling_where_variance_was_planted():

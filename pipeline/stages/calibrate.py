@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.simulation.calibration import CONDITIONS, run_experiment, summarise
 from pipeline.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
+from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 
 # the oracle of one experiment takes as long as the rest of four
 ORACLE_EVERY = 4
