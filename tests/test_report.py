@@ -51,6 +51,7 @@ class SyntheticStudy:
     def _provenance(self, subject: str, spaces: list[str]) -> dict:
         configuration = {
             "subject": subject,
+            "variant": "all",
             "space": "func1pt8mm",
             "spaces": spaces,
             "untrained_spaces": [space for space in spaces if space in self.untrained],
@@ -82,7 +83,7 @@ class SyntheticStudy:
             self._provenance(subject, []),
         )
         r2 = self._scores(voxel, group, generator)
-        for fit, spaces in self.study.fits.items():
+        for fit, spaces in self.study.fits().items():
             self._write_fit(subject, fit, spaces, voxel, r2, generator)
         write_result(
             self.root / f"truth/{subject}.h5",
@@ -107,7 +108,7 @@ class SyntheticStudy:
         }
         names = {
             model_name(subset): subset
-            for spaces in self.study.fits.values()
+            for spaces in self.study.fits().values()
             for subset in subsets(spaces)
         }
         return {
@@ -130,7 +131,7 @@ class SyntheticStudy:
             values[3] = np.nan
             arrays[f"{name}/r2"] = values
             arrays[f"{name}/r"] = np.sign(values) * np.sqrt(np.abs(values))
-        path = self.root / f"encoding/{subject}/{fit}.h5"
+        path = self.root / f"encoding/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.encoding.append(path)
         self._write_significance(subject, fit, spaces, arrays)
@@ -138,7 +139,7 @@ class SyntheticStudy:
             components = partition_variance(noisy, spaces)
             arrays = {f"component/{name}": values for name, values in components.items()}
             arrays |= {f"r2/{name}": values for name, values in noisy.items()}
-            path = self.root / f"partitions/{subject}/{fit}.h5"
+            path = self.root / f"partitions/{subject}/all/{fit}.h5"
             write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
             self.partitions.append(path)
 
@@ -148,7 +149,7 @@ class SyntheticStudy:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
         if len(spaces) > 1:
             arrays |= {f"component/{space}/q": arrays[f"{space}/q"] for space in spaces}
-        path = self.root / f"significance/{subject}/{fit}.h5"
+        path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
 
@@ -166,11 +167,12 @@ class SyntheticStudy:
         for subject in subjects:
             run(
                 write_maps,
-                *("--subject", subject, "--responses", root / f"responses/{subject}.h5"),
-                *("--encoding", *(p for p in self.encoding if p.parent.name == subject)),
-                *("--significance", *(p for p in self.significance if p.parent.name == subject)),
-                *("--partitions", *(p for p in self.partitions if p.parent.name == subject)),
-                *("--out-directory", root / f"maps/{subject}"),
+                *("--subject", subject, "--variant", "all"),
+                *("--responses", root / f"responses/{subject}.h5"),
+                *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
+                *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
+                *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
+                *("--out-directory", root / f"maps/{subject}/all"),
             )
         results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
         run(
@@ -190,7 +192,7 @@ class SyntheticStudy:
         run(
             write_report,
             *("--configuration", json.dumps(self.study.model_dump(mode="json"))),
-            *("--maps", *(root / f"maps/{s}" for s in subjects), "--tables", *tables),
+            *("--maps", *(root / f"maps/{s}/all" for s in subjects), "--tables", *tables),
             *("--validation", *validation, "--partitions", *self.partitions),
             *("--out-directory", root / "report"),
         )
@@ -284,7 +286,7 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     write_result(path, shuffled, result.provenance)
     study.show(monkeypatch)
     name = "subj01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
-    values = nibabel.load(tmp_path / "maps/subj01" / name).get_fdata(dtype=np.float32).ravel()
+    values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
     expected = result["clip_rn50/r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
 

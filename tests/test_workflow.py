@@ -59,12 +59,12 @@ def test_the_perfect_fit_bounds_the_oracle_where_one_space_drives_all(recovery):
 
 @pytest.mark.parametrize("subject", ["subj01", "subj03"])
 def test_results_carry_ids_provenance_and_their_labels(study, subject):
-    result = read_result(study.results / f"encoding/{subject}/{CONTRAST}.h5")
+    result = read_result(study.results / f"encoding/{subject}/all/{CONTRAST}.h5")
     assert result["models"].tolist() == [model_name(s) for s in subsets(SPACES)]
     assert result.provenance["simulated"] is True
     assert result.provenance["untrained"] == ["alexnet"]
     assert set(result.provenance["inputs"]) == {"responses", "split", "alexnet", "bert"}
-    split = read_table(study.results / f"splits/{subject}.tsv")
+    split = read_table(study.results / f"splits/{subject}/all.tsv")
     test = split[split["set"] == "test"]["nsd_id"]
     assert np.array_equal(result["test_nsd_id"], test)
 
@@ -75,7 +75,7 @@ def test_the_split_is_by_image_and_shared_images_test(study):
     design = scipy.io.loadmat(NSDLayout(study.nsd).experiment_design)
     shared = set(design["sharedix"].ravel().astype(int) - 1)
     for subject in ("subj01", "subj03"):
-        split = read_table(study.results / f"splits/{subject}.tsv")
+        split = read_table(study.results / f"splits/{subject}/all.tsv")
         assert split["nsd_id"].is_unique
         assert set(split.loc[split["set"] == "test", "nsd_id"]) <= shared
         assert not set(split.loc[split["set"] == "train", "nsd_id"]) & shared
@@ -92,6 +92,8 @@ def split_of(study, tmp_path, subject, **settings):
     command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
     defaults = {"folds": 3, "seed": 1, "share": 0.2, "clusters": 12, "space": "bert"}
     command += ["--configuration", json.dumps({**defaults, **settings}), "--out", str(out)]
+    whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
+    command += ["--variant", "all", "--selection", json.dumps(whole)]
     subprocess.run(command, check=True, env=ENVIRON, cwd=ROOT)
     return read_table(out)
 
@@ -124,8 +126,8 @@ def test_whole_clusters_test_and_validate_the_same_for_everyone(study, tmp_path)
 
 
 def test_partitions_are_those_of_the_fits(study):
-    encoding = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    encoding = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
     r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
     for name, values in partition_variance(r2, SPACES).items():
         assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
@@ -134,7 +136,7 @@ def test_partitions_are_those_of_the_fits(study):
 def test_noise_ceilings_use_the_repeats_of_the_test_images(study):
     ceilings, repeats = {}, {}
     for subject in ("subj01", "subj03"):
-        result = read_result(study.results / f"encoding/{subject}/alexnet.h5")
+        result = read_result(study.results / f"encoding/{subject}/all/alexnet.h5")
         responses = read_result(study.results / f"responses/{subject}.h5")
         test = np.isin(responses["nsd_id"], result["test_nsd_id"])
         repeats[subject] = responses["n_repeats"][test].mean()
@@ -149,7 +151,7 @@ def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
     never = ~responses["n_valid_repeats"].any(axis=0)
     assert (np.count_nonzero(never), np.count_nonzero(incomplete)) == (2, 6)
     assert np.isnan(responses["responses"][:, never]).all()
-    r2 = read_result(study.results / "encoding/subj01/bert.h5")["bert/r2"]
+    r2 = read_result(study.results / "encoding/subj01/all/bert.h5")["bert/r2"]
     lacking = np.isnan(responses["responses"]).any(axis=0)
     assert np.isnan(r2[lacking]).all()
     assert np.isfinite(r2[~incomplete]).all()
@@ -171,8 +173,8 @@ def test_features_carry_the_images_weights_and_batches_they_come_from(study):
 
 def test_principal_components_know_a_subjects_training_images_alone(study):
     for subject in ("subj01", "subj03"):
-        space = read_result(study.results / f"features/{subject}/alexnet_conv3.h5")
-        split = read_table(study.results / f"splits/{subject}.tsv")
+        space = read_result(study.results / f"features/{subject}/all/alexnet_conv3.h5")
+        split = read_table(study.results / f"splits/{subject}/all.tsv")
         train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
         scores = space["features"]
         assert scores.shape == (len(split), 20)
@@ -183,10 +185,10 @@ def test_principal_components_know_a_subjects_training_images_alone(study):
 
 
 def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
-    fit = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
-    kept = read_result(study.results / f"predictions/subj01/{CONTRAST}.h5")
-    found = read_result(study.results / f"significance/subj01/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    fit = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    kept = read_result(study.results / f"predictions/subj01/all/{CONTRAST}.h5")
+    found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
     assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
     responses = read_result(study.results / "responses/subj01.h5")
     rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
@@ -218,7 +220,7 @@ def test_of_the_voxels_found_few_have_no_signal(study):
     """75 voxels without signal share 100 test images: their share of chance hits varies."""
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     for model in ("alexnet", "bert"):
-        found = read_result(study.results / f"significance/subj01/{model}.h5")
+        found = read_result(study.results / f"significance/subj01/all/{model}.h5")
         null = np.isin(found["voxel"], truth["voxel"][truth["group"] == NO_SIGNAL])
         assert np.nanmean(found[f"{model}/p"][null] <= 0.05) < 0.15
         significant = found[f"{model}/q"] <= 0.05
@@ -227,7 +229,7 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 
 
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
-    folder = study.results / "maps/subj01"
+    folder = study.results / "maps/subj01/all"
     index = json.loads((folder / "index.json").read_text())
     assert {entry["quantity"] for entry in index["maps"].values()} == {
         *("r", "r2", "q", "unique", "shared", "ceiling", "correlationCeiling")
@@ -237,7 +239,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
     assert image.shape == source.shape
     assert np.allclose(image.affine, source.affine)
-    result = read_result(study.results / "encoding/subj01/bert.h5")
+    result = read_result(study.results / "encoding/subj01/all/bert.h5")
     values = image.get_fdata().ravel()
     assert np.allclose(values[result["voxel"]], result["bert/r"], equal_nan=True)
     assert np.isnan(np.delete(values, result["voxel"])).all()
@@ -250,7 +252,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
 def test_tables_are_the_means_of_their_voxels(study):
     table = read_table(study.results / "tables/correlations.tsv")
     rois = read_table(study.results / "rois/subj01.tsv")
-    result = read_result(study.results / "encoding/subj01/alexnet.h5")
+    result = read_result(study.results / "encoding/subj01/all/alexnet.h5")
     row = table.query("subject == 'subj01' and model == 'alexnet' and roi == 'V1v'").iloc[0]
     members = np.isin(result["voxel"], rois.query("roi == 'V1v'")["voxel"])
     r = result["alexnet/r"][members]

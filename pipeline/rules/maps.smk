@@ -1,20 +1,28 @@
 rule maps:
     input:
-        expand(f"{RESULTS}/maps/{{subject}}", subject=STUDY.subjects),
+        expand(
+            f"{RESULTS}/maps/{{subject}}/{{variant}}",
+            subject=STUDY.subjects,
+            variant=STUDY.all_variants,
+        ),
 
 
 rule write_maps:
     input:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        encoding=expand(f"{RESULTS}/encoding/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        significance=expand(f"{RESULTS}/significance/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        partitions=expand(f"{RESULTS}/partitions/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.contrasts),
+        encoding=lambda wildcards: of_fits("encoding", [wildcards.subject], [wildcards.variant]),
+        significance=lambda wildcards: of_fits(
+            "significance", [wildcards.subject], [wildcards.variant]
+        ),
+        partitions=lambda wildcards: of_fits(
+            "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
+        ),
     output:
-        directory(f"{RESULTS}/maps/{{subject}}"),
+        directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     log:
-        f"{RESULTS}/logs/write_maps/{{subject}}.log",
+        f"{RESULTS}/logs/write_maps/{{subject}}_{{variant}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/write_maps/{{subject}}.tsv"
+        f"{RESULTS}/benchmarks/write_maps/{{subject}}_{{variant}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -24,6 +32,7 @@ rule write_maps:
         code=code_version("pipeline.stages.write_maps"),
     shell:
         "python -m pipeline.stages.write_maps --subject {wildcards.subject}"
+        " --variant {wildcards.variant}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
         " --out-directory {output:q} 2>&1 | tee {log:q}"

@@ -13,10 +13,10 @@ rule write_report:
     input:
         # nothing is reported that did not pass
         audit=AUDIT,
-        maps=rules.maps.input,
+        maps=expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects),
         tables=TABLES,
         validation=rules.validation.input,
-        partitions=rules.partitions.input,
+        partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
     output:
         directory(f"{RESULTS}/report"),
     log:

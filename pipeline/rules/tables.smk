@@ -67,8 +67,9 @@ if VALIDATED:
     rule validate_recovery:
         input:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
-            encoding=ENCODING,
-            partitions=rules.partitions.input,
+            # truth is of the whole study: other images have another
+            encoding=of_fits("encoding", variants=[WHOLE]),
+            partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
         output:
             VALIDATION,
         log:

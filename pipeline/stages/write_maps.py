@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import InputError, run_stage
-from pipeline.maps.files import map_images, map_names, write_map
+from pipeline.maps.files import bids_label, map_images, map_names, write_map
 from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
@@ -15,6 +15,7 @@ from pipeline.maps.quantities import (
     partition_maps,
     significance_maps,
 )
+from pipeline.settings import WHOLE
 from pipeline.storage import make_provenance, open_result, read_result, write_json
 
 INDEX = "index.json"
@@ -24,6 +25,7 @@ GEOMETRY = ("grid_shape", "affine")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subject", required=True)
+    parser.add_argument("--variant", required=True)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
@@ -35,7 +37,7 @@ def main() -> None:
     responses = read_result(arguments.responses, names)
     provenance = make_provenance(
         "write_maps",
-        {"subject": arguments.subject},
+        {"subject": arguments.subject, "variant": arguments.variant},
         {"responses": arguments.responses}
         | {f"encoding/{path.stem}": path for path in arguments.encoding}
         | {f"significance/{path.stem}": path for path in arguments.significance}
@@ -43,10 +45,13 @@ def main() -> None:
     )
     space = responses.provenance["configuration"]["space"]
     index: dict[str, dict[str, object]] = {}
+    # names tell subjects and variants apart wherever the files go
+    of = "" if arguments.variant == WHOLE else f"variant-{bids_label(arguments.variant)}_"
     for voxel_map in _maps(arguments):
         described = _describe(voxel_map)
         sidecar = {
             "Subject": arguments.subject,
+            "Variant": arguments.variant,
             "Space": space,
             "Simulated": provenance["simulated"],
             "UntrainedSpaces": list(voxel_map.untrained),
@@ -55,13 +60,19 @@ def main() -> None:
             **{key.capitalize(): value for key, value in described.items()},
         }
         images = map_images(voxel_map.values, voxel_map.voxel, responses.arrays)
-        names = map_names(arguments.subject, space, voxel_map.entities, len(images) > 1)
+        names = map_names(arguments.subject, space, of + voxel_map.entities, len(images) > 1)
         for name, image in zip(names, images, strict=True):
             index[name] = described
             write_map(arguments.out_directory / name, image, sidecar)
     write_json(
         arguments.out_directory / INDEX,
-        {"subject": arguments.subject, "space": space, "maps": index, "provenance": provenance},
+        {
+            "subject": arguments.subject,
+            "variant": arguments.variant,
+            "space": space,
+            "maps": index,
+            "provenance": provenance,
+        },
     )
 
 

@@ -8,13 +8,15 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import SurfaceSpace
 from pipeline.report.page import ReportInputs, write_report
 from pipeline.report.views import BrainView, SurfaceView, VolumeView
-from pipeline.settings import SURFACES
+from pipeline.settings import SURFACES, WHOLE
 from pipeline.storage import read_provenance, read_result, read_table
 
 
@@ -31,9 +33,9 @@ def main() -> None:
     layout = NSDLayout(study.nsd)
     inputs = ReportInputs(
         study=study,
-        maps={path.name: path for path in arguments.maps},
+        maps={path.parent.name: path for path in arguments.maps},
         views={subject: _view(layout, subject, study) for subject in study.subjects},
-        tables={path.stem: read_table(path) for path in arguments.tables},
+        tables={path.stem: _of_whole_study(path) for path in arguments.tables},
         validation={path.stem: read_table(path) for path in arguments.validation},
         partitions={
             contrast: [read_result(path) for path in arguments.partitions if path.stem == contrast]
@@ -45,6 +47,11 @@ def main() -> None:
     gc.freeze()
     shutil.rmtree(arguments.out_directory, ignore_errors=True)
     write_report(inputs, arguments.out_directory)
+
+
+def _of_whole_study(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    return table[table["variant"] == WHOLE].drop(columns="variant")
 
 
 def _view(layout: NSDLayout, subject: str, study: Configuration) -> BrainView:
