@@ -8,8 +8,13 @@ COLUMNS = {
     "configuration's `variants`",
     "model": "encoding model: its feature spaces, joined by +",
     "contrast": "contrast whose variance is partitioned",
+    "attribute": "what may tell the feature spaces of a contrast apart",
+    "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
+    "values": "what the attribute is of each space",
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
-    "exactly these share; 'joint': R² of the model of all spaces",
+    "exactly these share; 'joint': R² of the model of all spaces; 'product:' and a space: what of "
+    "that R² the product measure gives the space ('product:offset': what differing means of "
+    "training and test responses cost it)",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",
@@ -28,8 +33,12 @@ COLUMNS = {
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
     "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by permutation of images, unique variance by sign flips of paired losses; "
-    "shared and joint variance are not tested",
+    "one subject): r by permutation of images, unique variance by sign flips of paired losses, or, "
+    "with `significance.test: bootstrap`, R² and unique variance by the bootstrap's draws; shared "
+    "and joint variance are not tested",
+    "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
+    "best part (a model of fewer spaces); of the row 'joint' alone",
+    "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
     "mean": "mean over subjects of the ROI's mean",
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
