@@ -53,6 +53,15 @@ class Configuration(Settings):
     rois: list[str]
     simulation: SimulationSettings | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _contrasts_are_known(cls, values: Any) -> Any:
+        """A contrast that is named without its spaces is one of the catalogue."""
+        if isinstance(values, Mapping) and isinstance(values.get("contrasts"), Mapping):
+            unknown = [name for name, spaces in values["contrasts"].items() if spaces is None]
+            declared("contrasts", unknown, read_catalogue()["contrasts"])
+        return values
+
     @model_validator(mode="after")
     def _names_are_declared(self) -> Configuration:
         unique("subjects", self.subjects)
@@ -100,6 +109,7 @@ class Configuration(Settings):
         for name, variant in self.variants.items():
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
             declared(f"variants.{name}.contrasts", variant.contrasts or [], self.contrasts)
+            variant.encoding(self.encoding)
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
             declared("matched_variants", group, self.variants)
@@ -127,6 +137,23 @@ class Configuration(Settings):
         singles = {name: [name] for name in settings.models or []}
         return {**singles, **{name: self.contrasts[name] for name in settings.contrasts or []}}
 
+    def encoding_of(self, variant: str) -> EncodingSettings:
+        """How a variant is fitted."""
+        return self.all_variants[variant].encoding(self.encoding)
+
+    def confounds(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """{contrast: {space: what is stated of it}}, what tells a contrast's spaces apart."""
+        return {
+            name: {space: self._stated(space) for space in spaces}
+            for name, spaces in self.contrasts.items()
+        }
+
+    def _stated(self, space: str) -> dict[str, Any]:
+        network = self.networks[self.feature_spaces[space].network]
+        facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
+        trained = "untrained" if network.weights == "untrained" else "trained"
+        return {"stimulus": network.stimulus, "weights": trained, **facts}
+
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Which of the split's images a variant has, and the subsets that are to be as many."""
         settings = self.all_variants[variant]
@@ -144,7 +171,7 @@ class Configuration(Settings):
     def network_specification(self, network: str) -> dict[str, Any]:
         """All that a network's activations depend on, and no more."""
         settings = self.networks[network].model_dump(
-            mode="json", exclude={"layers"}, exclude_none=True
+            mode="json", exclude={"layers", "facts"}, exclude_none=True
         )
         return {"name": network, **settings}
 

@@ -93,6 +93,7 @@ localrules:
     encoding,
     significance,
     partitions,
+    controls,
     maps,
     tables,
     validation,

@@ -9,6 +9,7 @@ VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_
 rule tables:
     input:
         TABLES,
+        CONFOUNDS,
 
 
 rule validation:
