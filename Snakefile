@@ -35,6 +35,7 @@ include: "pipeline/rules/partitions.smk"
 include: "pipeline/rules/controls.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
 

@@ -74,7 +74,7 @@ class EncodingSettings(Settings):
     alphas: AlphaGrid
     penalty: Penalty = "banded"
     scaling: Scaling = "zscore"
-    band_weight_samples: int = Field(ge=1)
+    band_weight_samples: int = Field(default=20, ge=1)
     seed: int
     solver: Literal["own", "himalaya"] = "own"
     search: Literal["exact", "windowed", "gcv"] = "windowed"

@@ -24,6 +24,7 @@ from pipeline.configuration.fits import (
     SplitSettings,
 )
 from pipeline.configuration.names import declared, unique
+from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import ANNOTATIONS, WHOLE, Name, Settings, Subject
 from pipeline.simulation.settings import SimulationSettings
@@ -51,6 +52,7 @@ class Configuration(Settings):
     # variants whose subsets are drawn to equal numbers of images
     matched_variants: list[list[Name]] = Field(default_factory=list)
     rois: list[str]
+    compare_presets: PresetComparison | None = None
     simulation: SimulationSettings | None = None
 
     @model_validator(mode="before")

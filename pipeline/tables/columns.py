@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 COLUMNS = {
-    "subject": "NSD subject",
+    "subject": "NSD subject; 'mean' over subjects where two studies are compared",
     "variant": "which images train and test, and how: `all` is the whole study; others are of the "
     "configuration's `variants`",
     "model": "encoding model: its feature spaces, joined by +",
@@ -48,6 +48,13 @@ COLUMNS = {
     "n_positive": "of these with a mean above 0",
     "mean_variance": "mean over voxels of the component (test R²), signed",
     "median_variance": "median over voxels of the component",
+    "published": "mean over voxels of the component (test R²) in the study as published",
+    "corrected": "the same in the study as corrected",
+    "difference": "corrected less published",
+    "published_voxels": "voxels of that mean, as published",
+    "corrected_voxels": "the same, as corrected",
+    "published_significant": "share of these voxels with q ≤ 0.05, by the published study's test",
+    "corrected_significant": "the same, as corrected",
     "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",
     "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
     "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
