@@ -1,4 +1,4 @@
-"""Components of weights: planted ones are found, whatever their sign, and compared over subjects."""
+"""Components of weights: planted ones are found, whatever their sign, and subjects compared."""
 
 from __future__ import annotations
 
@@ -192,7 +192,9 @@ def test_correlations_of_scores_are_those_of_scipy():
     reference = fit_components(weights[2], 2).components
     (first, _) = leave_one_out(weights, reference, features).values()
     own = match_components(reference, fit_components(weights[1], 2).components)
-    expected = [stats.pearsonr(features @ a, features @ b)[0] for a, b in zip(own, reference)]
+    expected = [
+        stats.pearsonr(features @ a, features @ b)[0] for a, b in zip(own, reference, strict=True)
+    ]
     assert np.allclose(first.correlation, expected)
 
 
