@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,6 +58,31 @@ class FeatureScaling:
         factor = np.where(varies, 1 / np.maximum(deviation, QUIET * typical), 0.0)
         return cls(mean, factor / np.linalg.norm(scaled))
 
+    @classmethod
+    def joined(cls, bands: Iterable[FeatureScaling]) -> FeatureScaling:
+        """Of bands side by side."""
+        scalings = list(bands)
+        return cls(
+            np.concatenate([scaling.mean for scaling in scalings]),
+            np.concatenate([scaling.factor for scaling in scalings]),
+        )
+
     def transform(self, features: np.ndarray) -> np.ndarray:
         """Scale `features` (image, feature) to float32 (image, feature)."""
         return ((np.asarray(features, np.float64) - self.mean) * self.factor).astype(np.float32)
+
+    def translate(self, weights: np.ndarray, other: FeatureScaling) -> np.ndarray:
+        """Weights of features scaled thus, as weights of the same features scaled otherwise.
+
+        Predictions are the same up to the intercept, so that weights that were fitted in different
+        subjects, each scaled by own training images, can be compared.
+
+        Parameters
+        ----------
+        weights : (…, feature)
+        other : weights of features that it makes 0 become 0
+        """
+        ratio = np.divide(
+            self.factor, other.factor, out=np.zeros_like(self.factor), where=other.factor > 0
+        )
+        return np.asarray(weights, np.float64) * ratio

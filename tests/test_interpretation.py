@@ -108,6 +108,15 @@ def test_planted_components_are_found_in_their_order_and_sign():
     np.testing.assert_allclose(found.explained, expected / total, rtol=0.06)
 
 
+@pytest.mark.parametrize("n_voxels", [30, 300])
+def test_components_are_singular_vectors_whichever_way_they_are_computed(n_voxels):
+    weights = planted_weights(orthonormal(21, 3), n_voxels, 22)
+    found = fit_components(weights, 3)
+    _, singular, rows = np.linalg.svd(weights - weights.mean(axis=0), full_matrices=False)
+    assert np.allclose(found.components, fix_signs(rows[:3], weights.mean(axis=0)), atol=1e-8)
+    assert np.allclose(found.explained, (singular**2 / (singular**2).sum())[:3])
+
+
 def test_projections_and_scores_are_coordinates_on_the_components():
     found = fit_components(planted_weights(orthonormal(4, 3), 500, 5), 3)
     assert np.allclose(found.project(found.mean + 2 * found.components[1:2]), [0, 2, 0])
@@ -201,3 +210,25 @@ def test_correlations_of_scores_are_those_of_scipy():
 def test_a_single_subject_has_no_others_to_agree_with():
     weights = planted_weights(orthonormal(16, 2), 50, 17)
     assert leave_one_out({"subj01": weights}, orthonormal(16, 2), np.eye(N_FEATURES)) == {}
+
+
+# ---- weights of subjects, each scaled by own images, in one space
+
+
+def test_translated_weights_predict_the_same_up_to_an_intercept():
+    generator = np.random.default_rng(18)
+    features = generator.normal(size=(60, 5)) * [1, 5, 0.3, 2, 1] + 3
+    own, common = (FeatureScaling.fit(features[rows]) for rows in (slice(30), slice(20, 60)))
+    weights = generator.normal(size=(4, 5))
+    predicted = own.transform(features) @ weights.T
+    translated = common.transform(features) @ own.translate(weights, common).T
+    difference = predicted - translated
+    assert np.abs(difference - difference.mean(axis=0)).max() < 1e-5
+    assert np.abs(predicted - predicted.mean(axis=0)).max() > 0.1
+
+
+def test_bands_side_by_side_are_scaled_as_each_by_itself():
+    bands = [np.random.default_rng(seed).normal(size=(20, 3)) for seed in (19, 20)]
+    scalings = [FeatureScaling.fit(band) for band in bands]
+    expected = np.hstack([s.transform(band) for s, band in zip(scalings, bands, strict=True)])
+    assert np.array_equal(FeatureScaling.joined(scalings).transform(np.hstack(bands)), expected)
