@@ -33,7 +33,7 @@ def stream_weights(
     responses : (image, voxel), an array or anything that is sliced like one
     folds : (image,) those of the search
     alpha : (voxel,) penalties; NaN for voxels that were not fitted
-    band_weights : (band, voxel), on the simplex
+    band_weights : (band, voxel)
 
     Yields
     ------
@@ -56,9 +56,7 @@ def stream_weights(
     if not picked.any():
         return
     alphas = np.unique(alpha[picked])
-    # stored as float32, they no longer sum to 1
-    exact = band_weights[:, picked] / band_weights[:, picked].sum(axis=0)
-    candidates, place = np.unique(exact.T, axis=0, return_inverse=True)
+    candidates, place = np.unique(band_weights[:, picked].T, axis=0, return_inverse=True)
     chosen = np.full(len(alpha), -1)
     chosen[picked] = place.ravel()
     arrays = Arrays(options.backend, options.workers)

@@ -14,14 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from encoding import banded_ridge, himalaya_solver
-from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, equal_weights
+from encoding.banded_ridge import BandedRidgeFit, draw_band_weights, equal_weights
 from encoding.noise_ceiling import noise_ceiling
 from encoding.partition import model_name, subsets
-from encoding.preparation import FeatureScaling
 from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
 from pipeline.configuration import AlphaGrid
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import run_stage
+from pipeline.fit_inputs import ResponseRows, read_scaled, solver_options
 from pipeline.storage import (
     Result,
     create_result,
@@ -55,11 +55,15 @@ def main() -> None:
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-    bands = {name: _scaled(path, nsd_id, test, arguments) for name, path in spaces.items()}
+    asker = str(arguments.split)
+    bands = {
+        name: read_scaled(path, nsd_id, ~test, asker, settings["scaling"]).features
+        for name, path in spaces.items()
+    }
     with open_result(arguments.responses) as file:
         names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats"]
         measured = read_result(arguments.responses, names)
-        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, str(arguments.split))
+        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
         arrays: dict[str, object] = {
             "voxel": measured["voxel"],
             "grid_shape": measured["grid_shape"],
@@ -78,23 +82,6 @@ def main() -> None:
     write_result(arguments.out, arrays, provenance)
 
 
-class ResponseRows:
-    """Some images of stored responses (image, voxel), read a block of voxels at a time."""
-
-    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray) -> None:
-        self.dataset, self.rows = dataset, rows
-        self.shape = len(rows), dataset.shape[1]
-
-    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
-        images, voxels = key
-        return self.dataset[:, voxels][self.rows[images]]
-
-    def of(self, voxels: np.ndarray) -> np.ndarray:
-        """(image, voxel) of ascending voxels."""
-        first = voxels[0]
-        return self[:, first : voxels[-1] + 1][:, voxels - first]
-
-
 def _fit(
     bands: dict[str, np.ndarray],
     test: np.ndarray,
@@ -108,12 +95,7 @@ def _fit(
     alphas = AlphaGrid.model_validate(settings["alphas"]).values()
     models = {model_name(subset): subset for subset in subsets(list(bands))}
     candidates = {name: _candidates(len(spaces), settings) for name, spaces in models.items()}
-    options = Options(
-        search=settings["search"],
-        backend=settings["backend"],
-        memory_bytes=settings["memory_gb"] * 1e9,
-        missing=settings["missing_images"],
-    )
+    options = solver_options(settings)
     arrays = {
         name: np.full((*shape, training.shape[1]), np.nan, np.float32)
         for name, shape in _quantities(models).items()
@@ -203,20 +185,6 @@ def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
         share = np.isclose(picked, edge, rtol=1e-3).mean() if len(picked) else 0.0
         if share > EDGE_SHARE:
             tqdm.write(f"{model}: {share:.0%} of voxels pick the {name} alpha, {edge:g}")
-
-
-def _scaled(
-    path: Path, nsd_id: np.ndarray, test: np.ndarray, arguments: argparse.Namespace
-) -> np.ndarray:
-    """Features of the split's images, scaled by what the training images tell."""
-    result = read_result(path, ["features", "nsd_id"])
-    rows = positions(result["nsd_id"], nsd_id, path, str(arguments.split))
-    features = result["features"][rows]
-    try:
-        scaling = FeatureScaling.fit(features[~test], arguments.configuration["scaling"])
-        return scaling.transform(features)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}. Choose another layer or network.") from error
 
 
 def _provenance(
