@@ -18,6 +18,10 @@ DESCRIPTIONS = {
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "weightProjection": (
+        "projection of the voxel's weights on a principal component of all subjects' weights",
+        "weight",
+    ),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
     "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
 }
@@ -40,6 +44,7 @@ class VoxelMap:
     voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
+    labels : what a file name tells beside the quantity, if name and contrast do not
     """
 
     quantity: str
@@ -48,12 +53,15 @@ class VoxelMap:
     voxel: np.ndarray
     values: np.ndarray
     untrained: tuple[str, ...] = ()
+    labels: str | None = None
 
     @property
     def entities(self) -> str:
         """The middle of the file name."""
         if self.quantity in CEILINGS:
             return f"stat-{self.quantity}"
+        if self.labels is not None:
+            return f"{self.labels}_stat-{self.quantity}"
         if self.contrast is None:
             return f"model-{bids_label(self.name)}_stat-{self.quantity}"
         return (
@@ -95,6 +103,18 @@ def significance_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
         of = None if component == name else contrast
         untrained = _untrained(result, name.split(MODEL_SEPARATOR) if of is None else spaces)
         yield VoxelMap("q", component, of, result["voxel"], values, untrained)
+
+
+def component_maps(result: Result) -> Iterator[VoxelMap]:
+    """Projections of a model's weights on the components of all subjects' weights."""
+    configuration = result.provenance["configuration"]
+    untrained = _untrained(result, configuration["spaces"])
+    for number, values in enumerate(result["projections"], start=1):
+        name = f"{configuration['model']} component {number}"
+        yield VoxelMap(
+            *("weightProjection", name, None, result["voxel"], values, untrained),
+            labels=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
+        )
 
 
 def _untrained(result: Result, spaces: Sequence[str]) -> tuple[str, ...]:

@@ -93,7 +93,7 @@ def correlation_rows(
                 "mean_normalised_r2": _statistic(np.mean, (r2 / ceiling)[usable & explainable]),
                 "n_explainable": int(np.count_nonzero(usable & explainable)),
                 "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
-                **_source(result, model.split(MODEL_SEPARATOR)),
+                **source(result, model.split(MODEL_SEPARATOR)),
             }
 
 
@@ -131,7 +131,7 @@ def partition_rows(
                 "median_variance": _statistic(np.median, values[usable]),
                 "n_significant": _n_significant(significance, component, usable),
                 **_joint_below(result, component, usable),
-                **_source(result, spaces),
+                **source(result, spaces),
             }
 
 
@@ -171,7 +171,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
         "best_voxel_rois": ", ".join(names) or "none",
         "best_voxel_ceiling": float(result["noise_ceiling"][best]),
         **_counts(np.ones(len(r), dtype=bool), usable),
-        **_source(result, model.split(MODEL_SEPARATOR)),
+        **source(result, model.split(MODEL_SEPARATOR)),
     }
 
 
@@ -196,7 +196,7 @@ def _identity(result: Result) -> dict[str, str]:
     return {name: configuration[name] for name in ("subject", "variant")}
 
 
-def _source(result: Result, spaces: list[str]) -> Mapping[str, str]:
+def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
     untrained = result.provenance["configuration"]["untrained_spaces"]
     named = [space for space in spaces if space in untrained]
     return {
