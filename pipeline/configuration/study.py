@@ -23,9 +23,14 @@ from pipeline.configuration.fits import (
     SignificanceSettings,
     SplitSettings,
 )
+from pipeline.configuration.interpretation import (
+    InterpretationSettings,
+    RepresentationalSimilaritySettings,
+)
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
+from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import ANNOTATIONS, WHOLE, Name, Settings, Subject
 from pipeline.simulation.settings import SimulationSettings
 
@@ -53,6 +58,8 @@ class Configuration(Settings):
     matched_variants: list[list[Name]] = Field(default_factory=list)
     rois: list[str]
     compare_presets: PresetComparison | None = None
+    interpretation: InterpretationSettings | None = None
+    representational_similarity: RepresentationalSimilaritySettings | None = None
     simulation: SimulationSettings | None = None
 
     @model_validator(mode="before")
@@ -80,6 +87,7 @@ class Configuration(Settings):
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
+        self._fits_can_be_interpreted()
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -118,6 +126,20 @@ class Configuration(Settings):
             if whole := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
 
+    def _fits_can_be_interpreted(self) -> None:
+        if self.interpretation is not None:
+            model, fits = self.interpretation.model, self.fits(WHOLE)
+            declared("interpretation.model", [model], fits)
+            if own := [space for space in fits[model] if self.feature_spaces[space].is_fitted]:
+                raise ValueError(
+                    f"interpretation.model: principal components of {own[0]} are each subject's "
+                    "own, so that their weights cannot be compared; take a space without them"
+                )
+        if self.representational_similarity is not None:
+            settings, key = self.representational_similarity, "representational_similarity"
+            declared(f"{key}.spaces", settings.spaces, self.feature_spaces)
+            declared(f"{key}.atlases", settings.atlases, [*self.rois, COMPOSITE])
+
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
         """What is fitted of the study: the whole of it, and its variants."""
@@ -129,6 +151,8 @@ class Configuration(Settings):
         """Feature spaces that a fit or the split uses, in order of declaration."""
         fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))
         used = {self.splits.space, *itertools.chain.from_iterable(fits)}
+        if self.representational_similarity is not None:
+            used |= set(self.representational_similarity.spaces)
         return [name for name in self.feature_spaces if name in used]
 
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
@@ -208,6 +232,8 @@ class Configuration(Settings):
         kinds = [network["stimulus"] for network in self.used_networks.values()]
         if any(variant.subset for variant in self.variants.values()):
             kinds.append("categories")
+        if self.interpretation is not None:
+            kinds += ["captions", "categories"]
         return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
 
 
