@@ -117,6 +117,22 @@ def test_components_are_singular_vectors_whichever_way_they_are_computed(n_voxel
     assert np.allclose(found.explained, (singular**2 / (singular**2).sum())[:3])
 
 
+def test_components_planted_in_responses_are_found_through_ridge_and_not_if_images_are_permuted():
+    generator, planted = np.random.default_rng(23), orthonormal(24, 3)
+    bands = {"a": generator.normal(size=(500, N_FEATURES))}
+    weights = planted_weights(planted, 200, 25, noise=0.0)
+    responses = bands["a"] @ weights.T + 2 * generator.normal(size=(500, 200))
+    folds, alphas = np.arange(500) % 5, np.logspace(-1, 4, 6)
+    similarity = []
+    for measured in (responses, generator.permutation(responses)):
+        fits = fit_models(bands, measured, folds, alphas, {"a": ["a"]}, {"a": np.ones((1, 1))})
+        found = fit_components(fits["a"].coefficients.T, 3).components
+        similarity.append(subspace_similarity(found, planted)[-1])
+    assert similarity[0] > 0.95
+    # three random directions of forty
+    assert similarity[1] < 0.25
+
+
 def test_projections_and_scores_are_coordinates_on_the_components():
     found = fit_components(planted_weights(orthonormal(4, 3), 500, 5), 3)
     assert np.allclose(found.project(found.mean + 2 * found.components[1:2]), [0, 2, 0])
