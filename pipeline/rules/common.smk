@@ -33,7 +33,7 @@ wildcard_constraints:
 def section(name, *keys):
     """One section of the configuration, or some keys of it, as text in whatever order."""
     values = STUDY.model_dump(mode="json", include={name})[name]
-    return canonical({key: values[key] for key in keys or values})
+    return canonical({key: values[key] for key in keys} if keys else values)
 
 
 def of_fits(folder, subjects=STUDY.subjects, variants=STUDY.all_variants, contrasts_only=False):
