@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.linear_model import Ridge
 
-from encoding.banded_ridge import Options, draw_band_weights, fit_models
+from encoding.banded_ridge import Options, draw_band_weights, equal_weights, fit_models
 from encoding.interpretation import (
     best_voxels,
     equal_numbers,
@@ -67,6 +68,17 @@ def test_weights_are_those_that_the_search_had_when_it_predicted(widths):
         np.testing.assert_allclose(found, fit.coefficients, rtol=1e-3, atol=1e-4)
         assert np.isnan(found[:, 4]).all()
         assert np.isfinite(np.delete(found, 4, axis=1)).all()
+
+
+def test_weights_of_one_penalty_are_those_of_scikit_learn():
+    generator = np.random.default_rng(26)
+    bands = {name: generator.normal(size=(80, width)) for name, width in {"a": 6, "b": 9}.items()}
+    responses, alpha = generator.normal(size=(80, 3)), np.array([0.1, 10.0, 300.0])
+    weights = np.repeat(equal_weights(2).T, 3, axis=1)
+    ((voxels, found),) = stream_weights(bands, responses, np.arange(80) % 2, alpha, weights)
+    assert voxels.tolist() == [0, 1, 2]
+    ridge = Ridge(alpha=alpha).fit(np.hstack(list(bands.values())), responses)
+    np.testing.assert_allclose(found, ridge.coef_.T, atol=1e-5)
 
 
 def test_a_voxel_that_can_be_fitted_needs_a_penalty():
