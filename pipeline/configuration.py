@@ -20,7 +20,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.catalogue import read_catalogue, with_catalogue
 from pipeline.errors import InputError
-from pipeline.settings import ANNOTATIONS, Betas, Name, Settings, Space, Stimulus, Subject
+from pipeline.settings import (
+    ANNOTATIONS,
+    MAPPED_FROM,
+    Betas,
+    MapSpace,
+    Name,
+    Settings,
+    Space,
+    Stimulus,
+    Subject,
+)
 from pipeline.simulation.settings import SimulationSettings
 
 
@@ -182,6 +192,13 @@ class SignificanceSettings(Settings):
     seed: int = 0
 
 
+class MapSettings(Settings):
+    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
+    fsaverage, MNI152."""
+
+    spaces: list[MapSpace] = Field(default=[])
+
+
 class Configuration(Settings):
     """A whole study."""
 
@@ -197,6 +214,7 @@ class Configuration(Settings):
     splits: SplitSettings
     encoding: EncodingSettings
     significance: SignificanceSettings = SignificanceSettings()
+    maps: MapSettings = MapSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     rois: list[str]
@@ -212,6 +230,7 @@ class Configuration(Settings):
             _declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             _unique(key, spaces)
         self._split_can_be_made()
+        self._maps_can_be_made()
         for key, spaces in _prefixed(self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
@@ -241,6 +260,23 @@ class Configuration(Settings):
                 f"responses.zscore_trials: `training` is known for shared test images only, not "
                 f"with `splits.test: {test}`; choose `all`"
             )
+
+    def _maps_can_be_made(self) -> None:
+        _unique("maps.spaces", self.maps.spaces)
+        own = self.responses.space
+        reached = [own, *MAPPED_FROM[own]]
+        for space in self.maps.spaces:
+            if space not in reached:
+                raise ValueError(
+                    f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
+                    f"{space}; choose among {', '.join(reached)}"
+                )
+
+    @property
+    def map_spaces(self) -> list[MapSpace]:
+        """Spaces in which maps are written, that of the responses first."""
+        own = self.responses.space
+        return [own, *(space for space in self.maps.spaces if space != own)]
 
     @property
     def used_spaces(self) -> list[str]:
