@@ -129,6 +129,6 @@ def damaged_copy(nsd: Path, folder: Path) -> Path:
 
 
 def rewrite(path: Path, content: bytes | str) -> None:
-    """Replace a file without touching what shares its content."""
-    path.unlink()
+    """Replace a file, or add it, without touching what shares its content."""
+    path.unlink(missing_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import h5py
 import nibabel
 import numpy as np
 import pytest
-from conftest import damaged_copy, rewrite
 
-from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
@@ -22,7 +18,6 @@ from pipeline.nsd.spaces import open_space
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 SPACES = ("func1mm", "nativesurface", "fsaverage")
-FOLDER = "nsddata_betas/ppdata/subj01"
 ATLASES = ["prf-visualrois", "streams", "HCP_MMP1"]
 
 
@@ -138,75 +133,3 @@ def test_a_surface_study_checks_its_files(layout):
     for name in SPACES:
         summary = check_tree(layout, ["subj01"], name, BETAS, ATLASES, annotations=["captions"])
         assert summary["subj01"]["sessions"] == 1
-
-
-# ---- damages
-
-
-def nan_in_one_trial(path):
-    image = nibabel.load(path)
-    data = np.array(image.dataobj)
-    data[11, 0, 0, 5] = np.nan
-    path.unlink()
-    nibabel.MGHImage(data, image.affine).to_filename(path)
-
-
-def other_vertices(path):
-    path.unlink()
-    nibabel.MGHImage(np.ones((9, 1, 1), np.float32), np.eye(4)).to_filename(path)
-
-
-def truncate(path):
-    rewrite(path, path.read_bytes()[:400])
-
-
-def fraction_as_label(path):
-    image = nibabel.load(path)
-    labels = np.array(image.dataobj, dtype=np.float32)
-    labels[5] = 0.5
-    path.unlink()
-    nibabel.MGHImage(labels, image.affine).to_filename(path)
-
-
-SURFACES = "../../../../../nsddata/freesurfer/subj01/surf"
-LABELS = "../../../../../nsddata/freesurfer/subj01/label"
-DAMAGES = {
-    "no hemisphere": ("nativesurface", "rh.betas_session01.hdf5", Path.unlink, "not found"),
-    "truncated HDF5": ("nativesurface", "lh.betas_session01.hdf5", truncate, "truncated"),
-    "ncsnr of other vertices": ("nativesurface", "lh.ncsnr.mgh", other_vertices, "grid (9,)"),
-    "truncated betas": ("fsaverage", "lh.betas_session01.mgh", truncate, "truncated"),
-    "betas of other vertices": ("fsaverage", "rh.betas_session01.mgh", other_vertices, "grid (9,)"),
-    "no ncsnr": ("fsaverage", "rh.ncsnr.mgh", Path.unlink, "not found"),
-    "no surface": ("nativesurface", f"{SURFACES}/lh.inflated", Path.unlink, "not found"),
-    "truncated surface": ("nativesurface", f"{SURFACES}/rh.inflated", truncate, "truncated"),
-    "fraction as native label": (
-        *("nativesurface", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
-        "has the label 0.5, expected -1, 0, 1",
-    ),
-    "fraction as label brought to fsaverage": (
-        *("fsaverage", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
-        "has the label 0.5, expected -1, 0, 1",
-    ),
-    "no labels": ("fsaverage", f"{LABELS}/lh.prf-visualrois.mgz", Path.unlink, "not found"),
-}
-
-
-@pytest.mark.parametrize(("name", "file", "damage", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_surface_file_is_told_before_long_work(
-    surface_tree, tmp_path, name, file, damage, message
-):
-    tree = damaged_copy(surface_tree, tmp_path)
-    path = (tree / FOLDER / name / BETAS / file).resolve()
-    damage(path)
-    with pytest.raises(InputError) as error:
-        check_tree(NSDLayout(tree), ["subj01"], name, BETAS, ["prf-visualrois"], [])
-    assert message in str(error.value)
-    assert path.name in str(error.value)
-
-
-def test_nan_in_a_single_trial_is_told_when_it_is_read(surface_tree, tmp_path):
-    tree = damaged_copy(surface_tree, tmp_path)
-    nan_in_one_trial(tree / FOLDER / "fsaverage" / BETAS / "lh.betas_session01.mgh")
-    space = open_space(NSDLayout(tree), "subj01", "fsaverage", BETAS)
-    with pytest.raises(InputError, match=r"lh\.betas_session01\.mgh: NaNs in betas of single"):
-        space.read_session(1, np.array([11]))
