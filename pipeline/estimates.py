@@ -27,6 +27,8 @@ SECONDS_PER_VOXEL_AND_SESSION = 25e-6
 SECONDS_TO_START = 4.0
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.6
+# weights of three cortical depths; applying them, and compressing what they give
+SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
 IMAGE_BYTES = 425 * 425 * 3
 # what a process holds that has loaded torch, and one that has not
 TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
@@ -43,6 +45,7 @@ class SubjectSize:
     images, test_images : seen at least once
     voxels : in the mask
     grid : all voxels or vertices of the space
+    mapped : voxels or vertices of a map in all further spaces together
     """
 
     sessions: int
@@ -50,6 +53,7 @@ class SubjectSize:
     test_images: int
     voxels: int
     grid: int
+    mapped: int
 
 
 @dataclass(frozen=True)
@@ -217,6 +221,9 @@ def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
     maps = 2 * len(models) + components + 2
     subjects = len(size.subjects)
     seconds = maps * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * (subjects + 2)
-    disk = maps * sum(FLOAT * subject.voxels for subject in size.subjects.values())
-    # the report draws its pictures inside itself
-    return StageEstimate("maps, tables, report", subjects + 2, seconds, None, 0.5e9, 2 * disk)
+    further = sum(subject.mapped for subject in size.subjects.values())
+    seconds += further * (SECONDS_PER_PLACE + maps * SECONDS_PER_PLACE_AND_MAP)
+    own = sum(subject.voxels for subject in size.subjects.values())
+    # the report draws its pictures inside itself, of the responses' own space
+    disk = maps * FLOAT * (2 * own + further)
+    return StageEstimate("maps, tables, report", subjects + 2, seconds, None, 0.5e9, disk)

@@ -103,6 +103,25 @@ def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
     # the distinct images that NSD showed
     assert size.images == pytest.approx(70_566, rel=0.002)
     assert size.subjects["subj01"].voxels == 107_104
+    assert size.subjects["subj01"].mapped == 0
+
+
+def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values |= {"models": ["alexnet"], "contrasts": {}, "subjects": ["subj01"], "nsd": str(tmp_path)}
+    everywhere = {"maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]}}
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    maps = []
+    for changes in ({}, everywhere):
+        configuration = parse_configuration({**values, **changes})
+        size, _ = measure_study(configuration, NSDLayout(tmp_path), manifest)
+        maps.append(estimate_study(configuration, size)[-1])
+    vertices = 227_021 + 226_601 + 2 * 163_842
+    mapped = vertices + round(107_104 * 1.8**3)
+    assert size.subjects["subj01"].mapped == mapped
+    # r, R² and both noise ceilings as float32
+    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(4 * 4 * mapped)
+    assert maps[1].core_seconds > maps[0].core_seconds
 
 
 def test_a_network_costs_what_its_layers_compute():

@@ -74,7 +74,8 @@ def _show_files(
     """Print what is there, missing and damaged by role; the problems in words."""
     settings = study.responses
     designs, found = find_problems(
-        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations)
+        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations),
+        map_spaces=study.map_spaces,
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)
