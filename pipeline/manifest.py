@@ -109,6 +109,9 @@ class Manifest(Settings):
         for entry in self.files:
             if entry.source not in self.sources:
                 raise ValueError(f"files: {entry.path} is of the unknown source {entry.source}")
+        for entry in self.weights:
+            if entry.path and not Path(entry.path).is_relative_to(self.weights_folder):
+                raise ValueError(f"weights: {entry.path} is not below {self.weights_folder}")
         return self
 
     def grid(self, subject: str, space: str) -> tuple[int, ...]:
@@ -205,10 +208,11 @@ def required_weights(manifest: Manifest, study: Configuration) -> dict[str, Weig
     }
 
 
-def checkpoint_source(manifest: Manifest, path: str) -> str | None:
-    """Where a checkpoint that no library downloads comes from; None if it is not listed."""
-    sources = (entry.source for entry in manifest.weights if entry.path == path)
-    return next(sources, None)
+def required_checkpoints(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry]:
+    """{network: its entry} of networks whose weights are a listed file, which no library brings."""
+    listed = {Path(entry.path): entry for entry in manifest.weights if entry.path}
+    wanted = {name: Path(network["weights"]) for name, network in study.used_networks.items()}
+    return {name: listed[path] for name, path in wanted.items() if path in listed}
 
 
 def _expand(

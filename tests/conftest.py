@@ -121,6 +121,35 @@ def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tree
 
 
+@pytest.fixture(scope="module")
+def s3_address():
+    """Of a real S3 server on loopback."""
+    from servers import s3_server
+
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_address, monkeypatch):
+    """A bucket with NSD's name that the pipeline reads, and a client that may write to it."""
+    from servers import nsd_bucket
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_address)
+    with nsd_bucket(s3_address) as client:
+        yield client
+
+
+@pytest.fixture
+def web():
+    """A web server on loopback that serves three megabytes, and whose faults a test sets."""
+    from servers import FaultyWeb
+
+    server = FaultyWeb(os.urandom(3_000_000))
+    yield server
+    server.stop()
+
+
 def damaged_copy(nsd: Path, folder: Path) -> Path:
     """A copy of the tree that shares its files until one is replaced."""
     tree = folder / "nsd"

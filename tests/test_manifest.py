@@ -12,8 +12,8 @@ from pipeline.catalogue import read_catalogue
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import (
-    checkpoint_source,
     read_manifest,
+    required_checkpoints,
     required_files,
     required_weights,
 )
@@ -164,6 +164,11 @@ def test_a_wrong_manifest_is_told(tmp_path):
     Path(path).write_text(yaml.safe_dump(values))
     with pytest.raises(InputError, match="unknown source elsewhere"):
         read_manifest(path)
+    values = yaml.safe_load(MANIFEST.read_text())
+    values["weights"][-1]["path"] = "elsewhere/clip.pt"
+    Path(path).write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"elsewhere/clip\.pt is not below data/weights"):
+        read_manifest(path)
 
 
 def test_every_checkpoint_of_the_catalogue_is_listed_with_its_own_source(manifest):
@@ -174,9 +179,11 @@ def test_every_checkpoint_of_the_catalogue_is_listed_with_its_own_source(manifes
     assert "OpenAI" in found["clip_vitb32"].source
     assert "LAION-400M" in found["clip_laion400m"].source
     assert "LAION-2B" in found["clip_laion2b"].source
-    local = [network["weights"] for network in study.used_networks.values()]
-    for path in (weights for weights in local if weights.endswith(".pt")):
-        assert checkpoint_source(manifest, path).startswith("https://")
+    checkpoints = required_checkpoints(manifest, study)
+    assert set(checkpoints) == {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
+    for network, entry in checkpoints.items():
+        assert entry.path == study.used_networks[network]["weights"]
+        assert entry.source == f"https://dl.fbaipublicfiles.com/slip/{Path(entry.path).name}"
     needed = paths(manifest, study)
     assert any("instances_train2017" in path for path in needed)
     assert any("captions_train2017" in path for path in needed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from features.costs import network_cost
 from features.layers import Layer
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.estimates import estimate_study
-from pipeline.manifest import read_manifest
+from pipeline.fetch.fetch import bytes_to_come
+from pipeline.manifest import read_manifest, required_files
 from pipeline.nsd.layout import NSDLayout
+from pipeline.stages.preflight import disk_problems
 from pipeline.study_size import measure_study
 
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
@@ -122,6 +125,31 @@ def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path
     # r, R² and both noise ceilings as float32
     assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(4 * 4 * mapped)
     assert maps[1].core_seconds > maps[0].core_seconds
+
+
+def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    study = parse_configuration({**values, "models": ["bert"], "contrasts": {}})
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    captions = [file for file in required_files(manifest, study) if file.source == "coco"]
+    unpacked = sum(file.bytes for file in captions)
+    archive = manifest.sources["coco"].archive_bytes
+    assert bytes_to_come(captions, tmp_path, manifest) == archive + unpacked
+    for file in captions:
+        (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file.path).touch()
+    assert bytes_to_come(captions, tmp_path, manifest) == 0
+
+
+def test_a_disk_is_full_of_all_that_is_to_lie_on_it(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=3e9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    results, files = ("results", tmp_path, 2e9), ("files to fetch", tmp_path / "to/come", 2e9)
+    assert disk_problems([results]) == disk_problems([files]) == []
+    (problem,) = disk_problems([results, files])
+    assert problem.startswith(
+        "disk: about 4.0 GB are needed (2.0 of results, 2.0 of files to fetch), 3.0 are free"
+    )
 
 
 def test_a_network_costs_what_its_layers_compute():

@@ -17,6 +17,7 @@ from pipeline.manifest import (
     ExternalFile,
     Manifest,
     read_manifest,
+    required_checkpoints,
     required_files,
     required_weights,
 )
@@ -47,13 +48,22 @@ def main() -> None:
         fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
         came = fetcher.fetch(files)
         print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
-    for name, entry in required_weights(manifest, study).items():
+    checkpoints, pretrained = (
+        required_checkpoints(manifest, study),
+        required_weights(manifest, study),
+    )
+    for name, entry in {**checkpoints, **pretrained}.items():
         known = (
             f"{entry.source}, {entry.bytes / 1e6:.0f} MB, {entry.terms}" if entry else "unlisted"
         )
         print(f"weights of {name}: {known}")
-        if not arguments.plan:
-            _fetch_weights(study, name, manifest.weights_folder)
+    if arguments.plan:
+        return
+    if checkpoints:
+        fetcher = Fetcher(manifest.weights_folder, manifest, arguments.parallel, arguments.verify)
+        fetcher.fetch_checkpoints(list(checkpoints.values()))
+    for name in pretrained:
+        _fetch_weights(study, name, manifest.weights_folder)
 
 
 def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configuration) -> None:
