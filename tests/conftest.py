@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import settings
@@ -102,23 +103,32 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="session")
 def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated NSD of one session with millimetre voxels and both surfaces."""
-    values = yaml.safe_load(TINY.read_text())["simulation"]
-    simulation = SimulationSettings.model_validate(
-        {
-            **values,
-            "spaces": ["func1mm", "nativesurface", "fsaverage"],
-            "planned_sessions": 1,
-            "shared_images": 50,
-            "captions_per_image": 1,
-            "subjects": {"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
-        }
-    )
-    # imported here: it brings transformers, which reads the environment set above
-    from pipeline.simulation.simulate import simulate
-
     tree = tmp_path_factory.mktemp("surfaces") / "nsd"
-    simulate(simulation, tree)
+    simulate_without_networks(
+        tree,
+        spaces=["func1mm", "nativesurface", "fsaverage"],
+        planned_sessions=1,
+        shared_images=50,
+        captions_per_image=1,
+        subjects={"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
+    )
     return tree
+
+
+def simulate_without_networks(tree: Path, **changes: object) -> None:
+    """The small study's brain with other settings, driven by random features."""
+    # imported here: it brings transformers, which reads the environment set above
+    from pipeline.simulation import simulate
+
+    values = yaml.safe_load(TINY.read_text())["simulation"]
+    generator = np.random.default_rng(0)
+
+    def features(name, space, images, captions) -> np.ndarray:
+        return generator.normal(size=(len(images), 12))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulate, "planted_features", features)
+        simulate.simulate(SimulationSettings.model_validate({**values, **changes}), tree)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-import yaml
-from conftest import TINY, damaged_copy, rewrite
+from conftest import damaged_copy, rewrite, simulate_without_networks
 
 from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
@@ -33,7 +32,6 @@ from pipeline.nsd.transforms import (
     volume_to_mni,
     volume_to_native_surface,
 )
-from pipeline.simulation.settings import SimulationSettings
 
 SUBJECT, VOLUME, BETAS = "subj01", "func1mm", "betas_fithrf_GLMdenoise_RR"
 GRID = (15, 19, 14)
@@ -57,22 +55,10 @@ CAPTIONS, INSTANCES, OTHER_INSTANCES = (
 @pytest.fixture(scope="module")
 def nsd(tmp_path_factory):
     """Three sessions in every space and format; damages are of files, so anything drives voxels."""
+    # imported here: it reads the environment that conftest sets
     from pipeline.simulation import simulate
     from pipeline.simulation.scenes import draw_scene
 
-    values = yaml.safe_load(TINY.read_text())["simulation"]
-    settings = SimulationSettings.model_validate(
-        {
-            **values,
-            "spaces": [VOLUME, "nativesurface", "fsaverage"],
-            "planned_sessions": 3,
-            "shared_images": 740,
-            "subjects": {
-                SUBJECT: {"sessions": 3, "grid": GRID, "formats": ["hdf5", "nifti"]},
-                "subj03": {"sessions": 1, "grid": (16, 18, 13)},
-            },
-        }
-    )
     generator = np.random.default_rng(0)
     drawn = itertools.cycle([draw_scene(6, generator) for _ in range(DRAWN)])
 
@@ -83,11 +69,16 @@ def nsd(tmp_path_factory):
     tree = tmp_path_factory.mktemp("undamaged") / "nsd"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, "draw_scene", one_of_a_few)
-        patch.setattr(
-            *(simulate, "planted_features"),
-            lambda name, space, images, captions: generator.normal(size=(len(images), 12)),
+        simulate_without_networks(
+            tree,
+            spaces=[VOLUME, "nativesurface", "fsaverage"],
+            planned_sessions=3,
+            shared_images=740,
+            subjects={
+                SUBJECT: {"sessions": 3, "grid": GRID, "formats": ["hdf5", "nifti"]},
+                "subj03": {"sessions": 1, "grid": (16, 18, 13)},
+            },
         )
-        simulate.simulate(settings, tree)
     return tree
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
+import yaml
+from conftest import Study, damaged_copy
 
+from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
@@ -15,6 +21,7 @@ from pipeline.nsd.responses import average_repeats
 from pipeline.nsd.rois import read_colour_table, read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import open_space
+from pipeline.stages import compare_noise_ceilings
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 SPACES = ("func1mm", "nativesurface", "fsaverage")
@@ -133,3 +140,54 @@ def test_a_surface_study_checks_its_files(layout):
     for name in SPACES:
         summary = check_tree(layout, ["subj01"], name, BETAS, ATLASES, annotations=["captions"])
         assert summary["subj01"]["sessions"] == 1
+
+
+# ---- the command that compares released noise ceilings with those of the betas
+
+
+def compare(nsd, space, out, monkeypatch):
+    """Run the stage in this process; its table's row."""
+    settings = json.dumps({"space": space, "betas": BETAS, "mask": "nsdgeneral"})
+    options = ["--nsd", str(nsd), "--subject", "subj01", "--configuration", settings]
+    monkeypatch.setattr("sys.argv", ["compare_noise_ceilings", *options, "--out", str(out)])
+    compare_noise_ceilings.main()
+    return pd.read_csv(out, sep="\t").iloc[0]
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_noise_ceilings_of_every_space_are_those_of_its_betas(
+    layout, name, tmp_path, monkeypatch
+):
+    row = compare(layout.root, name, tmp_path / "table.tsv", monkeypatch)
+    modelled = read_mask(open_space(layout, "subj01", name, BETAS), "nsdgeneral")
+    assert row["n_voxels"] + row["n_excluded"] == len(modelled)
+    assert row["n_voxels"] > 0.5 * len(modelled)
+    assert row["largest_noise_difference"] < 1e-5
+
+
+@pytest.mark.parametrize("name", ["nativesurface", "fsaverage"])
+def test_an_ncsnr_of_other_vertices_is_told(layout, name, tmp_path, monkeypatch):
+    """Moved by one vertex, it would pass every look at its shape."""
+    tree = NSDLayout(damaged_copy(layout.root, tmp_path))
+    path = tree.surface_ncsnr("subj01", name, BETAS, "rh")
+    image = nibabel.load(path)
+    covered = np.flatnonzero(np.isfinite(image.get_fdata().ravel()))
+    values = np.array(image.dataobj).ravel()
+    values[covered] = values[np.roll(covered, 1)]
+    path.unlink()
+    nibabel.MGHImage(values.reshape(image.shape), image.affine).to_filename(path)
+    with pytest.raises(InputError, match=rf"{name}.*: ncsnr of \d+ of \d+ voxels differs"):
+        compare(tree.root, name, tmp_path / "table.tsv", monkeypatch)
+    assert not (tmp_path / "table.tsv").exists()
+
+
+def test_snakemake_compares_the_noise_ceilings_of_a_surface(surface_tree, tiny_values, tmp_path):
+    values = {**tiny_values, "nsd": str(surface_tree), "subjects": ["subj01"]}
+    values.pop("simulation")
+    values["responses"] = {**values["responses"], "space": "nativesurface"}
+    measured = Study(tmp_path, tmp_path / "surface.yaml")
+    measured.configuration.write_text(yaml.safe_dump(values))
+    measured.snakemake("noise_ceilings")
+    table = pd.read_csv(measured.results / "checked/noise_ceilings/subj01.tsv", sep="\t")
+    assert (table["largest_noise_difference"] < 1e-5).all()
+    assert measured.planned("noise_ceilings") == {}
