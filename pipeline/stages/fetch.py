@@ -13,6 +13,7 @@ from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.fetch.fetch import Fetcher, summarise
 from pipeline.manifest import (
+    ArchiveSource,
     BucketSource,
     ExternalFile,
     Manifest,
@@ -83,10 +84,17 @@ def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configurati
     for name in dict.fromkeys(file.source for file in files):
         source = manifest.sources[name]
         console.print(
-            f"{name}: {source.place}; {source.terms} ({source.terms_url})", soft_wrap=True
+            f"{name}: {source.place}{_packed(source)}; {source.terms} ({source.terms_url})",
+            soft_wrap=True,
         )
     if not study.nsd_terms_accepted:
         console.print("NSD's terms are not accepted yet (`nsd_terms_accepted: true`).")
+
+
+def _packed(source: BucketSource | ArchiveSource) -> str:
+    if isinstance(source, BucketSource):
+        return ""
+    return f" ({source.archive_bytes / 1e9:.2f} GB, removed once unpacked)"
 
 
 def _list_files(files: list[ExternalFile], study: Configuration, path: Path) -> None:

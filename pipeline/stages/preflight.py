@@ -105,7 +105,7 @@ def _show_files(
         table.add_row(role, source, *map(str, (len(own), there, len(lacking), len(spoilt))))
         if lacking:
             problems.append(
-                f"{role}: {len(lacking)} files are missing (first: {layout.root / lacking[0]}). "
+                f"{role}: {len(lacking)} of {len(own)} missing, first {layout.root / lacking[0]}. "
                 f"`snakemake fetch` brings them from {manifest.sources[source].place}."
             )
     console.print(table)
