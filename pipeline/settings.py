@@ -13,6 +13,14 @@ Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]
 Space = Literal[Volume, Surface]
 SURFACES: tuple[str, ...] = get_args(Surface)
+# where maps can be brought to by NSD's transform files, from the space of the responses
+MapSpace = Literal[Space, "MNI152"]
+MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
+    "func1pt8mm": ("nativesurface", "fsaverage", "MNI152"),
+    "func1mm": ("nativesurface", "fsaverage", "MNI152"),
+    "nativesurface": ("fsaverage",),
+    "fsaverage": (),
+}
 # beta versions 1, 2 and 3
 Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
 # What a network is shown of each image: pixels, texts (its captions, or labels said as text), or

@@ -127,6 +127,16 @@ BAD = {
         ),
         "`fold_order: listed` would part clusters",
     ),
+    "maps in another volume": (
+        put("maps", {"spaces": ["func1mm"]}),
+        "maps.spaces: no transform of NSD leads from func1pt8mm (`responses.space`) to func1mm; "
+        "choose among func1pt8mm, nativesurface, fsaverage, MNI152",
+    ),
+    "maps in a space listed twice": (
+        put("maps", {"spaces": ["MNI152", "MNI152"]}),
+        "maps.spaces: MNI152 is listed twice",
+    ),
+    "maps in an unknown space": (put("maps", {"spaces": ["MNI305"]}), "maps.spaces.0"),
     "penalties reversed": (put("encoding.alphas.minimum", 1e9), "`maximum` is below `minimum`"),
     "grid with equal axes": (
         put("simulation.subjects.subj01.grid", [15, 15, 14]),
@@ -216,3 +226,23 @@ def test_what_a_space_depends_on_is_its_own_slice(tiny_values):
     assert after.space_specification("alexnet") == before[0]
     assert after.space_specification("bert") != before[1]
     assert yaml.safe_dump(before[0])
+
+
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ("func1pt8mm", ["nativesurface", "fsaverage", "MNI152"]),
+        ("func1mm", ["nativesurface", "fsaverage", "MNI152"]),
+        ("nativesurface", ["fsaverage"]),
+        ("fsaverage", []),
+    ],
+)
+def test_maps_are_in_the_space_of_the_responses_and_where_transforms_lead_from_it(own, others):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values["responses"]["space"] = own
+    assert parse_configuration(values).map_spaces == [own]
+    listed = {"maps": {"spaces": [*others, own]}}
+    assert parse_configuration({**values, **listed}).map_spaces == [own, *others]
+    for space in {"func1pt8mm", "func1mm", "nativesurface", "MNI152"} - {own, *others}:
+        with pytest.raises(InputError, match=f"leads from {own} .* to {space}; choose among"):
+            parse_configuration({**values, "maps": {"spaces": [space]}})

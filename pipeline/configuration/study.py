@@ -31,8 +31,23 @@ from pipeline.configuration.names import declared, unique
 from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
-from pipeline.settings import ANNOTATIONS, WHOLE, Name, Settings, Subject
+from pipeline.settings import (
+    ANNOTATIONS,
+    MAPPED_FROM,
+    WHOLE,
+    MapSpace,
+    Name,
+    Settings,
+    Subject,
+)
 from pipeline.simulation.settings import SimulationSettings
+
+
+class MapSettings(Settings):
+    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
+    fsaverage, MNI152."""
+
+    spaces: list[MapSpace] = Field(default=[])
 
 
 class Configuration(Settings):
@@ -51,6 +66,7 @@ class Configuration(Settings):
     encoding: EncodingSettings
     significance: SignificanceSettings = SignificanceSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    maps: MapSettings = MapSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
@@ -81,6 +97,7 @@ class Configuration(Settings):
             declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             unique(key, spaces)
         self._split_can_be_made()
+        self._maps_can_be_made()
         for key, spaces in _prefixed(self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
@@ -113,6 +130,17 @@ class Configuration(Settings):
                 f"with `splits.test: {test}`; choose `all`"
             )
 
+    def _maps_can_be_made(self) -> None:
+        unique("maps.spaces", self.maps.spaces)
+        own = self.responses.space
+        reached = [own, *MAPPED_FROM[own]]
+        for space in self.maps.spaces:
+            if space not in reached:
+                raise ValueError(
+                    f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
+                    f"{space}; choose among {', '.join(reached)}"
+                )
+
     def _variants_can_be_made(self) -> None:
         if WHOLE in self.variants:
             raise ValueError(f"variants.{WHOLE}: is the whole study; choose another name")
@@ -139,6 +167,12 @@ class Configuration(Settings):
             settings, key = self.representational_similarity, "representational_similarity"
             declared(f"{key}.spaces", settings.spaces, self.feature_spaces)
             declared(f"{key}.atlases", settings.atlases, [*self.rois, COMPOSITE])
+
+    @property
+    def map_spaces(self) -> list[MapSpace]:
+        """Spaces in which maps are written, that of the responses first."""
+        own = self.responses.space
+        return [own, *(space for space in self.maps.spaces if space != own)]
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
