@@ -18,6 +18,7 @@ from encoding.preparation import FeatureScaling, Scaling
 from encoding.weights import stream_weights
 from pipeline.errors import InputError
 from pipeline.storage import make_provenance, open_result, positions, read_result, read_table
+from pipeline.stored_matrix import StoredMatrix
 
 
 class ResponseRows:
@@ -75,17 +76,21 @@ class FittedModel:
     ----------
     bands : {feature space: features (image, feature) of the training images, scaled}
     scaling : of all spaces side by side
-    training : responses of the training images
+    training : responses of the training images, in the order of `voxel`
+    stored : the same, by ids of voxels wherever they lie
     training_nsd_id, fold : (training image,)
     voxel : (voxel,) ids
     noise_ceiling, alpha : (voxel,)
     band_weights : (band, voxel)
     options : of the solver
+    fitted : configuration of the fit, as its file tells it
+    inputs : {name: file} that it was made of
     """
 
     bands: dict[str, np.ndarray]
     scaling: FeatureScaling
     training: ResponseRows
+    stored: StoredMatrix
     training_nsd_id: np.ndarray
     fold: np.ndarray
     voxel: np.ndarray
@@ -108,7 +113,13 @@ class FittedModel:
     @classmethod
     @contextmanager
     def open(cls, arguments: argparse.Namespace) -> Iterator[FittedModel]:
-        """The model of all `--spaces` in `--encoding`; responses stay open to be read in parts."""
+        """The model of all `--spaces` in `--encoding`; responses stay open to be read in parts.
+
+        Raises
+        ------
+        InputError
+            Files are of different runs, or damaged.
+        """
         name, split = model_name(arguments.spaces), read_table(arguments.split)
         training = split[split["set"] == "train"]
         nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
@@ -118,13 +129,12 @@ class FittedModel:
         encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", *picked])
         fitted = encoding.provenance["configuration"]
         with open_result(arguments.responses) as file:
-            measured = read_result(arguments.responses, ["nsd_id", "voxel"])
-            if not np.array_equal(measured["voxel"], encoding["voxel"]):
+            if not np.array_equal(file["voxel"][()], encoding["voxel"]):
                 raise InputError(
                     f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
                     "They come from different runs; delete the older one and run snakemake again."
                 )
-            rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
+            stored = StoredMatrix(file, "responses", nsd_id, asker)
             scaled = {
                 space: read_scaled(path, nsd_id, everyone, asker, fitted["scaling"])
                 for space, path in spaces.items()
@@ -132,7 +142,8 @@ class FittedModel:
             yield cls(
                 {space: band.features for space, band in scaled.items()},
                 FeatureScaling.joined(band.scaling for band in scaled.values()),
-                ResponseRows(file["responses"], rows),
+                ResponseRows(stored.matrix, stored.rows),
+                stored,
                 nsd_id,
                 training["fold"].to_numpy(),
                 encoding["voxel"],

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from pipeline.figures.style import tidy, told
+from pipeline.figures.style import subjects, tidy, told
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.report.figures import COLOURS
 
@@ -88,8 +88,7 @@ def agreement(table: pd.DataFrame) -> Figure:
     tidy(axis, "", f"agreement of similarities ({table['comparison'].iloc[0]})")
     n_images = "–".join(str(n) for n in sorted({table["n_images"].min(), table["n_images"].max()}))
     axis.set_title(
-        f"{table['subject'].nunique()} subjects (dots), {n_images} images{told(table['data'])}; "
-        "grey: noise ceiling",
+        f"{subjects(table)} (dots), {n_images} images{told(table['data'])}; grey: noise ceiling",
         fontsize=9,
     )
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -124,6 +123,6 @@ def corners(table: pd.DataFrame, first: str, second: str) -> Figure:
     axis.axhline(0, color="#444", linewidth=0.8)
     axis.set_xticks(range(len(rois)), [roi.split("/")[-1] for roi in rois], rotation=20, ha="right")
     tidy(axis, "", "similarity in the brain (r),\nless that of all pairs")
-    axis.set_title(f"{table['subject'].nunique()} subjects (dots){told(table['data'])}", fontsize=9)
+    axis.set_title(f"{subjects(table)} (dots){told(table['data'])}", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -39,6 +39,12 @@ def tidy(axis: Axes, x: str, y: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
+def subjects(table: pd.DataFrame) -> str:
+    """`8 subjects`."""
+    n = table["subject"].nunique()
+    return f"{n} subject{'s' if n != 1 else ''}"
+
+
 def told(data: Sequence[str]) -> str:
     """`simulated` where data are."""
     return ", simulated data" if "simulated" in set(data) else ""

@@ -36,10 +36,7 @@ def main() -> None:
                 f"ceiling of at least {settings['least_ceiling']}, too few for "
                 f"{settings['components']} components; lower `least_ceiling` or `components`"
             )
-        # HDF5 reads ascending voxels
-        place = np.argsort(columns)
-        responses = np.empty((len(model.fold), len(columns)), np.float32)
-        responses[:, place] = model.training.of(columns[place])
+        responses = model.stored.of(model.voxel[columns])
         order = np.random.default_rng(settings["seed"]).permutation(len(responses))
         arrays = {
             "voxel": model.voxel[columns],
@@ -58,7 +55,7 @@ def main() -> None:
 
 def _weights(model: FittedModel, responses: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """(voxel, feature) float32 of voxels that can all be fitted."""
-    weights = np.empty((len(columns), len(model.scaling.mean)), np.float32)
+    weights = np.full((len(columns), len(model.scaling.mean)), np.nan, np.float32)
     picked = model.alpha[columns], model.band_weights[:, columns]
     parts = stream_weights(model.bands, responses, model.fold, *picked, model.options)
     for voxels, found in parts:
