@@ -216,3 +216,24 @@ def test_what_a_space_depends_on_is_its_own_slice(tiny_values):
     assert after.space_specification("alexnet") == before[0]
     assert after.space_specification("bert") != before[1]
     assert yaml.safe_dump(before[0])
+
+
+def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_values):
+    people, nobody = ({"category": "person", "present": present} for present in (True, False))
+    variants = {
+        "people": {"subset": people},
+        "nobody": {"subset": nobody, "models": ["bert"]},
+        "few": {"training_images": 50, "penalty": "single", "scaling": "center"},
+    }
+    study = parse_configuration(
+        {**tiny_values, "variants": variants, "matched_variants": [["people", "nobody"]]}
+    )
+    assert study.annotations == ["captions", "instances"]
+    assert study.image_selection("people")["matched"] == [people, nobody]
+    assert study.image_selection("few")["matched"] == study.image_selection("all")["matched"] == []
+    # images alone decide about a split: another model, or penalty, makes no other
+    assert set(study.image_selection("few")) == {"subset", "training_images", "draw", "matched"}
+    assert study.fits("people") == study.contrasts
+    assert study.fits("nobody") == {"bert": ["bert"]}
+    assert study.encoding_of("few").penalty == "single"
+    assert study.encoding_of("people") == study.encoding
