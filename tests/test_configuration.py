@@ -246,6 +246,8 @@ def test_maps_are_in_the_space_of_the_responses_and_where_transforms_lead_from_i
     for space in {"func1pt8mm", "func1mm", "nativesurface", "MNI152"} - {own, *others}:
         with pytest.raises(InputError, match=f"leads from {own} .* to {space}; choose among"):
             parse_configuration({**values, "maps": {"spaces": [space]}})
+
+
 def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_values):
     people, nobody = ({"category": "person", "present": present} for present in (True, False))
     variants = {
