@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--projections", required=True, nargs="*", type=Path)
+    parser.add_argument("--projections", nargs="*", default=[], type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
     with open_result(arguments.responses) as file:
