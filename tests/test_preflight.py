@@ -58,7 +58,9 @@ def test_missing_and_damaged_files_are_counted_and_named_with_source_and_mend(st
     assert counts(done.stdout, "single-trial responses") == [3, 2, 1, 0]
     assert counts(done.stdout, "ROI names") == [6, 5, 0, 1]
     text = done.stdout.replace("\n", " ")
-    assert re.search(r"1 of 3 missing .*subj03.*`snakemake fetch` brings them from s3://", text)
+    assert re.search(
+        r"1 of 3 missing, first .*subj03.*`snakemake fetch` brings them from s3://", text
+    )
     assert f"{tree / COLOURS}: line 'OFA' is not" in text
     assert "The study cannot start. Problems: 2" in text
     # even so it is told what the study will need
