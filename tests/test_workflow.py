@@ -90,7 +90,8 @@ def split_of(study, tmp_path, subject, **settings):
     command += ["--subject", subject, "--subjects", "subj01", "subj03"]
     command += ["--responses", str(study.results / f"responses/{subject}.h5")]
     command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
-    defaults = {"folds": 3, "seed": 1, "share": 0.2, "clusters": 12, "space": "bert"}
+    defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "share": 0.2}
+    defaults |= {"clusters": 12, "space": "bert"}
     command += ["--configuration", json.dumps({**defaults, **settings}), "--out", str(out)]
     whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
     command += ["--variant", "all", "--selection", json.dumps(whole)]
@@ -320,6 +321,7 @@ CHAIN_OF_BERT = {
     "assess_significance": 4,
     "partition_variance": 2,
     **SIMILARITIES,
+    "tabulate_confounds": 1,
     **AFTER_FITS,
 }
 # a space of principal components is made for each subject
@@ -416,6 +418,7 @@ def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
         "partitions",
         "interpretation",
         "representational_similarity",
+        "controls",
         "maps",
         "tables",
         "validation",
