@@ -20,6 +20,9 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.report.page import TABLE_TITLES, banners, html_table
 from pipeline.stages import validate_recovery, write_maps, write_report, write_tables
 from pipeline.storage import make_provenance, read_result, write_result, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.validation.calibration import run_experiment, summarise
+from pipeline.validation.experiments import Condition
 
 DEMO = Path(__file__).parent.parent / "config/demo.yaml"
 GRID = (20, 25, 18)
@@ -154,12 +157,26 @@ class SyntheticStudy:
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
 
+    def _write_calibration(self) -> Path:
+        condition = Condition(widths=(5, 4), n_train=40, n_test=40)
+        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+        settings["level"] = 0.95
+        found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
+        table = summarise("plain", found, settings["level"])
+        # one that is off, whatever the draw
+        table.loc[table["verdict"] == "off", "verdict"] = "as it should be"
+        table.loc[table["statistic"].str.startswith("ncsnr"), "verdict"] = "off"
+        path = self.root / "validation/calibration.tsv"
+        write_table(path, table, COLUMNS, make_provenance("calibrate", settings, {}))
+        return path
+
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
         root, subjects = self.root, self.study.subjects
         tables = [root / f"tables/{name}.tsv" for name in TABLE_TITLES]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
+        calibration = self._write_calibration()
 
         def run(stage, *arguments: object) -> None:
             monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
@@ -194,7 +211,7 @@ class SyntheticStudy:
             write_report,
             *("--configuration", json.dumps(self.study.model_dump(mode="json"))),
             *("--maps", *(root / f"maps/{s}/all" for s in subjects), "--tables", *tables),
-            *("--validation", *validation, "--partitions", *self.partitions),
+            *("--validation", calibration, *validation, "--partitions", *self.partitions),
             *("--out-directory", root / "report"),
         )
         return (root / "report/index.html").read_text()
@@ -231,7 +248,7 @@ def test_report_holds_every_part(simulated_report):
         assert f'id="{subject}"' in page
     for title in ("Correlations per ROI and model", "Best voxels per model", "Methods"):
         assert title in page
-    assert page.count("<table>") == 6
+    assert page.count("<table>") == 7
     assert "recovered against planted" in page
 
 
@@ -266,6 +283,14 @@ def test_measured_report_has_no_banner_and_no_validation(measured_report):
     assert not any(
         "Simulated data" in p.read_text() for p in (study.root / "report").rglob("*.html")
     )
+
+
+@pytest.mark.parametrize("report", ["simulated_report", "measured_report"])
+def test_every_report_shows_the_experiments_of_known_truth_and_counts_what_is_off(report, request):
+    _, page = request.getfixturevalue(report)
+    section = page.split('id="calibration"')[1].split("</section>")[0]
+    assert "Kolmogorov" in section
+    assert re.search(r"judged statistics\s+1\s+is off", section)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,8 @@ class ReportInputs:
     ----------
     maps : {subject: folder of its maps}
     views : {subject: how its maps are shown}
-    tables, validation : {name: table}; validation is empty for measured data
+    tables, validation : {name: table}; `calibration`, and for simulated data `recovery` and
+        `null_voxels`, are the validation
     partitions : {contrast: results of all subjects}
     provenance : of the tables
     """
@@ -229,12 +230,12 @@ def _contrast(inputs: ReportInputs, name: str) -> dict[str, Any]:
     }
 
 
-def _validation(tables: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
-    if not tables:
-        return None
-    recovery = tables["recovery"]
-    return {
-        "figure": figures.data_uri(figures.recovery_scatter(recovery)) if len(recovery) else None,
-        "recovery": html_table(tables["recovery"]),
-        "null_voxels": html_table(tables["null_voxels"]),
-    }
+def _validation(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Experiments of known truth for every study; what was planted, for a simulated one."""
+    shown: dict[str, Any] = {name: html_table(table) for name, table in tables.items()}
+    calibration, recovery = tables["calibration"], tables.get("recovery", pd.DataFrame())
+    shown["n_off"] = int((calibration["verdict"] == "off").sum())
+    shown["n_judged"] = int((calibration["verdict"] != "shown").sum())
+    if len(recovery):
+        shown["figure"] = figures.data_uri(figures.recovery_scatter(recovery))
+    return shown
