@@ -26,6 +26,15 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests/tiny.yaml"
 
 
+# sections that name models: a study of other models cannot have them
+ANALYSES = ("interpretation", "representational_similarity")
+
+
+def without_analyses(values: dict) -> dict:
+    """A configuration whose models and contrasts may be replaced."""
+    return {key: value for key, value in values.items() if key not in ANALYSES}
+
+
 @dataclass
 class Study:
     """A folder in which the workflow was run."""

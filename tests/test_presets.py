@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Study
+from conftest import ROOT, Study, without_analyses
 
 from pipeline.storage import read_result, read_table
 from pipeline.tables.presets import preset_differences
@@ -60,8 +60,9 @@ def presets(study, tmp_path_factory, tiny_values):
     spaces = tiny_values["feature_spaces"]
     ran = {}
     for preset in PRESETS:
-        values = yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text())
+        values = without_analyses(yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text()))
         kept = ("nsd", "stimulus_set", "networks", "extraction", "simulation", "rois")
+        kept += ("calibration",)
         values |= {key: tiny_values[key] for key in kept}
         values["subjects"] = ["subj01"]
         values["responses"]["mask"] = "nsdgeneral"
