@@ -26,13 +26,18 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests/tiny.yaml"
 
 
-# sections that name models: a study of other models cannot have them
-ANALYSES = ("interpretation", "representational_similarity")
+# sections that name models, contrasts or ROIs: a study of others cannot have them
+NAMING_MODELS = (
+    "interpretation",
+    "representational_similarity",
+    "variants",
+    "matched_variants",
+)
 
 
-def without_analyses(values: dict) -> dict:
-    """A configuration whose models and contrasts may be replaced."""
-    return {key: value for key, value in values.items() if key not in ANALYSES}
+def bare(values: dict) -> dict:
+    """A configuration whose models, contrasts and ROIs may be replaced."""
+    return {key: value for key, value in values.items() if key not in NAMING_MODELS}
 
 
 @dataclass
@@ -84,6 +89,24 @@ class Study:
         values = yaml.safe_load(self.configuration.read_text())
         change(values)
         self.configuration.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def branch(study: Study, directory: Path, configuration: str) -> Study:
+    """A study that goes on from a finished one, whose files it shares until it makes them anew.
+
+    Stages replace files; Snakemake writes its records of them in place, so these are copied.
+    """
+    shutil.copytree(
+        study.directory,
+        directory,
+        copy_function=os.link,
+        ignore=shutil.ignore_patterns(".snakemake"),
+    )
+    shutil.copytree(study.directory / ".snakemake", directory / ".snakemake")
+    branched = Study(directory, directory / configuration)
+    # a file of its own: it will be edited
+    rewrite(branched.configuration, study.configuration.read_text())
+    return branched
 
 
 ENVIRON = {

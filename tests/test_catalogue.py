@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 import yaml
-from conftest import ROOT, TINY, without_analyses
+from conftest import ROOT, TINY, bare
 
 from features.costs import network_cost
 from features.layers import Layer
@@ -24,7 +24,7 @@ BY_PATH = {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
 
 
 def study(models, contrasts=None, **sections):
-    values = without_analyses(yaml.safe_load(TINY.read_text()))
+    values = bare(yaml.safe_load(TINY.read_text()))
     values |= {"models": models, "contrasts": contrasts or {}}
     return parse_configuration({**values, "networks": {}, "feature_spaces": {}, **sections})
 

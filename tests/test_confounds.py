@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from conftest import TINY, without_analyses
+from conftest import TINY, bare
 
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration import parse_configuration
@@ -26,7 +26,7 @@ MEANT = {
 
 
 def study(contrasts, **sections):
-    values = without_analyses(yaml.safe_load(TINY.read_text()))
+    values = bare(yaml.safe_load(TINY.read_text()))
     values |= {"models": ["alexnet"], "contrasts": contrasts, "feature_spaces": {}, "networks": {}}
     return parse_configuration({**values, **sections})
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT
+from conftest import ENVIRON, ROOT, bare
 from servers import BUCKET, CONTENT
 
 from features.networks.weights import local_weights
@@ -220,7 +220,7 @@ def user(tmp_path, s3, s3_address):
     values = yaml.safe_load((ROOT / "data_manifest.yaml").read_text())
     values["files"] = [{**common, **file} for file in files]
     (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(values))
-    study = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    study = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     study |= {"nsd": str(tmp_path / "nsd"), "subjects": ["subj01"], "nsd_terms_accepted": True}
     # nothing is downloaded for a network that is not trained
     alexnet = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}

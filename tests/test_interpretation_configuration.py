@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import without_analyses
+from conftest import bare
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
@@ -38,7 +38,7 @@ def test_what_cannot_be_interpreted_is_told_by_its_key(tiny_values, section, val
 
 
 def test_interpretation_is_off_unless_asked_for_and_then_needs_its_annotations(tiny_values):
-    values = without_analyses(tiny_values)
+    values = bare(tiny_values)
     off = parse_configuration(values)
     assert off.interpretation is None
     assert off.representational_similarity is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, bare
 
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration import Configuration, parse_configuration
@@ -30,7 +30,7 @@ def manifest():
 
 
 def study_of(**changes: object) -> Configuration:
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     responses = {**values["responses"], **changes.pop("responses", {})}
     return parse_configuration({**values, "responses": responses, **changes})
 
@@ -90,7 +90,7 @@ def test_no_file_is_listed_twice_and_every_source_is_told(manifest):
 
 
 def test_weights_are_those_of_pretrained_networks_that_are_used(manifest):
-    weights = required_weights(manifest, study_of())
+    weights = required_weights(manifest, study_of(contrasts={}))
     assert set(weights) == {"clip_vitb32", "clip_rn50", "clip_text", "resnet50", "alexnet", "bert"}
     assert all(entry is not None and entry.terms for entry in weights.values())
     alone = study_of(models=["alexnet"], contrasts={})

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT, Study, damaged_copy, rewrite
+from conftest import ENVIRON, ROOT, Study, bare, damaged_copy, rewrite
 
 from features.costs import network_cost
 from features.layers import Layer
@@ -97,7 +97,7 @@ def test_disk_is_estimated_within_a_few_percent_of_what_the_study_wrote(study):
 
 
 def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     values |= {"models": ["alexnet"], "contrasts": {}, "nsd": str(tmp_path)}
     configuration = parse_configuration(values)
     manifest = read_manifest(ROOT / "data_manifest.yaml")
@@ -110,7 +110,7 @@ def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
 
 
 def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     values |= {"models": ["alexnet"], "contrasts": {}, "subjects": ["subj01"], "nsd": str(tmp_path)}
     everywhere = {"maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]}}
     manifest = read_manifest(ROOT / "data_manifest.yaml")
@@ -128,7 +128,7 @@ def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path
 
 
 def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     study = parse_configuration({**values, "models": ["bert"], "contrasts": {}})
     manifest = read_manifest(ROOT / "data_manifest.yaml")
     captions = [file for file in required_files(manifest, study) if file.source == "coco"]

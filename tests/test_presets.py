@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from os import link
-
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Study, without_analyses
+from conftest import ROOT, Study, bare, branch
 
 from pipeline.storage import read_result, read_table
 from pipeline.tables.presets import preset_differences
@@ -56,11 +53,12 @@ def test_nothing_in_common_is_an_error():
 def presets(study, tmp_path_factory, tiny_values):
     """Both presets, for one simulated subject and two small networks, run to the end."""
     directory = tmp_path_factory.mktemp("presets") / "study"
-    shutil.copytree(study.directory, directory, copy_function=link)
+    branch(study, directory, "tiny.yaml")
     spaces = tiny_values["feature_spaces"]
     ran = {}
     for preset in PRESETS:
-        values = without_analyses(yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text()))
+        declared = yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text())
+        values = bare(declared)
         kept = ("nsd", "stimulus_set", "networks", "extraction", "simulation", "rois")
         kept += ("calibration",)
         values |= {key: tiny_values[key] for key in kept}
@@ -68,9 +66,7 @@ def presets(study, tmp_path_factory, tiny_values):
         values["responses"]["mask"] = "nsdgeneral"
         values["feature_spaces"] = {name: spaces[own] for name, own in STAND_INS.items()}
         values["models"], values["contrasts"] = list(STAND_INS), {CONTRAST: None}
-        values.pop("matched_variants", None)
-        variants = values.pop("variants", {})
-        if "single_penalty" in variants:
+        if "single_penalty" in declared.get("variants", {}):
             values["variants"] = {"single_penalty": {"penalty": "single"}}
         ran[preset] = Study(directory, directory / f"{preset}.yaml")
         ran[preset].configuration.write_text(yaml.safe_dump(values))

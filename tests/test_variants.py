@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from os import link
-
 import nibabel
 import numpy as np
 import pytest
-from conftest import Study
+from conftest import branch
 
 from pipeline.nsd.instances import label_matrix, read_instances
 from pipeline.nsd.layout import NSDLayout
@@ -25,10 +22,7 @@ VARIANTS = {
 @pytest.fixture(scope="module")
 def varied(study, tmp_path_factory):
     """The small study, run on with variants."""
-    directory = tmp_path_factory.mktemp("variants") / "study"
-    shutil.copytree(study.directory, directory, copy_function=link)
-    varied = Study(directory, directory / "varied.yaml")
-    varied.configuration.write_text(study.configuration.read_text())
+    varied = branch(study, tmp_path_factory.mktemp("variants") / "study", "varied.yaml")
     varied.edit(
         lambda values: values.update(
             variants=VARIANTS, matched_variants=[["animals", "no_animals"]]
