@@ -390,7 +390,14 @@ def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restore
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
     fits = {"fit_encoding_models": 8, "assess_significance": 8, "partition_variance": 2}
+    # experiments of known truth are fitted as the study is
+    fits["calibrate"] = 1
     assert restored.planned() == {**fits, **INTERPRETATION, **SIMILARITIES, **AFTER_FITS}
+
+
+def test_other_experiments_of_known_truth_rerun_nothing_of_the_study(restored):
+    restored.edit(lambda values: values.update(calibration={"experiments": 3}))
+    assert restored.planned() == {"calibrate": 1, "write_report": 1}
 
 
 def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fit(restored):
@@ -402,7 +409,7 @@ def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fi
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
     restored.edit(lambda values: values.update(significance={"draws": 300}))
     shown = {"write_maps": 2, "write_tables": 1, "write_report": 1}
-    assert restored.planned() == {"assess_significance": 8, **shown}
+    assert restored.planned() == {"assess_significance": 8, "calibrate": 1, **shown}
 
 
 @pytest.mark.parametrize(
