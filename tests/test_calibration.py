@@ -90,6 +90,15 @@ def test_methods_are_in_order_where_images_are_independent(shown):
     assert set(shown[1]["plain"]["verdict"]) <= {"as it should be", "shown"}
 
 
+def test_spaces_of_unequal_width_are_recovered_as_well_as_by_an_oracle():
+    """Both scale features alike: another scaling would be another prior, not a better method."""
+    condition = CONDITIONS["unequal_spaces"]
+    found = [run_experiment(condition, seed, ALPHAS, SETTINGS) for seed in range(3)]
+    bias = rows(summarise("unequal_spaces", found, 0.95), "recovered less oracle")
+    assert set(bias["verdict"]) == {"as it should be"}
+    assert bias["value"].abs().max() < 0.02
+
+
 def test_near_duplicates_that_are_drawn_singly_make_intervals_too_narrow(shown):
     statistics = shown[1]
     words = "R² of the joint model: 95% intervals cover"

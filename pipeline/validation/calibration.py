@@ -13,6 +13,7 @@ from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, fi
 from encoding.bootstrap import bootstrap_scores, draw_images, interval
 from encoding.noise_ceiling import signal_to_noise
 from encoding.partition import partition_variance
+from encoding.preparation import FeatureScaling
 from encoding.scores import r2_score
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 from encoding.splits import inner_folds
@@ -60,24 +61,27 @@ def run_experiment(
         name: draw_band_weights(len(spaces), settings["band_weight_samples"], seed)
         for name, spaces in MODELS.items()
     }
-    training = {space: values[train] for space, values in experiment.features.items()}
+    scalings = {name: FeatureScaling.fit(x[train]) for name, x in experiment.features.items()}
+    features = {name: scalings[name].transform(x) for name, x in experiment.features.items()}
+    training = {name: values[train] for name, values in features.items()}
     options = Options(search="exact")
     fits = fit_models(training, measured[train], folds, alphas, MODELS, candidates, options)
-    held = {space: values[test] for space, values in experiment.features.items()}
+    held = {name: values[test] for name, values in features.items()}
     predicted = {
         name: fits[name].predict({space: held[space] for space in spaces})
         for name, spaces in MODELS.items()
     }
     blocks = pair[test] if condition.pairs_drawn else None
     columns = {"kind": experiment.kind}
-    columns |= _estimates(experiment, fits, predicted, with_oracle)
+    unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
+    columns |= _estimates(experiment, unscaled, predicted, with_oracle)
     columns |= _tests(measured[test], predicted, blocks, seed, settings)
     return pd.DataFrame(columns)
 
 
 def _estimates(
     experiment: Experiment,
-    fits: Mapping[str, BandedRidgeFit],
+    models: Mapping[str, tuple[np.ndarray, np.ndarray]],
     predicted: Mapping[str, np.ndarray],
     with_oracle: bool,
 ) -> dict[str, np.ndarray]:
@@ -86,14 +90,14 @@ def _estimates(
     unknown = np.full(len(experiment.kind), np.nan)
     r2 = {
         "recovered": {name: r2_score(measured[test], rows) for name, rows in predicted.items()},
-        "population": {name: _population(experiment, fits, name) for name in MODELS},
+        "population": {n: experiment.population_r2(*models[n], s) for n, s in MODELS.items()},
         "perfect": {name: experiment.perfect_r2(spaces) for name, spaces in MODELS.items()},
         "oracle": _oracle(experiment) if with_oracle else dict.fromkeys(MODELS, unknown),
     }
     columns = {}
-    for kind, models in r2.items():
-        columns[f"{kind}/joint"] = models["A+B"]
-        components = partition_variance(models, SPACES)
+    for kind, scores in r2.items():
+        columns[f"{kind}/joint"] = scores["A+B"]
+        components = partition_variance(scores, SPACES)
         columns |= {f"{kind}/{name}": values for name, values in components.items()}
     scaled = experiment.trials / experiment.trials.std(axis=(0, 1))
     images = np.arange(len(test))
@@ -102,11 +106,14 @@ def _estimates(
     return columns
 
 
-def _population(
-    experiment: Experiment, fits: Mapping[str, BandedRidgeFit], name: str
-) -> np.ndarray:
-    fit = fits[name]
-    return experiment.population_r2(fit.coefficients, fit.intercept, MODELS[name])
+def _unscaled(
+    fit: BandedRidgeFit, scalings: Mapping[str, FeatureScaling], spaces: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (feature, voxel) and intercept (voxel,) for features as they were."""
+    factor = np.concatenate([scalings[space].factor for space in spaces])
+    mean = np.concatenate([scalings[space].mean for space in spaces])
+    weights = fit.coefficients * factor[:, None]
+    return weights, fit.intercept - mean @ weights
 
 
 def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
