@@ -50,7 +50,7 @@ class VolumeView:
     caption: str = "on the subject's mean functional image. Axial slices, left is left"
 
     def paths(self, folder: Path, subject: str, space: str, entities: str) -> list[Path]:
-        return [folder / name for name in map_names(subject, space, entities, surface=False)]
+        return [folder / name for name in map_names(subject, space, entities)]
 
     def picture(self, maps: Mapping[str, Sequence[Path]], limit: float, label: str) -> Figure:
         figure = plt.figure(figsize=(9.5, 1.75 * len(maps)))
@@ -105,7 +105,7 @@ class SurfaceView:
     caption: str = "on both inflated hemispheres over sulcal depth"
 
     def paths(self, folder: Path, subject: str, space: str, entities: str) -> list[Path]:
-        return [folder / name for name in map_names(subject, space, entities, surface=True)]
+        return [folder / name for name in map_names(subject, space, entities)]
 
     def picture(self, maps: Mapping[str, Sequence[Path]], limit: float, label: str) -> Figure:
         figure = plt.figure(figsize=(9.5, 2.1 * len(maps)))

@@ -70,6 +70,7 @@ localrules:
     audit,
     simulation,
     check,
+    describe_maps,
     fetch_plan,
     fetch,
     preflight,

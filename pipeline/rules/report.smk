@@ -13,7 +13,7 @@ rule write_report:
     input:
         # nothing is reported that did not pass
         audit=AUDIT,
-        maps=rules.maps.input,
+        maps=MAPS,
         tables=TABLES,
         validation=rules.validation.input,
         partitions=rules.partitions.input,
