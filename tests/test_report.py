@@ -52,6 +52,7 @@ class SyntheticStudy:
         configuration = {
             "subject": subject,
             "space": "func1pt8mm",
+            "betas": "betas_fithrf_GLMdenoise_RR",
             "spaces": spaces,
             "untrained_spaces": [space for space in spaces if space in self.untrained],
         }
@@ -66,6 +67,7 @@ class SyntheticStudy:
         background.parent.mkdir(parents=True)
         brightness = np.where(radius < 1, 900 - 350 * radius, 40).astype(np.float32)
         nibabel.save(nibabel.Nifti1Image(brightness, AFFINE), background)
+        self._write_labels(subject, voxel)
         write_result(
             self.root / f"responses/{subject}.h5",
             {"voxel": voxel, "grid_shape": np.array(GRID), "affine": AFFINE},
@@ -99,6 +101,22 @@ class SyntheticStudy:
             self._provenance(subject, []),
         )
 
+    def _write_labels(self, subject: str, voxel: np.ndarray) -> None:
+        """NSD's files of the mask, and of one ROI collection with its colour table."""
+        layout = NSDLayout(self.study.nsd)
+        group = (np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)
+        numbers = {"nsdgeneral": np.ones(len(voxel)), "prf-visualrois": (group + 1) % 4}
+        for atlas, labels in numbers.items():
+            volume = np.full(np.prod(GRID), -1.0)
+            volume[voxel] = labels
+            path = layout.roi(subject, "func1pt8mm", atlas)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(volume.reshape(GRID), AFFINE), path)
+        table = layout.root / f"nsddata/freesurfer/{subject}/label/prf-visualrois.mgz.ctab"
+        table.parent.mkdir(parents=True)
+        names = ["Unknown", *ROI_NAMES[:-1]]
+        table.write_text("".join(f"{i} {name}\n" for i, name in enumerate(names)))
+
     def _scores(self, voxel: np.ndarray, group: np.ndarray, generator) -> dict[str, np.ndarray]:
         """R² of every subset of the study's spaces, more for more spaces, none without signal."""
         strength = {
@@ -130,6 +148,9 @@ class SyntheticStudy:
             values[3] = np.nan
             arrays[f"{name}/r2"] = values
             arrays[f"{name}/r"] = np.sign(values) * np.sqrt(np.abs(values))
+            arrays[f"{name}/cv_score"] = values - 0.01
+            arrays[f"{name}/alpha"] = np.ones(len(voxel))
+            arrays[f"{name}/band_weights"] = np.ones((name.count("+") + 1, len(voxel)))
         path = self.root / f"encoding/{subject}/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.encoding.append(path)
@@ -146,8 +167,9 @@ class SyntheticStudy:
         arrays = {"voxel": fitted["voxel"]}
         for name in fitted["models"]:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
+            arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
         if len(spaces) > 1:
-            arrays |= {f"component/{space}/q": arrays[f"{space}/q"] for space in spaces}
+            arrays |= {f"component/{s}/{key}": arrays[f"{s}/{key}"] for s in spaces for key in "pq"}
         path = self.root / f"significance/{subject}/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
@@ -166,7 +188,10 @@ class SyntheticStudy:
         for subject in subjects:
             run(
                 write_maps,
-                *("--subject", subject, "--responses", root / f"responses/{subject}.h5"),
+                *("--nsd", self.study.nsd, "--subject", subject),
+                *("--responses", root / f"responses/{subject}.h5"),
+                *("--models", *self.study.models, "--atlases", *self.study.rois),
+                *("--spaces", "func1pt8mm"),
                 *("--encoding", *(p for p in self.encoding if p.parent.name == subject)),
                 *("--significance", *(p for p in self.significance if p.parent.name == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parent.name == subject)),
@@ -200,6 +225,8 @@ class SyntheticStudy:
 def small_settings(simulated: bool) -> dict:
     settings = yaml.safe_load(DEMO.read_text())
     settings["models"] = ["clip_rn50", "resnet50"]
+    settings["rois"] = ["prf-visualrois"]
+    settings["maps"] = {"spaces": []}
     settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
     if not simulated:
         del settings["simulation"]
@@ -279,11 +306,11 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     study = SyntheticStudy(tmp_path, small_settings(True), True, UNTRAINED)
     path = next(p for p in study.encoding if p.stem == "clip_rn50")
     result = read_result(path)
-    by_voxel = {"voxel", "noise_ceiling", "clip_rn50/r", "clip_rn50/r2"}
-    shuffled = {k: v[::-1] if k in by_voxel else v for k, v in result.arrays.items()}
+    of_images = {"models", "grid_shape", "test_nsd_id"}
+    shuffled = {k: v if k in of_images else v[..., ::-1] for k, v in result.arrays.items()}
     write_result(path, shuffled, result.provenance)
     study.show(monkeypatch)
-    name = "subj01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
+    name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
     values = nibabel.load(tmp_path / "maps/subj01" / name).get_fdata(dtype=np.float32).ravel()
     expected = result["clip_rn50/r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)

@@ -229,10 +229,8 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01"
     index = json.loads((folder / "index.json").read_text())
-    assert {entry["quantity"] for entry in index["maps"].values()} == {
-        *("r", "r2", "q", "unique", "shared", "ceiling", "correlationCeiling")
-    }
-    path = folder / "subj01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
+    assert {entry["quantity"] for entry in index["maps"].values()} == set(DESCRIPTIONS)
+    path = folder / "sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
     assert image.shape == source.shape
@@ -245,6 +243,71 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Provenance"]["simulated"] is True
     assert sidecar["Units"] == "correlation"
+
+
+def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):
+    table = read_table(study.results / "tables/correlations.tsv")
+    for subject in ("subj01", "subj03"):
+        folder, stem = study.results / f"maps/{subject}", f"sub-{subject[-2:]}_space-func1pt8mm_"
+        rows = table.query("subject == @subject and atlas == 'prf-visualrois'")
+        labels = read_map(folder / f"{stem}seg-prfVisualrois_dseg.nii.gz")
+        names = json.loads((folder / f"{stem}seg-prfVisualrois_dseg.json").read_text())["Labels"]
+        numbers = {name: int(number) for number, name in names.items()}
+        assert len(rows)
+        for row in rows.itertuples():
+            values = read_map(folder / f"{stem}model-{bids_label(row.model)}_stat-r_statmap.nii.gz")
+            inside = values[labels == numbers[row.roi]]
+            assert np.nanmean(inside) == pytest.approx(row.mean_r, abs=1e-5)
+            assert np.isfinite(inside).sum() == row.n_voxels
+
+
+def test_maps_of_roi_labels_are_nsds_own_files_in_the_modelled_voxels(study):
+    layout = NSDLayout(study.nsd)
+    voxel = read_result(study.results / "responses/subj01.h5", ["voxel"])["voxel"]
+    for atlas in ("prf-visualrois", "floc-faces", "floc-words"):
+        name = f"sub-01_space-func1pt8mm_seg-{bids_label(atlas)}_dseg.nii.gz"
+        ours = read_map(study.results / "maps/subj01" / name).ravel()
+        theirs = nibabel.load(layout.roi("subj01", "func1pt8mm", atlas)).get_fdata().ravel()
+        np.testing.assert_array_equal(ours[voxel], np.maximum(theirs[voxel], 0))
+        assert np.count_nonzero(ours) == np.count_nonzero(theirs[voxel] > 0) > 0
+
+
+def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
+    folder = study.results / "maps/subj01"
+    for space in ("space-func1pt8mm", "space-MNI152NLin6Asym"):
+        stem = f"sub-01_{space}_model-bert_stat-"
+        raw = read_map(folder / f"{stem}r_statmap.nii.gz")
+        left = read_map(folder / f"{stem}r_desc-fdr05_statmap.nii.gz")
+        kept = np.isfinite(left)
+        assert 0 < kept.sum() < np.isfinite(raw).sum()
+        np.testing.assert_array_equal(left[kept], raw[kept])
+        if space == "space-func1pt8mm":
+            q = read_map(folder / f"{stem}q_statmap.nii.gz")
+            np.testing.assert_array_equal(kept, q <= 0.05)
+
+
+def test_maps_on_surfaces_find_the_planted_roi(study):
+    """V1v follows alexnet alone: on fsaverage its vertices have alexnet's unique variance."""
+    folder = study.results / "maps/subj01"
+    stem = "space-fsaverage_contrast-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
+    values = np.concatenate([read_map(folder / f"sub-01_hemi-{h}_{stem}") for h in "LR"])
+    surface = open_space(NSDLayout(study.nsd), "subj01", "fsaverage", "betas_fithrf_GLMdenoise_RR")
+    v1 = surface.read_labels("prf-visualrois") == 1
+    assert np.nanmean(values[v1]) > 3 * np.nanmean(values[~v1])
+
+
+def test_group_maps_are_the_means_of_the_subjects(study):
+    stem = "space-MNI152NLin6Asym_model-bert_stat-r"
+    folders = [study.results / f"maps/subj0{n}/sub-0{n}_" for n in (1, 3)]
+    subjects = np.stack([read_map(Path(f"{f}{stem}_statmap.nii.gz")) for f in folders])
+    group = study.results / "maps/group"
+    mean = read_map(group / f"{stem}_desc-mean_statmap.nii.gz")
+    np.testing.assert_allclose(mean, subjects.mean(axis=0), rtol=1e-5)
+    assert np.isfinite(mean).any()
+    assert len(list(group.glob("hemi-?_space-fsaverage_model-bert_stat-r_desc-t_*.gii"))) == 2
+    participants = read_table(study.results / "maps/participants.tsv")
+    assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
+    assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]
 
 
 def test_tables_are_the_means_of_their_voxels(study):
@@ -295,6 +358,7 @@ def test_the_summary_prints_headlines_and_the_reports_place(study):
 # ---- what reruns
 
 AFTER_FITS = {
+    "write_group_maps": 1,
     "audit_study": 1,
     "validate_recovery": 1,
     "write_maps": 2,
