@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import h5py
 import nibabel
@@ -18,7 +19,10 @@ from nilearn import plotting
 
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.scores import r2_score
+from pipeline.maps.files import bids_label, read_map
+from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.storage import read_result, read_table
 
@@ -444,7 +448,7 @@ def test_ridge_settings_rerun_fits_and_what_follows(restored):
 
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
     restored.edit(lambda values: values.update(significance={"draws": 300}))
-    shown = {"write_maps": 2, "write_tables": 1, "write_report": 1}
+    shown = {"write_maps": 2, "write_group_maps": 1, "write_tables": 1, "write_report": 1}
     assert restored.planned() == {"assess_significance": 8, **shown}
 
 

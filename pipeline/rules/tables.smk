@@ -5,9 +5,16 @@ TABLES = [
 VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
 
 
+VOXEL_TABLES = {
+    kind: [f"{RESULTS}/tables/{kind}/{subject}.parquet" for subject in STUDY.subjects]
+    for kind in ("voxels", "components")
+}
+
+
 rule tables:
     input:
         TABLES,
+        VOXEL_TABLES.values(),
 
 
 rule validation:
@@ -38,6 +45,33 @@ rule write_tables:
         "python -m pipeline.stages.write_tables --rois {input.rois:q}"
         " --encoding {input.encoding:q} --significance {input.significance:q}"
         " --partitions {input.partitions:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+rule write_voxel_tables:
+    input:
+        rois=f"{RESULTS}/rois/{{subject}}.tsv",
+        encoding=expand(f"{RESULTS}/encoding/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
+        significance=expand(f"{RESULTS}/significance/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
+        partitions=expand(f"{RESULTS}/partitions/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.contrasts),
+    output:
+        models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
+        components=f"{RESULTS}/tables/components/{{subject}}.parquet",
+    log:
+        f"{RESULTS}/logs/write_voxel_tables/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_voxel_tables/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_version("pipeline.stages.write_voxel_tables"),
+    shell:
+        "python -m pipeline.stages.write_voxel_tables --subject {wildcards.subject}"
+        " --rois {input.rois:q} --encoding {input.encoding:q}"
+        " --significance {input.significance:q} --partitions {input.partitions:q}"
+        " --models {output.models:q} --components {output.components:q} 2>&1 | tee {log:q}"
 
 
 if VALIDATED:

@@ -24,6 +24,7 @@ from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.storage import (
     Result,
+    aligned_result,
     make_provenance,
     open_result,
     positions,
@@ -142,28 +143,16 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     single: dict[str, Result] = {}
     for path in arguments.encoding:
         result = read_result(path)
-        _add(found, encoding_maps(result, _aligned(tested[path.stem], result)))
+        _add(found, encoding_maps(result, aligned_result(tested[path.stem], result)))
         single |= {name: result for name in result["models"].tolist() if name in arguments.models}
     for path in arguments.partitions:
         result = read_result(path)
-        _add(found, partition_maps(result, _aligned(tested[path.stem], result), path.stem))
+        _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
     if len(single) > 1:
         first = next(iter(single.values()))
-        fits = {model: _aligned(single[model].path, first) for model in arguments.models}
+        fits = {model: aligned_result(single[model].path, first) for model in arguments.models}
         _add(found, [preferred_model_map(fits)])
     return list(found.values())
-
-
-def _aligned(path: Path, like: Result) -> Result:
-    """A result with its voxels in the order of another's."""
-    result = read_result(path)
-    rows = positions(result["voxel"], like["voxel"], path, str(like.path))
-    n = len(result["voxel"])
-    arrays = {
-        name: values[..., rows] if values.shape[-1:] == (n,) else values
-        for name, values in result.arrays.items()
-    }
-    return Result(path, arrays, result.provenance)
 
 
 def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# of the Parquet tables, one per atlas
+ROI_COLUMN = "roi_{}"
 COLUMNS = {
     "subject": "NSD subject",
     "model": "encoding model: its feature spaces, joined by +",
@@ -55,4 +57,20 @@ COLUMNS = {
     "spearman": "rank correlation over voxels of recovered with oracle",
     "false_positives": "share of voxels without signal whose test correlation is significant "
     "at 5 %, one-sided",
+    "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices; 0-based",
+    "x": "first index into the map, from left to right; 0-based",
+    "y": "second index into the map, from posterior to anterior; 0-based",
+    "z": "third index into the map, from inferior to superior; 0-based",
+    "surface_hemisphere": "lh or rh, of responses on surfaces",
+    "vertex": "vertex of that hemisphere; 0-based",
+    ROI_COLUMN: "label of {}; empty where there is none, several are joined by a comma",
+    "noise_ceiling": "explainable share of the variance of the test responses",
+    "r": "Pearson correlation of measured and predicted test responses",
+    "r2": "coefficient of determination of the test responses, signed",
+    "cv_score": "cross-validated R² of the training responses",
+    "alpha": "ridge penalty that cross-validation picked",
+    "variance": "variance of the test responses (R²), signed",
+    "p": "probability of such a value by chance, one-sided: r by permutation of images, unique "
+    "variance by sign flips of paired losses",
+    "q": "false discovery rate of p over the voxels of one map of one subject",
 }
