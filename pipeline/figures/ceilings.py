@@ -13,7 +13,7 @@ from pipeline.figures.style import line_style, tidy
 BINS = 50
 
 
-def ceiling_histograms(ceilings: Mapping[str, np.ndarray], note: str = "") -> Figure:
+def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
     """Histograms of the noise ceiling, a line per subject.
 
     Parameters
@@ -31,7 +31,6 @@ def ceiling_histograms(ceilings: Mapping[str, np.ndarray], note: str = "") -> Fi
     tidy(
         axis, "noise ceiling (explainable share of the test responses' variance)", "share of voxels"
     )
-    axis.set_title(note, loc="left", fontsize=8)
-    axis.legend(fontsize=7, frameon=False)
+    axis.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     figure.tight_layout()
     return figure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +16,12 @@ from pipeline.figures.style import bar_style, shared_style, shown_atlases, subje
 
 EVERYTHING = "all"
 BARS_WIDTH = 0.8
-LEAST_WIDTH, INCHES_PER_ROI = 6.5, 1.3
+LEAST_WIDTH, INCHES_PER_ROI = 6.5, 1.15
+REGIONS_PER_ROW = 9
+# between atlases, in widths of a region
+GAP = 0.35
+Region = tuple[str, str]
+Draw = Callable[..., None]
 
 
 def model_bars(
@@ -67,28 +73,39 @@ def _rows(
     styles: Mapping[str, Mapping[str, object]],
     value: str,
     label: str,
-    draw: object,
+    draw: Draw,
 ) -> Figure:
-    """One row of regions per atlas, all on one scale; the legend once, above."""
+    """Rows of regions, atlas after atlas, all on one scale; the legend once, above."""
     table = table[table[column].isin(styles)]
-    atlases = shown_atlases(table)
-    rows = [[atlas] for atlas in atlases]
-    if atlases[0] == EVERYTHING and len(rows) > 1:
-        # a row of one region would be a waste: all modelled voxels stand with the first atlas
-        rows = [[*rows[0], *rows[1]], *rows[2:]]
-    widest = max(table[table["atlas"].isin(row)].groupby(["atlas", "roi"]).ngroups for row in rows)
-    width = max(LEAST_WIDTH, INCHES_PER_ROI * widest)
+    rows = _packed(table)
+    widest = max(place[-1] for place in map(_places, rows)) + 1
     figure, axes = plt.subplots(
-        *(len(rows), 1), figsize=(width, 2.7 * len(rows)), squeeze=False, sharey=True
+        *(len(rows), 1),
+        figsize=(max(LEAST_WIDTH, INCHES_PER_ROI * widest), 2.8 * len(rows)),
+        squeeze=False,
+        sharey=True,
     )
-    for row, axis in zip(rows, axes[:, 0], strict=True):
-        part = table[table["atlas"].isin(row)]
-        draw(axis, part, column, styles, value)
-        _label_regions(axis, part, widest)
+    for regions, axis in zip(rows, axes[:, 0], strict=True):
+        place = dict(zip(regions, _places(regions), strict=True))
+        keys = list(zip(table["atlas"], table["roi"], strict=True))
+        part = table.assign(region=keys)
+        part = part[part["region"].isin(place)]
+        for number, (name, style) in enumerate(styles.items()):
+            offset = (number - (len(styles) - 1) / 2) * BARS_WIDTH / len(styles)
+            shifted = {region: x + offset for region, x in place.items()}
+            draw(
+                axis,
+                part[part[column] == name],
+                shifted,
+                BARS_WIDTH / len(styles),
+                value,
+                name,
+                style,
+            )
+        _label_regions(axis, part, place)
+        axis.set_xlim(-0.6, widest - 0.4)
         axis.axhline(0, color="black", linewidth=0.8)
         tidy(axis, "", label)
-        named = " and ".join("all modelled voxels" if name == EVERYTHING else name for name in row)
-        axis.set_title(named, loc="left", fontsize=9)
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(),
         fontsize=8,
@@ -104,64 +121,61 @@ def _rows(
     return figure
 
 
-def _regions(part: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(part["roi"]))
+def _packed(table: pd.DataFrame) -> list[list[Region]]:
+    """Regions in rows of at most `REGIONS_PER_ROW`, an atlas never broken."""
+    rows: list[list[Region]] = [[]]
+    for atlas in shown_atlases(table):
+        regions = list(dict.fromkeys(table.loc[table["atlas"] == atlas, "roi"]))
+        if rows[-1] and len(rows[-1]) + len(regions) > REGIONS_PER_ROW:
+            rows.append([])
+        rows[-1] += [(atlas, roi) for roi in regions]
+    return rows
 
 
-def _label_regions(axis: Axes, part: pd.DataFrame, widest: int) -> None:
-    regions = _regions(part)
-    counts = part.groupby(["roi", "subject"])["n_voxels"].max().groupby("roi").sum()
-    names = [f"{region}\nn = {counts[region]:,} voxels" for region in regions]
-    axis.set_xticks(range(len(regions)), names, fontsize=7)
-    axis.set_xlim(-0.55, widest - 0.45)
+def _places(regions: Sequence[Region]) -> list[float]:
+    """Where regions are drawn: a gap between atlases."""
+    atlases = [atlas for atlas, _ in regions]
+    gaps = np.cumsum([0.0, *(GAP * (a != b) for a, b in itertools.pairwise(atlases))])
+    return [number + gap for number, gap in enumerate(gaps)]
 
 
-def _places(number: int, n_names: int, n_regions: int) -> np.ndarray:
-    width = BARS_WIDTH / n_names
-    return np.arange(n_regions) + (number - (n_names - 1) / 2) * width
+def _label_regions(axis: Axes, part: pd.DataFrame, place: Mapping[Region, float]) -> None:
+    counts = part.groupby(["atlas", "roi", "subject"])["n_voxels"].max()
+    names = [f"{roi}\nn = {counts[atlas, roi].sum():,}" for atlas, roi in place]
+    axis.set_xticks([*place.values()], names, fontsize=7)
+    for atlas, members in itertools.groupby(place, key=lambda region: region[0]):
+        text = "all modelled voxels" if atlas == EVERYTHING else atlas
+        x = place[next(members)] - 0.5
+        axis.text(x, 1.0, text, transform=axis.get_xaxis_transform(), fontsize=8, va="bottom")
 
 
 def _bars(
     axis: Axes,
-    part: pd.DataFrame,
-    column: str,
-    styles: Mapping[str, Mapping[str, object]],
+    rows: pd.DataFrame,
+    place: Mapping[Region, float],
+    width: float,
     value: str,
+    name: str,
+    style: Mapping[str, object],
 ) -> None:
-    regions = _regions(part)
-    for number, (name, style) in enumerate(styles.items()):
-        rows = part[part[column] == name]
-        x = _places(number, len(styles), len(regions))
-        means = rows.groupby("roi")[value].mean().reindex(regions)
-        axis.bar(x, means, BARS_WIDTH / len(styles), label=name, **style)
-        _points(axis, rows, regions, x, value, {"color": "black", "s": 6})
+    means = rows.groupby("region")[value].mean()
+    axis.bar([place[region] for region in means.index], means, width, label=name, **style)
+    x = [place[region] for region in rows["region"]]
+    axis.scatter(x, rows[value], color="black", s=6, zorder=3, linewidths=0)
 
 
 def _strips(
     axis: Axes,
-    part: pd.DataFrame,
-    column: str,
-    styles: Mapping[str, Mapping[str, object]],
-    value: str,
-) -> None:
-    regions = _regions(part)
-    for number, (name, style) in enumerate(styles.items()):
-        rows = part[part[column] == name]
-        x = _places(number, len(styles), len(regions))
-        colour = style["facecolor"]
-        _points(axis, rows, regions, x, value, {"color": colour, "s": 16, "label": name})
-        means = rows.groupby("roi")[value].mean().reindex(regions)
-        half = 0.45 * BARS_WIDTH / len(styles)
-        axis.hlines(means, x - half, x + half, color=colour, linewidth=2)
-
-
-def _points(
-    axis: Axes,
     rows: pd.DataFrame,
-    regions: Sequence[str],
-    x: np.ndarray,
+    place: Mapping[Region, float],
+    width: float,
     value: str,
-    how: Mapping[str, object],
+    name: str,
+    style: Mapping[str, object],
 ) -> None:
-    place = dict(zip(regions, x, strict=True))
-    axis.scatter([place[roi] for roi in rows["roi"]], rows[value], zorder=3, linewidths=0, **how)
+    colour, marker = style["facecolor"], "o" if style["hatch"] is None else "^"
+    x = [place[region] for region in rows["region"]]
+    axis.scatter(x, rows[value], color=colour, s=16, marker=marker, label=name, linewidths=0)
+    means = rows.groupby("region")[value].mean()
+    centre = np.array([place[region] for region in means.index])
+    axis.hlines(means, centre - 0.45 * width, centre + 0.45 * width, color=colour, linewidth=2)

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from nilearn import plotting
+from nilearn.surface import SurfaceImage
 
 from pipeline.figures.colours import (
     SIGNED_MAP,
@@ -229,7 +230,7 @@ def surface_picture(
         wspace=0.02 if not scale.of_pairs else 0.1,
         bottom=0.1 if outlines else 0.02,
     )
-    edges = _surface_outlines(surface, outlines) if outlines else None
+    labels, regions = _surface_outlines(surface, outlines) if outlines else (None, [])
     for row, (title, files) in enumerate(maps.items()):
         sides = [
             scale.shown([read_map(pair[side])[surface.vertex[side]] for pair in files])
@@ -250,12 +251,12 @@ def surface_picture(
                 figure=figure,
                 **scale.drawing,
             )
-            if edges is not None:
+            if regions:
                 plotting.plot_surf_contours(
-                    roi_map=edges,
+                    roi_map=labels,
                     hemi="both",
-                    levels=list(outlines.names),
-                    colors=[label_colour(value) for value in outlines.names],
+                    levels=regions,
+                    colors=[label_colour(value) for value in regions],
                     axes=axis,
                     figure=figure,
                 )
@@ -271,11 +272,16 @@ def surface_picture(
     return figure
 
 
-def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> object:
-    left, right = (
+def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> tuple[SurfaceImage, list[int]]:
+    """Labels of the vertices, and those labels that have a triangle, hence an outline."""
+    parts = [
         read_map(path)[vertex] for path, vertex in zip(outlines.path, surface.vertex, strict=True)
-    )
-    return surface.image((left, right))
+    ]
+    whole: set[int] = set()
+    for part, faces in zip(parts, surface.faces, strict=True):
+        corners = part[faces]
+        whole |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
+    return surface.image((parts[0], parts[1])), sorted(whole & set(outlines.names))
 
 
 def _viewable(paths: Sequence[Path], scale: Scale) -> nibabel.Nifti1Image:

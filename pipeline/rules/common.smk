@@ -83,4 +83,5 @@ localrules:
     maps,
     tables,
     validation,
+    figures,
     report,

@@ -29,7 +29,7 @@ rule write_tables:
         significance=rules.significance.input,
         partitions=rules.partitions.input,
     output:
-        TABLES,
+        report(TABLES, caption="../report/captions/tables.rst", category="Tables"),
     log:
         f"{RESULTS}/logs/write_tables.log",
     benchmark:

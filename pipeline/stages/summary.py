@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.configuration import read_configuration
 from pipeline.errors import run_stage
-from pipeline.report.page import banners
+from pipeline.report.html import banners
 from pipeline.storage import read_provenance, read_table
 
 
