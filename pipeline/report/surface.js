@@ -53,8 +53,8 @@ function colours(map, side) {
 }
 
 const EYES = {
-  left: [-1.9, 0, 0.1], right: [1.9, 0, 0.1], back: [0, -1.9, 0.2],
-  front: [0, 1.9, 0.2], above: [0, -0.01, 1.9], below: [0, -0.01, -1.9],
+  left: [-1.5, 0, 0.1], right: [1.5, 0, 0.1], back: [0, -1.5, 0.15],
+  front: [0, 1.5, 0.15], above: [0, -0.01, 1.5], below: [0, -0.01, -1.5],
 };
 
 function draw(keepCamera) {
@@ -68,7 +68,8 @@ function draw(keepCamera) {
       x: column(points, 0), y: column(points, 1), z: column(points, 2),
       i: column(part.faces, 0), j: column(part.faces, 1), k: column(part.faces, 2),
       vertexcolor: colours(map, side),
-      lighting: { ambient: 0.6, diffuse: 0.5, specular: 0.05, fresnel: 0, roughness: 0.9 },
+      lighting: { ambient: 0.8, diffuse: 0.35, specular: 0.02, fresnel: 0, roughness: 0.9 },
+      lightposition: { x: 0, y: -1000, z: 1000 },
     };
   });
   const plot = document.getElementById("surface");
