@@ -8,7 +8,7 @@ from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import read_manifest
 from pipeline.report.html import page_links
-from pipeline.settings import GROUP_SPACES
+from pipeline.settings import GROUP_SPACES, WHOLE
 from pipeline.storage import canonical
 
 min_version("9.20")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from sklearn.cluster import KMeans
 
@@ -113,3 +115,52 @@ def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarr
     if n_held_out >= len(labels):
         raise ValueError(f"a share of {share} of {len(labels)} clusters leaves none to train on")
     return np.isin(clusters, labels[order[:n_held_out]])
+
+
+def draw_images(candidates: np.ndarray, n_images: int, seed: int) -> np.ndarray:
+    """Draw images at random; of one seed, fewer images are among more.
+
+    Parameters
+    ----------
+    candidates : (image,) bool, those to draw from
+
+    Returns
+    -------
+    (image,) bool
+
+    Raises
+    ------
+    ValueError
+        There are fewer candidates.
+    """
+    rows = np.flatnonzero(candidates)
+    if n_images > len(rows):
+        raise ValueError(f"{n_images} images cannot be drawn of {len(rows)}")
+    drawn = np.zeros(len(candidates), dtype=bool)
+    drawn[np.random.default_rng(seed).permutation(rows)[:n_images]] = True
+    return drawn
+
+
+def match_sizes(
+    subset: np.ndarray, others: Sequence[np.ndarray], test: np.ndarray, seed: int
+) -> np.ndarray:
+    """Draw of a subset as many training and as many test images as the smallest subset has.
+
+    Scores of encoding models grow with the images that train, and ceilings of tests with those that
+    test: subsets of unequal size cannot be compared.
+
+    Parameters
+    ----------
+    subset : (image,) bool
+    others : subsets that it is compared with
+    test : (image,) bool, images that test
+
+    Returns
+    -------
+    (image,) bool, part of `subset`
+    """
+    drawn = np.zeros_like(subset)
+    for side in (test, ~test):
+        smallest = min(np.count_nonzero(member & side) for member in (subset, *others))
+        drawn |= draw_images(subset & side, smallest, seed)
+    return drawn

@@ -68,6 +68,17 @@ def audit_same_voxels(paths: list[Path]) -> Iterator[str]:
             yield f"{path}: has other voxels than {paths[0]}"
 
 
+def audit_sides(path: Path, whole: Path) -> Iterator[str]:
+    """Problems of a variant's split whose images do not train and test as in the whole study."""
+    split, sides = read_table(path), read_table(whole).set_index("nsd_id")["set"]
+    moved = split.loc[sides.reindex(split["nsd_id"]).to_numpy() != split["set"].to_numpy()]
+    if len(moved):
+        yield (
+            f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {whole}, "
+            f"{len(moved)} images in all"
+        )
+
+
 class HashOf:
     """SHA-256 of files, each computed once."""
 

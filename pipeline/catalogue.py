@@ -42,12 +42,12 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         # the configuration's own checks say what is wrong
         return dict(values)
     declared = {key: dict(section) for key, section in sections.items()}
-    contrasts = values.get("contrasts")
-    listed = contrasts.values() if isinstance(contrasts, Mapping) else []
-    splits = values.get("splits")
-    grouped = [splits.get("space")] if isinstance(splits, Mapping) else []
-    used = itertools.chain(values.get("models") or [], grouped, *(names or [] for names in listed))
-    for name in used:
+    contrasts, variants, splits = (
+        _mapping(values.get(key)) for key in ("contrasts", "variants", "splits")
+    )
+    listed = [*contrasts.values(), *(_mapping(v).get("models") for v in variants.values())]
+    used = (values.get("models"), [splits.get("space")], *listed)
+    for name in itertools.chain(*(names or [] for names in used)):
         if name not in declared["feature_spaces"] and name in catalogue["feature_spaces"]:
             declared["feature_spaces"][name] = catalogue["feature_spaces"][name]
     for space in declared["feature_spaces"].values():
@@ -55,3 +55,8 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in declared["networks"] and name in catalogue["networks"]:
             declared["networks"][name] = catalogue["networks"][name]
     return {**values, **declared}
+
+
+def _mapping(section: Any) -> Mapping[str, Any]:
+    """A section, or nothing of one that is none: the configuration's own checks say so."""
+    return section if isinstance(section, Mapping) else {}

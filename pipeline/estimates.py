@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from encoding.partition import model_name, subsets
 from features.costs import NetworkCost
 from pipeline.configuration import Configuration
+from pipeline.settings import WHOLE
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
 NETWORK_RATE, SOLVER_RATES = 70e9, {"own": 90e9, "himalaya": 11e9}
@@ -153,9 +154,22 @@ def _responses(size: StudySize) -> StageEstimate:
     return StageEstimate("responses", 3 * len(size.subjects), seconds, None, memory, disk)
 
 
+def _fits(study: Configuration, size: StudySize) -> list[tuple[SubjectSize, list[str]]]:
+    """How much there is to each fit of each variant; of subsets as if they held every image."""
+    found = []
+    for subject, (name, variant) in itertools.product(
+        size.subjects.values(), study.all_variants.items()
+    ):
+        train = subject.images - subject.test_images
+        fewer = max(0, train - (variant.training_images or train))
+        part = replace(subject, images=subject.images - fewer)
+        found += [(part, spaces) for spaces in study.fits(name).values()]
+    return found
+
+
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
     seconds, disk, memory = 0.0, 0.0, 0.0
-    for subject, spaces in itertools.product(size.subjects.values(), study.fits.values()):
+    for subject, spaces in _fits(study, size):
         widths = {space: size.features[space] for space in spaces}
         operations = sum(
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
@@ -169,7 +183,7 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
         width = sum(widths.values())
         held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
         memory = max(memory, PLAIN_BYTES + FLOAT * held)
-    jobs = len(size.subjects) * len(study.fits)
+    jobs = len(_fits(study, size))
     return StageEstimate("encoding", jobs, seconds, None, memory, disk)
 
 
@@ -191,32 +205,38 @@ def _search_operations(
 def _significance(study: Configuration, size: StudySize) -> StageEstimate:
     draws, permutations = study.significance.draws, study.significance.permutations
     seconds, disk = 0.0, 0.0
-    for subject, spaces in itertools.product(size.subjects.values(), study.fits.values()):
+    for subject, spaces in _fits(study, size):
         models = len(subsets(spaces))
         responses = subject.voxels * subject.test_images * models
         # sums of predictions, their squares, their products with responses, and of errors
         seconds += responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
         # intervals of r and R², p and q of models, and the same of components
         disk += subject.voxels * FLOAT * (8 * models + 2)
-    jobs = len(size.subjects) * len(study.fits)
+    jobs = len(_fits(study, size))
     seconds += SECONDS_TO_START * jobs
     return StageEstimate("significance", jobs, seconds, None, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
-    jobs = len(size.subjects) * len(study.contrasts)
-    per_voxel = sum(2 * FLOAT * len(subsets(spaces)) for spaces in study.contrasts.values())
-    voxels = sum(subject.voxels for subject in size.subjects.values())
-    disk = voxels * (per_voxel + 8 * len(study.contrasts))
-    return StageEstimate("partitions", jobs, jobs * 0.5, None, PLAIN_BYTES, disk)
+    contrasts = [(subject, spaces) for subject, spaces in _fits(study, size) if len(spaces) > 1]
+    disk = sum(s.voxels * (2 * FLOAT * len(subsets(spaces)) + 8) for s, spaces in contrasts)
+    return StageEstimate(
+        "partitions", len(contrasts), len(contrasts) * 0.5, None, PLAIN_BYTES, disk
+    )
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
-    models = {model_name(subset) for spaces in study.fits.values() for subset in subsets(spaces)}
-    components = sum(len(subsets(spaces)) for spaces in study.contrasts.values())
-    maps = 2 * len(models) + components + 2
-    subjects = len(size.subjects)
-    seconds = maps * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * (subjects + 2)
-    disk = maps * sum(FLOAT * subject.voxels for subject in size.subjects.values())
+    maps = {name: _n_maps(study.fits(name)) for name in study.all_variants}
+    subjects, total = len(size.subjects), sum(maps.values())
+    jobs = subjects * len(maps) + 2
+    # the report pictures the whole study
+    seconds = maps[WHOLE] * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * jobs
+    disk = total * sum(FLOAT * subject.voxels for subject in size.subjects.values())
     # the report draws its pictures inside itself
-    return StageEstimate("maps, tables, report", subjects + 2, seconds, None, 0.5e9, 2 * disk)
+    return StageEstimate("maps, tables, report", jobs, seconds, None, 0.5e9, 2 * disk)
+
+
+def _n_maps(fits: Mapping[str, list[str]]) -> int:
+    models = {model_name(subset) for spaces in fits.values() for subset in subsets(spaces)}
+    components = sum(len(subsets(spaces)) for spaces in fits.values() if len(spaces) > 1)
+    return 2 * len(models) + components + 2

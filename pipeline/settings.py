@@ -48,6 +48,8 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "supercategories": ("instances",),
     "identity": (),
 }
+# every image of the study, fitted as its `encoding` section says: one variant among others
+WHOLE = "all"
 
 
 class Settings(BaseModel):

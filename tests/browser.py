@@ -48,7 +48,9 @@ class Visit:
 @contextmanager
 def visiting(path: Path, width: int, height: int = 900) -> Iterator[Visit]:
     """The page at `path`, opened from disk in a window of that width."""
-    sync = pytest.importorskip("playwright.sync_api", reason="NO PLAYWRIGHT: pip install playwright")
+    sync = pytest.importorskip(
+        "playwright.sync_api", reason="NO PLAYWRIGHT: pip install playwright"
+    )
     with sync.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_browser(), args=["--no-sandbox", *FLAGS]

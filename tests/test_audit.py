@@ -23,12 +23,12 @@ def finished(study, tmp_path):
     shared = study.results.parent / "features/tiny"
     for space in ("alexnet", "bert"):
         shutil.copy(shared / f"{space}.h5", tmp_path / f"{space}.h5")
-    conv3 = str(tmp_path / "features/subj01/alexnet_conv3.h5")
+    conv3 = str(tmp_path / "features/subj01/all/alexnet_conv3.h5")
     spaces = {name: str(tmp_path / f"{name}.h5") for name in ("alexnet", "bert")}
     made_of = {"alexnet_vs_bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
-    fits = {str(tmp_path / f"encoding/subj01/{fit}.h5"): used for fit, used in made_of.items()}
+    fits = {str(tmp_path / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
     return {
-        "split": str(tmp_path / "splits/subj01.tsv"),
+        "split": str(tmp_path / "splits/subj01/all.tsv"),
         "responses": str(tmp_path / "responses/subj01.h5"),
         "reduced": [conv3],
         "fits": fits,
@@ -37,7 +37,7 @@ def finished(study, tmp_path):
 
 def run(monkeypatch, files):
     out = Path(files["split"]).parent / "audit.json"
-    arguments = ["audit", "--files", json.dumps({"subj01": files}), "--out", str(out)]
+    arguments = ["audit", "--files", json.dumps({"subj01": {"all": files}}), "--out", str(out)]
     monkeypatch.setattr("sys.argv", arguments)
     audit.main()
     return json.loads(out.read_text())
@@ -76,7 +76,7 @@ def put_a_cluster_on_both_sides(split):
     ("change", "message"),
     [
         (move_a_test_image_to_training, r"scored on images .*\(1 of them train\)"),
-        (move_a_test_image_to_training, r"alexnet_conv3.h5: was made from another .*subj01.tsv"),
+        (move_a_test_image_to_training, r"alexnet_conv3.h5: was made from another .*all.tsv"),
         (list_an_image_twice, "is listed twice"),
         (give_a_test_image_a_fold, "folds do not go with sets"),
         (put_a_cluster_on_both_sides, "cluster 7 is on both sides"),
@@ -89,7 +89,7 @@ def test_an_edited_split_is_found_out(monkeypatch, finished, change, message):
 
 
 def test_components_fitted_on_another_split_are_found_out(monkeypatch, finished, study):
-    shutil.copy(study.results / "features/subj03/alexnet_conv3.h5", finished["reduced"][0])
+    shutil.copy(study.results / "features/subj03/all/alexnet_conv3.h5", finished["reduced"][0])
     with pytest.raises(InputError, match=r"alexnet_conv3.h5: was made from another"):
         run(monkeypatch, finished)
 

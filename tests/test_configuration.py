@@ -92,6 +92,35 @@ BAD = {
         "maps.spaces: MNI152 is listed twice",
     ),
     "maps in an unknown space": (put("maps", {"spaces": ["MNI305"]}), "maps.spaces.0"),
+    "subset of a category that COCO lacks": (
+        put("variants", {"people": {"subset": {"category": "persn"}}}),
+        "variants.people.subset.category: category: unknown name 'persn'; did you mean person",
+    ),
+    "variant with the name of the whole study": (
+        put("variants", {"all": {"training_images": 100}}),
+        "variants.all: is the whole study",
+    ),
+    "variant of an unknown contrast": (
+        put("variants", {"few": {"training_images": 100, "contrasts": ["alexnet_vs_brt"]}}),
+        "variants.few.contrasts: unknown name 'alexnet_vs_brt'; did you mean alexnet_vs_bert",
+    ),
+    "variant of an unknown model": (
+        put("variants", {"few": {"training_images": 100, "models": ["brt"]}}),
+        "variants.few.models: unknown name 'brt'; did you mean bert",
+    ),
+    "sizes matched of what is no subset": (
+        lambda values: values.update(
+            variants={"few": {"training_images": 100}}, matched_variants=[["few"]]
+        ),
+        "matched_variants: few has no `subset`",
+    ),
+    "sizes matched twice": (
+        lambda values: values.update(
+            variants={"people": {"subset": {"category": "person"}}},
+            matched_variants=[["people"], ["people"]],
+        ),
+        "matched_variants: people is listed twice",
+    ),
     "penalties reversed": (put("encoding.alphas.minimum", 1e9), "`maximum` is below `minimum`"),
     "grid with equal axes": (
         put("simulation.subjects.subj01.grid", [15, 15, 14]),

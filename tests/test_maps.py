@@ -112,7 +112,7 @@ def test_labels_of_the_demo_differ():
     study = read_configuration(DEMO)
     joined = {
         separator.join(subset)
-        for spaces in study.fits.values()
+        for spaces in study.fits().values()
         for subset in subsets(spaces)
         for separator in (MODEL_SEPARATOR, COMPONENT_SEPARATOR)
     }

@@ -17,8 +17,18 @@ import yaml
 from encoding.partition import model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
-from pipeline.report.page import TABLE_TITLES, banners, html_table
-from pipeline.stages import validate_recovery, write_maps, write_report, write_tables
+from pipeline.report.html import banners, html_table
+from pipeline.report.page import TABLES
+from pipeline.stages import (
+    choose_colour_limits,
+    validate_recovery,
+    write_figures,
+    write_maps,
+    write_study_pages,
+    write_subject_page,
+    write_tables,
+    write_voxel_tables,
+)
 from pipeline.storage import make_provenance, read_result, write_result, write_table
 
 DEMO = Path(__file__).parent.parent / "config/demo.yaml"
@@ -51,6 +61,7 @@ class SyntheticStudy:
     def _provenance(self, subject: str, spaces: list[str]) -> dict:
         configuration = {
             "subject": subject,
+            "variant": "all",
             "space": "func1pt8mm",
             "betas": "betas_fithrf_GLMdenoise_RR",
             "spaces": spaces,
@@ -84,7 +95,7 @@ class SyntheticStudy:
             self._provenance(subject, []),
         )
         r2 = self._scores(voxel, group, generator)
-        for fit, spaces in self.study.fits.items():
+        for fit, spaces in self.study.fits().items():
             self._write_fit(subject, fit, spaces, voxel, r2, generator)
         write_result(
             self.root / f"truth/{subject}.h5",
@@ -125,7 +136,7 @@ class SyntheticStudy:
         }
         names = {
             model_name(subset): subset
-            for spaces in self.study.fits.values()
+            for spaces in self.study.fits().values()
             for subset in subsets(spaces)
         }
         return {
@@ -151,7 +162,7 @@ class SyntheticStudy:
             arrays[f"{name}/cv_score"] = values - 0.01
             arrays[f"{name}/alpha"] = np.ones(len(voxel))
             arrays[f"{name}/band_weights"] = np.ones((name.count("+") + 1, len(voxel)))
-        path = self.root / f"encoding/{subject}/{fit}.h5"
+        path = self.root / f"encoding/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.encoding.append(path)
         self._write_significance(subject, fit, spaces, arrays)
@@ -159,7 +170,7 @@ class SyntheticStudy:
             components = partition_variance(noisy, spaces)
             arrays = {f"component/{name}": values for name, values in components.items()}
             arrays |= {f"r2/{name}": values for name, values in noisy.items()}
-            path = self.root / f"partitions/{subject}/{fit}.h5"
+            path = self.root / f"partitions/{subject}/all/{fit}.h5"
             write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
             self.partitions.append(path)
 
@@ -170,14 +181,16 @@ class SyntheticStudy:
             arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
         if len(spaces) > 1:
             arrays |= {f"component/{s}/{key}": arrays[f"{s}/{key}"] for s in spaces for key in "pq"}
-        path = self.root / f"significance/{subject}/{fit}.h5"
+        path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
 
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
         root, subjects = self.root, self.study.subjects
-        tables = [root / f"tables/{name}.tsv" for name in TABLE_TITLES]
+        tables = [
+            root / f"tables/{name}.tsv" for page in ("models", "contrasts") for name in TABLES[page]
+        ]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
 
@@ -188,14 +201,14 @@ class SyntheticStudy:
         for subject in subjects:
             run(
                 write_maps,
-                *("--nsd", self.study.nsd, "--subject", subject),
+                *("--nsd", self.study.nsd, "--subject", subject, "--variant", "all"),
                 *("--responses", root / f"responses/{subject}.h5"),
                 *("--models", *self.study.models, "--atlases", *self.study.rois),
                 *("--spaces", "func1pt8mm"),
-                *("--encoding", *(p for p in self.encoding if p.parent.name == subject)),
-                *("--significance", *(p for p in self.significance if p.parent.name == subject)),
-                *("--partitions", *(p for p in self.partitions if p.parent.name == subject)),
-                *("--out-directory", root / f"maps/{subject}"),
+                *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
+                *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
+                *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
+                *("--out-directory", root / f"maps/{subject}/all"),
             )
         results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
         run(
@@ -212,14 +225,43 @@ class SyntheticStudy:
                 *results,
                 *("--out", *validation),
             )
+        self._write_pages(run, tables, validation)
+        return (root / "report/index.html").read_text()
+
+    def _write_pages(self, run, tables: list[Path], validation: list[Path]) -> None:
+        root, subjects = self.root, self.study.subjects
+        configuration = ("--configuration", json.dumps(self.study.model_dump(mode="json")))
+        for subject in subjects:
+            run(
+                write_voxel_tables,
+                *("--subject", subject, "--rois", root / f"rois/{subject}.tsv"),
+                *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
+                *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
+                *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
+                *("--models", root / f"tables/voxels/{subject}.parquet"),
+                *("--components", root / f"tables/components/{subject}.parquet"),
+            )
+        maps = [root / f"maps/{subject}/all" for subject in subjects]
+        limits = ("--limits", root / "maps/colour_limits.json")
+        run(choose_colour_limits, "--maps", *maps, "--out", limits[1])
         run(
-            write_report,
-            *("--configuration", json.dumps(self.study.model_dump(mode="json"))),
-            *("--maps", *(root / f"maps/{s}" for s in subjects), "--tables", *tables),
-            *("--validation", *validation, "--partitions", *self.partitions),
+            write_figures,
+            *(*configuration, "--tables", *tables, *validation),
+            *("--voxels", *(root / f"tables/voxels/{s}.parquet" for s in subjects)),
+            *("--out-directory", root / "figures"),
+        )
+        for folder in maps:
+            run(
+                write_subject_page,
+                *(*configuration, "--maps", folder, *limits, "--tables", *tables),
+                *("--out-directory", root / "report"),
+            )
+        run(
+            write_study_pages,
+            *(*configuration, "--tables", *tables, *validation, *limits),
+            *("--figures", root / "figures", "--benchmarks", root / "benchmarks"),
             *("--out-directory", root / "report"),
         )
-        return (root / "report/index.html").read_text()
 
 
 def small_settings(simulated: bool) -> dict:
@@ -249,47 +291,81 @@ def measured_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
         return study, study.show(monkeypatch)
 
 
-def test_report_holds_every_part(simulated_report):
-    study, page = simulated_report
-    for subject in study.study.subjects:
-        assert f'id="{subject}"' in page
-    for title in ("Correlations per ROI and model", "Best voxels per model", "Methods"):
-        assert title in page
-    assert page.count("<table>") == 6
-    assert "recovered against planted" in page
+def pages(study: SyntheticStudy) -> dict[str, str]:
+    """{file: text} of the report's pages, without the views inside them."""
+    return {path.name: path.read_text() for path in (study.root / "report").glob("*.html")}
+
+
+def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
+    study, overview = simulated_report
+    found = pages(study)
+    topics = {"index", "models", "contrasts", "controls", "validation", "methods"}
+    assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
+    for name, text in found.items():
+        assert all(f'href="{other}"' in text for other in found), name
+    assert "Which network representation" in overview
+    assert "Correlations per region and model" in found["models.html"]
+    assert "clip_rn50 × resnet50" in found["contrasts.html"]
+    assert "tested over subjects" in found["contrasts.html"]
+    assert "recovered against planted" in found["validation.html"].lower()
+    assert "References" in found["methods.html"]
+    assert "sha256" in found["methods.html"]
+
+
+def test_figures_are_files_in_every_format(simulated_report):
+    study, _ = simulated_report
+    index = json.loads((study.root / "figures/index.json").read_text())
+    names = {figure["name"] for figure in index["figures"]}
+    assert {"correlations", "noise_ceilings", "unique_clip_rn50_vs_resnet50"} <= names
+    for name in names:
+        for kind in ("svg", "pdf", "png"):
+            assert (study.root / f"figures/{name}.{kind}").stat().st_size > 1000
+    assert index["provenance"]["simulated"]
 
 
 def test_pages_ask_for_nothing_outside(simulated_report):
     study, _ = simulated_report
-    pages = sorted((study.root / "report").rglob("*.html"))
-    assert len(pages) > 1
-    for path in pages:
+    paths = sorted((study.root / "report").rglob("*.html"))
+    assert len(paths) > len(pages(study))
+    for path in paths:
         text = html.unescape(path.read_text())
         assert not re.findall(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", text)
         assert not re.findall(r"""url\(\s*["']?https?:|@import""", text)
 
 
 def test_links_lead_to_files(simulated_report):
-    study, page = simulated_report
-    links = re.findall(r'href="([^"#][^"]*)"', page)
-    assert links
-    assert all((study.root / "report" / link).exists() for link in links)
-
-
-def test_views_say_what_they_are_when_opened_alone(simulated_report):
     study, _ = simulated_report
-    for path in (study.root / "report/views").glob("*.html"):
-        assert "Simulated data" in path.read_text()
-        assert "Untrained weights" in path.read_text()
+    for name, page in pages(study).items():
+        links = re.findall(r'(?:href|src)="((?!data:|#)[^"]+)"', page)
+        links += re.findall(r'<option value="([^"]+)"', page)
+        assert links
+        missing = [link for link in links if not (study.root / "report" / link).exists()]
+        assert not missing, name
+
+
+def test_every_page_says_what_its_data_are(simulated_report):
+    study, _ = simulated_report
+    for path in (study.root / "report").rglob("*.html"):
+        text = path.read_text()
+        assert "Simulated data: no brain was measured" in text, path
+        assert "Untrained weights" in text, path
+
+
+def test_one_colour_scale_is_stated_for_all_subjects(simulated_report):
+    study, _ = simulated_report
+    limits = json.loads((study.root / "maps/colour_limits.json").read_text())
+    for subject in study.study.subjects:
+        page = pages(study)[f"{subject}.html"]
+        assert f"One colour scale for all subjects and maps, ±{limits['r']:g}" in page
+        assert f"One colour scale for all subjects and maps, ±{limits['unique']:g}" in page
 
 
 def test_measured_report_has_no_banner_and_no_validation(measured_report):
-    study, page = measured_report
-    assert 'class="banner"' not in page
-    assert 'id="validation"' not in page
-    assert not any(
-        "Simulated data" in p.read_text() for p in (study.root / "report").rglob("*.html")
-    )
+    study, _ = measured_report
+    assert not (study.root / "report/validation.html").exists()
+    for path in (study.root / "report").rglob("*.html"):
+        assert 'class="banner"' not in path.read_text()
+        assert "Simulated data" not in path.read_text()
 
 
 @pytest.mark.parametrize(
@@ -311,7 +387,7 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     write_result(path, shuffled, result.provenance)
     study.show(monkeypatch)
     name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
-    values = nibabel.load(tmp_path / "maps/subj01" / name).get_fdata(dtype=np.float32).ravel()
+    values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
     expected = result["clip_rn50/r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
 

@@ -20,10 +20,10 @@ from conftest import TINY, Study
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.nsd.categories import CATEGORIES
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
-from pipeline.simulation.coco import CATEGORIES
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
 from pipeline.simulation.scenes import DRAWINGS, NUMBERS, PLURALS, draw_scene

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoding.splits import cluster_images, held_out_clusters, inner_folds, random_test
+from encoding.splits import (
+    cluster_images,
+    draw_images,
+    held_out_clusters,
+    inner_folds,
+    match_sizes,
+    random_test,
+)
 
 
 @given(st.integers(2, 8), st.integers(0, 40), st.integers(0, 5))
@@ -67,3 +74,31 @@ def test_clusters_that_cannot_be_are_an_error():
         cluster_images(np.eye(3), 5, 0)
     with pytest.raises(ValueError, match="leaves none to train on"):
         held_out_clusters(np.array([0, 0, 1]), 0.9, 0)
+
+
+@given(st.lists(st.booleans(), min_size=30, max_size=60), st.integers(0, 5))
+def test_fewer_drawn_images_are_among_more(candidates, seed):
+    candidates = np.array([*candidates, True, True])
+    few, many = (draw_images(candidates, n, seed) for n in (1, int(candidates.sum()) - 1))
+    assert (few.sum(), many.sum()) == (1, candidates.sum() - 1)
+    assert (few <= many).all()
+    assert (many <= candidates).all()
+
+
+def test_more_images_than_there_are_cannot_be_drawn():
+    with pytest.raises(ValueError, match="3 images cannot be drawn of 2"):
+        draw_images(np.array([True, False, True]), 3, 0)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=8),
+    st.integers(0, 5),
+)
+def test_matched_subsets_are_of_one_size_on_each_side_and_the_smallest_is_whole(rows, seed):
+    first, second, test = np.array(rows).T
+    subsets = first, second, ~first
+    drawn = [match_sizes(subset, subsets, test, seed) for subset in subsets]
+    for side in (test, ~test):
+        sizes = {int((images & side).sum()) for images in drawn}
+        assert sizes == {min(int((subset & side).sum()) for subset in subsets)}
+    assert all((images <= subset).all() for images, subset in zip(drawn, subsets, strict=True))

@@ -35,6 +35,7 @@ PROVENANCE = {
     "untrained": ["clip"],
     "configuration": {
         "subject": "subj01",
+        "variant": "all",
         "spaces": ["bert", "clip"],
         "untrained_spaces": ["clip"],
     },
@@ -135,7 +136,13 @@ def test_significant_voxels_are_counted_where_there_is_a_test(encoding, signific
 
 
 def test_components_are_tested_over_subjects_who_have_the_roi():
-    keys = {"contrast": "a_vs_b", "atlas": "all", "weights": "pretrained", "data": "measured"}
+    keys = {
+        "variant": "all",
+        "contrast": "a_vs_b",
+        "atlas": "all",
+        "weights": "pretrained",
+        "data": "measured",
+    }
     values = [("a", "V1v", 0.1), ("a", "V1v", 0.3), ("a", "V1v", 0.2), ("a", "FFA-1", 0.4)]
     partitions = pd.DataFrame(
         [{**keys, "component": c, "roi": roi, "mean_variance": v} for c, roi, v in values]

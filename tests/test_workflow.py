@@ -63,12 +63,12 @@ def test_the_perfect_fit_bounds_the_oracle_where_one_space_drives_all(recovery):
 
 @pytest.mark.parametrize("subject", ["subj01", "subj03"])
 def test_results_carry_ids_provenance_and_their_labels(study, subject):
-    result = read_result(study.results / f"encoding/{subject}/{CONTRAST}.h5")
+    result = read_result(study.results / f"encoding/{subject}/all/{CONTRAST}.h5")
     assert result["models"].tolist() == [model_name(s) for s in subsets(SPACES)]
     assert result.provenance["simulated"] is True
     assert result.provenance["untrained"] == ["alexnet"]
     assert set(result.provenance["inputs"]) == {"responses", "split", "alexnet", "bert"}
-    split = read_table(study.results / f"splits/{subject}.tsv")
+    split = read_table(study.results / f"splits/{subject}/all.tsv")
     test = split[split["set"] == "test"]["nsd_id"]
     assert np.array_equal(result["test_nsd_id"], test)
 
@@ -79,7 +79,7 @@ def test_the_split_is_by_image_and_shared_images_test(study):
     design = scipy.io.loadmat(NSDLayout(study.nsd).experiment_design)
     shared = set(design["sharedix"].ravel().astype(int) - 1)
     for subject in ("subj01", "subj03"):
-        split = read_table(study.results / f"splits/{subject}.tsv")
+        split = read_table(study.results / f"splits/{subject}/all.tsv")
         assert split["nsd_id"].is_unique
         assert set(split.loc[split["set"] == "test", "nsd_id"]) <= shared
         assert not set(split.loc[split["set"] == "train", "nsd_id"]) & shared
@@ -96,6 +96,8 @@ def split_of(study, tmp_path, subject, **settings):
     command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
     defaults = {"folds": 3, "seed": 1, "share": 0.2, "clusters": 12, "space": "bert"}
     command += ["--configuration", json.dumps({**defaults, **settings}), "--out", str(out)]
+    whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
+    command += ["--variant", "all", "--selection", json.dumps(whole)]
     subprocess.run(command, check=True, env=ENVIRON, cwd=ROOT)
     return read_table(out)
 
@@ -128,8 +130,8 @@ def test_whole_clusters_test_and_validate_the_same_for_everyone(study, tmp_path)
 
 
 def test_partitions_are_those_of_the_fits(study):
-    encoding = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    encoding = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
     r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
     for name, values in partition_variance(r2, SPACES).items():
         assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
@@ -138,7 +140,7 @@ def test_partitions_are_those_of_the_fits(study):
 def test_noise_ceilings_use_the_repeats_of_the_test_images(study):
     ceilings, repeats = {}, {}
     for subject in ("subj01", "subj03"):
-        result = read_result(study.results / f"encoding/{subject}/alexnet.h5")
+        result = read_result(study.results / f"encoding/{subject}/all/alexnet.h5")
         responses = read_result(study.results / f"responses/{subject}.h5")
         test = np.isin(responses["nsd_id"], result["test_nsd_id"])
         repeats[subject] = responses["n_repeats"][test].mean()
@@ -153,7 +155,7 @@ def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
     never = ~responses["n_valid_repeats"].any(axis=0)
     assert (np.count_nonzero(never), np.count_nonzero(incomplete)) == (2, 6)
     assert np.isnan(responses["responses"][:, never]).all()
-    r2 = read_result(study.results / "encoding/subj01/bert.h5")["bert/r2"]
+    r2 = read_result(study.results / "encoding/subj01/all/bert.h5")["bert/r2"]
     lacking = np.isnan(responses["responses"]).any(axis=0)
     assert np.isnan(r2[lacking]).all()
     assert np.isfinite(r2[~incomplete]).all()
@@ -175,8 +177,8 @@ def test_features_carry_the_images_weights_and_batches_they_come_from(study):
 
 def test_principal_components_know_a_subjects_training_images_alone(study):
     for subject in ("subj01", "subj03"):
-        space = read_result(study.results / f"features/{subject}/alexnet_conv3.h5")
-        split = read_table(study.results / f"splits/{subject}.tsv")
+        space = read_result(study.results / f"features/{subject}/all/alexnet_conv3.h5")
+        split = read_table(study.results / f"splits/{subject}/all.tsv")
         train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
         scores = space["features"]
         assert scores.shape == (len(split), 20)
@@ -187,10 +189,10 @@ def test_principal_components_know_a_subjects_training_images_alone(study):
 
 
 def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
-    fit = read_result(study.results / f"encoding/subj01/{CONTRAST}.h5")
-    kept = read_result(study.results / f"predictions/subj01/{CONTRAST}.h5")
-    found = read_result(study.results / f"significance/subj01/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/{CONTRAST}.h5")
+    fit = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    kept = read_result(study.results / f"predictions/subj01/all/{CONTRAST}.h5")
+    found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
     assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
     responses = read_result(study.results / "responses/subj01.h5")
     rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
@@ -222,7 +224,7 @@ def test_of_the_voxels_found_few_have_no_signal(study):
     """75 voxels without signal share 100 test images: their share of chance hits varies."""
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     for model in ("alexnet", "bert"):
-        found = read_result(study.results / f"significance/subj01/{model}.h5")
+        found = read_result(study.results / f"significance/subj01/all/{model}.h5")
         null = np.isin(found["voxel"], truth["voxel"][truth["group"] == NO_SIGNAL])
         assert np.nanmean(found[f"{model}/p"][null] <= 0.05) < 0.15
         significant = found[f"{model}/q"] <= 0.05
@@ -231,7 +233,7 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 
 
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
-    folder = study.results / "maps/subj01"
+    folder = study.results / "maps/subj01/all"
     index = json.loads((folder / "index.json").read_text())
     assert {entry["quantity"] for entry in index["maps"].values()} == set(DESCRIPTIONS)
     path = folder / "sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
@@ -239,7 +241,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
     assert image.shape == source.shape
     assert np.allclose(image.affine, source.affine)
-    result = read_result(study.results / "encoding/subj01/bert.h5")
+    result = read_result(study.results / "encoding/subj01/all/bert.h5")
     values = image.get_fdata().ravel()
     assert np.allclose(values[result["voxel"]], result["bert/r"], equal_nan=True)
     assert np.isnan(np.delete(values, result["voxel"])).all()
@@ -252,7 +254,10 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
 def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):
     table = read_table(study.results / "tables/correlations.tsv")
     for subject in ("subj01", "subj03"):
-        folder, stem = study.results / f"maps/{subject}", f"sub-{subject[-2:]}_space-func1pt8mm_"
+        folder, stem = (
+            study.results / f"maps/{subject}/all",
+            f"sub-{subject[-2:]}_space-func1pt8mm_",
+        )
         rows = table.query("subject == @subject and atlas == 'prf-visualrois'")
         labels = read_map(folder / f"{stem}seg-prfVisualrois_dseg.nii.gz")
         names = json.loads((folder / f"{stem}seg-prfVisualrois_dseg.json").read_text())["Labels"]
@@ -270,14 +275,14 @@ def test_maps_of_roi_labels_are_nsds_own_files_in_the_modelled_voxels(study):
     voxel = read_result(study.results / "responses/subj01.h5", ["voxel"])["voxel"]
     for atlas in ("prf-visualrois", "floc-faces", "floc-words"):
         name = f"sub-01_space-func1pt8mm_seg-{bids_label(atlas)}_dseg.nii.gz"
-        ours = read_map(study.results / "maps/subj01" / name).ravel()
+        ours = read_map(study.results / "maps/subj01/all" / name).ravel()
         theirs = nibabel.load(layout.roi("subj01", "func1pt8mm", atlas)).get_fdata().ravel()
         np.testing.assert_array_equal(ours[voxel], np.maximum(theirs[voxel], 0))
         assert np.count_nonzero(ours) == np.count_nonzero(theirs[voxel] > 0) > 0
 
 
 def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
-    folder = study.results / "maps/subj01"
+    folder = study.results / "maps/subj01/all"
     for space in ("space-func1pt8mm", "space-MNI152NLin6Asym"):
         stem = f"sub-01_{space}_model-bert_stat-"
         raw = read_map(folder / f"{stem}r_statmap.nii.gz")
@@ -292,7 +297,7 @@ def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
 
 def test_maps_on_surfaces_find_the_planted_roi(study):
     """V1v follows alexnet alone: on fsaverage its vertices have alexnet's unique variance."""
-    folder = study.results / "maps/subj01"
+    folder = study.results / "maps/subj01/all"
     stem = "space-fsaverage_contrast-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
     values = np.concatenate([read_map(folder / f"sub-01_hemi-{h}_{stem}") for h in "LR"])
     surface = open_space(NSDLayout(study.nsd), "subj01", "fsaverage", "betas_fithrf_GLMdenoise_RR")
@@ -302,7 +307,7 @@ def test_maps_on_surfaces_find_the_planted_roi(study):
 
 def test_group_maps_are_the_means_of_the_subjects(study):
     stem = "space-MNI152NLin6Asym_model-bert_stat-r"
-    folders = [study.results / f"maps/subj0{n}/sub-0{n}_" for n in (1, 3)]
+    folders = [study.results / f"maps/subj0{n}/all/sub-0{n}_" for n in (1, 3)]
     subjects = np.stack([read_map(Path(f"{f}{stem}_statmap.nii.gz")) for f in folders])
     group = study.results / "maps/group"
     mean = read_map(group / f"{stem}_desc-mean_statmap.nii.gz")
@@ -317,7 +322,7 @@ def test_group_maps_are_the_means_of_the_subjects(study):
 def test_tables_are_the_means_of_their_voxels(study):
     table = read_table(study.results / "tables/correlations.tsv")
     rois = read_table(study.results / "rois/subj01.tsv")
-    result = read_result(study.results / "encoding/subj01/alexnet.h5")
+    result = read_result(study.results / "encoding/subj01/all/alexnet.h5")
     row = table.query("subject == 'subj01' and model == 'alexnet' and roi == 'V1v'").iloc[0]
     members = np.isin(result["voxel"], rois.query("roi == 'V1v'")["voxel"])
     r = result["alexnet/r"][members]
@@ -333,16 +338,15 @@ def test_tables_are_the_means_of_their_voxels(study):
     assert total == pytest.approx(part.loc["joint", "mean_variance"], abs=1e-4)
 
 
-def test_the_report_is_one_page_that_needs_no_network(study):
-    page = (study.results / "report/index.html").read_text()
-    assert "Simulated data: no brain was measured" in page
-    assert "Untrained weights: alexnet." in page
-    for attribute in ('src="http', "src='http", 'href="http', "@import", "url(http"):
-        assert attribute not in page
-    for section in ("figures", "subj01", "subj03", "contrasts", "validation", "tables", "methods"):
-        assert f'<section id="{section}">' in page
-    for view in (study.results / "report/views").iterdir():
-        assert f"views/{view.name}" in page or "stat-r_" in view.name or "stat-r." in view.name
+def test_the_report_needs_no_network_and_says_what_its_data_are(study):
+    pages = list((study.results / "report").rglob("*.html"))
+    assert len(pages) > 8
+    for path in pages:
+        page = path.read_text()
+        assert "Simulated data: no brain was measured" in page
+        assert "Untrained weights: alexnet" in page
+        for attribute in ('src="http', "src='http", 'href="http', "@import", "url(http"):
+            assert attribute not in page
 
 
 def test_the_summary_prints_headlines_and_the_reports_place(study):
@@ -367,7 +371,11 @@ AFTER_FITS = {
     "validate_recovery": 1,
     "write_maps": 2,
     "write_tables": 1,
-    "write_report": 1,
+    "write_voxel_tables": 2,
+    "write_figures": 1,
+    "choose_colour_limits": 1,
+    "write_subject_page": 2,
+    "write_study_pages": 1,
 }
 CHAIN_OF_BERT = {
     "extract_features": 2,
@@ -448,7 +456,8 @@ def test_ridge_settings_rerun_fits_and_what_follows(restored):
 
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
     restored.edit(lambda values: values.update(significance={"draws": 300}))
-    shown = {"write_maps": 2, "write_group_maps": 1, "write_tables": 1, "write_report": 1}
+    not_of_tests = ("audit_study", "validate_recovery")
+    shown = {rule: n for rule, n in AFTER_FITS.items() if rule not in not_of_tests}
     assert restored.planned() == {"assess_significance": 8, **shown}
 
 

@@ -15,6 +15,7 @@ from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
+from pipeline.settings import WHOLE
 from pipeline.tables.tables import LEAST_CEILING
 
 
@@ -46,9 +47,12 @@ def study_figures(
     tables : {name: table}
     voxels : the Parquet of each subject
     """
-    yield from _of_models(study, tables["correlations"], voxels)
+    whole = {
+        name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
+    }
+    yield from _of_models(study, whole["correlations"], voxels)
     for contrast, spaces in study.contrasts.items():
-        rows = tables["partitions"].query("contrast == @contrast")
+        rows = whole["partitions"].query("contrast == @contrast")
         yield from _of_contrast(contrast, spaces, rows, voxels)
     recovery = tables.get("recovery")
     if recovery is not None and len(recovery):
@@ -135,5 +139,5 @@ def _of_two(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
 
 
 def _read(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
-    filters = [("model", "in", list(models))]
+    filters = [("variant", "=", WHOLE), ("model", "in", list(models))]
     return pd.read_parquet(path, columns=[*columns], filters=filters)

@@ -21,6 +21,7 @@ from pipeline.report.html import TITLES, banners, html_table, page_links
 from pipeline.report.methods import REFERENCES, methods_paragraphs
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture
+from pipeline.settings import WHOLE
 from pipeline.storage import read_table
 from pipeline.tables.columns import COLUMNS
 
@@ -88,7 +89,14 @@ class ReportInputs:
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
-        return {name: read_table(path) for name, path in self.tables.items()}
+        return {name: _of_whole_study(read_table(path)) for name, path in self.tables.items()}
+
+
+def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without the rows of variants, which the file has."""
+    if "variant" not in table:
+        return table
+    return table[table["variant"] == WHOLE].drop(columns="variant")
 
 
 def write_study_pages(inputs: ReportInputs, directory: Path) -> None:

@@ -22,7 +22,7 @@ from pipeline.report.meshes import SmallSurface, small_surface
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
-from pipeline.settings import SURFACES
+from pipeline.settings import SURFACES, WHOLE
 from pipeline.stages.write_maps import INDEX, THRESHOLDED
 
 # of the surfaces that maps are on, the one that is shown
@@ -128,7 +128,9 @@ def write_subject_page(
     pictures = [*_slices(maps, layout), *(_surfaces(maps, surface) if surface else [])]
     if surface:
         (views / "surface.html").write_text(_surface_page(maps, surface))
-    correlations = tables["correlations"].query("subject == @subject and roi == 'all'")
+    correlations = tables["correlations"].query(
+        "subject == @subject and roi == 'all' and variant == @WHOLE"
+    )
     page = render(
         "subject.html.j2",
         study=study.study,
@@ -141,7 +143,7 @@ def write_subject_page(
         pictures=pictures,
         surface=f"views/{subject}/surface.html" if surface else None,
         slices=_slice_pages(maps, layout, views),
-        folder=f"../maps/{subject}",
+        folder=f"../maps/{subject}/{WHOLE}",
         n_maps=len(maps.index["maps"]),
         files=_file_table(maps.index),
     )

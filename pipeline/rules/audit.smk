@@ -26,7 +26,14 @@ rule audit_study:
         mem_mb=1000,
         runtime=60,
     params:
-        files=canonical({subject: audited_files(subject) for subject in STUDY.subjects}),
+        files=canonical(
+            {
+                subject: {
+                    variant: audited_files(subject, variant) for variant in STUDY.all_variants
+                }
+                for subject in STUDY.subjects
+            }
+        ),
         code=code_version("pipeline.stages.audit"),
     shell:
         "python -m pipeline.stages.audit --files {params.files:q} --out {output:q}"

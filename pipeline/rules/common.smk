@@ -26,6 +26,7 @@ wildcard_constraints:
     space=r"[A-Za-z][A-Za-z0-9_]*",
     network=r"[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d+of\d+",
+    variant=r"[A-Za-z][A-Za-z0-9_]*",
     fit=r"[A-Za-z][A-Za-z0-9_]*",
 
 
@@ -34,10 +35,21 @@ def section(name):
     return canonical(STUDY.model_dump(mode="json", include={name})[name])
 
 
-def feature_file(space, subject):
-    """Where the features of a space are that a subject's models are fitted on."""
+def of_fits(folder, subjects=STUDY.subjects, variants=STUDY.all_variants, contrasts_only=False):
+    """Files of every fit, by the folder of their kind."""
+    return [
+        f"{RESULTS}/{folder}/{subject}/{variant}/{fit}.h5"
+        for subject in subjects
+        for variant in variants
+        for fit, spaces in STUDY.fits(variant).items()
+        if len(spaces) > 1 or not contrasts_only
+    ]
+
+
+def feature_file(space, subject, variant):
+    """Where the features of a space are that a variant of a subject is fitted on."""
     if STUDY.feature_spaces[space].is_fitted:
-        return f"{RESULTS}/features/{subject}/{space}.h5"
+        return f"{RESULTS}/features/{subject}/{variant}/{space}.h5"
     return f"{FEATURES}/{space}.h5"
 
 
@@ -51,16 +63,18 @@ def shards_of(wildcards):
     )
 
 
-def audited_files(subject):
-    """A subject's split, responses, reduced spaces, and fits with the features they are made of."""
-    files = {space: feature_file(space, subject) for space in STUDY.used_spaces}
+def audited_files(subject, variant):
+    """A variant's split, responses, reduced spaces, and fits with the features they are made of."""
+    fits = STUDY.fits(variant)
+    used = dict.fromkeys(space for spaces in fits.values() for space in spaces)
+    files = {space: feature_file(space, subject, variant) for space in used}
     return {
-        "split": f"{RESULTS}/splits/{subject}.tsv",
+        "split": f"{RESULTS}/splits/{subject}/{variant}.tsv",
         "responses": f"{RESULTS}/responses/{subject}.h5",
         "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],
         "fits": {
-            f"{RESULTS}/encoding/{subject}/{fit}.h5": {space: files[space] for space in spaces}
-            for fit, spaces in STUDY.fits.items()
+            f"{RESULTS}/encoding/{subject}/{variant}/{fit}.h5": {s: files[s] for s in spaces}
+            for fit, spaces in fits.items()
         },
     }
 

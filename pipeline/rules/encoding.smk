@@ -1,9 +1,7 @@
 # All subsets of a contrast's feature spaces in one job; a single model is a contrast of one.
 
 
-ENCODING = expand(
-    f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5", subject=STUDY.subjects, fit=STUDY.fits
-)
+ENCODING = of_fits("encoding")
 
 
 rule encoding:
@@ -15,17 +13,18 @@ rule encoding:
 rule fit_encoding_models:
     input:
         features=lambda wildcards: [
-            feature_file(space, wildcards.subject) for space in STUDY.fits[wildcards.fit]
+            feature_file(space, wildcards.subject, wildcards.variant)
+            for space in STUDY.fits(wildcards.variant)[wildcards.fit]
         ],
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        split=f"{RESULTS}/splits/{{subject}}.tsv",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        encoding=f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
-        predictions=f"{RESULTS}/predictions/{{subject}}/{{fit}}.h5",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{fit}}.h5",
+        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{fit}}.h5",
     log:
-        f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{fit}}.log",
+        f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/fit_encoding_models/{{subject}}_{{fit}}.tsv"
+        f"{RESULTS}/benchmarks/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -33,7 +32,7 @@ rule fit_encoding_models:
         mem_mb=int(1000 * (1 + STUDY.encoding.memory_gb)),
         runtime=240,
     params:
-        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         encoding=section("encoding"),
         code=code_version("pipeline.stages.fit_encoding_models"),
     shell:
@@ -45,31 +44,27 @@ rule fit_encoding_models:
 
 rule significance:
     input:
-        expand(
-            f"{RESULTS}/significance/{{subject}}/{{fit}}.h5",
-            subject=STUDY.subjects,
-            fit=STUDY.fits,
-        ),
+        of_fits("significance"),
 
 
 rule assess_significance:
     input:
-        predictions=f"{RESULTS}/predictions/{{subject}}/{{fit}}.h5",
+        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{fit}}.h5",
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        split=f"{RESULTS}/splits/{{subject}}.tsv",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        f"{RESULTS}/significance/{{subject}}/{{fit}}.h5",
+        f"{RESULTS}/significance/{{subject}}/{{variant}}/{{fit}}.h5",
     log:
-        f"{RESULTS}/logs/assess_significance/{{subject}}_{{fit}}.log",
+        f"{RESULTS}/logs/assess_significance/{{subject}}_{{variant}}_{{fit}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/assess_significance/{{subject}}_{{fit}}.tsv"
+        f"{RESULTS}/benchmarks/assess_significance/{{subject}}_{{variant}}_{{fit}}.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=120,
     params:
-        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         significance=section("significance"),
         code=code_version("pipeline.stages.assess_significance"),
     shell:

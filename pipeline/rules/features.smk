@@ -6,7 +6,15 @@
 rule features:
     input:
         CHECKED,
-        [feature_file(space, subject) for subject in STUDY.subjects for space in STUDY.used_spaces],
+        sorted(
+            {
+                feature_file(space, subject, variant)
+                for subject in STUDY.subjects
+                for variant in STUDY.all_variants
+                for spaces in STUDY.fits(variant).values()
+                for space in spaces
+            }
+        ),
 
 
 rule list_images:
@@ -29,6 +37,33 @@ rule list_images:
         code=code_version("pipeline.stages.list_images"),
     shell:
         "python -m pipeline.stages.list_images --nsd {params.nsd:q} --subjects {params.subjects}"
+        " --out {output:q} 2>&1 | tee {log:q}"
+
+
+LABELS = f"{FEATURES}/labels.h5"
+
+
+rule label_images:
+    input:
+        images=f"{FEATURES}/images.tsv",
+        tree=TREE,
+    output:
+        LABELS,
+    log:
+        f"{RESULTS}/logs/label_images.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_images.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        # COCO's instances as text, and read
+        mem_mb=6000,
+        runtime=30,
+    params:
+        nsd=NSD,
+        code=code_version("pipeline.stages.label_images"),
+    shell:
+        "python -m pipeline.stages.label_images --nsd {params.nsd:q} --images {input.images:q}"
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
@@ -87,13 +122,13 @@ rule reduce_features:
 rule fit_reduction:
     input:
         shards=shards_of,
-        split=f"{RESULTS}/splits/{{subject}}.tsv",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        f"{RESULTS}/features/{{subject}}/{{space}}.h5",
+        f"{RESULTS}/features/{{subject}}/{{variant}}/{{space}}.h5",
     log:
-        f"{RESULTS}/logs/fit_reduction/{{subject}}_{{space}}.log",
+        f"{RESULTS}/logs/fit_reduction/{{subject}}_{{variant}}_{{space}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/fit_reduction/{{subject}}_{{space}}.tsv"
+        f"{RESULTS}/benchmarks/fit_reduction/{{subject}}_{{variant}}_{{space}}.tsv"
     conda:
         "../../environment.yml"
     resources:

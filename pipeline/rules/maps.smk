@@ -1,4 +1,5 @@
-MAPS = expand(f"{RESULTS}/maps/{{subject}}", subject=STUDY.subjects)
+# of the whole study; variants of it have maps in the space of the responses only
+MAPS = expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects)
 # over subjects, where there are several and they share a space
 GROUP_MAPS = (
     [f"{RESULTS}/maps/group"]
@@ -9,7 +10,11 @@ GROUP_MAPS = (
 
 rule maps:
     input:
-        MAPS,
+        expand(
+            f"{RESULTS}/maps/{{subject}}/{{variant}}",
+            subject=STUDY.subjects,
+            variant=STUDY.all_variants,
+        ),
         GROUP_MAPS,
         f"{RESULTS}/maps/dataset_description.json",
 
@@ -17,15 +22,19 @@ rule maps:
 rule write_maps:
     input:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        encoding=expand(f"{RESULTS}/encoding/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        significance=expand(f"{RESULTS}/significance/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        partitions=expand(f"{RESULTS}/partitions/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.contrasts),
+        encoding=lambda wildcards: of_fits("encoding", [wildcards.subject], [wildcards.variant]),
+        significance=lambda wildcards: of_fits(
+            "significance", [wildcards.subject], [wildcards.variant]
+        ),
+        partitions=lambda wildcards: of_fits(
+            "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
+        ),
     output:
-        directory(f"{RESULTS}/maps/{{subject}}"),
+        directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     log:
-        f"{RESULTS}/logs/write_maps/{{subject}}.log",
+        f"{RESULTS}/logs/write_maps/{{subject}}_{{variant}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/write_maps/{{subject}}.tsv"
+        f"{RESULTS}/benchmarks/write_maps/{{subject}}_{{variant}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -35,10 +44,13 @@ rule write_maps:
         nsd=NSD,
         models=STUDY.models,
         atlases=STUDY.rois,
-        spaces=STUDY.map_spaces,
+        spaces=lambda wildcards: (
+            STUDY.map_spaces if wildcards.variant == WHOLE else STUDY.map_spaces[:1]
+        ),
         code=code_version("pipeline.stages.write_maps"),
     shell:
         "python -m pipeline.stages.write_maps --nsd {params.nsd:q} --subject {wildcards.subject}"
+        " --variant {wildcards.variant}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
         " --models {params.models} --atlases {params.atlases} --spaces {params.spaces}"

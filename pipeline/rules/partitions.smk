@@ -1,28 +1,24 @@
 rule partitions:
     input:
-        expand(
-            f"{RESULTS}/partitions/{{subject}}/{{fit}}.h5",
-            subject=STUDY.subjects,
-            fit=STUDY.contrasts,
-        ),
+        of_fits("partitions", contrasts_only=True),
 
 
 rule partition_variance:
     input:
-        encoding=f"{RESULTS}/encoding/{{subject}}/{{fit}}.h5",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{fit}}.h5",
     output:
-        f"{RESULTS}/partitions/{{subject}}/{{fit}}.h5",
+        f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{fit}}.h5",
     log:
-        f"{RESULTS}/logs/partition_variance/{{subject}}_{{fit}}.log",
+        f"{RESULTS}/logs/partition_variance/{{subject}}_{{variant}}_{{fit}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/partition_variance/{{subject}}_{{fit}}.tsv"
+        f"{RESULTS}/benchmarks/partition_variance/{{subject}}_{{variant}}_{{fit}}.tsv"
     conda:
         "../../environment.yml"
     resources:
         mem_mb=2000,
         runtime=30,
     params:
-        spaces=lambda wildcards: STUDY.fits[wildcards.fit],
+        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         code=code_version("pipeline.stages.partition_variance"),
     shell:
         "python -m pipeline.stages.partition_variance --spaces {params.spaces}"

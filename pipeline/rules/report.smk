@@ -79,7 +79,7 @@ rule write_subject_page:
     input:
         # nothing is reported that did not pass
         audit=AUDIT,
-        maps=f"{RESULTS}/maps/{{subject}}",
+        maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
         limits=COLOUR_LIMITS,
         tables=TABLES,
     output:

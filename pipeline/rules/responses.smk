@@ -1,4 +1,4 @@
-# Per subject: responses averaged over repeats, ROI labels of the same voxels, the split by image.
+# Per subject: responses averaged over repeats, ROI labels of the same voxels, splits by image.
 
 
 rule responses:
@@ -6,7 +6,11 @@ rule responses:
         CHECKED,
         expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),
         expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        expand(f"{RESULTS}/splits/{{subject}}.tsv", subject=STUDY.subjects),
+        expand(
+            f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
+            subject=STUDY.subjects,
+            variant=STUDY.all_variants,
+        ),
 
 
 rule average_responses:
@@ -61,12 +65,15 @@ rule split_images:
     input:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         features=f"{FEATURES}/{STUDY.splits.space}.h5" if STUDY.splits.space else [],
+        labels=lambda wildcards: (
+            LABELS if STUDY.all_variants[wildcards.variant].subset is not None else []
+        ),
     output:
-        f"{RESULTS}/splits/{{subject}}.tsv",
+        f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     log:
-        f"{RESULTS}/logs/split_images/{{subject}}.log",
+        f"{RESULTS}/logs/split_images/{{subject}}_{{variant}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/split_images/{{subject}}.tsv"
+        f"{RESULTS}/benchmarks/split_images/{{subject}}_{{variant}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -77,11 +84,13 @@ rule split_images:
         # whose common images test: no other split depends on who is in the study
         subjects=STUDY.subjects if STUDY.splits.test == "shared515" else [],
         splits=section("splits"),
+        selection=lambda wildcards: canonical(STUDY.image_selection(wildcards.variant)),
         code=code_version("pipeline.stages.split_images"),
     shell:
         "python -m pipeline.stages.split_images --nsd {params.nsd:q} --subject {wildcards.subject}"
         " --subjects {params.subjects} --responses {input.responses:q} --features {input.features}"
-        " --configuration {params.splits:q} --out {output:q} 2>&1 | tee {log:q}"
+        " --labels {input.labels} --configuration {params.splits:q} --variant {wildcards.variant}"
+        " --selection {params.selection:q} --out {output:q} 2>&1 | tee {log:q}"
 
 
 # The end-to-end check that a user runs once on real data; no other stage needs it.

@@ -50,9 +50,9 @@ rule write_tables:
 rule write_voxel_tables:
     input:
         rois=f"{RESULTS}/rois/{{subject}}.tsv",
-        encoding=expand(f"{RESULTS}/encoding/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        significance=expand(f"{RESULTS}/significance/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.fits),
-        partitions=expand(f"{RESULTS}/partitions/{{{{subject}}}}/{{fit}}.h5", fit=STUDY.contrasts),
+        encoding=lambda wildcards: of_fits("encoding", [wildcards.subject]),
+        significance=lambda wildcards: of_fits("significance", [wildcards.subject]),
+        partitions=lambda wildcards: of_fits("partitions", [wildcards.subject], contrasts_only=True),
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
         components=f"{RESULTS}/tables/components/{{subject}}.parquet",
@@ -79,8 +79,9 @@ if VALIDATED:
     rule validate_recovery:
         input:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
-            encoding=ENCODING,
-            partitions=rules.partitions.input,
+            # truth is of the whole study: other images have another
+            encoding=of_fits("encoding", variants=[WHOLE]),
+            partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
         output:
             VALIDATION,
         log:

@@ -120,7 +120,8 @@ class Tests:
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
     fitted = read_result(arguments.predictions, []).provenance["configuration"]
-    kept = {key: fitted[key] for key in ("subject", "spaces", "untrained_spaces", "n_test")}
+    names = ("subject", "variant", "spaces", "untrained_spaces", "n_test")
+    kept = {name: fitted[name] for name in names}
     return make_provenance(
         "assess_significance",
         {**kept, **arguments.configuration, "false_discovery_family": FAMILY},

@@ -14,9 +14,11 @@ from pipeline.audit import (
     audit_fit,
     audit_inputs,
     audit_same_voxels,
+    audit_sides,
     audit_split,
 )
 from pipeline.errors import InputError, run_stage
+from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_json
 
 
@@ -26,24 +28,37 @@ def main() -> None:
         "--files",
         required=True,
         type=json.loads,
-        help="{subject: {split, responses, fits: {path: {space: path}}, reduced: [paths]}}",
+        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, reduced: []}}}",
     )
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     hashes = HashOf()
     problems = [
-        problem for files in arguments.files.values() for problem in _audit_subject(files, hashes)
+        problem
+        for variants in arguments.files.values()
+        for problem in _audit_subject(variants, hashes)
     ]
     if problems:
         raise InputError("\n".join(problems))
-    fits = {subject: len(files["fits"]) for subject, files in arguments.files.items()}
+    fits = {
+        subject: sum(len(files["fits"]) for files in variants.values())
+        for subject, variants in arguments.files.items()
+    }
     write_json(arguments.out, {"audited_fits": fits, "by_convention": CONVENTIONS})
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
     for convention in CONVENTIONS:
         print(f"by convention: {convention}")
 
 
-def _audit_subject(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
+def _audit_subject(variants: dict[str, dict[str, Any]], hashes: HashOf) -> Iterator[str]:
+    for files in variants.values():
+        yield from _audit_variant(files, hashes)
+        yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
+    fits = [Path(name) for files in variants.values() for name in files["fits"]]
+    yield from audit_same_voxels(fits)
+
+
+def _audit_variant(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
     yield from audit_split(split_path)
     split = read_table(split_path)
@@ -54,7 +69,6 @@ def _audit_subject(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
         inputs |= {"split": split_path, "responses": responses}
         yield from audit_inputs(Path(name), inputs, hashes)
         yield from audit_fit(Path(name), split)
-    yield from audit_same_voxels([Path(name) for name in files["fits"]])
 
 
 if __name__ == "__main__":

@@ -191,6 +191,7 @@ def _provenance(
         "fit_encoding_models",
         {
             "subject": subject,
+            "variant": read_provenance(arguments.split)["configuration"]["variant"],
             "spaces": list(spaces),
             "untrained_spaces": [
                 name for name, path in spaces.items() if read_provenance(path)["untrained"]

@@ -31,6 +31,7 @@ def main() -> None:
     configuration = {
         "spaces": arguments.spaces,
         "subject": fitted["subject"],
+        "variant": fitted["variant"],
         "untrained_spaces": fitted["untrained_spaces"],
     }
     inputs = {"encoding": arguments.encoding}

@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encoding.splits import cluster_images, held_out_clusters, inner_folds, random_test
+from encoding.splits import (
+    cluster_images,
+    draw_images,
+    held_out_clusters,
+    inner_folds,
+    match_sizes,
+    random_test,
+)
 from pipeline.errors import InputError, run_stage
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
-from pipeline.storage import make_provenance, positions, read_result, write_table
+from pipeline.storage import Result, make_provenance, positions, read_result, write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of the image",
@@ -32,7 +39,10 @@ def main() -> None:
     parser.add_argument("--subjects", nargs="*", help="all whose images shared515 takes")
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--features", nargs="*", type=Path, help="to cluster images by")
+    parser.add_argument("--labels", nargs="*", type=Path, help="of images, to choose subsets by")
     parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--variant", required=True)
+    parser.add_argument("--selection", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration
@@ -48,26 +58,58 @@ def main() -> None:
             test = random_test(len(nsd_id), settings["share"], settings["seed"])
         else:
             test = np.isin(nsd_id, _shared(arguments))
+        kept = _selected(nsd_id, test, arguments, inputs)
+        nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
         groups = cluster[~test] if settings["test"] == "clusters" else None
         n_train = np.count_nonzero(~test)
         fold[~test] = inner_folds(n_train, settings["folds"], settings["seed"], groups)
     except ValueError as error:
-        raise InputError(f"splits: {error}; {arguments.subject} saw too few") from None
+        raise InputError(
+            f"splits: {error}; {arguments.subject} saw too few for variant {arguments.variant}"
+        ) from None
     if np.count_nonzero(test) < FEWEST_TEST_IMAGES:
         raise InputError(
             f"splits.test: {arguments.subject} saw fewer than {FEWEST_TEST_IMAGES} images of "
-            f"{settings['test']}: nothing to test on"
+            f"{settings['test']} in variant {arguments.variant}: nothing to test on"
         )
     columns = {"set": np.where(test, "test", "train"), "fold": fold, "cluster": cluster}
     provenance = make_provenance(
         "split_images",
-        {"subject": arguments.subject, **settings},
+        {
+            "subject": arguments.subject,
+            "variant": arguments.variant,
+            **settings,
+            **arguments.selection,
+        },
         inputs,
         seed=settings["seed"],
     )
     split = pd.DataFrame({"nsd_id": nsd_id, **columns})
     write_table(arguments.out, split, COLUMNS, provenance)
+
+
+def _selected(
+    nsd_id: np.ndarray, test: np.ndarray, arguments: argparse.Namespace, inputs: dict[str, Path]
+) -> np.ndarray:
+    """(image,) bool, the images that a variant has."""
+    selection, kept = arguments.selection, np.ones(len(nsd_id), dtype=bool)
+    seed = arguments.configuration["seed"] + selection["draw"]
+    if selection["subset"] is not None:
+        (inputs["labels"],) = arguments.labels
+        labels = read_result(inputs["labels"])
+        rows = positions(labels["nsd_id"], nsd_id, labels.path, str(arguments.responses))
+        kept = _members(selection["subset"], labels, rows)
+        others = [_members(subset, labels, rows) for subset in selection["matched"]]
+        kept = match_sizes(kept, others, test, seed) if others else kept
+    if selection["training_images"] is not None:
+        kept &= test | draw_images(kept & ~test, selection["training_images"], seed)
+    return kept
+
+
+def _members(subset: dict[str, Any], labels: Result, rows: np.ndarray) -> np.ndarray:
+    column = labels["label"].tolist().index(subset["category"])
+    return (labels["shown"][rows, column] == 1) == subset["present"]
 
 
 def _shared(arguments: argparse.Namespace) -> np.ndarray:

@@ -21,9 +21,9 @@ def main() -> None:
         name: read_table(results / f"tables/{name}.tsv")
         for name in ("correlations", "partitions", "best_voxels")
     }
-    correlations = tables["correlations"].query("roi == 'all'")
-    partitions = tables["partitions"].query("roi == 'all'")
-    best = tables["best_voxels"]
+    correlations = tables["correlations"].query("roi == 'all' and variant == 'all'")
+    partitions = tables["partitions"].query("roi == 'all' and variant == 'all'")
+    best = tables["best_voxels"].query("variant == 'all'")
     for title, frame, columns in (
         ("Correlations, mean over voxels", correlations, ["subject", "model", "mean_r", "mean_r2"]),
         (

@@ -46,7 +46,9 @@ def main() -> None:
     null = [row for path in arguments.encoding for row in _false_positives(path, truths)]
     inputs = [*arguments.truth, *arguments.encoding, *arguments.partitions]
     provenance = make_provenance(
-        "validate_recovery", {}, {f"{path.parent.name}/{path.stem}": path for path in inputs}
+        "validate_recovery",
+        {},
+        {"/".join(path.with_suffix("").parts[-4:]): path for path in inputs},
     )
     compared = [frame for frame in recovery if frame is not None]
     frames = {

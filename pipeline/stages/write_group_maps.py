@@ -33,7 +33,7 @@ def main() -> None:
     provenance = make_provenance(
         "write_group_maps",
         {"subjects": [index["subject"] for index in indices.values()]},
-        {f"{folder.name}/{INDEX}": folder / INDEX for folder in indices},
+        {f"{index['subject']}/{INDEX}": folder / INDEX for folder, index in indices.items()},
         simulated=any(index["provenance"]["simulated"] for index in indices.values()),
         untrained=sorted({n for i in indices.values() for n in i["provenance"]["untrained"]}),
     )

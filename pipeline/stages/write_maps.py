@@ -10,7 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError, run_stage
-from pipeline.maps.files import map_images, map_names, write_label_names, write_map
+from pipeline.maps.files import (
+    bids_label,
+    map_images,
+    map_names,
+    write_label_names,
+    write_map,
+)
 from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
@@ -22,6 +28,7 @@ from pipeline.maps.spaces import INTERPOLATION, Target, open_target
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
+from pipeline.settings import WHOLE
 from pipeline.storage import (
     Result,
     aligned_result,
@@ -44,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
+    parser.add_argument("--variant", required=True)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
@@ -60,13 +68,15 @@ def main() -> None:
     maps = [*_maps(arguments), *_roi_maps(layout, arguments, responses)]
     voxel = responses["voxel"]
     maps = [_ordered(one, voxel, arguments.responses) for one in maps]
-    provenance = make_provenance("write_maps", {"subject": arguments.subject}, _inputs(arguments))
+    identity = {"subject": arguments.subject, "variant": arguments.variant}
+    provenance = make_provenance("write_maps", identity, _inputs(arguments))
     own = arguments.spaces[0]
     index: dict[str, dict[str, object]] = {}
     for space in arguments.spaces:
         target = open_target(layout, arguments.subject, own, voxel, responses.arrays, space)
         account = {
             "Subject": arguments.subject,
+            "Variant": arguments.variant,
             "Space": space,
             "SpaceOfResponses": own,
             "Interpolation": INTERPOLATION["own" if space == own else space],
@@ -77,7 +87,7 @@ def main() -> None:
             index |= _write(voxel_map, values, thresholded, target, account, arguments)
     write_json(
         arguments.out_directory / INDEX,
-        {"subject": arguments.subject, "space": own, "maps": index, "provenance": provenance},
+        {**identity, "space": own, "maps": index, "provenance": provenance},
     )
 
 
@@ -124,7 +134,10 @@ def _write(
         }
         if of_labels:
             sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
-        entities = f"{voxel_map.entities}{suffix}"
+        # names tell subjects and variants apart wherever the files go
+        variant = arguments.variant
+        of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
+        entities = f"{of}{voxel_map.entities}{suffix}"
         names = map_names(arguments.subject, target.name, entities, labels=of_labels)
         images = map_images(shown, target.place, target.geometry, voxel_map.labels)
         for name, image in zip(names, images, strict=True):
@@ -150,7 +163,8 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
     if len(single) > 1:
         first = next(iter(single.values()))
-        fits = {model: aligned_result(single[model].path, first) for model in arguments.models}
+        named = [model for model in arguments.models if model in single]
+        fits = {model: aligned_result(single[model].path, first) for model in named}
         _add(found, [preferred_model_map(fits)])
     return list(found.values())
 

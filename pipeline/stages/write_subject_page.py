@@ -25,7 +25,8 @@ def main() -> None:
     limits = json.loads(arguments.limits.read_text())
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
-    maps = SubjectMaps(study, arguments.maps.name, arguments.maps, limits)
+    subject = arguments.maps.parent.name
+    maps = SubjectMaps(study, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.out_directory)
 

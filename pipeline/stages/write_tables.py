@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
-from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
+from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
@@ -30,27 +30,26 @@ def main() -> None:
     parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     rois = {path.stem: read_table(path) for path in arguments.rois}
-    tests = {(path.parent.name, path.stem): path for path in arguments.significance}
+    tests = {path.parts[-3:]: path for path in arguments.significance}
     correlations, best, partitions = [], [], []
-    done: set[tuple[str, str]] = set()
+    done: set[tuple[str, ...]] = set()
     for path in arguments.encoding:
-        result, subject = _read(path)
-        tested = read_result(tests[subject, path.stem])
-        for row in correlation_rows(result, tested, rois[subject]):
-            if (subject, row["model"]) not in done:
-                correlations.append(row)
-        for model in result["models"].tolist():
-            if (subject, model) not in done:
-                best.append(best_voxel_row(result, rois[subject], model))
-                done.add((subject, model))
+        subject, variant, _ = path.parts[-3:]
+        result, tested = read_result(path), read_result(tests[path.parts[-3:]])
+        new = {model for model in result["models"] if (subject, variant, model) not in done}
+        rows = correlation_rows(result, tested, rois[subject])
+        correlations += [row for row in rows if row["model"] in new]
+        for model in sorted(new, key=result["models"].tolist().index):
+            best.append(best_voxel_row(result, rois[subject], model))
+            done.add((subject, variant, model))
     for path in arguments.partitions:
-        result, subject = _read(path)
-        tested = read_result(tests[subject, path.stem])
+        subject = path.parts[-3]
+        result, tested = read_result(path), read_result(tests[path.parts[-3:]])
         partitions += partition_rows(result, tested, rois[subject], path.stem)
     provenance = make_provenance(
         "write_tables",
         {},
-        {"/".join(path.with_suffix("").parts[-3:]): path for path in _inputs(arguments)},
+        {"/".join(path.with_suffix("").parts[-4:]): path for path in _inputs(arguments)},
     )
     partition_table = pd.DataFrame(partitions, columns=PARTITION_COLUMNS)
     frames = {
@@ -61,11 +60,6 @@ def main() -> None:
     }
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)
-
-
-def _read(path: Path) -> tuple[Result, str]:
-    result = read_result(path)
-    return result, result.provenance["configuration"]["subject"]
 
 
 def _inputs(arguments: argparse.Namespace) -> Iterable[Path]:

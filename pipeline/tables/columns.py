@@ -6,6 +6,8 @@ from __future__ import annotations
 ROI_COLUMN = "roi_{}"
 COLUMNS = {
     "subject": "NSD subject",
+    "variant": "which images train and test, and how: `all` is the whole study; others are of the "
+    "configuration's `variants`",
     "model": "encoding model: its feature spaces, joined by +",
     "contrast": "contrast whose variance is partitioned",
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "

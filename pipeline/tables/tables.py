@@ -18,6 +18,7 @@ LEVEL = 0.05
 # share of variance; as published
 LEAST_CEILING = 0.1
 GROUP_COLUMNS = (
+    "variant",
     "contrast",
     "component",
     "atlas",
@@ -35,6 +36,7 @@ GROUP_COLUMNS = (
 # A study without contrasts still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",
+    "variant",
     "contrast",
     "component",
     "atlas",
@@ -70,7 +72,7 @@ def correlation_rows(
         for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
             usable = inside & np.isfinite(r) & np.isfinite(r2)
             yield {
-                "subject": _subject(result),
+                **_identity(result),
                 "model": model,
                 "atlas": atlas,
                 "roi": roi,
@@ -107,7 +109,7 @@ def partition_rows(
         usable = inside & np.isfinite(list(components.values())).all(axis=0)
         for component, values in components.items():
             yield {
-                "subject": _subject(result),
+                **_identity(result),
                 "contrast": name,
                 "component": component,
                 "atlas": atlas,
@@ -128,7 +130,7 @@ def _n_significant(significance: Result, component: str, usable: np.ndarray) -> 
 
 def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
     """Tests over subjects of each component's mean in each ROI, from the rows of subjects."""
-    keys = ["contrast", "component", "atlas", "roi", "weights", "data"]
+    keys = ["variant", "contrast", "component", "atlas", "roi", "weights", "data"]
     for values, rows in partitions.groupby(keys, sort=False):
         tested = asdict(group_test(rows["mean_variance"].to_numpy()))
         yield {**dict(zip(keys, values, strict=True)), **tested}
@@ -142,7 +144,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
     voxel = int(result["voxel"][best])
     names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
     return {
-        "subject": _subject(result),
+        **_identity(result),
         "model": model,
         "best_r": _statistic(np.max, r[usable]),
         "best_r2": _statistic(np.max, r2[usable]),
@@ -171,8 +173,9 @@ def _counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
     return {"n_voxels": n_voxels, "n_excluded": int(np.count_nonzero(inside)) - n_voxels}
 
 
-def _subject(result: Result) -> str:
-    return result.provenance["configuration"]["subject"]
+def _identity(result: Result) -> dict[str, str]:
+    configuration = result.provenance["configuration"]
+    return {name: configuration[name] for name in ("subject", "variant")}
 
 
 def _source(result: Result, spaces: list[str]) -> Mapping[str, str]:

@@ -1,0 +1,98 @@
+"""What is fitted on, how, and how it is tested."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from pipeline.settings import Betas, MapSpace, Settings, Space
+
+
+class ResponseSettings(Settings):
+    """Which betas, what they are scaled by before repeats are averaged, and their ncsnr."""
+
+    space: Space
+    betas: Betas
+    mask: Literal["nsdgeneral", "cortex"]
+    zscore_within: Literal["session", "run"] = "session"
+    zscore_trials: Literal["all", "training"] = "all"
+    ncsnr: Literal["released", "recomputed"] = "released"
+
+
+class SplitSettings(Settings):
+    """Which images test: those that all subjects were to see (shared1000), those that all saw three
+    times (shared515), a random `share` of each subject's, or whole `clusters` of images that are
+    alike in a feature `space`, which then validate together too."""
+
+    test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
+    share: float = Field(default=0.15, gt=0, lt=1)
+    space: str | None = None
+    clusters: int = Field(default=100, ge=3)
+    folds: int = Field(ge=2)
+    seed: int
+
+    @model_validator(mode="after")
+    def _space_belongs_to_clusters(self) -> SplitSettings:
+        if (self.test == "clusters") != (self.space is not None):
+            raise ValueError("`space` is needed with `test: clusters`, and only there")
+        return self
+
+
+class AlphaGrid(Settings):
+    """Ridge penalties, evenly spaced on a log scale from `minimum` to `maximum`."""
+
+    minimum: float = Field(gt=0)
+    maximum: float = Field(gt=0)
+    number: int = Field(ge=1)
+
+    def values(self) -> np.ndarray:
+        return np.logspace(np.log10(self.minimum), np.log10(self.maximum), self.number)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AlphaGrid:
+        if self.maximum < self.minimum:
+            raise ValueError("`maximum` is below `minimum`")
+        return self
+
+
+class EncodingSettings(Settings):
+    """What is searched, and how: see `encoding.banded_ridge.Options`."""
+
+    alphas: AlphaGrid
+    band_weight_samples: int = Field(ge=1)
+    seed: int
+    solver: Literal["own", "himalaya"] = "own"
+    search: Literal["exact", "windowed", "gcv"] = "windowed"
+    backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
+    memory_gb: float = Field(default=8, gt=0)
+    missing_images: Literal["available", "exclude"] = "exclude"
+
+    @model_validator(mode="after")
+    def _himalaya_searches_exactly(self) -> EncodingSettings:
+        if self.solver == "himalaya" and (self.search, self.missing_images) != ("exact", "exclude"):
+            raise ValueError(
+                "`solver: himalaya` goes with `search: exact` and `missing_images: exclude`"
+            )
+        return self
+
+
+class SignificanceSettings(Settings):
+    """How often test images are drawn anew for intervals, and permuted for tests.
+
+    `resample: clusters` draws, and flips, the split's clusters of images as wholes.
+    """
+
+    draws: int = Field(default=2000, ge=100)
+    permutations: int = Field(default=1000, ge=99)
+    level: float = Field(default=0.95, gt=0, lt=1)
+    resample: Literal["images", "clusters"] = "images"
+    seed: int = 0
+
+
+class MapSettings(Settings):
+    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
+    fsaverage, MNI152."""
+
+    spaces: list[MapSpace] = Field(default=[])

@@ -1,0 +1,22 @@
+"""Names that something must declare, once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def declared(
+    key: str, names: Iterable[str], known: Iterable[str], elsewhere: Iterable[str] = ()
+) -> None:
+    known = list(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, [*known, *elsewhere], n=3) or known
+            raise ValueError(f"{key}: unknown name '{name}'; did you mean {' or '.join(near)}?")
+
+
+def unique(key: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{key}: {', '.join(twice)} is listed twice")

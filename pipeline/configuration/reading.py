@@ -1,0 +1,56 @@
+"""A configuration, read and checked; every offending key told in one message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.catalogue import with_catalogue
+from pipeline.configuration.study import Configuration
+from pipeline.errors import InputError
+
+
+def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
+    """Check a configuration.
+
+    Raises
+    ------
+    InputError
+        With one line for every offending key.
+    """
+    try:
+        return Configuration.model_validate(with_catalogue(values))
+    except ValidationError as error:
+        lines = [_describe(problem, values) for problem in error.errors()]
+        raise InputError(f"{source}: " + "\n".join(lines)) from None
+
+
+def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    message = re.sub(r"^Value error, ", "", problem["msg"])
+    if problem["type"] == "extra_forbidden":
+        message = "unknown key; check its spelling, or remove it"
+    elif problem["type"] == "missing":
+        message = "this key is missing; add it (config/demo.yaml shows each)"
+    elif problem["type"] != "value_error":
+        message += f" (got {problem['input']!r})"
+    return f"{key}: {message}" if key else message
+
+
+def read_configuration(path: Path | str) -> Configuration:
+    """Read and check a YAML configuration file."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: not found. config/demo.yaml is a complete example.")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a configuration (expected keys and values).")
+    return parse_configuration(values, str(path))

@@ -1,0 +1,197 @@
+"""A whole study, its names checked against one another."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from pipeline.catalogue import read_catalogue
+from pipeline.configuration.features import (
+    ExtractionSettings,
+    FeatureSpaceSettings,
+    NetworkSettings,
+)
+from pipeline.configuration.fits import (
+    EncodingSettings,
+    MapSettings,
+    ResponseSettings,
+    SignificanceSettings,
+    SplitSettings,
+)
+from pipeline.configuration.names import declared, unique
+from pipeline.configuration.variants import VariantSettings
+from pipeline.settings import ANNOTATIONS, MAPPED_FROM, WHOLE, MapSpace, Name, Settings, Subject
+from pipeline.simulation.settings import SimulationSettings
+
+
+class Configuration(Settings):
+    """A whole study."""
+
+    study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    nsd: Path
+    nsd_terms_accepted: bool = False
+    stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    subjects: list[Subject] = Field(min_length=1)
+    responses: ResponseSettings
+    networks: dict[Name, NetworkSettings]
+    feature_spaces: dict[Name, FeatureSpaceSettings]
+    extraction: ExtractionSettings = ExtractionSettings()
+    splits: SplitSettings
+    encoding: EncodingSettings
+    significance: SignificanceSettings = SignificanceSettings()
+    maps: MapSettings = MapSettings()
+    models: list[str] = Field(min_length=1)
+    contrasts: dict[Name, list[str]]
+    variants: dict[Name, VariantSettings] = Field(default_factory=dict)
+    # variants whose subsets are drawn to equal numbers of images
+    matched_variants: list[list[Name]] = Field(default_factory=list)
+    rois: list[str]
+    simulation: SimulationSettings | None = None
+
+    @model_validator(mode="after")
+    def _names_aredeclared(self) -> Configuration:
+        unique("subjects", self.subjects)
+        for name, space in self.feature_spaces.items():
+            declared(f"feature_spaces.{name}.network", [space.network], self.networks)
+            _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
+        for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
+            declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
+            unique(key, spaces)
+        self._split_can_be_made()
+        for key, spaces in _prefixed(self.contrasts).items():
+            if not 2 <= len(spaces) <= 4:
+                raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
+            if key.removeprefix("contrasts.") in self.feature_spaces:
+                raise ValueError(f"{key}: a contrast cannot have a feature space's name")
+        self._variants_can_be_made()
+        self._maps_can_be_made()
+        if self.simulation is not None:
+            declared("subjects", self.subjects, self.simulation.subjects)
+            declared("responses.space", [self.responses.space], self.simulation.spaces)
+            declared("responses.betas", [self.responses.betas], [self.simulation.betas])
+        return self
+
+    def _split_can_be_made(self) -> None:
+        test, space = self.splits.test, self.splits.space
+        if space is not None:
+            declared("splits.space", [space], self.feature_spaces)
+            if self.feature_spaces[space].is_fitted:
+                raise ValueError(
+                    "splits.space: principal components are fitted on training images, which this "
+                    "space is to choose; take it without `reduction`"
+                )
+        if self.significance.resample == "clusters" and test != "clusters":
+            raise ValueError(
+                "significance.resample: `clusters` are made with `splits.test: clusters` only"
+            )
+        if self.responses.zscore_trials == "training" and not test.startswith("shared"):
+            raise ValueError(
+                f"responses.zscore_trials: `training` is known for shared test images only, not "
+                f"with `splits.test: {test}`; choose `all`"
+            )
+
+    def _variants_can_be_made(self) -> None:
+        if WHOLE in self.variants:
+            raise ValueError(f"variants.{WHOLE}: is the whole study; choose another name")
+        for name, variant in self.variants.items():
+            declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
+            declared(f"variants.{name}.contrasts", variant.contrasts or [], self.contrasts)
+        unique("matched_variants", list(itertools.chain(*self.matched_variants)))
+        for group in self.matched_variants:
+            declared("matched_variants", group, self.variants)
+            if whole := [name for name in group if self.variants[name].subset is None]:
+                raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
+
+    def _maps_can_be_made(self) -> None:
+        unique("maps.spaces", self.maps.spaces)
+        own = self.responses.space
+        reached = [own, *MAPPED_FROM[own]]
+        for space in self.maps.spaces:
+            if space not in reached:
+                raise ValueError(
+                    f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
+                    f"{space}; choose among {', '.join(reached)}"
+                )
+
+    @property
+    def map_spaces(self) -> list[MapSpace]:
+        """Spaces in which maps are written, that of the responses first."""
+        own = self.responses.space
+        return [own, *(space for space in self.maps.spaces if space != own)]
+
+    @property
+    def all_variants(self) -> dict[str, VariantSettings]:
+        """What is fitted of the study: the whole of it, and its variants."""
+        whole = VariantSettings(models=self.models, contrasts=list(self.contrasts))
+        return {WHOLE: whole, **self.variants}
+
+    @property
+    def used_spaces(self) -> list[str]:
+        """Feature spaces that a fit or the split uses, in order of declaration."""
+        fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))
+        used = {self.splits.space, *itertools.chain.from_iterable(fits)}
+        return [name for name in self.feature_spaces if name in used]
+
+    def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
+        """What is fitted of a variant: single models, contrasts of one, and contrasts."""
+        settings = self.all_variants[variant]
+        if settings.models is None and settings.contrasts is None:
+            return self.contrasts
+        singles = {name: [name] for name in settings.models or []}
+        return {**singles, **{name: self.contrasts[name] for name in settings.contrasts or []}}
+
+    def image_selection(self, variant: str) -> dict[str, Any]:
+        """Which of the split's images a variant has, and the subsets that are to be as many."""
+        settings = self.all_variants[variant]
+        groups = [group for group in self.matched_variants if variant in group]
+        matched = [self.variants[name].subset for name in itertools.chain(*groups)]
+        return {
+            **settings.images,
+            "matched": [subset.model_dump(mode="json") for subset in matched],
+        }
+
+    def space_specification(self, space: str) -> dict[str, Any]:
+        """How a layer becomes a feature space."""
+        return self.feature_spaces[space].model_dump(mode="json", exclude_none=True)
+
+    def network_specification(self, network: str) -> dict[str, Any]:
+        """All that a network's activations depend on, and no more."""
+        settings = self.networks[network].model_dump(
+            mode="json", exclude={"layers"}, exclude_none=True
+        )
+        return {"name": network, **settings}
+
+    def network_layers(self, network: str) -> list[str]:
+        """The layers that are kept of a network."""
+        spaces = (space for space in self.feature_spaces.values() if space.network == network)
+        listed = self.networks[network].layers
+        return sorted({space.taken for space in spaces} if listed is None else set(listed))
+
+    @property
+    def used_networks(self) -> dict[str, dict[str, Any]]:
+        """Specifications of the networks that used feature spaces name."""
+        used = dict.fromkeys(self.feature_spaces[space].network for space in self.used_spaces)
+        return {network: self.network_specification(network) for network in used}
+
+    @property
+    def annotations(self) -> list[str]:
+        """Which of COCO's annotation files the used networks' stimuli are made of."""
+        kinds = [network["stimulus"] for network in self.used_networks.values()]
+        if any(variant.subset for variant in self.variants.values()):
+            kinds.append("categories")
+        return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
+
+
+def _kept(key: str, taken: str, network: NetworkSettings) -> None:
+    patterns = [taken] if network.layers is None else network.layers
+    if not any(taken == pattern or fnmatchcase(taken, pattern) for pattern in patterns):
+        raise ValueError(f"{key}: lacks '{taken}', which a feature space is made of; add it")
+
+
+def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {f"contrasts.{name}": spaces for name, spaces in contrasts.items()}

@@ -1,0 +1,44 @@
+"""What a study is fitted on once more: other images, or another way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from pipeline.configuration.names import declared
+from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.settings import Name, Settings
+
+
+class Subset(Settings):
+    """Images that show a COCO category or supercategory, or those that do not."""
+
+    category: str
+    present: bool = True
+
+    @field_validator("category")
+    @classmethod
+    def _is_one_of_cocos(cls, name: str) -> str:
+        declared("category", [name], [*SUPERCATEGORIES, *CATEGORIES])
+        return name
+
+
+class VariantSettings(Settings):
+    """Which images train and test, and what is fitted on them.
+
+    `subset` holds on both sides of the split. `training_images` are drawn among those that train;
+    draws of one number, `draw`, are nested. Without `models` and `contrasts` every contrast of the
+    study is fitted.
+    """
+
+    subset: Subset | None = None
+    training_images: int | None = Field(default=None, ge=10)
+    draw: int = Field(default=0, ge=0)
+    models: list[str] | None = None
+    contrasts: list[Name] | None = None
+
+    @property
+    def images(self) -> dict[str, Any]:
+        """What decides about images, and nothing else."""
+        return self.model_dump(mode="json", include={"subset", "training_images", "draw"})

@@ -1,0 +1,116 @@
+"""Variants of a study: other images, drawn to equal numbers, through the same stages."""
+
+from __future__ import annotations
+
+import shutil
+from os import link
+
+import nibabel
+import numpy as np
+import pytest
+from conftest import Study
+
+from pipeline.nsd.instances import label_matrix, read_instances
+from pipeline.nsd.layout import NSDLayout
+from pipeline.storage import read_result, read_table
+
+SUBJECTS = ("subj01", "subj03")
+VARIANTS = {
+    "animals": {"subset": {"category": "animal"}},
+    "no_animals": {"subset": {"category": "animal", "present": False}},
+    "few": {"training_images": 60, "models": ["alexnet_conv3"]},
+}
+
+
+@pytest.fixture(scope="module")
+def varied(study, tmp_path_factory):
+    """The small study, run on with variants."""
+    directory = tmp_path_factory.mktemp("variants") / "study"
+    shutil.copytree(study.directory, directory, copy_function=link)
+    varied = Study(directory, directory / "varied.yaml")
+    varied.configuration.write_text(study.configuration.read_text())
+    varied.edit(
+        lambda values: values.update(
+            variants=VARIANTS, matched_variants=[["animals", "no_animals"]]
+        )
+    )
+    assert varied.planned("audit", "tables", "maps") == {
+        "label_images": 1,
+        "split_images": 6,
+        "fit_reduction": 2,
+        "fit_encoding_models": 6,
+        "assess_significance": 6,
+        "partition_variance": 4,
+        "write_maps": 6,
+        "audit_study": 1,
+        "write_tables": 1,
+        "tables": 1,
+        "maps": 1,
+        "audit": 1,
+    }
+    varied.snakemake("audit", "tables", "maps")
+    return varied
+
+
+@pytest.fixture(params=SUBJECTS)
+def splits(request, varied):
+    """{variant: split} of a subject."""
+    folder = varied.results / f"splits/{request.param}"
+    return {path.stem: read_table(path) for path in folder.glob("*.tsv")}
+
+
+def test_a_subset_shows_its_category_on_both_sides_and_its_complement_never(varied, splits):
+    for variant in ("animals", "no_animals"):
+        nsd_id = splits[variant]["nsd_id"].to_numpy()
+        instances = read_instances(NSDLayout(varied.nsd), nsd_id)
+        shown = label_matrix(instances, nsd_id, ["animal"], "supercategory")[:, 0]
+        assert set(shown) == {variant == "animals"}
+
+
+def test_matched_subsets_train_and_test_on_as_many_images(splits):
+    counts = [splits[name]["set"].value_counts() for name in ("animals", "no_animals")]
+    assert counts[0].equals(counts[1][counts[0].index])
+    assert counts[0]["test"] >= 3
+    assert set(splits["animals"]["fold"]) == {-1, 0, 1, 2, 3}
+
+
+def test_variants_train_and_test_where_the_whole_study_does(splits):
+    whole = splits["all"].set_index("nsd_id")["set"]
+    for split in splits.values():
+        assert (whole[split["nsd_id"]].to_numpy() == split["set"]).all()
+    few = splits["few"]["set"].value_counts()
+    assert few["train"] == 60
+    assert few["test"] == (whole == "test").sum()
+
+
+def test_components_are_of_the_variants_own_training_images(varied):
+    space = read_result(varied.results / "features/subj01/few/alexnet_conv3.h5")
+    split = read_table(varied.results / "splits/subj01/few.tsv")
+    train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
+    scores = space["features"]
+    assert np.abs(scores[train].mean(0)).max() < 1e-3 * scores.std(0).max()
+
+
+def test_tables_and_maps_tell_the_variant(varied):
+    correlations = read_table(varied.results / "tables/correlations.tsv")
+    assert set(correlations["variant"]) == {"all", *VARIANTS}
+    assert set(correlations.query("variant == 'few'")["model"]) == {"alexnet_conv3"}
+    keys = ["subject", "variant", "model", "atlas", "roi"]
+    assert not correlations[keys].duplicated().any()
+    group = read_table(varied.results / "tables/group.tsv")
+    assert set(group["variant"]) == {"all", "animals", "no_animals"}
+    fit = read_result(varied.results / "encoding/subj01/animals/alexnet_vs_bert.h5")
+    name = "subj01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
+    values = nibabel.load(varied.results / "maps/subj01/animals" / name).get_fdata().ravel()
+    assert np.allclose(values[fit["voxel"]], fit["bert/r2"], equal_nan=True)
+
+
+def test_more_training_images_than_a_subject_saw_are_told(varied):
+    text = varied.configuration.read_text()
+    varied.edit(lambda values: values["variants"]["few"].update(training_images=5000))
+    try:
+        done = varied.snakemake("responses", check=False)
+    finally:
+        varied.configuration.write_text(text)
+    assert done.returncode != 0
+    assert "5000 images cannot be drawn of" in done.stdout + done.stderr
