@@ -349,18 +349,30 @@ def test_the_report_needs_no_network_and_says_what_its_data_are(study):
             assert attribute not in page
 
 
-def test_the_summary_prints_headlines_and_the_reports_place(study):
+def shown(study, *arguments: str) -> str:
+    """What the terminal shows of the study."""
+    command = ["python", "-m", "pipeline", "show", *arguments]
     done = subprocess.run(
-        ["python", "-m", "pipeline.stages.summary", "--configfile", str(study.configuration)],
+        [*command, "--configfile", str(study.configuration)],
         capture_output=True,
         text=True,
         cwd=study.directory,
         env=ENVIRON,
-        check=True,
     )
-    assert str(study.results / "report/index.html") in done.stdout
-    assert "Simulated data" in done.stdout
-    assert "alexnet&bert" in done.stdout
+    return done.stdout + done.stderr
+
+
+def test_the_terminal_shows_headlines_and_where_the_files_are(study):
+    told = shown(study)
+    assert str(study.results / "report/index.html") in told.replace("\n", "")
+    assert "Simulated data" in told
+    assert "alexnet&bert" in told
+    assert "subj03" in told
+    table = read_table(study.results / "tables/correlations.tsv")
+    row = table.query("subject == 'subj01' and model == 'bert' and roi == 'all'").iloc[0]
+    assert f"{row['mean_r']:.3f}" in told
+    assert "subj03" not in shown(study, "subj01")
+    assert "subj07: not in" in shown(study, "subj07")
 
 
 # ---- what reruns
