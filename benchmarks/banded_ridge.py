@@ -2,11 +2,14 @@
 
     python -m benchmarks.banded_ridge compare --features 512 1024 --voxels 8000
     python -m benchmarks.banded_ridge grid
+    python -m benchmarks.banded_ridge memory --cortex-voxels 200000
 
 `compare`: n = 4,000 images, two bands, 5 folds, 20 penalties, 3 candidates for the band weights.
 MultipleKernelRidgeCV runs one candidate, its time is multiplied by 3 and marked. scikit-learn's
 RidgeCV is its fast form: one space, leave-one-out. `grid`: one subject's nsdgeneral (15,724 voxels,
 8,500 images), three bands of 512, all 7 subsets, 20 candidates each, 20 penalties, 5 folds.
+`memory`: a cortex streamed from disk, 8,500 images, 3,000 features in three bands; peak memory of
+the process beside the budget, and the time of what was searched.
 
 On a shared machine wall times wander: `--rounds` shows the fastest of several, methods in turn, and
 CPU seconds stand beside. Every method runs in a process of its own, so that its peak memory is its
@@ -24,10 +27,12 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 
+import h5py
 import numpy as np
 from threadpoolctl import threadpool_info
 
@@ -246,6 +251,32 @@ def grid(arguments: argparse.Namespace) -> None:
         )
 
 
+def memory(arguments: argparse.Namespace) -> None:
+    """A whole cortex from a file, within a budget."""
+    n, n_voxels = 8500, arguments.cortex_voxels
+    bands, responses = simulated(n, [1000] * 3, 512)
+    folds = np.random.default_rng(1).permutation(n) % N_FOLDS
+    models, candidates = {"A+B+C": tuple("ABC")}, {"A+B+C": draw_band_weights(3, 2, 0)}
+    with tempfile.TemporaryDirectory() as folder, h5py.File(f"{folder}/y.h5", "w") as file:
+        stored = file.create_dataset("y", (n, n_voxels), np.float32, chunks=(n, 128))
+        for start in range(0, n_voxels, 512):
+            stop = min(start + 512, n_voxels)
+            stored[:, start:stop] = responses[:, : stop - start]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        for search in arguments.searches:
+            options = Options(search=search, memory_bytes=arguments.memory * 1e9)
+            start = time.perf_counter()
+            parts = stream_fits(bands, stored, folds, ALPHAS, models, candidates, options)
+            n_fitted = sum(len(voxels) for voxels, _ in parts)
+            seconds = time.perf_counter() - start
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+            print(
+                f"memory, {search}: {n_fitted} voxels × 2 candidates, {seconds / 60:.1f} min, "
+                f"budget {arguments.memory} GB, peak {peak:.2f} GB, before the fit {before:.2f}",
+                flush=True,
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, dest="command")
@@ -260,6 +291,10 @@ def main() -> None:
     whole.add_argument("--searches", nargs="+", default=["windowed", "exact"])
     whole.add_argument("--grid-voxels", type=int, default=15724)
     whole.add_argument("--memory", type=float, default=8.0, help="GB")
+    cortex = commands.add_parser("memory")
+    cortex.add_argument("--searches", nargs="+", default=["windowed"])
+    cortex.add_argument("--cortex-voxels", type=int, default=200_000)
+    cortex.add_argument("--memory", type=float, default=8.0, help="GB")
     child = commands.add_parser("measure")
     child.add_argument("method")
     child.add_argument("sizes", type=int, nargs=4)
@@ -271,7 +306,7 @@ def main() -> None:
     print(
         ", ".join(f"{p['internal_api']} {p.get('architecture')} × {p['num_threads']}" for p in blas)
     )
-    {"compare": compare, "grid": grid}[arguments.command](arguments)
+    {"compare": compare, "grid": grid, "memory": memory}[arguments.command](arguments)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,12 @@ class Arrays:
         """Rows one after another in memory."""
         return np.ascontiguousarray(values) if self.xp is np else values.contiguous()
 
+    def thin_qr(self, matrix: Any) -> tuple[Any, Any]:
+        """Orthonormal columns, as many as the smaller side, and an upper triangle."""
+        if self.xp is np:
+            return scipy.linalg.qr(matrix, mode="economic", check_finite=False)
+        return self.xp.linalg.qr(matrix)
+
     def solve_positive(self, matrix: Any, right: Any) -> Any:
         """matrix⁻¹ right by Cholesky, for a symmetric positive definite matrix."""
         if self.xp is np:

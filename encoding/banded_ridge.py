@@ -13,8 +13,9 @@ himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, 
    (`encoding.operands`)
 2. one eigendecomposition per candidate and fold, validation images compressed and made triangular
    (`encoding.factors`)
-3. one product per penalty, of which the sum of squares alone is kept (`encoding.losses`), for the
-   penalties that a mode of search tries (`encoding.search`)
+3. predictions of which the sum of squares alone is kept (`encoding.losses`), for the penalties that
+   a mode of search tries (`encoding.search`); all penalties of a grid cost as many products as
+   their curves of shrinkage are independent, about half of twenty, a sixth of a hundred
 4. one refit of what was picked (`encoding.refit`)
 
 Voxels take part in matrix products of one shape, at the place that their global index gives: a
@@ -23,13 +24,14 @@ voxel's fit does not depend, to the last bit on a CPU, on the voxels that are fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
 
 from encoding.arrays import Arrays, matmul_precision
+from encoding.factors import Factor
 from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.refit import Refit
@@ -135,6 +137,8 @@ class Options:
 
 
 DEFAULTS = Options()
+# as `stream_fits` is
+Solver = Callable[..., Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]]
 
 
 def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
@@ -164,6 +168,7 @@ def fit_banded_ridge(
     band_weights: np.ndarray,
     options: Options = DEFAULTS,
     first_voxel: int = 0,
+    solver: Solver | None = None,
 ) -> BandedRidgeFit:
     """Fit every voxel with its own penalty and band weights; see the module for the mathematics.
 
@@ -176,6 +181,7 @@ def fit_banded_ridge(
     alphas : (alpha,) candidate penalties, above 0
     band_weights : (candidate, band), see `draw_band_weights`
     first_voxel : global index of the first voxel, when voxels are fitted in parts
+    solver : what searches; `encoding.himalaya_solver.stream_fits` solves the same problem
 
     Raises
     ------
@@ -183,9 +189,8 @@ def fit_banded_ridge(
         Shapes disagree, the features are not finite, or a parameter is out of its range.
     """
     models, candidates = {"model": tuple(bands)}, {"model": band_weights}
-    return fit_models(bands, responses, folds, alphas, models, candidates, options, first_voxel)[
-        "model"
-    ]
+    problem = bands, responses, folds, alphas, models, candidates, options, first_voxel
+    return fit_models(*problem, solver)["model"]
 
 
 def fit_models(
@@ -197,6 +202,7 @@ def fit_models(
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
     first_voxel: int = 0,
+    solver: Solver | None = None,
 ) -> dict[str, BandedRidgeFit]:
     """`stream_fits`, collected for all voxels: weights of every model and voxel are held."""
     pool = CandidatePool.of(list(bands), models, candidates)
@@ -211,8 +217,8 @@ def fit_models(
         )
         for name, columns in pool.columns.items()
     }
-    parts = stream_fits(bands, responses, folds, alphas, models, candidates, options, first_voxel)
-    for voxels, found in parts:
+    problem = bands, responses, folds, alphas, models, candidates, options, first_voxel
+    for voxels, found in (solver or stream_fits)(*problem):
         for name, fit in found.items():
             fits[name].fill(voxels, fit)
     return fits
@@ -335,7 +341,10 @@ def _fit_blocks(
         cholesky,
     )
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    for block, *part in _searched(blocks, pool.weights, ascending, plan, options.search, cholesky):
+    searched = _searched(
+        blocks, pool.weights, ascending, plan, options.search, cholesky, refit.keep
+    )
+    for block, *part in searched:
         chosen = {
             name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
         }
@@ -354,14 +363,18 @@ def _searched(
     plan: Plan,
     search: Search,
     cholesky: bool,
+    keep: Callable[[list[list[Factor]]], None],
 ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
     """Blocks with (candidate, voxel) scores and indices of penalties.
 
     Responses are read once if all decompositions fit in memory, else once for each part of them.
+    Those of all images that stay in memory are given to `keep`.
     """
     design, chunks = blocks.design, list(plan.chunks(len(candidates)))
     if len(chunks) == 1:
         factors = factorise_candidates(design, candidates, alphas, search, cholesky)
+        if search != "exact":
+            keep([candidate.whole for candidate in factors])
         for block in blocks.read(plan.block_voxels):
             score, pick = search_block(block.operands, factors, alphas, search)
             yield block, score[:, block.places], pick[:, block.places]

@@ -147,7 +147,7 @@ class Design:
         rows = self._rows(fold.validation) - fold.mean
         if rows.shape[0] <= rows.shape[1]:
             return Held(None, rows)
-        rotation, triangle = self.arrays.xp.linalg.qr(rows)
+        rotation, triangle = self.arrays.thin_qr(rows)
         return Held(rotation, triangle)
 
     def training(self, values: Any, fold: Fold) -> Any:

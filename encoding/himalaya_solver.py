@@ -26,30 +26,6 @@ WORKSPACE_BYTES = 300e6
 BLOCK_VOXELS = 4096
 
 
-def fit_banded_ridge(
-    bands: Mapping[str, np.ndarray],
-    responses: Any,
-    folds: np.ndarray,
-    alphas: np.ndarray,
-    band_weights: np.ndarray,
-    options: Options = DEFAULTS,
-    first_voxel: int = 0,
-) -> BandedRidgeFit:
-    """As `encoding.banded_ridge.fit_banded_ridge`, by himalaya's exact search.
-
-    Weights of bands are kept at or above 1e-6. With more features than images the dual form is
-    solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.
-    """
-    models, candidates = {"model": tuple(bands)}, {"model": band_weights}
-    n_features = sum(np.shape(band)[1] for band in bands.values())
-    sizes = len(bands), n_features, len(band_weights), responses.shape[1]
-    fit = BandedRidgeFit.unfitted(*sizes, Options(search="exact", dtype=options.dtype))
-    parts = stream_fits(bands, responses, folds, alphas, models, candidates, options, first_voxel)
-    for voxels, found in parts:
-        fit.fill(voxels, found["model"])
-    return fit
-
-
 def stream_fits(
     bands: Mapping[str, np.ndarray],
     responses: Any,
@@ -60,7 +36,11 @@ def stream_fits(
     options: Options = DEFAULTS,
     first_voxel: int = 0,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
-    """As `encoding.banded_ridge.stream_fits`, but no candidate is inherited."""
+    """As `encoding.banded_ridge.stream_fits`, by himalaya's exact search; nothing is inherited.
+
+    Weights of bands are kept at or above 1e-6. With more features than images the dual form is
+    solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.
+    """
     folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=options.dtype)
     features = {name: np.asarray(band, dtype=options.dtype) for name, band in bands.items()}
     check_problem(list(features.values()), responses, folds, alphas)

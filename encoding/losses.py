@@ -9,15 +9,18 @@ import numpy as np
 
 from encoding.factors import Factor
 from encoding.gram import Design
-from encoding.operands import TILE, Operands
+from encoding.operands import SQUARES, TILE, Operands
 
 # decades to either side of the middle of a window
 WINDOW = 0.65
 # voxels of one window in a matrix product; a voxel's place among them changes with its neighbours,
 # which does not change its bits as long as the product's shape is the same
 LANE = 128
-# columns of a triangular operator taken together
-TRIANGLE = 128
+# rows of the held-out part taken together: with few, more of a triangular operator's zeros are left
+# out, and predictions of many penalties stay in a processor's cache
+ROWS = 128
+# voxels whose residuals at all penalties are made at a time
+MIXED = 32
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class Window:
             return 0, 0
         return tried[0] // LANE * LANE, -(-(tried[-1] + 1) // LANE) * LANE
 
+    def part(self, voxels: slice) -> Window:
+        return Window.of(self.first[voxels], self.last[voxels])
+
     def tries(self, alpha: int) -> np.ndarray:
         return (self.first <= alpha) & (alpha <= self.last)
 
@@ -84,11 +90,14 @@ def fold_losses(
         if window is not None:
             projected, rows = projected[window.order], rows[window.order]
         residual = Residual(design, factor, projected, rows)
-        for position, alpha in enumerate(factor.alpha_indices):
-            energy = residual.energy(position, window and window.places(alpha))
-            losses[alpha] = energy if window is None else _restored(energy, window, alpha)
-            losses[alpha] = (losses[alpha] + outside) / fold.n_validation
-    return losses
+        if window is None:
+            losses[factor.alpha_indices] = residual.energies()
+        else:
+            for position, alpha in enumerate(factor.alpha_indices):
+                energy = residual.energy(position, window.places(alpha))
+                losses[alpha] = _restored(energy, window, alpha)
+        losses[factor.alpha_indices] += outside
+    return losses / fold.n_validation
 
 
 def _restored(energy: np.ndarray, window: Window, alpha: int) -> np.ndarray:
@@ -101,30 +110,53 @@ class Residual:
     """‖target - projected @ operator‖² of every voxel, a few at a time: nothing else is kept."""
 
     def __init__(self, design: Design, factor: Factor, projected: Any, target: Any) -> None:
-        self.design, self.factor = design, factor
+        self.arrays, self.factor = design.arrays, factor
         self.projected, self.target = projected, target
-        self.scratch = design.arrays.empty((TILE, target.shape[1]), factor.dtype)
+        n_rows = target.shape[1]
+        self.parts = [slice(r, min(r + ROWS, n_rows)) for r in range(0, n_rows, ROWS)]
 
-    def energy(self, position: int, places: tuple[int, int] | None) -> np.ndarray:
-        """(voxel,) for one penalty, at `places` (infinite elsewhere) or at all."""
-        arrays = self.design.arrays
-        operator = self.factor.operator(position, self.design)
-        n_voxels = self.target.shape[0]
-        start, stop, step = (0, n_voxels, TILE) if places is None else (*places, LANE)
-        energy = np.full(n_voxels, np.inf, self.factor.dtype)
-        for first in range(start, stop, step):
-            here = slice(first, first + step)
-            rest = self.scratch[:step]
-            self._predict(self.projected[here], operator, rest)
-            arrays.xp.subtract(self.target[here], rest, out=rest)
-            energy[here] = arrays.to_numpy(arrays.xp.einsum("ij,ij->i", rest, rest))
+    def energies(self) -> np.ndarray:
+        """(alpha, voxel) for all of the factor's penalties; few of them take a product each."""
+        chosen, mixing = self.factor.basis
+        # the target is a part like another, the residual a mixture of all
+        mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
+        mixing = self.arrays.asarray(mixing, self.factor.dtype)
+        energies = np.zeros((len(mixing), self.target.shape[0]), self.factor.dtype)
+        for rows in self.parts:
+            operators = [self._operator(position, rows) for position in chosen]
+            shape = mixing.shape[1], TILE, rows.stop - rows.start
+            parts = self.arrays.empty(shape, self.factor.dtype)
+            for start in range(0, energies.shape[1], TILE):
+                here = slice(start, start + TILE)
+                for part, (first, operator) in zip(parts, operators, strict=False):
+                    self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
+                parts[-1] = self.target[here, rows]
+                energies[:, here] += self._mixed(mixing, parts)
+        return energies
+
+    def _mixed(self, mixing: Any, parts: Any) -> np.ndarray:
+        """Σ over rows of (mixing @ parts)², (alpha, voxel), of parts (part, voxel, row)."""
+        _, n_voxels, n_rows = parts.shape
+        flat, energies = parts.reshape(len(parts), -1), []
+        for start in range(0, n_voxels, MIXED):
+            rest = mixing @ flat[:, start * n_rows : (start + MIXED) * n_rows]
+            rest = rest.reshape(len(mixing), MIXED, n_rows)
+            energies.append(self.arrays.to_numpy(self.arrays.xp.einsum("avr,avr->av", rest, rest)))
+        return np.hstack(energies)
+
+    def energy(self, position: int, places: tuple[int, int]) -> np.ndarray:
+        """(voxel,) for one penalty at `places`, infinite elsewhere."""
+        energy = np.full(self.target.shape[0], np.inf, self.factor.dtype)
+        energy[slice(*places)] = 0
+        for rows in self.parts if places[0] < places[1] else []:
+            first, operator = self._operator(position, rows)
+            for start in range(*places, LANE):
+                here = slice(start, start + LANE)
+                rest = self.target[here, rows] - self.projected[here, first:] @ operator
+                energy[here] += self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
         return energy
 
-    def _predict(self, projected: Any, operator: Any, out: Any) -> None:
-        matmul = self.design.arrays.xp.matmul
-        if not self.factor.triangular:
-            matmul(projected, operator, out=out)
-            return
-        for first in range(0, operator.shape[1], TRIANGLE):
-            columns = slice(first, min(first + TRIANGLE, operator.shape[1]))
-            matmul(projected[:, first:], operator[first:, columns], out=out[:, columns])
+    def _operator(self, position: int, rows: slice) -> tuple[int, Any]:
+        """What predicts these rows, and the first component that does."""
+        first = rows.start if self.factor.triangular else 0
+        return first, self.factor.operator(position, slice(first, None), rows, self.arrays)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.gram import Design
+from encoding.losses import ROWS
 from encoding.operands import TILE
 
 # more voxels at a time gain nothing
@@ -92,6 +93,9 @@ class _Sizes:
         grams = 8 * design.n_features**2 * (2 * folds + 2)
         kernels = 8 * n**2 * len(widths) + workers * 24 * n**2
         decomposing = workers * 8 * 5 * component**2
+        # predictions at each penalty of a tile, and what makes them
+        searched = workers * self.item * ROWS * n_alphas * (TILE + component)
+        decomposing += searched if search == "exact" else 0
         rows = (8 + self.item) * n * design.n_features
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
         operators = (n_alphas if cholesky else 1) * component * row + compressed * row

@@ -71,7 +71,7 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    def select(self, places: np.ndarray, tile: int) -> Operands:
+    def part(self, places: slice | np.ndarray, tile: int = TILE) -> Operands:
         """Some of the voxels, with all that is prepared."""
         part = Operands(self.design, self.responses[places], tile)
         part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
@@ -105,29 +105,32 @@ class Operands:
     def _cross_products(self, dtype: str) -> list[Any]:
         """YᵀX (voxel, feature) of each fold's training images less their means, then of all.
 
-        One pass over the images: folds are downdated, as the Grams are.
+        One pass over the images: folds are downdated, as the Grams are, while a tile is in cache.
         """
         design, arrays = self.design, self.design.arrays
         images = [*design.parts, *([design.rest] if design.rest.stop else [])]
-        parts = arrays.map(lambda part: self._product(part, dtype), images)
-        total = sum(parts[1:], parts[0] + 0)
-        training = arrays.map(
-            lambda index: self._less_means(total - parts[index], design.folds[index]),
-            range(len(design.folds)),
-        )
-        return [*training, self._less_means(total, design.whole)]
+        features = [arrays.asarray(design.features[part], dtype) for part in images]
+        fits = [*design.folds, design.whole]
+        means = [arrays.asarray(fit.mean, dtype) for fit in fits]
+        sums = [arrays.asarray(self._training_sums(fit), dtype) for fit in fits]
+        shape = len(self.responses), design.n_features
+        crosses = [arrays.empty(shape, dtype) for _ in fits]
 
-    def _product(self, images: slice, dtype: str) -> Any:
-        arrays = self.design.arrays
-        responses = arrays.asarray(self.responses[:, images], dtype)
-        features = arrays.asarray(self.design.features[images], dtype)
-        return tiled_matmul(arrays, responses, features, self.tile)
+        def fill(start: int) -> None:
+            here = slice(start, start + self.tile)
+            parts = [
+                arrays.xp.matmul(arrays.asarray(self.responses[here, part], dtype), rows)
+                for part, rows in zip(images, features, strict=True)
+            ]
+            total = sum(parts[1:], parts[0] + 0)
+            for place, (cross, fitted, mean) in enumerate(zip(crosses, sums, means, strict=True)):
+                arrays.xp.multiply(fitted[here, None], -mean[None, :], out=cross[here])
+                cross[here] += total
+                if place < len(design.folds):
+                    cross[here] -= parts[place]
 
-    def _less_means(self, cross: Any, fold: Fold) -> Any:
-        arrays, like = self.design.arrays, str(cross.dtype).removeprefix("torch.")
-        mean = arrays.asarray(fold.mean, like)
-        cross -= arrays.asarray(self._training_sums(fold), like)[:, None] * mean[None, :]
-        return cross
+        arrays.map(fill, range(0, shape[0], self.tile))
+        return crosses
 
     @cached_property
     def _sums(self) -> list[Any]:

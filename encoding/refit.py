@@ -8,7 +8,7 @@ import numpy as np
 
 from encoding.factors import Factor, factorise
 from encoding.gram import Design
-from encoding.operands import TILE
+from encoding.losses import LANE
 from encoding.responses import Block
 from encoding.search import prepare_design
 
@@ -63,20 +63,20 @@ class Refit:
         """(voxel, feature with weight) for `voxels` of the block."""
         arrays, operands = self.design.arrays, block.operands
         operands.prepare([(self.design.whole, factor)])
+        # whole lanes: some voxels are computed twice
+        n_places = -(-len(voxels) // LANE) * LANE
         operand = operands.operand(self.design.whole, factor)
-        places = block.places[voxels]
-        # a place without a taker gets some penalty: it must be there, its result is not used
-        penalty = np.ones(operand.shape[0])
-        penalty[places] = self.alphas[picks[voxels]]
+        operand = operand[np.resize(block.places[voxels], n_places)]
+        penalty = self.alphas[picks[np.resize(voxels, n_places)]]
         penalty = arrays.asarray(penalty, factor.dtype)
         values = arrays.asarray(factor.values, factor.dtype)
         rows = None
         if factor.row_scale is not None:
             rows = arrays.asarray(self.design.features[:, factor.columns], factor.dtype)
-        weights = np.zeros((operand.shape[0], len(factor.columns)), self.design.dtype)
+        weights = np.empty((n_places, len(factor.columns)), self.design.dtype)
 
-        def weigh(tile: int) -> None:
-            here = slice(tile * TILE, (tile + 1) * TILE)
+        def weigh(start: int) -> None:
+            here = slice(start, start + LANE)
             rotated = arrays.xp.matmul(operand[here], factor.rotation)
             rotated /= values + penalty[here, None]
             found = arrays.xp.matmul(rotated, factor.to_weights.T)
@@ -84,8 +84,13 @@ class Refit:
                 found = arrays.xp.matmul(found, rows) * factor.row_scale
             weights[here] = arrays.to_numpy(found)
 
-        arrays.map(weigh, np.unique(places // TILE))
-        return weights[places]
+        arrays.map(weigh, range(0, n_places, LANE))
+        return weights[: len(voxels)]
+
+    def keep(self, whole: list[list[Factor]]) -> None:
+        """Take over the search's decompositions of all images, a list for each candidate."""
+        self.n_kept = max(self.n_kept, len(whole))
+        self._kept.update(enumerate(whole))
 
     def _factors(self, candidate: int) -> list[Factor]:
         if candidate not in self._kept:

@@ -21,6 +21,8 @@ from encoding.losses import LANE, Window, fold_losses
 from encoding.operands import TILE, Operands
 
 Search = Literal["exact", "windowed", "gcv"]
+# the last to end keeps the others waiting for one task in so many
+TASKS_OF_A_WORKER = 8
 SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
 
 
@@ -108,16 +110,30 @@ def _losses(
     windows: list[Window | None],
 ) -> np.ndarray:
     """(candidate, alpha, voxel) float64, averaged over folds; infinite where not tried."""
-    n_folds = len(operands.design.folds)
+    arrays, n_folds = operands.design.arrays, len(operands.design.folds)
+    parts = _parts(operands, len(candidates) * n_folds)
 
-    def of(task: tuple[int, int]) -> np.ndarray:
-        row, fold = task
-        return fold_losses(operands, fold, candidates[row].folds[fold], n_alphas, windows[row])
+    def of(task: tuple[int, slice, int]) -> np.ndarray:
+        row, part, fold = task
+        factors, window = candidates[row].folds[fold], windows[row]
+        window = window and window.part(part)
+        return fold_losses(operands.part(part), fold, factors, n_alphas, window)
 
-    tasks = list(itertools.product(range(len(candidates)), range(n_folds)))
-    losses = operands.design.arrays.map(of, tasks)
+    tasks = list(itertools.product(range(len(candidates)), parts, range(n_folds)))
+    losses = arrays.map(of, tasks)
     groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
-    return np.stack([np.mean(group, axis=0, dtype=np.float64) for group in groups])
+    means = [np.mean(group, axis=0, dtype=np.float64) for group in groups]
+    rows = [means[i : i + len(parts)] for i in range(0, len(means), len(parts))]
+    return np.stack([np.hstack(row) for row in rows])
+
+
+def _parts(operands: Operands, n_tasks: int) -> list[slice]:
+    """Voxels in so many parts that workers, given some tasks for each, end about together."""
+    n_tiles = len(operands.responses) // TILE
+    wanted = -(-TASKS_OF_A_WORKER * operands.design.arrays.workers // n_tasks)
+    tiles = -(-n_tiles // min(wanted, n_tiles))
+    starts = range(0, n_tiles, tiles)
+    return [slice(s * TILE, min(s + tiles, n_tiles) * TILE) for s in starts]
 
 
 def _look_beyond(
@@ -141,7 +157,7 @@ def _look_beyond(
     last = np.where(down, window.first - 1, end)[voxels]
     # whole lanes: some voxels are computed twice
     n_places = -(-len(voxels) // LANE) * LANE
-    part = operands.select(np.resize(voxels, n_places), LANE)
+    part = operands.part(np.resize(voxels, n_places), LANE)
     beyond = Window.of(np.resize(first, n_places), np.resize(last, n_places))
     found = [
         fold_losses(part, fold, factors, len(alphas), beyond)

@@ -25,7 +25,7 @@ from encoding.banded_ridge import (
     fit_models,
     stream_fits,
 )
-from encoding.factors import factorise
+from encoding.factors import NEGLIGIBLE, factorise, shrinkage_basis
 from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.operands import TILE
@@ -219,6 +219,47 @@ def test_torch_gives_what_numpy_gives(search, cholesky):
 # ---- search modes
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 60),
+    st.floats(-8, 0),
+    st.floats(0.1, 18),
+    st.integers(1, 100),
+)
+def test_predictions_at_few_penalties_are_those_at_all(seed, n_components, least, decades, n):
+    """Whatever the spectrum and the grid, to rounding error of the precision."""
+    generator = np.random.default_rng(seed)
+    values = 10.0 ** generator.uniform(-6, 3, n_components)
+    alphas = np.logspace(least, least + decades, n)
+    shrinkage = values / (values + alphas[:, None])
+    for negligible in NEGLIGIBLE.values():
+        chosen, mixing = shrinkage_basis(values, alphas, negligible)
+        assert abs(mixing @ shrinkage[chosen] - shrinkage).max() <= 20 * max(negligible, 1e-15)
+        assert np.array_equal(mixing[chosen], np.eye(len(chosen)))
+        assert abs(mixing).max(initial=0) < 5
+
+
+def test_a_grid_of_penalties_costs_as_many_products_as_its_shrinkage_has_dimensions():
+    values = 235 / np.arange(1, 1025)
+    few, _ = shrinkage_basis(values, np.logspace(0, 6, 20), NEGLIGIBLE["float32"])
+    published, _ = shrinkage_basis(values, np.logspace(-8, 10, 100), NEGLIGIBLE["float32"])
+    assert len(few) <= 12
+    assert len(published) <= 19
+    nothing, mixing = shrinkage_basis(np.zeros(3), np.ones(2), 1e-7)
+    assert len(nothing) == 0
+    assert mixing.shape == (2, 0)
+
+
+def test_a_hundred_penalties_over_eighteen_decades_score_as_himalayas():
+    """The published grid."""
+    bands, y = simulated(23, 80, (12, 9), 5)
+    folds, weights = inner_folds(80, 4, 0), draw_band_weights(2, 3, 0)
+    alphas = np.logspace(-8, 10, 100)
+    fit = fit_banded_ridge(bands, y, folds, alphas, weights, EXACT)
+    assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights, alphas)[2])
+
+
 @pytest.mark.parametrize("widths", [(12, 9), (60, 50)])
 def test_a_windowed_search_picks_what_the_exact_search_picks(widths):
     bands, y = simulated(8, 60, widths, 60)
@@ -313,23 +354,24 @@ def test_voxels_that_lack_images_can_be_left_out_and_marked():
     assert np.isnan(fit.coefficients).any(axis=0).tolist() == [False, True, False, False]
 
 
-@pytest.mark.parametrize("solver", [fit_banded_ridge, himalaya_solver.fit_banded_ridge])
+@pytest.mark.parametrize("solver", [stream_fits, himalaya_solver.stream_fits])
 def test_voxels_without_variance_or_images_are_marked_and_leave_others_alone(solver):
     bands, y = simulated(14, 50, (6, 4), 4)
     arguments = inner_folds(50, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
-    whole = solver(bands, y, *arguments)
+    whole = fit_banded_ridge(bands, y, *arguments, solver=solver)
     y[:, 1], y[:, 2] = np.nan, 1.1
-    fit = solver(bands, y, *arguments)
+    fit = fit_banded_ridge(bands, y, *arguments, solver=solver)
     for field in ("alpha", "band_weights", "cv_score", "coefficients", "intercept"):
         values = getattr(fit, field)
         assert np.isnan(values[..., [1, 2]]).all()
         assert np.allclose(values[..., [0, 3]], getattr(whole, field)[..., [0, 3]], atol=1e-6)
 
 
-@pytest.mark.parametrize("solver", [fit_banded_ridge, himalaya_solver.fit_banded_ridge])
+@pytest.mark.parametrize("solver", [stream_fits, himalaya_solver.stream_fits])
 def test_no_voxel_at_all_is_no_error(solver):
     bands, y = simulated(15, 20, (3,), 2)
-    fit = solver(bands, np.full_like(y, np.nan), inner_folds(20, 2, 0), ALPHAS, np.ones((1, 1)))
+    arguments = np.full_like(y, np.nan), inner_folds(20, 2, 0), ALPHAS, np.ones((1, 1))
+    fit = fit_banded_ridge(bands, *arguments, solver=solver)
     assert np.isnan(fit.predict(bands)).all()
 
 

@@ -96,3 +96,10 @@ class MapSettings(Settings):
     fsaverage, MNI152."""
 
     spaces: list[MapSpace] = Field(default=[])
+
+
+class CalibrationSettings(Settings):
+    """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
+    they are analysed with the study's own folds, penalties, draws and permutations."""
+
+    experiments: int = Field(default=20, ge=2)

@@ -17,6 +17,7 @@ from pipeline.configuration.features import (
     NetworkSettings,
 )
 from pipeline.configuration.fits import (
+    CalibrationSettings,
     EncodingSettings,
     MapSettings,
     ResponseSettings,
@@ -45,6 +46,7 @@ class Configuration(Settings):
     encoding: EncodingSettings
     significance: SignificanceSettings = SignificanceSettings()
     maps: MapSettings = MapSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
@@ -54,7 +56,7 @@ class Configuration(Settings):
     simulation: SimulationSettings | None = None
 
     @model_validator(mode="after")
-    def _names_aredeclared(self) -> Configuration:
+    def _names_are_declared(self) -> Configuration:
         unique("subjects", self.subjects)
         for name, space in self.feature_spaces.items():
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
@@ -177,6 +179,19 @@ class Configuration(Settings):
         """Specifications of the networks that used feature spaces name."""
         used = dict.fromkeys(self.feature_spaces[space].network for space in self.used_spaces)
         return {network: self.network_specification(network) for network in used}
+
+    @property
+    def calibrated(self) -> dict[str, Any]:
+        """What the experiments of known truth are analysed with."""
+        return {
+            "experiments": self.calibration.experiments,
+            "folds": self.splits.folds,
+            "alphas": self.encoding.alphas.model_dump(mode="json"),
+            "band_weight_samples": self.encoding.band_weight_samples,
+            "draws": self.significance.draws,
+            "permutations": self.significance.permutations,
+            "level": self.significance.level,
+        }
 
     @property
     def annotations(self) -> list[str]:

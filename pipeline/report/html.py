@@ -15,13 +15,13 @@ PAGES = {
     "models": "scores of every model per region, noise ceilings",
     "contrasts": "unique and shared variance, models against each other, tests over subjects",
     "controls": "analyses besides the main contrasts",
-    "validation": "what was found against what was planted, of simulated data",
+    "validation": "what the analyses find where the truth is known",
     "methods": "methods with the parameters that were used, configuration, versions, times",
 }
 TITLES = {"methods": "Methods and provenance"}
 
 
-def page_links(subjects: Sequence[str], simulated: bool) -> list[dict[str, str]]:
+def page_links(subjects: Sequence[str]) -> list[dict[str, str]]:
     """Every page of a report, the first one first."""
     links = [{"file": "index.html", "title": "Overview", "about": ""}]
     links += [
@@ -31,8 +31,6 @@ def page_links(subjects: Sequence[str], simulated: bool) -> list[dict[str, str]]
     return links + [
         {"file": f"{name}.html", "title": TITLES.get(name, name.capitalize()), "about": about}
         for name, about in PAGES.items()
-        # measured data have no planted truth
-        if simulated or name != "validation"
     ]
 
 

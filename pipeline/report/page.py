@@ -37,6 +37,7 @@ TABLES = {
     "validation": {
         "recovery": "Recovered against planted variance",
         "null_voxels": "Voxels without signal",
+        "calibration": "Experiments of known truth",
     },
 }
 MODELS_INTRO = (
@@ -46,6 +47,11 @@ CONTRASTS_INTRO = (
     "Unique variance of a space is what the joint model loses without it; shared variance is what "
     "several spaces explain alike. Values are signed: below 0, a joint model does worse than its "
     "parts on the test images."
+)
+CALIBRATION_INTRO = (
+    "Experiments of known truth, simulated apart from this study's data and analysed with its "
+    "folds, penalties, draws and permutations: whether intervals cover, tests keep their level and "
+    "estimates are biased."
 )
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect is what a perfect fit of the planted "
@@ -111,7 +117,7 @@ def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
         "methods": _methods,
     }
     study = inputs.study
-    links = page_links(study.subjects, study.simulation is not None)
+    links = page_links(study.subjects)
     for link in links:
         name = link["file"].removesuffix(".html")
         if name in writers:
@@ -196,7 +202,9 @@ def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    return _page(inputs, "validation", VALIDATION_INTRO)
+    planted = "recovery" in inputs.tables
+    intro = f"{VALIDATION_INTRO} {CALIBRATION_INTRO}" if planted else CALIBRATION_INTRO
+    return _page(inputs, "validation", intro)
 
 
 def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:

@@ -136,7 +136,7 @@ def write_subject_page(
         study=study.study,
         title=subject,
         file=f"{subject}.html",
-        pages=page_links(study.subjects, study.simulation is not None),
+        pages=page_links(study.subjects),
         banners=banners(provenance),
         numbers=html_table(correlations[[*NUMBERS]]),
         slices_title="Maps",

@@ -2,7 +2,7 @@ REPORT = f"{RESULTS}/report"
 COLOUR_LIMITS = f"{RESULTS}/maps/colour_limits.json"
 STUDY_PAGES = [
     f"{REPORT}/{link['file']}"
-    for link in page_links(STUDY.subjects, SIMULATED)
+    for link in page_links(STUDY.subjects)
     if link["file"].removesuffix(".html") not in STUDY.subjects
 ]
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)

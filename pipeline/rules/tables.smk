@@ -2,6 +2,7 @@ TABLES = [
     f"{RESULTS}/tables/{name}.tsv"
     for name in ("correlations", "partitions", "group", "best_voxels")
 ]
+CALIBRATION = f"{RESULTS}/validation/calibration.tsv"
 VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
 
 
@@ -19,7 +20,28 @@ rule tables:
 
 rule validation:
     input:
+        CALIBRATION,
         VALIDATION if VALIDATED else [],
+
+
+rule calibrate:
+    output:
+        CALIBRATION,
+    log:
+        f"{RESULTS}/logs/calibrate.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/calibrate.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        settings=canonical(STUDY.calibrated),
+        code=code_version("pipeline.stages.calibrate"),
+    shell:
+        "python -m pipeline.stages.calibrate --configuration {params.settings:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_tables:

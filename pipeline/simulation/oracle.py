@@ -61,6 +61,7 @@ def oracle_r2(
     test: np.ndarray,
     noise: np.ndarray,
     seed: int,
+    n_band_weights: int = N_BAND_WEIGHTS,
 ) -> dict[str, np.ndarray]:
     """R² of every subset's ridge with as many images, penalties and band weights known best.
 
@@ -73,13 +74,14 @@ def oracle_r2(
     measured, signal : (image, voxel) with and without noise; voxels with NaN are NaN in the result
     test : (image,) bool
     noise : (voxel,) noise variance of the averaged test responses
+    n_band_weights : draws of band weights, beside equal ones and single bands
     """
     usable = np.isfinite(measured).all(axis=0) & np.isfinite(signal).all(axis=0)
     kernels = {space: _kernel(values, ~test) for space, values in features.items()}
     result = {}
     for subset in subsets(list(features)):
         best = np.full(measured.shape[1], -np.inf)
-        for weights in _band_weights(len(subset), seed):
+        for weights in _band_weights(len(subset), n_band_weights, seed):
             kernel = sum(w * kernels[space] for w, space in zip(weights, subset, strict=True))
             for prediction in _ridge(kernel, measured[:, usable], ~test, test):
                 r2 = population_r2(signal[test][:, usable], prediction, noise[usable])
@@ -97,10 +99,10 @@ def _kernel(features: np.ndarray, train: np.ndarray) -> np.ndarray:
     return scaled @ scaled.T / (scaled[train] ** 2).sum(axis=1).mean()
 
 
-def _band_weights(n_bands: int, seed: int) -> np.ndarray:
+def _band_weights(n_bands: int, n_draws: int, seed: int) -> np.ndarray:
     if n_bands == 1:
         return np.ones((1, 1))
-    draws = np.random.default_rng(seed).dirichlet(np.ones(n_bands), N_BAND_WEIGHTS)
+    draws = np.random.default_rng(seed).dirichlet(np.ones(n_bands), n_draws)
     return np.vstack([np.eye(n_bands), np.full(n_bands, 1 / n_bands), draws])
 
 

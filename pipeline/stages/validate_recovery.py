@@ -11,7 +11,6 @@ import pandas as pd
 from encoding.partition import model_name, partition_variance, subsets
 from pipeline.errors import run_stage
 from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.simulation.recovery import compare, false_positives
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -20,6 +19,7 @@ from pipeline.storage import (
     write_table,
 )
 from pipeline.tables.columns import COLUMNS
+from pipeline.validation.recovery import compare, false_positives
 
 RECOVERY_COLUMNS = (
     "group",

@@ -33,7 +33,7 @@ COLUMNS = {
     "one subject): r by permutation of images, unique variance by sign flips of paired losses; "
     "shared and joint variance are not tested",
     "mean": "mean over subjects of the ROI's mean",
-    "standard_error": "of that mean, over subjects",
+    "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
     "p_t": "of t, two-sided",
     "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
@@ -75,4 +75,12 @@ COLUMNS = {
     "p": "probability of such a value by chance, one-sided: r by permutation of images, unique "
     "variance by sign flips of paired losses",
     "q": "false discovery rate of p over the voxels of one map of one subject",
+    "condition": "kind of simulated experiment",
+    "statistic": "what was counted or averaged in each experiment",
+    "value": "mean over the experiments",
+    "lowest": "least value that is in order; n/a if none",
+    "highest": "largest value that is in order; n/a if none",
+    "verdict": "as it should be (within two standard errors of these bounds), off, or shown: a "
+    "bias that is known and not judged",
+    "n_experiments": "experiments in the mean",
 }

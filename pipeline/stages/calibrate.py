@@ -1,0 +1,46 @@
+"""Check on simulated experiments that fits, intervals and tests mean what they say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from pipeline.configuration import AlphaGrid
+from pipeline.errors import run_stage
+from pipeline.storage import make_provenance, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
+
+# the oracle of one experiment takes as long as the rest of four
+ORACLE_EVERY = 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    alphas = AlphaGrid.model_validate(settings["alphas"]).values()
+    tables = []
+    with tqdm(total=len(CONDITIONS) * settings["experiments"], unit="experiment") as bar:
+        for name, condition in CONDITIONS.items():
+            bar.set_description(name)
+            experiments = []
+            for number in range(settings["experiments"]):
+                with_oracle = number % ORACLE_EVERY == 0
+                experiments.append(run_experiment(condition, number, alphas, settings, with_oracle))
+                bar.update()
+            tables.append(summarise(name, experiments, settings["level"]))
+    table = pd.concat(tables)
+    for row in table[table["verdict"] == "off"].itertuples():
+        tqdm.write(f"{row.condition}: {row.statistic}: {row.value:.3f} is not as it should be")
+    write_table(arguments.out, table, COLUMNS, make_provenance("calibrate", settings, {}))
+
+
+if __name__ == "__main__":
+    run_stage(main)

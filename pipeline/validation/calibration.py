@@ -1,0 +1,281 @@
+"""Do fits, intervals and tests mean what they say? Many small experiments of known truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.stats
+
+from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, fit_models
+from encoding.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.noise_ceiling import signal_to_noise
+from encoding.partition import partition_variance
+from encoding.scores import r2_score
+from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.splits import inner_folds
+from pipeline.simulation.oracle import oracle_r2
+from pipeline.validation.experiments import SPACES, Condition, Experiment
+
+MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
+LEVEL = 0.05
+BAND_WEIGHTS_OF_ORACLE = 8
+
+CONDITIONS: dict[str, Condition] = {
+    "plain": Condition(),
+    "correlated_spaces": Condition(correlation=0.7),
+    "unequal_spaces": Condition(widths=(120, 15)),
+    "few_images": Condition(n_train=100),
+    "duplicates_drawn_singly": Condition(duplicates="within"),
+    "duplicates_drawn_in_pairs": Condition(duplicates="within", pairs_drawn=True),
+    "duplicates_across_the_split": Condition(
+        widths=(150, 150), n_train=150, n_test=150, duplicates="across"
+    ),
+}
+
+
+def run_experiment(
+    condition: Condition,
+    seed: int,
+    alphas: np.ndarray,
+    settings: Mapping[str, Any],
+    with_oracle: bool = True,
+) -> pd.DataFrame:
+    """One experiment, analysed as a study is: a row per voxel, columns named by quantity.
+
+    Parameters
+    ----------
+    alphas : penalties
+    settings : `folds`, `band_weight_samples`, `draws`, `permutations` and `level` of the study
+    with_oracle : it takes most of the time; without, its columns are NaN
+    """
+    experiment = Experiment(condition, seed)
+    train, test = experiment.train, ~experiment.train
+    measured, pair = experiment.measured, experiment.pair
+    within = condition.duplicates == "within"
+    folds = inner_folds(train.sum(), settings["folds"], seed, pair[train] if within else None)
+    candidates = {
+        name: draw_band_weights(len(spaces), settings["band_weight_samples"], seed)
+        for name, spaces in MODELS.items()
+    }
+    training = {space: values[train] for space, values in experiment.features.items()}
+    options = Options(search="exact")
+    fits = fit_models(training, measured[train], folds, alphas, MODELS, candidates, options)
+    held = {space: values[test] for space, values in experiment.features.items()}
+    predicted = {
+        name: fits[name].predict({space: held[space] for space in spaces})
+        for name, spaces in MODELS.items()
+    }
+    blocks = pair[test] if condition.pairs_drawn else None
+    columns = {"kind": experiment.kind}
+    columns |= _estimates(experiment, fits, predicted, with_oracle)
+    columns |= _tests(measured[test], predicted, blocks, seed, settings)
+    return pd.DataFrame(columns)
+
+
+def _estimates(
+    experiment: Experiment,
+    fits: Mapping[str, BandedRidgeFit],
+    predicted: Mapping[str, np.ndarray],
+    with_oracle: bool,
+) -> dict[str, np.ndarray]:
+    """R² and components as recovered, in the population, of a perfect fit, and of an oracle."""
+    measured, test = experiment.measured, ~experiment.train
+    unknown = np.full(len(experiment.kind), np.nan)
+    r2 = {
+        "recovered": {name: r2_score(measured[test], rows) for name, rows in predicted.items()},
+        "population": {name: _population(experiment, fits, name) for name in MODELS},
+        "perfect": {name: experiment.perfect_r2(spaces) for name, spaces in MODELS.items()},
+        "oracle": _oracle(experiment) if with_oracle else dict.fromkeys(MODELS, unknown),
+    }
+    columns = {}
+    for kind, models in r2.items():
+        columns[f"{kind}/joint"] = models["A+B"]
+        components = partition_variance(models, SPACES)
+        columns |= {f"{kind}/{name}": values for name, values in components.items()}
+    scaled = experiment.trials / experiment.trials.std(axis=(0, 1))
+    images = np.arange(len(test))
+    columns["ncsnr"] = signal_to_noise(((images, one) for one in scaled), images, len(scaled[0, 0]))
+    columns["true_ncsnr"] = experiment.signal.std(axis=0)
+    return columns
+
+
+def _population(
+    experiment: Experiment, fits: Mapping[str, BandedRidgeFit], name: str
+) -> np.ndarray:
+    fit = fits[name]
+    return experiment.population_r2(fit.coefficients, fit.intercept, MODELS[name])
+
+
+def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
+    return oracle_r2(
+        experiment.features,
+        experiment.measured,
+        experiment.signal,
+        ~experiment.train,
+        experiment.noise_variance,
+        seed=0,
+        n_band_weights=BAND_WEIGHTS_OF_ORACLE,
+    )
+
+
+def _tests(
+    measured: np.ndarray,
+    predicted: Mapping[str, np.ndarray],
+    blocks: np.ndarray | None,
+    seed: int,
+    settings: Mapping[str, Any],
+) -> dict[str, np.ndarray]:
+    counts = draw_images(len(measured), settings["draws"], seed, blocks)
+    draws = bootstrap_scores(measured, predicted, counts).r2
+    components = partition_variance(draws, SPACES)
+    columns = {}
+    for name, samples in {"joint": draws["A+B"], **{s: components[s] for s in SPACES}}.items():
+        ends = interval(samples, settings["level"])
+        columns |= {f"{name}/lower": ends[0], f"{name}/upper": ends[1]}
+    p = permutation_p(measured, predicted, settings["permutations"], seed)
+    columns |= {f"{name}/p": values for name, values in p.items()}
+    for space, other in (("A", "B"), ("B", "A")):
+        losses = (measured - predicted[other]) ** 2 - (measured - predicted["A+B"]) ** 2
+        columns[f"unique {space}/p"] = sign_flip_p(losses, settings["permutations"], seed, blocks)
+    return columns
+
+
+def summarise(name: str, experiments: list[pd.DataFrame], level: float) -> pd.DataFrame:
+    """What a condition's experiments show: one row per statistic, what was to be expected beside.
+
+    Returns
+    -------
+    condition, statistic, value, standard_error over experiments, lowest and highest value that
+    is in order (empty: shown, not judged), verdict, n_experiments
+    """
+    condition = CONDITIONS[name]
+    rows = []
+    for statistic, values, lowest, highest in _statistics(condition, experiments, level):
+        values = np.asarray(values, dtype=np.float64)
+        values = values[np.isfinite(values)]
+        value = values.mean() if len(values) else np.nan
+        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+        rows.append(
+            {
+                "condition": name,
+                "statistic": statistic,
+                "value": value,
+                "standard_error": error,
+                "lowest": lowest,
+                "highest": highest,
+                "verdict": _verdict(value, error, lowest, highest),
+                "n_experiments": len(values),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _verdict(value: float, error: float, lowest: float, highest: float) -> str:
+    """`as it should be` within two standard errors of the bounds; without bounds, none."""
+    if np.isnan(lowest) and np.isnan(highest):
+        return "shown"
+    slack = 0.0 if np.isnan(error) else 2 * error
+    low = np.isnan(lowest) or value >= lowest - slack
+    high = np.isnan(highest) or value <= highest + slack
+    return "as it should be" if low and high else "off"
+
+
+def _statistics(
+    condition: Condition, experiments: list[pd.DataFrame], level: float
+) -> Iterator[tuple[str, Any, float, float]]:
+    """Name, value of each experiment, lowest and highest value in order."""
+    nan = np.nan
+    # these conditions show what goes wrong, and are not expected to be in order
+    singly = condition.duplicates == "within" and not condition.pairs_drawn
+    leaks = condition.duplicates == "across"
+    small = condition.n_train < 2 * sum(condition.widths)
+    tails = (nan, nan) if singly or leaks else (level - 0.02, level + 0.02)
+    for name in ("joint", *SPACES):
+        label = "R² of the joint model" if name == "joint" else f"unique variance of {name}"
+        yield (f"{label}: {level:.0%} intervals cover", _of(experiments, _covered, name), *tails)
+    bias = (nan, nan) if small or leaks else (-0.01, 0.01)
+    for space in SPACES:
+        label = f"unique variance of {space} in its voxels"
+        yield f"{label}: recovered", _of(experiments, _mean, f"recovered/{space}", space), nan, nan
+        for truth, bounds in {"oracle": bias, "perfect": (nan, nan)}.items():
+            columns = f"recovered/{space}", f"{truth}/{space}"
+            values = _of(experiments, _difference, *columns, space)
+            yield (f"{label}: recovered less {truth}", values, *bounds)
+    columns = "recovered/joint", "population/joint"
+    bounds = (nan, nan) if leaks else (-0.01, 0.01)
+    yield (
+        "R² of the joint model: measured less population",
+        _of(experiments, _difference, *columns, None),
+        *bounds,
+    )
+    yield "unique variance: rank correlation with the oracle", _of(experiments, _rank), nan, nan
+    for model in MODELS:
+        false = _of(experiments, _rejected, f"{model}/p", "neither")
+        yield f"r of {model} in voxels of noise: p ≤ 0.05", false, nan, LEVEL
+    p = np.concatenate([rows.loc[rows["kind"] == "neither", "A+B/p"] for rows in experiments])
+    yield "r in voxels of noise: Kolmogorov-Smirnov p of uniform p", [_uniform(p)], 0.01, nan
+    bounds = (nan, nan) if singly or leaks else (nan, LEVEL)
+    yield (
+        "unique variance of B in voxels of A: p ≤ 0.05",
+        _of(experiments, _rejected, "unique B/p", "A"),
+        *((nan, nan) if condition.correlation else bounds),
+    )
+    for name in ("joint", *SPACES):
+        label = "R²" if name == "joint" else f"unique variance of {name}"
+        above = _of(experiments, _above_zero, name)
+        yield f"{label} in voxels of noise: interval above 0", above, nan, LEVEL
+    yield "r: false discoveries at q ≤ 0.05", _of(experiments, _false_discoveries), nan, LEVEL
+    yield "ncsnr: recomputed less true", _of(experiments, _ncsnr), -0.02, 0.02
+
+
+def _of(experiments: list[pd.DataFrame], statistic: Any, *arguments: Any) -> list[float]:
+    return [statistic(rows, *arguments) for rows in experiments]
+
+
+def _covered(rows: pd.DataFrame, name: str) -> float:
+    truth = rows[f"population/{name}"]
+    return float(((rows[f"{name}/lower"] <= truth) & (truth <= rows[f"{name}/upper"])).mean())
+
+
+def _inside(rows: pd.DataFrame, kind: str | None) -> pd.DataFrame:
+    return rows if kind is None else rows[rows["kind"] == kind]
+
+
+def _mean(rows: pd.DataFrame, column: str, kind: str) -> float:
+    return float(_inside(rows, kind)[column].mean())
+
+
+def _difference(rows: pd.DataFrame, first: str, second: str, kind: str | None) -> float:
+    inside = _inside(rows, kind)
+    return float((inside[first] - inside[second]).mean())
+
+
+def _rank(rows: pd.DataFrame) -> float:
+    return float(scipy.stats.spearmanr(rows["recovered/A"], rows["oracle/A"]).statistic)
+
+
+def _rejected(rows: pd.DataFrame, column: str, kind: str) -> float:
+    return float((_inside(rows, kind)[column] <= LEVEL).mean())
+
+
+def _above_zero(rows: pd.DataFrame, name: str) -> float:
+    return float((_inside(rows, "neither")[f"{name}/lower"] > 0).mean())
+
+
+def _false_discoveries(rows: pd.DataFrame) -> float:
+    found = false_discovery_rate(rows["A+B/p"].to_numpy()) <= LEVEL
+    return float((found & (rows["kind"] == "neither")).sum() / max(found.sum(), 1))
+
+
+def _ncsnr(rows: pd.DataFrame) -> float:
+    driven = rows[rows["kind"] != "neither"]
+    return float((driven["ncsnr"] - driven["true_ncsnr"]).mean())
+
+
+def _uniform(p: np.ndarray) -> float:
+    """Of the least p that permutations allow, the continuous uniform is a hair away."""
+    step = np.diff(np.unique(p)).min(initial=1.0)
+    return float(scipy.stats.kstest(p - step / 2, "uniform").pvalue)
