@@ -396,3 +396,11 @@ def test_table_values_are_escaped_and_missing_ones_shown():
     table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
     assert "&lt;b&gt;" in html_table(table)
     assert ">n/a<" in html_table(table)
+
+
+def test_counts_are_whole_though_some_are_missing():
+    table = pd.DataFrame({"n_significant": [146.0, np.nan], "mean_r": [0.51234, 1.0]})
+    text = html_table(table)
+    assert ">146<" in text
+    assert 'data-value="0.51234">0.512<' in text
+    assert ">1.000<" in text

@@ -47,22 +47,36 @@ def banners(provenance: Mapping[str, Any]) -> list[str]:
 
 def html_table(table: pd.DataFrame, columns: Mapping[str, str] = COLUMNS) -> Markup:
     """A sortable table, its heads explained."""
+    texts = {name: _shown(values) for name, values in table.items()}
     heads = "".join(
-        f'<th scope="col" tabindex="0" title="{html.escape(columns[name], quote=True)}">'
-        f"{html.escape(name)}</th>"
+        f'<th scope="col" tabindex="0"{_kind(table[name])} '
+        f'title="{html.escape(columns[name], quote=True)}">{html.escape(name)}</th>'
         for name in table
     )
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False))
+    # what is sorted by is the value itself, not its rounded text
+    cells = [
+        [
+            f'<td{_kind(values)} data-value="{html.escape(str(value), quote=True)}">{text}</td>'
+            for value, text in zip(values, texts[name], strict=True)
+        ]
+        for name, values in table.items()
+    ]
+    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
     content = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
     return Markup(f'<div class="scroll"><table>{content}</table></div>')
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, str):
-        text = html.escape(value, quote=True)
-        return f'<td class="text" data-value="{text}">{text}</td>'
-    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return f'<td data-value="{value}">{"n/a" if shown == "nan" else shown}</td>'
+def _kind(values: pd.Series) -> str:
+    return "" if pd.api.types.is_numeric_dtype(values) else ' class="text"'
+
+
+def _shown(values: pd.Series) -> list[str]:
+    """Texts of a column: counts whole, other numbers with three digits, missing ones as n/a."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return ["n/a" if pd.isna(value) else html.escape(str(value)) for value in values]
+    known = values.dropna()
+    digits = 0 if (known == known.round()).all() else 3
+    return ["n/a" if pd.isna(value) else f"{value:.{digits}f}" for value in values]
 
 
 def headed(view: str, title: str, remarks: Sequence[str]) -> str:

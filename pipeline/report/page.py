@@ -195,8 +195,12 @@ def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, An
 
 
 def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    """Figures of analyses that the configuration switches on, and every table without a page."""
     template, values = _page(inputs, "controls", "")
-    if not values["sections"]:
+    shown = {name for tables in TABLES.values() for name in tables}
+    others = [name for name in inputs.tables if name not in shown]
+    values["tables"] = [_table(inputs, n, n.replace("_", " ").capitalize()) for n in others]
+    if not values["sections"] and not others:
         values["intro"] = NO_CONTROLS
     return template, values
 
