@@ -2,9 +2,9 @@
 
     python -m benchmarks.full_size_report FOLDER --models 10 --contrasts 6
 
-A brain of 81 × 104 × 83 voxels with a cortical sheet of about 100,000, surfaces of 163,842 vertices
-a hemisphere and NSD's MNI grid are written into FOLDER with made-up scores; then the stages run,
-each in a process of its own.
+The cortical sheet of fsaverage5 in 81 × 104 × 83 voxels (about 110,000), surfaces of 163,842
+vertices a hemisphere and NSD's MNI grid are written into FOLDER with made-up scores; then the
+stages run, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pandas as pd
+import scipy.ndimage
 import yaml
-from scipy.spatial import ConvexHull
+from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
 from encoding.partition import model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
@@ -32,50 +34,75 @@ from pipeline.storage import make_provenance, write_json, write_result, write_ta
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
 SPACE, SUBJECT = "func1pt8mm", "subj01"
 BETAS = "betas_fithrf_GLMdenoise_RR"
-# of the sheet's radius, chosen so that it has about 100,000 voxels
-INNER, OUTER = 0.74, 0.97
-SUBDIVISIONS = 7
+# mm; where the brain of fsaverage has its middle
+EDGE, CENTRE = 1.8, np.array([0.0, -18.0, 12.0])
+# 10,242 vertices become 163,842
+DIVISIONS = 2
 ROIS = ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4")
 DEPTHS = {"layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75}
 
 
-def icosphere() -> tuple[np.ndarray, np.ndarray]:
-    """Unit sphere (vertex, 3) and triangles (face, 3), coarse vertices first as FreeSurfer's."""
-    golden = (1 + 5**0.5) / 2
-    corners = [(-1, golden, 0), (1, golden, 0), (-1, -golden, 0), (1, -golden, 0)]
-    points = np.array([np.roll(corner, shift) for shift in range(3) for corner in corners], float)
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    faces = ConvexHull(points).simplices
-    a, b, c = points[faces.T]
-    outward = np.einsum("ij,ij->i", np.cross(b - a, c - a), a)
-    faces = np.where(outward[:, None] < 0, faces[:, ::-1], faces)
-    for _ in range(SUBDIVISIONS):
-        points, faces = _divide(points, faces)
-    return points, faces
+@dataclass(frozen=True)
+class Side:
+    """One hemisphere of fsaverage5, its triangles divided until it has fsaverage's vertices."""
+
+    shapes: dict[str, np.ndarray]
+    sulcal_depth: np.ndarray
+    faces: np.ndarray
 
 
-def _divide(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def read_sides() -> dict[str, Side]:
+    """Both hemispheres, coarse vertices first as FreeSurfer's; shapes and depth from nilearn."""
+    meshes = {
+        name: load_fsaverage("fsaverage5")[name] for name in ("pial", "white_matter", "inflated")
+    }
+    depth = load_fsaverage_data(mesh="fsaverage5", data_type="sulcal")
+    return {
+        side: _divided(
+            {name: mesh.parts[part].coordinates for name, mesh in meshes.items()},
+            depth.data.parts[part],
+            meshes["pial"].parts[part].faces,
+        )
+        for side, part in zip(HEMISPHERES, ("left", "right"), strict=True)
+    }
+
+
+def _divided(shapes: dict[str, np.ndarray], depth: np.ndarray, faces: np.ndarray) -> Side:
+    columns = [*shapes.values(), depth[:, None]]
+    values = np.concatenate(columns, axis=1)
+    for _ in range(DIVISIONS):
+        values, faces = _divide(values, faces)
+    parts = np.split(values, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
+    return Side(dict(zip(shapes, parts, strict=False)), parts[-1][:, 0], faces)
+
+
+def _divide(values: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every triangle in four: the new vertices are the edges' middles, behind the old ones."""
     edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     unique, inverse = np.unique(edges, axis=0, return_inverse=True)
-    middle = points[unique].mean(axis=1)
-    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-    ab, bc, ca = np.split(inverse.ravel() + len(points), 3)
+    ab, bc, ca = np.split(inverse.ravel() + len(values), 3)
     a, b, c = faces.T
     parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
-    return np.vstack([points, middle]), np.vstack([np.column_stack(part) for part in parts])
+    middle = values[unique].mean(axis=1)
+    return np.vstack([values, middle]), np.vstack([np.column_stack(part) for part in parts])
 
 
 def write_tree(layout: NSDLayout) -> np.ndarray:
     """NSD's files that maps and pages read; the cortical sheet's voxels."""
-    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID), indexing="ij", sparse=True)
-    radius = np.sqrt(sum(axis**2 for axis in axes))
-    voxel = np.flatnonzero((radius > INNER) & (radius < OUTER))
-    affine = np.diag([1.8, 1.8, 1.8, 1.0])
-    affine[:3, 3] = -0.9 * (np.array(GRID) - 1)
-    mean = np.where(radius < 1, 900 - 350 * radius, 40).astype(np.float32)
-    _save(layout.mean_image(SUBJECT, SPACE), mean, affine)
-    back = np.unravel_index(voxel, GRID)[1] < GRID[1] // 4
-    labels = np.where(back, 1 + np.arange(len(voxel)) * len(ROIS) // len(voxel), 0)
+    sides = read_sides()
+    sheet = np.zeros(GRID, dtype=bool)
+    for side in sides.values():
+        for depth in (0, *DEPTHS.values(), 1):
+            index = np.floor(_voxel_coordinates(_at(side, depth)) - 0.5).astype(int)
+            sheet[tuple(index.T)] = True
+    voxel = np.flatnonzero(sheet)
+    affine = np.diag([EDGE, EDGE, EDGE, 1.0])
+    affine[:3, 3] = -EDGE / 2 * (np.array(GRID) - 1)
+    near = scipy.ndimage.gaussian_filter(sheet.astype(np.float32), 3)
+    _save(layout.mean_image(SUBJECT, SPACE), (1000 * near / near.max()).astype(np.float32), affine)
+    back = np.unravel_index(voxel, GRID)[1] < GRID[1] // 5
+    height = np.unravel_index(voxel, GRID)[2]
+    labels = np.where(back, 1 + height * len(ROIS) // GRID[2], 0)
     for atlas, values in {"nsdgeneral": np.ones(len(voxel)), "prf-visualrois": labels}.items():
         volume = np.full(np.prod(GRID), -1.0)
         volume[voxel] = values
@@ -84,9 +111,20 @@ def write_tree(layout: NSDLayout) -> np.ndarray:
     table.parent.mkdir(parents=True, exist_ok=True)
     names = ["Unknown", *ROIS]
     table.write_text("".join(f"{number} {name}\n" for number, name in enumerate(names)))
-    _write_surfaces(layout)
+    for name, side in sides.items():
+        _write_surface(layout, name, side)
     _write_mni(layout)
     return voxel
+
+
+def _at(side: Side, depth: float) -> np.ndarray:
+    """Coordinates between the pial (0) and the white surface (1), mm."""
+    return (1 - depth) * side.shapes["pial"] + depth * side.shapes["white_matter"]
+
+
+def _voxel_coordinates(world: np.ndarray) -> np.ndarray:
+    """1-based, of millimetres around the template's centre."""
+    return (world - CENTRE) / EDGE + (np.array(GRID) + 1) / 2
 
 
 def _save(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
@@ -94,31 +132,25 @@ def _save(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
     nibabel.save(nibabel.Nifti1Image(values, affine), path)
 
 
-def _write_surfaces(layout: NSDLayout) -> None:
-    sphere, faces = icosphere()
-    order = np.random.default_rng(0).permutation(len(sphere))
+def _write_surface(layout: NSDLayout, name: str, side: Side) -> None:
+    """fsaverage, and a native surface of the same shape whose vertices are in another order."""
+    order = np.random.default_rng(0).permutation(len(side.sulcal_depth))
     place = np.argsort(order)
-    for side, lateral in zip(HEMISPHERES, (-1, 1), strict=True):
-        # half the sheet: the sphere's side that looks to the midline is folded onto it
-        folded = sphere.copy()
-        folded[:, 0] = lateral * np.abs(folded[:, 0])
-        for owner, vertex, triangles in (
-            ("fsaverage", np.arange(len(sphere)), faces),
-            (SUBJECT, order, place[faces]),
-        ):
-            folder = layout.surface(owner, side, "x").parent
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, points in (("inflated", sphere), ("pial", folded)):
-                coordinates = 70 * points[vertex]
-                nibabel.freesurfer.write_geometry(folder / f"{side}.{name}", coordinates, triangles)
-            depth = np.sin(12 * sphere[vertex, 1]) * np.cos(9 * sphere[vertex, 2])
-            nibabel.freesurfer.write_morph_data(folder / f"{side}.sulc", depth)
-        for name, depth in DEPTHS.items():
-            radius = OUTER - depth * (OUTER - INNER)
-            points = (radius * folded[order] + 1) / 2 * (np.array(GRID) - 1) + 1
-            _vertices(layout.surface_transform(SUBJECT, side, "func1pt8", name), points)
-        path = layout.surface_transform(SUBJECT, side, "white", "fsaverage")
-        _vertices(path, place + 1)
+    everything = np.arange(len(order))
+    for owner, vertex, faces in (
+        ("fsaverage", everything, side.faces),
+        (SUBJECT, order, place[side.faces]),
+    ):
+        layout.surface(owner, name, "").parent.mkdir(parents=True, exist_ok=True)
+        for shape in ("inflated", "pial"):
+            path = layout.surface(owner, name, shape)
+            nibabel.freesurfer.write_geometry(path, side.shapes[shape][vertex], faces)
+        depth = side.sulcal_depth[vertex]
+        nibabel.freesurfer.write_morph_data(layout.surface(owner, name, "sulc"), depth)
+    for layer, depth in DEPTHS.items():
+        points = _voxel_coordinates(_at(side, depth))[order]
+        _vertices(layout.surface_transform(SUBJECT, name, "func1pt8", layer), points)
+    _vertices(layout.surface_transform(SUBJECT, name, "white", "fsaverage"), place + 1)
 
 
 def _vertices(path: Path, values: np.ndarray) -> None:
@@ -131,9 +163,9 @@ def _vertices(path: Path, values: np.ndarray) -> None:
 def _write_mni(layout: NSDLayout) -> None:
     affine = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1.0]])
     _save(layout.mni_template, np.zeros(MNI_GRID, np.uint8), affine)
-    axes = [np.linspace(-1.15, 1.15, n) for n in MNI_GRID]
-    unit = np.stack(np.meshgrid(-axes[0], axes[1], axes[2], indexing="ij"), axis=-1)
-    points = ((unit + 1) / 2 * (np.array(GRID) - 1) + 1).astype(np.float32)
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in MNI_GRID), indexing="ij"), axis=-1)
+    world = nibabel.affines.apply_affine(affine, index.reshape(-1, 3)).reshape(index.shape)
+    points = _voxel_coordinates(world).astype(np.float32)
     _save(layout.volume_transform(SUBJECT, "func1pt8", "MNI"), points, affine)
 
 

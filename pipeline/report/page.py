@@ -17,10 +17,12 @@ from markupsafe import Markup
 from pipeline.configuration import Configuration
 from pipeline.figures.style import FORMATS, data_uri
 from pipeline.maps.files import bids_label, map_names
+from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import TITLES, banners, html_table, page_links
+from pipeline.report.meshes import small_surface
 from pipeline.report.methods import REFERENCES, methods_paragraphs
 from pipeline.report.templates import render
-from pipeline.report.views import Scale, glass_picture
+from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table
 from pipeline.tables.columns import COLUMNS
@@ -174,24 +176,39 @@ def _contrasts(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, Any]]:
-    """Glass brains of the unique variance, mean over subjects."""
-    if inputs.group_maps is None or "MNI152" not in inputs.study.map_spaces:
+    """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
+    if inputs.group_maps is None:
         return
-    maps = {}
-    for space in inputs.study.contrasts[contrast]:
-        entities = (
-            f"contrast-{bids_label(contrast)}_component-{bids_label(space)}_stat-unique_desc-mean"
-        )
-        maps[f"unique {space}"] = inputs.group_maps / map_names(None, "MNI152", entities)[0]
-    limit = inputs.limits["unique"]
-    yield {
-        "image": data_uri(glass_picture(maps, Scale(limit, "unique variance")), "png"),
-        "name": f"group maps of {contrast}",
-        "section": contrast,
-        "caption": f"Unique variance (test R²), mean over {len(inputs.study.subjects)} subjects in "
-        f"MNI152; each point of the glass brain shows the largest value behind it. Scale "
-        f"±{limit:g}, not thresholded; t-maps and thresholded maps are in maps/group.",
-    }
+    study, limit = inputs.study, inputs.limits["unique"]
+    spaces = study.contrasts[contrast]
+    told = f"Unique variance (test R²), mean over {len(study.subjects)} subjects"
+    files = "t-maps and thresholded maps are in maps/group."
+    if "MNI152" in study.map_spaces:
+        maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
+        yield {
+            "image": data_uri(glass_picture(maps, Scale(limit, "unique variance")), "png"),
+            "name": f"group maps of {contrast} in MNI152",
+            "section": contrast,
+            "caption": f"{told} in MNI152; each point of the glass brain shows the largest value "
+            f"behind it. Scale ±{limit:g}, not thresholded; {files}",
+        }
+    if FSAVERAGE in study.map_spaces and len(spaces) == 2:
+        names = (spaces[0], spaces[1])
+        surface = small_surface(NSDLayout(study.nsd), study.subjects[0], FSAVERAGE)
+        maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
+        scale = Scale(limit, "unique variance (test R²)", names)
+        yield {
+            "image": data_uri(surface_picture(maps, surface, scale), "png"),
+            "name": f"group maps of {contrast} on fsaverage",
+            "section": contrast,
+            "caption": f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
+            f"(orange), of both (dark); values below 0 are drawn as 0; {files}",
+        }
+
+
+def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> list[Path]:
+    entities = f"contrast-{bids_label(contrast)}_component-{bids_label(name)}_stat-unique_desc-mean"
+    return [inputs.group_maps / file for file in map_names(None, space, entities)]
 
 
 def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
