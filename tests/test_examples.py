@@ -27,7 +27,7 @@ def test_a_finished_run_is_looked_at_in_ten_lines(study, tmp_path):
     script = ROOT / "docs/examples/look_at_maps.py"
     statements = script.read_text().split("run, nsd, model, out =")[1].strip().splitlines()
     # the first line names the arguments
-    assert len(statements) == 1 + 9
+    assert len(statements) == 1 + 10
     command = [sys.executable, str(script), str(study.results), str(study.nsd), "bert"]
     done = subprocess.run(
         [*command, str(tmp_path)], check=True, capture_output=True, text=True, env=ENVIRON

@@ -486,6 +486,7 @@ def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
         "partitions",
         "maps",
         "tables",
+        "figures",
         "validation",
         "report",
     ],
