@@ -28,6 +28,8 @@ SECONDS_PER_VOXEL_AND_SESSION = 25e-6
 SECONDS_TO_START = 4.0
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.6
+# weights of three cortical depths; applying them, and compressing what they give
+SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
 IMAGE_BYTES = 425 * 425 * 3
 # what a process holds that has loaded torch, and one that has not
 TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
@@ -44,6 +46,7 @@ class SubjectSize:
     images, test_images : seen at least once
     voxels : in the mask
     grid : all voxels or vertices of the space
+    mapped : voxels or vertices of a map in all further spaces together
     """
 
     sessions: int
@@ -51,6 +54,7 @@ class SubjectSize:
     test_images: int
     voxels: int
     grid: int
+    mapped: int
 
 
 @dataclass(frozen=True)
@@ -231,9 +235,12 @@ def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
     jobs = subjects * len(maps) + 2
     # the report pictures the whole study
     seconds = maps[WHOLE] * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * jobs
-    disk = total * sum(FLOAT * subject.voxels for subject in size.subjects.values())
-    # the report draws its pictures inside itself
-    return StageEstimate("maps, tables, report", jobs, seconds, None, 0.5e9, 2 * disk)
+    further = sum(subject.mapped for subject in size.subjects.values())
+    seconds += further * (len(maps) * SECONDS_PER_PLACE + total * SECONDS_PER_PLACE_AND_MAP)
+    own = sum(subject.voxels for subject in size.subjects.values())
+    # the report draws its pictures inside itself, of the responses' own space
+    disk = total * FLOAT * (2 * own + further)
+    return StageEstimate("maps, tables, report", jobs, seconds, None, 0.5e9, disk)
 
 
 def _n_maps(fits: Mapping[str, list[str]]) -> int:

@@ -16,12 +16,14 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
-from pipeline.nsd.layout import HEMISPHERES
-from pipeline.settings import SURFACES, Settings, Space, Subject
+from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
+from pipeline.settings import SURFACES, MapSpace, Settings, Space, Subject
 
 MASK = "nsdgeneral"
 # the share of the vertices of fsaverage that nsdgeneral has, taken for native surfaces too
 NSDGENERAL_ON_SURFACES = 37_984 / 327_684
+# of a voxel of func1pt8mm; MNI's are of 1 mm
+CUBIC_MM_OF_1PT8 = 1.8**3
 
 
 class Source(Settings):
@@ -59,11 +61,13 @@ class FileEntry(Settings):
     role: str
     stages: list[str] = Field(min_length=1)
     spaces: list[Space] | None = None
+    maps_in: list[MapSpace] | None = None
     rois: list[str] | None = None
     except_rois: list[str] = Field(default=[])
     needs: Literal["captions", "instances"] | None = None
     bytes: int | None = None
     bytes_per_voxel: float | None = None
+    grid: Space | None = None
     alternative: str | None = None
 
 
@@ -105,6 +109,9 @@ class Manifest(Settings):
         for entry in self.files:
             if entry.source not in self.sources:
                 raise ValueError(f"files: {entry.path} is of the unknown source {entry.source}")
+        for entry in self.weights:
+            if entry.path and not Path(entry.path).is_relative_to(self.weights_folder):
+                raise ValueError(f"weights: {entry.path} is not below {self.weights_folder}")
         return self
 
     def grid(self, subject: str, space: str) -> tuple[int, ...]:
@@ -121,6 +128,8 @@ class Manifest(Settings):
     def n_masked(self, subject: str, space: str, mask: str) -> int:
         """About how many voxels a mask has: counted at 1.8 mm, scaled elsewhere."""
         counted = getattr(self.subjects[subject], mask)
+        if space == "MNI152":
+            return round(counted * CUBIC_MM_OF_1PT8)
         if space in SURFACES:
             share = NSDGENERAL_ON_SURFACES if mask == MASK else 1.0
             return round(share * self.n_voxels(subject, space))
@@ -199,10 +208,11 @@ def required_weights(manifest: Manifest, study: Configuration) -> dict[str, Weig
     }
 
 
-def checkpoint_source(manifest: Manifest, path: str) -> str | None:
-    """Where a checkpoint that no library downloads comes from; None if it is not listed."""
-    sources = (entry.source for entry in manifest.weights if entry.path == path)
-    return next(sources, None)
+def required_checkpoints(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry]:
+    """{network: its entry} of networks whose weights are a listed file, which no library brings."""
+    listed = {Path(entry.path): entry for entry in manifest.weights if entry.path}
+    wanted = {name: Path(network["weights"]) for name, network in study.used_networks.items()}
+    return {name: listed[path] for name, path in wanted.items() if path in listed}
 
 
 def _expand(
@@ -210,6 +220,8 @@ def _expand(
 ) -> Iterator[ExternalFile]:
     space = study.responses.space
     if entry.spaces is not None and space not in entry.spaces:
+        return
+    if entry.maps_in is not None and not set(entry.maps_in).intersection(study.map_spaces):
         return
     if entry.needs is not None and entry.needs not in study.annotations:
         return
@@ -235,6 +247,8 @@ def _values(
         "betas": [study.responses.betas],
         "session": [f"{session:02d}" for session in range(1, n_sessions + 1)],
         "hemisphere": list(HEMISPHERES),
+        "transform": [TRANSFORM_NAMES.get(study.responses.space, "")],
+        "depth": list(DEPTHS),
         "roi": [roi for roi in dict.fromkeys([MASK, *study.rois]) if _has_roi(entry, roi)],
     }
     used = {name for _, name, _, _ in string.Formatter().parse(entry.path) if name}
@@ -252,8 +266,8 @@ def _has_roi(entry: FileEntry, roi: str) -> bool:
 def _bytes(entry: FileEntry, manifest: Manifest, values: Mapping[str, str]) -> int | None:
     if entry.bytes_per_voxel is None:
         return entry.bytes
-    voxels = manifest.n_voxels(values["subject"], values["space"])
-    if "hemisphere" in values and values["space"] in SURFACES:
-        grid = manifest.grid(values["subject"], values["space"])
-        voxels = grid[HEMISPHERES.index(values["hemisphere"])]
+    subject, space = values["subject"], entry.grid or values["space"]
+    voxels = manifest.n_voxels(subject, space)
+    if "hemisphere" in values and space in SURFACES:
+        voxels = manifest.grid(subject, space)[HEMISPHERES.index(values["hemisphere"])]
     return round(entry.bytes_per_voxel * voxels)

@@ -43,7 +43,7 @@ def measure_study(
     subjects, images = {}, []
     for subject in study.subjects:
         try:
-            subjects[subject], seen = _from_files(study, layout, subject)
+            subjects[subject], seen = _from_files(study, layout, manifest, subject)
             images.append(seen)
         except InputError:
             subjects[subject] = _expected(study, manifest, subject)
@@ -62,16 +62,18 @@ def measure_study(
 
 
 def _from_files(
-    study: Configuration, layout: NSDLayout, subject: str
+    study: Configuration, layout: NSDLayout, manifest: Manifest, subject: str
 ) -> tuple[SubjectSize, np.ndarray]:
     design = read_design(layout, subject)
     space = open_space(layout, subject, study.responses.space, study.responses.betas)
+    voxels = len(read_mask(space, study.responses.mask))
     size = SubjectSize(
         sessions=design.n_sessions,
         images=len(design.images),
         test_images=int(np.isin(design.images, design.shared).sum()),
-        voxels=len(read_mask(space, study.responses.mask)),
+        voxels=voxels,
         grid=space.n_voxels,
+        mapped=_mapped(study, manifest, subject, voxels, layout.is_simulated),
     )
     return size, design.images
 
@@ -79,22 +81,36 @@ def _from_files(
 def _expected(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
     if study.simulation is None:
         facts, space = manifest.subjects[subject], study.responses.space
+        voxels = manifest.n_masked(subject, space, study.responses.mask)
         return SubjectSize(
             sessions=facts.sessions,
             images=facts.images,
             test_images=facts.shared,
-            voxels=manifest.n_masked(subject, space, study.responses.mask),
+            voxels=voxels,
             grid=manifest.n_voxels(subject, space),
+            mapped=_mapped(study, manifest, subject, voxels, simulated=False),
         )
     simulated = study.simulation.subjects[subject]
     grid = math.prod(simulated.grid)
+    voxels = round(SIMULATED_SHARES[study.responses.mask] * grid)
     return SubjectSize(
         sessions=simulated.sessions,
         images=simulated.sessions * TRIALS_PER_SESSION // 3,
         test_images=study.simulation.shared_images,
-        voxels=round(SIMULATED_SHARES[study.responses.mask] * grid),
+        voxels=voxels,
         grid=grid,
+        mapped=_mapped(study, manifest, subject, voxels, simulated=True),
     )
+
+
+def _mapped(
+    study: Configuration, manifest: Manifest, subject: str, voxels: int, simulated: bool
+) -> int:
+    """Voxels of one map in the further spaces; a simulated brain has about as many in each."""
+    others = study.map_spaces[1:]
+    if simulated:
+        return voxels * len(others)
+    return sum(manifest.n_masked(subject, space, study.responses.mask) for space in others)
 
 
 def _network_cost(study: Configuration, name: str) -> NetworkCost | None:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import settings
@@ -102,23 +103,61 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="session")
 def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated NSD of one session with millimetre voxels and both surfaces."""
-    values = yaml.safe_load(TINY.read_text())["simulation"]
-    simulation = SimulationSettings.model_validate(
-        {
-            **values,
-            "spaces": ["func1mm", "nativesurface", "fsaverage"],
-            "planned_sessions": 1,
-            "shared_images": 50,
-            "captions_per_image": 1,
-            "subjects": {"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
-        }
-    )
-    # imported here: it brings transformers, which reads the environment set above
-    from pipeline.simulation.simulate import simulate
-
     tree = tmp_path_factory.mktemp("surfaces") / "nsd"
-    simulate(simulation, tree)
+    simulate_without_networks(
+        tree,
+        spaces=["func1mm", "nativesurface", "fsaverage"],
+        planned_sessions=1,
+        shared_images=50,
+        captions_per_image=1,
+        subjects={"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
+    )
     return tree
+
+
+def simulate_without_networks(tree: Path, **changes: object) -> None:
+    """The small study's brain with other settings, driven by random features."""
+    # imported here: it brings transformers, which reads the environment set above
+    from pipeline.simulation import simulate
+
+    values = yaml.safe_load(TINY.read_text())["simulation"]
+    generator = np.random.default_rng(0)
+
+    def features(name, space, images, captions) -> np.ndarray:
+        return generator.normal(size=(len(images), 12))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulate, "planted_features", features)
+        simulate.simulate(SimulationSettings.model_validate({**values, **changes}), tree)
+
+
+@pytest.fixture(scope="module")
+def s3_address():
+    """Of a real S3 server on loopback."""
+    from servers import s3_server
+
+    with s3_server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3(s3_address, monkeypatch):
+    """A bucket with NSD's name that the pipeline reads, and a client that may write to it."""
+    from servers import nsd_bucket
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_address)
+    with nsd_bucket(s3_address) as client:
+        yield client
+
+
+@pytest.fixture
+def web():
+    """A web server on loopback that serves three megabytes, and whose faults a test sets."""
+    from servers import FaultyWeb
+
+    server = FaultyWeb(os.urandom(3_000_000))
+    yield server
+    server.stop()
 
 
 def damaged_copy(nsd: Path, folder: Path) -> Path:
@@ -129,6 +168,6 @@ def damaged_copy(nsd: Path, folder: Path) -> Path:
 
 
 def rewrite(path: Path, content: bytes | str) -> None:
-    """Replace a file without touching what shares its content."""
-    path.unlink()
+    """Replace a file, or add it, without touching what shares its content."""
+    path.unlink(missing_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

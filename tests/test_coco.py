@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_masks
 
-from pipeline.errors import InputError
 from pipeline.nsd.clipping import clip_mask, clip_polygons
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import read_image_table
@@ -234,86 +233,6 @@ def test_images_are_asked_for_in_any_number_and_order(layout, instances):
     own = read_instances(layout, some)
     expected = instances[instances["nsd_id"].isin(some)].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, expected)
-
-
-# ---- damages
-
-
-def change(part, row, **values):
-    """Change one entry of the training instances."""
-    return lambda content: content[part][row].update(values)
-
-
-TRAIN = "nsddata_stimuli/stimuli/nsd/annotations/instances_train2017.json"
-DAMAGES = {
-    "annotation of an unknown category": (
-        change("annotations", 0, category_id=91),
-        "is of category 91",
-    ),
-    "annotation twice": (
-        lambda content: content["annotations"].append(content["annotations"][0]),
-        "annotation 1 is there twice",
-    ),
-    "image that is not listed": (lambda content: content["images"].pop(0), "lacks image"),
-    "picture of another size": (change("images", 0, height=2000), "does not leave a square"),
-    "polygon of an odd number": (
-        change("annotations", 0, segmentation=[[1, 2, 3, 4, 5, 6, 7]]),
-        "annotation 1 is neither polygons",
-    ),
-    "mask that does not fill its size": (
-        change("annotations", 0, segmentation={"counts": [3, 4], "size": [480, 640]}),
-        "a mask of 7 pixels for a size of 480 × 640",
-    ),
-    "annotation without a segmentation": (
-        lambda content: content["annotations"][0].pop("segmentation"),
-        "not a COCO annotation file (KeyError('segmentation'))",
-    ),
-    "no categories": (lambda content: content.pop("categories"), "KeyError('categories')"),
-}
-
-
-@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_instances_file_is_told(layout, table, tmp_path, damage, message):
-    tree = damaged_copy(layout.root, tmp_path)
-    content = json.loads((tree / TRAIN).read_text())
-    damage(content)
-    rewrite(tree / TRAIN, json.dumps(content))
-    with pytest.raises(InputError) as error:
-        read_instances(NSDLayout(tree), table.index.to_numpy())
-    assert message in str(error.value)
-    assert "2017" in str(error.value) or "cropBox" in str(error.value)
-    assert "Fetch" in str(error.value)
-
-
-def test_truncated_files_other_categories_and_captions_twice_are_told(layout, table, tmp_path):
-    ids = table.index.to_numpy()
-    tree = damaged_copy(layout.root, tmp_path)
-    damaged = NSDLayout(tree)
-    content = json.loads((tree / TRAIN).read_text())
-    content["categories"][0]["name"] = "people"
-    rewrite(tree / TRAIN, json.dumps(content))
-    with pytest.raises(InputError, match=r"instances_val2017\.json: other categories"):
-        read_categories(damaged)
-    rewrite(tree / TRAIN, json.dumps(content)[:5000])
-    with pytest.raises(InputError, match=r"instances_train2017\.json: not a COCO annotation file"):
-        read_instances(damaged, ids)
-    captions = damaged.annotations("captions", "train2017")
-    content = json.loads(captions.read_text())
-    content["annotations"].append(content["annotations"][3])
-    rewrite(captions, json.dumps(content))
-    with pytest.raises(InputError, match="caption 4 is there twice"):
-        read_captions(damaged, ids)
-
-
-def test_a_crop_box_that_is_no_crop_box_is_told(layout, tmp_path):
-    tree = damaged_copy(layout.root, tmp_path)
-    path = NSDLayout(tree).image_table
-    table = pd.read_csv(path, index_col=0)
-    table.loc[5, "cropBox"] = "(0.1, 0.2)"
-    path.unlink()
-    table.to_csv(path)
-    with pytest.raises(InputError, match=r"csv: cropBox \(0\.1, 0\.2\) of nsdId 5"):
-        read_instances(NSDLayout(tree), np.arange(10))
 
 
 def test_two_annotators_may_write_the_same_caption(layout, table, tmp_path):

@@ -12,13 +12,14 @@ from pipeline.catalogue import read_catalogue
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import (
-    checkpoint_source,
     read_manifest,
+    required_checkpoints,
     required_files,
     required_weights,
 )
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
+from pipeline.settings import MAPPED_FROM
 
 MANIFEST = ROOT / "data_manifest.yaml"
 
@@ -96,12 +97,45 @@ def test_weights_are_those_of_pretrained_networks_that_are_used(manifest):
     assert set(required_weights(manifest, alone)) == {"alexnet"}
 
 
+def test_transforms_are_needed_for_maps_in_other_spaces_only(manifest):
+    def transforms(space, *spaces):
+        study = study_of(
+            subjects=["subj01"], responses={"space": space}, maps={"spaces": list(spaces)}
+        )
+        return [path for path in paths(manifest, study) if "-to-" in path or "MNI152" in path]
+
+    folder = "nsddata/ppdata/subj01/transforms"
+    layers = [
+        f"{folder}/{side}.func1pt8-to-layerB{depth}.mgz"
+        for side in ("lh", "rh")
+        for depth in (1, 2, 3)
+    ]
+    vertices = [f"{folder}/{side}.white-to-fsaverage.mgz" for side in ("lh", "rh")]
+    mni = [f"{folder}/func1pt8-to-MNI.nii.gz", "nsddata/templates/MNI152_T1_1mm.nii.gz"]
+    assert transforms("func1pt8mm") == []
+    assert transforms("func1pt8mm", "nativesurface") == layers
+    assert transforms("func1pt8mm", "fsaverage") == layers + vertices
+    assert transforms("func1pt8mm", "MNI152") == mni
+    assert transforms("func1mm", "MNI152")[0] == f"{folder}/func1pt0-to-MNI.nii.gz"
+    assert transforms("nativesurface", "fsaverage") == vertices
+    # of ROIs drawn on the subject
+    assert transforms("fsaverage") == vertices
+
+
+def test_a_transform_to_a_surface_holds_coordinates_of_that_surface(manifest):
+    study = study_of(subjects=["subj01"], maps={"spaces": ["nativesurface"]})
+    sizes = {file.path: file.bytes for file in required_files(manifest, study)}
+    left = sizes["nsddata/ppdata/subj01/transforms/lh.func1pt8-to-layerB1.mgz"]
+    assert 0.5 * 12 * 227_021 < left < 12 * 227_021
+
+
 @pytest.mark.parametrize("space", ["func1mm", "nativesurface", "fsaverage"])
 def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_path, space):
     """A tree that holds the listed files alone passes, and each of them is missed when it lacks."""
     changes = {"space": space, "mask": "nsdgeneral"}
     rois = ["prf-visualrois", "HCP_MMP1", *(["MTL"] if space == "func1mm" else [])]
-    study = study_of(subjects=["subj01"], responses=changes, rois=rois)
+    maps = {"spaces": list(MAPPED_FROM[space])}
+    study = study_of(subjects=["subj01"], responses=changes, rois=rois, maps=maps)
     first_session = [p for p in paths(manifest, study) if "session" not in p or "session01" in p]
     tree = tmp_path / "nsd"
     for path in first_session:
@@ -109,6 +143,7 @@ def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_p
         (tree / path).hardlink_to(surface_tree / path)
     settings = study.responses
     asked = (study.subjects, settings.space, settings.betas, study.rois, study.annotations)
+    asked += (study.map_spaces,)
     designs, problems = find_problems(NSDLayout(tree), *asked)
     assert problems == []
     assert designs["subj01"].n_sessions == 1
@@ -129,6 +164,11 @@ def test_a_wrong_manifest_is_told(tmp_path):
     Path(path).write_text(yaml.safe_dump(values))
     with pytest.raises(InputError, match="unknown source elsewhere"):
         read_manifest(path)
+    values = yaml.safe_load(MANIFEST.read_text())
+    values["weights"][-1]["path"] = "elsewhere/clip.pt"
+    Path(path).write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"elsewhere/clip\.pt is not below data/weights"):
+        read_manifest(path)
 
 
 def test_every_checkpoint_of_the_catalogue_is_listed_with_its_own_source(manifest):
@@ -139,9 +179,11 @@ def test_every_checkpoint_of_the_catalogue_is_listed_with_its_own_source(manifes
     assert "OpenAI" in found["clip_vitb32"].source
     assert "LAION-400M" in found["clip_laion400m"].source
     assert "LAION-2B" in found["clip_laion2b"].source
-    local = [network["weights"] for network in study.used_networks.values()]
-    for path in (weights for weights in local if weights.endswith(".pt")):
-        assert checkpoint_source(manifest, path).startswith("https://")
+    checkpoints = required_checkpoints(manifest, study)
+    assert set(checkpoints) == {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
+    for network, entry in checkpoints.items():
+        assert entry.path == study.used_networks[network]["weights"]
+        assert entry.source == f"https://dl.fbaipublicfiles.com/slip/{Path(entry.path).name}"
     needed = paths(manifest, study)
     assert any("instances_train2017" in path for path in needed)
     assert any("captions_train2017" in path for path in needed)

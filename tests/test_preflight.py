@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,10 @@ from features.costs import network_cost
 from features.layers import Layer
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.estimates import estimate_study
-from pipeline.manifest import read_manifest
+from pipeline.fetch.fetch import bytes_to_come
+from pipeline.manifest import read_manifest, required_files
 from pipeline.nsd.layout import NSDLayout
+from pipeline.stages.preflight import disk_problems
 from pipeline.study_size import measure_study
 
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
@@ -55,9 +58,7 @@ def test_missing_and_damaged_files_are_counted_and_named_with_source_and_mend(st
     assert counts(done.stdout, "single-trial responses") == [3, 2, 1, 0]
     assert counts(done.stdout, "ROI names") == [6, 5, 0, 1]
     text = done.stdout.replace("\n", " ")
-    assert re.search(
-        r"1 files are missing .*subj03.*`snakemake fetch` brings them from s3://", text
-    )
+    assert re.search(r"1 of 3 missing .*subj03.*`snakemake fetch` brings them from s3://", text)
     assert f"{tree / COLOURS}: line 'OFA' is not" in text
     assert "The study cannot start. Problems: 2" in text
     # even so it is told what the study will need
@@ -103,6 +104,50 @@ def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
     # the distinct images that NSD showed
     assert size.images == pytest.approx(70_566, rel=0.002)
     assert size.subjects["subj01"].voxels == 107_104
+    assert size.subjects["subj01"].mapped == 0
+
+
+def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values |= {"models": ["alexnet"], "contrasts": {}, "subjects": ["subj01"], "nsd": str(tmp_path)}
+    everywhere = {"maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]}}
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    maps = []
+    for changes in ({}, everywhere):
+        configuration = parse_configuration({**values, **changes})
+        size, _ = measure_study(configuration, NSDLayout(tmp_path), manifest)
+        maps.append(estimate_study(configuration, size)[-1])
+    vertices = 227_021 + 226_601 + 2 * 163_842
+    mapped = vertices + round(107_104 * 1.8**3)
+    assert size.subjects["subj01"].mapped == mapped
+    # r, R² and both noise ceilings as float32
+    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(4 * 4 * mapped)
+    assert maps[1].core_seconds > maps[0].core_seconds
+
+
+def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    study = parse_configuration({**values, "models": ["bert"], "contrasts": {}})
+    manifest = read_manifest(ROOT / "data_manifest.yaml")
+    captions = [file for file in required_files(manifest, study) if file.source == "coco"]
+    unpacked = sum(file.bytes for file in captions)
+    archive = manifest.sources["coco"].archive_bytes
+    assert bytes_to_come(captions, tmp_path, manifest) == archive + unpacked
+    for file in captions:
+        (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file.path).touch()
+    assert bytes_to_come(captions, tmp_path, manifest) == 0
+
+
+def test_a_disk_is_full_of_all_that_is_to_lie_on_it(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=3e9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    results, files = ("results", tmp_path, 2e9), ("files to fetch", tmp_path / "to/come", 2e9)
+    assert disk_problems([results]) == disk_problems([files]) == []
+    (problem,) = disk_problems([results, files])
+    assert problem.startswith(
+        "disk: about 4.0 GB are needed (2.0 of results, 2.0 of files to fetch), 3.0 are free"
+    )
 
 
 def test_a_network_costs_what_its_layers_compute():

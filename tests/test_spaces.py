@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
 import h5py
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import damaged_copy, rewrite
+import yaml
+from conftest import Study, damaged_copy
 
 from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
@@ -19,10 +21,10 @@ from pipeline.nsd.responses import average_repeats
 from pipeline.nsd.rois import read_colour_table, read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import open_space
+from pipeline.stages import compare_noise_ceilings
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 SPACES = ("func1mm", "nativesurface", "fsaverage")
-FOLDER = "nsddata_betas/ppdata/subj01"
 ATLASES = ["prf-visualrois", "streams", "HCP_MMP1"]
 
 
@@ -140,73 +142,52 @@ def test_a_surface_study_checks_its_files(layout):
         assert summary["subj01"]["sessions"] == 1
 
 
-# ---- damages
+# ---- the command that compares released noise ceilings with those of the betas
 
 
-def nan_in_one_trial(path):
-    image = nibabel.load(path)
-    data = np.array(image.dataobj)
-    data[11, 0, 0, 5] = np.nan
-    path.unlink()
-    nibabel.MGHImage(data, image.affine).to_filename(path)
+def compare(nsd, space, out, monkeypatch):
+    """Run the stage in this process; its table's row."""
+    settings = json.dumps({"space": space, "betas": BETAS, "mask": "nsdgeneral"})
+    options = ["--nsd", str(nsd), "--subject", "subj01", "--configuration", settings]
+    monkeypatch.setattr("sys.argv", ["compare_noise_ceilings", *options, "--out", str(out)])
+    compare_noise_ceilings.main()
+    return pd.read_csv(out, sep="\t").iloc[0]
 
 
-def other_vertices(path):
-    path.unlink()
-    nibabel.MGHImage(np.ones((9, 1, 1), np.float32), np.eye(4)).to_filename(path)
-
-
-def truncate(path):
-    rewrite(path, path.read_bytes()[:400])
-
-
-def fraction_as_label(path):
-    image = nibabel.load(path)
-    labels = np.array(image.dataobj, dtype=np.float32)
-    labels[5] = 0.5
-    path.unlink()
-    nibabel.MGHImage(labels, image.affine).to_filename(path)
-
-
-SURFACES = "../../../../../nsddata/freesurfer/subj01/surf"
-LABELS = "../../../../../nsddata/freesurfer/subj01/label"
-DAMAGES = {
-    "no hemisphere": ("nativesurface", "rh.betas_session01.hdf5", Path.unlink, "not found"),
-    "truncated HDF5": ("nativesurface", "lh.betas_session01.hdf5", truncate, "truncated"),
-    "ncsnr of other vertices": ("nativesurface", "lh.ncsnr.mgh", other_vertices, "grid (9,)"),
-    "truncated betas": ("fsaverage", "lh.betas_session01.mgh", truncate, "truncated"),
-    "betas of other vertices": ("fsaverage", "rh.betas_session01.mgh", other_vertices, "grid (9,)"),
-    "no ncsnr": ("fsaverage", "rh.ncsnr.mgh", Path.unlink, "not found"),
-    "no surface": ("nativesurface", f"{SURFACES}/lh.inflated", Path.unlink, "not found"),
-    "truncated surface": ("nativesurface", f"{SURFACES}/rh.inflated", truncate, "truncated"),
-    "fraction as native label": (
-        *("nativesurface", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
-        "has the label 0.5, expected -1, 0, 1",
-    ),
-    "fraction as label brought to fsaverage": (
-        *("fsaverage", f"{LABELS}/rh.prf-visualrois.mgz", fraction_as_label),
-        "has the label 0.5, expected -1, 0, 1",
-    ),
-    "no labels": ("fsaverage", f"{LABELS}/lh.prf-visualrois.mgz", Path.unlink, "not found"),
-}
-
-
-@pytest.mark.parametrize(("name", "file", "damage", "message"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_surface_file_is_told_before_long_work(
-    surface_tree, tmp_path, name, file, damage, message
+@pytest.mark.parametrize("name", SPACES)
+def test_the_noise_ceilings_of_every_space_are_those_of_its_betas(
+    layout, name, tmp_path, monkeypatch
 ):
-    tree = damaged_copy(surface_tree, tmp_path)
-    path = (tree / FOLDER / name / BETAS / file).resolve()
-    damage(path)
-    with pytest.raises(InputError) as error:
-        check_tree(NSDLayout(tree), ["subj01"], name, BETAS, ["prf-visualrois"], [])
-    assert message in str(error.value)
-    assert path.name in str(error.value)
+    row = compare(layout.root, name, tmp_path / "table.tsv", monkeypatch)
+    modelled = read_mask(open_space(layout, "subj01", name, BETAS), "nsdgeneral")
+    assert row["n_voxels"] + row["n_excluded"] == len(modelled)
+    assert row["n_voxels"] > 0.5 * len(modelled)
+    assert row["largest_noise_difference"] < 1e-5
 
 
-def test_nan_in_a_single_trial_is_told_when_it_is_read(surface_tree, tmp_path):
-    tree = damaged_copy(surface_tree, tmp_path)
-    nan_in_one_trial(tree / FOLDER / "fsaverage" / BETAS / "lh.betas_session01.mgh")
-    space = open_space(NSDLayout(tree), "subj01", "fsaverage", BETAS)
-    with pytest.raises(InputError, match=r"lh\.betas_session01\.mgh: NaNs in betas of single"):
-        space.read_session(1, np.array([11]))
+@pytest.mark.parametrize("name", ["nativesurface", "fsaverage"])
+def test_an_ncsnr_of_other_vertices_is_told(layout, name, tmp_path, monkeypatch):
+    """Moved by one vertex, it would pass every look at its shape."""
+    tree = NSDLayout(damaged_copy(layout.root, tmp_path))
+    path = tree.surface_ncsnr("subj01", name, BETAS, "rh")
+    image = nibabel.load(path)
+    covered = np.flatnonzero(np.isfinite(image.get_fdata().ravel()))
+    values = np.array(image.dataobj).ravel()
+    values[covered] = values[np.roll(covered, 1)]
+    path.unlink()
+    nibabel.MGHImage(values.reshape(image.shape), image.affine).to_filename(path)
+    with pytest.raises(InputError, match=rf"{name}.*: ncsnr of \d+ of \d+ voxels differs"):
+        compare(tree.root, name, tmp_path / "table.tsv", monkeypatch)
+    assert not (tmp_path / "table.tsv").exists()
+
+
+def test_snakemake_compares_the_noise_ceilings_of_a_surface(surface_tree, tiny_values, tmp_path):
+    values = {**tiny_values, "nsd": str(surface_tree), "subjects": ["subj01"]}
+    values.pop("simulation")
+    values["responses"] = {**values["responses"], "space": "nativesurface"}
+    measured = Study(tmp_path, tmp_path / "surface.yaml")
+    measured.configuration.write_text(yaml.safe_dump(values))
+    measured.snakemake("noise_ceilings")
+    table = pd.read_csv(measured.results / "checked/noise_ceilings/subj01.tsv", sep="\t")
+    assert (table["largest_noise_difference"] < 1e-5).all()
+    assert measured.planned("noise_ceilings") == {}

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from pipeline.errors import InputError
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
 from pipeline.nsd.spaces import open_space
@@ -220,18 +219,3 @@ def test_the_millimetre_frame_of_the_standard_template_is_nsds(tmp_path, layout)
     space = open_space(small, "subj01", SPACE, BETAS)
     mapped = volume_to_mni(small, "subj01", SPACE, np.ones(space.shape), "nearest")
     assert np.allclose(mapped.affine[:3], [[1, 0, 0, -91], [0, 1, 0, -126], [0, 0, 1, -72]])
-
-
-def test_a_transform_of_another_subject_is_told(layout):
-    with pytest.raises(InputError, match=r"white-to-fsaverage\.mgz: names vertices"):
-        native_surface_to_fsaverage(layout, "subj01", "lh", np.ones(50))
-
-
-def test_nan_in_the_vertices_of_fsaverage_is_told(tmp_path):
-    layout = NSDLayout(tmp_path)
-    path = layout.surface_transform("subj01", "lh", "white", "fsaverage")
-    path.parent.mkdir(parents=True)
-    vertices = np.array([1, 2, np.nan, 3], np.float32).reshape(4, 1, 1)
-    nibabel.MGHImage(vertices, np.eye(4)).to_filename(path)
-    with pytest.raises(InputError, match=r"white-to-fsaverage\.mgz: NaN or infinite"):
-        native_surface_to_fsaverage(layout, "subj01", "lh", np.ones(3))

@@ -26,8 +26,23 @@ from pipeline.configuration.fits import (
 )
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.variants import VariantSettings
-from pipeline.settings import ANNOTATIONS, MAPPED_FROM, WHOLE, MapSpace, Name, Settings, Subject
+from pipeline.settings import (
+    ANNOTATIONS,
+    MAPPED_FROM,
+    WHOLE,
+    MapSpace,
+    Name,
+    Settings,
+    Subject,
+)
 from pipeline.simulation.settings import SimulationSettings
+
+
+class MapSettings(Settings):
+    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
+    fsaverage, MNI152."""
+
+    spaces: list[MapSpace] = Field(default=[])
 
 
 class Configuration(Settings):
@@ -45,8 +60,8 @@ class Configuration(Settings):
     splits: SplitSettings
     encoding: EncodingSettings
     significance: SignificanceSettings = SignificanceSettings()
-    maps: MapSettings = MapSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    maps: MapSettings = MapSettings()
     models: list[str] = Field(min_length=1)
     contrasts: dict[Name, list[str]]
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
@@ -65,6 +80,7 @@ class Configuration(Settings):
             declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             unique(key, spaces)
         self._split_can_be_made()
+        self._maps_can_be_made()
         for key, spaces in _prefixed(self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
@@ -97,6 +113,17 @@ class Configuration(Settings):
                 f"with `splits.test: {test}`; choose `all`"
             )
 
+    def _maps_can_be_made(self) -> None:
+        unique("maps.spaces", self.maps.spaces)
+        own = self.responses.space
+        reached = [own, *MAPPED_FROM[own]]
+        for space in self.maps.spaces:
+            if space not in reached:
+                raise ValueError(
+                    f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
+                    f"{space}; choose among {', '.join(reached)}"
+                )
+
     def _variants_can_be_made(self) -> None:
         if WHOLE in self.variants:
             raise ValueError(f"variants.{WHOLE}: is the whole study; choose another name")
@@ -119,6 +146,12 @@ class Configuration(Settings):
                     f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
                     f"{space}; choose among {', '.join(reached)}"
                 )
+
+    @property
+    def map_spaces(self) -> list[MapSpace]:
+        """Spaces in which maps are written, that of the responses first."""
+        own = self.responses.space
+        return [own, *(space for space in self.maps.spaces if space != own)]
 
     @property
     def map_spaces(self) -> list[MapSpace]:

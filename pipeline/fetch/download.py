@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.errors import FULL, InputError
 from pipeline.fetch.remotes import Changed, Interrupted, Remote, RemoteFile
 from pipeline.nsd.files import UNFINISHED
 from pipeline.storage import HASH_BLOCK
@@ -118,7 +117,7 @@ class _Part:
             with open(self.path, "ab") as file:
                 file.write(block)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in FULL:
                 raise
             raise InputError(
                 f"{self.path}: the disk is full. Free {self.expected.bytes - self.size} bytes and "

@@ -1,4 +1,4 @@
-"""Bring every file that a study needs, and no more, into an NSD folder."""
+"""Bring every file that a study needs, and no more, into an NSD folder; checkpoints into theirs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from pipeline.errors import FULL, InputError
 from pipeline.fetch.download import SECONDS_BETWEEN, download
 from pipeline.fetch.lock import Lock, Locked
 from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
-from pipeline.manifest import ArchiveSource, BucketSource, ExternalFile, Manifest
+from pipeline.manifest import (
+    ArchiveSource,
+    BucketSource,
+    ExternalFile,
+    Manifest,
+    WeightsEntry,
+)
 from pipeline.nsd.files import UNFINISHED
 from pipeline.storage import atomic_path, file_hash
 
@@ -36,7 +42,7 @@ class Download:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches into one NSD folder.
+    """Fetches into one folder: NSD's, or that of checkpoints.
 
     Attributes
     ----------
@@ -61,18 +67,32 @@ class Fetcher:
             Every problem found: files that cannot be had, that differ from the server's or from
             their first download, a disk too small.
         """
-        lock, problems = Lock(self.root), []
-        downloads = self._downloads(files)
+        problems: list[str] = []
+        came = self._bring(self._downloads(files), self._packed(files), problems)
+        came += self._unpack(files, problems)
+        return _told(came, problems)
+
+    def fetch_checkpoints(self, entries: Sequence[WeightsEntry]) -> list[str]:
+        """Download checkpoints into the manifest's folder of weights; see `fetch`."""
+        downloads = [
+            Download(WebServer(), entry.source, str(Path(entry.path).relative_to(self.root)))
+            for entry in dict.fromkeys(entries)
+        ]
+        problems: list[str] = []
+        return _told(self._bring(downloads, [], problems), problems)
+
+    def _bring(
+        self, downloads: Sequence[Download], packed: Sequence[ExternalFile], problems: list[str]
+    ) -> list[str]:
+        """Download what is not there; the paths that came, problems noted."""
+        lock = Lock(self.root)
         described = self._each(lambda d: self._describe(d, lock), downloads, problems)
         wanted = [(d, found) for d, found in zip(downloads, described, strict=True) if found]
-        self._require_space([(d.path, found.bytes) for d, found in wanted], self._packed(files))
+        self._require_space([(d.path, found.bytes) for d, found in wanted], packed)
         total = sum(found.bytes for _, found in wanted)
         with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as progress:
             came = self._each(lambda w: self._download(*w, lock, progress.update), wanted, problems)
-        unpacked = self._unpack(files, problems)
-        if problems:
-            raise InputError("\n".join(problems))
-        return [path for path in came if path] + unpacked
+        return [path for path in came if path]
 
     def _downloads(self, files: Sequence[ExternalFile]) -> list[Download]:
         """Files of buckets, and archives of which some member is not there."""
@@ -208,6 +228,12 @@ class Fetcher:
                 raise
 
 
+def _told(came: list[str], problems: Sequence[str]) -> list[str]:
+    if problems:
+        raise InputError("\n".join(problems))
+    return came
+
+
 def open_source(source: BucketSource | ArchiveSource) -> Remote:
     if isinstance(source, BucketSource):
         return Bucket(source.bucket, source.region)
@@ -223,6 +249,14 @@ def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, tuple[i
         counts[offset] += 1
         counts[offset + 1] += file.bytes or 0
     return {role: tuple(counts) for role, counts in roles.items()}
+
+
+def bytes_to_come(files: Sequence[ExternalFile], root: Path, manifest: Manifest) -> int:
+    """About how many bytes a disk must have free: an archive is there beside what comes out."""
+    missing = [file for file in files if not file.is_there(root)]
+    sources = (manifest.sources[name] for name in {file.source for file in missing})
+    archives = sum(s.archive_bytes for s in sources if isinstance(s, ArchiveSource))
+    return archives + sum(file.bytes or 0 for file in missing)
 
 
 def _patiently(describe: Callable[[str], RemoteFile], name: str) -> RemoteFile:

@@ -17,6 +17,7 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
+from pipeline.nsd.transforms import transform_checks
 
 
 def check_tree(
@@ -26,12 +27,14 @@ def check_tree(
     betas: str,
     atlases: list[str],
     annotations: Sequence[str],
+    map_spaces: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Check every file that a study needs, by headers where files are large.
 
     Parameters
     ----------
     annotations : COCO's files that are needed: captions, instances
+    map_spaces : where maps are brought to by NSD's transforms
 
     Returns
     -------
@@ -42,7 +45,9 @@ def check_tree(
     InputError
         Listing every problem found, not only the first.
     """
-    designs, problems = find_problems(layout, subjects, space, betas, atlases, annotations)
+    designs, problems = find_problems(
+        *(layout, subjects, space, betas, atlases, annotations, map_spaces)
+    )
     if problems:
         raise InputError("\n".join(problems))
     return {
@@ -58,6 +63,7 @@ def find_problems(
     betas: str,
     atlases: list[str],
     annotations: Sequence[str],
+    map_spaces: Sequence[str] = (),
 ) -> tuple[dict[str, Design], list[str]]:
     """The designs that can be read, and every problem in words; see `check_tree`."""
     problems: list[str] = []
@@ -65,7 +71,10 @@ def find_problems(
     for subject in subjects:
         if design := _attempt(problems, partial(read_design, layout, subject)):
             designs[subject] = design
-            for check in _subject_checks(layout, design, space, betas, atlases):
+            for check in (
+                *_subject_checks(layout, design, space, betas, atlases),
+                *transform_checks(layout, subject, space, map_spaces),
+            ):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
     images = np.unique(np.concatenate(seen)) if seen else np.array([], dtype=np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,14 @@ def read_image_table(layout: NSDLayout) -> pd.DataFrame:
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
     if not np.array_equal(table["nsdId"], np.arange(len(table))):
         raise InputError(f"{path}: nsdId is not 0, 1, 2, …; rows are missing or moved. {MEND}")
+    _require_numbers(path, table, ["cocoId"])
     return table
+
+
+def _require_numbers(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise InputError(f"{path}: {column} holds text, expected numbers. {MEND}")
 
 
 def _read_experiment_design(
@@ -152,9 +160,7 @@ def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
     needed = {"SUBJECT", "SESSION", "RUN", "73KID", "10KID"}
     if missing := sorted(needed - set(table.columns)):
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
-    for column in sorted(needed):
-        if not pd.api.types.is_numeric_dtype(table[column]):
-            raise InputError(f"{path}: {column} holds text, expected numbers. {MEND}")
+    _require_numbers(path, table, sorted(needed))
     others = table.loc[table["SUBJECT"] != _subject_number(subject), "SUBJECT"]
     if len(others):
         raise InputError(f"{path}: has trials of subject {others.iloc[0]:.0f}. {MEND}")
@@ -186,6 +192,7 @@ def _check_image_table(
     columns = [f"subject{number}_rep{repeat}" for repeat in range(3)]
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {MEND}")
+    _require_numbers(layout.image_table, table, columns)
     trials = table[columns].to_numpy()
     # the table plans 40 sessions: repeats beyond the last completed one never happened
     image, repeat = np.nonzero((trials > 0) & (trials <= len(nsd_id)))

@@ -13,6 +13,8 @@ HEMISPHERES = ("lh", "rh")
 FSAVERAGE = "fsaverage"
 # the folders of the functional volumes, and what transform files call them
 TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
+# 25, 50 and 75 % of the way from the pial to the white surface
+DEPTHS = ("layerB1", "layerB2", "layerB3")
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,19 @@ Affines play no part: the spaces of functional and anatomical volumes share no f
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, open_image, read_vertices, read_volume
-from pipeline.nsd.layout import FSAVERAGE, TRANSFORM_NAMES, NSDLayout
+from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
-
-# 25, 50 and 75 % of the way from the pial to the white surface
-DEPTHS = ("layerB1", "layerB2", "layerB3")
 
 
 def volume_to_native_surface(
@@ -79,10 +80,7 @@ def nearest_native_vertices(
 ) -> np.ndarray:
     """For every fsaverage vertex the nearest, 0-based, of a subject's `n_vertices` native ones."""
     path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
-    vertex = read_vertices(path).reshape(-1)
-    if not np.isfinite(vertex).all():
-        raise InputError(f"{path}: NaN or infinite, expected a native vertex each. {MEND}")
-    vertex = vertex.astype(np.int64)
+    vertex = _nearest_vertices(path)
     if vertex.min() < 1 or vertex.max() > n_vertices:
         raise InputError(
             f"{path}: names vertices {vertex.min()} to {vertex.max()}, but the native surface has "
@@ -124,23 +122,49 @@ def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray,
     (X, Y, Z, 3) 1-based coordinates, and the affine (4, 4) from MNI voxels to millimetres
     """
     path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
-    grid = _grid(path)
+    _, affine = _mni_grid(layout, path)
+    # the transform's first index runs from right to left, as the template of FSL does
+    ordered = nibabel.as_closest_canonical(nibabel.Nifti1Image(read_volume(path), affine))
+    return np.asanyarray(ordered.dataobj), ordered.affine
+
+
+def transform_checks(
+    layout: NSDLayout, subject: str, space: str, map_spaces: Sequence[str]
+) -> Iterator[Callable[[], Any]]:
+    """Checks of all files that bring maps from the space of the responses to others."""
+    source = TRANSFORM_NAMES.get(space)
+    if source and {"nativesurface", FSAVERAGE}.intersection(map_spaces):
+        for hemisphere, depth in itertools.product(HEMISPHERES, DEPTHS):
+            yield partial(_points, layout.surface_transform(subject, hemisphere, source, depth))
+    if FSAVERAGE in map_spaces and space != FSAVERAGE:
+        for hemisphere in HEMISPHERES:
+            path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
+            yield partial(_nearest_vertices, path)
+    if source and "MNI152" in map_spaces:
+        yield partial(_mni_grid, layout, layout.volume_transform(subject, source, "MNI"))
+
+
+def _mni_grid(layout: NSDLayout, path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Shape and affine of the template, which must be those of a transform to it."""
+    with open_image(path) as image:
+        if image.ndim != 4 or image.shape[3] != 3:
+            raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z, 3). {MEND}")
+        grid = image.shape[:3]
     # the transform's first index runs from right to left, as the template of FSL does
     with open_image(layout.mni_template) as template:
         if template.shape[:3] != grid or template.affine[0, 0] >= 0:
             raise InputError(
                 f"{layout.mni_template}: not the grid (right to left, {grid}) of {path}. {MEND}"
             )
-        points = nibabel.Nifti1Image(read_volume(path), template.affine)
-    ordered = nibabel.as_closest_canonical(points)
-    return np.asanyarray(ordered.dataobj), ordered.affine
+        return grid, template.affine
 
 
-def _grid(path: Path) -> tuple[int, ...]:
-    with open_image(path) as image:
-        if image.ndim != 4 or image.shape[3] != 3:
-            raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z, 3). {MEND}")
-        return image.shape[:3]
+def _nearest_vertices(path: Path) -> np.ndarray:
+    """(fsaverage vertex,) int64 1-based native vertices."""
+    vertex = read_vertices(path).reshape(-1)
+    if not np.isfinite(vertex).all():
+        raise InputError(f"{path}: NaN or infinite, expected a native vertex each. {MEND}")
+    return vertex.astype(np.int64)
 
 
 def _points(path: Path) -> np.ndarray:

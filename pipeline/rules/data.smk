@@ -88,11 +88,13 @@ rule check_inputs:
         rois=STUDY.rois,
         responses=section("responses"),
         annotations=STUDY.annotations,
+        map_spaces=STUDY.map_spaces,
         code=code_version("pipeline.stages.check_inputs"),
     shell:
         "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects}"
         " --rois {params.rois} --responses {params.responses:q}"
-        " --annotations {params.annotations} --out {output:q} 2>&1 | tee {log:q}"
+        " --annotations {params.annotations} --map-spaces {params.map_spaces}"
+        " --out {output:q} 2>&1 | tee {log:q}"
 
 
 # What is not simulated comes from NSD's bucket and from COCO. Neither rule has outputs: files that

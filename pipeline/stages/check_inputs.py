@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--rois", required=True, nargs="+")
     parser.add_argument("--responses", required=True, type=json.loads)
     parser.add_argument("--annotations", required=True, nargs="*")
+    parser.add_argument("--map-spaces", required=True, nargs="+")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     summary = check_tree(
@@ -28,6 +29,7 @@ def main() -> None:
         arguments.responses["betas"],
         arguments.rois,
         arguments.annotations,
+        arguments.map_spaces,
     )
     write_json(arguments.out, summary)
 

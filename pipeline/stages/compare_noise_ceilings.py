@@ -72,6 +72,10 @@ def main() -> None:
             "count; fetch them again from NSD."
         )
     print(table.to_string(index=False))
+    print(
+        f"{subject} in {space.name}: the released ncsnr is that of the betas; a trial's noise "
+        f"variance differs by at most {difference.max():.1g}, {TOLERANCE:g} is tolerated."
+    )
     provenance = make_provenance(
         "compare_noise_ceilings",
         {"subject": subject, **settings},

@@ -13,10 +13,12 @@ from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.fetch.fetch import Fetcher, summarise
 from pipeline.manifest import (
+    ArchiveSource,
     BucketSource,
     ExternalFile,
     Manifest,
     read_manifest,
+    required_checkpoints,
     required_files,
     required_weights,
 )
@@ -47,13 +49,22 @@ def main() -> None:
         fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
         came = fetcher.fetch(files)
         print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
-    for name, entry in required_weights(manifest, study).items():
+    checkpoints, pretrained = (
+        required_checkpoints(manifest, study),
+        required_weights(manifest, study),
+    )
+    for name, entry in {**checkpoints, **pretrained}.items():
         known = (
             f"{entry.source}, {entry.bytes / 1e6:.0f} MB, {entry.terms}" if entry else "unlisted"
         )
         print(f"weights of {name}: {known}")
-        if not arguments.plan:
-            _fetch_weights(study, name, manifest.weights_folder)
+    if arguments.plan:
+        return
+    if checkpoints:
+        fetcher = Fetcher(manifest.weights_folder, manifest, arguments.parallel, arguments.verify)
+        fetcher.fetch_checkpoints(list(checkpoints.values()))
+    for name in pretrained:
+        _fetch_weights(study, name, manifest.weights_folder)
 
 
 def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configuration) -> None:
@@ -73,10 +84,17 @@ def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configurati
     for name in dict.fromkeys(file.source for file in files):
         source = manifest.sources[name]
         console.print(
-            f"{name}: {source.place}; {source.terms} ({source.terms_url})", soft_wrap=True
+            f"{name}: {source.place}{_packed(source)}; {source.terms} ({source.terms_url})",
+            soft_wrap=True,
         )
     if not study.nsd_terms_accepted:
         console.print("NSD's terms are not accepted yet (`nsd_terms_accepted: true`).")
+
+
+def _packed(source: BucketSource | ArchiveSource) -> str:
+    if isinstance(source, BucketSource):
+        return ""
+    return f" ({source.archive_bytes / 1e9:.2f} GB, removed once unpacked)"
 
 
 def _list_files(files: list[ExternalFile], study: Configuration, path: Path) -> None:

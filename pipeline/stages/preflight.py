@@ -17,7 +17,14 @@ from features.networks import check_specification
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.estimates import StageEstimate, estimate_study
-from pipeline.manifest import Manifest, checkpoint_source, read_manifest, required_files
+from pipeline.fetch.fetch import bytes_to_come
+from pipeline.manifest import (
+    ExternalFile,
+    Manifest,
+    read_manifest,
+    required_checkpoints,
+    required_files,
+)
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 from pipeline.study_size import measure_study
@@ -34,9 +41,10 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     manifest, layout = read_manifest(arguments.manifest), NSDLayout(study.nsd)
     console = Console(width=WIDTH)
-    problems = _network_problems(study, manifest)
+    problems, files = _network_problems(study, manifest), []
     if study.simulation is None or layout.is_simulated:
-        problems += _show_files(console, study, layout, manifest)
+        files, found = _show_files(console, study, layout, manifest)
+        problems += found
     else:
         console.print(f"{study.nsd}: is simulated when the study starts")
     try:
@@ -45,7 +53,8 @@ def main() -> None:
         _show_estimates(console, study, estimates)
         if assumed:
             console.print(f"Taken as BERT base: {', '.join(assumed)}.")
-        problems += _space_problems(estimates)
+        problems += _memory_problems(estimates)
+        problems += disk_problems(_wanted(study, manifest, files, estimates))
     except InputError as error:
         problems.append(f"no estimates: {error}")
     for problem in problems:
@@ -57,24 +66,25 @@ def main() -> None:
 
 
 def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
-    problems = []
+    problems, checkpoints = [], required_checkpoints(manifest, study)
     for name, specification in study.used_networks.items():
         try:
             check_specification(specification)
         except ValueError as error:
-            source = checkpoint_source(manifest, specification["weights"])
-            whence = f" It comes from {source}" if source else ""
+            entry = checkpoints.get(name)
+            whence = f" `snakemake fetch` brings it from {entry.source}." if entry else ""
             problems.append(f"networks.{name}: {error}{whence}")
     return problems
 
 
 def _show_files(
     console: Console, study: Configuration, layout: NSDLayout, manifest: Manifest
-) -> list[str]:
-    """Print what is there, missing and damaged by role; the problems in words."""
+) -> tuple[list[ExternalFile], list[str]]:
+    """Print what is there, missing and damaged by role; the files and the problems in words."""
     settings = study.responses
     designs, found = find_problems(
-        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations)
+        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations),
+        map_spaces=study.map_spaces,
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)
@@ -95,11 +105,11 @@ def _show_files(
         table.add_row(role, source, *map(str, (len(own), there, len(lacking), len(spoilt))))
         if lacking:
             problems.append(
-                f"{role}: {len(lacking)} files are missing (first: {layout.root / lacking[0]}). "
+                f"{role}: {len(lacking)} of {len(own)} missing, first {layout.root / lacking[0]}. "
                 f"`snakemake fetch` brings them from {manifest.sources[source].place}."
             )
     console.print(table)
-    return problems + told
+    return files, problems + told
 
 
 def _names(problem: str, layout: NSDLayout, path: str) -> bool:
@@ -132,22 +142,53 @@ def _show_estimates(
     )
 
 
-def _space_problems(estimates: Sequence[StageEstimate]) -> list[str]:
-    problems = []
-    disk = sum(stage.disk_bytes for stage in estimates)
-    free = shutil.disk_usage(".").free
-    if disk > free:
-        problems.append(
-            f"disk: about {disk / GIGABYTE:.1f} GB are needed here, {free / GIGABYTE:.1f} are free"
-        )
+def _memory_problems(estimates: Sequence[StageEstimate]) -> list[str]:
     memory = max(stage.memory_bytes for stage in estimates)
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if memory > installed:
-        problems.append(
-            f"memory: a job needs about {memory / GIGABYTE:.1f} GB, this machine has "
-            f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or with "
-            "`mask: nsdgeneral`"
-        )
+    if memory <= installed:
+        return []
+    return [
+        f"memory: a job needs about {memory / GIGABYTE:.1f} GB, this machine has "
+        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or with "
+        "`mask: nsdgeneral`"
+    ]
+
+
+def _wanted(
+    study: Configuration,
+    manifest: Manifest,
+    files: Sequence[ExternalFile],
+    estimates: Sequence[StageEstimate],
+) -> list[tuple[str, Path, float]]:
+    """What takes disk, where, and how many bytes."""
+    checkpoints = required_checkpoints(manifest, study).values()
+    missing = sum(entry.bytes for entry in checkpoints if not Path(entry.path).exists())
+    return [
+        ("results", Path(), sum(stage.disk_bytes for stage in estimates)),
+        ("files to fetch", study.nsd, bytes_to_come(files, study.nsd, manifest)),
+        ("checkpoints to fetch", manifest.weights_folder, missing),
+    ]
+
+
+def disk_problems(wanted: Sequence[tuple[str, Path, float]]) -> list[str]:
+    """One for each disk that is too small."""
+    disks: dict[int, list[tuple[str, Path, float]]] = {}
+    for what, place, n_bytes in wanted:
+        place = place.resolve()
+        there = next(path for path in (place, *place.parents) if path.exists())
+        if n_bytes:
+            disks.setdefault(there.stat().st_dev, []).append((what, there, n_bytes))
+    problems = []
+    for parts in disks.values():
+        needed = sum(n_bytes for _, _, n_bytes in parts)
+        free = shutil.disk_usage(parts[0][1]).free
+        if needed > free:
+            told = ", ".join(f"{n_bytes / GIGABYTE:.1f} of {what}" for what, _, n_bytes in parts)
+            problems.append(
+                f"disk: about {needed / GIGABYTE:.1f} GB are needed ({told}), "
+                f"{free / GIGABYTE:.1f} are free on the disk of {parts[0][1]}; free space there, "
+                "or name another disk as `nsd:` or run elsewhere"
+            )
     return problems
 
 
