@@ -1,0 +1,216 @@
+"""A wrong configuration ends in one message that names the key, before anything runs."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT, TINY
+
+from pipeline.configuration import parse_configuration, read_configuration
+from pipeline.errors import InputError
+
+
+def put(path, value):
+    """A change that sets the key at a dotted path."""
+
+    def change(values):
+        *parents, last = path.split(".")
+        for key in parents:
+            values = values[key]
+        values[last] = value
+
+    return change
+
+
+def remove(key):
+    return lambda values: values.pop(key)
+
+
+BAD = {
+    "unknown key": (put("subject", ["subj01"]), "subject: unknown key"),
+    "missing key": (remove("splits"), "splits: this key is missing"),
+    "unknown subject": (put("subjects", ["subj09"]), "subjects.0"),
+    "subject listed twice": (
+        put("subjects", ["subj01", "subj01"]),
+        "subjects: subj01 is listed twice",
+    ),
+    "subject that is not simulated": (
+        put("subjects", ["subj02"]),
+        "subjects: unknown name 'subj02'; did you mean",
+    ),
+    "unknown library": (put("networks.alexnet.library", "torchvison"), "networks.alexnet.library"),
+    "space of an unknown network": (
+        put("feature_spaces.alexnet.network", "alexnett"),
+        "feature_spaces.alexnet.network: unknown name 'alexnett'; did you mean alexnet",
+    ),
+    "model that is no space": (
+        put("models", ["alexnet", "brt"]),
+        "models: unknown name 'brt'; did you mean bert",
+    ),
+    "contrast of an unknown space": (
+        put("contrasts.alexnet_vs_bert", ["alexnet", "resnet"]),
+        "contrasts.alexnet_vs_bert: unknown name 'resnet'",
+    ),
+    "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
+    "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
+    "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
+    "clusters drawn that were not made": (
+        lambda values: values.update(significance={"resample": "clusters"}),
+        "significance.resample: `clusters` are made with `splits.test: clusters` only",
+    ),
+    "clusters of no space": (put("splits.test", "clusters"), "`space` is needed"),
+    "clusters of an unknown space": (
+        put("splits", {"test": "clusters", "space": "brt", "folds": 4, "seed": 0}),
+        "splits.space: unknown name 'brt'; did you mean bert",
+    ),
+    "clusters of a space that the split decides": (
+        put("splits", {"test": "clusters", "space": "alexnet_conv3", "folds": 4, "seed": 0}),
+        "splits.space: principal components are fitted on training images",
+    ),
+    "scaling by training trials of a split that is not known yet": (
+        lambda values: (
+            values["splits"].update(test="random"),
+            values["responses"].update(zscore_trials="training"),
+        ),
+        "responses.zscore_trials: `training` is known for shared test images only",
+    ),
+    "space that the simulator does not write": (
+        put("responses.space", "func1mm"),
+        "responses.space: unknown name 'func1mm'; did you mean func1pt8mm",
+    ),
+    "beta version that does not exist": (put("responses.betas", "betas_b4"), "responses.betas"),
+    "unknown mask": (put("responses.mask", "v1"), "responses.mask"),
+    "subset of a category that COCO lacks": (
+        put("variants", {"people": {"subset": {"category": "persn"}}}),
+        "variants.people.subset.category: category: unknown name 'persn'; did you mean person",
+    ),
+    "variant with the name of the whole study": (
+        put("variants", {"all": {"training_images": 100}}),
+        "variants.all: is the whole study",
+    ),
+    "variant of an unknown contrast": (
+        put("variants", {"few": {"training_images": 100, "contrasts": ["alexnet_vs_brt"]}}),
+        "variants.few.contrasts: unknown name 'alexnet_vs_brt'; did you mean alexnet_vs_bert",
+    ),
+    "variant of an unknown model": (
+        put("variants", {"few": {"training_images": 100, "models": ["brt"]}}),
+        "variants.few.models: unknown name 'brt'; did you mean bert",
+    ),
+    "sizes matched of what is no subset": (
+        lambda values: values.update(
+            variants={"few": {"training_images": 100}}, matched_variants=[["few"]]
+        ),
+        "matched_variants: few has no `subset`",
+    ),
+    "sizes matched twice": (
+        lambda values: values.update(
+            variants={"people": {"subset": {"category": "person"}}},
+            matched_variants=[["people"], ["people"]],
+        ),
+        "matched_variants: people is listed twice",
+    ),
+    "maps in another volume": (
+        put("maps", {"spaces": ["func1mm"]}),
+        "maps.spaces: no transform of NSD leads from func1pt8mm (`responses.space`) to func1mm; "
+        "choose among func1pt8mm, nativesurface, fsaverage, MNI152",
+    ),
+    "maps in a space listed twice": (
+        put("maps", {"spaces": ["MNI152", "MNI152"]}),
+        "maps.spaces: MNI152 is listed twice",
+    ),
+    "maps in an unknown space": (put("maps", {"spaces": ["MNI305"]}), "maps.spaces.0"),
+    "penalties reversed": (put("encoding.alphas.minimum", 1e9), "`maximum` is below `minimum`"),
+    "grid with equal axes": (
+        put("simulation.subjects.subj01.grid", [15, 15, 14]),
+        "must all differ",
+    ),
+    "proportions that do not sum to 1": (
+        put(
+            "simulation.groups",
+            [{"atlas": "floc-faces", "roi": "OFA", "proportions": {"bert": 0.5}}],
+        ),
+        "do not sum to 1",
+    ),
+    "planted space that is not declared": (
+        put(
+            "simulation.groups",
+            [{"atlas": "floc-faces", "roi": "OFA", "proportions": {"clip": 1.0}}],
+        ),
+        "unknown planted space clip",
+    ),
+    "more sessions than planned": (
+        put("simulation.subjects.subj01.sessions", 3),
+        "exceeds `planned_sessions`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD.keys())
+def test_a_wrong_configuration_names_the_key(tiny_values, change, message):
+    values = copy.deepcopy(tiny_values)
+    change(values)
+    with pytest.raises(InputError) as error:
+        parse_configuration(values, "study.yaml")
+    assert "study.yaml" in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_missing_or_damaged_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"no\.yaml: not found"):
+        read_configuration(tmp_path / "no.yaml")
+    damaged = tmp_path / "damaged.yaml"
+    damaged.write_text("study: [")
+    with pytest.raises(InputError, match="not valid YAML"):
+        read_configuration(damaged)
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted((ROOT / "config").glob("*.yaml")), TINY], ids=lambda p: p.name
+)
+def test_shipped_configurations_are_whole(path):
+    study = read_configuration(path)
+    assert set(study.used_spaces) <= set(study.feature_spaces)
+
+
+def test_the_study_of_real_data_has_the_studys_contrasts_and_subjects():
+    study = read_configuration(ROOT / "config/nsd.yaml")
+    assert study.simulation is None
+    assert len(study.subjects) == 8
+    contrasts = [set(spaces) for spaces in study.contrasts.values()]
+    assert {"clip_rn50", "resnet50"} in contrasts
+    assert {"clip_vitb32", "alexnet"} in contrasts
+    assert {"clip_rn50", "resnet50", "bert"} in contrasts
+    assert all(network.weights == "pretrained" for network in study.networks.values())
+
+
+def test_what_a_space_depends_on_is_its_own_slice(tiny_values):
+    study = parse_configuration(tiny_values)
+    before = study.space_specification("alexnet"), study.space_specification("bert")
+    values = copy.deepcopy(tiny_values)
+    values["feature_spaces"]["bert"]["pooling"] = "cls"
+    after = parse_configuration(values)
+    assert after.space_specification("alexnet") == before[0]
+    assert after.space_specification("bert") != before[1]
+    assert yaml.safe_dump(before[0])
+
+
+@pytest.mark.parametrize(
+    ("own", "others"),
+    [
+        ("func1pt8mm", ["nativesurface", "fsaverage", "MNI152"]),
+        ("func1mm", ["nativesurface", "fsaverage", "MNI152"]),
+        ("nativesurface", ["fsaverage"]),
+        ("fsaverage", []),
+    ],
+)
+def test_maps_are_in_the_space_of_the_responses_and_where_transforms_lead_from_it(own, others):
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values["responses"]["space"] = own
+    assert parse_configuration(values).map_spaces == [own]
+    listed = {"maps": {"spaces": [*others, own]}}
+    assert parse_configuration({**values, **listed}).map_spaces == [own, *others]
+    for space in {"func1pt8mm", "func1mm", "nativesurface", "MNI152"} - {own, *others}:
+        with pytest.raises(InputError, match=f"leads from {own} .* to {space}; choose among"):
+            parse_configuration({**values, "maps": {"spaces": [space]}})

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from pipeline.settings import Betas, MapSpace, Settings, Space
+from pipeline.settings import Betas, Settings, Space
 
 
 class ResponseSettings(Settings):
@@ -89,13 +89,6 @@ class SignificanceSettings(Settings):
     level: float = Field(default=0.95, gt=0, lt=1)
     resample: Literal["images", "clusters"] = "images"
     seed: int = 0
-
-
-class MapSettings(Settings):
-    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
-    fsaverage, MNI152."""
-
-    spaces: list[MapSpace] = Field(default=[])
 
 
 class CalibrationSettings(Settings):

@@ -19,7 +19,6 @@ from pipeline.configuration.features import (
 from pipeline.configuration.fits import (
     CalibrationSettings,
     EncodingSettings,
-    MapSettings,
     ResponseSettings,
     SignificanceSettings,
     SplitSettings,
@@ -87,7 +86,6 @@ class Configuration(Settings):
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
-        self._maps_can_be_made()
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -135,23 +133,6 @@ class Configuration(Settings):
             declared("matched_variants", group, self.variants)
             if whole := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
-
-    def _maps_can_be_made(self) -> None:
-        unique("maps.spaces", self.maps.spaces)
-        own = self.responses.space
-        reached = [own, *MAPPED_FROM[own]]
-        for space in self.maps.spaces:
-            if space not in reached:
-                raise ValueError(
-                    f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
-                    f"{space}; choose among {', '.join(reached)}"
-                )
-
-    @property
-    def map_spaces(self) -> list[MapSpace]:
-        """Spaces in which maps are written, that of the responses first."""
-        own = self.responses.space
-        return [own, *(space for space in self.maps.spaces if space != own)]
 
     @property
     def map_spaces(self) -> list[MapSpace]:
