@@ -33,8 +33,11 @@ include: "pipeline/rules/responses.smk"
 include: "pipeline/rules/encoding.smk"
 include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
+include: "pipeline/rules/controls.smk"
+include: "pipeline/rules/interpretation.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
 
@@ -42,3 +45,5 @@ rule all:
     default_target: True
     input:
         rules.report.input,
+        rules.interpretation.input,
+        rules.representational_similarity.input,

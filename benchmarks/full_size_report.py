@@ -257,7 +257,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     yield ["write_tables", "--rois", rois, *of_fits, "--out", *named]
     yield [
         *("write_voxel_tables", "--subject", SUBJECT, "--rois", rois, *of_fits),
-        *("--models", voxels, "--components", f"{tables}/components/{SUBJECT}.parquet"),
+        *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
     ]
     yield ["choose_colour_limits", "--maps", maps, "--out", limits]
     yield [

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class BandedRidgeFit:
     Attributes
     ----------
     alpha : (voxel,) the penalty picked by cross-validation
-    band_weights : (band, voxel), on the simplex
+    band_weights : (band, voxel), those of the candidate picked
     cv_score : (voxel,) 1 - (mean squared error over the validation folds) / (variance of the
         training responses)
     coefficients : (feature, voxel), bands one after another
@@ -88,6 +89,12 @@ class BandedRidgeFit:
     def predict(self, bands: Mapping[str, np.ndarray]) -> np.ndarray:
         """Predict (image, voxel) from bands (image, feature) in the order of the fit."""
         return np.hstack(list(bands.values())) @ self.coefficients + self.intercept
+
+    def predict_by_band(self, bands: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """{band: its part of the prediction (image, voxel)}; with the intercept they sum to it."""
+        ends = np.cumsum([band.shape[1] for band in bands.values()])
+        parts = np.split(self.coefficients, ends[:-1])
+        return {name: band @ part for (name, band), part in zip(bands.items(), parts, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,16 @@ def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
+def equal_weights(n_bands: int) -> np.ndarray:
+    """The candidate whose penalty α Σ_b ‖w_b‖² is that of ridge on all bands side by side.
+
+    Returns
+    -------
+    (1, band) float64, ones: α then means what it means to scikit-learn's `Ridge`
+    """
+    return np.ones((1, n_bands))
+
+
 def fit_banded_ridge(
     bands: Mapping[str, np.ndarray],
     responses: Any,
@@ -203,9 +220,10 @@ def fit_models(
     options: Options = DEFAULTS,
     first_voxel: int = 0,
     solver: Solver | None = None,
+    inherit: bool = True,
 ) -> dict[str, BandedRidgeFit]:
     """`stream_fits`, collected for all voxels: weights of every model and voxel are held."""
-    pool = CandidatePool.of(list(bands), models, candidates)
+    pool = CandidatePool.of(list(bands), models, candidates, inherit)
     widths = [np.shape(band)[1] for band in bands.values()]
     fits = {
         name: BandedRidgeFit.unfitted(
@@ -218,7 +236,7 @@ def fit_models(
         for name, columns in pool.columns.items()
     }
     problem = bands, responses, folds, alphas, models, candidates, options, first_voxel
-    for voxels, found in (solver or stream_fits)(*problem):
+    for voxels, found in (solver or partial(stream_fits, inherit=inherit))(*problem):
         for name, fit in found.items():
             fits[name].fill(voxels, fit)
     return fits
@@ -233,16 +251,20 @@ def stream_fits(
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
     first_voxel: int = 0,
+    inherit: bool = True,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     """Fit models of subsets of the bands from one cache, a block of voxels at a time.
 
-    Every candidate is searched once. A model picks from its own candidates and from those of every
-    model whose bands it contains, so its cross-validated score is nowhere below theirs.
+    Every candidate is searched once. A model picks from its own candidates and, if they `inherit`,
+    from those of every model whose bands it contains, so its cross-validated score is nowhere below
+    theirs. Ridge with a single penalty on the concatenated bands is the one candidate 1, 1, … (see
+    `equal_weights`) of models that do not inherit: another would leave a band out.
 
     Parameters
     ----------
     models : {model: its bands}
     candidates : {model: (candidate, band of the model)}
+    inherit : whether candidates of smaller models are those of larger ones too
 
     See `fit_banded_ridge` for the others.
 
@@ -252,7 +274,7 @@ def stream_fits(
         fitted never
     fits : {model: fit of these voxels}; `candidate_scores` lists inherited candidates after own
     """
-    pool = CandidatePool.of(list(bands), models, candidates)
+    pool = CandidatePool.of(list(bands), models, candidates, inherit)
     arrays = Arrays(options.backend, options.workers)
     for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
         with matmul_precision(arrays, options.matmul_precision):
@@ -300,6 +322,7 @@ class CandidatePool:
         bands: list[str],
         models: Mapping[str, Sequence[str]],
         candidates: Mapping[str, np.ndarray],
+        inherit: bool = True,
     ) -> CandidatePool:
         columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
         rows, own = [], {}
@@ -317,7 +340,7 @@ class CandidatePool:
             inherited = [
                 place[own[other]]
                 for other in models
-                if other != name and set(columns[other]) <= set(places)
+                if inherit and other != name and set(columns[other]) <= set(places)
             ]
             others = dict.fromkeys(np.concatenate([*inherited, np.arange(0)]).astype(int).tolist())
             new = [candidate for candidate in others if candidate not in place[own[name]]]

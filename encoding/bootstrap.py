@@ -118,3 +118,23 @@ def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.n
     tail = 100 * (1 - level) / 2
     lower, upper = np.percentile(samples, [tail, 100 - tail], axis=0)
     return lower, upper
+
+
+def bootstrap_p(samples: np.ndarray) -> np.ndarray:
+    """Test whether a score is above 0, by the draws that are not: Wang et al. (2023)'s test.
+
+    One-sided, p = (k + 1) / (B + 1) with k of B draws at or below 0. The draws centre on the score
+    that was measured, not on chance: this inverts a percentile interval, and holds its level as far
+    as that covers (`encoding.significance` has tests that do without).
+
+    Parameters
+    ----------
+    samples : (draw, voxel), R² or unique variance
+
+    Returns
+    -------
+    (voxel,) float64; NaN where a draw is NaN
+    """
+    reached = np.count_nonzero(samples <= 0, axis=0)
+    p = (reached + 1) / (len(samples) + 1)
+    return np.where(np.isfinite(samples).all(axis=0), p, np.nan)

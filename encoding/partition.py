@@ -66,3 +66,36 @@ def _commonality(
             sign = (-1) ** (len(chosen) + 1)
             total += sign * np.asarray(r2[model_name(members)], dtype=np.float64)
     return total
+
+
+def joint_gain(r2: Mapping[str, np.ndarray], spaces: Sequence[str]) -> np.ndarray:
+    """R² of the joint model less that of the best model of fewer spaces.
+
+    Below 0 a joint model predicts worse than one of its parts: it overfits, or one penalty for all
+    does not suit them. The best is picked on the data that score it, so that where the other spaces
+    add nothing the gain is a little below 0 by chance alone.
+
+    Parameters
+    ----------
+    r2 : as in `partition_variance`
+
+    Returns
+    -------
+    (voxel,) float64, signed; NaN where a model has no score
+    """
+    *parts, joint = [np.asarray(r2[model_name(s)], dtype=np.float64) for s in subsets(spaces)]
+    return joint - np.max(parts, axis=0)
+
+
+def shortfall(gain: np.ndarray) -> tuple[float, float]:
+    """Of voxels with a gain (see `joint_gain`): the share below 0, and by how much these are below.
+
+    Returns
+    -------
+    share, mean : NaN without such voxels
+    """
+    gain = np.asarray(gain, dtype=np.float64)
+    gain = gain[np.isfinite(gain)]
+    below = gain[gain < 0]
+    share = len(below) / len(gain) if len(gain) else np.nan
+    return share, float(-below.mean()) if len(below) else np.nan

@@ -44,6 +44,24 @@ def inner_folds(
     return fold_of_group[group]
 
 
+def listed_folds(n_images: int, n_folds: int) -> np.ndarray:
+    """Folds of neighbouring images, as scikit-learn's `KFold` makes them without a shuffle.
+
+    Returns
+    -------
+    (image,) int64, as `inner_folds`
+
+    Raises
+    ------
+    ValueError
+        Fewer images than folds, or fewer than two folds.
+    """
+    if not 2 <= n_folds <= n_images:
+        raise ValueError(f"{n_folds} folds cannot be made of {n_images} training images")
+    sizes = [len(part) for part in np.array_split(np.arange(n_images), n_folds)]
+    return np.repeat(np.arange(n_folds), sizes)
+
+
 def random_test(n_images: int, share: float, seed: int) -> np.ndarray:
     """Hold out a share of the images at random.
 

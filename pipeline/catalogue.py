@@ -1,4 +1,4 @@
-"""The study's networks and feature spaces by name, added to what a user declares."""
+"""The study's networks, feature spaces and contrasts by name, added to what a user declares."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import yaml
 
 PATH = Path(__file__).with_name("catalogue.yaml")
 RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+COMPONENTS = re.compile(r"(.+)_pca(\d+)")
 
 
 @functools.cache
 def read_catalogue() -> dict[str, dict[str, Any]]:
-    """{"networks": {name: settings}, "feature_spaces": {name: settings}}, ranges written out.
+    """{"networks", "feature_spaces", "contrasts": {name: settings}}, ranges written out.
 
     A name with a range, `block{0..11}`, stands for one space per number, which also takes the place
     of `{}` in its layer.
@@ -31,30 +32,55 @@ def read_catalogue() -> dict[str, dict[str, Any]]:
         for number in range(int(found[1]), int(found[2]) + 1):
             layer = settings["layer"].format(number)
             spaces[RANGE.sub(str(number), name)] = {**settings, "layer": layer}
-    return {"networks": content["networks"], "feature_spaces": spaces}
+    networks = {
+        name: {**settings, "facts": content["facts"][name]}
+        for name, settings in content["networks"].items()
+    }
+    return {"networks": networks, "feature_spaces": spaces, "contrasts": content["contrasts"]}
 
 
 def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's values, and what its models and contrasts use of the catalogue."""
+    """A configuration's values, and what its models and contrasts use of the catalogue.
+
+    `name_pca64` is the space `name`, declared or of the catalogue, by 64 principal components.
+    """
     catalogue = read_catalogue()
     sections = {key: values.get(key) or {} for key in ("networks", "feature_spaces")}
     if not all(isinstance(section, Mapping) for section in sections.values()):
         # the configuration's own checks say what is wrong
         return dict(values)
     declared = {key: dict(section) for key, section in sections.items()}
-    contrasts, variants, splits = (
-        _mapping(values.get(key)) for key in ("contrasts", "variants", "splits")
-    )
-    listed = [*contrasts.values(), *(_mapping(v).get("models") for v in variants.values())]
+    variants, splits = (_mapping(values.get(key)) for key in ("variants", "splits"))
+    contrasts = values.get("contrasts")
+    if isinstance(contrasts, Mapping):
+        known = catalogue["contrasts"]
+        contrasts = {k: known.get(k) if names is None else names for k, names in contrasts.items()}
+    listed = [
+        *_mapping(contrasts).values(),
+        *(_mapping(v).get("models") for v in variants.values()),
+    ]
     used = (values.get("models"), [splits.get("space")], *listed)
     for name in itertools.chain(*(names or [] for names in used)):
-        if name not in declared["feature_spaces"] and name in catalogue["feature_spaces"]:
-            declared["feature_spaces"][name] = catalogue["feature_spaces"][name]
+        if name not in declared["feature_spaces"] and (space := _space(name, declared, catalogue)):
+            declared["feature_spaces"][name] = space
     for space in declared["feature_spaces"].values():
         name = space.get("network") if isinstance(space, Mapping) else None
         if name not in declared["networks"] and name in catalogue["networks"]:
             declared["networks"][name] = catalogue["networks"][name]
-    return {**values, **declared}
+    return {**values, "contrasts": contrasts, **declared}
+
+
+def _space(
+    name: Any, declared: Mapping[str, Any], catalogue: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    known = {**catalogue["feature_spaces"], **declared["feature_spaces"]}
+    found = COMPONENTS.fullmatch(name) if isinstance(name, str) else None
+    if name in known or found is None:
+        return known.get(name)
+    whole = known.get(found[1])
+    if not isinstance(whole, Mapping) or "reduction" in whole:
+        return None
+    return {**whole, "reduction": {"method": "pca", "components": int(found[2])}}
 
 
 def _mapping(section: Any) -> Mapping[str, Any]:

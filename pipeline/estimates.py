@@ -196,7 +196,8 @@ def _search_operations(
 ) -> float:
     """Of the search of one model: a factorisation and all penalties' predictions per fold."""
     folds = study.splits.folds
-    candidates = study.encoding.band_weight_samples if n_bands > 1 else 1
+    banded = n_bands > 1 and study.encoding.penalty == "banded"
+    candidates = study.encoding.band_weight_samples if banded else 1
     train = (subject.images - subject.test_images) * (1 - 1 / folds)
     held_out = train / (folds - 1)
     rank = min(train, n_features)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, TINY
 
+from pipeline.catalogue import read_catalogue
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.errors import InputError
 
@@ -111,6 +113,20 @@ BAD = {
         ),
         "matched_variants: people is listed twice",
     ),
+    "one penalty by a solver that has none": (
+        lambda values: (
+            values["encoding"].update(solver="himalaya", search="exact"),
+            values.update(variants={"one": {"penalty": "single"}}),
+        ),
+        "`penalty: single` goes with `solver: own`",
+    ),
+    "folds that would part clusters": (
+        put(
+            "splits",
+            {"test": "clusters", "space": "bert", "folds": 4, "fold_order": "listed", "seed": 0},
+        ),
+        "`fold_order: listed` would part clusters",
+    ),
     "maps in another volume": (
         put("maps", {"spaces": ["func1mm"]}),
         "maps.spaces: no transform of NSD leads from func1pt8mm (`responses.space`) to func1mm; "
@@ -178,11 +194,27 @@ def test_the_study_of_real_data_has_the_studys_contrasts_and_subjects():
     study = read_configuration(ROOT / "config/nsd.yaml")
     assert study.simulation is None
     assert len(study.subjects) == 8
-    contrasts = [set(spaces) for spaces in study.contrasts.values()]
-    assert {"clip_rn50", "resnet50"} in contrasts
-    assert {"clip_vitb32", "alexnet"} in contrasts
-    assert {"clip_rn50", "resnet50", "bert"} in contrasts
-    assert all(network.weights == "pretrained" for network in study.networks.values())
+    assert study.contrasts == read_catalogue()["contrasts"]
+    assert all(
+        network.weights.startswith(("pretrained", "data/weights"))
+        for name, network in study.networks.items()
+        if not name.startswith("untrained") and network.library not in ("vectors", "low_level")
+    )
+
+
+def test_the_published_preset_is_the_papers_and_uses_the_same_networks_and_data():
+    paper, study = (read_configuration(ROOT / f"config/{name}.yaml") for name in ("paper", "nsd"))
+    alphas = paper.encoding.alphas.values()
+    assert np.allclose(alphas, np.logspace(-8, 10, 100))
+    assert (paper.encoding.penalty, paper.encoding.scaling) == ("single", "center")
+    assert (paper.splits.test, paper.splits.share, paper.splits.folds) == ("random", 0.2, 7)
+    assert (paper.significance.test, paper.significance.draws) == ("bootstrap", 2000)
+    assert len(paper.models) == 10
+    for name, network in paper.networks.items():
+        assert study.networks[name] == network
+    for name, spaces in paper.contrasts.items():
+        assert study.contrasts[name] == spaces
+    assert (paper.nsd, paper.subjects) == (study.nsd, study.subjects)
 
 
 def test_what_a_space_depends_on_is_its_own_slice(tiny_values):

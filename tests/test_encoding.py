@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
 from encoding.noise_ceiling import noise_ceiling, signal_to_noise
-from encoding.partition import model_name, partition_variance, subsets
+from encoding.partition import (
+    joint_gain,
+    model_name,
+    partition_variance,
+    shortfall,
+    subsets,
+)
 from encoding.preparation import FeatureScaling
 from encoding.scores import correlation_score, r2_score
 from encoding.splits import inner_folds
@@ -201,3 +207,17 @@ def test_unique_variance_of_independent_bands_is_what_was_planted(generator):
     assert found["A"] == pytest.approx(0.5, abs=0.03)
     assert found["B"] == pytest.approx(0.2, abs=0.03)
     assert found["A&B"] == pytest.approx(0.0, abs=0.03)
+
+
+def test_the_joint_model_is_compared_with_its_best_part_pairs_included():
+    r2 = {
+        **{"a": [0.1, 0.3], "b": [0.2, 0.1], "c": [0.0, 0.0]},
+        **{"a+b": [0.4, 0.3], "a+c": [0.1, 0.2], "b+c": [0.2, 0.1]},
+        "a+b+c": [0.35, np.nan],
+    }
+    gain = joint_gain({name: np.array(values) for name, values in r2.items()}, ["a", "b", "c"])
+    assert gain[0] == pytest.approx(-0.05)
+    assert np.isnan(gain[1])
+    assert shortfall(np.array([-0.05, np.nan, 0.1, -0.15])) == pytest.approx((2 / 3, 0.1))
+    assert shortfall(np.array([0.0, 0.1]))[0] == 0
+    assert np.isnan(shortfall(np.array([0.0, 0.1]))[1])

@@ -239,7 +239,7 @@ class SyntheticStudy:
                 *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
                 *("--models", root / f"tables/voxels/{subject}.parquet"),
-                *("--components", root / f"tables/components/{subject}.parquet"),
+                *("--components", root / f"tables/voxel_components/{subject}.parquet"),
             )
         maps = [root / f"maps/{subject}/all" for subject in subjects]
         limits = ("--limits", root / "maps/colour_limits.json")

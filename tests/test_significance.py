@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import r2_score as sklearn_r2
 from statsmodels.stats.multitest import multipletests
 
-from encoding.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
 from encoding.partition import partition_variance, subsets
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 
@@ -194,3 +194,27 @@ def test_few_discoveries_are_false():
         assert found[:300].mean() > 0.8
         shares.append(found[300:].sum() / found.sum())
     assert np.mean(shares) <= 0.06
+
+
+def test_the_bootstraps_p_is_the_share_of_draws_that_are_not_above_zero():
+    draws = np.array([[-1.0, 1, 0, 1], [2, 1, 1, np.nan], [3, 1, 1, 1]])
+    p = bootstrap_p(draws)
+    assert np.allclose(p[:3], [2 / 4, 1 / 4, 2 / 4])
+    assert np.isnan(p[3])
+
+
+def test_the_bootstraps_p_of_a_score_far_above_zero_is_that_of_its_normal_distribution():
+    random = np.random.default_rng(0)
+    draws = random.normal([0.0, 1.0, 1.6], 1, (20_000, 3))
+    assert np.allclose(bootstrap_p(draws), stats.norm.sf([0.0, 1.0, 1.6]), atol=0.01)
+
+
+def test_pairs_are_drawn_together_so_a_good_model_is_found_by_the_bootstrap():
+    """Drawing measured responses alone, as released since 2024, would give p near 1."""
+    random = np.random.default_rng(1)
+    prediction = random.normal(size=(300, 40))
+    measured = prediction + 2 * random.normal(size=(300, 40))
+    predicted = {"a": prediction * 0.2, "none": 0.2 * random.normal(size=(300, 40))}
+    draws = bootstrap_scores(measured, predicted, draw_images(300, 500, 0))
+    assert np.median(bootstrap_p(draws.r2["a"])) < 0.01
+    assert np.mean(bootstrap_p(draws.r2["none"]) <= 0.05) <= 0.05

@@ -77,6 +77,10 @@ def partition() -> Result:
         "component/clip": np.array([0.1, 0.1, 0.1, np.nan, 0.1]),
         "component/bert&clip": np.array([0.0, -0.4, 0.2, np.nan, 0.0]),
         "r2/bert+clip": np.array([-0.1, -0.2, 0.3, np.nan, 0.4]),
+        "product/bert": np.array([-0.1, 0.1, 0.2, np.nan, 0.3]),
+        "product/clip": np.array([0.0, -0.3, 0.1, np.nan, 0.1]),
+        "product/offset": np.zeros(5),
+        "joint_gain": np.array([-0.2, -0.1, 0.1, np.nan, 0.2]),
     }
     return Result(Path("partition.h5"), arrays, PROVENANCE)
 
@@ -161,7 +165,19 @@ def test_components_sum_to_the_joint_model(partition, significance):
     assert means.loc["V1v", "bert"] == pytest.approx(-0.05)
     assert means.loc["V1v", "bert&clip"] == pytest.approx(-0.2)
     np.testing.assert_allclose(means[["bert", "clip", "bert&clip"]].sum(axis=1), means["joint"])
+    products = ["product:bert", "product:clip", "product:offset"]
+    np.testing.assert_allclose(means[products].sum(axis=1), means["joint"])
     assert tuple(rows.columns) == PARTITION_COLUMNS
+
+
+def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):
+    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    joint = rows[rows["component"] == "joint"].set_index("roi")
+    assert joint.loc["all", "joint_below_share"] == pytest.approx(2 / 4)
+    assert joint.loc["all", "joint_below_mean"] == pytest.approx(0.15)
+    assert (joint.loc["hV4", "joint_below_share"], joint.loc["V1v", "joint_below_share"]) == (0, 1)
+    assert np.isnan(joint.loc["hV4", "joint_below_mean"])
+    assert rows.loc[rows["component"] != "joint", "joint_below_share"].isna().all()
 
 
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):

@@ -389,12 +389,23 @@ AFTER_FITS = {
     "write_subject_page": 2,
     "write_study_pages": 1,
 }
+# the space is compared with ROIs
+SIMILARITIES = {"measure_similarities": 2, "compare_similarities": 1}
+# of the model that is interpreted
+INTERPRETATION = {
+    "fit_weights": 2,
+    "fit_components": 1,
+    "project_voxels": 2,
+    "describe_components": 1,
+    "rank_images": 1,
+}
 CHAIN_OF_BERT = {
     "extract_features": 2,
     "reduce_features": 1,
     "fit_encoding_models": 4,
     "assess_significance": 4,
     "partition_variance": 2,
+    **SIMILARITIES,
     **AFTER_FITS,
 }
 # a space of principal components is made for each subject
@@ -463,7 +474,13 @@ def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restore
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
     fits = {"fit_encoding_models": 8, "assess_significance": 8, "partition_variance": 2}
-    assert restored.planned() == {**fits, **AFTER_FITS}
+    assert restored.planned() == {**fits, **INTERPRETATION, **SIMILARITIES, **AFTER_FITS}
+
+
+def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fit(restored):
+    restored.edit(lambda values: values["interpretation"].update(components=4))
+    again = {name: n for name, n in INTERPRETATION.items() if name != "rank_images"}
+    assert restored.planned() == {**again, "write_maps": 2, "write_report": 1}
 
 
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
@@ -484,6 +501,8 @@ def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
         "encoding",
         "significance",
         "partitions",
+        "interpretation",
+        "representational_similarity",
         "maps",
         "tables",
         "figures",

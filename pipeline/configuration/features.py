@@ -9,11 +9,22 @@ from pydantic import Field, model_validator
 from pipeline.settings import Settings, Stimulus
 
 
+class NetworkFacts(Settings):
+    """What tells networks apart beside their activations: shown beside every contrast."""
+
+    family: str
+    objective: str
+    training_data: str
+    training_images: int = Field(ge=0)
+    language: bool
+    source: str
+
+
 class NetworkSettings(Settings):
     """One network; it is run once over the stimuli for all layers that are taken from it.
 
     `layers` ("fc7", "block_*:cls") are those that are kept, by default those that the feature
-    spaces name.
+    spaces name. `facts` decide nothing: they are what the table of confounds tells.
     """
 
     library: Literal[
@@ -27,6 +38,7 @@ class NetworkSettings(Settings):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     batch_size: int | None = Field(default=None, ge=1)
     layers: list[str] | None = Field(default=None, min_length=1)
+    facts: NetworkFacts | None = None
 
     @model_validator(mode="after")
     def _seed_belongs_to_untrained(self) -> NetworkSettings:

@@ -7,7 +7,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from encoding.preparation import Scaling
 from pipeline.settings import Betas, Settings, Space
+
+Penalty = Literal["banded", "single"]
 
 
 class ResponseSettings(Settings):
@@ -24,19 +27,23 @@ class ResponseSettings(Settings):
 class SplitSettings(Settings):
     """Which images test: those that all subjects were to see (shared1000), those that all saw three
     times (shared515), a random `share` of each subject's, or whole `clusters` of images that are
-    alike in a feature `space`, which then validate together too."""
+    alike in a feature `space`, which then validate together too. Folds are drawn, or `listed`:
+    neighbours by image number."""
 
     test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
     share: float = Field(default=0.15, gt=0, lt=1)
     space: str | None = None
     clusters: int = Field(default=100, ge=3)
     folds: int = Field(ge=2)
+    fold_order: Literal["shuffled", "listed"] = "shuffled"
     seed: int
 
     @model_validator(mode="after")
     def _space_belongs_to_clusters(self) -> SplitSettings:
         if (self.test == "clusters") != (self.space is not None):
             raise ValueError("`space` is needed with `test: clusters`, and only there")
+        if self.test == "clusters" and self.fold_order == "listed":
+            raise ValueError("`fold_order: listed` would part clusters; choose `shuffled`")
         return self
 
 
@@ -58,10 +65,16 @@ class AlphaGrid(Settings):
 
 
 class EncodingSettings(Settings):
-    """What is searched, and how: see `encoding.banded_ridge.Options`."""
+    """What is searched, and how: see `encoding.banded_ridge.Options`.
+
+    `penalty: single` is ridge on the concatenated features of a model, without band weights.
+    `scaling: center` leaves features as large as they are (`encoding.preparation.FeatureScaling`).
+    """
 
     alphas: AlphaGrid
-    band_weight_samples: int = Field(ge=1)
+    penalty: Penalty = "banded"
+    scaling: Scaling = "zscore"
+    band_weight_samples: int = Field(default=20, ge=1)
     seed: int
     solver: Literal["own", "himalaya"] = "own"
     search: Literal["exact", "windowed", "gcv"] = "windowed"
@@ -75,15 +88,20 @@ class EncodingSettings(Settings):
             raise ValueError(
                 "`solver: himalaya` goes with `search: exact` and `missing_images: exclude`"
             )
+        if self.solver == "himalaya" and self.penalty == "single":
+            raise ValueError("`penalty: single` goes with `solver: own`")
         return self
 
 
 class SignificanceSettings(Settings):
     """How often test images are drawn anew for intervals, and permuted for tests.
 
-    `resample: clusters` draws, and flips, the split's clusters of images as wholes.
+    `resample: clusters` draws, and flips, the split's clusters of images as wholes. `test` is of r
+    by permuted images and of unique variance by flipped signs, or of R² and unique variance by the
+    bootstrap's draws, as published.
     """
 
+    test: Literal["permutation", "bootstrap"] = "permutation"
     draws: int = Field(default=2000, ge=100)
     permutations: int = Field(default=1000, ge=99)
     level: float = Field(default=0.95, gt=0, lt=1)

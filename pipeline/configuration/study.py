@@ -23,8 +23,14 @@ from pipeline.configuration.fits import (
     SignificanceSettings,
     SplitSettings,
 )
+from pipeline.configuration.interpretation import (
+    InterpretationSettings,
+    RepresentationalSimilaritySettings,
+)
 from pipeline.configuration.names import declared, unique
+from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
+from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import (
     ANNOTATIONS,
     MAPPED_FROM,
@@ -67,7 +73,19 @@ class Configuration(Settings):
     # variants whose subsets are drawn to equal numbers of images
     matched_variants: list[list[Name]] = Field(default_factory=list)
     rois: list[str]
+    compare_presets: PresetComparison | None = None
+    interpretation: InterpretationSettings | None = None
+    representational_similarity: RepresentationalSimilaritySettings | None = None
     simulation: SimulationSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _contrasts_are_known(cls, values: Any) -> Any:
+        """A contrast that is named without its spaces is one of the catalogue."""
+        if isinstance(values, Mapping) and isinstance(values.get("contrasts"), Mapping):
+            unknown = [name for name, spaces in values["contrasts"].items() if spaces is None]
+            declared("contrasts", unknown, read_catalogue()["contrasts"])
+        return values
 
     @model_validator(mode="after")
     def _names_are_declared(self) -> Configuration:
@@ -86,6 +104,7 @@ class Configuration(Settings):
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
+        self._fits_can_be_interpreted()
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -128,11 +147,26 @@ class Configuration(Settings):
         for name, variant in self.variants.items():
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
             declared(f"variants.{name}.contrasts", variant.contrasts or [], self.contrasts)
+            variant.encoding(self.encoding)
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
             declared("matched_variants", group, self.variants)
             if whole := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
+
+    def _fits_can_be_interpreted(self) -> None:
+        if self.interpretation is not None:
+            model, fits = self.interpretation.model, self.fits(WHOLE)
+            declared("interpretation.model", [model], fits)
+            if own := [space for space in fits[model] if self.feature_spaces[space].is_fitted]:
+                raise ValueError(
+                    f"interpretation.model: principal components of {own[0]} are each subject's "
+                    "own, so that their weights cannot be compared; take a space without them"
+                )
+        if self.representational_similarity is not None:
+            settings, key = self.representational_similarity, "representational_similarity"
+            declared(f"{key}.spaces", settings.spaces, self.feature_spaces)
+            declared(f"{key}.atlases", settings.atlases, [*self.rois, COMPOSITE])
 
     @property
     def map_spaces(self) -> list[MapSpace]:
@@ -151,6 +185,8 @@ class Configuration(Settings):
         """Feature spaces that a fit or the split uses, in order of declaration."""
         fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))
         used = {self.splits.space, *itertools.chain.from_iterable(fits)}
+        if self.representational_similarity is not None:
+            used |= set(self.representational_similarity.spaces)
         return [name for name in self.feature_spaces if name in used]
 
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
@@ -160,6 +196,23 @@ class Configuration(Settings):
             return self.contrasts
         singles = {name: [name] for name in settings.models or []}
         return {**singles, **{name: self.contrasts[name] for name in settings.contrasts or []}}
+
+    def encoding_of(self, variant: str) -> EncodingSettings:
+        """How a variant is fitted."""
+        return self.all_variants[variant].encoding(self.encoding)
+
+    def confounds(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """{contrast: {space: what is stated of it}}, what tells a contrast's spaces apart."""
+        return {
+            name: {space: self._stated(space) for space in spaces}
+            for name, spaces in self.contrasts.items()
+        }
+
+    def _stated(self, space: str) -> dict[str, Any]:
+        network = self.networks[self.feature_spaces[space].network]
+        facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
+        trained = "untrained" if network.weights == "untrained" else "trained"
+        return {"stimulus": network.stimulus, "weights": trained, **facts}
 
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Which of the split's images a variant has, and the subsets that are to be as many."""
@@ -178,7 +231,7 @@ class Configuration(Settings):
     def network_specification(self, network: str) -> dict[str, Any]:
         """All that a network's activations depend on, and no more."""
         settings = self.networks[network].model_dump(
-            mode="json", exclude={"layers"}, exclude_none=True
+            mode="json", exclude={"layers", "facts"}, exclude_none=True
         )
         return {"name": network, **settings}
 
@@ -213,6 +266,8 @@ class Configuration(Settings):
         kinds = [network["stimulus"] for network in self.used_networks.values()]
         if any(variant.subset for variant in self.variants.values()):
             kinds.append("categories")
+        if self.interpretation is not None:
+            kinds += ["captions", "categories"]
         return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
 
 

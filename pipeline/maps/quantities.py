@@ -31,6 +31,10 @@ DESCRIPTIONS = {
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "p": ("probability of such a result by chance, one-sided, p = (k + 1) / (B + 1)", "p"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "weightProjection": (
+        "projection of the voxel's weights on a principal component of all subjects' weights",
+        "weight",
+    ),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
     "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
     "preferredModel": (
@@ -63,6 +67,7 @@ class VoxelMap:
     q : (voxel,) false discovery rates by which the map is thresholded too
     band : feature space, of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
+    named : the beginning of the file name, if name and contrast do not tell it
     """
 
     quantity: str
@@ -74,6 +79,7 @@ class VoxelMap:
     q: np.ndarray | None = None
     band: str | None = None
     labels: Mapping[int, str] | None = None
+    named: str | None = None
 
     @property
     def entities(self) -> str:
@@ -82,6 +88,8 @@ class VoxelMap:
             return f"seg-{bids_label(self.name)}"
         if self.quantity in (*CEILINGS, "preferredModel"):
             return f"stat-{self.quantity}"
+        if self.named is not None:
+            return f"{self.named}_stat-{self.quantity}"
         if self.contrast is not None:
             return (
                 f"contrast-{bids_label(self.contrast)}_component-{bids_label(self.name)}"
@@ -155,6 +163,18 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
         tuple(sorted(untrained)),
         labels=dict(enumerate(results, start=1)),
     )
+
+
+def component_maps(result: Result) -> Iterator[VoxelMap]:
+    """Projections of a model's weights on the components of all subjects' weights."""
+    configuration = result.provenance["configuration"]
+    untrained = _untrained(result, configuration["spaces"])
+    for number, values in enumerate(result["projections"], start=1):
+        name = f"{configuration['model']} component {number}"
+        yield VoxelMap(
+            *("weightProjection", name, None, result["voxel"], values, untrained),
+            named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
+        )
 
 
 def _untrained(result: Result, spaces: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
+from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
 
+SCALING = {
+    "zscore": "Features were z-scored on training images (units quieter than a tenth of their "
+    "space's root mean square deviation are not amplified further) and every feature space scaled "
+    "to the same total variance.",
+    "center": "Features were centred on training images, and not scaled.",
+}
+PENALTY = {
+    "banded": "Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; {solver})",
+    "single": "Ridge on concatenated features ({solver})",
+}
 MISSING = {
     "exclude": "NaN and left out",
     "available": "fitted and scored on the images that they have",
@@ -51,27 +62,36 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{MISSING[encoding.missing_images]}. Noise ceilings follow the NSD Data Manual, "
         "for the repeats of the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
-        f"Encoding models. {_split(study)} Features were "
-        f"z-scored on training images (units quieter than a tenth of their space's root mean "
-        f"square deviation are not amplified further) and every feature space scaled to the same "
-        f"total variance. "
-        f"Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; "
-        f"{SOLVER[encoding.solver]}) "
+        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} "
+        f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
         f"picked for every voxel one of {encoding.alphas.number} penalties between "
-        f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g} and, for joint models, "
-        f"one of {encoding.band_weight_samples} band weightings, by "
+        f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
         f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
         f"Significance. Intervals ({study.significance.level:.0%}) are percentiles of "
         f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
         "by all models and voxels; they tell the uncertainty of sampling test images, not "
-        f"subjects. r was tested by {study.significance.permutations} permutations of images, "
-        "unique variance by as many sign flips of paired squared errors, one-sided, with "
-        "p = (k + 1) / (B + 1); the false discovery rate (Benjamini & Hochberg) is over the voxels "
-        "of one map of one subject.",
+        f"subjects. {_tests(study.significance)}, with p = (k + 1) / (B + 1); the false discovery "
+        "rate (Benjamini & Hochberg) is over the voxels of one map of one subject.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
-        "sum to R² of the joint model.",
+        "sum to R² of the joint model. The product measure splits that R² among the spaces without "
+        "another fit.",
     ]
+
+
+def _weightings(encoding: EncodingSettings) -> str:
+    if encoding.penalty == "single":
+        return ""
+    return f" and, for joint models, one of {encoding.band_weight_samples} band weightings,"
+
+
+def _tests(significance: SignificanceSettings) -> str:
+    if significance.test == "bootstrap":
+        return "R² and unique variance were tested by the draws at or below 0, one-sided"
+    return (
+        f"r was tested by {significance.permutations} permutations of images, unique variance by "
+        "as many sign flips of paired squared errors, one-sided"
+    )
 
 
 def _split(study: Configuration) -> str:

@@ -30,9 +30,10 @@ wildcard_constraints:
     fit=r"[A-Za-z][A-Za-z0-9_]*",
 
 
-def section(name):
-    """One section of the configuration as text, whatever the order of its keys."""
-    return canonical(STUDY.model_dump(mode="json", include={name})[name])
+def section(name, *keys):
+    """One section of the configuration, or some keys of it, as text in whatever order."""
+    values = STUDY.model_dump(mode="json", include={name})[name]
+    return canonical({key: values[key] for key in keys} if keys else values)
 
 
 def of_fits(folder, subjects=STUDY.subjects, variants=STUDY.all_variants, contrasts_only=False):
@@ -94,6 +95,9 @@ localrules:
     encoding,
     significance,
     partitions,
+    controls,
+    interpretation,
+    representational_similarity,
     maps,
     tables,
     validation,

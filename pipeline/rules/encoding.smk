@@ -33,7 +33,9 @@ rule fit_encoding_models:
         runtime=240,
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
-        encoding=section("encoding"),
+        encoding=lambda wildcards: canonical(
+            STUDY.encoding_of(wildcards.variant).model_dump(mode="json")
+        ),
         code=code_version("pipeline.stages.fit_encoding_models"),
     shell:
         "python -m pipeline.stages.fit_encoding_models --spaces {params.spaces}"

@@ -40,7 +40,8 @@ rule list_images:
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
-LABELS = f"{FEATURES}/labels.h5"
+# not beside the spaces, one of which may be called so
+LABELS = f"{FEATURES}/labels/coco.h5"
 
 
 rule label_images:

@@ -29,6 +29,12 @@ rule write_maps:
         partitions=lambda wildcards: of_fits(
             "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
         ),
+        # of the whole study alone
+        projections=lambda wildcards: [
+            path
+            for path in PROJECTIONS
+            if f"/{wildcards.subject}/" in path and wildcards.variant == WHOLE
+        ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     log:
@@ -54,7 +60,7 @@ rule write_maps:
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
         " --models {params.models} --atlases {params.atlases} --spaces {params.spaces}"
-        " --out-directory {output:q} 2>&1 | tee {log:q}"
+        " --projections {input.projections:q} --out-directory {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_group_maps:

@@ -8,7 +8,7 @@ VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_
 
 VOXEL_TABLES = {
     kind: [f"{RESULTS}/tables/{kind}/{subject}.parquet" for subject in STUDY.subjects]
-    for kind in ("voxels", "components")
+    for kind in ("voxels", "voxel_components")
 }
 
 
@@ -16,6 +16,7 @@ rule tables:
     input:
         TABLES,
         VOXEL_TABLES.values(),
+        CONFOUNDS,
 
 
 rule validation:
@@ -77,7 +78,7 @@ rule write_voxel_tables:
         partitions=lambda wildcards: of_fits("partitions", [wildcards.subject], contrasts_only=True),
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
-        components=f"{RESULTS}/tables/components/{{subject}}.parquet",
+        components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",
     log:
         f"{RESULTS}/logs/write_voxel_tables/{{subject}}.log",
     benchmark:

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from encoding.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 from pipeline.errors import run_stage
@@ -95,13 +95,19 @@ class Tests:
         for model in self.models:
             yield from self._interval(f"{model}/r", draws.r[model])
             yield from self._interval(f"{model}/r2", draws.r2[model])
+        components: dict[str, np.ndarray] = {}
+        if len(self.spaces) > 1:
+            components = partition_variance(draws.r2, self.spaces)
+        for component, values in components.items():
+            yield from self._interval(f"component/{component}/variance", values)
+        unique = [space for space in self.spaces if components]
+        if self.settings["test"] == "bootstrap":
+            yield from ((f"{model}/p", bootstrap_p(draws.r2[model])) for model in self.models)
+            yield from ((f"component/{s}/p", bootstrap_p(components[s])) for s in unique)
+            return
         p = permutation_p(measured, predicted, self.settings["permutations"], seed)
         yield from ((f"{model}/p", values) for model, values in p.items())
-        if len(self.spaces) == 1:
-            return
-        for component, values in partition_variance(draws.r2, self.spaces).items():
-            yield from self._interval(f"component/{component}/variance", values)
-        for space in self.spaces:
+        for space in unique:
             yield f"component/{space}/p", self._unique_p(space, measured, predicted)
 
     def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

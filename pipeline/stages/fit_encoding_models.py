@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from encoding import banded_ridge, himalaya_solver
-from encoding.banded_ridge import Options, draw_band_weights
+from encoding.banded_ridge import BandedRidgeFit, draw_band_weights, equal_weights
 from encoding.noise_ceiling import noise_ceiling
 from encoding.partition import model_name, subsets
-from encoding.preparation import FeatureScaling
+from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
 from pipeline.configuration import AlphaGrid
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import run_stage
+from pipeline.fit_inputs import ResponseRows, read_scaled, solver_options
 from pipeline.storage import (
     Result,
     create_result,
@@ -52,11 +55,15 @@ def main() -> None:
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-    bands = {name: _scaled(path, nsd_id, test, arguments) for name, path in spaces.items()}
+    asker = str(arguments.split)
+    bands = {
+        name: read_scaled(path, nsd_id, ~test, asker, settings["scaling"]).features
+        for name, path in spaces.items()
+    }
     with open_result(arguments.responses) as file:
         names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats"]
         measured = read_result(arguments.responses, names)
-        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, str(arguments.split))
+        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
         arrays: dict[str, object] = {
             "voxel": measured["voxel"],
             "grid_shape": measured["grid_shape"],
@@ -75,23 +82,6 @@ def main() -> None:
     write_result(arguments.out, arrays, provenance)
 
 
-class ResponseRows:
-    """Some images of stored responses (image, voxel), read a block of voxels at a time."""
-
-    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray) -> None:
-        self.dataset, self.rows = dataset, rows
-        self.shape = len(rows), dataset.shape[1]
-
-    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
-        images, voxels = key
-        return self.dataset[:, voxels][self.rows[images]]
-
-    def of(self, voxels: np.ndarray) -> np.ndarray:
-        """(image, voxel) of ascending voxels."""
-        first = voxels[0]
-        return self[:, first : voxels[-1] + 1][:, voxels - first]
-
-
 def _fit(
     bands: dict[str, np.ndarray],
     test: np.ndarray,
@@ -104,44 +94,71 @@ def _fit(
     """Every subset's scores and picks, (…, voxel) float32; of weights, predictions remain."""
     alphas = AlphaGrid.model_validate(settings["alphas"]).values()
     models = {model_name(subset): subset for subset in subsets(list(bands))}
-    candidates = {
-        name: draw_band_weights(len(spaces), settings["band_weight_samples"], settings["seed"])
-        for name, spaces in models.items()
-    }
-    options = Options(
-        search=settings["search"],
-        backend=settings["backend"],
-        memory_bytes=settings["memory_gb"] * 1e9,
-        missing=settings["missing_images"],
-    )
+    candidates = {name: _candidates(len(spaces), settings) for name, spaces in models.items()}
+    options = solver_options(settings)
     arrays = {
-        f"{name}/{key}": np.full((*shape, training.shape[1]), np.nan, np.float32)
-        for name, spaces in models.items()
-        for key, shape in {**dict.fromkeys(SCORES, ()), "band_weights": (len(spaces),)}.items()
+        name: np.full((*shape, training.shape[1]), np.nan, np.float32)
+        for name, shape in _quantities(models).items()
     }
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    stream = SOLVERS[settings["solver"]]
-    parts = stream(fitted, training, fold, alphas, models, candidates, options)
+    parts = _solver(settings)(fitted, training, fold, alphas, models, candidates, options)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)
             for name, fit in fits.items():
-                predicted = fit.predict({space: bands[space][test] for space in models[name]})
-                scores = {
-                    "r": correlation_score(measured, predicted),
-                    "r2": r2_score(measured, predicted),
-                    "cv_score": fit.cv_score,
-                    "alpha": fit.alpha,
-                    "band_weights": fit.band_weights,
-                }
-                for key, values in scores.items():
+                shown = {space: bands[space][test] for space in models[name]}
+                predicted = fit.predict(shown)
+                for key, values in _scores(fit, measured, predicted, shown).items():
                     arrays[f"{name}/{key}"][..., voxels] = values
                 _store(kept[name], voxels, predicted)
             bar.update(len(voxels))
     for name in models:
         _tell_edges(name, arrays[f"{name}/alpha"], alphas)
     return arrays
+
+
+def _quantities(models: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    """{array of the result: its shape before voxels}."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, spaces in models.items():
+        shapes |= {f"{name}/{key}": () for key in SCORES}
+        shapes[f"{name}/band_weights"] = (len(spaces),)
+        if len(spaces) > 1:
+            shapes |= {f"{name}/product/{part}": () for part in (*spaces, OFFSET)}
+    return shapes
+
+
+def _scores(
+    fit: BandedRidgeFit,
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    shown: dict[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """What is kept of a model and some voxels; of a joint model, its R² split by bands too."""
+    scores = {
+        "r": correlation_score(measured, predicted),
+        "r2": r2_score(measured, predicted),
+        "cv_score": fit.cv_score,
+        "alpha": fit.alpha,
+        "band_weights": fit.band_weights,
+    }
+    if len(shown) > 1:
+        split = split_r2(measured, fit.predict_by_band(shown), fit.intercept)
+        scores |= {f"product/{part}": values for part, values in split.items()}
+    return scores
+
+
+def _candidates(n_bands: int, settings: dict[str, Any]) -> np.ndarray:
+    if settings["penalty"] == "single":
+        return equal_weights(n_bands)
+    return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
+
+
+def _solver(settings: dict[str, Any]) -> Callable[..., Iterator[Any]]:
+    if settings["penalty"] == "single":
+        return partial(banded_ridge.stream_fits, inherit=False)
+    return SOLVERS[settings["solver"]]
 
 
 def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:
@@ -168,19 +185,6 @@ def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
         share = np.isclose(picked, edge, rtol=1e-3).mean() if len(picked) else 0.0
         if share > EDGE_SHARE:
             tqdm.write(f"{model}: {share:.0%} of voxels pick the {name} alpha, {edge:g}")
-
-
-def _scaled(
-    path: Path, nsd_id: np.ndarray, test: np.ndarray, arguments: argparse.Namespace
-) -> np.ndarray:
-    """Features of the split's images, scaled by what the training images tell."""
-    result = read_result(path, ["features", "nsd_id"])
-    rows = positions(result["nsd_id"], nsd_id, path, str(arguments.split))
-    features = result["features"][rows]
-    try:
-        return FeatureScaling.fit(features[~test]).transform(features)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}. Choose another layer or network.") from error
 
 
 def _provenance(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from encoding.partition import partition_variance
+from encoding.partition import joint_gain, model_name, partition_variance, shortfall
+from encoding.product_measure import OFFSET
 from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, write_result
 
@@ -21,11 +22,16 @@ def main() -> None:
     encoding = read_result(arguments.encoding)
     r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
     components = partition_variance(r2, arguments.spaces)
+    joint = model_name(arguments.spaces)
+    split = {part: encoding[f"{joint}/product/{part}"] for part in (*arguments.spaces, OFFSET)}
+    gain = joint_gain(r2, arguments.spaces)
     arrays = {
         "voxel": encoding["voxel"],
         "noise_ceiling": encoding["noise_ceiling"],
         **{f"r2/{model}": values for model, values in r2.items()},
         **{f"component/{name}": v.astype(np.float32) for name, v in components.items()},
+        **{f"product/{part}": values for part, values in split.items()},
+        "joint_gain": gain.astype(np.float32),
     }
     fitted = encoding.provenance["configuration"]
     configuration = {
@@ -35,9 +41,17 @@ def main() -> None:
         "untrained_spaces": fitted["untrained_spaces"],
     }
     inputs = {"encoding": arguments.encoding}
+    _tell(joint, gain)
     write_result(
         arguments.out, arrays, make_provenance("partition_variance", configuration, inputs)
     )
+
+
+def _tell(joint: str, gain: np.ndarray) -> None:
+    """Where the joint model is no better than its parts, unique variance means little."""
+    share, below = shortfall(gain)
+    told = f"{joint}: in {share:.0%} of voxels the joint model scores below the best of its parts"
+    print(told if np.isnan(below) else f"{told}, there by {below:.4f} R² on average")
 
 
 if __name__ == "__main__":

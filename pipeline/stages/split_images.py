@@ -15,6 +15,7 @@ from encoding.splits import (
     draw_images,
     held_out_clusters,
     inner_folds,
+    listed_folds,
     match_sizes,
     random_test,
 )
@@ -62,8 +63,7 @@ def main() -> None:
         nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
         groups = cluster[~test] if settings["test"] == "clusters" else None
-        n_train = np.count_nonzero(~test)
-        fold[~test] = inner_folds(n_train, settings["folds"], settings["seed"], groups)
+        fold[~test] = _folds(np.count_nonzero(~test), groups, settings)
     except ValueError as error:
         raise InputError(
             f"splits: {error}; {arguments.subject} saw too few for variant {arguments.variant}"
@@ -87,6 +87,12 @@ def main() -> None:
     )
     split = pd.DataFrame({"nsd_id": nsd_id, **columns})
     write_table(arguments.out, split, COLUMNS, provenance)
+
+
+def _folds(n_train: int, groups: np.ndarray | None, settings: dict[str, Any]) -> np.ndarray:
+    if settings["fold_order"] == "listed":
+        return listed_folds(n_train, settings["folds"])
+    return inner_folds(n_train, settings["folds"], settings["seed"], groups)
 
 
 def _selected(

@@ -20,6 +20,7 @@ from pipeline.maps.files import (
 from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
+    component_maps,
     encoding_maps,
     partition_maps,
     preferred_model_map,
@@ -56,6 +57,7 @@ def main() -> None:
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
+    parser.add_argument("--projections", default=[], nargs="*", type=Path)
     parser.add_argument("--models", required=True, nargs="+", help="among which one is preferred")
     parser.add_argument("--atlases", required=True, nargs="*")
     parser.add_argument("--spaces", required=True, nargs="+", help="of the responses first")
@@ -161,6 +163,8 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     for path in arguments.partitions:
         result = read_result(path)
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
+    for path in arguments.projections:
+        _add(found, component_maps(read_result(path)))
     if len(single) > 1:
         first = next(iter(single.values()))
         named = [model for model in arguments.models if model in single]
@@ -199,7 +203,7 @@ def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
     inputs = {"responses": arguments.responses}
     for kind in ("encoding", "significance", "partitions"):
         inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
-    return inputs
+    return inputs | {path.stem: path for path in arguments.projections}
 
 
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 # of the Parquet tables, one per atlas
 ROI_COLUMN = "roi_{}"
 COLUMNS = {
-    "subject": "NSD subject",
+    "subject": "NSD subject; 'mean' over subjects where two studies are compared",
     "variant": "which images train and test, and how: `all` is the whole study; others are of the "
     "configuration's `variants`",
     "model": "encoding model: its feature spaces, joined by +",
     "contrast": "contrast whose variance is partitioned",
+    "attribute": "what may tell the feature spaces of a contrast apart",
+    "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
+    "values": "what the attribute is of each space",
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
-    "exactly these share; 'joint': R² of the model of all spaces",
+    "exactly these share; 'joint': R² of the model of all spaces; 'product:' and a space: what of "
+    "that R² the product measure gives the space ('product:offset': what differing means of "
+    "training and test responses cost it)",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",
     "data": "measured, or simulated",
-    "n_voxels": "voxels in the row's means",
+    "n_voxels": "voxels that the row is of",
     "n_excluded": "voxels left out: invalid in a session, or without variance",
     "mean_r": "mean over voxels of the test correlation (Pearson)",
     "median_r": "median over voxels of the test correlation",
@@ -30,8 +35,12 @@ COLUMNS = {
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
     "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by permutation of images, unique variance by sign flips of paired losses; "
-    "shared and joint variance are not tested",
+    "one subject): r by permutation of images, unique variance by sign flips of paired losses, or, "
+    "with `significance.test: bootstrap`, R² and unique variance by the bootstrap's draws; shared "
+    "and joint variance are not tested",
+    "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
+    "best part (a model of fewer spaces); of the row 'joint' alone",
+    "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
     "mean": "mean over subjects of the ROI's mean",
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
@@ -41,6 +50,13 @@ COLUMNS = {
     "n_positive": "of these with a mean above 0",
     "mean_variance": "mean over voxels of the component (test R²), signed",
     "median_variance": "median over voxels of the component",
+    "published": "mean over voxels of the component (test R²) in the study as published",
+    "corrected": "the same in the study as corrected",
+    "difference": "corrected less published",
+    "published_voxels": "voxels of that mean, as published",
+    "corrected_voxels": "the same, as corrected",
+    "published_significant": "share of these voxels with q ≤ 0.05, by the published study's test",
+    "corrected_significant": "the same, as corrected",
     "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",
     "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
     "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
@@ -72,9 +88,6 @@ COLUMNS = {
     "cv_score": "cross-validated R² of the training responses",
     "alpha": "ridge penalty that cross-validation picked",
     "variance": "variance of the test responses (R²), signed",
-    "p": "probability of such a value by chance, one-sided: r by permutation of images, unique "
-    "variance by sign flips of paired losses",
-    "q": "false discovery rate of p over the voxels of one map of one subject",
     "condition": "kind of simulated experiment",
     "statistic": "what was counted or averaged in each experiment",
     "value": "mean over the experiments",
@@ -83,4 +96,62 @@ COLUMNS = {
     "verdict": "as it should be (within two standard errors of these bounds), off, or shown: a "
     "bias that is known and not judged",
     "n_experiments": "experiments in the mean",
+    "explained": "share of the variance of the weights that the component explains",
+    "cumulative_explained": "of this component and all before it",
+    "permuted_explained": "the same of weights fitted after the images were permuted: what the "
+    "feature space, and correlations between voxels, make of chance",
+    "sign_margin": "cosine of component and mean weights; the sign, which is that of the mean "
+    "weights, is arbitrary where it is near 0",
+    "subspace": "one subject's components against those of all others: mean cos² of the principal "
+    "angles between the spans of the components up to this one",
+    "permuted_subspace": "the same of weights fitted after the images were permuted",
+    "cosine": "cosine of one subject's component and the others', matched one for one",
+    "permuted_cosine": "the same of weights fitted after the images were permuted",
+    "correlation": "correlation over images of the scores on these two matched components",
+    "permuted_correlation": "the same of weights fitted after the images were permuted",
+    "n_voxels_per_subject": "voxels of the best noise ceiling of each subject whose weights are "
+    "analysed",
+    "grouping": "component of the weights; tree: voxels above (+) and below (-) 0 on one component "
+    "after another, 0 where the component does not split; cluster: of directions of weights",
+    "name": "of the component, branch or cluster",
+    "side": "top: largest scores, bottom: smallest, even: evenly spaced by rank",
+    "rank": "from 1; of bottom images 1 has the smallest score",
+    "nsd_id": "0-based index of the image in nsd_stimuli.hdf5; no model was trained on it",
+    "score": "scalar product of the image's scaled features with the component, or with the mean "
+    "of the group's weights, less that of all analysed voxels",
+    "captions": "COCO's captions of the image, of the uncropped picture",
+    "level": "category or supercategory of COCO",
+    "label": "COCO's name of it",
+    "n_images": "images that the row is of",
+    "share": "of the row's images, or of the group's voxels",
+    "base_rate": "the same share of all images that have a score, or of all analysed voxels",
+    "odds_ratio": "of having the label: the row's images against all others",
+    "p": "probability of such a value by chance: of r by permutation of images and of unique "
+    "variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, two-sided; "
+    "of corner pairs by permutation of the images, two-sided",
+    "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of a "
+    "level, both sides and all components, all branches or all clusters; of corner pairs over all "
+    "rows of a subject",
+    "n_clusters": "clusters of the k-means",
+    "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
+    "by chance, 1 if they are the same",
+    "silhouette": "of the clusters of all subjects, mean over voxels, in [-1, 1]",
+    "predicted": "mean over the ROI's voxels of the predicted response",
+    "measured": "the same of the measured response",
+    "measured_rank": "rank of the image by measured response, from 1",
+    "kind": "what is compared",
+    "first": "first feature space or ROI",
+    "second": "second feature space or ROI",
+    "comparison": "of all pairs' similarities, which are Pearson correlations of patterns",
+    "agreement": "of the two representations' similarities of all pairs of images",
+    "lower_ceiling": "mean over subjects of the agreement of their ROI with the others' mean",
+    "upper_ceiling": "with the mean of all subjects, oneself included: no model can exceed it",
+    "n_voxels_first": "voxels of the first, if it is a ROI",
+    "n_voxels_second": "voxels of the second, if it is a ROI",
+    "corner": "pairs of images that both, one, or none of the two feature spaces finds alike: "
+    "above the upper percentile of one's similarities, below the lower of the other's",
+    "n_pairs": "pairs of images in the corner",
+    "similarity": "mean similarity of these pairs in the ROI",
+    "baseline_similarity": "of all pairs",
+    "similarity_difference": "of the two",
 }

@@ -10,7 +10,7 @@ import pandas as pd
 
 from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.partition import MODEL_SEPARATOR
+from encoding.partition import MODEL_SEPARATOR, shortfall
 from pipeline.storage import Result
 
 # of the false discovery rate
@@ -46,9 +46,12 @@ PARTITION_COLUMNS = (
     "mean_variance",
     "median_variance",
     "n_significant",
+    "joint_below_share",
+    "joint_below_mean",
     "weights",
     "data",
 )
+PRODUCT = "product"
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -90,14 +93,18 @@ def correlation_rows(
                 "mean_normalised_r2": _statistic(np.mean, (r2 / ceiling)[usable & explainable]),
                 "n_explainable": int(np.count_nonzero(usable & explainable)),
                 "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
-                **_source(result, model.split(MODEL_SEPARATOR)),
+                **source(result, model.split(MODEL_SEPARATOR)),
             }
 
 
 def partition_rows(
     result: Result, significance: Result, rois: pd.DataFrame, name: str
 ) -> Iterator[dict[str, object]]:
-    """One row per component and ROI of a partition; `joint` is R² of all spaces together."""
+    """One row per component and ROI of a partition.
+
+    Then the joint model's own: its R², the voxels where it is below its parts, and the product
+    measure of each space.
+    """
     spaces = result.provenance["configuration"]["spaces"]
     components = {
         key.removeprefix("component/"): values
@@ -105,6 +112,11 @@ def partition_rows(
         if key.startswith("component/")
     }
     components["joint"] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    components |= {
+        key.replace("/", ":"): values
+        for key, values in result.arrays.items()
+        if key.startswith(f"{PRODUCT}/")
+    }
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(list(components.values())).all(axis=0)
         for component, values in components.items():
@@ -118,8 +130,14 @@ def partition_rows(
                 "mean_variance": _statistic(np.mean, values[usable]),
                 "median_variance": _statistic(np.median, values[usable]),
                 "n_significant": _n_significant(significance, component, usable),
-                **_source(result, spaces),
+                **_joint_below(result, component, usable),
+                **source(result, spaces),
             }
+
+
+def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str, float]:
+    share, mean = shortfall(result["joint_gain"][usable]) if component == "joint" else (np.nan,) * 2
+    return {"joint_below_share": share, "joint_below_mean": mean}
 
 
 def _n_significant(significance: Result, component: str, usable: np.ndarray) -> float:
@@ -153,7 +171,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
         "best_voxel_rois": ", ".join(names) or "none",
         "best_voxel_ceiling": float(result["noise_ceiling"][best]),
         **_counts(np.ones(len(r), dtype=bool), usable),
-        **_source(result, model.split(MODEL_SEPARATOR)),
+        **source(result, model.split(MODEL_SEPARATOR)),
     }
 
 
@@ -178,7 +196,7 @@ def _identity(result: Result) -> dict[str, str]:
     return {name: configuration[name] for name in ("subject", "variant")}
 
 
-def _source(result: Result, spaces: list[str]) -> Mapping[str, str]:
+def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
     untrained = result.provenance["configuration"]["untrained_spaces"]
     named = [space for space in spaces if space in untrained]
     return {

@@ -1,0 +1,188 @@
+"""What fits are given: scaled features of a split's images, and their responses."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from encoding.banded_ridge import Options
+from encoding.partition import model_name
+from encoding.preparation import FeatureScaling, Scaling
+from encoding.weights import stream_weights
+from pipeline.errors import InputError
+from pipeline.storage import make_provenance, open_result, positions, read_result, read_table
+from pipeline.stored_matrix import StoredMatrix
+
+
+class ResponseRows:
+    """Some images of stored responses (image, voxel), read a block of voxels at a time."""
+
+    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray) -> None:
+        self.dataset, self.rows = dataset, rows
+        self.shape = len(rows), dataset.shape[1]
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        images, voxels = key
+        return self.dataset[:, voxels][self.rows[images]]
+
+    def of(self, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) of ascending voxels."""
+        first = voxels[0]
+        return self[:, first : voxels[-1] + 1][:, voxels - first]
+
+
+@dataclass(frozen=True)
+class ScaledFeatures:
+    """Features (image, feature) float32, and how they were scaled."""
+
+    features: np.ndarray
+    scaling: FeatureScaling
+
+
+def read_scaled(
+    path: Path, nsd_id: np.ndarray, training: np.ndarray, asker: str, scaling: Scaling = "zscore"
+) -> ScaledFeatures:
+    """Features of images, scaled by what the training images among them tell.
+
+    Parameters
+    ----------
+    path : a feature space's file
+    nsd_id : (image,)
+    training : (image,) bool
+    asker : who names the images, for the message if some are missing
+    scaling : see `FeatureScaling`
+    """
+    result = read_result(path, ["features", "nsd_id"])
+    features = result["features"][positions(result["nsd_id"], nsd_id, path, asker)]
+    try:
+        fitted = FeatureScaling.fit(features[training], scaling)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}. Choose another layer or network.") from error
+    return ScaledFeatures(fitted.transform(features), fitted)
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """All that a model was fitted on, and what its search picked.
+
+    Attributes
+    ----------
+    bands : {feature space: features (image, feature) of the training images, scaled}
+    scaling : of all spaces side by side
+    training : responses of the training images, in the order of `voxel`
+    stored : the same, by ids of voxels wherever they lie
+    training_nsd_id, fold : (training image,)
+    voxel : (voxel,) ids
+    noise_ceiling, alpha : (voxel,)
+    band_weights : (band, voxel)
+    options : of the solver
+    fitted : configuration of the fit, as its file tells it
+    inputs : {name: file} that it was made of
+    """
+
+    bands: dict[str, np.ndarray]
+    scaling: FeatureScaling
+    training: ResponseRows
+    stored: StoredMatrix
+    training_nsd_id: np.ndarray
+    fold: np.ndarray
+    voxel: np.ndarray
+    noise_ceiling: np.ndarray
+    alpha: np.ndarray
+    band_weights: np.ndarray
+    options: Options
+    fitted: dict[str, Any]
+    inputs: dict[str, Path]
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Of a stage that opens one."""
+        parser.add_argument("--spaces", required=True, nargs="+", help="of the model")
+        parser.add_argument("--features", required=True, nargs="+", type=Path)
+        parser.add_argument("--responses", required=True, type=Path)
+        parser.add_argument("--split", required=True, type=Path)
+        parser.add_argument("--encoding", required=True, type=Path)
+
+    @classmethod
+    @contextmanager
+    def open(cls, arguments: argparse.Namespace) -> Iterator[FittedModel]:
+        """The model of all `--spaces` in `--encoding`; responses stay open to be read in parts.
+
+        Raises
+        ------
+        InputError
+            Files are of different runs, or damaged.
+        """
+        name, split = model_name(arguments.spaces), read_table(arguments.split)
+        training = split[split["set"] == "train"]
+        nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
+        everyone = np.ones(len(nsd_id), dtype=bool)
+        spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+        picked = [f"{name}/alpha", f"{name}/band_weights"]
+        encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", *picked])
+        fitted = encoding.provenance["configuration"]
+        with open_result(arguments.responses) as file:
+            if not np.array_equal(file["voxel"][()], encoding["voxel"]):
+                raise InputError(
+                    f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
+                    "They come from different runs; delete the older one and run snakemake again."
+                )
+            stored = StoredMatrix(file, "responses", nsd_id, asker)
+            scaled = {
+                space: read_scaled(path, nsd_id, everyone, asker, fitted["scaling"])
+                for space, path in spaces.items()
+            }
+            yield cls(
+                {space: band.features for space, band in scaled.items()},
+                FeatureScaling.joined(band.scaling for band in scaled.values()),
+                ResponseRows(stored.matrix, stored.rows),
+                stored,
+                nsd_id,
+                training["fold"].to_numpy(),
+                encoding["voxel"],
+                encoding["noise_ceiling"],
+                *(encoding[key] for key in picked),
+                solver_options(fitted),
+                fitted,
+                {
+                    "responses": arguments.responses,
+                    "split": arguments.split,
+                    "encoding": arguments.encoding,
+                    **spaces,
+                },
+            )
+
+    def stream_weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Weights (feature, voxel) of all voxels, a block of voxels at a time."""
+        picked = self.alpha, self.band_weights
+        return stream_weights(self.bands, self.training, self.fold, *picked, self.options)
+
+    def provenance(
+        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None
+    ) -> dict[str, Any]:
+        """Of what a stage makes of the model, and of other inputs."""
+        names = ("subject", "variant", "spaces", "untrained_spaces", "scaling")
+        kept = {name: self.fitted[name] for name in names}
+        return make_provenance(
+            stage,
+            {**kept, **settings},
+            {**self.inputs, **(inputs or {})},
+            seed=settings.get("seed"),
+        )
+
+
+def solver_options(settings: Mapping[str, Any]) -> Options:
+    """How the solver computes, as configured under `encoding`."""
+    return Options(
+        search=settings["search"],
+        backend=settings["backend"],
+        memory_bytes=settings["memory_gb"] * 1e9,
+        missing=settings["missing_images"],
+    )

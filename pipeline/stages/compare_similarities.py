@@ -1,0 +1,65 @@
+"""Compare feature spaces and ROIs by their similarities of images, within and over subjects."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from pipeline.errors import InputError, run_stage
+from pipeline.storage import Result, make_provenance, read_result, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.representational_similarity import (
+    SubjectSimilarities,
+    agreement_rows,
+    ceilings,
+    corner_table,
+)
+
+FEWEST_IMAGES = 10
+CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--similarities", required=True, nargs="+", type=Path)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, nargs="+", type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    results = [read_result(path) for path in arguments.similarities]
+    common = _common(results) if settings["images"] == "common" else None
+    subjects = [SubjectSimilarities.of(result, common) for result in results]
+    comparison = settings["comparison"]
+    bounds = {} if common is None else ceilings(subjects, comparison)
+    rows = [row for one in subjects for row in agreement_rows(one, bounds, comparison)]
+    corners = [corner_table(one, settings) for one in tqdm(subjects, "corners", mininterval=1)]
+    found = pd.concat(corners)
+    frames = {
+        "representational_similarity": pd.DataFrame(rows),
+        "corner_pairs": found if len(found) else pd.DataFrame(columns=CORNER_COLUMNS),
+    }
+    inputs = {path.stem: path for path in arguments.similarities}
+    provenance = make_provenance("compare_similarities", settings, inputs, seed=settings["seed"])
+    for path in arguments.out:
+        write_table(path, frames[path.stem], COLUMNS, provenance)
+
+
+def _common(results: list[Result]) -> np.ndarray:
+    """Images on which every subject is tested."""
+    common = functools.reduce(np.intersect1d, [result["nsd_id"] for result in results])
+    if len(common) < FEWEST_IMAGES:
+        raise InputError(
+            f"representational_similarity.images: {len(common)} images test all subjects, too few "
+            "to compare subjects by; choose `own`, or shared test images (`splits.test`)"
+        )
+    return common
+
+
+if __name__ == "__main__":
+    run_stage(main)

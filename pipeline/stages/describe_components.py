@@ -1,0 +1,83 @@
+"""Describe components and groups of voxels: stability, preferred images, categories, ROIs."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.errors import run_stage
+from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.nsd.coco import read_captions
+from pipeline.nsd.layout import NSDLayout
+from pipeline.storage import make_provenance, positions, read_result, read_table, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.interpretation import (
+    category_rows,
+    cluster_rows,
+    component_rows,
+    group_roi_rows,
+    image_rows,
+    preferences,
+    stability_rows,
+)
+
+LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
+STABILITY_COLUMNS = ("subject", "model", "component")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nsd", required=True, type=Path)
+    parser.add_argument("--components", required=True, type=Path)
+    parser.add_argument("--labels", required=True, type=Path, help="what images show")
+    parser.add_argument("--rois", required=True, nargs="+", type=Path)
+    parser.add_argument("--out", required=True, nargs="+", type=Path)
+    arguments = parser.parse_args()
+    result = read_result(arguments.components)
+    nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
+    texts = read_captions(NSDLayout(arguments.nsd), nsd_id)
+    captions = dict(zip(nsd_id.tolist(), texts, strict=True))
+    labels = _labels(arguments.labels, nsd_id)
+    ranked = list(preferences(result))
+    by_grouping = [list(g) for _, g in itertools.groupby(ranked, lambda p: p.grouping)]
+    images = (row for one in ranked for row in image_rows(result, one, number, captions))
+    categories = (
+        row for group in by_grouping for row in category_rows(result, group, number, labels)
+    )
+    rois = {path.stem: read_table(path) for path in arguments.rois}
+    stability = list(stability_rows(result))
+    frames = {
+        "components": pd.DataFrame(component_rows(result)),
+        # no row, but columns, with a single subject
+        "component_stability": pd.DataFrame(
+            stability, columns=None if stability else STABILITY_COLUMNS
+        ),
+        "preferred_images": pd.DataFrame(images),
+        "preferred_categories": pd.DataFrame(categories),
+        "voxel_groups": pd.DataFrame(group_roi_rows(result, rois)),
+        "voxel_clusters": pd.DataFrame(cluster_rows(result)),
+    }
+    inputs = {"components": arguments.components, "labels": arguments.labels}
+    provenance = make_provenance(
+        "describe_components", {}, inputs | {f"rois/{path.stem}": path for path in arguments.rois}
+    )
+    for path in arguments.out:
+        write_table(path, frames[path.stem], COLUMNS, provenance)
+
+
+def _labels(path: Path, nsd_id: np.ndarray) -> dict[str, tuple[list[str], np.ndarray]]:
+    result = read_result(path)
+    rows = positions(result["nsd_id"], nsd_id, path, "the images with scores")
+    place = {name: column for column, name in enumerate(result["label"].tolist())}
+    return {
+        level: (names, result["shown"][rows][:, [place[name] for name in names]])
+        for level, names in LEVELS.items()
+    }
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,181 @@
+"""Principal components of all subjects' weights, their stability, and groups of voxels."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from encoding.interpretation import (
+    Stability,
+    WeightComponents,
+    equal_numbers,
+    fit_components,
+    leave_one_out,
+)
+from encoding.preparation import FeatureScaling
+from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
+from pipeline.errors import InputError, run_stage
+from pipeline.storage import Result, make_provenance, positions, read_result, write_result
+
+KINDS = ("weights", "permuted_weights")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spaces", required=True, nargs="+", help="of the model")
+    parser.add_argument("--features", required=True, nargs="+", type=Path)
+    parser.add_argument("--weights", required=True, nargs="+", type=Path, help="of each subject")
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    subjects = {
+        result.provenance["configuration"]["subject"]: result
+        for result in map(read_result, arguments.weights)
+    }
+    training = [result["training_nsd_id"] for result in subjects.values()]
+    spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+    common = CommonSpace(spaces, np.unique(np.concatenate(training)))
+    if len(common.held_out) < 2 * settings["images"]:
+        raise InputError(
+            f"interpretation.images: {len(common.held_out)} images trained no subject's models, "
+            f"too few for {settings['images']} at each end; lower it, or choose another "
+            "`splits.test`"
+        )
+    kinds = {
+        kind: equal_numbers(
+            {name: common.translate(result, kind) for name, result in subjects.items()}
+        )
+        for kind in KINDS
+    }
+    weights = kinds["weights"]
+    n_voxels = len(next(iter(weights.values())))
+    if len(subjects) * n_voxels <= settings["clusters"]:
+        raise InputError(
+            f"interpretation.clusters: {settings['clusters']} of {len(subjects) * n_voxels} voxels"
+        )
+    components = fit_components(np.concatenate(list(weights.values())), settings["components"])
+    projections = {name: components.project(rows) for name, rows in weights.items()}
+    arrays: dict[str, Any] = {
+        **_components(components, common),
+        **_stability(kinds, components, common.features),
+        **_groups(projections, settings),
+        "n_voxels": n_voxels,
+        "subjects": list(subjects),
+        **{f"voxel/{name}": result["voxel"][:n_voxels] for name, result in subjects.items()},
+    }
+    write_result(arguments.out, arrays, _provenance(arguments, subjects))
+    _tell(components)
+
+
+class CommonSpace:
+    """Feature spaces scaled alike for all subjects: by all images that train in some subject.
+
+    Attributes
+    ----------
+    scaling : of all spaces side by side
+    held_out : (image,) nsd_id that trained no subject's model, whichever the subject
+    features : (image, feature) of these, scaled, spaces side by side
+    """
+
+    def __init__(self, spaces: Mapping[str, Path], training: np.ndarray) -> None:
+        scalings, features = [], []
+        for path in spaces.values():
+            result = read_result(path, ["features", "nsd_id"])
+            rows = positions(result["nsd_id"], training, path, "the subjects' splits")
+            self.held_out = np.setdiff1d(result["nsd_id"], training)
+            others = positions(result["nsd_id"], self.held_out, path, "the model's other spaces")
+            scalings.append(FeatureScaling.fit(result["features"][rows]))
+            features.append(scalings[-1].transform(result["features"][others]))
+        self.scaling, self.features = FeatureScaling.joined(scalings), np.hstack(features)
+
+    def translate(self, result: Result, kind: str) -> np.ndarray:
+        """A subject's weights (voxel, feature) as weights of these features."""
+        own = FeatureScaling(result["feature_mean"], result["feature_factor"])
+        return own.translate(result[kind], self.scaling)
+
+
+def _components(components: WeightComponents, common: CommonSpace) -> dict[str, Any]:
+    return {
+        "components": components.components,
+        "mean": components.mean,
+        "explained": components.explained,
+        "sign_margin": components.sign_margin,
+        "nsd_id": common.held_out,
+        "scores": components.score(common.features),
+        "feature_mean": common.scaling.mean,
+        "feature_factor": common.scaling.factor,
+    }
+
+
+def _stability(
+    kinds: Mapping[str, Mapping[str, np.ndarray]],
+    components: WeightComponents,
+    features: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """(subject, component) of measured weights, and of weights of permuted images."""
+    arrays = {}
+    for kind, weights in kinds.items():
+        reference = components
+        if kind != "weights":
+            everyone = np.concatenate(list(weights.values()))
+            reference = fit_components(everyone, len(components.explained))
+            arrays["permuted_explained"] = reference.explained
+        found = leave_one_out(weights, reference.components, features)
+        for measure in Stability.__dataclass_fields__:
+            values = [getattr(stability, measure) for stability in found.values()]
+            name = measure if kind == "weights" else f"permuted_{measure}"
+            arrays[f"stability/{name}"] = np.reshape(values, (-1, len(components.explained)))
+    return arrays
+
+
+def _groups(
+    projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """Members of each node and cluster, (voxel,), subjects one after another."""
+    everyone = np.concatenate(list(projections.values()))
+    subjects = np.repeat(np.arange(len(projections)), [len(p) for p in projections.values()])
+    nodes = sign_tree(everyone, subjects, settings["tree_depth"], settings["least_voxels"])
+    n_clusters, seed = settings["clusters"], settings["seed"]
+    clusters = cluster_voxels(everyone, n_clusters, seed)
+    agreement = cluster_agreement(projections, n_clusters, seed)
+    return {
+        "projections": everyone,
+        "subject": subjects,
+        # the root, all voxels, has no name
+        **{f"tree/{branch or 'root'}": members for branch, members in nodes.items()},
+        "cluster": clusters.labels,
+        "linkage": clusters.linkage,
+        "silhouette": clusters.silhouette,
+        "adjusted_rand": np.array([agreement.get(name, np.nan) for name in projections]),
+    }
+
+
+def _tell(components: WeightComponents) -> None:
+    shares = ", ".join(f"{share:.0%}" for share in components.explained[:5])
+    print(f"components explain {shares}, … of the variance of the weights")
+
+
+def _provenance(arguments: argparse.Namespace, subjects: Mapping[str, Result]) -> dict[str, Any]:
+    untrained = [result.provenance["configuration"] for result in subjects.values()]
+    spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+    return make_provenance(
+        "fit_components",
+        {
+            "subjects": list(subjects),
+            "spaces": arguments.spaces,
+            "untrained_spaces": untrained[0]["untrained_spaces"],
+            **arguments.configuration,
+        },
+        {**dict(zip(subjects, arguments.weights, strict=True)), **spaces},
+        seed=arguments.configuration["seed"],
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,116 @@
+"""How similar a subject's test images are, to each feature space and each ROI."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from encoding.representational_similarity import image_similarities
+from pipeline.errors import InputError, run_stage
+from pipeline.fit_inputs import read_scaled
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    open_result,
+    read_provenance,
+    read_result,
+    read_table,
+    write_result,
+)
+from pipeline.stored_matrix import StoredMatrix
+from pipeline.tables.tables import roi_members
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--features", required=True, nargs="+", type=Path)
+    parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--rois", required=True, type=Path)
+    parser.add_argument("--encoding", required=True, type=Path, help="any, for its noise ceiling")
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    split = read_table(arguments.split)
+    nsd_id, test = split["nsd_id"].to_numpy(), (split["set"] == "test").to_numpy()
+    spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+    similarities = {
+        f"space/{space}": image_similarities(
+            read_scaled(path, nsd_id, ~test, str(arguments.split)).features[test]
+        )
+        for space, path in spaces.items()
+    }
+    encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling"])
+    rois, n_voxels = _of_rois(arguments, nsd_id[test], encoding)
+    arrays: dict[str, Any] = {"nsd_id": nsd_id[test], **similarities, **rois}
+    arrays |= {f"n_voxels/{roi}": number for roi, number in n_voxels.items()}
+    write_result(arguments.out, arrays, _provenance(arguments, spaces, encoding))
+
+
+def _of_rois(
+    arguments: argparse.Namespace, nsd_id: np.ndarray, encoding: Result
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Similarities by ROI, and of how many voxels."""
+    settings = arguments.configuration
+    similarities, n_voxels = {}, {}
+    with open_result(arguments.responses) as file:
+        stored = StoredMatrix(file, "responses", nsd_id, str(arguments.encoding))
+        measured = stored.of(encoding["voxel"])
+    # a voxel that lacks an image has no place in a pattern of all images
+    usable = np.isfinite(measured).all(axis=0)
+    usable &= encoding["noise_ceiling"] >= settings["least_ceiling"]
+    members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])
+    for (atlas, roi), inside in tqdm(members.items(), unit="ROI", mininterval=1):
+        number = int(np.count_nonzero(inside & usable))
+        if number >= settings["least_voxels"]:
+            name = f"{atlas}/{roi}"
+            similarities[f"roi/{name}"] = image_similarities(measured[:, inside & usable])
+            n_voxels[name] = number
+    if not similarities:
+        raise InputError(
+            f"representational_similarity: no ROI of {', '.join(settings['atlases'])} in "
+            f"{arguments.rois} has {settings['least_voxels']} voxels with a noise ceiling of "
+            f"{settings['least_ceiling']}; lower them, or choose other `atlases`"
+        )
+    return similarities, n_voxels
+
+
+def _chosen(
+    rois: pd.DataFrame, atlases: list[str], voxel: np.ndarray
+) -> Mapping[tuple[str, str], np.ndarray]:
+    return roi_members(rois[rois["atlas"].isin(atlases)], voxel)
+
+
+def _provenance(
+    arguments: argparse.Namespace, spaces: dict[str, Path], encoding: Result
+) -> dict[str, Any]:
+    return make_provenance(
+        "measure_similarities",
+        {
+            "subject": encoding.provenance["configuration"]["subject"],
+            "spaces": list(spaces),
+            "untrained_spaces": [
+                name for name, path in spaces.items() if read_provenance(path)["untrained"]
+            ],
+            **arguments.configuration,
+        },
+        {
+            "responses": arguments.responses,
+            "split": arguments.split,
+            "rois": arguments.rois,
+            "encoding": arguments.encoding,
+            **spaces,
+        },
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,43 @@
+"""Tabulate what differs between the sides of every contrast, and what is held."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.errors import run_stage
+from pipeline.storage import make_provenance, open_result, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.confounds import confound_rows, summarise
+
+NAMES = ("contrast", "attribute", "status", "values")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--contrasts", required=True, type=json.loads)
+    parser.add_argument("--features", required=True, nargs="*", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    paths = {path.stem: path for path in arguments.features}
+    dimensions = {space: _n_features(path) for space, path in paths.items()}
+    rows = []
+    for contrast, spaces in arguments.contrasts.items():
+        stated = {s: {**facts, "dimensions": dimensions[s]} for s, facts in spaces.items()}
+        found = list(confound_rows(contrast, stated))
+        print(summarise(found))
+        rows += found
+    provenance = make_provenance("tabulate_confounds", arguments.contrasts, paths)
+    write_table(arguments.out, pd.DataFrame(rows, columns=NAMES), COLUMNS, provenance)
+
+
+def _n_features(path: Path) -> int:
+    with open_result(path) as file:
+        return file["features"].shape[1]
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,145 @@
+"""Similarities of images, as feature spaces and ROIs have them, compared in tables."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from encoding.representational_similarity import (
+    AgreementCeiling,
+    agreement_ceiling,
+    as_matrix,
+    compare,
+    corner_pairs,
+    corner_similarity,
+    pairs,
+)
+from encoding.significance import false_discovery_rate
+from pipeline.storage import Result, positions
+from pipeline.tables.tables import source
+
+KINDS = {"space": "feature space", "roi": "ROI"}
+
+
+@dataclass(frozen=True)
+class SubjectSimilarities:
+    """Of one subject.
+
+    Attributes
+    ----------
+    similarities : {"space/clip", "roi/floc-faces/FFA-1": (pair,)}
+    n_images : of the pairs
+    """
+
+    result: Result
+    similarities: dict[str, np.ndarray]
+    n_images: int
+
+    @classmethod
+    def of(cls, result: Result, nsd_id: np.ndarray | None) -> SubjectSimilarities:
+        """Of these images, or of all the subject's."""
+        spaces = result.provenance["configuration"]["spaces"]
+        rois = [name for name in result.arrays if name.startswith("roi/")]
+        similarities = {name: result[name] for name in [*(f"space/{s}" for s in spaces), *rois]}
+        n_images = len(result["nsd_id"])
+        if nsd_id is None:
+            return cls(result, similarities, n_images)
+        rows = positions(result["nsd_id"], nsd_id, result.path, "the subjects' common images")
+        first, second = pairs(len(rows))
+        kept = {
+            name: as_matrix(values, n_images)[rows[first], rows[second]]
+            for name, values in similarities.items()
+        }
+        return cls(result, kept, len(rows))
+
+    @property
+    def subject(self) -> str:
+        return self.result.provenance["configuration"]["subject"]
+
+    def of_kind(self, kind: str) -> list[str]:
+        return [name for name in self.similarities if name.startswith(f"{kind}/")]
+
+    def n_voxels(self, name: str) -> float:
+        kind, _, roi = name.partition("/")
+        return np.nan if kind == "space" else int(self.result[f"n_voxels/{roi}"])
+
+
+def ceilings(subjects: list[SubjectSimilarities], comparison: Any) -> dict[str, AgreementCeiling]:
+    """Of each ROI, over the subjects that have it; they must have the same images."""
+    rois = dict.fromkeys(roi for one in subjects for roi in one.of_kind("roi"))
+    return {
+        roi: agreement_ceiling(
+            [one.similarities[roi] for one in subjects if roi in one.similarities], comparison
+        )
+        for roi in rois
+    }
+
+
+def agreement_rows(
+    one: SubjectSimilarities, bounds: Mapping[str, AgreementCeiling], comparison: Any
+) -> Iterator[dict[str, object]]:
+    """One row per two representations of a subject."""
+    agreement = compare(one.similarities, comparison)
+    for (i, first), (j, second) in itertools.combinations(enumerate(one.similarities), 2):
+        kinds = [name.partition("/")[0] for name in (first, second)]
+        # what a feature space could reach at best; of other pairs there is no such bound
+        bound = bounds.get(second) if kinds == ["space", "roi"] else None
+        yield {
+            "subject": one.subject,
+            "kind": " and ".join(KINDS[kind] for kind in kinds),
+            "first": first.partition("/")[2],
+            "second": second.partition("/")[2],
+            "comparison": comparison,
+            "agreement": agreement[i, j],
+            "lower_ceiling": np.nan if bound is None else bound.lower,
+            "upper_ceiling": np.nan if bound is None else bound.upper,
+            "n_images": one.n_images,
+            "n_voxels_first": one.n_voxels(first),
+            "n_voxels_second": one.n_voxels(second),
+            **_source(one, [first, second]),
+        }
+
+
+def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per two feature spaces, corner and ROI of a subject; q over all of a subject."""
+    rows = []
+    for first, second in settings["corners"]:
+        of_spaces = [one.similarities[f"space/{space}"] for space in (first, second)]
+        for corner, chosen in corner_pairs(*of_spaces, settings["percentile"]).items():
+            for roi in one.of_kind("roi"):
+                found = corner_similarity(
+                    *(one.similarities[roi], chosen, one.n_images),
+                    n_permutations=settings["permutations"],
+                    seed=settings["seed"],
+                )
+                rows.append(
+                    {
+                        "subject": one.subject,
+                        "first": first,
+                        "second": second,
+                        "corner": corner,
+                        "roi": roi.partition("/")[2],
+                        "n_pairs": len(chosen),
+                        "similarity": found.mean,
+                        "baseline_similarity": found.baseline,
+                        "similarity_difference": found.mean - found.baseline,
+                        "p": found.p,
+                        "n_images": one.n_images,
+                        "n_voxels": one.n_voxels(roi),
+                        **_source(one, [f"space/{first}", f"space/{second}"]),
+                    }
+                )
+    frame = pd.DataFrame(rows)
+    return frame.assign(q=false_discovery_rate(frame["p"].to_numpy())) if rows else frame
+
+
+def _source(one: SubjectSimilarities, names: list[str]) -> Mapping[str, object]:
+    spaces = [name.partition("/")[2] for name in names if name.startswith("space/")]
+    told = source(one.result, spaces)
+    # of two ROIs no network has a part in it
+    return told if spaces else {**told, "weights": np.nan}

@@ -1,0 +1,116 @@
+"""What interpretation can be asked of which study, and what too small a study is told."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.configuration import parse_configuration
+from pipeline.errors import InputError
+from pipeline.settings import WHOLE
+from pipeline.stages import compare_similarities, fit_components, fit_weights, measure_similarities
+from pipeline.storage import read_result, write_result
+
+SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composite"]}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "told"),
+    [
+        ("interpretation", {"model": "alexnt"}, "did you mean alexnet"),
+        ("interpretation", {"model": "alexnet_conv3"}, "each subject's own"),
+        ("interpretation", {"model": "alexnet", "clusters": 1}, "interpretation.clusters"),
+        ("representational_similarity", {**SIMILARITY, "atlases": ["streams"]}, "'streams'"),
+        ("representational_similarity", {**SIMILARITY, "spaces": ["clip"]}, "'clip'"),
+        (
+            "representational_similarity",
+            {**SIMILARITY, "corners": [["alexnet", "alexnet_conv3"]]},
+            "`corners` name alexnet_conv3",
+        ),
+    ],
+)
+def test_what_cannot_be_interpreted_is_told_by_its_key(tiny_values, section, values, told):
+    with pytest.raises(InputError, match=told):
+        parse_configuration({**tiny_values, section: values})
+
+
+def test_interpretation_is_off_unless_asked_for_and_then_needs_its_annotations(tiny_values):
+    sections = ("interpretation", "representational_similarity")
+    values = {key: value for key, value in tiny_values.items() if key not in sections}
+    off = parse_configuration(values)
+    assert off.interpretation is None
+    assert off.representational_similarity is None
+    asked = parse_configuration({**values, "interpretation": {"model": "alexnet_vs_bert"}})
+    assert set(asked.annotations) == {"captions", "instances"}
+
+
+def test_a_space_that_is_only_compared_is_made_too(tiny_values):
+    values = {**tiny_values, "models": ["alexnet"], "contrasts": {}}
+    assert "bert" in parse_configuration(values).used_spaces
+
+
+def run(monkeypatch, stage, arguments: dict[str, object]) -> None:
+    words = ["stage"]
+    for name, value in arguments.items():
+        words += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    monkeypatch.setattr("sys.argv", words)
+    stage.main()
+
+
+def fitted(study, subject: str) -> dict[str, object]:
+    results = study.results
+    return {
+        "spaces": ["alexnet"],
+        "features": [results.parent / "features/tiny/alexnet.h5"],
+        "responses": results / f"responses/{subject}.h5",
+        "split": results / f"splits/{subject}/{WHOLE}.tsv",
+        "encoding": results / f"encoding/{subject}/{WHOLE}/alexnet.h5",
+    }
+
+
+def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
+    settings = {"voxels_per_subject": 9, "least_ceiling": 0.999, "components": 2, "seed": 0}
+    given = {**fitted(study, "subj01"), "configuration": json.dumps(settings)}
+    with pytest.raises(InputError, match="lower `least_ceiling`"):
+        run(monkeypatch, fit_weights, {**given, "out": tmp_path / "weights.h5"})
+
+
+def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
+    given = {
+        "spaces": ["alexnet"],
+        "features": [study.results.parent / "features/tiny/alexnet.h5"],
+        "weights": [study.results / "interpretation/subj01/weights.h5"],
+        "configuration": json.dumps({"images": 100000}),
+        "out": tmp_path / "components.h5",
+    }
+    with pytest.raises(InputError, match=r"interpretation\.images"):
+        run(monkeypatch, fit_components, given)
+
+
+def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
+    settings = {"atlases": ["floc-words"], "least_ceiling": 0.1, "least_voxels": 10**6}
+    given = {
+        **fitted(study, "subj01"),
+        "rois": study.results / "rois/subj01.tsv",
+        "configuration": json.dumps(settings),
+        "out": tmp_path / "similarities.h5",
+    }
+    with pytest.raises(InputError, match="no ROI of floc-words"):
+        run(monkeypatch, measure_similarities, given)
+
+
+def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_path):
+    path = study.results / "similarities/subj01.h5"
+    result = read_result(path)
+    other = tmp_path / "subj03.h5"
+    arrays = {**result.arrays, "nsd_id": result["nsd_id"] + np.int64(10**6)}
+    write_result(other, arrays, result.provenance)
+    given = {
+        "similarities": [path, other],
+        "configuration": json.dumps({"images": "common"}),
+        "out": [tmp_path / "representational_similarity.tsv"],
+    }
+    with pytest.raises(InputError, match="choose `own`"):
+        run(monkeypatch, compare_similarities, given)

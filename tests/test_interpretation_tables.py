@@ -1,0 +1,282 @@
+"""Tables and figures of components, voxel groups and similarities, from results made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import fisher_exact
+
+from encoding.representational_similarity import as_matrix, image_similarities
+from pipeline.figures import interpretation as drawn
+from pipeline.figures import representational_similarity as drawn_similarity
+from pipeline.storage import Result
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.interpretation import (
+    best_image_rows,
+    category_rows,
+    cluster_rows,
+    component_rows,
+    group_roi_rows,
+    image_rows,
+    preferences,
+    stability_rows,
+)
+from pipeline.tables.representational_similarity import (
+    SubjectSimilarities,
+    agreement_rows,
+    ceilings,
+    corner_table,
+)
+
+N_IMAGES, N_VOXELS = 12, 8
+SUBJECTS = ["subj01", "subj02"]
+NSD_ID = np.arange(100, 100 + N_IMAGES)
+CAPTIONS = {int(number): [f"image {number}", "again"] for number in NSD_ID}
+ROIS = pd.DataFrame({"voxel": [0, 1, 2, 3], "atlas": "floc-faces", "roi": ["FFA-1"] * 3 + ["OFA"]})
+BEST = {"images": 3, "least_voxels": 2}
+CORNERS = {
+    "corners": [["clip", "bert"]],
+    "percentile": 20.0,
+    "permutations": 99,
+    "seed": 0,
+}
+
+
+def provenance(**settings: object) -> dict[str, object]:
+    configuration = {"model": "clip", "spaces": ["clip"], "untrained_spaces": [], **settings}
+    return {"simulated": True, "configuration": configuration}
+
+
+@pytest.fixture
+def components() -> Result:
+    """Two components; subjects' voxels lie on either side of the first."""
+    generator = np.random.default_rng(0)
+    side = np.tile([1.0, -1.0], N_VOXELS)
+    projections = np.column_stack([side, generator.normal(size=2 * N_VOXELS)])
+    measures = ("subspace", "cosine", "correlation")
+    arrays = {
+        "components": np.eye(2, 5),
+        "explained": np.array([0.5, 0.25]),
+        "permuted_explained": np.array([0.2, 0.2]),
+        "sign_margin": np.array([0.3, 0.1]),
+        "nsd_id": NSD_ID,
+        "scores": np.column_stack([np.arange(N_IMAGES), generator.normal(size=N_IMAGES)]),
+        "projections": projections,
+        "subject": np.repeat([0, 1], N_VOXELS),
+        "subjects": np.array(SUBJECTS),
+        "n_voxels": np.array(N_VOXELS),
+        "tree/root": np.ones(2 * N_VOXELS, dtype=bool),
+        "tree/+": side > 0,
+        "tree/-": side < 0,
+        "cluster": (side < 0).astype(int),
+        "linkage": np.array([[0, 1, 1.5, 2.0]]),
+        "silhouette": np.array(0.4),
+        "adjusted_rand": np.array([0.5, 0.7]),
+        **{f"voxel/{subject}": np.arange(N_VOXELS) for subject in SUBJECTS},
+        **{f"stability/{name}": np.array([[0.9, 0.5], [0.7, 0.3]]) for name in measures},
+        **{f"stability/permuted_{name}": np.full((2, 2), 0.1) for name in measures},
+    }
+    return Result(Path("components.h5"), arrays, provenance())
+
+
+@pytest.fixture
+def labels() -> dict[str, tuple[list[str], np.ndarray]]:
+    """Six images with the largest score on the first component show a dog; none shows a cat."""
+    shown = np.zeros((N_IMAGES, 2), np.uint8)
+    shown[6:, 1] = 1
+    return {"category": (["cat", "dog"], shown)}
+
+
+def similarities(subject: str, seed: int) -> Result:
+    generator = np.random.default_rng(1)
+    spaces = {name: generator.normal(size=(N_IMAGES, 6)) for name in ("clip", "bert")}
+    noise = np.random.default_rng(seed).normal(size=(N_IMAGES, 6))
+    arrays = {f"space/{name}": image_similarities(rows) for name, rows in spaces.items()}
+    arrays |= {
+        "nsd_id": NSD_ID,
+        "roi/floc-faces/FFA-1": image_similarities(spaces["clip"] + 0.3 * noise),
+        "n_voxels/floc-faces/FFA-1": np.array(6),
+    }
+    # files are read in alphabetical order
+    ordered = dict(sorted(arrays.items()))
+    settings = provenance(subject=subject, spaces=["clip", "bert"], untrained_spaces=["bert"])
+    return Result(Path(f"{subject}.h5"), ordered, settings)
+
+
+# ---- components
+
+
+def test_a_components_stability_is_the_mean_over_subjects(components):
+    table = pd.DataFrame(component_rows(components))
+    assert table["subspace"].tolist() == pytest.approx([0.8, 0.4])
+    assert table["permuted_subspace"].tolist() == pytest.approx([0.1, 0.1])
+    assert table["cumulative_explained"].tolist() == [0.5, 0.75]
+    each = pd.DataFrame(stability_rows(components)).set_index(["subject", "component"])
+    assert each.loc[("subj02", 1), "cosine"] == 0.7
+
+
+def test_a_single_subject_has_components_without_stability(components):
+    alone = {name: v for name, v in components.arrays.items() if not name.startswith("stability/")}
+    alone |= {name: np.zeros((0, 2)) for name in components.arrays if name.startswith("stability/")}
+    alone |= {"subjects": np.array(["subj01"]), "adjusted_rand": np.array([np.nan])}
+    result = replace(components, arrays=alone)
+    assert list(stability_rows(result)) == []
+    table = pd.DataFrame(component_rows(result))
+    assert table["subspace"].isna().all()
+    assert "one subject only" in _texts(drawn.explained_variance(table))
+
+
+def test_a_group_prefers_what_the_mean_of_its_weights_scores_high(components):
+    found = {(p.grouping, p.name): p for p in preferences(components)}
+    assert set(found) == {
+        *(("component", "1"), ("component", "2"), ("tree", "+"), ("tree", "-")),
+        *(("cluster", "1"), ("cluster", "2")),
+    }
+    plus = found["tree", "+"]
+    mean = components["projections"][components["tree/+"]].mean(axis=0)
+    assert np.allclose(plus.scores, components["scores"] @ mean)
+    assert np.array_equal(plus.scores, found["cluster", "1"].scores)
+
+
+def test_images_are_listed_by_rank_with_their_captions(components):
+    (first, *_) = preferences(components)
+    table = pd.DataFrame(image_rows(components, first, 3, CAPTIONS))
+    top = table[table["side"] == "top"]
+    assert top["nsd_id"].tolist() == [111, 110, 109]
+    assert top["rank"].tolist() == [1, 2, 3]
+    assert top["captions"].iloc[0] == "image 111 | again"
+    assert table.loc[table["side"] == "bottom", "nsd_id"].tolist() == [100, 101, 102]
+    assert set(table.columns) <= set(COLUMNS)
+
+
+def test_categories_of_top_images_are_tested_and_absent_ones_left_out(components, labels):
+    ranked = list(preferences(components))[:2]
+    table = pd.DataFrame(category_rows(components, ranked, 5, labels))
+    assert set(table["label"]) == {"dog"}
+    row = table[(table["name"] == "1") & (table["side"] == "top")].iloc[0]
+    assert (row["share"], row["base_rate"]) == (1.0, 0.5)
+    assert row["p"] == pytest.approx(fisher_exact([[5, 0], [1, 6]]).pvalue)
+    assert (table["q"] >= table["p"]).all()
+    assert set(table.columns) <= set(COLUMNS)
+
+
+def test_groups_are_told_by_roi_against_all_voxels(components):
+    rois = {"subj01": ROIS, "subj02": ROIS.iloc[:1]}
+    table = pd.DataFrame(group_roi_rows(components, rois))
+    row = table[(table["grouping"] == "tree") & (table["name"] == "+") & (table["roi"] == "FFA-1")]
+    # voxels 0 and 2 of the first subject, 0 of the second; of all voxels four are in the ROI
+    assert row[["n_voxels", "share", "base_rate", "n_subjects"]].to_numpy().tolist() == [
+        [3, 3 / 8, 4 / 16, 2]
+    ]
+    assert set(table.columns) <= set(COLUMNS)
+    assert set(pd.DataFrame(cluster_rows(components)).columns) <= set(COLUMNS)
+
+
+def test_best_images_of_a_roi_are_of_its_explainable_voxels(components):
+    generator = np.random.default_rng(2)
+    values = generator.normal(size=(N_IMAGES, 4)).astype(np.float32)
+    measured = values + 0.1 * generator.normal(size=values.shape)
+    measured[3, 2] = np.nan  # a voxel that lacks an image
+    arrays = {"nsd_id": NSD_ID, "voxel": np.arange(4), "predictions/clip": values}
+    result = Result(Path("fit.h5"), arrays, provenance(subject="subj01"))
+    explainable = np.array([True, True, True, False])
+    rows = best_image_rows(result, "clip", measured, explainable, ROIS, BEST, CAPTIONS)
+    table = pd.DataFrame(rows)
+    assert set(table["roi"]) == {"all", "FFA-1"}  # OFA has one voxel, and too noisy a one
+    face = table[table["roi"] == "FFA-1"]
+    expected = np.argsort(-values[:, :2].mean(axis=1))[:3]
+    assert face["nsd_id"].tolist() == NSD_ID[expected].tolist()
+    truly = measured[:, :2].mean(axis=1)
+    assert face["measured"].tolist() == pytest.approx(truly[expected].tolist())
+    assert face["measured_rank"].tolist() == [int((truly >= truly[e]).sum()) for e in expected]
+    assert set(table.columns) <= set(COLUMNS)
+
+
+# ---- similarities
+
+
+def test_spaces_are_compared_with_rois_on_common_images_beside_the_ceiling():
+    results = [similarities(subject, seed) for seed, subject in enumerate(SUBJECTS)]
+    subjects = [SubjectSimilarities.of(result, NSD_ID[2:]) for result in results]
+    bounds = ceilings(subjects, "spearman")
+    table = pd.DataFrame(
+        row for one in subjects for row in agreement_rows(one, bounds, "spearman")
+    ).set_index(["subject", "first", "second"])
+    clip, bert = (table.loc[("subj01", s, "floc-faces/FFA-1")] for s in ("clip", "bert"))
+    assert clip["kind"] == "feature space and ROI"
+    assert clip["agreement"] > 0.5 > bert["agreement"]
+    assert bert["agreement"] < clip["lower_ceiling"] < clip["upper_ceiling"]
+    assert (clip["n_images"], clip["n_voxels_second"]) == (N_IMAGES - 2, 6)
+    assert (clip["weights"], bert["weights"]) == ("pretrained", "untrained: bert")
+    between = table.loc[("subj01", "clip", "bert")]
+    assert np.isnan(between["upper_ceiling"])
+    whole = as_matrix(results[0]["space/clip"], N_IMAGES)[2:, 2:]
+    expected = whole[np.triu_indices(N_IMAGES - 2, 1)]
+    assert np.array_equal(subjects[0].similarities["space/clip"], expected)
+    assert set(table.reset_index().columns) <= set(COLUMNS)
+
+
+def test_corners_are_told_for_each_roi():
+    one = SubjectSimilarities.of(similarities("subj01", 0), None)
+    table = corner_table(one, CORNERS).set_index("corner")
+    assert len(table) == 4
+    assert (table["similarity_difference"]["first alike"]) > 0.2
+    assert (table["similarity_difference"]["second alike"]) < -0.2
+    assert (table["q"] >= table["p"]).all()
+    assert set(table.reset_index().columns) <= set(COLUMNS)
+    assert len(corner_table(one, {**CORNERS, "corners": []})) == 0
+
+
+# ---- figures
+
+
+def _texts(figure) -> str:
+    return " ".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def test_figures_tell_what_they_show(components, labels):
+    ranked = list(preferences(components))
+    images = {int(number): np.full((4, 4, 3), 9, np.uint8) for number in NSD_ID}
+    listed = pd.DataFrame(r for p in ranked for r in image_rows(components, p, 3, CAPTIONS))
+    categories = pd.concat(
+        pd.DataFrame(category_rows(components, part, 5, labels))
+        for part in (ranked[:2], ranked[2:4], ranked[4:])
+    )
+    groups = pd.DataFrame(group_roi_rows(components, dict.fromkeys(SUBJECTS, ROIS)))
+    figures = {
+        "component 2": drawn.image_grid(listed, images, ["1", "2"], 3),
+        "2 subjects × 8 voxels": drawn.explained_variance(pd.DataFrame(component_rows(components))),
+        "dog": drawn.category_profile(categories, "1", "category"),
+        "1 (n=8)": drawn.cluster_tree(components["linkage"], groups, categories),
+        "+ (n=8)": drawn.sign_tree(groups, categories),
+    }
+    for told, figure in figures.items():
+        assert told in _texts(figure)
+        assert "simulated data" in _texts(figure)
+    shown = [image for axis in figures["component 2"].axes for image in axis.get_images()]
+    assert len(shown) == 2 * 2 * 3
+
+
+def test_figures_of_similarities_tell_what_they_show():
+    subjects = [
+        SubjectSimilarities.of(similarities(subject, seed), None)
+        for seed, subject in enumerate(SUBJECTS)
+    ]
+    bounds = ceilings(subjects, "spearman")
+    table = pd.DataFrame(r for one in subjects for r in agreement_rows(one, bounds, "spearman"))
+    text = _texts(drawn_similarity.agreement(table))
+    assert "2 subjects (dots), 12 images, simulated data" in text
+    corners = pd.concat(corner_table(one, CORNERS) for one in subjects)
+    assert "clip alike,\nbert not" in _texts(drawn_similarity.corners(corners, "clip", "bert"))
+    one = subjects[0].similarities
+    matrices = {name: as_matrix(values, N_IMAGES) for name, values in one.items()}
+    figure = drawn_similarity.matrices(matrices, "space/clip")
+    (panel,) = [a for a in figure.axes if a.get_title() == "space/clip"]
+    drawn_values = panel.get_images()[0].get_array()
+    # the same values in another order, without the diagonal
+    off = ~np.eye(N_IMAGES, dtype=bool)
+    assert np.allclose(np.sort(drawn_values[off]), np.sort(matrices["space/clip"][off]))

@@ -1,0 +1,125 @@
+"""Interpretation of the small study: components, preferred images and similarities of its fits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from encoding.representational_similarity import image_similarities
+from pipeline.maps.files import read_map
+from pipeline.settings import WHOLE
+from pipeline.storage import read_result, read_table
+
+SUBJECTS = ("subj01", "subj03")
+MODEL = "alexnet"
+
+
+@pytest.fixture(scope="module")
+def components(study):
+    return read_result(study.results / "interpretation/components.h5")
+
+
+def split(study, subject):
+    return read_table(study.results / f"splits/{subject}/{WHOLE}.tsv")
+
+
+def test_every_subject_gives_as_many_voxels_and_those_of_the_best_ceiling(study, components):
+    assert components["subjects"].tolist() == list(SUBJECTS)
+    for subject in SUBJECTS:
+        fit = read_result(study.results / f"encoding/{subject}/{WHOLE}/{MODEL}.h5")
+        taken = np.isin(fit["voxel"], components[f"voxel/{subject}"])
+        assert np.count_nonzero(taken) == components["n_voxels"]
+        fitted = np.isfinite(fit[f"{MODEL}/alpha"])
+        assert fit["noise_ceiling"][taken].min() >= fit["noise_ceiling"][fitted & ~taken].max()
+
+
+def test_images_with_scores_trained_no_subject(study, components):
+    for subject in SUBJECTS:
+        table = split(study, subject)
+        trained = table.loc[table["set"] == "train", "nsd_id"]
+        assert not np.isin(components["nsd_id"], trained).any()
+        assert np.isin(table.loc[table["set"] == "test", "nsd_id"], components["nsd_id"]).all()
+    images = read_table(study.results / "tables/preferred_images.tsv")
+    assert np.isin(images["nsd_id"], components["nsd_id"]).all()
+
+
+def test_weights_predict_what_the_fit_predicted(study):
+    """Refitted weights, of a subject's own scaled features: the predictions kept, less a mean."""
+    kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
+    made = read_result(study.results / "interpretation/subj01/weights.h5")
+    space = read_result(study.results.parent / f"features/tiny/{MODEL}.h5")
+    features = space["features"][np.searchsorted(space["nsd_id"], kept["nsd_id"])]
+    scaled = (features - made["feature_mean"]) * made["feature_factor"]
+    predicted = scaled @ made["weights"].T
+    columns = np.searchsorted(kept["voxel"], made["voxel"])
+    expected = kept[f"predictions/{MODEL}"][:, columns]
+    difference = (predicted - predicted.mean(axis=0)) - (expected - expected.mean(axis=0))
+    assert np.abs(difference).max() < 1e-4
+    assert not np.allclose(made["weights"], made["permuted_weights"], atol=1e-2)
+
+
+def test_voxels_are_projected_as_those_that_made_the_components(study, components):
+    for number, subject in enumerate(SUBJECTS):
+        found = read_result(study.results / f"interpretation/{subject}/projections.h5")
+        columns = np.searchsorted(found["voxel"], components[f"voxel/{subject}"])
+        expected = components["projections"][components["subject"] == number]
+        assert np.allclose(found["projections"][:, columns].T, expected, atol=1e-4)
+
+
+def test_projections_are_mapped(study, components):
+    folder = study.results / f"maps/subj01/{WHOLE}"
+    (path,) = folder.glob("*model-alexnet_component-01_stat-weightProjection_statmap.nii.gz")
+    index = json.loads((folder / "index.json").read_text())["maps"]
+    assert index[path.name]["quantity"] == "weightProjection"
+    voxel = components["voxel/subj01"]
+    expected = components["projections"][components["subject"] == 0, 0]
+    assert np.allclose(read_map(path).ravel()[voxel], expected, atol=1e-4)
+
+
+def test_subjects_agree_on_what_components_prefer_more_than_by_chance(study):
+    table = read_table(study.results / "tables/components.tsv")
+    assert table["correlation"].iloc[0] > 0.4
+    assert table["correlation"].mean() > table["permuted_correlation"].mean() + 0.2
+
+
+def test_best_images_have_the_largest_mean_prediction(study):
+    table = read_table(study.results / "tables/best_images.tsv")
+    kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
+    fit = read_result(study.results / f"encoding/subj01/{WHOLE}/{MODEL}.h5")
+    rois = read_table(study.results / "rois/subj01.tsv")
+    inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
+    values = kept[f"predictions/{MODEL}"][:, inside & (fit["noise_ceiling"] >= 0.1)]
+    order = np.argsort(-values[:, np.isfinite(values).all(axis=0)].mean(axis=1))
+    rows = table[(table["subject"] == "subj01") & (table["roi"] == "V1v")]
+    assert rows["nsd_id"].tolist() == kept["nsd_id"][order[: len(rows)]].tolist()
+    assert rows["captions"].str.len().min() > 10
+
+
+def test_rois_find_images_alike_as_the_space_does_that_drives_them(study):
+    table = read_table(study.results / "tables/representational_similarity.tsv")
+    table = table[table["kind"] == "feature space and ROI"]
+    means = table.groupby(["second", "first"])["agreement"].mean()
+    for roi, space, other in (
+        ("prf-visualrois/V1v", "alexnet", "bert"),
+        ("floc-words/VWFA-1", "bert", "alexnet"),
+    ):
+        assert means[roi, space] > means[roi, other] + 0.2
+    assert (table["lower_ceiling"] < table["upper_ceiling"]).all()
+    corners = read_table(study.results / "tables/corner_pairs.tsv")
+    alike = corners[corners["corner"] == "first alike"]
+    found = alike.groupby("roi")["similarity_difference"].mean()
+    assert found["prf-visualrois/V1v"] > 0.2 > 0 > found["floc-words/VWFA-1"]
+
+
+def test_similarities_are_of_the_measured_test_responses(study):
+    stored = read_result(study.results / "similarities/subj03.h5")
+    responses = read_result(study.results / "responses/subj03.h5")
+    fit = read_result(study.results / f"encoding/subj03/{WHOLE}/{MODEL}.h5")
+    rois = read_table(study.results / "rois/subj03.tsv")
+    measured = responses["responses"][np.isin(responses["nsd_id"], fit["test_nsd_id"])]
+    inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
+    inside &= (fit["noise_ceiling"] >= 0.1) & np.isfinite(measured).all(axis=0)
+    expected = image_similarities(measured[:, inside])
+    assert np.allclose(stored["roi/prf-visualrois/V1v"], expected, atol=1e-6)
