@@ -246,3 +246,24 @@ def test_maps_are_in_the_space_of_the_responses_and_where_transforms_lead_from_i
     for space in {"func1pt8mm", "func1mm", "nativesurface", "MNI152"} - {own, *others}:
         with pytest.raises(InputError, match=f"leads from {own} .* to {space}; choose among"):
             parse_configuration({**values, "maps": {"spaces": [space]}})
+
+
+def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_values):
+    people, nobody = ({"category": "person", "present": present} for present in (True, False))
+    variants = {
+        "people": {"subset": people},
+        "nobody": {"subset": nobody, "models": ["bert"]},
+        "few": {"training_images": 50, "penalty": "single", "scaling": "center"},
+    }
+    study = parse_configuration(
+        {**tiny_values, "variants": variants, "matched_variants": [["people", "nobody"]]}
+    )
+    assert study.annotations == ["captions", "instances"]
+    assert study.image_selection("people")["matched"] == [people, nobody]
+    assert study.image_selection("few")["matched"] == study.image_selection("all")["matched"] == []
+    # images alone decide about a split: another model, or penalty, makes no other
+    assert set(study.image_selection("few")) == {"subset", "training_images", "draw", "matched"}
+    assert study.fits("people") == study.contrasts
+    assert study.fits("nobody") == {"bert": ["bert"]}
+    assert study.encoding_of("few").penalty == "single"
+    assert study.encoding_of("people") == study.encoding
