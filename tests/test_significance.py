@@ -57,6 +57,15 @@ def test_images_without_a_response_are_left_out_of_a_voxels_draws():
     assert np.allclose(found[:, 1], expected[:, 1], atol=1e-5)
 
 
+@given(st.integers(0, 2**31), st.integers(2, 60), st.floats(0.05, 0.99))
+def test_intervals_are_percentiles_of_the_draws(seed, n_draws, level):
+    samples = np.random.default_rng(seed).standard_normal((n_draws, 5)).astype(np.float32)
+    samples[1, 3] = np.nan
+    ends = [50 * (1 - level), 50 * (1 + level)]
+    expected = np.percentile(samples, ends, axis=0)
+    assert np.allclose(interval(samples, level), expected, atol=1e-5, equal_nan=True)
+
+
 def test_a_voxel_without_a_prediction_has_no_draws():
     measured, predicted = simulated(30, 2, 0.5, 0)
     predicted[:, 1] = np.nan
