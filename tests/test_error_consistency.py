@@ -67,7 +67,7 @@ def test_patterns_of_one_voxel_are_told():
 def test_kappa_is_that_of_sklearn(pairs):
     first, second = np.array(pairs).T
     found = error_consistency(first, second, draw_images(len(first), 5, 0))
-    both_always_alike = first.all() and second.all() or not (first.any() or second.any())
+    both_always_alike = (first.all() and second.all()) or not (first.any() or second.any())
     if both_always_alike:
         assert np.isnan(found.kappa)
     else:

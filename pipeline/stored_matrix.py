@@ -1,0 +1,54 @@
+"""Responses and predictions (image, voxel) in result files, read in parts by the ids of both."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+
+from pipeline.storage import positions
+
+ROWS_AT_A_TIME = 128
+
+
+class StoredMatrix:
+    """Some images of a stored matrix; its file says which image and voxel is where.
+
+    Parameters
+    ----------
+    file : an open result with `nsd_id` (image,) and `voxel` (voxel,)
+    name : of the matrix in it
+    nsd_id : (n,) the images that are wanted
+    asker : who wants them, for messages
+
+    Raises
+    ------
+    InputError
+        The file lacks an image.
+    """
+
+    def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, asker: str) -> None:
+        self.matrix, self.path, self.asker = file[name], file.filename, asker
+        self.rows = positions(file["nsd_id"][()], nsd_id, self.path, asker)
+        self.voxel = file["voxel"][()]
+
+    def of(self, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) of some voxels, in their order.
+
+        Raises
+        ------
+        InputError
+            The file lacks a voxel.
+        """
+        columns = positions(self.voxel, voxels, self.path, self.asker)
+        first, end = columns.min(), columns.max() + 1
+        if self.matrix.chunks is not None:
+            # by voxels: all images of the columns that are wanted; HDF5 takes them in order
+            order = np.argsort(columns)
+            values = self.matrix[:, columns[order]][self.rows]
+            return values[:, np.argsort(order)]
+        values = np.empty((len(self.rows), len(columns)), self.matrix.dtype)
+        order = np.argsort(self.rows)
+        for start in range(0, len(order), ROWS_AT_A_TIME):
+            part = order[start : start + ROWS_AT_A_TIME]
+            values[part] = self.matrix[self.rows[part], first:end][:, columns - first]
+        return values
