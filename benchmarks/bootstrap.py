@@ -4,11 +4,11 @@
     python -m benchmarks.bootstrap subsets
 
 `draws`: 2,000 draws of 1,000 test images, 15,000 voxels, three models, in blocks of voxels of which
-only the intervals are kept, as the stage does it. The loop draws the rows of responses and
-predictions and recomputes R² of every model for each draw; it does so for `--loop-draws` draws,
-and its time is extrapolated to all of them. The two methods run in processes of their own, in turn,
-several times; the fastest is shown. `subsets`: the 7 subsets of three spaces, fitted in one job
-from one cache, against the joint model alone.
+only intervals are kept, as the stage does it; each draw gives R² and r. The loop draws the rows of
+responses and predictions and recomputes R² of every model for each draw, or R² and r; it does so
+for `--loop-draws` draws, and its time is extrapolated to all of them. Methods run in processes of
+their own, in turn, several times; the fastest is shown. `subsets`: the 7 subsets of three spaces,
+fitted in one job from one cache, against the joint model alone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -58,16 +59,43 @@ def by_products(measured: np.ndarray, predicted: dict[str, np.ndarray], n_draws:
 
 def by_loop(measured: np.ndarray, predicted: dict[str, np.ndarray], n_draws: int) -> np.ndarray:
     """R² of every draw (draw, model, voxel)."""
-    random, r2 = np.random.default_rng(0), []
-    for _ in range(n_draws):
-        rows = random.integers(0, N_IMAGES, N_IMAGES)
-        y = measured[rows]
+    r2 = []
+    for y, drawn in _draws(measured, predicted, n_draws):
         total = y.var(axis=0)
-        r2.append([1 - ((y - predicted[m][rows]) ** 2).mean(axis=0) / total for m in MODELS])
+        r2.append([1 - ((y - values) ** 2).mean(axis=0) / total for values in drawn])
     return np.array(r2)
 
 
-METHODS = {"products": by_products, "loop": by_loop}
+def by_loop_with_r(
+    measured: np.ndarray, predicted: dict[str, np.ndarray], n_draws: int
+) -> np.ndarray:
+    """R² and r of every draw (draw, model, score, voxel)."""
+    scores = []
+    for y, drawn in _draws(measured, predicted, n_draws):
+        centred, total = y - y.mean(axis=0), y.var(axis=0)
+        of_models = []
+        for values in drawn:
+            products = np.mean(centred * (values - values.mean(axis=0)), axis=0)
+            r2 = 1 - ((y - values) ** 2).mean(axis=0) / total
+            of_models.append([r2, products / np.sqrt(total * values.var(axis=0))])
+        scores.append(of_models)
+    return np.array(scores)
+
+
+def _draws(
+    measured: np.ndarray, predicted: dict[str, np.ndarray], n_draws: int
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    random = np.random.default_rng(0)
+    for _ in range(n_draws):
+        rows = random.integers(0, N_IMAGES, N_IMAGES)
+        yield measured[rows], [predicted[model][rows] for model in MODELS]
+
+
+METHODS = {
+    "products, R² and r": by_products,
+    "loop, R²": by_loop,
+    "loop, R² and r": by_loop_with_r,
+}
 
 
 def measure(method: str, n_draws: int) -> dict[str, float]:
@@ -95,22 +123,25 @@ def in_child(method: str, n_draws: int) -> dict[str, float]:
 
 def draws(arguments: argparse.Namespace) -> None:
     found: dict[str, dict[str, float]] = {}
+    n_draws = {m: arguments.loop_draws if "loop" in m else N_DRAWS for m in METHODS}
     for _ in range(arguments.rounds):
-        for method, n in {"products": N_DRAWS, "loop": arguments.loop_draws}.items():
+        for method, n in n_draws.items():
             result = in_child(method, n)
             result |= {key: result[key] * N_DRAWS / n for key in ("seconds", "cpu")}
             if method not in found or result["seconds"] < found[method]["seconds"]:
                 found[method] = result
-    print("| method | seconds | CPU seconds | peak GB | of it responses and predictions, GB |")
-    print("|---" * 5 + "|")
+    print(
+        "| method | draws | seconds of 2,000 | CPU seconds | peak GB | of it responses and "
+        "predictions | × faster | × less CPU |"
+    )
+    print("|---" * 8 + "|")
+    own = next(iter(found.values()))
     for method, result in found.items():
-        noted = f" ({arguments.loop_draws} draws × {N_DRAWS / arguments.loop_draws:g})"
+        ratios = [result[key] / own[key] for key in ("seconds", "cpu")]
         print(
-            f"| {method}{noted if method == 'loop' else ''} | {result['seconds']:.1f} | "
-            f"{result['cpu']:.1f} | {result['peak']:.2f} | {result['given']:.2f} |"
+            f"| {method} | {n_draws[method]} | {result['seconds']:.1f} | {result['cpu']:.1f} | "
+            f"{result['peak']:.2f} | {result['given']:.2f} | {ratios[0]:.0f} | {ratios[1]:.0f} |"
         )
-    ratios = [found["loop"][key] / found["products"][key] for key in ("seconds", "cpu")]
-    print(f"{ratios[0]:.0f} × faster than the loop, {ratios[1]:.0f} × less CPU")
 
 
 def subsets_in_one_job(arguments: argparse.Namespace) -> None:

@@ -57,9 +57,10 @@ def bootstrap_scores(
 ) -> BootstrapScores:
     """R² and r of every draw, for all models of a block of voxels.
 
-    With W the counts, n = W·1 and y centred,
+    With W the counts, n = W·1, y and ŷ each centred over all images and d the difference of their
+    means, ŷ's less y's,
 
-        R² = 1 - (W y² - 2 W yŷ + W ŷ²) / (W y² - (W y)² / n)
+        R² = 1 - (W y² - 2 W yŷ + W ŷ² - 2 d (W y - W ŷ) + n d²) / (W y² - (W y)² / n)
         r = (W yŷ - W y W ŷ / n) / √((W y² - (W y)² / n) (W ŷ² - (W ŷ)² / n))
 
     Parameters
@@ -82,7 +83,8 @@ def bootstrap_scores(
     seen = np.isfinite(measured)
     y = np.where(seen, measured, 0).astype(np.float32)
     # a sum of squares about a far mean would cancel
-    centre = y.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    n_seen = np.maximum(seen.sum(axis=0), 1).astype(np.float32)
+    centre = y.sum(axis=0) / n_seen
     y = np.where(seen, y - centre, 0).astype(np.float32)
     n = counts.sum(axis=1, keepdims=True) if seen.all() else counts @ seen.astype(np.float32)
     sum_y = counts @ y
@@ -90,10 +92,13 @@ def bootstrap_scores(
     spread = _spread(squares_y, sum_y, n)
     r2, r = {}, {}
     for model, values in predicted.items():
-        prediction = np.where(seen, values - centre, 0).astype(np.float32)
+        # centred by itself, or the spread of a prediction that hardly varies would cancel
+        mean = np.sum(values, axis=0, where=seen, dtype=np.float32) / n_seen
+        prediction = np.where(seen, values - mean, 0).astype(np.float32)
         sums, products = counts @ prediction, counts @ (y * prediction)
-        squares = counts @ prediction**2
-        r2[model] = 1 - (squares_y - 2 * products + squares) / spread
+        squares, offset = counts @ prediction**2, mean - centre
+        residual = squares_y - 2 * products + squares - offset * (2 * (sum_y - sums) - n * offset)
+        r2[model] = 1 - residual / spread
         varies = spread * _spread(squares, sums, n)
         r[model] = (products - sum_y * sums / n) / np.sqrt(varies)
     return BootstrapScores(r2, r)
