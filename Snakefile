@@ -33,6 +33,7 @@ include: "pipeline/rules/encoding.smk"
 include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
 include: "pipeline/rules/controls.smk"
+include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
 include: "pipeline/rules/presets.smk"
@@ -43,3 +44,4 @@ rule all:
     default_target: True
     input:
         rules.report.input,
+        rules.layers.input,

@@ -24,7 +24,7 @@ from pipeline.maps.files import (
     sidecar_path,
     write_map,
 )
-from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps
+from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps, layer_maps
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 
@@ -143,3 +143,16 @@ def test_a_map_tells_which_of_its_own_spaces_are_untrained():
         "bert+clip": ("clip",),
     }
     assert {m.quantity for m in maps} <= set(DESCRIPTIONS)
+
+
+def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
+    """A network may be called as one of its layers is: maps of both must have other names."""
+    arrays = {"voxel": np.array([7]), "best": np.array([2.0]), "first": np.array([np.nan])}
+    configuration = {"network": "bert", "spaces": ["conv1", "bert"], "untrained_spaces": ["bert"]}
+    maps = list(layer_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    assert [m.entities for m in maps] == [
+        "network-bert_stat-preferredLayer",
+        "network-bert_stat-firstLayer",
+    ]
+    assert maps[0].untrained == ("bert",)
+    assert _map("bert", 0.1).entities == "model-bert_stat-r"

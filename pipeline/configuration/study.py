@@ -11,6 +11,9 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from pipeline.catalogue import read_catalogue
+from pipeline.configuration.analyses import (
+    PreferredLayerSettings,
+)
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
@@ -51,6 +54,8 @@ class Configuration(Settings):
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
     # variants whose subsets are drawn to equal numbers of images
     matched_variants: list[list[Name]] = Field(default_factory=list)
+    layerwise: dict[Name, list[str]] = Field(default_factory=dict)
+    preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
     rois: list[str]
     compare_presets: PresetComparison | None = None
     simulation: SimulationSettings | None = None
@@ -70,16 +75,18 @@ class Configuration(Settings):
         for name, space in self.feature_spaces.items():
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
-        for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
+        named = {"models": self.models, **_prefixed("contrasts", self.contrasts)}
+        for key, spaces in {**named, **_prefixed("layerwise", self.layerwise)}.items():
             declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             unique(key, spaces)
         self._split_can_be_made()
-        for key, spaces in _prefixed(self.contrasts).items():
+        for key, spaces in _prefixed("contrasts", self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
+        self._analyses_can_be_made()
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -118,10 +125,25 @@ class Configuration(Settings):
             if whole := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
 
+    def _analyses_can_be_made(self) -> None:
+        for key, spaces in _prefixed("layerwise", self.layerwise).items():
+            networks = sorted({self.feature_spaces[space].network for space in spaces})
+            if len(spaces) < 2 or len(networks) > 1:
+                raise ValueError(
+                    f"{key}: layers of one network are compared, two or more, first layer first; "
+                    f"these are {len(spaces)} of {' and '.join(networks) or 'none'}"
+                )
+
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
-        """What is fitted of the study: the whole of it, and its variants."""
-        whole = VariantSettings(models=self.models, contrasts=list(self.contrasts))
+        """What is fitted of the study."""
+        return self.assessed_variants
+
+    @property
+    def assessed_variants(self) -> dict[str, VariantSettings]:
+        """What is tested, mapped and tabulated: the whole study, and the variants that it lists."""
+        singles = dict.fromkeys([*self.models, *itertools.chain(*self.layerwise.values())])
+        whole = VariantSettings(models=list(singles), contrasts=list(self.contrasts))
         return {WHOLE: whole, **self.variants}
 
     @property
@@ -217,5 +239,5 @@ def _kept(key: str, taken: str, network: NetworkSettings) -> None:
         raise ValueError(f"{key}: lacks '{taken}', which a feature space is made of; add it")
 
 
-def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {f"contrasts.{name}": spaces for name, spaces in contrasts.items()}
+def _prefixed(section: str, lists: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {f"{section}.{name}": spaces for name, spaces in lists.items()}

@@ -18,6 +18,14 @@ DESCRIPTIONS = {
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "preferredLayer": (
+        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
+        "layer",
+    ),
+    "firstLayer": (
+        "first layer that nearly reaches the best one's cross-validated score, from 1",
+        "layer",
+    ),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
     "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
 }
@@ -27,6 +35,9 @@ CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "correlationCeiling": correlation_ceiling,
 }
 
+# of all layers of a network: {quantity: array of a layers file}
+LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
+
 
 @dataclass(frozen=True)
 class VoxelMap:
@@ -35,8 +46,8 @@ class VoxelMap:
     Attributes
     ----------
     quantity : a key of `DESCRIPTIONS`
-    name : the encoding model, or the component of a contrast
-    contrast : the contrast, None for models
+    name : the encoding model, the network whose layers are compared, or the component of a contrast
+    contrast : the contrast, None for models and networks
     voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
@@ -54,6 +65,8 @@ class VoxelMap:
         """The middle of the file name."""
         if self.quantity in CEILINGS:
             return f"stat-{self.quantity}"
+        if self.quantity in LAYERS:
+            return f"network-{bids_label(self.name)}_stat-{self.quantity}"
         if self.contrast is None:
             return f"model-{bids_label(self.name)}_stat-{self.quantity}"
         return (
@@ -82,6 +95,15 @@ def partition_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
             name = key.removeprefix("component/")
             quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
             yield VoxelMap(quantity, name, contrast, result["voxel"], result[key], untrained)
+
+
+def layer_maps(result: Result) -> Iterator[VoxelMap]:
+    """The preferred layers of a network."""
+    configuration = result.provenance["configuration"]
+    untrained = _untrained(result, configuration["spaces"])
+    for quantity, key in LAYERS.items():
+        name = configuration["network"]
+        yield VoxelMap(quantity, name, None, result["voxel"], result[key], untrained)
 
 
 def significance_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:

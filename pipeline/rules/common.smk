@@ -35,7 +35,9 @@ def section(name):
     return canonical(STUDY.model_dump(mode="json", include={name})[name])
 
 
-def of_fits(folder, subjects=STUDY.subjects, variants=STUDY.all_variants, contrasts_only=False):
+def of_fits(
+    folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants, contrasts_only=False
+):
     """Files of every fit, by the folder of their kind."""
     return [
         f"{RESULTS}/{folder}/{subject}/{variant}/{fit}.h5"
@@ -94,6 +96,7 @@ localrules:
     significance,
     partitions,
     controls,
+    layers,
     maps,
     tables,
     validation,

@@ -3,7 +3,7 @@ rule maps:
         expand(
             f"{RESULTS}/maps/{{subject}}/{{variant}}",
             subject=STUDY.subjects,
-            variant=STUDY.all_variants,
+            variant=STUDY.assessed_variants,
         ),
 
 
@@ -17,6 +17,11 @@ rule write_maps:
         partitions=lambda wildcards: of_fits(
             "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
         ),
+        layers=lambda wildcards: [
+            f"{RESULTS}/layers/{wildcards.subject}/{network}.h5"
+            for network in STUDY.layerwise
+            if wildcards.variant == WHOLE
+        ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     log:
@@ -35,4 +40,4 @@ rule write_maps:
         " --variant {wildcards.variant}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
-        " --out-directory {output:q} 2>&1 | tee {log:q}"
+        " --layers {input.layers:q} --out-directory {output:q} 2>&1 | tee {log:q}"

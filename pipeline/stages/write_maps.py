@@ -12,6 +12,7 @@ from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
     encoding_maps,
+    layer_maps,
     partition_maps,
     significance_maps,
 )
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
+    parser.add_argument("--layers", required=True, nargs="*", type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
     with open_result(arguments.responses) as file:
@@ -41,7 +43,8 @@ def main() -> None:
         {"responses": arguments.responses}
         | {f"encoding/{path.stem}": path for path in arguments.encoding}
         | {f"significance/{path.stem}": path for path in arguments.significance}
-        | {f"partitions/{path.stem}": path for path in arguments.partitions},
+        | {f"partitions/{path.stem}": path for path in arguments.partitions}
+        | {f"layers/{path.stem}": path for path in arguments.layers},
     )
     space = responses.provenance["configuration"]["space"]
     index: dict[str, dict[str, object]] = {}
@@ -85,6 +88,8 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
         _add(found, significance_maps(read_result(path), path.stem))
     for path in arguments.partitions:
         _add(found, partition_maps(read_result(path), path.stem))
+    for path in arguments.layers:
+        _add(found, layer_maps(read_result(path)))
     return list(found.values())
 
 

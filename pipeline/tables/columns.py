@@ -19,11 +19,19 @@ COLUMNS = {
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",
     "data": "measured, or simulated",
+    "network": "comparison of the layers of one network, as the configuration names it",
+    "layer": "feature space that is fitted as a model of its own",
+    "layer_number": "its place among the layers, from 1",
     "n_voxels": "voxels in the row's means",
     "n_excluded": "voxels left out: invalid in a session, or without variance",
     "mean_r": "mean over voxels of the test correlation (Pearson)",
     "median_r": "median over voxels of the test correlation",
     "mean_r2": "mean over voxels of the test R², signed",
+    "mean_cv_score": "mean over voxels of the cross-validated R² of training images",
+    "n_preferring": "voxels with a preferred layer: with a noise ceiling that suffices",
+    "best_share": "share of these whose best cross-validated layer this is",
+    "first_share": "share of those with a score above 0 for which this is the first layer that "
+    "reaches the stated share (0.95 unless configured) of the best layer's score",
     "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
     "of the actual test images)",
     "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
