@@ -36,6 +36,7 @@ include: "pipeline/rules/controls.smk"
 include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/error_consistency.smk"
 include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
@@ -45,3 +46,4 @@ rule all:
     input:
         rules.report.input,
         rules.layers.input,
+        rules.error_consistency.input,

@@ -13,3 +13,15 @@ class PreferredLayerSettings(Settings):
 
     share: float = Field(default=0.95, gt=0, le=1)
     least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+
+
+class ErrorConsistencySettings(Settings):
+    """Which test images are identified from predicted patterns, and who misses the same ones.
+
+    `models` are the study's own unless listed; patterns are of the ROIs of `atlases`, over voxels
+    with a noise ceiling of at least `least_ceiling`.
+    """
+
+    models: list[str] | None = Field(default=None, min_length=1)
+    atlases: list[str] = Field(default=["composite"], min_length=1)
+    least_ceiling: float = Field(default=0.1, ge=0, lt=1)

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.analyses import (
+    ErrorConsistencySettings,
     PreferredLayerSettings,
 )
 from pipeline.configuration.features import (
@@ -29,6 +30,7 @@ from pipeline.configuration.fits import (
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
+from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import ANNOTATIONS, WHOLE, Name, Settings, Subject
 from pipeline.simulation.settings import SimulationSettings
 
@@ -56,6 +58,7 @@ class Configuration(Settings):
     matched_variants: list[list[Name]] = Field(default_factory=list)
     layerwise: dict[Name, list[str]] = Field(default_factory=dict)
     preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
+    error_consistency: ErrorConsistencySettings | None = None
     rois: list[str]
     compare_presets: PresetComparison | None = None
     simulation: SimulationSettings | None = None
@@ -133,6 +136,10 @@ class Configuration(Settings):
                     f"{key}: layers of one network are compared, two or more, first layer first; "
                     f"these are {len(spaces)} of {' and '.join(networks) or 'none'}"
                 )
+        if self.error_consistency is not None:
+            declared("error_consistency.models", self.identifying_models, self.models)
+            known = [*self.rois, COMPOSITE]
+            declared("error_consistency.atlases", self.error_consistency.atlases, known)
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
@@ -145,6 +152,11 @@ class Configuration(Settings):
         singles = dict.fromkeys([*self.models, *itertools.chain(*self.layerwise.values())])
         whole = VariantSettings(models=list(singles), contrasts=list(self.contrasts))
         return {WHOLE: whole, **self.variants}
+
+    @property
+    def identifying_models(self) -> list[str]:
+        """Models whose predicted patterns are to identify test images."""
+        return self.error_consistency.models or self.models
 
     @property
     def used_spaces(self) -> list[str]:

@@ -97,6 +97,7 @@ localrules:
     partitions,
     controls,
     layers,
+    error_consistency,
     maps,
     tables,
     validation,

@@ -32,6 +32,30 @@ COLUMNS = {
     "best_share": "share of these whose best cross-validated layer this is",
     "first_share": "share of those with a score above 0 for which this is the first layer that "
     "reaches the stated share (0.95 unless configured) of the best layer's score",
+    "predictor": "what predicts the subject's patterns: an encoding model, or another subject's "
+    "brain (ridge on its responses to the same images, cross-validated among the test images that "
+    "both saw)",
+    "first": "encoding model",
+    "second": "encoding model, or the subject whose brain predicts (see `predictor`)",
+    "n_images": "images in the row",
+    "accuracy": "share of images that are identified: of all images' predicted patterns over the "
+    "ROI's voxels (noise ceiling at least 0.1 unless configured) their own correlates best with "
+    "the measured one",
+    "chance": "1 / n_images",
+    "mean_image_r": "mean over images of the correlation over voxels of predicted and measured "
+    "pattern",
+    "lower_quartile_image_r": "lower quartile over images of that correlation",
+    "median_image_r": "median of it",
+    "upper_quartile_image_r": "upper quartile of it",
+    "best_images": "0-based NSD indices of the images with the highest of these, best first",
+    "worst_images": "of those with the lowest, worst first",
+    "accuracy_first": "share of the images that `first` identifies",
+    "accuracy_second": "share of the images that `second` identifies",
+    "observed_agreement": "share of the images that both identify or both miss",
+    "expected_agreement": "that share if misses were independent, from the accuracies alone",
+    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none",
+    "kappa_lower": "lower end of its bootstrap interval over images",
+    "kappa_upper": "upper end of its bootstrap interval over images",
     "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
     "of the actual test images)",
     "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
