@@ -37,6 +37,7 @@ include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
 include: "pipeline/rules/error_consistency.smk"
+include: "pipeline/rules/learning_curves.smk"
 include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
@@ -47,3 +48,4 @@ rule all:
         rules.report.input,
         rules.layers.input,
         rules.error_consistency.input,
+        rules.learning_curves.input,

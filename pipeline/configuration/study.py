@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.analyses import (
     ErrorConsistencySettings,
+    LearningCurveSettings,
     PreferredLayerSettings,
 )
 from pipeline.configuration.features import (
@@ -59,6 +60,7 @@ class Configuration(Settings):
     layerwise: dict[Name, list[str]] = Field(default_factory=dict)
     preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
     error_consistency: ErrorConsistencySettings | None = None
+    learning_curves: LearningCurveSettings | None = None
     rois: list[str]
     compare_presets: PresetComparison | None = None
     simulation: SimulationSettings | None = None
@@ -140,11 +142,18 @@ class Configuration(Settings):
             declared("error_consistency.models", self.identifying_models, self.models)
             known = [*self.rois, COMPOSITE]
             declared("error_consistency.atlases", self.error_consistency.atlases, known)
+        if self.learning_curves is not None:
+            declared("learning_curves.models", self.learning_curves.models, self.models)
+            unique("learning_curves.models", self.learning_curves.models)
+            declared_twice = sorted(set(self.learning_curves.variants) & set(self.variants))
+            if declared_twice:
+                raise ValueError(f"variants.{declared_twice[0]}: is of the learning curves")
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
-        """What is fitted of the study."""
-        return self.assessed_variants
+        """What is fitted of the study: what is assessed, and the variants of learning curves."""
+        learning = {} if self.learning_curves is None else self.learning_curves.variants
+        return {**self.assessed_variants, **learning}
 
     @property
     def assessed_variants(self) -> dict[str, VariantSettings]:

@@ -98,6 +98,7 @@ localrules:
     controls,
     layers,
     error_consistency,
+    learning_curves,
     maps,
     tables,
     validation,

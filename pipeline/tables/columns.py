@@ -56,6 +56,21 @@ COLUMNS = {
     "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none",
     "kappa_lower": "lower end of its bootstrap interval over images",
     "kappa_upper": "upper end of its bootstrap interval over images",
+    "training_images": "images that the model is fitted on; the largest number is all that train",
+    "n_draws": "draws of training images of that number; draws of one series are nested",
+    "deviation_r": "standard deviation of mean_r over these draws",
+    "deviation_r2": "standard deviation of mean_r2 over these draws",
+    "score": "r, or r2",
+    "outcome": "whether `second`, which is ahead with the most images, overtakes `first` or is "
+    "ahead at every size",
+    "overtaking_images": "number of training images from which on `second` stays ahead, "
+    "interpolated on a logarithmic axis between measured sizes; n/a if it is ahead at every size",
+    "overtaking_lower": "lower end of its bootstrap interval over test images; 0: ahead at every "
+    "size, inf: not ahead with the most images",
+    "overtaking_upper": "upper end of it; 0 and inf as for the lower",
+    "share_of_draws": "share of these draws of test images in which `second` overtakes `first`",
+    "smallest_size": "smallest number of training images",
+    "largest_size": "largest number of training images",
     "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
     "of the actual test images)",
     "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
