@@ -63,8 +63,8 @@ BAD = {
     ),
     "a single layer": (put("layerwise.alexnet", ["alexnet"]), "these are 1 of alexnet"),
     "layer that is no space": (
-        put("layerwise.alexnet", ["alexnet_conv2", "alexnett"]),
-        "layerwise.alexnet: unknown name 'alexnett'; did you mean",
+        put("layerwise.alexnet", ["alexnet_conv3", "alexnett"]),
+        "layerwise.alexnet: unknown name 'alexnett'; did you mean alexnet",
     ),
     "share of no layer": (put("preferred_layer", {"share": 0}), "preferred_layer.share"),
     "identification by what is no model": (

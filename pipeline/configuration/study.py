@@ -168,6 +168,16 @@ class Configuration(Settings):
         return self.error_consistency.models or self.models
 
     @property
+    def identification(self) -> dict[str, Any]:
+        """How images are identified; maps between brains are fitted as encoding models are."""
+        return {
+            **self.error_consistency.model_dump(mode="json", exclude={"models"}),
+            "alphas": self.encoding.alphas.model_dump(mode="json"),
+            "folds": self.splits.folds,
+            "seed": self.splits.seed,
+        }
+
+    @property
     def used_spaces(self) -> list[str]:
         """Feature spaces that a fit or the split uses, in order of declaration."""
         fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))

@@ -6,16 +6,6 @@ IDENTIFICATION_TABLES = [
 ]
 
 
-def identification_settings():
-    """The analysis' own section; maps between brains are fitted as models are."""
-    return {
-        **STUDY.error_consistency.model_dump(mode="json", exclude={"models"}),
-        "alphas": STUDY.encoding.alphas.model_dump(mode="json"),
-        "folds": STUDY.splits.folds,
-        "seed": STUDY.splits.seed,
-    }
-
-
 rule error_consistency:
     input:
         IDENTIFICATION_TABLES if STUDY.error_consistency else [],
@@ -46,7 +36,7 @@ if STUDY.error_consistency:
         params:
             models=STUDY.identifying_models,
             subjects=STUDY.subjects,
-            settings=canonical(identification_settings()),
+            settings=canonical(STUDY.identification),
             code=code_version("pipeline.stages.identify_images"),
         shell:
             "python -m pipeline.stages.identify_images --models {params.models}"
