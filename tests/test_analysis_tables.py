@@ -24,7 +24,7 @@ from pipeline.tables.learning_curves import (
     overtaking_rows,
 )
 
-SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95}
+SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
 ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})
 
 
@@ -54,6 +54,7 @@ def identification():
     beside = f"{here}/beside/subj03"
     right = {"clip": [1, 1, 0, 0, 1], "bert": [1, 0, 0, 1, 1]}
     arrays = {"nsd_id": np.array([5, 6, 7, 8, 9]), "models": np.array(["clip", "bert"])}
+    arrays["cluster"] = np.zeros(5, int)
     arrays |= {f"{here}/n_voxels": np.array(20), f"{beside}/nsd_id": np.array([5, 7, 8])}
     for model, values in right.items():
         arrays[f"{here}/models/{model}/identified"] = np.array(values, bool)
@@ -124,6 +125,13 @@ def test_models_are_compared_on_all_images_and_with_a_brain_on_those_it_saw(iden
     assert both["expected_agreement"] == pytest.approx(0.6**2 + 0.4**2)
     assert both["kappa"] == pytest.approx((0.6 - 0.52) / 0.48)
     assert (seen["n_images"], seen["observed_agreement"], seen["kappa"]) == (3, 1, 1)
+
+
+def test_images_of_one_cluster_are_drawn_together(identification):
+    """Of a single cluster every draw is the whole: κ has no spread."""
+    rows = error_consistency_rows(identification, {**SIGNIFICANCE, "resample": "clusters"})
+    both = next(iter(rows))
+    assert (both["kappa_lower"], both["kappa_upper"]) == pytest.approx((both["kappa"],) * 2)
 
 
 def test_learning_curves_are_averaged_over_draws_of_training_images(curves):

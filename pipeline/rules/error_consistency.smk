@@ -20,6 +20,7 @@ if STUDY.error_consistency:
                 for model in STUDY.identifying_models
             ],
             encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.identifying_models[0]}.h5",
+            split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
             responses=expand(f"{RESULTS}/responses/{{other}}.h5", other=STUDY.subjects),
             rois=expand(f"{RESULTS}/rois/{{other}}.tsv", other=STUDY.subjects),
         output:
@@ -41,7 +42,7 @@ if STUDY.error_consistency:
         shell:
             "python -m pipeline.stages.identify_images --models {params.models}"
             " --predictions {input.predictions:q} --encoding {input.encoding:q}"
-            " --subject {wildcards.subject} --subjects {params.subjects}"
+            " --split {input.split:q} --subject {wildcards.subject} --subjects {params.subjects}"
             " --responses {input.responses:q} --rois {input.rois:q}"
             " --configuration {params.settings:q} --out {output:q} 2>&1 | tee {log:q}"
 

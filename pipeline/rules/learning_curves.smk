@@ -28,6 +28,7 @@ if STUDY.learning_curves:
                 for fit in CURVE_FITS
             ],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
+            split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
             rois=f"{RESULTS}/rois/{{subject}}.tsv",
         output:
             f"{RESULTS}/learning_curves/{{subject}}.h5",
@@ -44,14 +45,18 @@ if STUDY.learning_curves:
             models=[fit["model"] for fit in CURVE_FITS],
             draws=[fit["draw"] for fit in CURVE_FITS],
             settings=canonical(
-                {"draws": STUDY.learning_curves.draws, "seed": STUDY.significance.seed}
+                {
+                    "draws": STUDY.learning_curves.draws,
+                    "resample": STUDY.significance.resample,
+                    "seed": STUDY.significance.seed,
+                }
             ),
             code=code_version("pipeline.stages.summarise_learning_curves"),
         shell:
             "python -m pipeline.stages.summarise_learning_curves --models {params.models}"
             " --draws {params.draws} --encoding {input.encoding:q}"
             " --predictions {input.predictions:q} --responses {input.responses:q}"
-            " --rois {input.rois:q} --configuration {params.settings:q} --out {output:q}"
+            " --split {input.split:q} --rois {input.rois:q} --configuration {params.settings:q} --out {output:q}"
             " 2>&1 | tee {log:q}"
 
     rule write_learning_curve_tables:

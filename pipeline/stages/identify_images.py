@@ -17,6 +17,7 @@ from encoding.across_subjects import predict_across
 from encoding.error_consistency import identified, pattern_correlation
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
+from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--models", required=True, nargs="+")
     parser.add_argument("--predictions", required=True, nargs="+", type=Path, help="of the models")
     parser.add_argument("--encoding", required=True, type=Path, help="of the first model")
+    parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--subjects", required=True, nargs="+", help="whose brains there are")
     parser.add_argument("--responses", required=True, nargs="+", type=Path, help="of the subjects")
@@ -51,7 +53,9 @@ def main() -> None:
     }
     encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", "test_nsd_id"])
     models = dict(zip(arguments.models, arguments.predictions, strict=True))
-    arrays = {"nsd_id": encoding["test_nsd_id"], "models": arguments.models}
+    nsd_id = encoding["test_nsd_id"]
+    arrays = {"nsd_id": nsd_id, "models": arguments.models}
+    arrays["cluster"] = image_blocks(arguments.split, nsd_id, "clusters")
     found = Identification(arguments.subject, brains, encoding, models, settings)
     for roi in tqdm(found.rois, desc=arguments.subject, unit="ROI", mininterval=1):
         arrays |= dict(found.of_roi(roi))
@@ -190,6 +194,7 @@ def _provenance(
     }
     inputs = {
         "encoding": encoding.path,
+        "split": arguments.split,
         **{f"responses/{subject}": path for subject, path, _ in _by_subject(arguments)},
         **{f"rois/{subject}": path for subject, _, path in _by_subject(arguments)},
         **{f"predictions/{model}": path for model, path in models.items()},

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from encoding.bootstrap import bootstrap_scores, draw_images
 from pipeline.errors import run_stage
+from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--predictions", required=True, nargs="+", type=Path)
     parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--rois", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
@@ -77,7 +79,8 @@ def _drawn(
     """Means of ROIs for draws of test images, (fit, ROI, draw): all fits share the draws."""
     settings = arguments.configuration
     nsd_id, voxel = fits[0]["test_nsd_id"], fits[0]["voxel"]
-    counts = draw_images(len(nsd_id), settings["draws"], settings["seed"])
+    blocks = image_blocks(arguments.split, nsd_id, settings["resample"])
+    counts = draw_images(len(nsd_id), settings["draws"], settings["seed"], blocks)
     shape = len(fits), len(weights), settings["draws"]
     means = {f"drawn/{key}": np.zeros(shape, np.float32) for key in SCORES}
     with ExitStack() as opened:
@@ -112,7 +115,7 @@ def _provenance(arguments: argparse.Namespace, fits: list[Result]) -> dict[str, 
         "untrained_spaces": sorted(untrained),
         **arguments.configuration,
     }
-    inputs = {"responses": arguments.responses, "rois": arguments.rois}
+    inputs = {name: getattr(arguments, name) for name in ("responses", "split", "rois")}
     for kind in ("encoding", "predictions"):
         paths = getattr(arguments, kind)
         inputs |= {"/".join((kind, *path.with_suffix("").parts[-2:])): path for path in paths}

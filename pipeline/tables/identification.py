@@ -95,8 +95,15 @@ def error_consistency_rows(
     for (atlas, roi), arrays in _regions(result).items():
         for group, right in _identified(arrays).items():
             other = None if group == "models" else group.split("/")[1]
-            n_images = len(next(iter(right.values())))
-            counts = draw_images(n_images, significance["draws"], significance["seed"])
+            nsd_id = result["nsd_id"] if other is None else arrays[f"{group}/nsd_id"]
+            n_images = len(nsd_id)
+            blocks = result["cluster"][np.isin(result["nsd_id"], nsd_id)]
+            counts = draw_images(
+                n_images,
+                significance["draws"],
+                significance["seed"],
+                blocks if significance["resample"] == "clusters" else None,
+            )
             pairs = itertools.combinations(result["models"].tolist(), 2)
             if other is not None:
                 pairs = ((model, other) for model in result["models"].tolist())
