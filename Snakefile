@@ -35,8 +35,11 @@ include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
 include: "pipeline/rules/controls.smk"
 include: "pipeline/rules/interpretation.smk"
+include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/error_consistency.smk"
+include: "pipeline/rules/learning_curves.smk"
 include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
@@ -47,3 +50,6 @@ rule all:
         rules.report.input,
         rules.interpretation.input,
         rules.representational_similarity.input,
+        rules.layers.input,
+        rules.error_consistency.input,
+        rules.learning_curves.input,

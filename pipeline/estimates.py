@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from encoding.partition import model_name, subsets
 from features.costs import NetworkCost
 from pipeline.configuration import Configuration
+from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import WHOLE
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
@@ -158,12 +159,12 @@ def _responses(size: StudySize) -> StageEstimate:
     return StageEstimate("responses", 3 * len(size.subjects), seconds, None, memory, disk)
 
 
-def _fits(study: Configuration, size: StudySize) -> list[tuple[SubjectSize, list[str]]]:
-    """How much there is to each fit of each variant; of subsets as if they held every image."""
+def _fits(
+    study: Configuration, size: StudySize, variants: Mapping[str, VariantSettings]
+) -> list[tuple[SubjectSize, list[str]]]:
+    """How much there is to each fit of some variants; of subsets as if they held every image."""
     found = []
-    for subject, (name, variant) in itertools.product(
-        size.subjects.values(), study.all_variants.items()
-    ):
+    for subject, (name, variant) in itertools.product(size.subjects.values(), variants.items()):
         train = subject.images - subject.test_images
         fewer = max(0, train - (variant.training_images or train))
         part = replace(subject, images=subject.images - fewer)
@@ -173,7 +174,8 @@ def _fits(study: Configuration, size: StudySize) -> list[tuple[SubjectSize, list
 
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
     seconds, disk, memory = 0.0, 0.0, 0.0
-    for subject, spaces in _fits(study, size):
+    fits = _fits(study, size, study.all_variants)
+    for subject, spaces in fits:
         widths = {space: size.features[space] for space in spaces}
         operations = sum(
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
@@ -187,8 +189,7 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
         width = sum(widths.values())
         held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
         memory = max(memory, PLAIN_BYTES + FLOAT * held)
-    jobs = len(_fits(study, size))
-    return StageEstimate("encoding", jobs, seconds, None, memory, disk)
+    return StageEstimate("encoding", len(fits), seconds, None, memory, disk)
 
 
 def _search_operations(
@@ -210,20 +211,24 @@ def _search_operations(
 def _significance(study: Configuration, size: StudySize) -> StageEstimate:
     draws, permutations = study.significance.draws, study.significance.permutations
     seconds, disk = 0.0, 0.0
-    for subject, spaces in _fits(study, size):
+    for subject, spaces in _fits(study, size, study.assessed_variants):
         models = len(subsets(spaces))
         responses = subject.voxels * subject.test_images * models
         # sums of predictions, their squares, their products with responses, and of errors
         seconds += responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
         # intervals of r and R², p and q of models, and the same of components
         disk += subject.voxels * FLOAT * (8 * models + 2)
-    jobs = len(_fits(study, size))
+    jobs = len(_fits(study, size, study.assessed_variants))
     seconds += SECONDS_TO_START * jobs
     return StageEstimate("significance", jobs, seconds, None, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
-    contrasts = [(subject, spaces) for subject, spaces in _fits(study, size) if len(spaces) > 1]
+    contrasts = [
+        (subject, spaces)
+        for subject, spaces in _fits(study, size, study.assessed_variants)
+        if len(spaces) > 1
+    ]
     disk = sum(s.voxels * (2 * FLOAT * len(subsets(spaces)) + 8) for s, spaces in contrasts)
     return StageEstimate(
         "partitions", len(contrasts), len(contrasts) * 0.5, None, PLAIN_BYTES, disk
@@ -231,7 +236,7 @@ def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
-    maps = {name: _n_maps(study.fits(name)) for name in study.all_variants}
+    maps = {name: _n_maps(study.fits(name)) for name in study.assessed_variants}
     subjects, total = len(size.subjects), sum(maps.values())
     jobs = subjects * len(maps) + 2
     # the report pictures the whole study

@@ -29,6 +29,7 @@ from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
     encoding_maps,
+    layer_maps,
     preferred_model_map,
 )
 from pipeline.stages.write_maps import _add
@@ -214,3 +215,16 @@ def test_names_are_of_bids_and_tell_nsds_subject():
     assert map_names(None, "fsaverage", "stat-ceiling_desc-t") == [
         f"hemi-{side}_space-fsaverage_stat-ceiling_desc-t_statmap.func.gii" for side in "LR"
     ]
+
+
+def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
+    """A network may be called as one of its layers is: maps of both must have other names."""
+    arrays = {"voxel": np.array([7]), "best": np.array([2.0]), "first": np.array([np.nan])}
+    configuration = {"network": "bert", "spaces": ["conv1", "bert"], "untrained_spaces": ["bert"]}
+    maps = list(layer_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    assert [m.entities for m in maps] == [
+        "network-bert_stat-preferredLayer",
+        "network-bert_stat-firstLayer",
+    ]
+    assert maps[0].untrained == ("bert",)
+    assert _map("bert", 0.1).entities == "model-bert_stat-r"

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pipeline.configuration import Configuration
+from pipeline.figures.analyses import Images, analysis_figures
 from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
+from pipeline.figures.style import StudyFigure
 from pipeline.settings import WHOLE
 from pipeline.tables.tables import LEAST_CEILING
 
 
-@dataclass(frozen=True)
-class StudyFigure:
-    """A figure, and where it belongs.
-
-    Attributes
-    ----------
-    name : of its files
-    page : of the report: models, contrasts, controls or validation
-    section : heading on that page; the contrast, of figures of contrasts
-    """
-
-    name: str
-    page: str
-    section: str
-    caption: str
-    figure: Figure
-
-
 def study_figures(
-    study: Configuration, tables: Mapping[str, pd.DataFrame], voxels: Sequence[Path]
+    study: Configuration,
+    tables: Mapping[str, pd.DataFrame],
+    voxels: Sequence[Path],
+    images: Images,
 ) -> Iterator[StudyFigure]:
     """Every figure of a study, drawn one at a time.
 
@@ -46,6 +31,7 @@ def study_figures(
     ----------
     tables : {name: table}
     voxels : the Parquet of each subject
+    images : reads pictures of the stimuli
     """
     whole = {
         name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
@@ -54,6 +40,7 @@ def study_figures(
     for contrast, spaces in study.contrasts.items():
         rows = whole["partitions"].query("contrast == @contrast")
         yield from _of_contrast(contrast, spaces, rows, voxels)
+    yield from analysis_figures(tables, images)
     recovery = tables.get("recovery")
     if recovery is not None and len(recovery):
         yield StudyFigure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -30,6 +31,24 @@ MOST_ROIS = 12
 # without dates and random names, equal figures are equal files
 NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 plt.rcParams.update({"svg.hashsalt": "nsd", "pdf.fonttype": 42, "hatch.linewidth": 1.2})
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure, and where it belongs.
+
+    Attributes
+    ----------
+    name : of its files
+    page : of the report: models, contrasts, controls or validation
+    section : heading on that page; the contrast, of figures of contrasts
+    """
+
+    name: str
+    page: str
+    section: str
+    caption: str
+    figure: Figure
 
 
 def line_style(number: int) -> dict[str, str]:

@@ -31,6 +31,14 @@ DESCRIPTIONS = {
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "p": ("probability of such a result by chance, one-sided, p = (k + 1) / (B + 1)", "p"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "preferredLayer": (
+        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
+        "label",
+    ),
+    "firstLayer": (
+        "first layer that nearly reaches the best one's cross-validated score, from 1",
+        "label",
+    ),
     "weightProjection": (
         "projection of the voxel's weights on a principal component of all subjects' weights",
         "weight",
@@ -51,6 +59,9 @@ CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 # arrays of a fit that are maps as they are
 FITTED = {"r": "r", "r2": "r2", "cvScore": "cv_score", "alpha": "alpha"}
 
+# of all layers of a network: {quantity: array of a layers file}
+LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
+
 
 @dataclass(frozen=True)
 class VoxelMap:
@@ -59,8 +70,9 @@ class VoxelMap:
     Attributes
     ----------
     quantity : a key of `DESCRIPTIONS`
-    name : the encoding model, the component of a contrast, the ROI collection
-    contrast : the contrast, None for models
+    name : the encoding model, the network whose layers are compared, the component of a contrast,
+        or the ROI collection
+    contrast : the contrast, None for models and networks
     voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
@@ -88,6 +100,8 @@ class VoxelMap:
             return f"seg-{bids_label(self.name)}"
         if self.quantity in (*CEILINGS, "preferredModel"):
             return f"stat-{self.quantity}"
+        if self.quantity in LAYERS:
+            return f"network-{bids_label(self.name)}_stat-{self.quantity}"
         if self.named is not None:
             return f"{self.named}_stat-{self.quantity}"
         if self.contrast is not None:
@@ -163,6 +177,16 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
         tuple(sorted(untrained)),
         labels=dict(enumerate(results, start=1)),
     )
+
+
+def layer_maps(result: Result) -> Iterator[VoxelMap]:
+    """The preferred layers of a network, as labels: layers are not averaged when places change."""
+    configuration = result.provenance["configuration"]
+    untrained = _untrained(result, configuration["spaces"])
+    labels = dict(enumerate(configuration["spaces"], start=1))
+    for quantity, key in LAYERS.items():
+        name, values = configuration["network"], result[key]
+        yield VoxelMap(quantity, name, None, result["voxel"], values, untrained, labels=labels)
 
 
 def component_maps(result: Result) -> Iterator[VoxelMap]:

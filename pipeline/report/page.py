@@ -33,6 +33,7 @@ TABLES = {
         "best_voxels": "Best voxels per model",
     },
     "contrasts": {
+        "confounds": "What differs between the spaces of each contrast, and what is held",
         "partitions": "Variance partitions per region and contrast",
         "group": "Unique and shared variance, tested over subjects",
     },

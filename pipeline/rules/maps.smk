@@ -13,7 +13,7 @@ rule maps:
         expand(
             f"{RESULTS}/maps/{{subject}}/{{variant}}",
             subject=STUDY.subjects,
-            variant=STUDY.all_variants,
+            variant=STUDY.assessed_variants,
         ),
         GROUP_MAPS,
         f"{RESULTS}/maps/dataset_description.json",
@@ -34,6 +34,11 @@ rule write_maps:
             path
             for path in PROJECTIONS
             if f"/{wildcards.subject}/" in path and wildcards.variant == WHOLE
+        ],
+        layers=lambda wildcards: [
+            f"{RESULTS}/layers/{wildcards.subject}/{network}.h5"
+            for network in STUDY.layerwise
+            if wildcards.variant == WHOLE
         ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
@@ -60,7 +65,8 @@ rule write_maps:
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
         " --models {params.models} --atlases {params.atlases} --spaces {params.spaces}"
-        " --projections {input.projections:q} --out-directory {output:q} 2>&1 | tee {log:q}"
+        " --projections {input.projections:q} --layers {input.layers:q}"
+        " --out-directory {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_group_maps:

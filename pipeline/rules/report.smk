@@ -5,6 +5,16 @@ STUDY_PAGES = [
     for link in page_links(STUDY.subjects)
     if link["file"].removesuffix(".html") not in STUDY.subjects
 ]
+# of analyses that are switched on
+ANALYSES = [
+    CONFOUNDS,
+    *rules.layers.input,
+    *rules.error_consistency.input,
+    *rules.learning_curves.input,
+    *(path for path in rules.interpretation.input if path.endswith(".tsv")),
+    *rules.representational_similarity.input,
+]
+SHOWN_TABLES = [*TABLES, *rules.validation.input, *ANALYSES]
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
 
@@ -27,7 +37,7 @@ rule figures:
 
 rule write_figures:
     input:
-        tables=[*TABLES, *rules.validation.input],
+        tables=SHOWN_TABLES,
         voxels=VOXEL_TABLES["voxels"],
     output:
         report(
@@ -107,7 +117,7 @@ rule write_subject_page:
 rule write_study_pages:
     input:
         audit=AUDIT,
-        tables=[*TABLES, *rules.validation.input],
+        tables=SHOWN_TABLES,
         figures=f"{RESULTS}/figures",
         group=GROUP_MAPS,
         limits=COLOUR_LIMITS,

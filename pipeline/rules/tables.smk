@@ -48,7 +48,7 @@ rule calibrate:
 rule write_tables:
     input:
         rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        encoding=ENCODING,
+        encoding=of_fits("encoding"),
         significance=rules.significance.input,
         partitions=rules.partitions.input,
     output:

@@ -6,13 +6,18 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.stimuli import read_images
 from pipeline.storage import make_provenance, read_table, write_json
 
 INDEX = "index.json"
+IMAGES_AT_ONCE = 64
 
 
 def main() -> None:
@@ -25,7 +30,12 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     index = []
-    for one in study_figures(study, tables, arguments.voxels):
+    layout = NSDLayout(study.nsd)
+
+    def images(nsd_id: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(read_images(layout, nsd_id, IMAGES_AT_ONCE)))
+
+    for one in study_figures(study, tables, arguments.voxels, images):
         save_figure(one.figure, arguments.out_directory / one.name)
         index.append({key: getattr(one, key) for key in ("name", "page", "section", "caption")})
     inputs = {f"tables/{path.stem}": path for path in arguments.tables}

@@ -22,6 +22,7 @@ from pipeline.maps.quantities import (
     VoxelMap,
     component_maps,
     encoding_maps,
+    layer_maps,
     partition_maps,
     preferred_model_map,
 )
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
+    parser.add_argument("--layers", default=[], nargs="*", type=Path)
     parser.add_argument("--projections", default=[], nargs="*", type=Path)
     parser.add_argument("--models", required=True, nargs="+", help="among which one is preferred")
     parser.add_argument("--atlases", required=True, nargs="*")
@@ -163,6 +165,8 @@ def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     for path in arguments.partitions:
         result = read_result(path)
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
+    for path in arguments.layers:
+        _add(found, layer_maps(read_result(path)))
     for path in arguments.projections:
         _add(found, component_maps(read_result(path)))
     if len(single) > 1:
@@ -201,7 +205,7 @@ def _roi_maps(
 
 def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
     inputs = {"responses": arguments.responses}
-    for kind in ("encoding", "significance", "partitions"):
+    for kind in ("encoding", "significance", "partitions", "layers"):
         inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
     return inputs | {path.stem: path for path in arguments.projections}
 
