@@ -176,8 +176,8 @@ COLUMNS = {
     "variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, two-sided; "
     "of corner pairs by permutation of the images, two-sided",
     "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
-    "a level, both sides and all components, all branches or all clusters; of corner pairs over all "
-    "rows of a subject",
+    "a level, both sides and all components, all branches or all clusters; of corner pairs over "
+    "all rows of a subject",
     "n_clusters": "clusters of the k-means",
     "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
     "by chance, 1 if they are the same",
