@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from encoding.partition import model_name, subsets
+from encoding.partition import subsets
 from features.costs import NetworkCost
 from pipeline.configuration import Configuration
 from pipeline.configuration.variants import VariantSettings
@@ -29,6 +29,8 @@ SECONDS_PER_VOXEL_AND_SESSION = 25e-6
 SECONDS_TO_START = 4.0
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.6
+# r, R², both normalised, cross-validated R², α, p, q, r where q is small; variance, p, q, the same
+MAPS_PER_MODEL, MAPS_PER_UNIQUE = 9, 4
 # weights of three cortical depths; applying them, and compressing what they give
 SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
 IMAGE_BYTES = 425 * 425 * 3
@@ -236,20 +238,29 @@ def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
-    maps = {name: _n_maps(study.fits(name)) for name in study.assessed_variants}
+    maps = {name: _n_maps(study, name) for name in study.assessed_variants}
     subjects, total = len(size.subjects), sum(maps.values())
-    jobs = subjects * len(maps) + 2
+    # a page per subject, tables of voxels, and six jobs of the whole study
+    jobs = subjects * (len(maps) + 2) + 6
     # the report pictures the whole study
     seconds = maps[WHOLE] * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * jobs
     further = sum(subject.mapped for subject in size.subjects.values())
-    seconds += further * (len(maps) * SECONDS_PER_PLACE + total * SECONDS_PER_PLACE_AND_MAP)
+    # variants have maps in the responses' own space only
+    seconds += further * (SECONDS_PER_PLACE + maps[WHOLE] * SECONDS_PER_PLACE_AND_MAP)
     own = sum(subject.voxels for subject in size.subjects.values())
     # the report draws its pictures inside itself, of the responses' own space
-    disk = total * FLOAT * (2 * own + further)
-    return StageEstimate("maps, tables, report", jobs, seconds, None, 0.5e9, disk)
+    disk = FLOAT * (2 * total * own + maps[WHOLE] * further)
+    return StageEstimate("maps, tables, report", jobs, seconds, None, 1.2e9, disk)
 
 
-def _n_maps(fits: Mapping[str, list[str]]) -> int:
-    models = {model_name(subset) for spaces in fits.values() for subset in subsets(spaces)}
-    components = sum(len(subsets(spaces)) for spaces in fits.values() if len(spaces) > 1)
-    return 2 * len(models) + components + 2
+def _n_maps(study: Configuration, variant: str) -> int:
+    """Maps of a variant in one space: of models, bands, components, ceilings, ROIs, preference."""
+    fits = study.fits(variant)
+    models = {subset for spaces in fits.values() for subset in subsets(spaces)}
+    bands = sum(len(subset) for subset in models if len(subset) > 1)
+    joint = [spaces for spaces in fits.values() if len(spaces) > 1]
+    shared = sum(len(subsets(spaces)) - len(spaces) for spaces in joint)
+    unique = sum(len(spaces) for spaces in joint)
+    single = sum(len(subset) == 1 for subset in models)
+    others = 2 + len(study.rois) + (single > 1)
+    return MAPS_PER_MODEL * len(models) + bands + shared + MAPS_PER_UNIQUE * unique + others

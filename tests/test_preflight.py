@@ -26,6 +26,17 @@ from pipeline.study_size import measure_study
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
 COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 
+ANALYSES = (
+    *("variants", "matched_variants", "layerwise", "error_consistency", "learning_curves"),
+    *("compare_presets", "interpretation", "representational_similarity"),
+)
+
+
+def nsd_without_analyses() -> dict:
+    """config/nsd.yaml without the sections that name models and contrasts of it."""
+    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    return {key: value for key, value in values.items() if key not in ANALYSES}
+
 
 def preflight(study: Study, nsd: Path) -> subprocess.CompletedProcess[str]:
     values = yaml.safe_load(study.configuration.read_text())
@@ -95,7 +106,7 @@ def test_disk_is_estimated_within_a_few_percent_of_what_the_study_wrote(study):
 
 
 def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = nsd_without_analyses()
     values |= {"models": ["alexnet"], "contrasts": {}, "nsd": str(tmp_path)}
     configuration = parse_configuration(values)
     manifest = read_manifest(ROOT / "data_manifest.yaml")
@@ -108,7 +119,7 @@ def test_a_study_that_is_not_there_is_measured_by_what_nsd_has(tmp_path):
 
 
 def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = nsd_without_analyses()
     values |= {"models": ["alexnet"], "contrasts": {}, "subjects": ["subj01"], "nsd": str(tmp_path)}
     everywhere = {"maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]}}
     manifest = read_manifest(ROOT / "data_manifest.yaml")
@@ -120,13 +131,14 @@ def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path
     vertices = 227_021 + 226_601 + 2 * 163_842
     mapped = vertices + round(107_104 * 1.8**3)
     assert size.subjects["subj01"].mapped == mapped
-    # r, R² and both noise ceilings as float32
-    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(4 * 4 * mapped)
+    # nine of the model, both noise ceilings, and a map of labels per atlas, each of four bytes
+    n_maps = 9 + 2 + len(values["rois"])
+    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(n_maps * 4 * mapped)
     assert maps[1].core_seconds > maps[0].core_seconds
 
 
 def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):
-    values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
+    values = nsd_without_analyses()
     study = parse_configuration({**values, "models": ["bert"], "contrasts": {}})
     manifest = read_manifest(ROOT / "data_manifest.yaml")
     captions = [file for file in required_files(manifest, study) if file.source == "coco"]
