@@ -25,6 +25,9 @@ BY_PATH = {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
 
 def study(models, contrasts=None, **sections):
     values = yaml.safe_load(TINY.read_text())
+    # analyses of models that another study does not have
+    for section in ("interpretation", "representational_similarity", "variants"):
+        values.pop(section, None)
     values |= {"models": models, "contrasts": contrasts or {}}
     for analysis in ("layerwise", "error_consistency", "learning_curves"):
         values.pop(analysis, None)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from encoding.partition import model_name, partition_variance, subsets
+from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
@@ -169,6 +169,7 @@ class SyntheticStudy:
         if len(spaces) > 1:
             components = partition_variance(noisy, spaces)
             arrays = {f"component/{name}": values for name, values in components.items()}
+            arrays["joint_gain"] = joint_gain(noisy, spaces)
             arrays |= {f"r2/{name}": values for name, values in noisy.items()}
             path = self.root / f"partitions/{subject}/all/{fit}.h5"
             write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
