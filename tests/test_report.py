@@ -36,6 +36,11 @@ GRID = (20, 25, 18)
 AFFINE = np.array([[1.8, 0, 0, -17.1], [0, 1.8, 0, -21.6], [0, 0, 1.8, -15.3], [0, 0, 0, 1.0]])
 ROI_NAMES = ("V1v", "V1d", "hV4", "no signal")
 UNTRAINED = ["clip_rn50", "resnet50"]
+# of the demo, of models that this study lacks
+ANALYSES = (
+    *("layerwise", "error_consistency", "learning_curves"),
+    *("interpretation", "representational_similarity"),
+)
 
 
 def brain_mask() -> tuple[np.ndarray, np.ndarray]:
@@ -271,6 +276,8 @@ def small_settings(simulated: bool) -> dict:
     settings["rois"] = ["prf-visualrois"]
     settings["maps"] = {"spaces": []}
     settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
+    for analysis in ANALYSES:
+        del settings[analysis]
     if not simulated:
         del settings["simulation"]
     return settings
