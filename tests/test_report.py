@@ -18,7 +18,6 @@ from encoding.partition import joint_gain, model_name, partition_variance, subse
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
-from pipeline.report.page import TABLES
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
