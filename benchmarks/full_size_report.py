@@ -25,7 +25,7 @@ import scipy.ndimage
 import yaml
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
-from encoding.partition import model_name, partition_variance, subsets
+from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
@@ -229,6 +229,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             partition = {f"component/{name}": values for name, values in components.items()}
             partition |= {f"r2/{name}": values for name, values in r2.items()}
             partition |= {"voxel": voxel, "noise_ceiling": ceiling}
+            partition["joint_gain"] = joint_gain(r2, spaces)
             write_result(root / f"partitions/subj01/all/{fit}.h5", partition, provenance(spaces))
         write_result(root / f"encoding/subj01/all/{fit}.h5", encoding, provenance(spaces))
         write_result(root / f"significance/subj01/all/{fit}.h5", tests, provenance(spaces))
