@@ -7,7 +7,7 @@ from pipeline.code_version import code_version
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import read_manifest
-from pipeline.report.html import page_links
+from pipeline.report.links import page_links
 from pipeline.settings import GROUP_SPACES, WHOLE
 from pipeline.storage import canonical
 

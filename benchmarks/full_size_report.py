@@ -267,7 +267,8 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     ]
     yield [
         *("write_subject_page", "--configuration", text, "--maps", maps, "--limits", limits),
-        *("--tables", *named, "--out-directory", f"{root}/report"),
+        *("--tables", *named, "--figures", f"{root}/figures"),
+        *("--out-directory", f"{root}/report"),
     ]
     yield [
         *("write_study_pages", "--configuration", text, "--tables", *named, "--limits", limits),

@@ -258,7 +258,7 @@ class SyntheticStudy:
             run(
                 write_subject_page,
                 *(*configuration, "--maps", folder, *limits, "--tables", *tables),
-                *("--out-directory", root / "report"),
+                *("--figures", root / "figures", "--out-directory", root / "report"),
             )
         run(
             write_study_pages,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from pipeline.figures import (
     error_consistency,
@@ -15,11 +16,14 @@ from pipeline.figures import (
     learning_curves,
     representational_similarity,
 )
-from pipeline.figures.style import StudyFigure
+from pipeline.figures.style import StudyFigure, of_roi, shown_rois
 
 PAGE = "controls"
 # components of weights that are drawn
 MOST_COMPONENTS = 4
+BEST_IMAGES = 6
+# of an image that is drawn small: pages of hundreds stay light
+PIXELS = 160
 # (image, row, column, RGB) uint8 of ids (image,)
 Images = Callable[[np.ndarray], np.ndarray]
 
@@ -101,12 +105,18 @@ def _components(found: Mapping[str, pd.DataFrame], images: Images) -> Iterator[S
 
 
 def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:
-    pictures = _pictures(table, images)
+    rois = shown_rois(table)
+    table = pd.concat([of_roi(table, roi) for roi in rois])
+    pictures = _pictures(table[table["rank"] <= BEST_IMAGES], images)
     for subject in dict.fromkeys(table["subject"]):
-        drawn = interpretation.best_images(table, pictures, subject)
-        yield _figure(f"best_images_{subject}", "Best images of regions", BEST, drawn)
+        drawn = interpretation.best_images(table, pictures, subject, BEST_IMAGES)
+        yield StudyFigure(f"best_images_{subject}", subject, "Best images", BEST, drawn)
 
 
 def _pictures(table: pd.DataFrame, images: Images) -> dict[int, np.ndarray]:
     wanted = np.unique(table["nsd_id"].to_numpy())
-    return dict(zip(wanted.tolist(), images(wanted), strict=True))
+    small = [
+        np.asarray(Image.fromarray(image).resize((PIXELS, PIXELS), Image.Resampling.BOX))
+        for image in images(wanted)
+    ]
+    return dict(zip(wanted.tolist(), small, strict=True))

@@ -40,7 +40,7 @@ class StudyFigure:
     Attributes
     ----------
     name : of its files
-    page : of the report: models, contrasts, controls or validation
+    page : of the report: models, contrasts, controls, validation, or a subject's
     section : heading on that page; the contrast, of figures of contrasts
     """
 

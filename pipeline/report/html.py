@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import html
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.figures.style import FORMATS
 from pipeline.tables.columns import COLUMNS
-
-PAGES = {
-    "models": "scores of every model per region, noise ceilings",
-    "contrasts": "unique and shared variance, models against each other, tests over subjects",
-    "controls": "analyses besides the main contrasts",
-    "validation": "what the analyses find where the truth is known",
-    "methods": "methods with the parameters that were used, configuration, versions, times",
-}
-TITLES = {"methods": "Methods and provenance"}
-
-
-def page_links(subjects: Sequence[str]) -> list[dict[str, str]]:
-    """Every page of a report, the first one first."""
-    links = [{"file": "index.html", "title": "Overview", "about": ""}]
-    links += [
-        {"file": f"{subject}.html", "title": subject, "about": "maps in slices and on surfaces"}
-        for subject in subjects
-    ]
-    return links + [
-        {"file": f"{name}.html", "title": TITLES.get(name, name.capitalize()), "about": about}
-        for name, about in PAGES.items()
-    ]
 
 
 def banners(provenance: Mapping[str, Any]) -> list[str]:
@@ -84,3 +66,18 @@ def headed(view: str, title: str, remarks: Sequence[str]) -> str:
     style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
     lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
     return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
+
+
+def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
+    """The figures of a study for pages, in their order; see `pipeline.figures.study`."""
+    index = json.loads((folder / "index.json").read_text())
+    for told in index["figures"]:
+        content = (folder / f"{told['name']}.svg").read_bytes()
+        yield {
+            **told,
+            "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",
+            "files": [
+                {"kind": kind.upper(), "path": f"../figures/{told['name']}.{kind}"}
+                for kind in FORMATS
+            ],
+        }

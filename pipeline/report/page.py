@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.configuration import Configuration
-from pipeline.figures.style import FORMATS, data_uri
+from pipeline.figures.style import data_uri
 from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
-from pipeline.report.html import TITLES, banners, html_table, page_links
+from pipeline.report.html import banners, html_table, read_figures
+from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
 from pipeline.report.methods import REFERENCES, methods_paragraphs
 from pipeline.report.templates import render
@@ -27,6 +27,7 @@ from pipeline.settings import WHOLE
 from pipeline.storage import read_table
 from pipeline.tables.columns import COLUMNS
 
+KEY_FIGURE = "correlations"
 TABLES = {
     "models": {
         "correlations": "Correlations per region and model",
@@ -146,7 +147,7 @@ def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
         "n_models": len(inputs.study.models),
         "n_contrasts": len(inputs.study.contrasts),
         "cards": _cards(single),
-        "figures": [figure for figure in _figures(inputs) if figure["name"] == "correlations"],
+        "figures": [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE],
         "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
     }
 
@@ -232,7 +233,7 @@ def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:
     """A page of sections: each heading of the figures, in their order, then tables."""
     sections: dict[str, dict[str, Any]] = {}
-    for figure in _figures(inputs):
+    for figure in read_figures(inputs.figures):
         if figure["page"] == page:
             title = figure["section"]
             section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
@@ -241,20 +242,6 @@ def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, A
     tables = [_table(inputs, n, title) for n, title in named.items() if n in inputs.tables]
     values = {"intro": intro, "sections": list(sections.values()), "tables": tables}
     return "sections.html.j2", values
-
-
-def _figures(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
-    index = json.loads((inputs.figures / "index.json").read_text())
-    for told in index["figures"]:
-        content = (inputs.figures / f"{told['name']}.svg").read_bytes()
-        yield {
-            **told,
-            "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",
-            "files": [
-                {"kind": kind.upper(), "path": f"../figures/{told['name']}.{kind}"}
-                for kind in FORMATS
-            ],
-        }
 
 
 def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from pipeline.configuration import Configuration
 from pipeline.figures.style import data_uri
 from pipeline.maps.files import bids_label, map_names, sidecar_path
 from pipeline.nsd.layout import NSDLayout
-from pipeline.report.html import banners, headed, html_table, page_links
+from pipeline.report.html import banners, headed, html_table, read_figures
+from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
@@ -116,7 +117,7 @@ class SubjectMaps:
 
 
 def write_subject_page(
-    maps: SubjectMaps, tables: Mapping[str, pd.DataFrame], directory: Path
+    maps: SubjectMaps, tables: Mapping[str, pd.DataFrame], figures: Path, directory: Path
 ) -> None:
     """Write `<subject>.html`, and the interactive views it shows into views/<subject>/."""
     study, subject = maps.study, maps.subject
@@ -141,6 +142,7 @@ def write_subject_page(
         numbers=html_table(correlations[[*NUMBERS]]),
         slices_title="Maps",
         pictures=pictures,
+        figures=[one for one in read_figures(figures) if one["page"] == subject],
         surface=f"views/{subject}/surface.html" if surface else None,
         slices=_slice_pages(maps, layout, views),
         folder=f"../maps/{subject}/{WHOLE}",

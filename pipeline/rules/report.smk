@@ -92,6 +92,7 @@ rule write_subject_page:
         maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
         limits=COLOUR_LIMITS,
         tables=TABLES,
+        figures=f"{RESULTS}/figures",
     output:
         page=f"{REPORT}/{{subject}}.html",
         views=directory(f"{REPORT}/views/{{subject}}"),
@@ -111,7 +112,7 @@ rule write_subject_page:
     shell:
         "python -m pipeline.stages.write_subject_page --configuration {params.study:q}"
         " --maps {input.maps:q} --limits {input.limits:q} --tables {input.tables:q}"
-        " --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+        " --figures {input.figures:q} --out-directory {params.directory:q} 2>&1 | tee {log:q}"
 
 
 rule write_study_pages:

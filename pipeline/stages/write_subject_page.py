@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--maps", required=True, type=Path)
     parser.add_argument("--limits", required=True, type=Path)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
+    parser.add_argument("--figures", required=True, type=Path)
     parser.add_argument("--out-directory", required=True, type=Path, help="of the report")
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)
@@ -28,7 +29,7 @@ def main() -> None:
     subject = arguments.maps.parent.name
     maps = SubjectMaps(study, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
-    write_subject_page(maps, tables, arguments.out_directory)
+    write_subject_page(maps, tables, arguments.figures, arguments.out_directory)
 
 
 if __name__ == "__main__":
