@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/installed
 
 demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)
-	python -m pipeline.stages.summary --configfile $(CONFIG)
+	python -m pipeline show --configfile $(CONFIG)
 
 test: lint
 	python -m pytest

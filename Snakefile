@@ -7,7 +7,8 @@ from pipeline.code_version import code_version
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import read_manifest
-from pipeline.settings import WHOLE
+from pipeline.report.links import page_links
+from pipeline.settings import GROUP_SPACES, WHOLE
 from pipeline.storage import canonical
 
 min_version("9.20")
@@ -34,8 +35,11 @@ include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
 include: "pipeline/rules/controls.smk"
 include: "pipeline/rules/interpretation.smk"
+include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/error_consistency.smk"
+include: "pipeline/rules/learning_curves.smk"
 include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
@@ -46,3 +50,6 @@ rule all:
         rules.report.input,
         rules.interpretation.input,
         rules.representational_similarity.input,
+        rules.layers.input,
+        rules.error_consistency.input,
+        rules.learning_curves.input,

@@ -57,9 +57,10 @@ def bootstrap_scores(
 ) -> BootstrapScores:
     """R² and r of every draw, for all models of a block of voxels.
 
-    With W the counts, n = W·1 and y centred,
+    With W the counts, n = W·1, y and ŷ each centred over all images and d the difference of their
+    means, ŷ's less y's,
 
-        R² = 1 - W(y - ŷ)² / (W y² - (W y)² / n)
+        R² = 1 - (W y² - 2 W yŷ + W ŷ² - 2 d (W y - W ŷ) + n d²) / (W y² - (W y)² / n)
         r = (W yŷ - W y W ŷ / n) / √((W y² - (W y)² / n) (W ŷ² - (W ŷ)² / n))
 
     Parameters
@@ -82,25 +83,32 @@ def bootstrap_scores(
     seen = np.isfinite(measured)
     y = np.where(seen, measured, 0).astype(np.float32)
     # a sum of squares about a far mean would cancel
-    centre = y.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    n_seen = np.maximum(seen.sum(axis=0), 1).astype(np.float32)
+    centre = y.sum(axis=0) / n_seen
     y = np.where(seen, y - centre, 0).astype(np.float32)
     n = counts.sum(axis=1, keepdims=True) if seen.all() else counts @ seen.astype(np.float32)
     sum_y = counts @ y
-    spread = _spread(counts @ y**2, sum_y, n)
+    squares_y = counts @ y**2
+    spread = _spread(squares_y, sum_y, n)
     r2, r = {}, {}
     for model, values in predicted.items():
-        prediction = np.where(seen, values - centre, 0).astype(np.float32)
-        sum_prediction, products = counts @ prediction, counts @ (y * prediction)
-        r2[model] = 1 - (counts @ (y - prediction) ** 2) / spread
-        varies = spread * _spread(counts @ prediction**2, sum_prediction, n)
-        r[model] = (products - sum_y * sum_prediction / n) / np.sqrt(varies)
+        # centred by itself, or the spread of a prediction that hardly varies would cancel
+        mean = np.sum(values, axis=0, where=seen, dtype=np.float32) / n_seen
+        prediction = np.where(seen, values - mean, 0).astype(np.float32)
+        sums, products = counts @ prediction, counts @ (y * prediction)
+        squares, offset = counts @ prediction**2, mean - centre
+        residual = squares_y - 2 * products + squares - offset * (2 * (sum_y - sums) - n * offset)
+        r2[model] = 1 - residual / spread
+        varies = spread * _spread(squares, sums, n)
+        r[model] = (products - sum_y * sums / n) / np.sqrt(varies)
     return BootstrapScores(r2, r)
 
 
 def _spread(squares: np.ndarray, sums: np.ndarray, n: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = squares - sums**2 / n
-    return np.where(spread > 1e-6 * squares, spread, np.nan)
+    spread[~(spread > 1e-6 * squares)] = np.nan
+    return spread
 
 
 def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
@@ -115,9 +123,20 @@ def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.n
     -------
     lower, upper : (voxel,); NaN where a draw is NaN
     """
-    tail = 100 * (1 - level) / 2
-    lower, upper = np.percentile(samples, [tail, 100 - tail], axis=0)
+    # a sort of contiguous float32 is vectorised: three times as fast as numpy's own percentiles
+    ordered = np.sort(np.ascontiguousarray(samples.T), axis=1)
+    unknown = np.isnan(ordered[:, -1])
+    tail = (1 - level) / 2
+    ends = [_quantile(ordered, share) for share in (tail, 1 - tail)]
+    lower, upper = (np.where(unknown, np.nan, end) for end in ends)
     return lower, upper
+
+
+def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
+    """Of rows in ascending order, interpolated between neighbours."""
+    place = share * (ordered.shape[1] - 1)
+    low, high = ordered[:, int(np.floor(place))], ordered[:, int(np.ceil(place))]
+    return low + (place - np.floor(place)) * (high - low)
 
 
 def bootstrap_p(samples: np.ndarray) -> np.ndarray:

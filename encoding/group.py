@@ -59,6 +59,40 @@ def group_test(values: np.ndarray) -> GroupTest:
     )
 
 
+@dataclass(frozen=True)
+class GroupMap:
+    """Of one value per subject, in every place of a map.
+
+    Attributes
+    ----------
+    mean, t, p_t : (place,) as in `GroupTest`; NaN where fewer than two subjects have a value
+    n_subjects : (place,) with a finite value
+    """
+
+    mean: np.ndarray
+    t: np.ndarray
+    p_t: np.ndarray
+    n_subjects: np.ndarray
+
+
+def group_map(values: np.ndarray) -> GroupMap:
+    """Mean over subjects and one-sample t-test, two-sided, in every place.
+
+    Parameters
+    ----------
+    values : (subject, place); NaN where a subject has no value
+    """
+    values = np.asarray(values, dtype=np.float64)
+    n = np.isfinite(values).sum(axis=0)
+    enough = n >= 2
+    divisor = np.where(enough, n, 2)
+    mean = np.where(enough, np.nansum(values, axis=0) / divisor, np.nan)
+    squares = np.nansum((values - mean) ** 2, axis=0)
+    error = np.sqrt(squares / (divisor - 1) / divisor)
+    t = np.divide(mean, error, out=np.full(mean.shape, np.nan), where=enough & (error > 0))
+    return GroupMap(mean, t, 2 * stats.t.sf(np.abs(t), divisor - 1), n)
+
+
 def _sign_flip_p(values: np.ndarray) -> float:
     # every pattern of signs, as the bits of a number
     patterns = np.arange(2 ** len(values))[:, None] >> np.arange(len(values)) & 1

@@ -26,12 +26,9 @@ def read_catalogue() -> dict[str, dict[str, Any]]:
     content = yaml.safe_load(PATH.read_text())
     spaces: dict[str, Any] = {}
     for name, settings in content["feature_spaces"].items():
-        if not (found := RANGE.search(name)):
-            spaces[name] = settings
-            continue
-        for number in range(int(found[1]), int(found[2]) + 1):
-            layer = settings["layer"].format(number)
-            spaces[RANGE.sub(str(number), name)] = {**settings, "layer": layer}
+        layers = written_out(settings["layer"].replace("{}", _range(name)))
+        for each, layer in zip(written_out(name), layers, strict=True):
+            spaces[each] = {**settings, "layer": layer}
     networks = {
         name: {**settings, "facts": content["facts"][name]}
         for name, settings in content["networks"].items()
@@ -39,8 +36,20 @@ def read_catalogue() -> dict[str, dict[str, Any]]:
     return {"networks": networks, "feature_spaces": spaces, "contrasts": content["contrasts"]}
 
 
+def written_out(name: str) -> list[str]:
+    """The names that a name with a range, `block{0..11}`, stands for; of another, itself."""
+    if not (found := RANGE.search(name)):
+        return [name]
+    numbers = range(int(found[1]), int(found[2]) + 1)
+    return [RANGE.sub(str(number), name) for number in numbers]
+
+
+def _range(name: str) -> str:
+    return found[0] if (found := RANGE.search(name)) else ""
+
+
 def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's values, and what its models and contrasts use of the catalogue.
+    """A configuration's values, and what its models, contrasts and layers use of the catalogue.
 
     `name_pca64` is the space `name`, declared or of the catalogue, by 64 principal components.
     """
@@ -55,9 +64,11 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(contrasts, Mapping):
         known = catalogue["contrasts"]
         contrasts = {k: known.get(k) if names is None else names for k, names in contrasts.items()}
+    layerwise = _layers_written_out(_mapping(values.get("layerwise")))
     listed = [
         *_mapping(contrasts).values(),
         *(_mapping(v).get("models") for v in variants.values()),
+        *layerwise.values(),
     ]
     used = (values.get("models"), [splits.get("space")], *listed)
     for name in itertools.chain(*(names or [] for names in used)):
@@ -67,7 +78,8 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         name = space.get("network") if isinstance(space, Mapping) else None
         if name not in declared["networks"] and name in catalogue["networks"]:
             declared["networks"][name] = catalogue["networks"][name]
-    return {**values, "contrasts": contrasts, **declared}
+    written = {"layerwise": layerwise} if layerwise else {}
+    return {**values, "contrasts": contrasts, **declared, **written}
 
 
 def _space(
@@ -86,3 +98,12 @@ def _space(
 def _mapping(section: Any) -> Mapping[str, Any]:
     """A section, or nothing of one that is none: the configuration's own checks say so."""
     return section if isinstance(section, Mapping) else {}
+
+
+def _layers_written_out(layerwise: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        network: [name for names in spaces for name in written_out(str(names))]
+        if isinstance(spaces, list)
+        else spaces
+        for network, spaces in layerwise.items()
+    }

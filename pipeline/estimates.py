@@ -11,9 +11,10 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from encoding.partition import model_name, subsets
+from encoding.partition import subsets
 from features.costs import NetworkCost
 from pipeline.configuration import Configuration
+from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import WHOLE
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
@@ -28,6 +29,8 @@ SECONDS_PER_VOXEL_AND_SESSION = 25e-6
 SECONDS_TO_START = 4.0
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.6
+# r, R², both normalised, cross-validated R², α, p, q, r where q is small; variance, p, q, the same
+MAPS_PER_MODEL, MAPS_PER_UNIQUE = 9, 4
 # weights of three cortical depths; applying them, and compressing what they give
 SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
 IMAGE_BYTES = 425 * 425 * 3
@@ -158,12 +161,12 @@ def _responses(size: StudySize) -> StageEstimate:
     return StageEstimate("responses", 3 * len(size.subjects), seconds, None, memory, disk)
 
 
-def _fits(study: Configuration, size: StudySize) -> list[tuple[SubjectSize, list[str]]]:
-    """How much there is to each fit of each variant; of subsets as if they held every image."""
+def _fits(
+    study: Configuration, size: StudySize, variants: Mapping[str, VariantSettings]
+) -> list[tuple[SubjectSize, list[str]]]:
+    """How much there is to each fit of some variants; of subsets as if they held every image."""
     found = []
-    for subject, (name, variant) in itertools.product(
-        size.subjects.values(), study.all_variants.items()
-    ):
+    for subject, (name, variant) in itertools.product(size.subjects.values(), variants.items()):
         train = subject.images - subject.test_images
         fewer = max(0, train - (variant.training_images or train))
         part = replace(subject, images=subject.images - fewer)
@@ -173,7 +176,8 @@ def _fits(study: Configuration, size: StudySize) -> list[tuple[SubjectSize, list
 
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
     seconds, disk, memory = 0.0, 0.0, 0.0
-    for subject, spaces in _fits(study, size):
+    fits = _fits(study, size, study.all_variants)
+    for subject, spaces in fits:
         widths = {space: size.features[space] for space in spaces}
         operations = sum(
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
@@ -187,8 +191,7 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
         width = sum(widths.values())
         held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
         memory = max(memory, PLAIN_BYTES + FLOAT * held)
-    jobs = len(_fits(study, size))
-    return StageEstimate("encoding", jobs, seconds, None, memory, disk)
+    return StageEstimate("encoding", len(fits), seconds, None, memory, disk)
 
 
 def _search_operations(
@@ -210,20 +213,24 @@ def _search_operations(
 def _significance(study: Configuration, size: StudySize) -> StageEstimate:
     draws, permutations = study.significance.draws, study.significance.permutations
     seconds, disk = 0.0, 0.0
-    for subject, spaces in _fits(study, size):
+    for subject, spaces in _fits(study, size, study.assessed_variants):
         models = len(subsets(spaces))
         responses = subject.voxels * subject.test_images * models
         # sums of predictions, their squares, their products with responses, and of errors
         seconds += responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
         # intervals of r and R², p and q of models, and the same of components
         disk += subject.voxels * FLOAT * (8 * models + 2)
-    jobs = len(_fits(study, size))
+    jobs = len(_fits(study, size, study.assessed_variants))
     seconds += SECONDS_TO_START * jobs
     return StageEstimate("significance", jobs, seconds, None, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
-    contrasts = [(subject, spaces) for subject, spaces in _fits(study, size) if len(spaces) > 1]
+    contrasts = [
+        (subject, spaces)
+        for subject, spaces in _fits(study, size, study.assessed_variants)
+        if len(spaces) > 1
+    ]
     disk = sum(s.voxels * (2 * FLOAT * len(subsets(spaces)) + 8) for s, spaces in contrasts)
     return StageEstimate(
         "partitions", len(contrasts), len(contrasts) * 0.5, None, PLAIN_BYTES, disk
@@ -231,20 +238,29 @@ def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
-    maps = {name: _n_maps(study.fits(name)) for name in study.all_variants}
+    maps = {name: _n_maps(study, name) for name in study.assessed_variants}
     subjects, total = len(size.subjects), sum(maps.values())
-    jobs = subjects * len(maps) + 2
+    # a page per subject, tables of voxels, and six jobs of the whole study
+    jobs = subjects * (len(maps) + 2) + 6
     # the report pictures the whole study
     seconds = maps[WHOLE] * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * jobs
     further = sum(subject.mapped for subject in size.subjects.values())
-    seconds += further * (len(maps) * SECONDS_PER_PLACE + total * SECONDS_PER_PLACE_AND_MAP)
+    # variants have maps in the responses' own space only
+    seconds += further * (SECONDS_PER_PLACE + maps[WHOLE] * SECONDS_PER_PLACE_AND_MAP)
     own = sum(subject.voxels for subject in size.subjects.values())
     # the report draws its pictures inside itself, of the responses' own space
-    disk = total * FLOAT * (2 * own + further)
-    return StageEstimate("maps, tables, report", jobs, seconds, None, 0.5e9, disk)
+    disk = FLOAT * (2 * total * own + maps[WHOLE] * further)
+    return StageEstimate("maps, tables, report", jobs, seconds, None, 1.2e9, disk)
 
 
-def _n_maps(fits: Mapping[str, list[str]]) -> int:
-    models = {model_name(subset) for spaces in fits.values() for subset in subsets(spaces)}
-    components = sum(len(subsets(spaces)) for spaces in fits.values() if len(spaces) > 1)
-    return 2 * len(models) + components + 2
+def _n_maps(study: Configuration, variant: str) -> int:
+    """Maps of a variant in one space: of models, bands, components, ceilings, ROIs, preference."""
+    fits = study.fits(variant)
+    models = {subset for spaces in fits.values() for subset in subsets(spaces)}
+    bands = sum(len(subset) for subset in models if len(subset) > 1)
+    joint = [spaces for spaces in fits.values() if len(spaces) > 1]
+    shared = sum(len(subsets(spaces)) - len(spaces) for spaces in joint)
+    unique = sum(len(spaces) for spaces in joint)
+    single = sum(len(subset) == 1 for subset in models)
+    others = 2 + len(study.rois) + (single > 1)
+    return MAPS_PER_MODEL * len(models) + bands + shared + MAPS_PER_UNIQUE * unique + others

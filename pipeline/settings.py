@@ -21,6 +21,8 @@ MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
     "nativesurface": ("fsaverage",),
     "fsaverage": (),
 }
+# those that all subjects share
+GROUP_SPACES: tuple[MapSpace, ...] = ("fsaverage", "MNI152")
 # beta versions 1, 2 and 3
 Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
 # What a network is shown of each image: pixels, texts (its captions, or labels said as text), or

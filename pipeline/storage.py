@@ -37,6 +37,7 @@ PACKAGES = (
     "h5py",
 )
 HASH_BLOCK = 1 << 20
+PER_VOXEL = ("voxel", "noise_ceiling")
 
 
 @dataclass(frozen=True)
@@ -300,3 +301,21 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
             "and run snakemake again."
         )
     return rows
+
+
+def aligned_result(path: Path | str, like: Result) -> Result:
+    """A result with its voxels in the order of another's, whatever the order in its file.
+
+    Raises
+    ------
+    InputError
+        It lacks a voxel of the other; the message names both files.
+    """
+    result = read_result(path)
+    rows = positions(result["voxel"], like["voxel"], path, str(like.path))
+    # what is of voxels: ids, ceilings, and what belongs to a model or component
+    arrays = {
+        name: values[..., rows] if "/" in name or name in PER_VOXEL else values
+        for name, values in result.arrays.items()
+    }
+    return Result(result.path, arrays, result.provenance)

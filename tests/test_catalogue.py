@@ -26,6 +26,8 @@ BY_PATH = {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
 def study(models, contrasts=None, **sections):
     values = bare(yaml.safe_load(TINY.read_text()))
     values |= {"models": models, "contrasts": contrasts or {}}
+    for analysis in ("layerwise", "error_consistency", "learning_curves"):
+        values.pop(analysis, None)
     return parse_configuration({**values, "networks": {}, "feature_spaces": {}, **sections})
 
 
@@ -34,6 +36,16 @@ def test_every_space_of_the_catalogue_can_be_used_by_its_name_alone():
     found = study(names)
     assert found.used_spaces == names
     assert set(found.used_networks) == set(CATALOGUE["networks"])
+
+
+def test_a_range_of_layers_stands_for_each_of_them_in_their_order():
+    layers = ["clip_vitb32_block{0..11}", "clip_vitb32"]
+    found = study(["bert"], layerwise={"vit": layers})
+    expected = [*(f"clip_vitb32_block{number}" for number in range(12)), "clip_vitb32"]
+    assert found.layerwise == {"vit": expected}
+    assert list(found.fits()) == ["bert", *expected]
+    assert set(expected) <= set(found.used_spaces)
+    assert found.feature_spaces["clip_vitb32_block7"].taken == "block_7:cls"
 
 
 @pytest.mark.parametrize("name", CATALOGUE["networks"])

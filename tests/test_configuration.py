@@ -56,6 +56,38 @@ BAD = {
         "contrasts.alexnet_vs_bert: unknown name 'resnet'",
     ),
     "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
+    "layers of two networks": (
+        put("layerwise.alexnet", ["alexnet_conv3", "bert"]),
+        "layerwise.alexnet: layers of one network are compared, two or more, first layer first; "
+        "these are 2 of alexnet and bert",
+    ),
+    "a single layer": (put("layerwise.alexnet", ["alexnet"]), "these are 1 of alexnet"),
+    "layer that is no space": (
+        put("layerwise.alexnet", ["alexnet_conv3", "alexnett"]),
+        "layerwise.alexnet: unknown name 'alexnett'; did you mean alexnet",
+    ),
+    "share of no layer": (put("preferred_layer", {"share": 0}), "preferred_layer.share"),
+    "identification by what is no model": (
+        put("error_consistency.models", ["resnet"]),
+        "error_consistency.models: unknown name 'resnet'",
+    ),
+    "identification in an atlas that is not labelled": (
+        put("error_consistency.atlases", ["streams"]),
+        "error_consistency.atlases: unknown name 'streams'",
+    ),
+    "curve of one model": (put("learning_curves.models", ["bert"]), "learning_curves.models"),
+    "curve of what is no model": (
+        put("learning_curves.models", ["bert", "resnet"]),
+        "learning_curves.models: unknown name 'resnet'",
+    ),
+    "numbers of images that do not ascend": (
+        put("learning_curves.training_images", [200, 100]),
+        "learning_curves.training_images: list the numbers once each, in ascending order",
+    ),
+    "variant of a curve's name": (
+        put("variants", {"images60_draw0": {"training_images": 60}}),
+        "variants.images60_draw0: is of the learning curves",
+    ),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
     "clusters drawn that were not made": (

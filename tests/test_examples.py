@@ -21,3 +21,19 @@ def test_features_of_a_folder_of_pictures(tmp_path):
     assert found["names"].tolist() == ["a.jpg", "b.png"]
     assert found["embedding"].shape == (2, 1024)
     assert found["layer4:mean"].shape == (2, 2048)
+
+
+def test_a_finished_run_is_looked_at_in_ten_lines(study, tmp_path):
+    script = ROOT / "docs/examples/look_at_maps.py"
+    statements = script.read_text().split("run, nsd, model, out =")[1].strip().splitlines()
+    # the first line names the arguments
+    assert len(statements) == 1 + 10
+    command = [sys.executable, str(script), str(study.results), str(study.nsd), "bert"]
+    done = subprocess.run(
+        [*command, str(tmp_path)], check=True, capture_output=True, text=True, env=ENVIRON
+    )
+    assert "subj03" in done.stdout
+    for page in ("slices.html", "surface.html"):
+        assert "<html" in (tmp_path / page).read_text()
+    picture = np.asarray(Image.open(tmp_path / "glass.png").convert("L"))
+    assert picture.std() > 5

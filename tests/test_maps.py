@@ -22,9 +22,16 @@ from pipeline.maps.files import (
     map_names,
     read_map,
     sidecar_path,
+    write_label_names,
     write_map,
 )
-from pipeline.maps.quantities import DESCRIPTIONS, VoxelMap, encoding_maps
+from pipeline.maps.quantities import (
+    DESCRIPTIONS,
+    VoxelMap,
+    encoding_maps,
+    layer_maps,
+    preferred_model_map,
+)
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 
@@ -55,7 +62,7 @@ def test_values_come_out_at_their_voxel():
 def test_vertices_come_out_in_their_hemisphere(tmp_path):
     values, voxel = np.array([0.1, 0.2, 0.3]), np.array([1, 3, 6])
     images = map_images(values, voxel, {"grid_shape": np.array([3, 4])})
-    names = map_names("subj01", "fsaverage", "model-bert_stat-r", surface=True)
+    names = map_names("subj01", "fsaverage", "model-bert_stat-r")
     for name, image in zip(names, images, strict=True):
         write_map(tmp_path / name, image, {})
     nan = np.nan
@@ -130,16 +137,94 @@ def test_a_model_of_several_fits_is_mapped_once():
     assert len(found) == 1
 
 
+def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[Result, Result]:
+    """A fit and its tests in two voxels."""
+    values = np.array([0.1, 0.3])
+    fit = {"voxel": np.array([7, 9]), "noise_ceiling": np.array([0.05, 0.4])}
+    fit |= {"models": np.array(models)}
+    tests = {"voxel": fit["voxel"]}
+    for model in models:
+        fit |= {f"{model}/{key}": values for key in ("r", "r2", "cv_score", "alpha")}
+        fit[f"{model}/band_weights"] = np.tile(values, (model.count(MODEL_SEPARATOR) + 1, 1))
+        tests |= {f"{model}/{key}": values for key in ("p", "q")}
+    provenance = {"configuration": {"untrained_spaces": untrained}}
+    return (
+        Result(Path("x.h5"), {**fit, **arrays}, provenance),
+        Result(Path("y.h5"), tests, provenance),
+    )
+
+
 def test_a_map_tells_which_of_its_own_spaces_are_untrained():
-    values = np.array([0.1])
-    models = ["bert", "clip", "bert+clip"]
-    arrays = {"voxel": np.array([7]), "noise_ceiling": values, "models": np.array(models)}
-    arrays |= {f"{model}/{quantity}": values for model in models for quantity in ("r", "r2")}
-    configuration = {"untrained_spaces": ["clip"]}
-    maps = list(encoding_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    maps = list(encoding_maps(*fitted(["bert", "clip", "bert+clip"], ["clip"])))
     assert {m.name: m.untrained for m in maps if m.quantity == "r"} == {
         "bert": (),
         "clip": ("clip",),
         "bert+clip": ("clip",),
     }
     assert {m.quantity for m in maps} <= set(DESCRIPTIONS)
+
+
+def test_normalised_scores_are_of_explainable_voxels_only():
+    maps = {m.quantity: m.values for m in encoding_maps(*fitted(["bert"], []))}
+    np.testing.assert_allclose(maps["normalisedR"], [np.nan, 0.3 / np.sqrt(0.4)])
+    np.testing.assert_allclose(maps["normalisedR2"], [np.nan, 0.3 / 0.4])
+    np.testing.assert_allclose(maps["correlationCeiling"], np.sqrt([0.05, 0.4]))
+
+
+def test_band_weights_are_maps_of_joint_models_by_band():
+    maps = [m for m in encoding_maps(*fitted(["bert", "bert+clip"], [])) if m.band]
+    assert [m.entities for m in maps] == [
+        "model-bertPlusClip_band-bert_stat-bandWeight",
+        "model-bertPlusClip_band-clip_stat-bandWeight",
+    ]
+
+
+def test_the_preferred_model_has_the_best_cross_validated_score():
+    first, _ = fitted(["bert"], [], **{"bert/cv_score": np.array([0.2, 0.1])})
+    second, _ = fitted(["clip"], ["clip"], **{"clip/cv_score": np.array([0.1, 0.15])})
+    preferred = preferred_model_map({"bert": first, "clip": second})
+    # the first voxel's ceiling is too low for a preference
+    np.testing.assert_array_equal(preferred.values, [np.nan, 2])
+    assert preferred.labels == {1: "bert", 2: "clip"}
+    assert preferred.untrained == ("clip",)
+
+
+def test_labels_are_integers_with_names_and_colours(tmp_path):
+    labels = {1: "V1v", 4: "V2d"}
+    values, voxel = np.array([4.0, np.nan, 1.0]), np.array([0, 2, 5])
+    for geometry, space in ((GEOMETRY, "func1mm"), ({"grid_shape": np.array([3, 4])}, "fsaverage")):
+        images = map_images(values, voxel, geometry, labels)
+        names = map_names("subj01", space, "seg-prfVisualrois", labels=True)
+        for name, image in zip(names, images, strict=True):
+            write_map(tmp_path / name, image, {})
+            write_label_names(tmp_path / name, labels)
+        found = np.concatenate([read_map(tmp_path / name).ravel() for name in names])
+        assert found[[0, 2, 5]].tolist() == [4, 0, 1]
+        assert np.count_nonzero(found) == 2
+    table = nibabel.load(tmp_path / names[0]).labeltable.get_labels_as_dict()
+    assert table == {0: "none", **labels}
+    lines = (tmp_path / "sub-01_space-func1mm_seg-prfVisualrois_dseg.tsv").read_text()
+    assert lines.splitlines()[0] == "index\tname\tcolor"
+    assert lines.splitlines()[2].startswith("4\tV2d\t#")
+
+
+def test_names_are_of_bids_and_tell_nsds_subject():
+    assert map_names("subj08", "MNI152", "stat-ceiling") == [
+        "sub-08_space-MNI152NLin6Asym_stat-ceiling_statmap.nii.gz"
+    ]
+    assert map_names(None, "fsaverage", "stat-ceiling_desc-t") == [
+        f"hemi-{side}_space-fsaverage_stat-ceiling_desc-t_statmap.func.gii" for side in "LR"
+    ]
+
+
+def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
+    """A network may be called as one of its layers is: maps of both must have other names."""
+    arrays = {"voxel": np.array([7]), "best": np.array([2.0]), "first": np.array([np.nan])}
+    configuration = {"network": "bert", "spaces": ["conv1", "bert"], "untrained_spaces": ["bert"]}
+    maps = list(layer_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    assert [m.entities for m in maps] == [
+        "network-bert_stat-preferredLayer",
+        "network-bert_stat-firstLayer",
+    ]
+    assert maps[0].untrained == ("bert",)
+    assert _map("bert", 0.1).entities == "model-bert_stat-r"

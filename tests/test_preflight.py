@@ -26,6 +26,11 @@ from pipeline.study_size import measure_study
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
 COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 
+ANALYSES = (
+    *("variants", "matched_variants", "layerwise", "error_consistency", "learning_curves"),
+    *("compare_presets", "interpretation", "representational_similarity"),
+)
+
 
 def preflight(study: Study, nsd: Path) -> subprocess.CompletedProcess[str]:
     values = yaml.safe_load(study.configuration.read_text())
@@ -122,8 +127,9 @@ def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time(tmp_path
     vertices = 227_021 + 226_601 + 2 * 163_842
     mapped = vertices + round(107_104 * 1.8**3)
     assert size.subjects["subj01"].mapped == mapped
-    # r, R² and both noise ceilings as float32
-    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(4 * 4 * mapped)
+    # nine of the model, both noise ceilings, and a map of labels per atlas, each of four bytes
+    n_maps = 9 + 2 + len(values["rois"])
+    assert maps[1].disk_bytes - maps[0].disk_bytes == pytest.approx(n_maps * 4 * mapped)
     assert maps[1].core_seconds > maps[0].core_seconds
 
 

@@ -17,8 +17,17 @@ import yaml
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
-from pipeline.report.page import TABLE_TITLES, banners, html_table
-from pipeline.stages import validate_recovery, write_maps, write_report, write_tables
+from pipeline.report.html import banners, html_table
+from pipeline.stages import (
+    choose_colour_limits,
+    validate_recovery,
+    write_figures,
+    write_maps,
+    write_study_pages,
+    write_subject_page,
+    write_tables,
+    write_voxel_tables,
+)
 from pipeline.storage import make_provenance, read_result, write_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import run_experiment, summarise
@@ -29,6 +38,11 @@ GRID = (20, 25, 18)
 AFFINE = np.array([[1.8, 0, 0, -17.1], [0, 1.8, 0, -21.6], [0, 0, 1.8, -15.3], [0, 0, 0, 1.0]])
 ROI_NAMES = ("V1v", "V1d", "hV4", "no signal")
 UNTRAINED = ["clip_rn50", "resnet50"]
+# of the demo, of models that this study lacks
+ANALYSES = (
+    *("layerwise", "error_consistency", "learning_curves"),
+    *("interpretation", "representational_similarity"),
+)
 
 
 def brain_mask() -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +70,7 @@ class SyntheticStudy:
             "subject": subject,
             "variant": "all",
             "space": "func1pt8mm",
+            "betas": "betas_fithrf_GLMdenoise_RR",
             "spaces": spaces,
             "untrained_spaces": [space for space in spaces if space in self.untrained],
         }
@@ -70,6 +85,7 @@ class SyntheticStudy:
         background.parent.mkdir(parents=True)
         brightness = np.where(radius < 1, 900 - 350 * radius, 40).astype(np.float32)
         nibabel.save(nibabel.Nifti1Image(brightness, AFFINE), background)
+        self._write_labels(subject, voxel)
         write_result(
             self.root / f"responses/{subject}.h5",
             {"voxel": voxel, "grid_shape": np.array(GRID), "affine": AFFINE},
@@ -103,6 +119,22 @@ class SyntheticStudy:
             self._provenance(subject, []),
         )
 
+    def _write_labels(self, subject: str, voxel: np.ndarray) -> None:
+        """NSD's files of the mask, and of one ROI collection with its colour table."""
+        layout = NSDLayout(self.study.nsd)
+        group = (np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)
+        numbers = {"nsdgeneral": np.ones(len(voxel)), "prf-visualrois": (group + 1) % 4}
+        for atlas, labels in numbers.items():
+            volume = np.full(np.prod(GRID), -1.0)
+            volume[voxel] = labels
+            path = layout.roi(subject, "func1pt8mm", atlas)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(volume.reshape(GRID), AFFINE), path)
+        table = layout.root / f"nsddata/freesurfer/{subject}/label/prf-visualrois.mgz.ctab"
+        table.parent.mkdir(parents=True)
+        names = ["Unknown", *ROI_NAMES[:-1]]
+        table.write_text("".join(f"{i} {name}\n" for i, name in enumerate(names)))
+
     def _scores(self, voxel: np.ndarray, group: np.ndarray, generator) -> dict[str, np.ndarray]:
         """R² of every subset of the study's spaces, more for more spaces, none without signal."""
         strength = {
@@ -134,6 +166,9 @@ class SyntheticStudy:
             values[3] = np.nan
             arrays[f"{name}/r2"] = values
             arrays[f"{name}/r"] = np.sign(values) * np.sqrt(np.abs(values))
+            arrays[f"{name}/cv_score"] = values - 0.01
+            arrays[f"{name}/alpha"] = np.ones(len(voxel))
+            arrays[f"{name}/band_weights"] = np.ones((name.count("+") + 1, len(voxel)))
         path = self.root / f"encoding/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.encoding.append(path)
@@ -151,8 +186,9 @@ class SyntheticStudy:
         arrays = {"voxel": fitted["voxel"]}
         for name in fitted["models"]:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
+            arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
         if len(spaces) > 1:
-            arrays |= {f"component/{space}/q": arrays[f"{space}/q"] for space in spaces}
+            arrays |= {f"component/{s}/{key}": arrays[f"{s}/{key}"] for s in spaces for key in "pq"}
         path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
@@ -173,10 +209,11 @@ class SyntheticStudy:
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
         root, subjects = self.root, self.study.subjects
-        tables = [root / f"tables/{name}.tsv" for name in TABLE_TITLES]
+        written = ("correlations", "partitions", "group", "best_voxels")
+        tables = [root / f"tables/{name}.tsv" for name in written]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
-        calibration = self._write_calibration()
+        validation.append(self._write_calibration())
 
         def run(stage, *arguments: object) -> None:
             monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
@@ -185,8 +222,10 @@ class SyntheticStudy:
         for subject in subjects:
             run(
                 write_maps,
-                *("--subject", subject, "--variant", "all"),
+                *("--nsd", self.study.nsd, "--subject", subject, "--variant", "all"),
                 *("--responses", root / f"responses/{subject}.h5"),
+                *("--models", *self.study.models, "--atlases", *self.study.rois),
+                *("--spaces", "func1pt8mm"),
                 *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
                 *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
@@ -205,22 +244,55 @@ class SyntheticStudy:
                 validate_recovery,
                 *("--truth", *(root / f"truth/{s}.h5" for s in subjects)),
                 *results,
-                *("--out", *validation),
+                *("--out", *validation[:2]),
+            )
+        self._write_pages(run, tables, validation)
+        return (root / "report/index.html").read_text()
+
+    def _write_pages(self, run, tables: list[Path], validation: list[Path]) -> None:
+        root, subjects = self.root, self.study.subjects
+        configuration = ("--configuration", json.dumps(self.study.model_dump(mode="json")))
+        for subject in subjects:
+            run(
+                write_voxel_tables,
+                *("--subject", subject, "--rois", root / f"rois/{subject}.tsv"),
+                *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
+                *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
+                *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
+                *("--models", root / f"tables/voxels/{subject}.parquet"),
+                *("--components", root / f"tables/voxel_components/{subject}.parquet"),
+            )
+        maps = [root / f"maps/{subject}/all" for subject in subjects]
+        limits = ("--limits", root / "maps/colour_limits.json")
+        run(choose_colour_limits, "--maps", *maps, "--out", limits[1])
+        run(
+            write_figures,
+            *(*configuration, "--tables", *tables, *validation),
+            *("--voxels", *(root / f"tables/voxels/{s}.parquet" for s in subjects)),
+            *("--out-directory", root / "figures"),
+        )
+        for folder in maps:
+            run(
+                write_subject_page,
+                *(*configuration, "--maps", folder, *limits, "--tables", *tables),
+                *("--figures", root / "figures", "--out-directory", root / "report"),
             )
         run(
-            write_report,
-            *("--configuration", json.dumps(self.study.model_dump(mode="json"))),
-            *("--maps", *(root / f"maps/{s}/all" for s in subjects), "--tables", *tables),
-            *("--validation", calibration, *validation, "--partitions", *self.partitions),
+            write_study_pages,
+            *(*configuration, "--tables", *tables, *validation, *limits),
+            *("--figures", root / "figures", "--benchmarks", root / "benchmarks"),
             *("--out-directory", root / "report"),
         )
-        return (root / "report/index.html").read_text()
 
 
 def small_settings(simulated: bool) -> dict:
     settings = yaml.safe_load(DEMO.read_text())
     settings["models"] = ["clip_rn50", "resnet50"]
+    settings["rois"] = ["prf-visualrois"]
+    settings["maps"] = {"spaces": []}
     settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
+    for analysis in ANALYSES:
+        del settings[analysis]
     if not simulated:
         del settings["simulation"]
     return settings
@@ -242,55 +314,89 @@ def measured_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
         return study, study.show(monkeypatch)
 
 
-def test_report_holds_every_part(simulated_report):
-    study, page = simulated_report
-    for subject in study.study.subjects:
-        assert f'id="{subject}"' in page
-    for title in ("Correlations per ROI and model", "Best voxels per model", "Methods"):
-        assert title in page
-    assert page.count("<table>") == 7
-    assert "recovered against planted" in page
+def pages(study: SyntheticStudy) -> dict[str, str]:
+    """{file: text} of the report's pages, without the views inside them."""
+    return {path.name: path.read_text() for path in (study.root / "report").glob("*.html")}
+
+
+def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
+    study, overview = simulated_report
+    found = pages(study)
+    topics = {"index", "models", "contrasts", "controls", "validation", "methods"}
+    assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
+    for name, text in found.items():
+        assert all(f'href="{other}"' in text for other in found), name
+    assert "Which network representation" in overview
+    assert "Correlations per region and model" in found["models.html"]
+    assert "clip_rn50 × resnet50" in found["contrasts.html"]
+    assert "tested over subjects" in found["contrasts.html"]
+    assert "recovered against planted" in found["validation.html"].lower()
+    assert "References" in found["methods.html"]
+    assert "sha256" in found["methods.html"]
+
+
+def test_figures_are_files_in_every_format(simulated_report):
+    study, _ = simulated_report
+    index = json.loads((study.root / "figures/index.json").read_text())
+    names = {figure["name"] for figure in index["figures"]}
+    assert {"correlations", "noise_ceilings", "unique_clip_rn50_vs_resnet50"} <= names
+    for name in names:
+        for kind in ("svg", "pdf", "png"):
+            assert (study.root / f"figures/{name}.{kind}").stat().st_size > 1000
+    assert index["provenance"]["simulated"]
 
 
 def test_pages_ask_for_nothing_outside(simulated_report):
     study, _ = simulated_report
-    pages = sorted((study.root / "report").rglob("*.html"))
-    assert len(pages) > 1
-    for path in pages:
+    paths = sorted((study.root / "report").rglob("*.html"))
+    assert len(paths) > len(pages(study))
+    for path in paths:
         text = html.unescape(path.read_text())
         assert not re.findall(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", text)
         assert not re.findall(r"""url\(\s*["']?https?:|@import""", text)
 
 
 def test_links_lead_to_files(simulated_report):
-    study, page = simulated_report
-    links = re.findall(r'href="([^"#][^"]*)"', page)
-    assert links
-    assert all((study.root / "report" / link).exists() for link in links)
-
-
-def test_views_say_what_they_are_when_opened_alone(simulated_report):
     study, _ = simulated_report
-    for path in (study.root / "report/views").glob("*.html"):
-        assert "Simulated data" in path.read_text()
-        assert "Untrained weights" in path.read_text()
+    for name, page in pages(study).items():
+        links = re.findall(r'(?:href|src)="((?!data:|#)[^"]+)"', page)
+        links += re.findall(r'<option value="([^"]+)"', page)
+        assert links
+        missing = [link for link in links if not (study.root / "report" / link).exists()]
+        assert not missing, name
 
 
-def test_measured_report_has_no_banner_and_no_validation(measured_report):
-    study, page = measured_report
-    assert 'class="banner"' not in page
-    assert 'id="validation"' not in page
-    assert not any(
-        "Simulated data" in p.read_text() for p in (study.root / "report").rglob("*.html")
-    )
+def test_every_page_says_what_its_data_are(simulated_report):
+    study, _ = simulated_report
+    for path in (study.root / "report").rglob("*.html"):
+        text = path.read_text()
+        assert "Simulated data: no brain was measured" in text, path
+        assert "Untrained weights" in text, path
+
+
+def test_one_colour_scale_is_stated_for_all_subjects(simulated_report):
+    study, _ = simulated_report
+    limits = json.loads((study.root / "maps/colour_limits.json").read_text())
+    for subject in study.study.subjects:
+        page = pages(study)[f"{subject}.html"]
+        assert f"One colour scale for all subjects and maps, ±{limits['r']:g}" in page
+        assert f"One colour scale for all subjects and maps, ±{limits['unique']:g}" in page
+
+
+def test_measured_report_has_no_banner_and_no_planted_truth(measured_report):
+    study, _ = measured_report
+    assert "oracle" not in (study.root / "report/validation.html").read_text()
+    for path in (study.root / "report").rglob("*.html"):
+        assert 'class="banner"' not in path.read_text()
+        assert "Simulated data" not in path.read_text()
 
 
 @pytest.mark.parametrize("report", ["simulated_report", "measured_report"])
 def test_every_report_shows_the_experiments_of_known_truth_and_counts_what_is_off(report, request):
-    _, page = request.getfixturevalue(report)
-    section = page.split('id="calibration"')[1].split("</section>")[0]
-    assert "Kolmogorov" in section
-    assert re.search(r"judged statistics\s+1\s+is off", section)
+    study, _ = request.getfixturevalue(report)
+    page = pages(study)["validation.html"]
+    assert "Kolmogorov" in page
+    assert re.search(r"Of \d+ judged statistics 1 is off", page)
 
 
 @pytest.mark.parametrize(
@@ -307,11 +413,11 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     study = SyntheticStudy(tmp_path, small_settings(True), True, UNTRAINED)
     path = next(p for p in study.encoding if p.stem == "clip_rn50")
     result = read_result(path)
-    by_voxel = {"voxel", "noise_ceiling", "clip_rn50/r", "clip_rn50/r2"}
-    shuffled = {k: v[::-1] if k in by_voxel else v for k, v in result.arrays.items()}
+    of_images = {"models", "grid_shape", "test_nsd_id"}
+    shuffled = {k: v if k in of_images else v[..., ::-1] for k, v in result.arrays.items()}
     write_result(path, shuffled, result.provenance)
     study.show(monkeypatch)
-    name = "subj01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
+    name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
     values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
     expected = result["clip_rn50/r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
@@ -321,3 +427,11 @@ def test_table_values_are_escaped_and_missing_ones_shown():
     table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
     assert "&lt;b&gt;" in html_table(table)
     assert ">n/a<" in html_table(table)
+
+
+def test_counts_are_whole_though_some_are_missing():
+    table = pd.DataFrame({"n_significant": [146.0, np.nan], "mean_r": [0.51234, 1.0]})
+    text = html_table(table)
+    assert ">146<" in text
+    assert 'data-value="0.51234">0.512<' in text
+    assert ">1.000<" in text

@@ -57,6 +57,27 @@ def test_images_without_a_response_are_left_out_of_a_voxels_draws():
     assert np.allclose(found[:, 1], expected[:, 1], atol=1e-5)
 
 
+def test_a_prediction_that_hardly_varies_about_another_mean_has_its_r():
+    measured, predicted = simulated(200, 3, 0.5, 0)
+    faint = 5 + 1e-3 * (predicted - predicted.mean(axis=0))
+    counts = draw_images(200, 50, 0)
+    r = bootstrap_scores(measured, {"m": predicted}, counts).r["m"]
+    found = bootstrap_scores(measured, {"m": faint}, counts)
+    assert np.allclose(found.r["m"], r, atol=1e-3)
+    rows = np.repeat(np.arange(200), counts[0].astype(int))
+    expected = sklearn_r2(measured[rows], faint[rows], multioutput="raw_values")
+    assert np.allclose(found.r2["m"][0], expected, rtol=1e-4)
+
+
+@given(st.integers(0, 2**31), st.integers(2, 60), st.floats(0.05, 0.99))
+def test_intervals_are_percentiles_of_the_draws(seed, n_draws, level):
+    samples = np.random.default_rng(seed).standard_normal((n_draws, 5)).astype(np.float32)
+    samples[1, 3] = np.nan
+    ends = [50 * (1 - level), 50 * (1 + level)]
+    expected = np.percentile(samples, ends, axis=0)
+    assert np.allclose(interval(samples, level), expected, atol=1e-5, equal_nan=True)
+
+
 def test_a_voxel_without_a_prediction_has_no_draws():
     measured, predicted = simulated(30, 2, 0.5, 0)
     predicted[:, 1] = np.nan

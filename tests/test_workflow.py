@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import h5py
 import nibabel
@@ -18,7 +19,10 @@ from nilearn import plotting
 
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.scores import r2_score
+from pipeline.maps.files import bids_label, read_map
+from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.storage import read_result, read_table
 
@@ -232,10 +236,8 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01/all"
     index = json.loads((folder / "index.json").read_text())
-    assert {entry["quantity"] for entry in index["maps"].values()} == {
-        *("r", "r2", "q", "unique", "shared", "ceiling", "correlationCeiling", "weightProjection")
-    }
-    path = folder / "subj01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
+    assert {entry["quantity"] for entry in index["maps"].values()} == set(DESCRIPTIONS)
+    path = folder / "sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
     assert image.shape == source.shape
@@ -248,6 +250,74 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Provenance"]["simulated"] is True
     assert sidecar["Units"] == "correlation"
+
+
+def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):
+    table = read_table(study.results / "tables/correlations.tsv")
+    for subject in ("subj01", "subj03"):
+        folder, stem = (
+            study.results / f"maps/{subject}/all",
+            f"sub-{subject[-2:]}_space-func1pt8mm_",
+        )
+        rows = table.query("subject == @subject and atlas == 'prf-visualrois'")
+        labels = read_map(folder / f"{stem}seg-prfVisualrois_dseg.nii.gz")
+        names = json.loads((folder / f"{stem}seg-prfVisualrois_dseg.json").read_text())["Labels"]
+        numbers = {name: int(number) for number, name in names.items()}
+        assert len(rows)
+        for row in rows.itertuples():
+            values = read_map(folder / f"{stem}model-{bids_label(row.model)}_stat-r_statmap.nii.gz")
+            inside = values[labels == numbers[row.roi]]
+            assert np.nanmean(inside) == pytest.approx(row.mean_r, abs=1e-5)
+            assert np.isfinite(inside).sum() == row.n_voxels
+
+
+def test_maps_of_roi_labels_are_nsds_own_files_in_the_modelled_voxels(study):
+    layout = NSDLayout(study.nsd)
+    voxel = read_result(study.results / "responses/subj01.h5", ["voxel"])["voxel"]
+    for atlas in ("prf-visualrois", "floc-faces", "floc-words"):
+        name = f"sub-01_space-func1pt8mm_seg-{bids_label(atlas)}_dseg.nii.gz"
+        ours = read_map(study.results / "maps/subj01/all" / name).ravel()
+        theirs = nibabel.load(layout.roi("subj01", "func1pt8mm", atlas)).get_fdata().ravel()
+        np.testing.assert_array_equal(ours[voxel], np.maximum(theirs[voxel], 0))
+        assert np.count_nonzero(ours) == np.count_nonzero(theirs[voxel] > 0) > 0
+
+
+def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
+    folder = study.results / "maps/subj01/all"
+    for space in ("space-func1pt8mm", "space-MNI152NLin6Asym"):
+        stem = f"sub-01_{space}_model-bert_stat-"
+        raw = read_map(folder / f"{stem}r_statmap.nii.gz")
+        left = read_map(folder / f"{stem}r_desc-fdr05_statmap.nii.gz")
+        kept = np.isfinite(left)
+        assert 0 < kept.sum() < np.isfinite(raw).sum()
+        np.testing.assert_array_equal(left[kept], raw[kept])
+        if space == "space-func1pt8mm":
+            q = read_map(folder / f"{stem}q_statmap.nii.gz")
+            np.testing.assert_array_equal(kept, q <= 0.05)
+
+
+def test_maps_on_surfaces_find_the_planted_roi(study):
+    """V1v follows alexnet alone: on fsaverage its vertices have alexnet's unique variance."""
+    folder = study.results / "maps/subj01/all"
+    stem = "space-fsaverage_contrast-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
+    values = np.concatenate([read_map(folder / f"sub-01_hemi-{h}_{stem}") for h in "LR"])
+    surface = open_space(NSDLayout(study.nsd), "subj01", "fsaverage", "betas_fithrf_GLMdenoise_RR")
+    v1 = surface.read_labels("prf-visualrois") == 1
+    assert np.nanmean(values[v1]) > 3 * np.nanmean(values[~v1])
+
+
+def test_group_maps_are_the_means_of_the_subjects(study):
+    stem = "space-MNI152NLin6Asym_model-bert_stat-r"
+    folders = [study.results / f"maps/subj0{n}/all/sub-0{n}_" for n in (1, 3)]
+    subjects = np.stack([read_map(Path(f"{f}{stem}_statmap.nii.gz")) for f in folders])
+    group = study.results / "maps/group"
+    mean = read_map(group / f"{stem}_desc-mean_statmap.nii.gz")
+    np.testing.assert_allclose(mean, subjects.mean(axis=0), rtol=1e-5)
+    assert np.isfinite(mean).any()
+    assert len(list(group.glob("hemi-?_space-fsaverage_model-bert_stat-r_desc-t_*.gii"))) == 2
+    participants = read_table(study.results / "maps/participants.tsv")
+    assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
+    assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]
 
 
 def test_tables_are_the_means_of_their_voxels(study):
@@ -269,40 +339,56 @@ def test_tables_are_the_means_of_their_voxels(study):
     assert total == pytest.approx(part.loc["joint", "mean_variance"], abs=1e-4)
 
 
-def test_the_report_is_one_page_that_needs_no_network(study):
-    page = (study.results / "report/index.html").read_text()
-    assert "Simulated data: no brain was measured" in page
-    assert "Untrained weights: alexnet." in page
-    for attribute in ('src="http', "src='http", 'href="http', "@import", "url(http"):
-        assert attribute not in page
-    for section in ("figures", "subj01", "subj03", "contrasts", "validation", "tables", "methods"):
-        assert f'<section id="{section}">' in page
-    for view in (study.results / "report/views").iterdir():
-        assert f"views/{view.name}" in page or "stat-r_" in view.name or "stat-r." in view.name
+def test_the_report_needs_no_network_and_says_what_its_data_are(study):
+    pages = list((study.results / "report").rglob("*.html"))
+    assert len(pages) > 8
+    for path in pages:
+        page = path.read_text()
+        assert "Simulated data: no brain was measured" in page
+        assert "Untrained weights: alexnet" in page
+        for attribute in ('src="http', "src='http", "@import", "url(http"):
+            assert attribute not in page
 
 
-def test_the_summary_prints_headlines_and_the_reports_place(study):
+def shown(study, *arguments: str) -> str:
+    """What the terminal shows of the study."""
+    command = ["python", "-m", "pipeline", "show", *arguments]
     done = subprocess.run(
-        ["python", "-m", "pipeline.stages.summary", "--configfile", str(study.configuration)],
+        [*command, "--configfile", str(study.configuration)],
         capture_output=True,
         text=True,
         cwd=study.directory,
         env=ENVIRON,
-        check=True,
     )
-    assert str(study.results / "report/index.html") in done.stdout
-    assert "Simulated data" in done.stdout
-    assert "alexnet&bert" in done.stdout
+    return done.stdout + done.stderr
+
+
+def test_the_terminal_shows_headlines_and_where_the_files_are(study):
+    told = shown(study)
+    assert str(study.results / "report/index.html") in told.replace("\n", "")
+    assert "Simulated data" in told
+    assert "alexnet&bert" in told
+    assert "subj03" in told
+    table = read_table(study.results / "tables/correlations.tsv")
+    row = table.query("subject == 'subj01' and model == 'bert' and roi == 'all'").iloc[0]
+    assert f"{row['mean_r']:.3f}" in told
+    assert "subj03" not in shown(study, "subj01")
+    assert "subj07: not in" in shown(study, "subj07")
 
 
 # ---- what reruns
 
 AFTER_FITS = {
+    "write_group_maps": 1,
     "audit_study": 1,
     "validate_recovery": 1,
     "write_maps": 2,
     "write_tables": 1,
-    "write_report": 1,
+    "write_voxel_tables": 2,
+    "write_figures": 1,
+    "choose_colour_limits": 1,
+    "write_subject_page": 2,
+    "write_study_pages": 1,
 }
 # the space is compared with ROIs
 SIMILARITIES = {"measure_similarities": 2, "compare_similarities": 1}
@@ -397,7 +483,8 @@ def test_ridge_settings_rerun_fits_and_what_follows(restored):
 
 def test_other_experiments_of_known_truth_rerun_nothing_of_the_study(restored):
     restored.edit(lambda values: values.update(calibration={"experiments": 3}))
-    assert restored.planned() == {"calibrate": 1, "write_report": 1}
+    shown = {"write_figures": 1, "write_subject_page": 2, "write_study_pages": 1}
+    assert restored.planned() == {"calibrate": 1, **shown}
 
 
 def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fit(restored):
@@ -408,7 +495,8 @@ def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fi
 
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
     restored.edit(lambda values: values.update(significance={"draws": 300}))
-    shown = {"write_maps": 2, "write_tables": 1, "write_report": 1}
+    not_of_tests = ("audit_study", "validate_recovery")
+    shown = {rule: n for rule, n in AFTER_FITS.items() if rule not in not_of_tests}
     assert restored.planned() == {"assess_significance": 8, "calibrate": 1, **shown}
 
 
@@ -428,6 +516,7 @@ def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
         "controls",
         "maps",
         "tables",
+        "figures",
         "validation",
         "report",
     ],

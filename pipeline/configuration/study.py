@@ -11,6 +11,11 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from pipeline.catalogue import read_catalogue
+from pipeline.configuration.analyses import (
+    ErrorConsistencySettings,
+    LearningCurveSettings,
+    PreferredLayerSettings,
+)
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
@@ -72,6 +77,10 @@ class Configuration(Settings):
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
     # variants whose subsets are drawn to equal numbers of images
     matched_variants: list[list[Name]] = Field(default_factory=list)
+    layerwise: dict[Name, list[str]] = Field(default_factory=dict)
+    preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
+    error_consistency: ErrorConsistencySettings | None = None
+    learning_curves: LearningCurveSettings | None = None
     rois: list[str]
     compare_presets: PresetComparison | None = None
     interpretation: InterpretationSettings | None = None
@@ -93,18 +102,20 @@ class Configuration(Settings):
         for name, space in self.feature_spaces.items():
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
-        for key, spaces in {"models": self.models, **_prefixed(self.contrasts)}.items():
+        named = {"models": self.models, **_prefixed("contrasts", self.contrasts)}
+        for key, spaces in {**named, **_prefixed("layerwise", self.layerwise)}.items():
             declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
             unique(key, spaces)
         self._split_can_be_made()
         self._maps_can_be_made()
-        for key, spaces in _prefixed(self.contrasts).items():
+        for key, spaces in _prefixed("contrasts", self.contrasts).items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
         self._fits_can_be_interpreted()
+        self._analyses_can_be_made()
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -168,6 +179,25 @@ class Configuration(Settings):
             declared(f"{key}.spaces", settings.spaces, self.feature_spaces)
             declared(f"{key}.atlases", settings.atlases, [*self.rois, COMPOSITE])
 
+    def _analyses_can_be_made(self) -> None:
+        for key, spaces in _prefixed("layerwise", self.layerwise).items():
+            networks = sorted({self.feature_spaces[space].network for space in spaces})
+            if len(spaces) < 2 or len(networks) > 1:
+                raise ValueError(
+                    f"{key}: layers of one network are compared, two or more, first layer first; "
+                    f"these are {len(spaces)} of {' and '.join(networks) or 'none'}"
+                )
+        if self.error_consistency is not None:
+            declared("error_consistency.models", self.identifying_models, self.models)
+            known = [*self.rois, COMPOSITE]
+            declared("error_consistency.atlases", self.error_consistency.atlases, known)
+        if self.learning_curves is not None:
+            declared("learning_curves.models", self.learning_curves.models, self.models)
+            unique("learning_curves.models", self.learning_curves.models)
+            declared_twice = sorted(set(self.learning_curves.variants) & set(self.variants))
+            if declared_twice:
+                raise ValueError(f"variants.{declared_twice[0]}: is of the learning curves")
+
     @property
     def map_spaces(self) -> list[MapSpace]:
         """Spaces in which maps are written, that of the responses first."""
@@ -176,9 +206,31 @@ class Configuration(Settings):
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
-        """What is fitted of the study: the whole of it, and its variants."""
-        whole = VariantSettings(models=self.models, contrasts=list(self.contrasts))
+        """What is fitted of the study: what is assessed, and the variants of learning curves."""
+        learning = {} if self.learning_curves is None else self.learning_curves.variants
+        return {**self.assessed_variants, **learning}
+
+    @property
+    def assessed_variants(self) -> dict[str, VariantSettings]:
+        """What is tested, mapped and tabulated: the whole study, and the variants that it lists."""
+        singles = dict.fromkeys([*self.models, *itertools.chain(*self.layerwise.values())])
+        whole = VariantSettings(models=list(singles), contrasts=list(self.contrasts))
         return {WHOLE: whole, **self.variants}
+
+    @property
+    def identifying_models(self) -> list[str]:
+        """Models whose predicted patterns are to identify test images."""
+        return self.error_consistency.models or self.models
+
+    @property
+    def identification(self) -> dict[str, Any]:
+        """How images are identified; maps between brains are fitted as encoding models are."""
+        return {
+            **self.error_consistency.model_dump(mode="json", exclude={"models"}),
+            "alphas": self.encoding.alphas.model_dump(mode="json"),
+            "folds": self.splits.folds,
+            "seed": self.splits.seed,
+        }
 
     @property
     def used_spaces(self) -> list[str]:
@@ -277,5 +329,5 @@ def _kept(key: str, taken: str, network: NetworkSettings) -> None:
         raise ValueError(f"{key}: lacks '{taken}', which a feature space is made of; add it")
 
 
-def _prefixed(contrasts: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {f"contrasts.{name}": spaces for name, spaces in contrasts.items()}
+def _prefixed(section: str, lists: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {f"{section}.{name}": spaces for name, spaces in lists.items()}

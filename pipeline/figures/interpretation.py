@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
-from pipeline.figures.style import tidy, told
-from pipeline.report.figures import COLOURS
+from pipeline.figures.style import COLOURS, tidy, told
 
 LEVEL = 0.05
 MEASURES = {

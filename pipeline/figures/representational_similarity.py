@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from pipeline.figures.style import subjects, tidy, told
+from pipeline.figures.style import COLOURS, subjects, tidy, told
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
-from pipeline.report.figures import COLOURS
 
 COLUMNS = 4
 CORNERS = ("both alike", "first alike", "second alike", "both unlike")

@@ -1,16 +1,54 @@
-"""What the figures of all analyses have in common."""
+"""What all figures have in common: colours, labels, files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
-from pipeline.report.figures import COLOURS
+from pipeline.storage import atomic_path
 
+# Okabe and Ito's colours, told apart by colour-blind readers
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 LINES = ("-", "--", ":", "-.")
+HATCHES = (None, "////", "....", "xxxx")
+# of publications; the first is what pages show
+FORMATS = ("svg", "pdf", "png")
+# atlases of more regions than this have a table, but no room in a figure
+MOST_ROIS = 12
+# without dates and random names, equal figures are equal files
+NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
+plt.rcParams.update({"svg.hashsalt": "nsd", "pdf.fonttype": 42, "hatch.linewidth": 1.2})
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure, and where it belongs.
+
+    Attributes
+    ----------
+    name : of its files
+    page : of the report: models, contrasts, controls, validation, or a subject's
+    section : heading on that page; the contrast, of figures of contrasts
+    """
+
+    name: str
+    page: str
+    section: str
+    caption: str
+    figure: Figure
 
 
 def line_style(number: int) -> dict[str, str]:
@@ -21,10 +59,42 @@ def line_style(number: int) -> dict[str, str]:
     }
 
 
+def bar_style(number: int) -> dict[str, object]:
+    """A fill that no other number has: beyond the colours, hatched."""
+    return {
+        "facecolor": COLOURS[number % len(COLOURS)],
+        "hatch": HATCHES[number // len(COLOURS) % len(HATCHES)],
+        "edgecolor": "white",
+        "linewidth": 0,
+    }
+
+
+def shared_style(members: Sequence[int]) -> dict[str, object]:
+    """A fill for what several numbers share: the first's colour, hatched in the second's.
+
+    What three or more share is grey, hatched in the last one's colour.
+    """
+    if len(members) == 1:
+        return bar_style(members[0])
+    face = COLOURS[members[0]] if len(members) == 2 else "#BBBBBB"
+    return {
+        "facecolor": face,
+        "hatch": HATCHES[(len(members) - 1) % len(HATCHES)],
+        "edgecolor": COLOURS[members[-1]],
+        "linewidth": 0,
+    }
+
+
 def shown_rois(table: pd.DataFrame) -> list[tuple[str, str]]:
     """(atlas, roi) of a table that a figure has room for: composites if there are any, else all."""
     rois = list(dict.fromkeys(zip(table["atlas"], table["roi"], strict=True)))
     return [roi for roi in rois if roi[0] == COMPOSITE] or rois
+
+
+def shown_atlases(table: pd.DataFrame) -> list[str]:
+    """Atlases of few enough ROIs, those of single regions before the composites."""
+    counts = table.drop_duplicates(["atlas", "roi"]).groupby("atlas", sort=False).size()
+    return [atlas for atlas, n in counts.items() if n <= MOST_ROIS]
 
 
 def of_roi(table: pd.DataFrame, roi: tuple[str, str]) -> pd.DataFrame:
@@ -45,6 +115,30 @@ def subjects(table: pd.DataFrame) -> str:
     return f"{n} subject{'s' if n != 1 else ''}"
 
 
-def told(data: Sequence[str]) -> str:
+def told(data: Iterable[str]) -> str:
     """`simulated` where data are."""
     return ", simulated data" if "simulated" in set(data) else ""
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as SVG, PDF and PNG, and close it."""
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS]
+    for path, kind in zip(paths, FORMATS, strict=True):
+        with atomic_path(path) as temporary:
+            _save(figure, temporary, kind, dpi=300)
+    plt.close(figure)
+    return paths
+
+
+def data_uri(figure: Figure, kind: str = "svg") -> str:
+    """A figure as text that a page can hold."""
+    buffer = io.BytesIO()
+    _save(figure, buffer, kind, dpi=110)
+    plt.close(figure)
+    media = {"svg": "image/svg+xml", "png": "image/png"}[kind]
+    return f"data:{media};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _save(figure: Figure, where: Path | io.BytesIO, kind: str, dpi: int) -> None:
+    metadata = NO_DATE[kind]
+    figure.savefig(where, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)

@@ -11,24 +11,49 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from pipeline.settings import SURFACES
 from pipeline.storage import atomic_path, write_json
 
 # BIDS calls the hemispheres L and R; volumes have no such part in their names
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
+# what BIDS calls NSD's spaces, where it has a name for them; NSD's template is that of FSL
+BIDS_SPACES = {"nativesurface": "fsnative", "MNI152": "MNI152NLin6Asym"}
+# Okabe and Ito's
+LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 
 
-def map_names(subject: str, space: str, entities: str, surface: bool) -> list[str]:
-    """File names of one map: a volume, or the left and the right hemisphere."""
-    if not surface:
-        return [f"{subject}_space-{space}_{entities}_statmap.nii.gz"]
+def bids_subject(subject: str) -> str:
+    """NSD's `subj01` as the raw data of NSD and BIDS call it: `sub-01`."""
+    return f"sub-{subject.removeprefix('subj')}"
+
+
+def map_names(subject: str | None, space: str, entities: str, *, labels: bool = False) -> list[str]:
+    """File names of one map: a volume, or the left and the right hemisphere.
+
+    Parameters
+    ----------
+    subject : NSD's name; None for maps of the group
+    space : NSD's name
+    entities : the middle of the name, as `VoxelMap.entities`
+    labels : whether values are labels
+    """
+    who = "" if subject is None else f"{bids_subject(subject)}_"
+    middle = f"space-{BIDS_SPACES.get(space, space)}_{entities}"
+    suffix = "dseg" if labels else "statmap"
+    if space not in SURFACES:
+        return [f"{who}{middle}_{suffix}.nii.gz"]
+    kind = "label" if labels else "func"
     return [
-        f"{subject}_hemi-{hemisphere}_space-{space}_{entities}_statmap.func.gii"
+        f"{who}hemi-{hemisphere}_{middle}_{suffix}.{kind}.gii"
         for hemisphere in BIDS_HEMISPHERES.values()
     ]
 
 
 def map_images(
-    values: np.ndarray, voxel: np.ndarray, geometry: Mapping[str, np.ndarray]
+    values: np.ndarray,
+    voxel: np.ndarray,
+    geometry: Mapping[str, np.ndarray],
+    labels: Mapping[int, str] | None = None,
 ) -> list[nibabel.filebasedimages.FileBasedImage]:
     """Voxel values in their place, NaN elsewhere, in the order of `map_names`.
 
@@ -38,29 +63,55 @@ def map_images(
     voxel : (voxel,) C-order indices into the grid, or into the left then the right vertices
     geometry : `grid_shape` (X, Y, Z) with `affine` (voxel to world, mm, as the subject's
         functional files have it), or `grid_shape` (left vertices, right vertices)
+    labels : {value: name} of a map of labels, which is of integers and 0 where there is none
     """
     grid = tuple(int(n) for n in geometry["grid_shape"])
+    everywhere = _fill(values, voxel, int(np.prod(grid) if "affine" in geometry else sum(grid)))
+    if labels is not None:
+        everywhere = np.nan_to_num(everywhere).astype(np.int32)
     if "affine" in geometry:
-        image = nibabel.Nifti1Image(_fill(values, voxel, np.prod(grid)).reshape(grid), None)
+        image = nibabel.Nifti1Image(everywhere.reshape(grid), None)
         image.set_sform(geometry["affine"], code=1)
         image.set_qform(None, code=0)
         return [image]
-    everywhere = _fill(values, voxel, sum(grid))
     structures = ("CortexLeft", "CortexRight")
     parts = np.split(everywhere, [grid[0]])
-    return [_gifti(part, name) for part, name in zip(parts, structures, strict=True)]
+    return [_gifti(part, name, labels) for part, name in zip(parts, structures, strict=True)]
 
 
 def _fill(values: np.ndarray, voxel: np.ndarray, size: int) -> np.ndarray:
-    filled = np.full(int(size), np.nan, dtype=np.float32)
+    filled = np.full(size, np.nan, dtype=np.float32)
     filled[voxel] = values
     return filled
 
 
-def _gifti(values: np.ndarray, structure: str) -> nibabel.GiftiImage:
-    array = nibabel.gifti.GiftiDataArray(values, intent="NIFTI_INTENT_NONE", datatype=np.float32)
+def _gifti(
+    values: np.ndarray, structure: str, labels: Mapping[int, str] | None
+) -> nibabel.GiftiImage:
+    intent = "NIFTI_INTENT_NONE" if labels is None else "NIFTI_INTENT_LABEL"
+    array = nibabel.gifti.GiftiDataArray(values, intent=intent, datatype=values.dtype)
     meta = nibabel.gifti.GiftiMetaData(AnatomicalStructurePrimary=structure)
-    return nibabel.GiftiImage(darrays=[array], meta=meta)
+    table = None if labels is None else _label_table(labels)
+    return nibabel.GiftiImage(darrays=[array], meta=meta, labeltable=table)
+
+
+def _label_table(labels: Mapping[int, str]) -> nibabel.gifti.GiftiLabelTable:
+    table = nibabel.gifti.GiftiLabelTable()
+    table.labels = [_label(0, "none", "#FFFFFF", alpha=0.0)]
+    table.labels += [_label(key, name, label_colour(key)) for key, name in labels.items()]
+    return table
+
+
+def _label(key: int, name: str, colour: str, alpha: float = 1.0) -> nibabel.gifti.GiftiLabel:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    label = nibabel.gifti.GiftiLabel(key, red, green, blue, alpha)
+    label.label = name
+    return label
+
+
+def label_colour(value: int) -> str:
+    """The colour of a label, from 1; colours come again beyond the seventh."""
+    return LABEL_COLOURS[(value - 1) % len(LABEL_COLOURS)]
 
 
 def write_map(
@@ -75,6 +126,14 @@ def write_map(
             gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
         )
     write_json(sidecar_path(path), dict(sidecar))
+
+
+def write_label_names(path: Path, labels: Mapping[int, str]) -> None:
+    """BIDS' table of the labels of a map, beside it: index, name, colour."""
+    lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
+    text = "\n".join(["index\tname\tcolor", *lines]) + "\n"
+    with atomic_path(sidecar_path(path).with_suffix(".tsv")) as temporary:
+        temporary.write_text(text)
 
 
 def sidecar_path(path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,25 +11,56 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.maps.files import bids_label
 from pipeline.storage import Result
+from pipeline.tables.tables import LEAST_CEILING
 
 DESCRIPTIONS = {
     "r": ("Pearson correlation of measured and predicted test responses", "correlation"),
     "r2": ("coefficient of determination of the test responses", "R²"),
+    "normalisedR": (
+        f"r / √(noise ceiling), not clipped; none below a ceiling of {LEAST_CEILING}",
+        "correlation / ceiling",
+    ),
+    "normalisedR2": (
+        f"R² / (noise ceiling), not clipped; none below a ceiling of {LEAST_CEILING}",
+        "R² / ceiling",
+    ),
+    "cvScore": ("cross-validated R² of the training responses", "R²"),
+    "alpha": ("ridge penalty that cross-validation picked", "penalty"),
+    "bandWeight": ("weight of this feature space that cross-validation picked", "share"),
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
+    "p": ("probability of such a result by chance, one-sided, p = (k + 1) / (B + 1)", "p"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "preferredLayer": (
+        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
+        "label",
+    ),
+    "firstLayer": (
+        "first layer that nearly reaches the best one's cross-validated score, from 1",
+        "label",
+    ),
     "weightProjection": (
         "projection of the voxel's weights on a principal component of all subjects' weights",
         "weight",
     ),
     "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
     "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
+    "preferredModel": (
+        f"single model with the best cross-validated R²; none below a ceiling of {LEAST_CEILING}",
+        "label",
+    ),
+    "roi": ("labels of NSD's ROI collection, both hemispheres", "label"),
 }
 # of the data, whatever the model
 CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceiling": np.asarray,
     "correlationCeiling": correlation_ceiling,
 }
+# arrays of a fit that are maps as they are
+FITTED = {"r": "r", "r2": "r2", "cvScore": "cv_score", "alpha": "alpha"}
+
+# of all layers of a network: {quantity: array of a layers file}
+LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 
 @dataclass(frozen=True)
@@ -39,12 +70,16 @@ class VoxelMap:
     Attributes
     ----------
     quantity : a key of `DESCRIPTIONS`
-    name : the encoding model, or the component of a contrast
-    contrast : the contrast, None for models
+    name : the encoding model, the network whose layers are compared, the component of a contrast,
+        or the ROI collection
+    contrast : the contrast, None for models and networks
     voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
-    labels : what a file name tells beside the quantity, if name and contrast do not
+    q : (voxel,) false discovery rates by which the map is thresholded too
+    band : feature space, of a joint model's band weights
+    labels : {value: name} of maps of labels, which are never averaged
+    named : the beginning of the file name, if name and contrast do not tell it
     """
 
     quantity: str
@@ -53,56 +88,105 @@ class VoxelMap:
     voxel: np.ndarray
     values: np.ndarray
     untrained: tuple[str, ...] = ()
-    labels: str | None = None
+    q: np.ndarray | None = None
+    band: str | None = None
+    labels: Mapping[int, str] | None = None
+    named: str | None = None
 
     @property
     def entities(self) -> str:
         """The middle of the file name."""
-        if self.quantity in CEILINGS:
+        if self.quantity == "roi":
+            return f"seg-{bids_label(self.name)}"
+        if self.quantity in (*CEILINGS, "preferredModel"):
             return f"stat-{self.quantity}"
-        if self.labels is not None:
-            return f"{self.labels}_stat-{self.quantity}"
-        if self.contrast is None:
-            return f"model-{bids_label(self.name)}_stat-{self.quantity}"
-        return (
-            f"contrast-{bids_label(self.contrast)}_component-{bids_label(self.name)}"
-            f"_stat-{self.quantity}"
-        )
+        if self.quantity in LAYERS:
+            return f"network-{bids_label(self.name)}_stat-{self.quantity}"
+        if self.named is not None:
+            return f"{self.named}_stat-{self.quantity}"
+        if self.contrast is not None:
+            return (
+                f"contrast-{bids_label(self.contrast)}_component-{bids_label(self.name)}"
+                f"_stat-{self.quantity}"
+            )
+        band = "" if self.band is None else f"_band-{bids_label(self.band)}"
+        return f"model-{bids_label(self.name)}{band}_stat-{self.quantity}"
 
 
-def encoding_maps(result: Result) -> Iterator[VoxelMap]:
-    """The noise ceiling, and r and R² of every model in an encoding result."""
-    voxel = result["voxel"]
+def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
+    """The noise ceiling, and every model's scores, tests and picks."""
+    voxel, ceiling = result["voxel"], result["noise_ceiling"]
     for quantity, of in CEILINGS.items():
-        yield VoxelMap(quantity, "noise ceiling", None, voxel, of(result["noise_ceiling"]))
+        yield VoxelMap(quantity, "noise ceiling", None, voxel, of(ceiling))
+    bounds = np.where(ceiling >= LEAST_CEILING, ceiling, np.nan)
     for model in result["models"].tolist():
-        untrained = _untrained(result, model.split(MODEL_SEPARATOR))
-        for quantity in ("r", "r2"):
-            yield VoxelMap(quantity, model, None, voxel, result[f"{model}/{quantity}"], untrained)
+        spaces = model.split(MODEL_SEPARATOR)
+        untrained = _untrained(result, spaces)
+        q = significance[f"{model}/q"]
+        arrays = {
+            **{quantity: result[f"{model}/{key}"] for quantity, key in FITTED.items()},
+            "normalisedR": result[f"{model}/r"] / correlation_ceiling(bounds),
+            "normalisedR2": result[f"{model}/r2"] / bounds,
+            "p": significance[f"{model}/p"],
+            "q": q,
+        }
+        for quantity, values in arrays.items():
+            tested = q if quantity == "r" else None
+            yield VoxelMap(quantity, model, None, voxel, values, untrained, tested)
+        weights = result[f"{model}/band_weights"]
+        for space, values in zip(spaces, weights, strict=True):
+            if len(spaces) > 1:
+                yield VoxelMap("bandWeight", model, None, voxel, values, untrained, band=space)
 
 
-def partition_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
-    """Every component of a partition."""
+def partition_maps(result: Result, significance: Result, contrast: str) -> Iterator[VoxelMap]:
+    """Every component of a partition, and the tests of unique variance."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
     untrained = _untrained(result, result.provenance["configuration"]["spaces"])
     for key in result.arrays:
-        if key.startswith("component/"):
-            name = key.removeprefix("component/")
-            quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
-            yield VoxelMap(quantity, name, contrast, result["voxel"], result[key], untrained)
-
-
-def significance_maps(result: Result, contrast: str) -> Iterator[VoxelMap]:
-    """q of every model's r, and of the unique variance of a contrast's spaces."""
-    for key, values in result.arrays.items():
-        if not key.endswith("/q"):
+        if not key.startswith("component/"):
             continue
-        name = key.removesuffix("/q")
-        component = name.removeprefix("component/")
-        spaces = result.provenance["configuration"]["spaces"]
-        of = None if component == name else contrast
-        untrained = _untrained(result, name.split(MODEL_SEPARATOR) if of is None else spaces)
-        yield VoxelMap("q", component, of, result["voxel"], values, untrained)
+        name, voxel = key.removeprefix("component/"), result["voxel"]
+        if COMPONENT_SEPARATOR in name:
+            yield VoxelMap("shared", name, contrast, voxel, result[key], untrained)
+            continue
+        q = significance[f"{key}/q"]
+        yield VoxelMap("unique", name, contrast, voxel, result[key], untrained, q)
+        yield VoxelMap("p", name, contrast, voxel, significance[f"{key}/p"], untrained)
+        yield VoxelMap("q", name, contrast, voxel, q, untrained)
+
+
+def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
+    """The single model with the best cross-validated score, from 1 in the order given.
+
+    Parameters
+    ----------
+    results : {model: the fit that it is in}, all of the same voxels
+    """
+    first = next(iter(results.values()))
+    scores = np.array([result[f"{model}/cv_score"] for model, result in results.items()])
+    known = np.isfinite(scores).all(axis=0) & (first["noise_ceiling"] >= LEAST_CEILING)
+    best = np.where(known, np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0) + 1.0, np.nan)
+    untrained = {name for model, result in results.items() for name in _untrained(result, [model])}
+    return VoxelMap(
+        "preferredModel",
+        "preferred model",
+        None,
+        first["voxel"],
+        best,
+        tuple(sorted(untrained)),
+        labels=dict(enumerate(results, start=1)),
+    )
+
+
+def layer_maps(result: Result) -> Iterator[VoxelMap]:
+    """The preferred layers of a network, as labels: layers are not averaged when places change."""
+    configuration = result.provenance["configuration"]
+    untrained = _untrained(result, configuration["spaces"])
+    labels = dict(enumerate(configuration["spaces"], start=1))
+    for quantity, key in LAYERS.items():
+        name, values = configuration["network"], result[key]
+        yield VoxelMap(quantity, name, None, result["voxel"], values, untrained, labels=labels)
 
 
 def component_maps(result: Result) -> Iterator[VoxelMap]:
@@ -113,7 +197,7 @@ def component_maps(result: Result) -> Iterator[VoxelMap]:
         name = f"{configuration['model']} component {number}"
         yield VoxelMap(
             *("weightProjection", name, None, result["voxel"], values, untrained),
-            labels=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
+            named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
         )
 
 

@@ -112,10 +112,10 @@ def read_mesh(path: Path, n_vertices: int) -> tuple[np.ndarray, np.ndarray]:
     return coordinates, faces
 
 
-def read_morphometry(path: Path, n_vertices: int) -> np.ndarray:
+def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
     """(vertex,) values of a FreeSurfer morphometry file (sulc, curv, thickness, …)."""
     values = _freesurfer(nibabel.freesurfer.read_morph_data, path)
-    require_grid(path, values.shape, (n_vertices,))
+    require_grid(path, values.shape, None if n_vertices is None else (n_vertices,))
     return values
 
 

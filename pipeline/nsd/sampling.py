@@ -5,18 +5,24 @@ coordinate, (1, 1, 1) being the centre of the first voxel. A point is inside if 
 axis; everything else is NaN, whatever value marks it (9999, or what an affine made of 9999).
 
 Each interpolation is a sparse matrix (point × voxel), so that many maps are sampled at once and a
-NaN in any voxel that has a part in a point makes the point NaN.
+NaN in any voxel that has a part in a point makes the point NaN. Maps that are known in a thin sheet
+of voxels only, as those of the cortex are, would be NaN nearly everywhere: `KnownVoxels` goes on
+beyond the sheet with its nearest voxel.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import scipy.ndimage
 import scipy.sparse
 
 POINTS_PER_BLOCK = 100_000
+HALF = 0.5
+NO_LABEL = -1
 Weights = Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,6 +100,99 @@ def winner_take_all(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
             best[wins], share[wins] = name, sampled[wins]
         result[rows] = best
     return result
+
+
+@dataclass(frozen=True)
+class KnownVoxels:
+    """Sampling of maps that are known in some voxels of a volume only.
+
+    A point is reached if the voxels that are known have at least half of its linear weight, as by
+    winner-take-all. There the map is sampled by Catmull-Rom, a voxel that is not known taking the
+    value of its nearest known one. Where all 64 voxels around a point are known this is `sample`.
+
+    Attributes
+    ----------
+    shape : (X, Y, Z)
+    voxel : (voxel,) C-order indices of the voxels that maps have
+    layers : one or more (point, 3), each of the same points at another depth; depths are averaged
+    """
+
+    shape: tuple[int, ...]
+    voxel: np.ndarray
+    layers: Sequence[np.ndarray]
+
+    def values(self, values: np.ndarray) -> np.ndarray:
+        """Maps (voxel, map), NaN where not known, at the points: (point, map) float32."""
+        result = np.full((len(self.layers[0]), values.shape[1]), np.nan, np.float32)
+        for known, columns in _patterns(np.isfinite(values)):
+            reached = np.flatnonzero(self.shares(known[:, None])[:, 0] >= HALF)
+            rows = self._nearest(known)
+            part = np.nan_to_num(values[:, columns]).astype(np.float64)
+            for start in range(0, len(reached), POINTS_PER_BLOCK):
+                points = reached[start : start + POINTS_PER_BLOCK]
+                total = np.zeros((len(points), len(columns)))
+                for layer in self.layers:
+                    weights = _weights(self.shape, layer[points].astype(np.float64), "cubic")
+                    content = weights.data, rows[weights.indices], weights.indptr
+                    shape = len(points), len(values)
+                    total += scipy.sparse.csr_matrix(content, shape=shape) @ part
+                result[points[:, None], columns] = total / len(self.layers)
+        return result
+
+    def shares(self, members: np.ndarray) -> np.ndarray:
+        """Linear weight of the voxels that are in a set, mean over depths; 0 outside the volume.
+
+        Parameters
+        ----------
+        members : (voxel, set) bool
+
+        Returns
+        -------
+        (point, set) float32
+        """
+        total = np.zeros((len(self.layers[0]), members.shape[1]), np.float32)
+        everywhere = np.ones(len(total), dtype=bool)
+        selected = members.astype(np.float32)
+        for layer in self.layers:
+            inside = np.zeros(len(total), dtype=bool)
+            for rows, weights in _blocks(self.shape, layer, "linear"):
+                total[rows] += (weights[:, self.voxel] @ selected) / len(self.layers)
+                inside[rows] = True
+            everywhere &= inside
+        total[~everywhere] = 0
+        return total
+
+    def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Labels (voxel,), NaN where there is none, by winner-take-all at the middle depth.
+
+        Returns
+        -------
+        (point,) float32; NaN where no label wins
+        """
+        volume = np.full(int(np.prod(self.shape)), NO_LABEL, dtype=np.int64)
+        volume[self.voxel] = np.where(np.isfinite(labels), labels, NO_LABEL)
+        middle = self.layers[len(self.layers) // 2]
+        found = winner_take_all(volume.reshape(self.shape), middle)
+        return np.where(found == NO_LABEL, np.nan, found).astype(np.float32)
+
+    def _nearest(self, known: np.ndarray) -> np.ndarray:
+        """(all voxels,) the number, in `voxel`, of the known voxel that is nearest."""
+        number = np.full(int(np.prod(self.shape)), -1, dtype=np.int64)
+        number[self.voxel[known]] = np.flatnonzero(known)
+        places = scipy.ndimage.distance_transform_edt(
+            (number < 0).reshape(self.shape), return_distances=False, return_indices=True
+        )
+        return number.reshape(self.shape)[tuple(places)].ravel()
+
+
+def _patterns(known: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Columns (voxel, map) that agree in which voxels are known, together."""
+    columns: dict[bytes, list[int]] = {}
+    for column, pattern in enumerate(known.T):
+        columns.setdefault(np.packbits(pattern).tobytes(), []).append(column)
+    for alike in columns.values():
+        if (pattern := known[:, alike[0]]).any():
+            yield pattern, np.array(alike)
 
 
 def _blocks(

@@ -37,12 +37,18 @@ def volume_to_native_surface(
     -------
     (vertex,) or (vertex, map) float64; NaN outside the volume
     """
+    points = surface_points(layout, subject, space, hemisphere)
+    return np.mean([sample(volumes, depth) for depth in points], axis=0)
+
+
+def surface_points(
+    layout: NSDLayout, subject: str, space: str, hemisphere: str
+) -> list[np.ndarray]:
+    """Where the native surface's vertices are in the volume `space`: (vertex, 3) of each depth."""
     source = TRANSFORM_NAMES[space]
-    depths = [
-        sample(volumes, _points(layout.surface_transform(subject, hemisphere, source, depth)))
-        for depth in DEPTHS
+    return [
+        _points(layout.surface_transform(subject, hemisphere, source, depth)) for depth in DEPTHS
     ]
-    return np.mean(depths, axis=0)
 
 
 def labels_to_native_surface(
@@ -66,14 +72,21 @@ def native_surface_to_fsaverage(
     -------
     (fsaverage vertex, …) of the same type: some native vertices are used often, others never
     """
+    return values[nearest_native_vertices(layout, subject, hemisphere, len(values))]
+
+
+def nearest_native_vertices(
+    layout: NSDLayout, subject: str, hemisphere: str, n_vertices: int
+) -> np.ndarray:
+    """For every fsaverage vertex the nearest, 0-based, of a subject's `n_vertices` native ones."""
     path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
     vertex = _nearest_vertices(path)
-    if vertex.min() < 1 or vertex.max() > len(values):
+    if vertex.min() < 1 or vertex.max() > n_vertices:
         raise InputError(
             f"{path}: names vertices {vertex.min()} to {vertex.max()}, but the native surface has "
-            f"{len(values)}. It belongs to another subject; {MEND.lower()}"
+            f"{n_vertices}. It belongs to another subject; {MEND.lower()}"
         )
-    return values[vertex - 1]
+    return vertex - 1
 
 
 def volume_to_mni(
@@ -91,15 +104,28 @@ def volume_to_mni(
     -------
     float32 image in RAS order, in the millimetres of NSD's MNI template; NaN outside
     """
-    path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
-    grid, affine = _mni_grid(layout, path)
-    points = read_volume(path).reshape(-1, 3)
+    points, affine = mni_points(layout, subject, space)
+    flat = points.reshape(-1, 3)
     if interpolation == "labels":
-        values = winner_take_all(volumes, points)
+        values = winner_take_all(volumes, flat)
     else:
-        values = sample(volumes, points, interpolation)
-    mapped = values.reshape(*grid, *volumes.shape[3:]).astype(np.float32)
-    return nibabel.as_closest_canonical(nibabel.Nifti1Image(mapped, affine))
+        values = sample(volumes, flat, interpolation)
+    mapped = values.reshape(*points.shape[:3], *volumes.shape[3:]).astype(np.float32)
+    return nibabel.Nifti1Image(mapped, affine)
+
+
+def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray, np.ndarray]:
+    """Where the voxels of the MNI template, in RAS order, are in the volume `space`.
+
+    Returns
+    -------
+    (X, Y, Z, 3) 1-based coordinates, and the affine (4, 4) from MNI voxels to millimetres
+    """
+    path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
+    _, affine = _mni_grid(layout, path)
+    # the transform's first index runs from right to left, as the template of FSL does
+    ordered = nibabel.as_closest_canonical(nibabel.Nifti1Image(read_volume(path), affine))
+    return np.asanyarray(ordered.dataobj), ordered.affine
 
 
 def transform_checks(

@@ -27,6 +27,21 @@ SEARCH = {
 }
 
 
+REFERENCES = (
+    "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and "
+    "artificial intelligence. Nature Neuroscience 25, 116-126.",
+    "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate. Journal of the "
+    "Royal Statistical Society B 57, 289-300.",
+    "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O., & Gallant, J. L. (2022). "
+    "Feature-space selection with banded ridge regression. NeuroImage 264, 119728.",
+    "Nunez-Elizalde, A. O., Huth, A. G., & Gallant, J. L. (2019). Voxelwise encoding models with "
+    "non-spherical multivariate normal priors. NeuroImage 197, 482-492.",
+    "Wang, A. Y., Kay, K., Naselaris, T., Tarr, M. J., & Wehbe, L. (2023). Better models of human "
+    "high-level visual cortex emerge from natural language supervision with a large and diverse "
+    "dataset. Nature Machine Intelligence 5, 1415-1426.",
+)
+
+
 def methods_paragraphs(study: Configuration) -> list[str]:
     """Sentences for a paper, from the configuration."""
     responses, encoding = study.responses, study.encoding

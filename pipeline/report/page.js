@@ -1,4 +1,6 @@
 for (const head of document.querySelectorAll("th")) {
+  // the keyboard sorts too
+  head.addEventListener("keydown", (event) => { if (event.key === "Enter") head.click(); });
   head.addEventListener("click", () => {
     const body = head.closest("table").tBodies[0];
     const column = head.cellIndex;
@@ -14,5 +16,12 @@ for (const head of document.querySelectorAll("th")) {
       return down ? -order : order;
     };
     for (const row of [...body.rows].sort(compare)) body.append(row);
+  });
+}
+
+const chosen = document.getElementById("slice-map");
+if (chosen) {
+  chosen.addEventListener("change", () => {
+    document.getElementById("slice-view").src = chosen.value;
   });
 }

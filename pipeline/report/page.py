@@ -1,131 +1,156 @@
-"""The report: one page that holds its figures and tables, and opens without internet."""
+"""The pages of a whole study: overview, models, contrasts, controls, validation, methods."""
 
 from __future__ import annotations
 
-import html
-import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
-from tqdm import tqdm
 
-from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import Configuration
-from pipeline.maps.files import bids_label, sidecar_path
-from pipeline.report import figures
-from pipeline.report.methods import methods_paragraphs
-from pipeline.report.views import BrainView
-from pipeline.storage import Result
+from pipeline.figures.style import data_uri
+from pipeline.maps.files import bids_label, map_names
+from pipeline.nsd.layout import FSAVERAGE, NSDLayout
+from pipeline.report.html import banners, html_table, read_figures
+from pipeline.report.links import TITLES, page_links
+from pipeline.report.meshes import small_surface
+from pipeline.report.methods import REFERENCES, methods_paragraphs
+from pipeline.report.templates import render
+from pipeline.report.views import Scale, glass_picture, surface_picture
+from pipeline.settings import WHOLE
+from pipeline.storage import read_table
 from pipeline.tables.columns import COLUMNS
 
-TEMPLATES = Path(__file__).parent
-TABLE_TITLES = {
-    "best_voxels": "Best voxels per model",
-    "correlations": "Correlations per ROI and model",
-    "partitions": "Variance partitions per ROI and contrast",
-    "group": "Unique and shared variance, tested over subjects",
+KEY_FIGURE = "correlations"
+TABLES = {
+    "models": {
+        "correlations": "Correlations per region and model",
+        "best_voxels": "Best voxels per model",
+    },
+    "contrasts": {
+        "confounds": "What differs between the spaces of each contrast, and what is held",
+        "partitions": "Variance partitions per region and contrast",
+        "group": "Unique and shared variance, tested over subjects",
+    },
+    "validation": {
+        "recovery": "Recovered against planted variance",
+        "null_voxels": "Voxels without signal",
+        "calibration": "Experiments of known truth",
+    },
 }
+MODELS_INTRO = (
+    "Every feature space as an encoding model of its own, scored on images that no fit has seen."
+)
+CONTRASTS_INTRO = (
+    "Unique variance of a space is what the joint model loses without it; shared variance is what "
+    "several spaces explain alike. Values are signed: below 0, a joint model does worse than its "
+    "parts on the test images."
+)
+CALIBRATION_INTRO = (
+    "Experiments of known truth, simulated apart from this study's data and analysed with its "
+    "folds, penalties, draws and permutations: whether intervals cover, tests keep their level and "
+    "estimates are biased. What is shown but not judged is a bias that is known, as of "
+    "near-duplicate images that are drawn singly or stand on both sides of the split."
+)
+VALIDATION_INTRO = (
+    "The data are simulated, so the truth is known. Perfect is what a perfect fit of the planted "
+    "components would find; oracle is what a ridge with as many training images reaches that knows "
+    "the best penalties. The distance between the two is what the number of images costs."
+)
+NO_CONTROLS = "The configuration switches on no analysis besides models and contrasts."
+TIME_COLUMNS = {
+    "job": "rule and wildcards",
+    "seconds": "wall-clock time",
+    "largest_memory_mb": "largest resident memory, MB",
+}
+INPUT_COLUMNS = {"input": "what it is", "file": "its name", "sha256": "of its content"}
+SUBJECT_COLUMNS = (
+    *("subject", "model", "best_r", "best_r2", "r_of_99th_percentile", "best_voxel"),
+    *("best_voxel_rois", "best_voxel_ceiling"),
+)
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What the report shows.
+    """What the pages of a study show.
 
     Attributes
     ----------
-    maps : {subject: folder of its maps}
-    views : {subject: how its maps are shown}
-    tables, validation : {name: table}; `calibration`, and for simulated data `recovery` and
-        `null_voxels`, are the validation
-    partitions : {contrast: results of all subjects}
+    tables : {name: file}, of the study and of its validation
+    figures : folder of figures with their index
+    group_maps : folder of maps over subjects, None if there is none
+    limits : {quantity: end of the colour scale}
+    benchmarks : folder of Snakemake's measurements
     provenance : of the tables
     """
 
     study: Configuration
-    maps: dict[str, Path]
-    views: dict[str, BrainView]
-    tables: dict[str, pd.DataFrame]
-    validation: dict[str, pd.DataFrame]
-    partitions: dict[str, list[Result]]
+    tables: Mapping[str, Path]
+    figures: Path
+    group_maps: Path | None
+    limits: Mapping[str, float]
+    benchmarks: Path
     provenance: dict[str, Any]
 
+    @cached_property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        return {name: _of_whole_study(read_table(path)) for name, path in self.tables.items()}
 
-def write_report(inputs: ReportInputs, directory: Path) -> None:
-    """Write index.html and the interactive views it links to."""
+
+def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
+    """A table without the rows of variants, which the file has."""
+    if "variant" not in table:
+        return table
+    return table[table["variant"] == WHOLE].drop(columns="variant")
+
+
+def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
+    """Write every page but those of subjects."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "views").mkdir(exist_ok=True)
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    writers = {
+        "index": _index,
+        "models": _models,
+        "contrasts": _contrasts,
+        "controls": _controls,
+        "validation": _validation,
+        "methods": _methods,
+    }
     study = inputs.study
-    single = _single_models(inputs)
-    rois = inputs.tables["correlations"].query("model in @study.models")
-    page = environment.get_template("page.html.j2").render(
-        study=study.study,
-        models=study.models,
-        banners=banners(inputs.provenance),
-        cards=_cards(inputs.tables["best_voxels"].query("model in @study.models")),
-        roi_correlations=figures.data_uri(
-            figures.roi_bars(rois, "model", study.models, "mean_r", "mean test correlation")
-        ),
-        subjects=[
-            _subject(inputs, name, directory, single) for name in tqdm(inputs.maps, "report")
-        ],
-        contrasts=[_contrast(inputs, name) for name in inputs.partitions],
-        validation=_validation(inputs.validation),
-        tables=[
-            {"title": title, "html": html_table(inputs.tables[name])}
-            for name, title in TABLE_TITLES.items()
-        ],
-        methods=methods_paragraphs(study),
-        configuration=yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
-        provenance=json.dumps(inputs.provenance, indent=2, sort_keys=True),
-    )
-    (directory / "index.html").write_text(page)
+    links = page_links(study.subjects)
+    for link in links:
+        name = link["file"].removesuffix(".html")
+        if name in writers:
+            template, values = writers[name](inputs)
+            title = "Overview" if name == "index" else TITLES.get(name, name.capitalize())
+            page = render(
+                template,
+                study=study.study,
+                title=title,
+                file=link["file"],
+                pages=links,
+                banners=banners(inputs.provenance),
+                **values,
+            )
+            (directory / link["file"]).write_text(page)
 
 
-def banners(provenance: dict[str, Any]) -> list[str]:
-    """What a reader must know before the first figure."""
-    texts = []
-    if provenance["simulated"]:
-        texts.append("Simulated data: no brain was measured. Responses have planted, known truth.")
-    if provenance["untrained"]:
-        names = ", ".join(provenance["untrained"])
-        texts.append(f"Untrained weights: {names}. They say nothing about the trained networks.")
-    return texts
-
-
-def html_table(table: pd.DataFrame) -> Markup:
-    """A sortable table, its heads explained."""
-    heads = "".join(
-        f'<th title="{html.escape(COLUMNS[name], quote=True)}">{html.escape(name)}</th>'
-        for name in table
-    )
-    rows = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in table.itertuples(index=False))
-    return Markup(f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
-
-
-def _headed(view: str, title: str, path: Path) -> str:
-    """A view with a heading: what it shows, and what it must say of its data when opened alone."""
-    account = json.loads(sidecar_path(path).read_text())
-    remarks = banners({"simulated": account["Simulated"], "untrained": account["UntrainedSpaces"]})
-    style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
-    lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
-    return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, str):
-        text = html.escape(value, quote=True)
-        return f'<td class="text" data-value="{text}">{text}</td>'
-    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return f'<td data-value="{value}">{"n/a" if shown == "nan" else shown}</td>'
+def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    best = inputs.frames["best_voxels"]
+    single = best[best["model"].isin(inputs.study.models)]
+    return "index.html.j2", {
+        "n_subjects": len(inputs.study.subjects),
+        "n_models": len(inputs.study.models),
+        "n_contrasts": len(inputs.study.contrasts),
+        "cards": _cards(single),
+        "figures": [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE],
+        "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
+    }
 
 
 def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
@@ -140,102 +165,132 @@ def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _paths(inputs: ReportInputs, subject: str, entities: str) -> list[Path]:
-    space = inputs.study.responses.space
-    return inputs.views[subject].paths(inputs.maps[subject], subject, space, entities)
+def _models(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    return _page(inputs, "models", MODELS_INTRO)
 
 
-def _single_models(inputs: ReportInputs) -> dict[str, str]:
-    return {model: f"model-{bids_label(model)}_stat-r" for model in inputs.study.models}
+def _contrasts(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    template, values = _page(inputs, "contrasts", CONTRASTS_INTRO)
+    for section in values["sections"]:
+        spaces = inputs.study.contrasts[section["title"]]
+        section["figures"] += list(_group_figures(inputs, section["title"]))
+        section["title"] = f"{section['title']}: {' × '.join(spaces)}"
+    return template, values
 
 
-def _unique_maps(inputs: ReportInputs) -> dict[str, str]:
-    return {
-        f"{contrast}: {space}": f"contrast-{bids_label(contrast)}_component-{bids_label(space)}"
-        "_stat-unique"
-        for contrast, spaces in inputs.study.contrasts.items()
-        for space in spaces
-    }
+def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, Any]]:
+    """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
+    if inputs.group_maps is None:
+        return
+    study, limit = inputs.study, inputs.limits["unique"]
+    spaces = study.contrasts[contrast]
+    told = f"Unique variance (test R²), mean over {len(study.subjects)} subjects"
+    files = "t-maps and thresholded maps are in maps/group."
+    if "MNI152" in study.map_spaces:
+        maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
+        yield {
+            "image": data_uri(glass_picture(maps, Scale(limit, "unique variance")), "png"),
+            "name": f"group maps of {contrast} in MNI152",
+            "section": contrast,
+            "caption": f"{told} in MNI152; each point of the glass brain shows the largest value "
+            f"behind it. Scale ±{limit:g}, not thresholded; {files}",
+        }
+    if FSAVERAGE in study.map_spaces and len(spaces) == 2:
+        names = (spaces[0], spaces[1])
+        surface = small_surface(NSDLayout(study.nsd), study.subjects[0], FSAVERAGE)
+        maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
+        scale = Scale(limit, "unique variance (test R²)", names)
+        yield {
+            "image": data_uri(surface_picture(maps, surface, scale), "png"),
+            "name": f"group maps of {contrast} on fsaverage",
+            "section": contrast,
+            "caption": f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
+            f"(orange), of both (dark); values below 0 are drawn as 0; {files}",
+        }
 
 
-def _limit(inputs: ReportInputs, entities: Sequence[str]) -> float:
-    paths = [_paths(inputs, subject, e) for subject in inputs.maps for e in entities]
-    return figures.shared_limit(list(itertools.chain.from_iterable(paths)))
+def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> list[Path]:
+    entities = f"contrast-{bids_label(contrast)}_component-{bids_label(name)}_stat-unique_desc-mean"
+    return [inputs.group_maps / file for file in map_names(None, space, entities)]
 
 
-def _subject(
-    inputs: ReportInputs, subject: str, directory: Path, single: dict[str, str]
-) -> dict[str, Any]:
-    view, unique = inputs.views[subject], _unique_maps(inputs)
-    drawn, limits = {}, {}
-    for kind, maps, label in (
-        ("correlation_maps", single, "test correlation"),
-        ("unique_maps", unique, "unique variance (test R²)"),
-    ):
-        if not maps:
-            continue
-        paths = {title: _paths(inputs, subject, entities) for title, entities in maps.items()}
-        limit = _limit(inputs, list(maps.values()))
-        limits |= dict.fromkeys(maps.values(), limit)
-        drawn[kind] = figures.data_uri(view.picture(paths, limit, label), "png")
-    means = inputs.tables["correlations"].query("subject == @subject and roi == 'all'")
-    means = means[means["model"].isin(inputs.study.models)].set_index("model")["mean_r"]
-    best = means.idxmax()
-    linked = {f"test correlation, {best}": single[best], **unique}
-    links = []
-    for title, entities in linked.items():
-        paths = _paths(inputs, subject, entities)
-        page = _headed(view.page(paths, limits[entities]), f"{subject}: {title}", paths[0])
-        file = f"views/{subject}_{entities}.html"
-        (directory / file).write_text(page)
-        links.append({"file": file, "title": title, "page": page})
-    return {
-        "name": subject,
-        "caption": view.caption,
-        **drawn,
-        "view": links[0]["page"],
-        "view_title": links[0]["title"],
-        "links": links[1:],
-    }
+def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    """Figures of analyses that the configuration switches on, and every table without a page."""
+    template, values = _page(inputs, "controls", "")
+    shown = {name for tables in TABLES.values() for name in tables}
+    others = [name for name in inputs.tables if name not in shown]
+    values["tables"] = [_table(inputs, n, n.replace("_", " ").capitalize()) for n in others]
+    if not values["sections"] and not others:
+        values["intro"] = NO_CONTROLS
+    return template, values
 
 
-def _contrast(inputs: ReportInputs, name: str) -> dict[str, Any]:
-    spaces = inputs.study.contrasts[name]
-    table = inputs.tables["partitions"].query("contrast == @name and component != 'joint'")
-    results = inputs.partitions[name]
-    stacked = {
-        model: np.concatenate([result[f"r2/{model}"] for result in results])
-        for model in (*spaces, MODEL_SEPARATOR.join(spaces))
-    }
-    joint = stacked[MODEL_SEPARATOR.join(spaces)]
-    parts = np.max([stacked[space] for space in spaces], axis=0)
-    return {
-        "name": name,
-        "spaces": spaces,
-        "bars": figures.data_uri(
-            figures.roi_bars(
-                table,
-                "component",
-                [COMPONENT_SEPARATOR.join(subset) for subset in subsets(spaces)],
-                "mean_variance",
-                "mean variance (test R²)",
-            )
-        ),
-        "pair": f"{spaces[0]} against {spaces[1]}",
-        "scatter": figures.data_uri(
-            figures.model_scatter(stacked[spaces[0]], stacked[spaces[1]], (spaces[0], spaces[1]))
-        ),
-        "joint_below": int(np.count_nonzero(joint < parts)),
-        "n_voxels": int(np.count_nonzero(np.isfinite(joint))),
-    }
-
-
-def _validation(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     """Experiments of known truth for every study; what was planted, for a simulated one."""
-    shown: dict[str, Any] = {name: html_table(table) for name, table in tables.items()}
-    calibration, recovery = tables["calibration"], tables.get("recovery", pd.DataFrame())
-    shown["n_off"] = int((calibration["verdict"] == "off").sum())
-    shown["n_judged"] = int((calibration["verdict"] != "shown").sum())
-    if len(recovery):
-        shown["figure"] = figures.data_uri(figures.recovery_scatter(recovery))
-    return shown
+    planted = [VALIDATION_INTRO] if "recovery" in inputs.tables else []
+    verdict = inputs.frames["calibration"]["verdict"]
+    n_off, n_judged = (verdict == "off").sum(), (verdict != "shown").sum()
+    counted = (
+        f"Of {n_judged} judged statistics {n_off} {'is' if n_off == 1 else 'are'} off by more than "
+        "chance."
+    )
+    return _page(inputs, "validation", " ".join([*planted, CALIBRATION_INTRO, counted]))
+
+
+def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:
+    """A page of sections: each heading of the figures, in their order, then tables."""
+    sections: dict[str, dict[str, Any]] = {}
+    for figure in read_figures(inputs.figures):
+        if figure["page"] == page:
+            title = figure["section"]
+            section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
+            sections.setdefault(title, section)["figures"].append(figure)
+    named = TABLES.get(page, {})
+    tables = [_table(inputs, n, title) for n, title in named.items() if n in inputs.tables]
+    values = {"intro": intro, "sections": list(sections.values()), "tables": tables}
+    return "sections.html.j2", values
+
+
+def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
+    path = inputs.tables[name]
+    return {
+        "title": title,
+        "file": path.name,
+        "path": f"../{path.parent.name}/{path.name}",
+        "html": html_table(inputs.frames[name]),
+        "note": "",
+    }
+
+
+def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    study, provenance = inputs.study, inputs.provenance
+    return "methods.html.j2", {
+        "methods": methods_paragraphs(study),
+        "references": REFERENCES,
+        "columns": COLUMNS,
+        "configuration": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
+        "versions": json.dumps(provenance["versions"], indent=2, sort_keys=True),
+        "inputs": _inputs(provenance),
+        "times": _times(inputs.benchmarks),
+    }
+
+
+def _inputs(provenance: Mapping[str, Any]) -> Markup:
+    rows = [
+        {"input": name, "file": found["file"], "sha256": found["sha256"]}
+        for name, found in sorted(provenance["inputs"].items())
+    ]
+    return html_table(pd.DataFrame(rows, columns=[*INPUT_COLUMNS]), INPUT_COLUMNS)
+
+
+def _times(folder: Path) -> Markup:
+    """What Snakemake measured of every job that has run so far."""
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).iloc[0]
+        job = path.relative_to(folder).with_suffix("").as_posix()
+        rows.append(
+            {"job": job, "seconds": measured["s"], "largest_memory_mb": measured["max_rss"]}
+        )
+    frame = pd.DataFrame(rows, columns=[*TIME_COLUMNS])
+    return html_table(frame, TIME_COLUMNS)

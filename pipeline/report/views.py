@@ -1,11 +1,10 @@
-"""Looking at maps with nilearn: slices of a functional volume, or views of a cortical surface."""
+"""Looking at maps with nilearn: slices of a functional volume, and inflated cortical surfaces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import matplotlib
 
@@ -15,156 +14,280 @@ import matplotlib.pyplot as plt
 import nibabel
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from nilearn import plotting
-from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+from nilearn.surface import SurfaceImage
 
-from pipeline.maps.files import map_names, read_map
+from pipeline.figures.colours import (
+    SIGNED_MAP,
+    draw_pair_legend,
+    pair_colour_map,
+    pair_index,
+)
+from pipeline.maps.files import label_colour, read_map
+from pipeline.report.meshes import SmallSurface
 
-SIGNED_MAP = "RdBu_r"
 SLICES = 6
 SURFACE_VIEWS = {"left": (0, 180), "right": (0, 0), "back": (0, 270), "below": (270, 270)}
 # viewers take exactly 0 for transparent
 NEARLY_ZERO = 1e-6
 
 
-class BrainView(Protocol):
-    """How one subject's maps are shown."""
-
-    caption: str
-
-    def paths(self, folder: Path, subject: str, space: str, entities: str) -> list[Path]:
-        """Files of one map."""
-
-    def picture(self, maps: Mapping[str, Sequence[Path]], limit: float, label: str) -> Figure:
-        """One row per map {title: files}, all on one colour scale from -limit to limit."""
-
-    def page(self, paths: Sequence[Path], limit: float) -> str:
-        """An interactive page of one map, that needs no other file."""
-
-
 @dataclass(frozen=True)
-class VolumeView:
-    """Slices over the subject's mean functional image."""
-
-    background: Path
-    caption: str = "on the subject's mean functional image. Axial slices, left is left"
-
-    def paths(self, folder: Path, subject: str, space: str, entities: str) -> list[Path]:
-        return [folder / name for name in map_names(subject, space, entities, surface=False)]
-
-    def picture(self, maps: Mapping[str, Sequence[Path]], limit: float, label: str) -> Figure:
-        figure = plt.figure(figsize=(9.5, 1.75 * len(maps)))
-        # the colour bar has a column of its own: nilearn draws over whatever is inside its axes
-        columns = figure.add_gridspec(len(maps), 2, width_ratios=(60, 1), wspace=0.04, hspace=0.25)
-        cuts = _cuts(next(iter(maps.values()))[0])
-        for row, (title, (path,)) in enumerate(maps.items()):
-            axis = figure.add_subplot(columns[row, 0])
-            axis.set_axis_off()
-            slices = plotting.plot_stat_map(
-                _viewable(path),
-                bg_img=str(self.background),
-                display_mode="z",
-                cut_coords=cuts,
-                threshold=NEARLY_ZERO,
-                vmax=limit,
-                cmap=SIGNED_MAP,
-                axes=axis,
-                colorbar=False,
-                annotate=False,
-                black_bg=False,
-            )
-            if row == 0:
-                slices.annotate(size=8)
-            axis.set_title(title, loc="left", fontsize=10, pad=12 if row == 0 else 6)
-        _colour_bar(figure, columns[:, 1], limit, label)
-        return figure
-
-    def page(self, paths: Sequence[Path], limit: float) -> str:
-        return plotting.view_img(
-            _viewable(paths[0]),
-            bg_img=str(self.background),
-            threshold=NEARLY_ZERO,
-            vmax=limit,
-            cmap=SIGNED_MAP,
-            black_bg=False,
-        ).get_standalone()
-
-
-@dataclass(frozen=True)
-class SurfaceView:
-    """Both inflated hemispheres.
+class Scale:
+    """How values become colours: one for all maps of a quantity.
 
     Attributes
     ----------
-    meshes : left and right, coordinates (vertex, 3) in mm and triangles (face, 3)
-    sulcal_depth : left and right, (vertex,)
+    limit : the scale runs from -limit to limit; of pairs, both scales from 0
+    label : quantity and unit
+    names : the two quantities of a pair, else None
     """
 
-    meshes: Sequence[tuple[np.ndarray, np.ndarray]]
-    sulcal_depth: Sequence[np.ndarray]
-    caption: str = "on both inflated hemispheres over sulcal depth"
+    limit: float
+    label: str
+    names: tuple[str, str] | None = None
 
-    def paths(self, folder: Path, subject: str, space: str, entities: str) -> list[Path]:
-        return [folder / name for name in map_names(subject, space, entities, surface=True)]
+    @property
+    def of_pairs(self) -> bool:
+        return self.names is not None
 
-    def picture(self, maps: Mapping[str, Sequence[Path]], limit: float, label: str) -> Figure:
-        figure = plt.figure(figsize=(9.5, 2.1 * len(maps)))
-        n = len(SURFACE_VIEWS)
-        columns = figure.add_gridspec(len(maps), n + 1, width_ratios=(*[15] * n, 1), wspace=0.02)
-        for row, (title, paths) in enumerate(maps.items()):
-            image = self._image([read_map(path) for path in paths])
-            for column, (name, view) in enumerate(SURFACE_VIEWS.items()):
-                axis = figure.add_subplot(columns[row, column], projection="3d")
-                plotting.plot_surf_stat_map(
-                    stat_map=image,
-                    bg_map=self._image(self.sulcal_depth),
-                    hemi="both",
-                    view=view,
-                    vmax=limit,
-                    threshold=NEARLY_ZERO,
-                    cmap=SIGNED_MAP,
-                    colorbar=False,
-                    axes=axis,
-                    figure=figure,
-                )
-                axis.set_title(f"{title}\n{name}" if column == 0 else name, fontsize=9)
-        _colour_bar(figure, columns[:, n], limit, label)
-        return figure
+    def shown(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """What is drawn of one array, or of the two of a pair: 0 is transparent."""
+        if self.of_pairs:
+            return pair_index(parts[0], parts[1], self.limit).astype(np.float32)
+        return np.nan_to_num(parts[0])
 
-    def page(self, paths: Sequence[Path], limit: float) -> str:
-        return plotting.view_surf(
-            surf_mesh=self._mesh(),
-            surf_map=self._image([read_map(path) for path in paths]),
-            bg_map=self._image(self.sulcal_depth),
-            hemi="both",
-            vmax=limit,
-            threshold=NEARLY_ZERO,
-            cmap=SIGNED_MAP,
-        ).get_standalone()
+    @property
+    def drawing(self) -> dict[str, object]:
+        """Arguments of nilearn's functions."""
+        if self.of_pairs:
+            colours = pair_colour_map()
+            return {"cmap": colours, "vmin": 0, "vmax": colours.N - 1}
+        return {"cmap": SIGNED_MAP, "vmin": -self.limit, "vmax": self.limit}
 
-    def _image(self, parts: Sequence[np.ndarray]) -> SurfaceImage:
-        left, right = (np.nan_to_num(part).astype(np.float32) for part in parts)
-        return SurfaceImage(self._mesh(), {"left": left, "right": right})
+    def draw_bar(self, figure: Figure, place: object) -> None:
+        """The scale itself, beside the maps."""
+        axis = figure.add_subplot(place)
+        if self.of_pairs:
+            draw_pair_legend(axis, self.names, self.limit)
+            axis.set_title(self.label, fontsize=8)
+            return
+        colours = plt.cm.ScalarMappable(plt.Normalize(-self.limit, self.limit), SIGNED_MAP)
+        figure.colorbar(colours, cax=axis, label=self.label)
 
-    def _mesh(self) -> PolyMesh:
-        (left, left_faces), (right, right_faces) = self.meshes
-        # FreeSurfer inflates both around the same centre: set them side by side
-        left = left - [left[:, 0].max(), 0, 0]
-        right = right - [right[:, 0].min(), 0, 0]
-        return PolyMesh(
-            left=InMemoryMesh(left.astype(np.float32), left_faces),
-            right=InMemoryMesh(right.astype(np.float32), right_faces),
+
+@dataclass(frozen=True)
+class Outlines:
+    """Regions whose edges are drawn: values of a map of labels, and their names."""
+
+    atlas: str
+    path: Sequence[Path]
+    names: Mapping[int, str]
+
+    def legend(self, figure: Figure) -> None:
+        handles = [
+            Line2D([], [], color=label_colour(value), label=name, linewidth=1.5)
+            for value, name in self.names.items()
+        ]
+        figure.legend(
+            handles=handles,
+            title=f"outlines: {self.atlas}",
+            ncols=len(handles),
+            fontsize=7,
+            title_fontsize=7,
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(0.1, 0.09),
         )
 
 
-def _colour_bar(figure: Figure, place: object, limit: float, label: str) -> None:
-    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), SIGNED_MAP)
-    figure.colorbar(scale, cax=figure.add_subplot(place), label=label)
+def volume_picture(
+    maps: Mapping[str, Sequence[Path]],
+    background: Path,
+    scale: Scale,
+    outlines: Outlines | None = None,
+) -> Figure:
+    """Axial slices over the subject's mean functional image: a row per map, left is left.
+
+    Parameters
+    ----------
+    maps : {title: its file, or the two of a pair}
+    background : of the same space
+    """
+    figure = plt.figure(figsize=(9.5, 1.55 * len(maps) + 0.55))
+    width = 1 if not scale.of_pairs else 9
+    columns = figure.add_gridspec(
+        *(len(maps), 2),
+        width_ratios=(60, width),
+        wspace=0.05 if not scale.of_pairs else 0.12,
+        hspace=0.22,
+        bottom=0.12 if outlines else 0.02,
+    )
+    cuts = _cuts(next(iter(maps.values()))[0])
+    for row, (title, paths) in enumerate(maps.items()):
+        axis = figure.add_subplot(columns[row, 0])
+        axis.set_axis_off()
+        slices = plotting.plot_stat_map(
+            _viewable(paths, scale),
+            bg_img=str(background),
+            display_mode="z",
+            cut_coords=cuts,
+            threshold=NEARLY_ZERO,
+            axes=axis,
+            colorbar=False,
+            annotate=False,
+            draw_cross=False,
+            black_bg=False,
+            resampling_interpolation="nearest",
+            symmetric_cbar=False,
+            **scale.drawing,
+        )
+        if outlines:
+            _outline_slices(slices, outlines)
+        _label_slices(slices, first=row == 0)
+        axis.set_title(title, loc="left", fontsize=9, pad=14 if row == 0 else 4)
+    scale.draw_bar(figure, columns[:, 1] if not scale.of_pairs else columns[0, 1])
+    if outlines:
+        outlines.legend(figure)
+    return figure
 
 
-def _viewable(path: Path) -> nibabel.Nifti1Image:
+def _outline_slices(slices: object, outlines: Outlines) -> None:
+    image = nibabel.load(outlines.path[0])
+    labels = read_map(outlines.path[0])
+    for value in outlines.names:
+        region = nibabel.Nifti1Image((labels == value).astype(np.float32), image.affine)
+        if (labels == value).any():
+            colour = label_colour(value)
+            slices.add_contours(region, levels=[0.5], colors=[colour], linewidths=0.8)
+
+
+def _label_slices(slices: object, first: bool) -> None:
+    """Heights over the first row only, and sides on its first slice: there they have room."""
+    for number, (height, cut) in enumerate(slices.axes.items()):
+        if first:
+            cut.ax.set_title(f"z = {float(height):.0f} mm", fontsize=7, pad=1)
+        if first and number == 0:
+            for x, side in ((0.0, "L"), (1.0, "R")):
+                cut.ax.text(
+                    *(x, 0.5, side),
+                    transform=cut.ax.transAxes,
+                    fontsize=8,
+                    ha="right" if side == "L" else "left",
+                    va="center",
+                )
+
+
+def volume_page(path: Path, background: Path, limit: float) -> str:
+    """An interactive page of one map in slices, that needs no other file."""
+    return plotting.view_img(
+        _viewable([path], Scale(limit, "")),
+        bg_img=str(background),
+        threshold=NEARLY_ZERO,
+        vmax=limit,
+        cmap=SIGNED_MAP,
+        black_bg=False,
+    ).get_standalone()
+
+
+def glass_picture(maps: Mapping[str, Path], scale: Scale) -> Figure:
+    """Maps in MNI, the largest value along each line of sight: a row per map."""
+    figure, axes = plt.subplots(len(maps), 1, figsize=(9.5, 2.3 * len(maps)), squeeze=False)
+    for axis, (title, path) in zip(axes[:, 0], maps.items(), strict=True):
+        plotting.plot_glass_brain(
+            _viewable([path], scale),
+            display_mode="lyrz",
+            axes=axis,
+            plot_abs=False,
+            vmax=scale.limit,
+            cmap=SIGNED_MAP,
+            colorbar=True,
+            symmetric_cbar=True,
+        )
+        axis.set_title(title, loc="left", fontsize=9)
+    return figure
+
+
+def surface_picture(
+    maps: Mapping[str, Sequence[Sequence[Path]]],
+    surface: SmallSurface,
+    scale: Scale,
+    outlines: Outlines | None = None,
+) -> Figure:
+    """Both inflated hemispheres from four sides over sulcal depth: a row per map.
+
+    Parameters
+    ----------
+    maps : {title: the files (left, right) of the map, or of the two of a pair}
+    """
+    figure = plt.figure(figsize=(9.5, 1.9 * len(maps) + 0.5))
+    n = len(SURFACE_VIEWS)
+    bar = 1 if not scale.of_pairs else 9
+    columns = figure.add_gridspec(
+        *(len(maps), n + 1),
+        width_ratios=(*[15] * n, bar),
+        wspace=0.02 if not scale.of_pairs else 0.1,
+        bottom=0.1 if outlines else 0.02,
+    )
+    labels, regions = _surface_outlines(surface, outlines) if outlines else (None, [])
+    for row, (title, files) in enumerate(maps.items()):
+        sides = [
+            scale.shown([read_map(pair[side])[surface.vertex[side]] for pair in files])
+            for side in range(2)
+        ]
+        image = surface.image((sides[0], sides[1]))
+        for column, (name, view) in enumerate(SURFACE_VIEWS.items()):
+            axis = figure.add_subplot(columns[row, column], projection="3d")
+            plotting.plot_surf(
+                surf_map=image,
+                bg_map=surface.image(surface.sulcal_depth),
+                hemi="both",
+                view=view,
+                threshold=NEARLY_ZERO,
+                colorbar=False,
+                avg_method="median",
+                axes=axis,
+                figure=figure,
+                **scale.drawing,
+            )
+            if regions:
+                plotting.plot_surf_contours(
+                    roi_map=labels,
+                    hemi="both",
+                    levels=regions,
+                    colors=[label_colour(value) for value in regions],
+                    axes=axis,
+                    figure=figure,
+                )
+            axis.set_box_aspect(None, zoom=1.3)
+            if row == 0:
+                axis.set_title(name, fontsize=8, y=0.92)
+        figure.axes[-n].text2D(
+            *(-0.05, 1.02, title), transform=figure.axes[-n].transAxes, fontsize=9
+        )
+    scale.draw_bar(figure, columns[:, n] if not scale.of_pairs else columns[0, n])
+    if outlines:
+        outlines.legend(figure)
+    return figure
+
+
+def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> tuple[SurfaceImage, list[int]]:
+    """Labels of the vertices, and those labels that have a triangle, hence an outline."""
+    parts = [
+        read_map(path)[vertex] for path, vertex in zip(outlines.path, surface.vertex, strict=True)
+    ]
+    whole: set[int] = set()
+    for part, faces in zip(parts, surface.faces, strict=True):
+        corners = part[faces]
+        whole |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
+    return surface.image((parts[0], parts[1])), sorted(whole & set(outlines.names))
+
+
+def _viewable(paths: Sequence[Path], scale: Scale) -> nibabel.Nifti1Image:
     """A map with 0 instead of NaN outside the mask: viewers drop the background at NaN."""
-    return nibabel.Nifti1Image(np.nan_to_num(read_map(path)), nibabel.load(path).affine)
+    shown = scale.shown([read_map(path) for path in paths])
+    return nibabel.Nifti1Image(shown.astype(np.float32), nibabel.load(paths[0]).affine)
 
 
 def _cuts(path: Path) -> np.ndarray:

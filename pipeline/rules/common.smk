@@ -36,7 +36,9 @@ def section(name, *keys):
     return canonical({key: values[key] for key in keys} if keys else values)
 
 
-def of_fits(folder, subjects=STUDY.subjects, variants=STUDY.all_variants, contrasts_only=False):
+def of_fits(
+    folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants, contrasts_only=False
+):
     """Files of every fit, by the folder of their kind."""
     return [
         f"{RESULTS}/{folder}/{subject}/{variant}/{fit}.h5"
@@ -85,6 +87,7 @@ localrules:
     audit,
     simulation,
     check,
+    describe_maps,
     fetch_plan,
     fetch,
     preflight,
@@ -97,7 +100,11 @@ localrules:
     controls,
     interpretation,
     representational_similarity,
+    layers,
+    error_consistency,
+    learning_curves,
     maps,
     tables,
     validation,
+    figures,
     report,

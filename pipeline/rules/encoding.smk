@@ -1,7 +1,7 @@
 # All subsets of a contrast's feature spaces in one job; a single model is a contrast of one.
 
 
-ENCODING = of_fits("encoding")
+ENCODING = of_fits("encoding", variants=STUDY.all_variants)
 
 
 rule encoding:

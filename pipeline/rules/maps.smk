@@ -1,10 +1,22 @@
+# of the whole study; variants of it have maps in the space of the responses only
+MAPS = expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects)
+# over subjects, where there are several and they share a space
+GROUP_MAPS = (
+    [f"{RESULTS}/maps/group"]
+    if len(STUDY.subjects) > 1 and set(STUDY.map_spaces) & set(GROUP_SPACES)
+    else []
+)
+
+
 rule maps:
     input:
         expand(
             f"{RESULTS}/maps/{{subject}}/{{variant}}",
             subject=STUDY.subjects,
-            variant=STUDY.all_variants,
+            variant=STUDY.assessed_variants,
         ),
+        GROUP_MAPS,
+        f"{RESULTS}/maps/dataset_description.json",
 
 
 rule write_maps:
@@ -23,6 +35,11 @@ rule write_maps:
             for path in PROJECTIONS
             if f"/{wildcards.subject}/" in path and wildcards.variant == WHOLE
         ],
+        layers=lambda wildcards: [
+            f"{RESULTS}/layers/{wildcards.subject}/{network}.h5"
+            for network in STUDY.layerwise
+            if wildcards.variant == WHOLE
+        ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     log:
@@ -32,13 +49,66 @@ rule write_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=3000,
+        runtime=60,
     params:
+        nsd=NSD,
+        models=STUDY.models,
+        atlases=STUDY.rois,
+        spaces=lambda wildcards: (
+            STUDY.map_spaces if wildcards.variant == WHOLE else STUDY.map_spaces[:1]
+        ),
         code=code_version("pipeline.stages.write_maps"),
     shell:
-        "python -m pipeline.stages.write_maps --subject {wildcards.subject}"
+        "python -m pipeline.stages.write_maps --nsd {params.nsd:q} --subject {wildcards.subject}"
         " --variant {wildcards.variant}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
-        " --projections {input.projections:q} --out-directory {output:q} 2>&1 | tee {log:q}"
+        " --models {params.models} --atlases {params.atlases} --spaces {params.spaces}"
+        " --projections {input.projections:q} --layers {input.layers:q}"
+        " --out-directory {output:q} 2>&1 | tee {log:q}"
+
+
+rule write_group_maps:
+    input:
+        maps=MAPS,
+    output:
+        directory(f"{RESULTS}/maps/group"),
+    log:
+        f"{RESULTS}/logs/write_group_maps.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_group_maps.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        code=code_version("pipeline.stages.write_group_maps"),
+    shell:
+        "python -m pipeline.stages.write_group_maps --maps {input.maps:q}"
+        " --out-directory {output:q} 2>&1 | tee {log:q}"
+
+
+rule describe_maps:
+    output:
+        description=f"{RESULTS}/maps/dataset_description.json",
+        participants=f"{RESULTS}/maps/participants.tsv",
+    log:
+        f"{RESULTS}/logs/describe_maps.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/describe_maps.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        study=STUDY.study,
+        subjects=STUDY.subjects,
+        simulated="--simulated" if SIMULATED else "",
+        code=code_version("pipeline.stages.describe_maps"),
+    shell:
+        "python -m pipeline.stages.describe_maps --study {params.study:q}"
+        " --subjects {params.subjects} {params.simulated} --description {output.description:q}"
+        " --participants {output.participants:q} 2>&1 | tee {log:q}"

@@ -1,28 +1,55 @@
+REPORT = f"{RESULTS}/report"
+COLOUR_LIMITS = f"{RESULTS}/maps/colour_limits.json"
+STUDY_PAGES = [
+    f"{REPORT}/{link['file']}"
+    for link in page_links(STUDY.subjects)
+    if link["file"].removesuffix(".html") not in STUDY.subjects
+]
+# of analyses that are switched on
+ANALYSES = [
+    CONFOUNDS,
+    *rules.layers.input,
+    *rules.error_consistency.input,
+    *rules.learning_curves.input,
+    *(path for path in rules.interpretation.input if path.endswith(".tsv")),
+    *rules.representational_similarity.input,
+]
+SHOWN_TABLES = [*TABLES, *rules.validation.input, *ANALYSES]
+SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
+
+
 rule report:
     input:
         CHECKED,
         AUDIT,
-        f"{RESULTS}/report",
+        STUDY_PAGES,
+        SUBJECT_PAGES,
         rules.features.input,
         rules.maps.input,
         rules.tables.input,
         rules.validation.input,
 
 
-rule write_report:
+rule figures:
     input:
-        # nothing is reported that did not pass
-        audit=AUDIT,
-        maps=expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects),
-        tables=TABLES,
-        validation=rules.validation.input,
-        partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
+        f"{RESULTS}/figures",
+
+
+rule write_figures:
+    input:
+        tables=SHOWN_TABLES,
+        voxels=VOXEL_TABLES["voxels"],
     output:
-        directory(f"{RESULTS}/report"),
+        report(
+            directory(f"{RESULTS}/figures"),
+            patterns=["{figure}.png"],
+            caption="../report/captions/figures.rst",
+            category="Figures",
+        ),
     log:
-        f"{RESULTS}/logs/write_report.log",
+        f"{RESULTS}/logs/write_figures.log",
     benchmark:
-        f"{RESULTS}/benchmarks/write_report.tsv"
+        f"{RESULTS}/benchmarks/write_figures.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -30,8 +57,94 @@ rule write_report:
         runtime=30,
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        code=code_version("pipeline.stages.write_report"),
+        code=code_version("pipeline.stages.write_figures"),
     shell:
-        "python -m pipeline.stages.write_report --configuration {params.study:q}"
-        " --maps {input.maps:q} --tables {input.tables:q} --validation {input.validation:q}"
-        " --partitions {input.partitions:q} --out-directory {output:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.write_figures --configuration {params.study:q}"
+        " --tables {input.tables:q} --voxels {input.voxels:q} --out-directory {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule choose_colour_limits:
+    input:
+        maps=MAPS,
+    output:
+        COLOUR_LIMITS,
+    log:
+        f"{RESULTS}/logs/choose_colour_limits.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/choose_colour_limits.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_version("pipeline.stages.choose_colour_limits"),
+    shell:
+        "python -m pipeline.stages.choose_colour_limits --maps {input.maps:q} --out {output:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule write_subject_page:
+    input:
+        # nothing is reported that did not pass
+        audit=AUDIT,
+        maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
+        limits=COLOUR_LIMITS,
+        tables=TABLES,
+        figures=f"{RESULTS}/figures",
+    output:
+        page=f"{REPORT}/{{subject}}.html",
+        views=directory(f"{REPORT}/views/{{subject}}"),
+    log:
+        f"{RESULTS}/logs/write_subject_page/{{subject}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_subject_page/{{subject}}.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        study=canonical(STUDY.model_dump(mode="json")),
+        directory=REPORT,
+        code=code_version("pipeline.stages.write_subject_page"),
+    shell:
+        "python -m pipeline.stages.write_subject_page --configuration {params.study:q}"
+        " --maps {input.maps:q} --limits {input.limits:q} --tables {input.tables:q}"
+        " --figures {input.figures:q} --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+
+
+rule write_study_pages:
+    input:
+        audit=AUDIT,
+        tables=SHOWN_TABLES,
+        figures=f"{RESULTS}/figures",
+        group=GROUP_MAPS,
+        limits=COLOUR_LIMITS,
+    output:
+        report(
+            STUDY_PAGES,
+            caption="../report/captions/pages.rst",
+            category="Pages",
+        ),
+    log:
+        f"{RESULTS}/logs/write_study_pages.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_study_pages.tsv"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        study=canonical(STUDY.model_dump(mode="json")),
+        group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
+        benchmarks=f"{RESULTS}/benchmarks",
+        directory=REPORT,
+        code=code_version("pipeline.stages.write_study_pages"),
+    shell:
+        "python -m pipeline.stages.write_study_pages --configuration {params.study:q}"
+        " --tables {input.tables:q} --figures {input.figures:q} {params.group:q}"
+        " --limits {input.limits:q} --benchmarks {params.benchmarks:q}"
+        " --out-directory {params.directory:q} 2>&1 | tee {log:q}"

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
@@ -16,14 +15,14 @@ from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, inter
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 from pipeline.errors import run_stage
+from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     make_provenance,
     open_result,
-    positions,
     read_result,
-    read_table,
     write_result,
 )
+from pipeline.stored_matrix import StoredMatrix
 
 VOXELS_PER_BLOCK = 1024
 # over what the false discovery rate is controlled; told in every file
@@ -42,15 +41,15 @@ def main() -> None:
     settings = arguments.configuration
     with open_result(arguments.predictions) as predicted, open_result(arguments.responses) as file:
         nsd_id, voxel = predicted["nsd_id"][()], predicted["voxel"][()]
-        source = arguments.responses
-        rows = positions(file["nsd_id"][()], nsd_id, source, str(arguments.predictions))
-        columns = positions(file["voxel"][()], voxel, source, str(arguments.predictions))
-        tests = Tests(arguments.spaces, settings, _blocks(arguments.split, nsd_id, settings))
+        responses = StoredMatrix(file, "responses", nsd_id, str(arguments.predictions))
+        tests = Tests(
+            arguments.spaces, settings, image_blocks(arguments.split, nsd_id, settings["resample"])
+        )
         arrays: dict[str, np.ndarray] = {}
         starts = range(0, len(voxel), VOXELS_PER_BLOCK)
         for start in tqdm(starts, desc=model_name(arguments.spaces), unit="block", mininterval=1):
             here = slice(start, start + VOXELS_PER_BLOCK)
-            measured = _columns(file["responses"], columns[here])[rows]
+            measured = responses.of(voxel[here])
             models = {name: predicted[f"predictions/{name}"][:, here] for name in tests.models}
             for key, values in tests.of_block(measured, models):
                 everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
@@ -58,20 +57,6 @@ def main() -> None:
     for key in [key for key in arrays if key.endswith("/p")]:
         arrays[f"{key[:-1]}q"] = false_discovery_rate(arrays[key]).astype(np.float32)
     write_result(arguments.out, {"voxel": voxel, **arrays}, _provenance(arguments))
-
-
-def _columns(responses: h5py.Dataset, columns: np.ndarray) -> np.ndarray:
-    first, last = columns.min(), columns.max() + 1
-    return responses[:, first:last][:, columns - first]
-
-
-def _blocks(split: Path, nsd_id: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray | None:
-    """Which test images are drawn, and flip signs, together."""
-    if settings["resample"] == "images":
-        return None
-    table = read_table(split)
-    rows = positions(table["nsd_id"].to_numpy(), nsd_id, split, "the predictions")
-    return table["cluster"].to_numpy()[rows]
 
 
 class Tests:

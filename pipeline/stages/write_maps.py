@@ -1,96 +1,213 @@
-"""Write all brain maps of a subject."""
+"""Write all brain maps of a subject, in the space of the responses and those asked for besides."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.errors import InputError, run_stage
-from pipeline.maps.files import bids_label, map_images, map_names, write_map
+from pipeline.maps.files import (
+    bids_label,
+    map_images,
+    map_names,
+    write_label_names,
+    write_map,
+)
 from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
     component_maps,
     encoding_maps,
+    layer_maps,
     partition_maps,
-    significance_maps,
+    preferred_model_map,
 )
+from pipeline.maps.spaces import INTERPOLATION, Target, open_target
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.rois import read_colour_table
+from pipeline.nsd.spaces import open_space
 from pipeline.settings import WHOLE
-from pipeline.storage import make_provenance, open_result, read_result, write_json
+from pipeline.storage import (
+    Result,
+    aligned_result,
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    write_json,
+)
+from pipeline.tables.tables import LEVEL
 
 INDEX = "index.json"
 GEOMETRY = ("grid_shape", "affine")
+# of the files of maps that only significant voxels are left of
+THRESHOLDED = f"desc-fdr{round(100 * LEVEL):02d}"
+MAPS_AT_ONCE = 64
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--variant", required=True)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--projections", nargs="*", default=[], type=Path)
+    parser.add_argument("--layers", default=[], nargs="*", type=Path)
+    parser.add_argument("--projections", default=[], nargs="*", type=Path)
+    parser.add_argument("--models", required=True, nargs="+", help="among which one is preferred")
+    parser.add_argument("--atlases", required=True, nargs="*")
+    parser.add_argument("--spaces", required=True, nargs="+", help="of the responses first")
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
+    layout = NSDLayout(arguments.nsd)
     with open_result(arguments.responses) as file:
-        names = [name for name in GEOMETRY if name in file]
+        names = ["voxel", *(name for name in GEOMETRY if name in file)]
     responses = read_result(arguments.responses, names)
-    provenance = make_provenance(
-        "write_maps",
-        {"subject": arguments.subject, "variant": arguments.variant},
-        {"responses": arguments.responses}
-        | {f"encoding/{path.stem}": path for path in arguments.encoding}
-        | {f"significance/{path.stem}": path for path in arguments.significance}
-        | {f"partitions/{path.stem}": path for path in arguments.partitions}
-        | {path.stem: path for path in arguments.projections},
-    )
-    space = responses.provenance["configuration"]["space"]
+    maps = [*_maps(arguments), *_roi_maps(layout, arguments, responses)]
+    voxel = responses["voxel"]
+    maps = [_ordered(one, voxel, arguments.responses) for one in maps]
+    identity = {"subject": arguments.subject, "variant": arguments.variant}
+    provenance = make_provenance("write_maps", identity, _inputs(arguments))
+    own = arguments.spaces[0]
     index: dict[str, dict[str, object]] = {}
-    # names tell subjects and variants apart wherever the files go
-    of = "" if arguments.variant == WHOLE else f"variant-{bids_label(arguments.variant)}_"
-    for voxel_map in _maps(arguments):
-        described = _describe(voxel_map)
-        sidecar = {
+    for space in arguments.spaces:
+        target = open_target(layout, arguments.subject, own, voxel, responses.arrays, space)
+        account = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
+            "SpaceOfResponses": own,
+            "Interpolation": INTERPOLATION["own" if space == own else space],
             "Simulated": provenance["simulated"],
-            "UntrainedSpaces": list(voxel_map.untrained),
-            "OutsideMask": "NaN",
             "Provenance": provenance,
-            **{key.capitalize(): value for key, value in described.items()},
         }
-        images = map_images(voxel_map.values, voxel_map.voxel, responses.arrays)
-        names = map_names(arguments.subject, space, of + voxel_map.entities, len(images) > 1)
-        for name, image in zip(names, images, strict=True):
-            index[name] = described
-            write_map(arguments.out_directory / name, image, sidecar)
+        for voxel_map, values, thresholded in _brought(maps, target):
+            index |= _write(voxel_map, values, thresholded, target, account, arguments)
     write_json(
         arguments.out_directory / INDEX,
-        {
-            "subject": arguments.subject,
-            "variant": arguments.variant,
-            "space": space,
-            "maps": index,
-            "provenance": provenance,
-        },
+        {**identity, "space": own, "maps": index, "provenance": provenance},
     )
+
+
+def _brought(
+    maps: list[VoxelMap], target: Target
+) -> Iterator[tuple[VoxelMap, np.ndarray, np.ndarray | None]]:
+    """Every map in a space: (place,) values, and where they are significant if that was tested."""
+    of_labels = [one for one in maps if one.labels is not None]
+    of_values = [one for one in maps if one.labels is None]
+    for start in range(0, len(of_values), MAPS_AT_ONCE):
+        batch = of_values[start : start + MAPS_AT_ONCE]
+        values = target.values(np.stack([one.values for one in batch], axis=1))
+        tested = [one for one in batch if one.q is not None]
+        members = np.stack([one.q <= LEVEL for one in tested], axis=1) if tested else None
+        inside = iter(target.inside(members).T) if tested else iter(())
+        for one, brought in zip(batch, values.T, strict=True):
+            yield one, brought, None if one.q is None else next(inside)
+    for one in of_labels:
+        yield one, target.labels(one.values), None
+
+
+def _write(
+    voxel_map: VoxelMap,
+    values: np.ndarray,
+    significant: np.ndarray | None,
+    target: Target,
+    account: Mapping[str, object],
+    arguments: argparse.Namespace,
+) -> dict[str, dict[str, object]]:
+    """Write a map, and beside it the one of its significant places; {file: what it is}."""
+    versions: dict[str, np.ndarray] = {"": values}
+    if significant is not None:
+        versions[f"_{THRESHOLDED}"] = np.where(significant, values, np.nan)
+    index: dict[str, dict[str, object]] = {}
+    of_labels = voxel_map.labels is not None
+    for suffix, shown in versions.items():
+        described = {**_describe(voxel_map), "space": target.name}
+        described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
+        sidecar = {
+            **account,
+            "UntrainedSpaces": list(voxel_map.untrained),
+            "OutsideMask": "0" if of_labels else "NaN",
+            **{key.capitalize(): value for key, value in described.items()},
+        }
+        if of_labels:
+            sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
+        # names tell subjects and variants apart wherever the files go
+        variant = arguments.variant
+        of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
+        entities = f"{of}{voxel_map.entities}{suffix}"
+        names = map_names(arguments.subject, target.name, entities, labels=of_labels)
+        images = map_images(shown, target.place, target.geometry, voxel_map.labels)
+        for name, image in zip(names, images, strict=True):
+            index[name] = {**described, "entities": entities}
+            path = arguments.out_directory / name
+            write_map(path, image, sidecar)
+            if of_labels:
+                write_label_names(path, voxel_map.labels)
+    return index
 
 
 def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
     """Maps of all results; a model that several contrasts fitted alike is mapped once."""
+    tested = {path.stem: path for path in arguments.significance}
     found: dict[str, VoxelMap] = {}
+    single: dict[str, Result] = {}
     for path in arguments.encoding:
-        _add(found, encoding_maps(read_result(path)))
-    for path in arguments.significance:
-        _add(found, significance_maps(read_result(path), path.stem))
+        result = read_result(path)
+        _add(found, encoding_maps(result, aligned_result(tested[path.stem], result)))
+        single |= {name: result for name in result["models"].tolist() if name in arguments.models}
     for path in arguments.partitions:
-        _add(found, partition_maps(read_result(path), path.stem))
+        result = read_result(path)
+        _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
+    for path in arguments.layers:
+        _add(found, layer_maps(read_result(path)))
     for path in arguments.projections:
         _add(found, component_maps(read_result(path)))
+    if len(single) > 1:
+        first = next(iter(single.values()))
+        named = [model for model in arguments.models if model in single]
+        fits = {model: aligned_result(single[model].path, first) for model in named}
+        _add(found, [preferred_model_map(fits)])
     return list(found.values())
+
+
+def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
+    """A map with the voxels of the responses, NaN where it has none."""
+    rows = positions(voxel, one.voxel, source, one.entities)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        filled = np.full(len(voxel), np.nan, dtype=np.float32)
+        filled[rows] = values
+        return filled
+
+    q = None if one.q is None else spread(one.q)
+    return replace(one, voxel=voxel, values=spread(one.values), q=q)
+
+
+def _roi_maps(
+    layout: NSDLayout, arguments: argparse.Namespace, responses: Result
+) -> Iterator[VoxelMap]:
+    """NSD's labels of the modelled voxels, as NSD numbers them."""
+    settings, voxel = responses.provenance["configuration"], responses["voxel"]
+    space = open_space(layout, arguments.subject, arguments.spaces[0], settings["betas"])
+    for atlas in arguments.atlases:
+        labels = space.read_labels(atlas)[voxel].astype(np.float32)
+        names = read_colour_table(layout, arguments.subject, atlas)
+        labels = np.where(labels > 0, labels, np.nan)
+        yield VoxelMap("roi", atlas, None, voxel, labels, labels=names)
+
+
+def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
+    inputs = {"responses": arguments.responses}
+    for kind in ("encoding", "significance", "partitions", "layers"):
+        inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
+    return inputs | {path.stem: path for path in arguments.projections}
 
 
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
@@ -110,6 +227,7 @@ def _describe(voxel_map: VoxelMap) -> dict[str, object]:
         "quantity": voxel_map.quantity,
         "name": voxel_map.name,
         "contrast": voxel_map.contrast,
+        "band": voxel_map.band,
         "description": description,
         "units": units,
     }

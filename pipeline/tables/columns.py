@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# of the Parquet tables, one per atlas
+ROI_COLUMN = "roi_{}"
 COLUMNS = {
     "subject": "NSD subject; 'mean' over subjects where two studies are compared",
     "variant": "which images train and test, and how: `all` is the whole study; others are of the "
@@ -19,11 +21,60 @@ COLUMNS = {
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",
     "data": "measured, or simulated",
+    "network": "comparison of the layers of one network, as the configuration names it",
+    "layer": "feature space that is fitted as a model of its own",
+    "layer_number": "its place among the layers, from 1",
     "n_voxels": "voxels that the row is of",
     "n_excluded": "voxels left out: invalid in a session, or without variance",
     "mean_r": "mean over voxels of the test correlation (Pearson)",
     "median_r": "median over voxels of the test correlation",
     "mean_r2": "mean over voxels of the test R², signed",
+    "mean_cv_score": "mean over voxels of the cross-validated R² of training images",
+    "n_preferring": "voxels with a preferred layer: with a noise ceiling that suffices",
+    "best_share": "share of these whose best cross-validated layer this is",
+    "first_share": "share of those with a score above 0 for which this is the first layer that "
+    "reaches the stated share (0.95 unless configured) of the best layer's score",
+    "predictor": "what predicts the subject's patterns: an encoding model, or another subject's "
+    "brain (ridge on its responses to the same images, cross-validated among the test images that "
+    "both saw)",
+    "first": "encoding model; of similarities the first feature space or ROI",
+    "second": "encoding model, or the subject whose brain predicts (see `predictor`); of "
+    "similarities the second feature space or ROI",
+    "n_images": "images that the row is of",
+    "accuracy": "share of images that are identified: of all images' predicted patterns over the "
+    "ROI's voxels (noise ceiling at least 0.1 unless configured) their own correlates best with "
+    "the measured one",
+    "chance": "1 / n_images",
+    "mean_image_r": "mean over images of the correlation over voxels of predicted and measured "
+    "pattern",
+    "lower_quartile_image_r": "lower quartile over images of that correlation",
+    "median_image_r": "median of it",
+    "upper_quartile_image_r": "upper quartile of it",
+    "best_images": "0-based NSD indices of the images with the highest of these, best first",
+    "worst_images": "of those with the lowest, worst first",
+    "accuracy_first": "share of the images that `first` identifies",
+    "accuracy_second": "share of the images that `second` identifies",
+    "observed_agreement": "share of the images that both identify or both miss",
+    "expected_agreement": "that share if misses were independent, from the accuracies alone",
+    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none",
+    "kappa_lower": "lower end of its bootstrap interval over images",
+    "kappa_upper": "upper end of its bootstrap interval over images",
+    "training_images": "images that the model is fitted on; the largest number is all that train",
+    "n_draws": "draws of training images of that number; draws of one series are nested",
+    "deviation_r": "standard deviation of mean_r over these draws",
+    "deviation_r2": "standard deviation of mean_r2 over these draws",
+    "score": "of learning curves r or r2; of images the scalar product of the scaled features with "
+    "the component, or with the mean of the group's weights, less that of all analysed voxels",
+    "outcome": "whether `second`, which is ahead with the most images, overtakes `first` or is "
+    "ahead at every size",
+    "overtaking_images": "number of training images from which on `second` stays ahead, "
+    "interpolated on a logarithmic axis between measured sizes; n/a if it is ahead at every size",
+    "overtaking_lower": "lower end of its bootstrap interval over test images; 0: ahead at every "
+    "size, inf: not ahead with the most images",
+    "overtaking_upper": "upper end of it; 0 and inf as for the lower",
+    "share_of_draws": "share of these draws of test images in which `second` overtakes `first`",
+    "smallest_size": "smallest number of training images",
+    "largest_size": "largest number of training images",
     "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
     "of the actual test images)",
     "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
@@ -73,6 +124,19 @@ COLUMNS = {
     "spearman": "rank correlation over voxels of recovered with oracle",
     "false_positives": "share of voxels without signal whose test correlation is significant "
     "at 5 %, one-sided",
+    "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices; 0-based",
+    "x": "first index into the map, from left to right; 0-based",
+    "y": "second index into the map, from posterior to anterior; 0-based",
+    "z": "third index into the map, from inferior to superior; 0-based",
+    "surface_hemisphere": "lh or rh, of responses on surfaces",
+    "vertex": "vertex of that hemisphere; 0-based",
+    ROI_COLUMN: "label of {}; empty where there is none, several are joined by a comma",
+    "noise_ceiling": "explainable share of the variance of the test responses",
+    "r": "Pearson correlation of measured and predicted test responses",
+    "r2": "coefficient of determination of the test responses, signed",
+    "cv_score": "cross-validated R² of the training responses",
+    "alpha": "ridge penalty that cross-validation picked",
+    "variance": "variance of the test responses (R²), signed",
     "condition": "kind of simulated experiment",
     "statistic": "what was counted or averaged in each experiment",
     "value": "mean over the experiments",
@@ -102,18 +166,18 @@ COLUMNS = {
     "side": "top: largest scores, bottom: smallest, even: evenly spaced by rank",
     "rank": "from 1; of bottom images 1 has the smallest score",
     "nsd_id": "0-based index of the image in nsd_stimuli.hdf5; no model was trained on it",
-    "score": "scalar product of the image's scaled features with the component, or with the mean "
-    "of the group's weights, less that of all analysed voxels",
     "captions": "COCO's captions of the image, of the uncropped picture",
     "level": "category or supercategory of COCO",
     "label": "COCO's name of it",
-    "n_images": "images that the row is of",
     "share": "of the row's images, or of the group's voxels",
     "base_rate": "the same share of all images that have a score, or of all analysed voxels",
     "odds_ratio": "of having the label: the row's images against all others",
-    "p": "Fisher's exact test, two-sided; of corner pairs by permutation of the images, two-sided",
-    "q": "false discovery rate of p over all labels of a level, both sides and all components, all "
-    "branches or all clusters; of corner pairs over all rows of a subject",
+    "p": "probability of such a value by chance: of r by permutation of images and of unique "
+    "variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, two-sided; "
+    "of corner pairs by permutation of the images, two-sided",
+    "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
+    "a level, both sides and all components, all branches or all clusters; of corner pairs over "
+    "all rows of a subject",
     "n_clusters": "clusters of the k-means",
     "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
     "by chance, 1 if they are the same",
@@ -122,8 +186,6 @@ COLUMNS = {
     "measured": "the same of the measured response",
     "measured_rank": "rank of the image by measured response, from 1",
     "kind": "what is compared",
-    "first": "first feature space or ROI",
-    "second": "second feature space or ROI",
     "comparison": "of all pairs' similarities, which are Pearson correlations of patterns",
     "agreement": "of the two representations' similarities of all pairs of images",
     "lower_ceiling": "mean over subjects of the agreement of their ROI with the others' mean",

@@ -79,18 +79,18 @@ def correlation_rows(
                 "model": model,
                 "atlas": atlas,
                 "roi": roi,
-                **_counts(inside, usable),
-                "mean_r": _statistic(np.mean, r[usable]),
-                "median_r": _statistic(np.median, r[usable]),
-                "mean_r2": _statistic(np.mean, r2[usable]),
-                "mean_ceiling": _statistic(np.mean, ceiling[usable]),
-                "mean_correlation_ceiling": _statistic(
+                **counts(inside, usable),
+                "mean_r": statistic(np.mean, r[usable]),
+                "median_r": statistic(np.median, r[usable]),
+                "mean_r2": statistic(np.mean, r2[usable]),
+                "mean_ceiling": statistic(np.mean, ceiling[usable]),
+                "mean_correlation_ceiling": statistic(
                     np.mean, correlation_ceiling(ceiling[usable])
                 ),
-                "mean_normalised_r": _statistic(
+                "mean_normalised_r": statistic(
                     np.mean, (r / correlation_ceiling(ceiling))[usable & explainable]
                 ),
-                "mean_normalised_r2": _statistic(np.mean, (r2 / ceiling)[usable & explainable]),
+                "mean_normalised_r2": statistic(np.mean, (r2 / ceiling)[usable & explainable]),
                 "n_explainable": int(np.count_nonzero(usable & explainable)),
                 "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
                 **source(result, model.split(MODEL_SEPARATOR)),
@@ -126,9 +126,9 @@ def partition_rows(
                 "component": component,
                 "atlas": atlas,
                 "roi": roi,
-                **_counts(inside, usable),
-                "mean_variance": _statistic(np.mean, values[usable]),
-                "median_variance": _statistic(np.median, values[usable]),
+                **counts(inside, usable),
+                "mean_variance": statistic(np.mean, values[usable]),
+                "median_variance": statistic(np.median, values[usable]),
                 "n_significant": _n_significant(significance, component, usable),
                 **_joint_below(result, component, usable),
                 **source(result, spaces),
@@ -164,13 +164,13 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
     return {
         **_identity(result),
         "model": model,
-        "best_r": _statistic(np.max, r[usable]),
-        "best_r2": _statistic(np.max, r2[usable]),
-        "r_of_99th_percentile": _statistic(lambda values: np.percentile(values, 99), r[usable]),
+        "best_r": statistic(np.max, r[usable]),
+        "best_r2": statistic(np.max, r2[usable]),
+        "r_of_99th_percentile": statistic(lambda values: np.percentile(values, 99), r[usable]),
         "best_voxel": _place(voxel, tuple(result["grid_shape"])),
         "best_voxel_rois": ", ".join(names) or "none",
         "best_voxel_ceiling": float(result["noise_ceiling"][best]),
-        **_counts(np.ones(len(r), dtype=bool), usable),
+        **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, model.split(MODEL_SEPARATOR)),
     }
 
@@ -182,11 +182,13 @@ def _place(voxel: int, grid: tuple[int, ...]) -> str:
     return " ".join(str(index) for index in np.unravel_index(voxel, grid))
 
 
-def _statistic(function: object, values: np.ndarray) -> float:
+def statistic(function: object, values: np.ndarray) -> float:
+    """Of values in float64; NaN if there are none."""
     return float(function(values.astype(np.float64))) if len(values) else np.nan
 
 
-def _counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
+def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
+    """How many of a ROI's voxels are in a row's means, and how many are not."""
     n_voxels = int(np.count_nonzero(usable))
     return {"n_voxels": n_voxels, "n_excluded": int(np.count_nonzero(inside)) - n_voxels}
 
@@ -196,7 +198,13 @@ def _identity(result: Result) -> dict[str, str]:
     return {name: configuration[name] for name in ("subject", "variant")}
 
 
+def subject_of(result: Result) -> str:
+    """Whose result it is."""
+    return result.provenance["configuration"]["subject"]
+
+
 def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
+    """Which of the row's spaces are untrained, and whether the data are measured."""
     untrained = result.provenance["configuration"]["untrained_spaces"]
     named = [space for space in spaces if space in untrained]
     return {

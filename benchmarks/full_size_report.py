@@ -1,0 +1,316 @@
+"""Time and memory of a full-size subject's maps and pages, and how large the pages are.
+
+    python -m benchmarks.full_size_report FOLDER --models 10 --contrasts 6
+
+The cortical sheet of fsaverage5 in 81 × 104 × 83 voxels (about 110,000), surfaces of 163,842
+vertices a hemisphere and NSD's MNI grid are written into FOLDER with made-up scores; then the
+stages run, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import scipy.ndimage
+import yaml
+from nilearn.datasets import load_fsaverage, load_fsaverage_data
+
+from encoding.partition import joint_gain, model_name, partition_variance, subsets
+from pipeline.configuration import Configuration, parse_configuration
+from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.stages.label_rois import COLUMNS
+from pipeline.storage import make_provenance, write_json, write_result, write_table
+
+GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
+SPACE, SUBJECT = "func1pt8mm", "subj01"
+BETAS = "betas_fithrf_GLMdenoise_RR"
+# mm; where the brain of fsaverage has its middle
+EDGE, CENTRE = 1.8, np.array([0.0, -18.0, 12.0])
+# 10,242 vertices become 163,842
+DIVISIONS = 2
+ROIS = ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4")
+DEPTHS = {"layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75}
+
+
+@dataclass(frozen=True)
+class Side:
+    """One hemisphere of fsaverage5, its triangles divided until it has fsaverage's vertices."""
+
+    shapes: dict[str, np.ndarray]
+    sulcal_depth: np.ndarray
+    faces: np.ndarray
+
+
+def read_sides() -> dict[str, Side]:
+    """Both hemispheres, coarse vertices first as FreeSurfer's; shapes and depth from nilearn."""
+    meshes = {
+        name: load_fsaverage("fsaverage5")[name] for name in ("pial", "white_matter", "inflated")
+    }
+    depth = load_fsaverage_data(mesh="fsaverage5", data_type="sulcal")
+    return {
+        side: _divided(
+            {name: mesh.parts[part].coordinates for name, mesh in meshes.items()},
+            depth.data.parts[part],
+            meshes["pial"].parts[part].faces,
+        )
+        for side, part in zip(HEMISPHERES, ("left", "right"), strict=True)
+    }
+
+
+def _divided(shapes: dict[str, np.ndarray], depth: np.ndarray, faces: np.ndarray) -> Side:
+    columns = [*shapes.values(), depth[:, None]]
+    values = np.concatenate(columns, axis=1)
+    for _ in range(DIVISIONS):
+        values, faces = _divide(values, faces)
+    parts = np.split(values, np.cumsum([column.shape[1] for column in columns])[:-1], axis=1)
+    return Side(dict(zip(shapes, parts, strict=False)), parts[-1][:, 0], faces)
+
+
+def _divide(values: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every triangle in four: the new vertices are the edges' middles, behind the old ones."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    unique, inverse = np.unique(edges, axis=0, return_inverse=True)
+    ab, bc, ca = np.split(inverse.ravel() + len(values), 3)
+    a, b, c = faces.T
+    parts = [(a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)]
+    middle = values[unique].mean(axis=1)
+    return np.vstack([values, middle]), np.vstack([np.column_stack(part) for part in parts])
+
+
+def write_tree(layout: NSDLayout) -> np.ndarray:
+    """NSD's files that maps and pages read; the cortical sheet's voxels."""
+    sides = read_sides()
+    sheet = np.zeros(GRID, dtype=bool)
+    for side in sides.values():
+        for depth in (0, *DEPTHS.values(), 1):
+            index = np.floor(_voxel_coordinates(_at(side, depth)) - 0.5).astype(int)
+            sheet[tuple(index.T)] = True
+    voxel = np.flatnonzero(sheet)
+    affine = np.diag([EDGE, EDGE, EDGE, 1.0])
+    affine[:3, 3] = -EDGE / 2 * (np.array(GRID) - 1)
+    near = scipy.ndimage.gaussian_filter(sheet.astype(np.float32), 3)
+    _save(layout.mean_image(SUBJECT, SPACE), (1000 * near / near.max()).astype(np.float32), affine)
+    back = np.unravel_index(voxel, GRID)[1] < GRID[1] // 5
+    height = np.unravel_index(voxel, GRID)[2]
+    labels = np.where(back, 1 + height * len(ROIS) // GRID[2], 0)
+    for atlas, values in {"nsdgeneral": np.ones(len(voxel)), "prf-visualrois": labels}.items():
+        volume = np.full(np.prod(GRID), -1.0)
+        volume[voxel] = values
+        _save(layout.roi(SUBJECT, SPACE, atlas), volume.reshape(GRID), affine)
+    table = layout.colour_table(SUBJECT, "prf-visualrois")
+    table.parent.mkdir(parents=True, exist_ok=True)
+    names = ["Unknown", *ROIS]
+    table.write_text("".join(f"{number} {name}\n" for number, name in enumerate(names)))
+    for name, side in sides.items():
+        _write_surface(layout, name, side)
+    _write_mni(layout)
+    return voxel
+
+
+def _at(side: Side, depth: float) -> np.ndarray:
+    """Coordinates between the pial (0) and the white surface (1), mm."""
+    return (1 - depth) * side.shapes["pial"] + depth * side.shapes["white_matter"]
+
+
+def _voxel_coordinates(world: np.ndarray) -> np.ndarray:
+    """1-based, of millimetres around the template's centre."""
+    return (world - CENTRE) / EDGE + (np.array(GRID) + 1) / 2
+
+
+def _save(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(values, affine), path)
+
+
+def _write_surface(layout: NSDLayout, name: str, side: Side) -> None:
+    """fsaverage, and a native surface of the same shape whose vertices are in another order."""
+    order = np.random.default_rng(0).permutation(len(side.sulcal_depth))
+    place = np.argsort(order)
+    everything = np.arange(len(order))
+    for owner, vertex, faces in (
+        ("fsaverage", everything, side.faces),
+        (SUBJECT, order, place[side.faces]),
+    ):
+        layout.surface(owner, name, "").parent.mkdir(parents=True, exist_ok=True)
+        for shape in ("inflated", "pial"):
+            path = layout.surface(owner, name, shape)
+            nibabel.freesurfer.write_geometry(path, side.shapes[shape][vertex], faces)
+        depth = side.sulcal_depth[vertex]
+        nibabel.freesurfer.write_morph_data(layout.surface(owner, name, "sulc"), depth)
+    for layer, depth in DEPTHS.items():
+        points = _voxel_coordinates(_at(side, depth))[order]
+        _vertices(layout.surface_transform(SUBJECT, name, "func1pt8", layer), points)
+    _vertices(layout.surface_transform(SUBJECT, name, "white", "fsaverage"), place + 1)
+
+
+def _vertices(path: Path, values: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = values.astype(np.float32)
+    volume = values.reshape(len(values), 1, 1, *values.shape[1:])
+    nibabel.MGHImage(volume, np.eye(4)).to_filename(path)
+
+
+def _write_mni(layout: NSDLayout) -> None:
+    affine = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1.0]])
+    _save(layout.mni_template, np.zeros(MNI_GRID, np.uint8), affine)
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in MNI_GRID), indexing="ij"), axis=-1)
+    world = nibabel.affines.apply_affine(affine, index.reshape(-1, 3)).reshape(index.shape)
+    points = _voxel_coordinates(world).astype(np.float32)
+    _save(layout.volume_transform(SUBJECT, "func1pt8", "MNI"), points, affine)
+
+
+def configuration(n_models: int, n_contrasts: int, tree: Path) -> dict[str, object]:
+    """A study of that many single models and pairs."""
+    models = [f"model{number}" for number in range(n_models)]
+    network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
+    return {
+        "study": "full_size",
+        "nsd": str(tree),
+        "stimulus_set": "nsd",
+        "subjects": [SUBJECT],
+        "responses": {"space": SPACE, "betas": BETAS, "mask": "cortex"},
+        "networks": {"alexnet": network},
+        "feature_spaces": {model: {"network": "alexnet", "layer": "fc7"} for model in models},
+        "splits": {"folds": 5, "seed": 0},
+        "encoding": {
+            "alphas": {"minimum": 1e-5, "maximum": 1e5, "number": 21},
+            "band_weight_samples": 20,
+            "seed": 0,
+        },
+        "maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]},
+        "models": models,
+        "contrasts": {
+            f"contrast{number}": [models[number], models[number + 1]]
+            for number in range(n_contrasts)
+        },
+        "rois": ["prf-visualrois"],
+    }
+
+
+def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: np.ndarray) -> None:
+    """Responses, fits, tests and partitions with made-up scores."""
+    generator = np.random.default_rng(0)
+    identity = {"subject": SUBJECT, "variant": "all", "space": SPACE, "betas": BETAS}
+    identity |= {"untrained_spaces": []}
+
+    def provenance(spaces: list[str]) -> dict[str, object]:
+        return make_provenance("benchmark", {**identity, "spaces": spaces}, {}, simulated=True)
+
+    geometry = {"voxel": voxel, "grid_shape": np.array(GRID)}
+    write_result(root / "responses/subj01.h5", {**geometry, "affine": affine}, provenance([]))
+    smooth = np.sin(np.column_stack(np.unravel_index(voxel, GRID)) / 9).prod(axis=1)
+    noise = {model: 0.05 * generator.normal(size=len(voxel)) for model in study.models}
+    base = {model: 0.2 * smooth + values for model, values in noise.items()}
+    ceiling = (0.3 + 0.2 * smooth).astype(np.float32)
+    for fit, spaces in study.fits().items():
+        r2 = {model_name(s): sum(base[space] for space in s) for s in subsets(spaces)}
+        encoding = {**geometry, "noise_ceiling": ceiling, "models": list(r2)}
+        tests: dict[str, object] = {"voxel": voxel}
+        for name, values in r2.items():
+            values = values.astype(np.float32)
+            arrays = {"r": np.sign(values) * np.sqrt(np.abs(values)), "r2": values}
+            arrays |= {"cv_score": values, "alpha": np.ones(len(voxel), np.float32)}
+            arrays["band_weights"] = np.ones((name.count("+") + 1, len(voxel)), np.float32)
+            encoding |= {f"{name}/{key}": array for key, array in arrays.items()}
+            tests |= {f"{name}/{key}": np.where(values > 0.1, 0.01, 0.5) for key in "pq"}
+        if len(spaces) > 1:
+            tests |= {f"component/{s}/{key}": tests[f"{s}/{key}"] for s in spaces for key in "pq"}
+            components = partition_variance(r2, spaces)
+            partition = {f"component/{name}": values for name, values in components.items()}
+            partition |= {f"r2/{name}": values for name, values in r2.items()}
+            partition |= {"voxel": voxel, "noise_ceiling": ceiling}
+            partition["joint_gain"] = joint_gain(r2, spaces)
+            write_result(root / f"partitions/subj01/all/{fit}.h5", partition, provenance(spaces))
+        write_result(root / f"encoding/subj01/all/{fit}.h5", encoding, provenance(spaces))
+        write_result(root / f"significance/subj01/all/{fit}.h5", tests, provenance(spaces))
+    rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
+    rois["hemisphere"] = "lh"
+    write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))
+
+
+def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
+    """The command of every stage, in order."""
+    text = json.dumps(study.model_dump(mode="json"))
+    fits = {
+        kind: [str(path) for path in sorted((root / kind / SUBJECT / "all").glob("*.h5"))]
+        for kind in ("encoding", "significance", "partitions")
+    }
+    of_fits = [argument for kind, paths in fits.items() for argument in (f"--{kind}", *paths)]
+    maps, tables = f"{root}/maps/{SUBJECT}/all", f"{root}/tables"
+    named = [f"{tables}/{n}.tsv" for n in ("correlations", "partitions", "group", "best_voxels")]
+    rois, voxels = f"{root}/rois/{SUBJECT}.tsv", f"{tables}/voxels/{SUBJECT}.parquet"
+    limits = f"{root}/maps/colour_limits.json"
+    yield [
+        *("write_maps", "--nsd", str(study.nsd), "--subject", SUBJECT, "--variant", "all"),
+        *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
+        *("--atlases", *study.rois, "--spaces", *study.map_spaces, "--out-directory", maps),
+    ]
+    yield ["write_tables", "--rois", rois, *of_fits, "--out", *named]
+    yield [
+        *("write_voxel_tables", "--subject", SUBJECT, "--rois", rois, *of_fits),
+        *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
+    ]
+    yield ["choose_colour_limits", "--maps", maps, "--out", limits]
+    yield [
+        *("write_figures", "--configuration", text, "--tables", *named, "--voxels", voxels),
+        *("--out-directory", f"{root}/figures"),
+    ]
+    yield [
+        *("write_subject_page", "--configuration", text, "--maps", maps, "--limits", limits),
+        *("--tables", *named, "--figures", f"{root}/figures"),
+        *("--out-directory", f"{root}/report"),
+    ]
+    yield [
+        *("write_study_pages", "--configuration", text, "--tables", *named, "--limits", limits),
+        *("--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
+        *("--out-directory", f"{root}/report"),
+    ]
+
+
+def run(command: list[str]) -> tuple[float, float]:
+    """Seconds and largest resident megabytes of a stage in a process of its own."""
+    start = time.perf_counter()
+    arguments = [sys.executable, "-m", f"pipeline.stages.{command[0]}", *command[1:]]
+    _, status, usage = os.wait4(os.spawnv(os.P_NOWAIT, sys.executable, arguments), 0)
+    if status:
+        raise SystemExit(f"{command[0]} failed")
+    return time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", type=int, default=10)
+    parser.add_argument("--contrasts", type=int, default=6)
+    arguments = parser.parse_args()
+    root = arguments.folder.resolve()
+    layout = NSDLayout(root / "nsd")
+    voxel = write_tree(layout)
+    affine = nibabel.load(layout.mean_image(SUBJECT, SPACE)).affine
+    study = parse_configuration(configuration(arguments.models, arguments.contrasts, layout.root))
+    (root / "study.yaml").write_text(yaml.safe_dump(study.model_dump(mode="json")))
+    write_results(study, root, voxel, affine)
+    measured = {}
+    for command in stages(study, root):
+        measured[command[0]] = dict(zip(("seconds", "megabytes"), run(command), strict=True))
+        print(command[0], measured[command[0]], flush=True)
+    sizes = {
+        str(path.relative_to(root)): path.stat().st_size / 1e6
+        for path in sorted((root / "report").rglob("*.html"))
+    }
+    print(f"{len(voxel)} voxels; largest page {max(sizes.values()):.1f} MB")
+    write_json(root / "measured.json", {"stages": measured, "pages_mb": sizes})
+
+
+if __name__ == "__main__":
+    main()

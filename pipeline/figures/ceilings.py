@@ -1,0 +1,36 @@
+"""How explainable the voxels are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.figures.style import line_style, tidy
+
+BINS = 50
+
+
+def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
+    """Histograms of the noise ceiling, a line per subject.
+
+    Parameters
+    ----------
+    ceilings : {subject: (voxel,) share of variance}; NaN are left out
+    """
+    figure, axis = plt.subplots(figsize=(6.2, 3.2))
+    edges = np.linspace(0, 1, BINS + 1)
+    for number, (subject, values) in enumerate(ceilings.items()):
+        known = values[np.isfinite(values)]
+        share = np.histogram(known, edges)[0] / max(len(known), 1)
+        median = np.median(known) if len(known) else np.nan
+        label = f"{subject}: median {median:.2f}, n = {len(known):,} voxels"
+        axis.stairs(share, edges, label=label, linewidth=1.6, **line_style(number))
+    tidy(
+        axis, "noise ceiling (explainable share of the test responses' variance)", "share of voxels"
+    )
+    axis.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    figure.tight_layout()
+    return figure

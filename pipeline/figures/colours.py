@@ -1,0 +1,101 @@
+"""Colours of brain maps: one scale per quantity, and two scales at once for contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+SIGNED_MAP = "RdBu_r"
+TICK_STEP = 0.05
+PERCENTILE = 99.5
+# of pairs: neither, the first alone, the second alone, both; told apart by colour-blind readers
+CORNERS = ("#F2F2F2", "#0072B2", "#E69F00", "#2B1633")
+# shades of each of the two scales
+STEPS = 8
+
+
+def colour_limit(values: np.ndarray) -> float:
+    """The end of a signed colour scale: the 99.5th percentile of |value|, rounded up."""
+    known = values[np.isfinite(values)]
+    top = np.percentile(np.abs(known), PERCENTILE) if len(known) else TICK_STEP
+    # rounding error must not add a step
+    return float(max(np.ceil(round(top / TICK_STEP, 6)), 1) * TICK_STEP)
+
+
+def pair_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Colours between four corners, for two quantities that were divided by their limit.
+
+    Parameters
+    ----------
+    first, second : (place,); below 0 is shown as 0 and above 1 as 1
+
+    Returns
+    -------
+    (place, 3) red, green and blue from 0 to 1
+    """
+    a, b = (np.clip(values, 0, 1)[:, None] for values in (first, second))
+    neither, only_first, only_second, both = (_rgb(colour) for colour in CORNERS)
+    return (
+        (1 - a) * (1 - b) * neither + a * (1 - b) * only_first + (1 - a) * b * only_second
+    ) + a * b * both
+
+
+def pair_index(first: np.ndarray, second: np.ndarray, limit: float) -> np.ndarray:
+    """One number for two values: the colour of `pair_colour_map` that shows them.
+
+    Parameters
+    ----------
+    first, second : any shape, NaN where unknown
+    limit : the value that both scales end at
+
+    Returns
+    -------
+    from 1; 0 where one of the values is unknown
+    """
+    known = np.isfinite(first) & np.isfinite(second)
+    shades = [
+        np.clip(np.floor(np.nan_to_num(values) / limit * STEPS), 0, STEPS - 1).astype(np.int64)
+        for values in (first, second)
+    ]
+    return np.where(known, 1 + shades[0] * STEPS + shades[1], 0)
+
+
+def pair_colour_map() -> ListedColormap:
+    """The colours of `pair_index`, 0 being transparent."""
+    steps = np.arange(STEPS) / (STEPS - 1)
+    grid = np.meshgrid(steps, steps, indexing="ij")
+    colours = pair_colours(grid[0].ravel(), grid[1].ravel())
+    shown = np.column_stack([colours, np.ones(len(colours))])
+    return ListedColormap([(0, 0, 0, 0), *map(tuple, shown)], name="pair")
+
+
+def draw_pair_legend(axis: Axes, names: tuple[str, str], limit: float) -> None:
+    """The two-dimensional colour scale as a square."""
+    steps = np.linspace(0, 1, 64)
+    first, second = np.meshgrid(steps, steps, indexing="xy")
+    picture = pair_colours(first.ravel(), second.ravel()).reshape(64, 64, 3)
+    axis.imshow(picture, origin="lower", extent=(0, limit, 0, limit))
+    axis.yaxis.tick_right()
+    axis.yaxis.set_label_position("right")
+    axis.set_xlabel(names[0], fontsize=8)
+    axis.set_ylabel(names[1], fontsize=8)
+    axis.set_xticks([0, limit], ["≤ 0", f"≥ {limit:g}"], fontsize=7)
+    axis.set_yticks([0, limit], ["≤ 0", f"≥ {limit:g}"], fontsize=7)
+
+
+def colour_tables() -> Mapping[str, list[list[int]]]:
+    """What an interactive page needs to colour values itself: red, green, blue from 0 to 255."""
+    signed = plt.get_cmap(SIGNED_MAP)(np.linspace(0, 1, 256))[:, :3]
+    corners = np.array([_rgb(colour) for colour in CORNERS])
+    return {
+        "signed": np.rint(255 * signed).astype(int).tolist(),
+        "corners": np.rint(255 * corners).astype(int).tolist(),
+    }
+
+
+def _rgb(colour: str) -> np.ndarray:
+    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])

@@ -1,0 +1,98 @@
+"""Maps as pycortex reads them: a subject in its database, and volumes for its viewers.
+
+pycortex (Gao et al. 2015, Front Neuroinform) is not a dependency; these functions write the files
+that it reads, and `vertex_views` calls it where it is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from pipeline.errors import InputError
+from pipeline.maps.files import read_map
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.spaces import SurfaceSpace
+from pipeline.storage import atomic_path
+
+# what pycortex calls FreeSurfer's surfaces
+SURFACES = {"white": "wm", "pial": "pia", "inflated": "inflated"}
+
+
+def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
+    """A subject's surfaces in the form of pycortex's database, below `folder`.
+
+    Surfaces are GIFTI, `surfaces/{wm,pia,inflated}_{lh,rh}.gii`; sulcal depth is
+    `surface-info/sulcaldepth.npz`. Copy or link the folder into pycortex's store
+    (`cortex.database.default_filestore`). Flat maps need a cut that pycortex's users draw; there
+    is none in NSD.
+
+    Parameters
+    ----------
+    subject : NSD's subject, or fsaverage
+
+    Returns
+    -------
+    the subject's folder
+    """
+    space = _surface(layout, subject)
+    for name, theirs in SURFACES.items():
+        for side, (points, faces) in zip(HEMISPHERES, space.read_meshes(name), strict=True):
+            _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces))
+    left, right = space.read_sulcal_depth()
+    path = folder / subject / "surface-info/sulcaldepth.npz"
+    with atomic_path(path) as temporary:
+        np.savez(temporary, left=left, right=right)
+    return folder / subject
+
+
+def _surface(layout: NSDLayout, subject: str) -> SurfaceSpace:
+    name = FSAVERAGE if subject == FSAVERAGE else "nativesurface"
+    return SurfaceSpace.open(layout, subject, name, "")
+
+
+def _mesh(points: np.ndarray, faces: np.ndarray) -> nibabel.GiftiImage:
+    return nibabel.GiftiImage(
+        darrays=[
+            nibabel.gifti.GiftiDataArray(
+                points.astype(np.float32), intent="NIFTI_INTENT_POINTSET", datatype=np.float32
+            ),
+            nibabel.gifti.GiftiDataArray(
+                faces.astype(np.int32), intent="NIFTI_INTENT_TRIANGLE", datatype=np.int32
+            ),
+        ]
+    )
+
+
+def _write(path: Path, image: nibabel.GiftiImage) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(image.to_bytes())
+
+
+def vertex_data(files: Sequence[Path]) -> np.ndarray:
+    """(vertex,) left then right, as `cortex.Vertex` wants a map of both hemispheres."""
+    return np.concatenate([read_map(path) for path in files])
+
+
+def vertex_views(maps: Mapping[str, Sequence[Path]], subject: str, limit: float) -> object:
+    """`cortex.Dataset` of maps {title: files (left, right)} on a subject of pycortex's database.
+
+    Show it with `cortex.webshow`, or write it with its `save`.
+
+    Raises
+    ------
+    InputError
+        pycortex is not installed.
+    """
+    try:
+        import cortex
+    except ImportError as error:
+        raise InputError("pycortex is not installed: pip install pycortex") from error
+    views = {
+        title: cortex.Vertex(vertex_data(files), subject, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        for title, files in maps.items()
+    }
+    return cortex.Dataset(**views)

@@ -1,0 +1,83 @@
+"""Pieces that pages have in common: banners, tables, links between pages."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline.figures.style import FORMATS
+from pipeline.tables.columns import COLUMNS
+
+
+def banners(provenance: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before the first figure."""
+    texts = []
+    if provenance["simulated"]:
+        texts.append("Simulated data: no brain was measured. Responses have planted, known truth.")
+    if provenance["untrained"]:
+        names = ", ".join(provenance["untrained"])
+        texts.append(f"Untrained weights: {names}. They say nothing about the trained networks.")
+    return texts
+
+
+def html_table(table: pd.DataFrame, columns: Mapping[str, str] = COLUMNS) -> Markup:
+    """A sortable table, its heads explained."""
+    texts = {name: _shown(values) for name, values in table.items()}
+    heads = "".join(
+        f'<th scope="col" tabindex="0"{_kind(table[name])} '
+        f'title="{html.escape(columns[name], quote=True)}">{html.escape(name)}</th>'
+        for name in table
+    )
+    # what is sorted by is the value itself, not its rounded text
+    cells = [
+        [
+            f'<td{_kind(values)} data-value="{html.escape(str(value), quote=True)}">{text}</td>'
+            for value, text in zip(values, texts[name], strict=True)
+        ]
+        for name, values in table.items()
+    ]
+    rows = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
+    content = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
+    return Markup(f'<div class="scroll"><table>{content}</table></div>')
+
+
+def _kind(values: pd.Series) -> str:
+    return "" if pd.api.types.is_numeric_dtype(values) else ' class="text"'
+
+
+def _shown(values: pd.Series) -> list[str]:
+    """Texts of a column: counts whole, other numbers with three digits, missing ones as n/a."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return ["n/a" if pd.isna(value) else html.escape(str(value)) for value in values]
+    known = values.dropna()
+    digits = 0 if (known == known.round()).all() else 3
+    return ["n/a" if pd.isna(value) else f"{value:.{digits}f}" for value in values]
+
+
+def headed(view: str, title: str, remarks: Sequence[str]) -> str:
+    """A viewer's page with a heading: what it shows, and what it must say when opened alone."""
+    style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
+    lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
+    return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
+
+
+def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
+    """The figures of a study for pages, in their order; see `pipeline.figures.study`."""
+    index = json.loads((folder / "index.json").read_text())
+    for told in index["figures"]:
+        content = (folder / f"{told['name']}.svg").read_bytes()
+        yield {
+            **told,
+            "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",
+            "files": [
+                {"kind": kind.upper(), "path": f"../figures/{told['name']}.{kind}"}
+                for kind in FORMATS
+            ],
+        }

@@ -1,0 +1,111 @@
+"""Cortical surfaces small enough for pages: at most the vertices of fsaverage5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from nilearn.datasets import load_fsaverage
+from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
+
+from pipeline.nsd.files import read_mesh, read_morphometry
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.transforms import nearest_native_vertices
+
+# FreeSurfer's fsaverage begins with the vertices of fsaverage5, which begin the icosahedron
+SMALL, FULL = 10_242, 163_842
+SHAPES = ("inflated", "pial")
+NILEARN_SIDES = {"lh": "left", "rh": "right"}
+
+
+@dataclass(frozen=True)
+class SmallSurface:
+    """Both hemispheres of a surface, whole or thinned to fsaverage5.
+
+    Attributes
+    ----------
+    vertex : for left and right, (vertex,) of the full surface that are kept
+    faces : for left and right, (face, 3)
+    shapes : {"inflated": left and right (vertex, 3) mm, "pial": …}, hemispheres side by side
+    sulcal_depth : for left and right, (vertex,), positive in sulci
+    note : how the surface was thinned, for readers
+    """
+
+    vertex: tuple[np.ndarray, np.ndarray]
+    faces: tuple[np.ndarray, np.ndarray]
+    shapes: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    sulcal_depth: tuple[np.ndarray, np.ndarray]
+    note: str
+
+    def image(self, parts: tuple[np.ndarray, np.ndarray], shape: str = "inflated") -> SurfaceImage:
+        """Values of the kept vertices, as nilearn has them; 0 where there are none."""
+        left, right = (np.nan_to_num(part).astype(np.float32) for part in parts)
+        return SurfaceImage(self.mesh(shape), {"left": left, "right": right})
+
+    def mesh(self, shape: str = "inflated") -> PolyMesh:
+        """A shape, as nilearn has it."""
+        left, right = (
+            InMemoryMesh(coordinates.astype(np.float32), faces)
+            for coordinates, faces in zip(self.shapes[shape], self.faces, strict=True)
+        )
+        return PolyMesh(left=left, right=right)
+
+    def outlines(self, labels: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Left and right (vertex,) bool: where a region's edge runs, just inside it."""
+        left, right = (_edge(part, faces) for part, faces in zip(labels, self.faces, strict=True))
+        return left, right
+
+
+def _edge(labels: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    edge = np.zeros(len(labels), dtype=bool)
+    corners = labels[faces]
+    mixed = (corners != corners[:, :1]).any(axis=1)
+    edge[faces[mixed]] = True
+    return edge & (labels > 0)
+
+
+def small_surface(layout: NSDLayout, subject: str, space: str) -> SmallSurface:
+    """The native surface of a subject, or fsaverage, thinned if it is larger than fsaverage5.
+
+    fsaverage5 is the beginning of fsaverage. A native surface is thinned by the native vertices
+    that are nearest to those on the sphere, with the triangles of fsaverage5.
+    """
+    owner = FSAVERAGE if space == FSAVERAGE else subject
+    sulcal = [read_morphometry(layout.surface(owner, side, "sulc")) for side in HEMISPHERES]
+    counts = [len(part) for part in sulcal]
+    full = {
+        shape: [
+            read_mesh(layout.surface(owner, side, shape), n)
+            for side, n in zip(HEMISPHERES, counts, strict=True)
+        ]
+        for shape in SHAPES
+    }
+    if max(counts) <= SMALL:
+        vertex = [np.arange(n) for n in counts]
+        faces = [mesh[1] for mesh in full[SHAPES[0]]]
+        note = "all vertices"
+    else:
+        vertex = [
+            np.arange(SMALL)
+            if space == FSAVERAGE
+            else nearest_native_vertices(layout, subject, side, n)[:SMALL]
+            for side, n in zip(HEMISPHERES, counts, strict=True)
+        ]
+        template = load_fsaverage("fsaverage5")["pial"]
+        faces = [template.parts[NILEARN_SIDES[side]].faces for side in HEMISPHERES]
+        note = f"thinned to the {SMALL:,} vertices a hemisphere of fsaverage5; the maps have all"
+    shapes = {
+        shape: _apart([mesh[0][kept] for mesh, kept in zip(meshes, vertex, strict=True)])
+        for shape, meshes in full.items()
+    }
+    left, right = (part[kept] for part, kept in zip(sulcal, vertex, strict=True))
+    return SmallSurface(tuple(vertex), tuple(faces), shapes, (left, right), note)
+
+
+def _apart(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Hemispheres side by side: FreeSurfer inflates both around the same centre."""
+    left, right = parts
+    overlap = max(left[:, 0].max() - right[:, 0].min(), 0) / 2
+    shift = np.array([overlap, 0, 0])
+    return left - shift, right + shift

@@ -1,0 +1,275 @@
+"""The page of one subject: numbers, slices, surfaces, files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from pipeline.configuration import Configuration
+from pipeline.figures.style import data_uri
+from pipeline.maps.files import bids_label, map_names, sidecar_path
+from pipeline.nsd.layout import NSDLayout
+from pipeline.report.html import banners, headed, html_table, read_figures
+from pipeline.report.links import page_links
+from pipeline.report.meshes import SmallSurface, small_surface
+from pipeline.report.surface_page import SurfaceMap, surface_page
+from pipeline.report.templates import render
+from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
+from pipeline.settings import SURFACES, WHOLE
+from pipeline.stages.write_maps import INDEX, THRESHOLDED
+
+# of the surfaces that maps are on, the one that is shown
+PREFERRED_SURFACES = ("nativesurface", "fsaverage")
+FILE_COLUMNS = {
+    "quantity": "what the maps show",
+    "unit": "unit of the values",
+    "space": "NSD's name of the space",
+    "files": "number of files; surfaces have two",
+    "description": "what the quantity is",
+}
+NUMBERS = (
+    *("model", "mean_r", "median_r", "mean_r2", "mean_normalised_r", "n_voxels"),
+    *("n_excluded", "n_significant", "mean_ceiling", "weights"),
+)
+
+
+@dataclass(frozen=True)
+class SubjectMaps:
+    """A subject's folder of maps, and how they are shown.
+
+    Attributes
+    ----------
+    limits : {quantity: end of the colour scale of all subjects}
+    """
+
+    study: Configuration
+    subject: str
+    folder: Path
+    limits: Mapping[str, float]
+
+    @cached_property
+    def index(self) -> dict[str, Any]:
+        return json.loads((self.folder / INDEX).read_text())
+
+    @cached_property
+    def surface_space(self) -> str | None:
+        """The surface that is shown."""
+        spaces = self.study.map_spaces
+        return next((space for space in PREFERRED_SURFACES if space in spaces), None)
+
+    @property
+    def own_space(self) -> str:
+        return self.study.responses.space
+
+    def files(self, entities: str, space: str, labels: bool = False) -> list[Path]:
+        """Of one map."""
+        names = map_names(self.subject, space, entities, labels=labels)
+        return [self.folder / name for name in names]
+
+    def outlines(self, space: str) -> Iterator[Outlines]:
+        """Labels of the study's atlases that this subject has, first those of few regions."""
+        for atlas in self.study.rois:
+            path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
+            told = json.loads(sidecar_path(path[0]).read_text())
+            names = {int(value): name for value, name in told["Labels"].items()}
+            yield Outlines(atlas, path, names)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """{title: entities} of every single model's correlation."""
+        return {model: f"model-{bids_label(model)}_stat-r" for model in self.study.models}
+
+    def unique(self, contrast: str) -> dict[str, str]:
+        """{feature space: entities} of the unique variance in a contrast."""
+        return {
+            space: f"contrast-{bids_label(contrast)}_component-{bids_label(space)}_stat-unique"
+            for space in self.study.contrasts[contrast]
+        }
+
+    @property
+    def scale(self) -> Scale:
+        return Scale(self.limits["r"], "test correlation r")
+
+    @property
+    def unique_scale(self) -> Scale:
+        return Scale(self.limits["unique"], "unique variance (test R²)")
+
+    @property
+    def pairs(self) -> dict[str, tuple[tuple[str, str], tuple[str, str]]]:
+        """{contrast of two spaces: their names, their entities}."""
+        found = {}
+        for contrast, spaces in self.study.contrasts.items():
+            if len(spaces) == 2:
+                entities = self.unique(contrast)
+                found[contrast] = (tuple(spaces), tuple(entities[space] for space in spaces))
+        return found
+
+    def pair_scale(self, names: tuple[str, str]) -> Scale:
+        return Scale(self.limits["unique"], "unique variance (test R²)", names)
+
+
+def write_subject_page(
+    maps: SubjectMaps, tables: Mapping[str, pd.DataFrame], figures: Path, directory: Path
+) -> None:
+    """Write `<subject>.html`, and the interactive views it shows into views/<subject>/."""
+    study, subject = maps.study, maps.subject
+    layout = NSDLayout(study.nsd)
+    provenance = maps.index["provenance"]
+    views = directory / "views" / subject
+    views.mkdir(parents=True, exist_ok=True)
+    surface = small_surface(layout, subject, maps.surface_space) if maps.surface_space else None
+    pictures = [*_slices(maps, layout), *(_surfaces(maps, surface) if surface else [])]
+    if surface:
+        (views / "surface.html").write_text(_surface_page(maps, surface))
+    correlations = tables["correlations"].query(
+        "subject == @subject and roi == 'all' and variant == @WHOLE"
+    )
+    page = render(
+        "subject.html.j2",
+        study=study.study,
+        title=subject,
+        file=f"{subject}.html",
+        pages=page_links(study.subjects),
+        banners=banners(provenance),
+        numbers=html_table(correlations[[*NUMBERS]]),
+        slices_title="Maps",
+        pictures=pictures,
+        figures=[one for one in read_figures(figures) if one["page"] == subject],
+        surface=f"views/{subject}/surface.html" if surface else None,
+        slices=_slice_pages(maps, layout, views),
+        folder=f"../maps/{subject}/{WHOLE}",
+        n_maps=len(maps.index["maps"]),
+        files=_file_table(maps.index),
+    )
+    (directory / f"{subject}.html").write_text(page)
+
+
+def _picture(figure: Figure, name: str, caption: str) -> dict[str, str]:
+    return {
+        "image": data_uri(figure, "png"),
+        "name": name,
+        "section": name.split(",")[0],
+        "caption": caption,
+    }
+
+
+def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
+    if maps.own_space in SURFACES:
+        return
+    own, background = maps.own_space, layout.mean_image(maps.subject, maps.own_space)
+    outlines = next(maps.outlines(own), None)
+    where = "axial slices over the subject's mean functional image, left is left"
+    yield _picture(
+        volume_picture(_of(maps, maps.models, own), background, maps.scale, outlines),
+        "Test correlation, slices",
+        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+    )
+    for contrast in maps.study.contrasts:
+        unique = maps.unique(contrast)
+        left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
+        yield _picture(
+            volume_picture(_of(maps, left, own), background, maps.unique_scale, outlines),
+            f"{contrast}, unique variance in slices",
+            f"{contrast}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
+            f"{_stated(maps, 'unique')}",
+        )
+    for contrast, (names, entities) in maps.pairs.items():
+        files = {contrast: [maps.files(one, own)[0] for one in entities]}
+        yield _picture(
+            volume_picture(files, background, maps.pair_scale(names), outlines),
+            f"{contrast}, both in slices",
+            f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
+            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+        )
+
+
+def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[dict[str, str]]:
+    space = maps.surface_space
+    outlines = next(maps.outlines(space), None)
+    where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
+    files = {title: [maps.files(e, space)] for title, e in maps.models.items()}
+    yield _picture(
+        surface_picture(files, surface, maps.scale, outlines),
+        "Test correlation, surface",
+        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+    )
+    for contrast, (names, entities) in maps.pairs.items():
+        files = {contrast: [maps.files(one, space) for one in entities]}
+        yield _picture(
+            surface_picture(files, surface, maps.pair_scale(names), outlines),
+            f"{contrast}, both on the surface",
+            f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
+            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+        )
+
+
+def _of(maps: SubjectMaps, entities: Mapping[str, str], space: str) -> dict[str, list[Path]]:
+    return {title: maps.files(one, space) for title, one in entities.items()}
+
+
+def _stated(maps: SubjectMaps, quantity: str) -> str:
+    return f"One colour scale for all subjects and maps, ±{maps.limits[quantity]:g}."
+
+
+def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
+    space = maps.surface_space
+    shown = [
+        SurfaceMap(f"r: {title}{more}", [maps.files(f"{entities}{suffix}", space)], maps.scale)
+        for title, entities in maps.models.items()
+        for more, suffix in (("", ""), (", q ≤ 0.05", f"_{THRESHOLDED}"))
+    ]
+    for contrast, (names, entities) in maps.pairs.items():
+        files = [maps.files(one, space) for one in entities]
+        shown.append(SurfaceMap(f"{contrast}: both", files, maps.pair_scale(names)))
+    for contrast in maps.study.contrasts:
+        shown += [
+            SurfaceMap(f"{contrast}: unique {name}", [maps.files(e, space)], maps.unique_scale)
+            for name, e in maps.unique(contrast).items()
+        ]
+    ceiling = Scale(maps.limits["ceiling"], "noise ceiling (R²)")
+    shown.append(SurfaceMap("noise ceiling", [maps.files("stat-ceiling", space)], ceiling))
+    title = f"{maps.subject}, {space}"
+    remarks = banners(maps.index["provenance"])
+    return surface_page(title, shown, surface, list(maps.outlines(space)), remarks)
+
+
+def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict[str, str]]:
+    """One interactive page per single model and unique variance."""
+    if maps.own_space in SURFACES:
+        return []
+    background = layout.mean_image(maps.subject, maps.own_space)
+    wanted = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
+    for contrast in maps.study.contrasts:
+        unique = maps.unique(contrast)
+        wanted |= {f"{contrast}: unique {n}": (e, "unique") for n, e in unique.items()}
+    links = []
+    for title, (entities, quantity) in wanted.items():
+        path = maps.files(entities, maps.own_space)[0]
+        account = maps.index["maps"][path.name]
+        page = volume_page(path, background, maps.limits[quantity])
+        remarks = [f"{account['description']}; {_stated(maps, quantity)}"]
+        remarks += banners(maps.index["provenance"])
+        file = f"{entities}.html"
+        (views / file).write_text(headed(page, f"{maps.subject}: {title}", remarks))
+        links.append({"file": f"views/{maps.subject}/{file}", "title": title})
+    return links
+
+
+def _file_table(index: Mapping[str, Any]) -> Markup:
+    frame = pd.DataFrame(index["maps"].values())
+    counted = (
+        frame.groupby(["quantity", "units", "space", "description"], sort=False)
+        .size()
+        .rename("files")
+        .reset_index()
+        .rename(columns={"units": "unit"})
+    )
+    return html_table(counted[[*FILE_COLUMNS]], FILE_COLUMNS)

@@ -1,0 +1,110 @@
+"""An interactive page of many maps on one surface: a mesh, and 16-bit values to be coloured."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.figures.colours import colour_tables
+from pipeline.maps.files import read_map
+from pipeline.report.meshes import SmallSurface
+from pipeline.report.templates import render
+from pipeline.report.views import Outlines, Scale
+
+SIDES = ("left", "right")
+STEPS, NO_VALUE = 32_767, -32_768
+# values up to twice the limit of the colour scale are kept apart: thresholds need no more
+RANGE = 2.0
+
+
+@dataclass(frozen=True)
+class SurfaceMap:
+    """A map to choose: its files (left, right), or those of the two of a pair."""
+
+    title: str
+    files: Sequence[Sequence[Path]]
+    scale: Scale
+
+
+def surface_page(
+    title: str,
+    maps: Sequence[SurfaceMap],
+    surface: SmallSurface,
+    outlines: Sequence[Outlines],
+    banners: Sequence[str],
+) -> str:
+    """The page's text; it needs no other file. Plotly comes with nilearn."""
+    data = {
+        "faces": _sides([part.astype(np.uint16) for part in surface.faces]),
+        "depth": _sides([_grey(part) for part in surface.sulcal_depth]),
+        "shapes": {
+            name: _sides([part.astype(np.float32) for part in parts])
+            for name, parts in surface.shapes.items()
+        },
+        "outlines": {one.atlas: _sides(_edges(surface, one)) for one in outlines},
+        "maps": [_map(one, surface) for one in maps],
+        "colours": colour_tables(),
+    }
+    plotly = files("nilearn.plotting.data.js").joinpath("plotly-gl3d-latest.min.js").read_text()
+    return render(
+        "surface.html.j2",
+        title=title,
+        maps=maps,
+        shapes=list(surface.shapes),
+        outlines=list(data["outlines"]),
+        banners=banners,
+        note=f"{title}; {surface.note}.",
+        plotly=plotly,
+        data=json.dumps(data, separators=(",", ":")),
+    )
+
+
+def _map(one: SurfaceMap, surface: SmallSurface) -> Mapping[str, object]:
+    layers = [
+        _sides(
+            [
+                quantised(read_map(path)[vertex], one.scale.limit)
+                for path, vertex in zip(paths, surface.vertex, strict=True)
+            ]
+        )
+        for paths in one.files
+    ]
+    return {
+        "title": one.title,
+        "layers": layers,
+        "limit": one.scale.limit,
+        "label": one.scale.label,
+        "names": one.scale.names,
+    }
+
+
+def quantised(values: np.ndarray, limit: float) -> np.ndarray:
+    """Values in 16-bit steps of the range from -2 to 2 limits; -32768 where there is none."""
+    steps = np.rint(np.clip(values / (RANGE * limit), -1, 1) * STEPS)
+    return np.where(np.isfinite(values), np.nan_to_num(steps), NO_VALUE).astype(np.int16)
+
+
+def _grey(depth: np.ndarray) -> np.ndarray:
+    """Sulci dark: only whether a vertex is in one is shown, softly at the border."""
+    soft = 1 / (1 + np.exp(-4 * depth / (depth.std() or 1)))
+    return np.rint(255 * soft).astype(np.uint8)
+
+
+def _edges(surface: SmallSurface, outlines: Outlines) -> list[np.ndarray]:
+    left, right = (
+        read_map(path)[vertex] for path, vertex in zip(outlines.path, surface.vertex, strict=True)
+    )
+    return [part.astype(np.uint8) for part in surface.outlines((left, right))]
+
+
+def _sides(parts: Sequence[np.ndarray]) -> dict[str, str]:
+    return {
+        side: base64.b64encode(np.ascontiguousarray(part).tobytes()).decode()
+        for side, part in zip(SIDES, parts, strict=True)
+    }

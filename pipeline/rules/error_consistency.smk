@@ -1,0 +1,68 @@
+# Which test images are identified from the patterns that models, and other brains, predict.
+
+
+IDENTIFICATION_TABLES = [
+    f"{RESULTS}/tables/{name}.tsv" for name in ("error_consistency", "image_accuracy")
+]
+
+
+rule error_consistency:
+    input:
+        IDENTIFICATION_TABLES if STUDY.error_consistency else [],
+
+
+if STUDY.error_consistency:
+
+    rule identify_images:
+        input:
+            predictions=[
+                f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{model}.h5"
+                for model in STUDY.identifying_models
+            ],
+            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.identifying_models[0]}.h5",
+            split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
+            responses=expand(f"{RESULTS}/responses/{{other}}.h5", other=STUDY.subjects),
+            rois=expand(f"{RESULTS}/rois/{{other}}.tsv", other=STUDY.subjects),
+        output:
+            f"{RESULTS}/identification/{{subject}}.h5",
+        log:
+            f"{RESULTS}/logs/identify_images/{{subject}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/identify_images/{{subject}}.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=4000,
+            runtime=120,
+        params:
+            models=STUDY.identifying_models,
+            subjects=STUDY.subjects,
+            settings=canonical(STUDY.identification),
+            code=code_version("pipeline.stages.identify_images"),
+        shell:
+            "python -m pipeline.stages.identify_images --models {params.models}"
+            " --predictions {input.predictions:q} --encoding {input.encoding:q}"
+            " --split {input.split:q} --subject {wildcards.subject} --subjects {params.subjects}"
+            " --responses {input.responses:q} --rois {input.rois:q}"
+            " --configuration {params.settings:q} --out {output:q} 2>&1 | tee {log:q}"
+
+    rule write_identification_tables:
+        input:
+            expand(f"{RESULTS}/identification/{{subject}}.h5", subject=STUDY.subjects),
+        output:
+            IDENTIFICATION_TABLES,
+        log:
+            f"{RESULTS}/logs/write_identification_tables.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/write_identification_tables.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=1000,
+            runtime=30,
+        params:
+            significance=section("significance"),
+            code=code_version("pipeline.stages.write_identification_tables"),
+        shell:
+            "python -m pipeline.stages.write_identification_tables --identification {input:q}"
+            " --significance {params.significance:q} --out {output:q} 2>&1 | tee {log:q}"

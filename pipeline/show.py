@@ -1,0 +1,118 @@
+"""A study's results in the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.configuration import Configuration, read_configuration
+from pipeline.errors import InputError
+from pipeline.report.html import banners
+from pipeline.settings import WHOLE
+from pipeline.storage import read_provenance, read_table
+
+PIPE_WIDTH = 160
+TABLES = {
+    "correlations": (
+        "Test scores, mean over voxels",
+        ("subject", "model", "mean_r", "mean_r2", "mean_normalised_r", "n_significant", "n_voxels"),
+    ),
+    "partitions": (
+        "Variance (test R²), mean over voxels",
+        ("subject", "contrast", "component", "mean_variance", "n_significant", "n_voxels"),
+    ),
+    "best_voxels": (
+        "Best voxels",
+        ("subject", "model", "best_r", "best_r2", "best_voxel", "best_voxel_rois"),
+    ),
+}
+
+
+def show(configfile: Path, subject: str | None = None, console: Console | None = None) -> None:
+    """Print the headlines of a study's tables, and where everything is.
+
+    Parameters
+    ----------
+    subject : whose rows are shown; those of all subjects if None
+
+    Raises
+    ------
+    InputError
+        The subject is not in the study, or its tables have not been made.
+    """
+    study = read_configuration(configfile)
+    if subject is not None and subject not in study.subjects:
+        raise InputError(
+            f"{subject}: not in {configfile}, whose subjects are {', '.join(study.subjects)}"
+        )
+    console = console or _console()
+    results = Path("results") / study.study
+    for name, (title, columns) in TABLES.items():
+        rows = _headlines(read_table(results / f"tables/{name}.tsv"), subject)
+        console.print(_table(title, rows[[*columns]]))
+    for text in banners(read_provenance(results / "tables/correlations.tsv")):
+        console.print(text, style="bold yellow")
+    console.print(_paths(study, results, subject))
+
+
+def _console() -> Console:
+    """As wide as the terminal; files and pipes have room for every column."""
+    console = Console()
+    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+
+
+def _headlines(table: pd.DataFrame, subject: str | None) -> pd.DataFrame:
+    """Of all modelled voxels of the whole study."""
+    table = table[table["variant"] == WHOLE]
+    if "roi" in table:
+        table = table[table["roi"] == "all"]
+    return table if subject is None else table[table["subject"] == subject]
+
+
+def _table(title: str, rows: pd.DataFrame) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name, kind in rows.dtypes.items():
+        table.add_column(name, justify="right" if pd.api.types.is_numeric_dtype(kind) else "left")
+    for row in rows.itertuples(index=False):
+        table.add_row(*map(_cell, row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "n/a" if pd.isna(value) else f"{value:.3f}".removesuffix(".000")
+    return str(value)
+
+
+def _paths(study: Configuration, results: Path, subject: str | None) -> Table:
+    table = Table(title="Files", title_justify="left", title_style="bold", show_header=False)
+    table.add_column("what")
+    table.add_column("where", overflow="fold")
+    for what, path in _places(study, results, subject):
+        # a path that is wrapped can neither be clicked nor copied whole
+        table.add_row(what, str(path.resolve()) if path.exists() else f"{path} (not made yet)")
+    return table
+
+
+def _places(study: Configuration, results: Path, subject: str | None) -> Sequence[tuple[str, Path]]:
+    subjects = study.subjects if subject is None else [subject]
+    places = [("report", results / "report/index.html"), ("tables", results / "tables")]
+    for name in subjects:
+        maps = results / f"maps/{name}/{WHOLE}"
+        index = maps / "index.json"
+        n_maps = len(json.loads(index.read_text())["maps"]) if index.exists() else 0
+        places += [
+            (f"{name}: page", results / f"report/{name}.html"),
+            (f"{name}: {n_maps} maps", maps),
+            (f"{name}: voxels", results / f"tables/voxels/{name}.parquet"),
+        ]
+    return [
+        *places,
+        ("maps of the group", results / "maps/group"),
+        ("figures", results / "figures"),
+    ]

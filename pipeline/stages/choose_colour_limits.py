@@ -1,0 +1,42 @@
+"""Choose one colour scale per quantity for the maps of all subjects."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.errors import run_stage
+from pipeline.figures.colours import colour_limit
+from pipeline.maps.files import read_map
+from pipeline.stages.write_maps import INDEX
+from pipeline.storage import write_json
+
+QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--maps", required=True, nargs="+", type=Path, help="of each subject")
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    limits: dict[str, list[float]] = defaultdict(list)
+    for folder in arguments.maps:
+        index = json.loads((folder / INDEX).read_text())
+        values: dict[str, list[np.ndarray]] = defaultdict(list)
+        for name, told in index["maps"].items():
+            shown = told["space"] == index["space"] and told["threshold"] == "none"
+            if shown and told["quantity"] in QUANTITIES:
+                found = read_map(folder / name)
+                values[told["quantity"]].append(found[np.isfinite(found)])
+        for quantity, parts in values.items():
+            limits[quantity].append(colour_limit(np.concatenate(parts)))
+    # a subject with little signal does not narrow the scale of the others
+    write_json(arguments.out, {quantity: max(found) for quantity, found in limits.items()})
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,41 @@
+"""Describe the folder of maps as a derived dataset of BIDS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pipeline.errors import run_stage
+from pipeline.maps.files import BIDS_SPACES, bids_subject
+from pipeline.storage import atomic_path, write_json
+
+BIDS_VERSION = "1.9.0"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", required=True)
+    parser.add_argument("--subjects", required=True, nargs="+")
+    parser.add_argument("--simulated", action="store_true")
+    parser.add_argument("--description", required=True, type=Path)
+    parser.add_argument("--participants", required=True, type=Path)
+    arguments = parser.parse_args()
+    source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
+    write_json(
+        arguments.description,
+        {
+            "Name": f"{arguments.study}: voxelwise encoding models of {source}",
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "nsd-encoding-models"}],
+            "SourceDatasets": [{"URL": "https://naturalscenesdataset.org"}],
+            "SpacesOfNSD": {bids: nsd for nsd, bids in BIDS_SPACES.items()},
+        },
+    )
+    rows = [f"{bids_subject(subject)}\t{subject}\n" for subject in arguments.subjects]
+    with atomic_path(arguments.participants) as temporary:
+        temporary.write_text("participant_id\tnsd_subject\n" + "".join(rows))
+
+
+if __name__ == "__main__":
+    run_stage(main)

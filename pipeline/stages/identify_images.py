@@ -1,0 +1,208 @@
+"""Identify a subject's test images from predicted patterns: of models, and of others' brains."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from encoding.across_subjects import predict_across
+from encoding.error_consistency import identified, pattern_correlation
+from pipeline.configuration import AlphaGrid
+from pipeline.errors import run_stage
+from pipeline.image_blocks import image_blocks
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    open_result,
+    read_result,
+    read_table,
+    write_result,
+)
+from pipeline.stored_matrix import StoredMatrix
+
+Roi = tuple[str, str]
+# of fewer voxels there is no pattern, of fewer images no map from one brain to another
+FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", required=True, nargs="+")
+    parser.add_argument("--predictions", required=True, nargs="+", type=Path, help="of the models")
+    parser.add_argument("--encoding", required=True, type=Path, help="of the first model")
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--subject", required=True)
+    parser.add_argument("--subjects", required=True, nargs="+", help="whose brains there are")
+    parser.add_argument("--responses", required=True, nargs="+", type=Path, help="of the subjects")
+    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    brains = {
+        subject: Brain(responses, read_table(rois), settings)
+        for subject, responses, rois in _by_subject(arguments)
+    }
+    encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", "test_nsd_id"])
+    models = dict(zip(arguments.models, arguments.predictions, strict=True))
+    nsd_id = encoding["test_nsd_id"]
+    arrays = {"nsd_id": nsd_id, "models": arguments.models}
+    arrays["cluster"] = image_blocks(arguments.split, nsd_id, "clusters")
+    found = Identification(arguments.subject, brains, encoding, models, settings)
+    for roi in tqdm(found.rois, desc=arguments.subject, unit="ROI", mininterval=1):
+        arrays |= dict(found.of_roi(roi))
+    write_result(arguments.out, arrays, _provenance(arguments, encoding, models))
+
+
+def _by_subject(arguments: argparse.Namespace) -> Iterator[tuple[str, Path, Path]]:
+    return zip(arguments.subjects, arguments.responses, arguments.rois, strict=True)
+
+
+@dataclass(frozen=True)
+class Brain:
+    """A subject's stored responses, read a ROI at a time."""
+
+    path: Path
+    labels: pd.DataFrame
+    settings: Mapping[str, Any]
+
+    def voxels(self, roi: Roi) -> np.ndarray:
+        """Ids of the voxels of a ROI."""
+        inside = (self.labels["atlas"] == roi[0]) & (self.labels["roi"] == roi[1])
+        return np.unique(self.labels.loc[inside, "voxel"])
+
+    @property
+    def rois(self) -> list[Roi]:
+        labels = self.labels[self.labels["atlas"].isin(self.settings["atlases"])]
+        return list(dict.fromkeys(zip(labels["atlas"], labels["roi"], strict=True)))
+
+    def images(self) -> np.ndarray:
+        return read_result(self.path, ["nsd_id"])["nsd_id"]
+
+    def patterns(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+        """(image, voxel) responses."""
+        with open_result(self.path) as file:
+            return StoredMatrix(file, "responses", nsd_id, "the test images").of(voxels)
+
+
+@dataclass(frozen=True)
+class Identification:
+    """Which test images of one subject are identified by whom.
+
+    Attributes
+    ----------
+    brains : of all subjects, the subject's own among them
+    encoding : a fit of the subject: voxels, their noise ceiling and the test images
+    models : {model: file of its predictions}
+    """
+
+    subject: str
+    brains: Mapping[str, Brain]
+    encoding: Result
+    models: Mapping[str, Path]
+    settings: Mapping[str, Any]
+
+    @property
+    def rois(self) -> list[Roi]:
+        return self.brains[self.subject].rois
+
+    def of_roi(self, roi: Roi) -> Iterator[tuple[str, np.ndarray]]:
+        """Arrays by name; none for a ROI of too few explainable voxels.
+
+        A model's patterns are judged among all test images; beside a brain, once more among those
+        that the brain saw too.
+        """
+        nsd_id = self.encoding["test_nsd_id"]
+        voxels = self._explainable(self.brains[self.subject].voxels(roi))
+        if len(voxels) < FEWEST_VOXELS:
+            return
+        measured = self.brains[self.subject].patterns(nsd_id, voxels)
+        predicted = {model: self._predicted(model, voxels) for model in self.models}
+        usable = np.isfinite(np.stack([measured, *predicted.values()])).all(axis=(0, 1))
+        if np.count_nonzero(usable) < FEWEST_VOXELS:
+            return
+        measured = measured[:, usable]
+        predicted = {model: values[:, usable] for model, values in predicted.items()}
+        where = "/".join(roi)
+        yield f"{where}/n_voxels", np.array(np.count_nonzero(usable))
+        for model, values in predicted.items():
+            correlation = pattern_correlation(measured, values)
+            yield f"{where}/models/{model}/r", correlation.diagonal().astype(np.float32)
+            yield f"{where}/models/{model}/identified", identified(correlation)
+        for other in self.brains:
+            if other != self.subject:
+                yield from self._beside(other, roi, measured, predicted)
+
+    def _explainable(self, voxels: np.ndarray) -> np.ndarray:
+        ceiling = self.encoding["noise_ceiling"]
+        kept = self.encoding["voxel"][ceiling >= self.settings["least_ceiling"]]
+        return voxels[np.isin(voxels, kept)]
+
+    def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
+        with open_result(self.models[model]) as file:
+            nsd_id, asker = self.encoding["test_nsd_id"], str(self.encoding.path)
+            return StoredMatrix(file, f"predictions/{model}", nsd_id, asker).of(voxels)
+
+    def _beside(
+        self, other: str, roi: Roi, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        nsd_id, brain = self.encoding["test_nsd_id"], self.brains[other]
+        common = np.isin(nsd_id, brain.images())
+        voxels = brain.voxels(roi)
+        if common.sum() < FEWEST_IMAGES or not len(voxels):
+            return
+        source = brain.patterns(nsd_id[common], voxels)
+        # without variance nothing is predicted from a voxel
+        source = source[:, np.isfinite(source).all(axis=0) & (np.ptp(source, axis=0) > 0)]
+        if source.shape[1] < FEWEST_VOXELS:
+            return
+        alphas = AlphaGrid.model_validate(self.settings["alphas"]).values()
+        across = predict_across(
+            source, measured[common], alphas, self.settings["folds"], self.settings["seed"]
+        )
+        where = f"{'/'.join(roi)}/beside/{other}"
+        yield f"{where}/nsd_id", nsd_id[common]
+        shown = {model: values[common] for model, values in predicted.items()}
+        for name, values in {other: across, **shown}.items():
+            correlation = pattern_correlation(measured[common], values)
+            yield f"{where}/{name}/identified", identified(correlation)
+            if name == other:
+                yield f"{where}/{name}/r", correlation.diagonal().astype(np.float32)
+
+
+def _provenance(
+    arguments: argparse.Namespace, encoding: Result, models: Mapping[str, Path]
+) -> dict[str, object]:
+    untrained = {
+        name
+        for path in models.values()
+        for name in read_result(path, []).provenance["configuration"]["untrained_spaces"]
+    }
+    configuration = {
+        "subject": arguments.subject,
+        "subjects": arguments.subjects,
+        "untrained_spaces": sorted(untrained),
+        **arguments.configuration,
+    }
+    inputs = {
+        "encoding": encoding.path,
+        "split": arguments.split,
+        **{f"responses/{subject}": path for subject, path, _ in _by_subject(arguments)},
+        **{f"rois/{subject}": path for subject, _, path in _by_subject(arguments)},
+        **{f"predictions/{model}": path for model, path in models.items()},
+    }
+    return make_provenance(
+        "identify_images", configuration, inputs, seed=arguments.configuration["seed"]
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

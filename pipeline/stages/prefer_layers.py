@@ -1,0 +1,61 @@
+"""Find each voxel's preferred layer of a network, by cross-validated scores of training images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from encoding.layers import preferred_layers
+from pipeline.errors import run_stage
+from pipeline.storage import make_provenance, positions, read_result, write_result
+
+SCORES = ("cv_score", "r", "r2")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", required=True, help="name of the comparison")
+    parser.add_argument("--layers", required=True, nargs="+", help="first layer first")
+    parser.add_argument("--encoding", required=True, nargs="+", type=Path, help="of the layers")
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    settings = arguments.configuration
+    fits = [read_result(path) for path in arguments.encoding]
+    voxel, ceiling = fits[0]["voxel"], fits[0]["noise_ceiling"]
+    scores = {key: np.empty((len(fits), len(voxel)), np.float32) for key in SCORES}
+    for number, (layer, fit) in enumerate(zip(arguments.layers, fits, strict=True)):
+        columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
+        for key in SCORES:
+            scores[key][number] = fit[f"{layer}/{key}"][columns]
+    found = preferred_layers(scores["cv_score"], settings["share"])
+    explainable = found.where(ceiling >= settings["least_ceiling"])
+    arrays = {
+        "voxel": voxel,
+        "noise_ceiling": ceiling,
+        "layers": arguments.layers,
+        **scores,
+        "best": explainable.best.astype(np.float32),
+        "first": explainable.first.astype(np.float32),
+        "raw/best": found.best.astype(np.float32),
+        "raw/first": found.first.astype(np.float32),
+    }
+    configurations = [fit.provenance["configuration"] for fit in fits]
+    untrained = {name for fitted in configurations for name in fitted["untrained_spaces"]}
+    configuration = {
+        "subject": configurations[0]["subject"],
+        "network": arguments.network,
+        "spaces": arguments.layers,
+        "untrained_spaces": [layer for layer in arguments.layers if layer in untrained],
+        **settings,
+    }
+    inputs = dict(zip(arguments.layers, arguments.encoding, strict=True))
+    provenance = make_provenance("prefer_layers", configuration, inputs)
+    write_result(arguments.out, arrays, provenance)
+
+
+if __name__ == "__main__":
+    run_stage(main)

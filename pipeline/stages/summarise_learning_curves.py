@@ -1,0 +1,127 @@
+"""Mean scores of ROIs against the number of training images, with draws of the test images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from encoding.bootstrap import bootstrap_scores, draw_images
+from pipeline.errors import run_stage
+from pipeline.image_blocks import image_blocks
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    read_table,
+    write_result,
+)
+from pipeline.stored_matrix import StoredMatrix
+from pipeline.tables.tables import roi_members
+
+VOXELS_PER_BLOCK = 256
+SCORES = ("r", "r2")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", required=True, nargs="+", help="of the fits, one each")
+    parser.add_argument("--draws", required=True, nargs="+", type=int, help="of training images")
+    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
+    parser.add_argument("--predictions", required=True, nargs="+", type=Path)
+    parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--split", required=True, type=Path)
+    parser.add_argument("--rois", required=True, type=Path)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    fits = [read_result(path) for path in arguments.encoding]
+    voxel = fits[0]["voxel"]
+    scores = {key: _of_fits(fits, arguments.models, key, voxel) for key in SCORES}
+    # the same voxels in every mean, or a curve would compare others
+    usable = np.isfinite(np.stack(list(scores.values()))).all(axis=(0, 1))
+    members = roi_members(read_table(arguments.rois), voxel)
+    inside = np.array([member & usable for member in members.values()])
+    # row sums of 1: products with scores of voxels are means of ROIs
+    weights = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
+    arrays = {
+        "models": arguments.models,
+        "training_images": [fit.provenance["configuration"]["n_train"] for fit in fits],
+        "draw": arguments.draws,
+        "atlas": [atlas for atlas, _ in members],
+        "roi": [roi for _, roi in members],
+        "n_voxels": inside.sum(axis=1),
+        "n_excluded": [np.count_nonzero(member & ~usable) for member in members.values()],
+        **{key: values[:, usable] @ weights[:, usable].T for key, values in scores.items()},
+        **_drawn(arguments, fits, np.flatnonzero(usable), weights),
+    }
+    write_result(arguments.out, arrays, _provenance(arguments, fits))
+
+
+def _of_fits(fits: list[Result], models: list[str], key: str, voxel: np.ndarray) -> np.ndarray:
+    """(fit, voxel) float64."""
+    found = []
+    for fit, model in zip(fits, models, strict=True):
+        columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
+        found.append(fit[f"{model}/{key}"][columns])
+    return np.array(found, dtype=np.float64)
+
+
+def _drawn(
+    arguments: argparse.Namespace, fits: list[Result], usable: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Means of ROIs for draws of test images, (fit, ROI, draw): all fits share the draws."""
+    settings = arguments.configuration
+    nsd_id, voxel = fits[0]["test_nsd_id"], fits[0]["voxel"]
+    blocks = image_blocks(arguments.split, nsd_id, settings["resample"])
+    counts = draw_images(len(nsd_id), settings["draws"], settings["seed"], blocks)
+    shape = len(fits), len(weights), settings["draws"]
+    means = {f"drawn/{key}": np.zeros(shape, np.float32) for key in SCORES}
+    with ExitStack() as opened:
+        file = opened.enter_context(open_result(arguments.responses))
+        measured = StoredMatrix(file, "responses", nsd_id, str(fits[0].path))
+        predictions = [
+            StoredMatrix(
+                opened.enter_context(open_result(path)),
+                f"predictions/{model}",
+                nsd_id,
+                str(fits[0].path),
+            )
+            for path, model in zip(arguments.predictions, arguments.models, strict=True)
+        ]
+        for start in tqdm(range(0, len(usable), VOXELS_PER_BLOCK), unit="block", mininterval=1):
+            here = usable[start : start + VOXELS_PER_BLOCK]
+            responses = measured.of(voxel[here])
+            for number, stored in enumerate(predictions):
+                predicted = {"model": stored.of(voxel[here])}
+                found = bootstrap_scores(responses, predicted, counts)
+                for key in SCORES:
+                    draws = getattr(found, key)["model"]
+                    means[f"drawn/{key}"][number] += weights[:, here] @ draws.T
+    return means
+
+
+def _provenance(arguments: argparse.Namespace, fits: list[Result]) -> dict[str, object]:
+    fitted = [fit.provenance["configuration"] for fit in fits]
+    untrained = {space for each in fitted for space in each["untrained_spaces"]}
+    configuration = {
+        "subject": fitted[0]["subject"],
+        "untrained_spaces": sorted(untrained),
+        **arguments.configuration,
+    }
+    inputs = {name: getattr(arguments, name) for name in ("responses", "split", "rois")}
+    for kind in ("encoding", "predictions"):
+        paths = getattr(arguments, kind)
+        inputs |= {"/".join((kind, *path.with_suffix("").parts[-2:])): path for path in paths}
+    seed = arguments.configuration["seed"]
+    return make_provenance("summarise_learning_curves", configuration, inputs, seed=seed)
+
+
+if __name__ == "__main__":
+    run_stage(main)

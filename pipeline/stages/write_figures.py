@@ -1,0 +1,48 @@
+"""Write the figures of a study as SVG, PDF and PNG, with an index of their captions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.configuration import parse_configuration
+from pipeline.errors import run_stage
+from pipeline.figures.study import study_figures
+from pipeline.figures.style import save_figure
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.stimuli import read_images
+from pipeline.storage import make_provenance, read_table, write_json
+
+INDEX = "index.json"
+IMAGES_AT_ONCE = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--tables", required=True, nargs="+", type=Path)
+    parser.add_argument("--voxels", required=True, nargs="+", type=Path)
+    parser.add_argument("--out-directory", required=True, type=Path)
+    arguments = parser.parse_args()
+    study = parse_configuration(arguments.configuration)
+    tables = {path.stem: read_table(path) for path in arguments.tables}
+    index = []
+    layout = NSDLayout(study.nsd)
+
+    def images(nsd_id: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(read_images(layout, nsd_id, IMAGES_AT_ONCE)))
+
+    for one in study_figures(study, tables, arguments.voxels, images):
+        save_figure(one.figure, arguments.out_directory / one.name)
+        index.append({key: getattr(one, key) for key in ("name", "page", "section", "caption")})
+    inputs = {f"tables/{path.stem}": path for path in arguments.tables}
+    inputs |= {f"voxels/{path.stem}": path for path in arguments.voxels}
+    provenance = make_provenance("write_figures", {"study": study.study}, inputs)
+    write_json(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
+
+
+if __name__ == "__main__":
+    run_stage(main)

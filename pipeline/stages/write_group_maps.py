@@ -1,0 +1,140 @@
+"""Write means and t-maps over subjects, in the spaces that subjects share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from encoding.group import GroupMap, group_map
+from encoding.significance import false_discovery_rate
+from pipeline.errors import InputError, run_stage
+from pipeline.maps.files import map_names, read_map, write_map
+from pipeline.settings import GROUP_SPACES
+from pipeline.stages.write_maps import INDEX
+from pipeline.storage import make_provenance, write_json
+from pipeline.tables.tables import LEVEL
+
+QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
+FAMILY = "places of one map"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--maps", required=True, nargs="+", type=Path, help="of each subject")
+    parser.add_argument("--out-directory", required=True, type=Path)
+    arguments = parser.parse_args()
+    indices = {folder: json.loads((folder / INDEX).read_text()) for folder in arguments.maps}
+    provenance = make_provenance(
+        "write_group_maps",
+        {"subjects": [index["subject"] for index in indices.values()]},
+        {f"{index['subject']}/{INDEX}": folder / INDEX for folder, index in indices.items()},
+        simulated=any(index["provenance"]["simulated"] for index in indices.values()),
+        untrained=sorted({n for i in indices.values() for n in i["provenance"]["untrained"]}),
+    )
+    index: dict[str, dict[str, object]] = {}
+    for space, entities, described in _common(indices):
+        files = [
+            [folder / name for name in map_names(found["subject"], space, entities)]
+            for folder, found in indices.items()
+        ]
+        index |= _write(files, space, entities, described, provenance, arguments.out_directory)
+    write_json(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
+
+
+def _common(
+    indices: Mapping[Path, Mapping[str, Any]],
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Maps that are averaged, once each: space, entities and what they are."""
+    first = next(iter(indices.values()))
+    done = set()
+    for described in first["maps"].values():
+        key = described["space"], described["entities"]
+        usable = described["quantity"] in QUANTITIES and described["threshold"] == "none"
+        if described["space"] in GROUP_SPACES and usable and key not in done:
+            done.add(key)
+            yield *key, described
+
+
+def _write(
+    files: list[list[Path]],
+    space: str,
+    entities: str,
+    described: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    directory: Path,
+) -> dict[str, dict[str, object]]:
+    """Write the mean, t, and mean where t is significant, of each part (hemisphere) of a map."""
+    parts = [_stack(of_subjects) for of_subjects in zip(*files, strict=True)]
+    tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
+    index: dict[str, dict[str, object]] = {}
+    starts = np.cumsum([0, *(part[0].size for part in parts)])
+    for desc, (values, account) in _versions(tested, described["units"]).items():
+        names = map_names(None, space, f"{entities}_desc-{desc}")
+        for number, name in enumerate(names):
+            part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
+            told = {
+                **{key: described[key] for key in ("quantity", "name", "contrast")},
+                **{"space": space, "entities": f"{entities}_desc-{desc}", **account},
+            }
+            sidecar = {
+                "Subjects": provenance["configuration"]["subjects"],
+                "Simulated": provenance["simulated"],
+                "UntrainedSpaces": provenance["untrained"],
+                "OutsideMask": "NaN",
+                "Provenance": provenance,
+                **{key.capitalize(): value for key, value in told.items()},
+            }
+            index[name] = told
+            write_map(directory / name, _like(files[0][number], part), sidecar)
+    return index
+
+
+def _versions(tested: GroupMap, units: str) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
+    q = false_discovery_rate(tested.p_t)
+    significant = f"q ≤ {LEVEL} over {FAMILY}, of t over subjects, two-sided"
+    return {
+        "mean": (tested.mean, {"description": "mean over subjects", "units": units}),
+        "t": (tested.t, {"description": "one-sample t over subjects", "units": "t"}),
+        f"fdr{round(100 * LEVEL):02d}": (
+            np.where(q <= LEVEL, tested.mean, np.nan),
+            {"description": f"mean over subjects where {significant}", "units": units},
+        ),
+        "n": (
+            tested.n_subjects.astype(np.float64),
+            {"description": "subjects with a value", "units": "subjects"},
+        ),
+    }
+
+
+def _stack(files: tuple[Path, ...]) -> np.ndarray:
+    """(subject, …) values of one part of a map."""
+    values = [read_map(path) for path in files]
+    for path, found in zip(files, values, strict=True):
+        if found.shape != values[0].shape:
+            raise InputError(
+                f"{path}: grid {found.shape}, but {files[0]} has {values[0].shape}. They are of "
+                "different templates; delete both folders and run snakemake again."
+            )
+    return np.stack(values)
+
+
+def _like(path: Path, values: np.ndarray) -> nibabel.filebasedimages.FileBasedImage:
+    image = nibabel.load(path)
+    values = values.astype(np.float32)
+    if isinstance(image, nibabel.GiftiImage):
+        array = nibabel.gifti.GiftiDataArray(values, datatype=np.float32)
+        return nibabel.GiftiImage(darrays=[array], meta=image.meta)
+    made = nibabel.Nifti1Image(values, None)
+    made.set_sform(image.affine, code=1)
+    made.set_qform(None, code=0)
+    return made
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,34 @@
+"""Write the table of layers: scores and preferences per ROI."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.errors import run_stage
+from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.layers import layer_rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rois", required=True, nargs="+", type=Path)
+    parser.add_argument("--layers", required=True, nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    rois = {path.stem: read_table(path) for path in arguments.rois}
+    rows = [
+        row
+        for path in arguments.layers
+        for row in layer_rows(read_result(path), rois[path.parent.name])
+    ]
+    inputs = {"/".join(path.with_suffix("").parts[-3:]): path for path in arguments.layers}
+    provenance = make_provenance("write_layer_table", {}, inputs)
+    write_table(arguments.out, pd.DataFrame(rows), COLUMNS, provenance)
+
+
+if __name__ == "__main__":
+    run_stage(main)

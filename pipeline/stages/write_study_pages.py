@@ -1,0 +1,41 @@
+"""Write the report's pages of a whole study."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+from pathlib import Path
+
+from pipeline.configuration import parse_configuration
+from pipeline.errors import run_stage
+from pipeline.report.page import ReportInputs, write_study_pages
+from pipeline.storage import read_provenance
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--tables", required=True, nargs="+", type=Path)
+    parser.add_argument("--figures", required=True, type=Path)
+    parser.add_argument("--group-maps", type=Path)
+    parser.add_argument("--limits", required=True, type=Path)
+    parser.add_argument("--benchmarks", required=True, type=Path)
+    parser.add_argument("--out-directory", required=True, type=Path)
+    arguments = parser.parse_args()
+    inputs = ReportInputs(
+        study=parse_configuration(arguments.configuration),
+        tables={path.stem: path for path in arguments.tables},
+        figures=arguments.figures,
+        group_maps=arguments.group_maps,
+        limits=json.loads(arguments.limits.read_text()),
+        benchmarks=arguments.benchmarks,
+        provenance=read_provenance(arguments.tables[0]),
+    )
+    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    gc.freeze()
+    write_study_pages(inputs, arguments.out_directory)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,169 @@
+"""Identified test images to tables: accuracies, and who misses the same images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from encoding.bootstrap import draw_images
+from encoding.error_consistency import error_consistency
+from pipeline.storage import Result
+from pipeline.tables.tables import source, subject_of
+
+# images that are named
+N_EXTREME = 5
+QUARTILES = (25, 50, 75)
+# where no ROI has enough voxels there is no row
+IMAGE_COLUMNS = (
+    "subject",
+    "predictor",
+    "atlas",
+    "roi",
+    "n_images",
+    "n_voxels",
+    "accuracy",
+    "chance",
+    "mean_image_r",
+    "lower_quartile_image_r",
+    "median_image_r",
+    "upper_quartile_image_r",
+    "best_images",
+    "worst_images",
+    "weights",
+    "data",
+)
+CONSISTENCY_COLUMNS = (
+    "subject",
+    "first",
+    "second",
+    "atlas",
+    "roi",
+    "n_images",
+    "n_voxels",
+    "accuracy_first",
+    "accuracy_second",
+    "chance",
+    "observed_agreement",
+    "expected_agreement",
+    "kappa",
+    "kappa_lower",
+    "kappa_upper",
+    "weights",
+    "data",
+)
+
+
+def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
+    """One row per ROI and predictor: a model, or another subject's brain on the images it saw."""
+    for (atlas, roi), arrays in _regions(result).items():
+        for key in sorted((key for key in arrays if key.endswith("/r")), key=_models_first):
+            kind, *_, predictor, _ = key.split("/")
+            beside = key.removesuffix(f"/{predictor}/r")
+            nsd_id = result["nsd_id"] if kind == "models" else arrays[f"{beside}/nsd_id"]
+            r, right = arrays[key], arrays[f"{key.removesuffix('r')}identified"]
+            known = np.flatnonzero(np.isfinite(r))
+            order = known[np.argsort(r[known], kind="stable")]
+            lower, median, upper = (
+                np.percentile(r[known], QUARTILES) if len(known) else [np.nan] * 3
+            )
+            yield {
+                "subject": subject_of(result),
+                "predictor": predictor,
+                "atlas": atlas,
+                "roi": roi,
+                "n_images": len(r),
+                "n_voxels": int(arrays["n_voxels"]),
+                "accuracy": float(right.mean()),
+                "chance": 1 / len(r),
+                "mean_image_r": float(r[known].mean()) if len(known) else np.nan,
+                "lower_quartile_image_r": float(lower),
+                "median_image_r": float(median),
+                "upper_quartile_image_r": float(upper),
+                "best_images": _named(nsd_id[order[::-1]]),
+                "worst_images": _named(nsd_id[order]),
+                **_source(result, predictor),
+            }
+
+
+def error_consistency_rows(
+    result: Result, significance: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
+    """One row per ROI and pair of models, or of a model and another subject's brain."""
+    for (atlas, roi), arrays in _regions(result).items():
+        for group, right in _identified(arrays).items():
+            other = None if group == "models" else group.split("/")[1]
+            nsd_id = result["nsd_id"] if other is None else arrays[f"{group}/nsd_id"]
+            n_images = len(nsd_id)
+            blocks = result["cluster"][np.isin(result["nsd_id"], nsd_id)]
+            counts = draw_images(
+                n_images,
+                significance["draws"],
+                significance["seed"],
+                blocks if significance["resample"] == "clusters" else None,
+            )
+            pairs = itertools.combinations(result["models"].tolist(), 2)
+            if other is not None:
+                pairs = ((model, other) for model in result["models"].tolist())
+            for first, second in pairs:
+                found = error_consistency(
+                    right[first], right[second], counts, significance["level"]
+                )
+                yield {
+                    "subject": subject_of(result),
+                    "first": first,
+                    "second": second,
+                    "atlas": atlas,
+                    "roi": roi,
+                    "n_images": n_images,
+                    "n_voxels": int(arrays["n_voxels"]),
+                    "accuracy_first": found.accuracies[0],
+                    "accuracy_second": found.accuracies[1],
+                    "chance": 1 / n_images,
+                    "observed_agreement": found.observed,
+                    "expected_agreement": found.expected,
+                    "kappa": found.kappa,
+                    "kappa_lower": found.lower,
+                    "kappa_upper": found.upper,
+                    **(
+                        source(result, [first, second])
+                        if other is None
+                        else source(result, [first])
+                    ),
+                }
+
+
+def _source(result: Result, predictor: str) -> dict[str, object]:
+    """A brain has no weights."""
+    told = dict(source(result, [predictor]))
+    return told if predictor in result["models"] else {**told, "weights": np.nan}
+
+
+def _regions(result: Result) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+    """Arrays of each ROI, without its name in theirs."""
+    regions: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for name, values in result.arrays.items():
+        if name.count("/") >= 2:
+            atlas, roi, rest = name.split("/", 2)
+            regions.setdefault((atlas, roi), {})[rest] = values
+    return regions
+
+
+def _identified(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """{"models" or "beside/subject": {predictor: (image,) bool}}: the same images each."""
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        if name.endswith("/identified"):
+            group, predictor = name.removesuffix("/identified").rsplit("/", 1)
+            groups.setdefault(group, {})[predictor] = values
+    return {group: groups[group] for group in sorted(groups, key=_models_first)}
+
+
+def _models_first(name: str) -> bool:
+    return not name.startswith("models")
+
+
+def _named(nsd_id: np.ndarray) -> str:
+    return " ".join(str(image) for image in nsd_id[:N_EXTREME])

@@ -1,0 +1,119 @@
+"""All voxels in two long tables, for those who go on in pandas or R."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+
+from pipeline.storage import Result, atomic_path
+from pipeline.tables.columns import COLUMNS, ROI_COLUMN
+
+SCORES = ("r", "r2", "cv_score", "alpha")
+TESTS = ("p", "q")
+HEMISPHERES = ("lh", "rh")
+
+
+def places(
+    subject: str, voxel: np.ndarray, grid: tuple[int, ...], rois: pd.DataFrame
+) -> pd.DataFrame:
+    """Where voxels are: indices into the volume or hemisphere and vertex, and a label per atlas.
+
+    Parameters
+    ----------
+    voxel : (voxel,) C-order indices
+    grid : (X, Y, Z), or the numbers of vertices (left, right)
+    rois : rois/<subject>.tsv
+
+    Returns
+    -------
+    one row per voxel; of an atlas whose regions overlap, names joined by ", "
+    """
+    frame = pd.DataFrame({"subject": subject, "voxel": voxel})
+    if len(grid) == 3:
+        frame["x"], frame["y"], frame["z"] = np.unravel_index(voxel, grid)
+    else:
+        right = voxel >= grid[0]
+        frame["surface_hemisphere"] = np.array(HEMISPHERES)[right.astype(int)]
+        frame["vertex"] = voxel - right * grid[0]
+    for atlas, rows in rois.groupby("atlas", sort=False):
+        names = rows.groupby("voxel")["roi"].agg(", ".join)
+        frame[ROI_COLUMN.format(atlas)] = names.reindex(voxel).to_numpy()
+    categories = frame.select_dtypes(include=["object", "string"]).columns
+    return frame.astype(dict.fromkeys(categories, "category"))
+
+
+def model_parts(
+    where: pd.DataFrame, result: Result, tests: Result
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """For every model of a fit its name and a row per voxel; `tests` has the fit's voxels."""
+    for model in result["models"].tolist():
+        scores = {name: result[f"{model}/{name}"].astype(np.float32) for name in SCORES}
+        tested = {name: tests[f"{model}/{name}"].astype(np.float32) for name in TESTS}
+        ceiling = result["noise_ceiling"].astype(np.float32)
+        yield model, where.assign(model=model, **scores, **tested, noise_ceiling=ceiling)
+
+
+def component_parts(
+    where: pd.DataFrame, result: Result, tests: Result, contrast: str
+) -> Iterator[pd.DataFrame]:
+    """For every component of a partition a row per voxel; what is shared is not tested."""
+    untested = np.full(len(where), np.nan, np.float32)
+    for key, values in result.arrays.items():
+        if key.startswith("component/"):
+            tested = {name: tests.arrays.get(f"{key}/{name}", untested) for name in TESTS}
+            component = key.removeprefix("component/")
+            variance = values.astype(np.float32)
+            yield where.assign(contrast=contrast, component=component, variance=variance, **tested)
+
+
+@contextmanager
+def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
+    """A function that appends frames, all of the same columns, to a Parquet file.
+
+    The file's metadata hold what every column means and the provenance, as JSON.
+
+    Raises
+    ------
+    KeyError
+        A column has no description.
+    """
+    writer: pyarrow.parquet.ParquetWriter | None = None
+    with atomic_path(path) as temporary:
+
+        def append(frame: pd.DataFrame) -> None:
+            nonlocal writer
+            table = pyarrow.Table.from_pandas(_plain(frame), preserve_index=False)
+            if writer is None:
+                described = {name: describe(name) for name in frame.columns}
+                account = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
+                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **account})
+                writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
+            writer.write_table(table.cast(writer.schema))
+
+        try:
+            yield append
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Text as text: dictionaries of categories would differ between the parts of a file."""
+    categories = frame.select_dtypes(include="category").columns
+    return frame.astype(dict.fromkeys(categories, "object"))
+
+
+def describe(column: str) -> str:
+    """What a column means; those of atlases are named by them."""
+    before, after = ROI_COLUMN.split("{}")
+    if column.startswith(before) and column not in COLUMNS:
+        return COLUMNS[ROI_COLUMN].format(column.removeprefix(before).removesuffix(after))
+    return COLUMNS[column]

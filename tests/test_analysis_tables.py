@@ -1,0 +1,188 @@
+"""Tables of layers, identified images and learning curves: against hand-computed values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.figures import error_consistency, image_accuracy, layers, learning_curves
+from pipeline.storage import Result
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.identification import (
+    CONSISTENCY_COLUMNS,
+    IMAGE_COLUMNS,
+    error_consistency_rows,
+    image_accuracy_rows,
+)
+from pipeline.tables.layers import layer_rows
+from pipeline.tables.learning_curves import (
+    OVERTAKING_COLUMNS,
+    learning_curve_rows,
+    overtaking_rows,
+)
+
+SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
+ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})
+
+
+def result_of(arrays, **configuration):
+    settings = {"subject": "subj01", "untrained_spaces": ["clip"], **configuration}
+    return Result(Path("x.h5"), arrays, {"simulated": True, "configuration": settings})
+
+
+@pytest.fixture
+def layer_result():
+    arrays = {
+        "voxel": np.array([10, 11, 12, 13]),
+        "layers": np.array(["conv1", "clip"]),
+        "cv_score": np.array([[0.1, 0.3, 0.0, 0.2], [0.2, 0.1, 0.0, 0.2]]),
+        "r": np.array([[0.2, 0.4, 0.0, np.nan], [0.5, 0.1, 0.0, 0.3]]),
+        "r2": np.array([[-0.2, 0.2, 0.0, 0.1], [0.3, 0.0, 0.0, 0.1]]),
+        "best": np.array([2.0, 1.0, np.nan, 1.0]),
+        "first": np.array([2.0, np.nan, np.nan, 1.0]),
+    }
+    return result_of(arrays, network="net", spaces=["conv1", "clip"])
+
+
+@pytest.fixture
+def identification():
+    """Five images of one ROI; two models, and a brain that saw three of the images."""
+    here = "floc-faces/FFA-1"
+    beside = f"{here}/beside/subj03"
+    right = {"clip": [1, 1, 0, 0, 1], "bert": [1, 0, 0, 1, 1]}
+    arrays = {"nsd_id": np.array([5, 6, 7, 8, 9]), "models": np.array(["clip", "bert"])}
+    arrays["cluster"] = np.zeros(5, int)
+    arrays |= {f"{here}/n_voxels": np.array(20), f"{beside}/nsd_id": np.array([5, 7, 8])}
+    for model, values in right.items():
+        arrays[f"{here}/models/{model}/identified"] = np.array(values, bool)
+        arrays[f"{here}/models/{model}/r"] = np.array([0.9, 0.1, -0.2, np.nan, 0.4])
+        arrays[f"{beside}/{model}/identified"] = np.array(values, bool)[[0, 2, 3]]
+    arrays[f"{beside}/subj03/identified"] = np.array([True, False, False])
+    arrays[f"{beside}/subj03/r"] = np.array([0.2, 0.6, 0.4])
+    return result_of(arrays)
+
+
+@pytest.fixture
+def curves():
+    """Two draws of 100 images and all 400, of two models; the second overtakes halfway."""
+    models = ["bert", "bert", "bert", "clip", "clip", "clip"]
+    scores = np.array([0.2, 0.2, 0.2, 0.0, 0.2, 0.3])[:, None]
+    drawn = scores[:, :, None] + np.zeros(50)
+    arrays = {
+        "models": np.array(models),
+        "training_images": np.array([100, 100, 400, 100, 100, 400]),
+        "draw": np.array([0, 1, 0, 0, 1, 0]),
+        "atlas": np.array(["all"]),
+        "roi": np.array(["all"]),
+        "n_voxels": np.array([30]),
+        "n_excluded": np.array([2]),
+        **{key: scores for key in ("r", "r2")},
+        **{f"drawn/{key}": drawn for key in ("r", "r2")},
+    }
+    return result_of(arrays)
+
+
+def test_layers_are_averaged_over_the_same_voxels_and_preferences_over_those_that_have_one(
+    layer_result,
+):
+    rows = list(layer_rows(layer_result, ROIS))
+    assert [row["layer"] for row in rows] == ["conv1", "clip"] * 2
+    first, second = rows[2:]
+    assert (first["n_voxels"], first["n_excluded"], first["n_preferring"]) == (2, 1, 2)
+    assert first["mean_r"] == pytest.approx(0.3)
+    assert second["mean_r2"] == pytest.approx(0.15)
+    assert second["mean_cv_score"] == pytest.approx(0.15)
+    assert (first["best_share"], second["best_share"]) == (0.5, 0.5)
+    assert (first["first_share"], second["first_share"]) == (0, 1)
+    assert [row["weights"] for row in rows[2:]] == ["pretrained", "untrained: clip"]
+
+
+def test_image_wise_accuracy_names_the_best_and_the_worst_images(identification):
+    rows = {row["predictor"]: row for row in image_accuracy_rows(identification)}
+    assert list(rows) == ["clip", "bert", "subj03"]
+    model, brain = rows["clip"], rows["subj03"]
+    assert (model["accuracy"], model["chance"], model["n_images"]) == (0.6, 0.2, 5)
+    assert model["mean_image_r"] == pytest.approx(0.3)
+    assert model["best_images"] == "5 9 6 7"
+    assert brain["worst_images"] == "5 8 7"
+    assert (brain["n_images"], brain["chance"]) == (3, 1 / 3)
+    assert model["weights"] == "untrained: clip"
+    assert np.isnan(brain["weights"])
+
+
+def test_models_are_compared_on_all_images_and_with_a_brain_on_those_it_saw(identification):
+    rows = list(error_consistency_rows(identification, SIGNIFICANCE))
+    assert [(row["first"], row["second"]) for row in rows] == [
+        ("clip", "bert"),
+        ("clip", "subj03"),
+        ("bert", "subj03"),
+    ]
+    both, seen, _ = rows
+    assert both["observed_agreement"] == pytest.approx(3 / 5)
+    assert both["expected_agreement"] == pytest.approx(0.6**2 + 0.4**2)
+    assert both["kappa"] == pytest.approx((0.6 - 0.52) / 0.48)
+    assert (seen["n_images"], seen["observed_agreement"], seen["kappa"]) == (3, 1, 1)
+
+
+def test_images_of_one_cluster_are_drawn_together(identification):
+    """Of a single cluster every draw is the whole: κ has no spread."""
+    rows = error_consistency_rows(identification, {**SIGNIFICANCE, "resample": "clusters"})
+    both = next(iter(rows))
+    assert (both["kappa_lower"], both["kappa_upper"]) == pytest.approx((both["kappa"],) * 2)
+
+
+def test_learning_curves_are_averaged_over_draws_of_training_images(curves):
+    rows = {(row["model"], row["training_images"]): row for row in learning_curve_rows(curves)}
+    few = rows["clip", 100]
+    assert (few["n_draws"], few["mean_r2"]) == (2, pytest.approx(0.1))
+    assert few["deviation_r"] == pytest.approx(np.std([0.0, 0.2], ddof=1))
+    assert np.isnan(rows["clip", 400]["deviation_r"])
+
+
+def test_a_model_overtakes_between_measured_sizes(curves):
+    row = next(iter(overtaking_rows(curves, 0.95)))
+    assert (row["first"], row["second"], row["outcome"]) == ("bert", "clip", "overtakes")
+    assert row["overtaking_images"] == pytest.approx(200)
+    assert (row["overtaking_lower"], row["overtaking_upper"]) == pytest.approx((200, 200))
+    assert row["share_of_draws"] == 1
+
+
+def test_a_model_that_is_ahead_at_every_size_overtakes_nowhere(curves):
+    curves.arrays["r"] = curves["r"] + np.array([0, 0, 0, 1, 1, 1])[:, None]
+    row = next(iter(overtaking_rows(curves, 0.95)))
+    assert (row["second"], row["outcome"]) == ("clip", "ahead at every size")
+    assert np.isnan(row["overtaking_images"])
+
+
+def frames(layer_result, identification, curves):
+    return {
+        "layers": pd.DataFrame(layer_rows(layer_result, ROIS)),
+        "consistency": pd.DataFrame(
+            error_consistency_rows(identification, SIGNIFICANCE), columns=CONSISTENCY_COLUMNS
+        ),
+        "images": pd.DataFrame(image_accuracy_rows(identification), columns=IMAGE_COLUMNS),
+        "curves": pd.DataFrame(learning_curve_rows(curves)),
+        "overtaking": pd.DataFrame(overtaking_rows(curves, 0.95), columns=OVERTAKING_COLUMNS),
+    }
+
+
+def test_every_column_is_described(layer_result, identification, curves):
+    for frame in frames(layer_result, identification, curves).values():
+        assert len(frame)
+        assert set(frame.columns) <= set(COLUMNS)
+
+
+def test_figures_show_every_roi_and_model(layer_result, identification, curves):
+    tables = frames(layer_result, identification, curves)
+    drawn = layers.figure(tables["layers"])
+    assert [axis.get_xticklabels()[-1].get_text() for axis in drawn.axes] == ["clip"] * 3
+    drawn = error_consistency.figure(tables["consistency"])
+    assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()][-1] == "other brains"
+    drawn = image_accuracy.figure(tables["images"])
+    assert len(drawn.axes[0].get_legend().get_texts()) == 3
+    drawn = learning_curves.figure(tables["curves"], tables["overtaking"])
+    assert drawn.axes[0].get_title(loc="left").startswith("all: 1 subject, 30 voxels, simulated")
+    assert [line.get_linestyle() for line in drawn.axes[0].lines].count(":") == 1

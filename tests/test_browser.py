@@ -1,0 +1,137 @@
+"""The report in a real browser: it opens from disk, asks nothing of a network, turns and sorts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import visiting
+
+from pipeline.maps.files import read_map
+
+pytestmark = pytest.mark.browser
+LAPTOP, PHONE = 1280, 390
+# of letters that tell something, in CSS pixels
+LEAST_FONT = 11
+
+
+@pytest.fixture(scope="module")
+def report(study) -> Path:
+    return study.results / "report"
+
+
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+@pytest.mark.parametrize(
+    "name",
+    ["index", "subj01", "models", "contrasts", "controls", "validation", "methods"],
+)
+def test_a_page_opens_without_network_or_complaint_and_fits_the_window(report, name, width):
+    with visiting(report / f"{name}.html", width) as visit:
+        page = visit.page
+        for frame in page.query_selector_all("iframe"):
+            frame.scroll_into_view_if_needed()
+            frame.content_frame().wait_for_load_state("load")
+        assert visit.network == []
+        assert visit.complaints == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert all(page.evaluate("[...document.images].map((image) => image.naturalWidth > 0)"))
+        sizes = page.eval_on_selector_all(
+            "main p, main td, main figcaption, main dd, nav a",
+            "(all) => all.map((one) => parseFloat(getComputedStyle(one).fontSize))",
+        )
+        assert min(sizes) >= LEAST_FONT
+        assert page.locator(".banner").count() == 2
+
+
+def test_a_click_on_a_head_sorts_the_table_by_numbers_and_back(report):
+    with visiting(report / "models.html", LAPTOP) as visit:
+        table = visit.page.locator("table").first
+        names = table.locator("th").all_inner_texts()
+        number = names.index("mean_r")
+        head = table.locator("th").nth(number)
+        cells = table.locator(f"tbody td:nth-child({number + 1})")
+        values = {}
+        for order in ("down", "up"):
+            head.click()
+            assert head.get_attribute("data-order") == order
+            values[order] = np.array(
+                [float(cell.get_attribute("data-value")) for cell in cells.all()]
+            )
+        for order, sign in (("down", -1), ("up", 1)):
+            found = sign * values[order][np.isfinite(values[order])]
+            assert len(found) > 5
+            assert (np.diff(found) >= 0).all()
+        assert not np.array_equal(values["down"], values["up"])
+
+
+def test_a_surface_turns_with_the_mouse_and_shows_another_map_when_asked(report):
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        page = visit.page
+        page.wait_for_selector("#surface canvas")
+        camera = "JSON.stringify(document.getElementById('surface').layout.scene.camera)"
+        plot = page.locator("#surface")
+        before, seen = page.evaluate(camera), plot.screenshot()
+        box = plot.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 150, y + 40, steps=6)
+        page.mouse.up()
+        page.wait_for_function(f"{camera} !== {json.dumps(before)}")
+        turned = plot.screenshot()
+        assert turned != seen
+        page.locator("#map").select_option(label="noise ceiling")
+        page.wait_for_timeout(500)
+        assert plot.screenshot() != turned
+        assert "noise ceiling" in page.locator("#ends").inner_text()
+        assert visit.complaints == []
+        assert visit.network == []
+
+
+def test_the_surface_page_shows_the_values_of_the_files(report, study):
+    folder = study.results / "maps/subj01/all"
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        titles = visit.page.locator("#map option").all_inner_texts()
+        for title, entities in (
+            ("r: bert", "model-bert_stat-r"),
+            ("r: bert, q ≤ 0.05", "model-bert_stat-r_desc-fdr05"),
+        ):
+            number = titles.index(title)
+            limit = visit.page.evaluate(f"surfaceData.maps[{number}].limit")
+            for side, letter in (("left", "L"), ("right", "R")):
+                name = f"sub-01_hemi-{letter}_space-fsnative_{entities}_statmap.func.gii"
+                expected = read_map(folder / name)
+                shown = visit.page.evaluate(
+                    f"Array.from(values(surfaceData.maps[{number}], 0, '{side}'), "
+                    "(value) => Number.isNaN(value) ? null : value)"
+                )
+                found = np.array([np.nan if value is None else value for value in shown])
+                np.testing.assert_allclose(found, expected, atol=limit / 16_000)
+
+
+def test_the_v1_patch_is_outlined_where_its_voxels_are(report, study):
+    """V1v is planted at the back: the outline lies on vertices behind the brain's middle."""
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        found = visit.page.evaluate(
+            """["left", "right"].map((side) => {
+                const edge = mesh[side].outlines["prf-visualrois"];
+                const y = column(mesh[side].shapes.pial, 1);
+                return Array.from(y).filter((_, i) => edge[i]);
+            })"""
+        )
+        for side in found:
+            assert len(side) > 5
+            assert max(side) < 0
+
+
+def test_slices_of_another_map_come_into_their_frame(report):
+    with visiting(report / "subj01.html", LAPTOP) as visit:
+        choice = visit.page.locator("#slice-map")
+        choice.scroll_into_view_if_needed()
+        choice.select_option(label="r: bert")
+        frame = visit.page.frame_locator("#slice-view")
+        assert "subj01: r: bert" in frame.locator("p").first.inner_text()
+        frame.locator("canvas").first.wait_for()
+        assert visit.complaints == []

@@ -1,0 +1,46 @@
+"""What pycortex reads: surfaces as GIFTI, and values of both hemispheres in one array."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import nibabel
+import numpy as np
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.maps.files import map_images, map_names, write_map
+from pipeline.maps.pycortex import vertex_data, vertex_views, write_subject
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.spaces import open_space
+
+
+@pytest.mark.parametrize("subject", ["subj01", "fsaverage"])
+def test_surfaces_are_nsds_own(surface_tree, tmp_path, subject):
+    layout = NSDLayout(surface_tree)
+    folder = write_subject(layout, subject, tmp_path)
+    for ours, theirs in (("wm", "white"), ("pia", "pial"), ("inflated", "inflated")):
+        for side in ("lh", "rh"):
+            image = nibabel.load(folder / f"surfaces/{ours}_{side}.gii")
+            points, faces = image.agg_data(("pointset", "triangle"))
+            expected = nibabel.freesurfer.read_geometry(layout.surface(subject, side, theirs))
+            np.testing.assert_allclose(points, expected[0], rtol=1e-6)
+            np.testing.assert_array_equal(faces, expected[1])
+    depth = np.load(folder / "surface-info/sulcaldepth.npz")
+    assert len(depth["left"]) == len(nibabel.load(folder / "surfaces/wm_lh.gii").darrays[0].data)
+
+
+def test_values_are_those_of_the_left_then_of_the_right_vertices(surface_tree, tmp_path):
+    space = open_space(NSDLayout(surface_tree), "subj01", "nativesurface", "")
+    values = np.arange(space.n_voxels, dtype=np.float32)
+    names = map_names("subj01", "nativesurface", "stat-ceiling")
+    images = map_images(values, values.astype(int), space.geometry)
+    for name, image in zip(names, images, strict=True):
+        write_map(tmp_path / name, image, {})
+    np.testing.assert_array_equal(vertex_data([tmp_path / name for name in names]), values)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cortex") is not None, reason="pycortex is installed")
+def test_without_pycortex_the_way_to_it_is_told():
+    with pytest.raises(InputError, match="pip install pycortex"):
+        vertex_views({}, "subj01", 1.0)

@@ -1,0 +1,107 @@
+"""Voxels as Parquet: every value at its voxel, every column explained."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+from conftest import ROOT
+
+from pipeline.storage import Result, aligned_result, write_result
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.document import columns_page
+from pipeline.tables.voxels import (
+    component_parts,
+    describe,
+    model_parts,
+    parquet_writer,
+    places,
+)
+
+VOXEL = np.array([7, 25, 40])
+GRID = (3, 4, 5)
+ROIS = pd.DataFrame(
+    {
+        "voxel": [7, 40, 40, 40],
+        "atlas": ["floc-faces", "composite", "composite", "floc-faces"],
+        "roi": ["OFA", "face", "body", "FFA-1"],
+    }
+)
+
+
+@pytest.fixture
+def where() -> pd.DataFrame:
+    return places("subj01", VOXEL, GRID, ROIS)
+
+
+def test_voxels_have_indices_into_the_map_and_a_label_per_atlas(where):
+    assert np.ravel_multi_index((where["x"], where["y"], where["z"]), GRID).tolist() == [7, 25, 40]
+    labels = where["roi_floc-faces"].tolist()
+    assert labels[0] == "OFA"
+    assert labels[2] == "FFA-1"
+    assert pd.isna(labels[1])
+    assert where["roi_composite"].tolist()[2] == "face, body"
+
+
+def test_vertices_have_a_hemisphere():
+    found = places("subj01", VOXEL, (26, 30), ROIS)
+    assert found["surface_hemisphere"].tolist() == ["lh", "lh", "rh"]
+    assert found["vertex"].tolist() == [7, 25, 14]
+
+
+def results(tmp_path) -> tuple[Result, Result]:
+    """A fit, and its tests with the voxels in another order."""
+    fit = {"voxel": VOXEL, "noise_ceiling": [0.1, 0.2, 0.3], "models": ["bert"]}
+    fit |= {f"bert/{key}": VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
+    fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
+    tests = {"voxel": VOXEL[::-1]}
+    tests |= {
+        f"{name}/{key}": VOXEL[::-1] * 0.001 for name in ("bert", "component/bert") for key in "pq"
+    }
+    write_result(tmp_path / "fit.h5", fit, {})
+    write_result(tmp_path / "tests.h5", tests, {})
+    arrays = {name: np.asarray(values) for name, values in fit.items()}
+    result = Result(tmp_path / "fit.h5", arrays, {})
+    return result, aligned_result(tmp_path / "tests.h5", result)
+
+
+def test_scores_and_tests_meet_at_their_voxel(tmp_path, where):
+    result, tests = results(tmp_path)
+    ((model, frame),) = model_parts(where, result, tests)
+    assert model == "bert"
+    np.testing.assert_allclose(frame["r"], frame["voxel"] * 0.01, rtol=1e-6)
+    np.testing.assert_allclose(frame["q"], frame["voxel"] * 0.001, rtol=1e-6)
+    unique, shared = component_parts(where, result, tests, "bert_vs_clip")
+    np.testing.assert_allclose(unique["p"], unique["voxel"] * 0.001, rtol=1e-6)
+    assert shared["component"].unique().tolist() == ["bert&clip"]
+    assert shared["p"].isna().all()
+
+
+def test_pandas_reads_a_folder_of_subjects_as_one_table(tmp_path, where):
+    for subject in ("subj01", "subj02"):
+        with parquet_writer(tmp_path / f"voxels/{subject}.parquet", {"seed": 3}) as append:
+            for model in ("bert", "clip"):
+                append(where.assign(subject=subject, model=model, r=np.float32(0.5)))
+    whole = pd.read_parquet(tmp_path / "voxels")
+    assert whole.groupby(["subject", "model"]).size().tolist() == [3] * 4
+    assert whole["roi_floc-faces"].notna().sum() == 8
+    metadata = pyarrow.parquet.read_schema(tmp_path / "voxels/subj01.parquet").metadata
+    described = json.loads(metadata[b"columns"])
+    assert set(described) == set(whole.columns)
+    assert described["roi_floc-faces"].startswith("label of floc-faces")
+    assert json.loads(metadata[b"provenance"]) == {"seed": 3}
+
+
+def test_a_column_without_a_description_is_refused(tmp_path, where):
+    with pytest.raises(KeyError, match="mystery"), parquet_writer(tmp_path / "x", {}) as append:
+        append(where.assign(mystery=1))
+    assert not (tmp_path / "x").exists()
+    assert describe("r") == COLUMNS["r"]
+
+
+def test_the_documentation_has_every_columns_one_description():
+    """If it fails: python -m pipeline.tables.document > docs/tables.md"""
+    assert (ROOT / "docs/tables.md").read_text() == columns_page()
