@@ -385,7 +385,7 @@ def test_one_colour_scale_is_stated_for_all_subjects(simulated_report):
 
 def test_measured_report_has_no_banner_and_no_planted_truth(measured_report):
     study, _ = measured_report
-    assert "oracle" not in (study.root / "report/validation.html").read_text()
+    assert "recovery.tsv" not in (study.root / "report/validation.html").read_text()
     for path in (study.root / "report").rglob("*.html"):
         assert 'class="banner"' not in path.read_text()
         assert "Simulated data" not in path.read_text()
