@@ -32,6 +32,9 @@ NAMING_MODELS = (
     "representational_similarity",
     "variants",
     "matched_variants",
+    "layerwise",
+    "error_consistency",
+    "learning_curves",
 )
 
 

@@ -26,11 +26,6 @@ from pipeline.study_size import measure_study
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
 COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 
-ANALYSES = (
-    *("variants", "matched_variants", "layerwise", "error_consistency", "learning_curves"),
-    *("compare_presets", "interpretation", "representational_similarity"),
-)
-
 
 def preflight(study: Study, nsd: Path) -> subprocess.CompletedProcess[str]:
     values = yaml.safe_load(study.configuration.read_text())

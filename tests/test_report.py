@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from conftest import bare
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
@@ -38,11 +39,6 @@ GRID = (20, 25, 18)
 AFFINE = np.array([[1.8, 0, 0, -17.1], [0, 1.8, 0, -21.6], [0, 0, 1.8, -15.3], [0, 0, 0, 1.0]])
 ROI_NAMES = ("V1v", "V1d", "hV4", "no signal")
 UNTRAINED = ["clip_rn50", "resnet50"]
-# of the demo, of models that this study lacks
-ANALYSES = (
-    *("layerwise", "error_consistency", "learning_curves"),
-    *("interpretation", "representational_similarity"),
-)
 
 
 def brain_mask() -> tuple[np.ndarray, np.ndarray]:
@@ -286,13 +282,11 @@ class SyntheticStudy:
 
 
 def small_settings(simulated: bool) -> dict:
-    settings = yaml.safe_load(DEMO.read_text())
+    settings = bare(yaml.safe_load(DEMO.read_text()))
     settings["models"] = ["clip_rn50", "resnet50"]
     settings["rois"] = ["prf-visualrois"]
     settings["maps"] = {"spaces": []}
     settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
-    for analysis in ANALYSES:
-        del settings[analysis]
     if not simulated:
         del settings["simulation"]
     return settings

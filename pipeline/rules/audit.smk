@@ -23,8 +23,8 @@ rule audit_study:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         files=canonical(
             {

@@ -30,6 +30,11 @@ wildcard_constraints:
     fit=r"[A-Za-z][A-Za-z0-9_]*",
 
 
+def growing(amount):
+    """A resource of which a job gets more each time that it is tried again."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def section(name, *keys):
     """One section of the configuration, or some keys of it, as text in whatever order."""
     values = STUDY.model_dump(mode="json", include={name})[name]

@@ -29,8 +29,8 @@ rule tabulate_confounds:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         contrasts=canonical(STUDY.confounds()),
         code=code_version("pipeline.stages.tabulate_confounds"),

@@ -27,8 +27,8 @@ if SIMULATED:
             "../../environment.yml"
         threads: 8
         resources:
-            mem_mb=3000,
-            runtime=60,
+            mem_mb=growing(3000),
+            runtime=growing(60),
         params:
             nsd=NSD,
             simulation=section("simulation"),
@@ -55,8 +55,8 @@ rule check_networks:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     params:
         networks=canonical(STUDY.used_networks),
         layers=canonical({name: STUDY.network_layers(name) for name in STUDY.used_networks}),
@@ -80,8 +80,8 @@ rule check_inputs:
         "../../environment.yml"
     threads: 8
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         nsd=NSD,
         subjects=STUDY.subjects,
@@ -122,8 +122,8 @@ rule fetch:
         "../../environment.yml"
     threads: 4
     resources:
-        mem_mb=2000,
-        runtime=2880,
+        mem_mb=growing(2000),
+        runtime=growing(2880),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         manifest=MANIFEST,

@@ -29,8 +29,8 @@ rule fit_encoding_models:
         "../../environment.yml"
     resources:
         # features, and what lies outside the solver's own budget, in 1 GB
-        mem_mb=int(1000 * (1 + STUDY.encoding.memory_gb)),
-        runtime=240,
+        mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+        runtime=growing(240),
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         encoding=lambda wildcards: canonical(
@@ -63,8 +63,8 @@ rule assess_significance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         significance=section("significance"),

@@ -32,8 +32,8 @@ if STUDY.error_consistency:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=4000,
-            runtime=120,
+            mem_mb=growing(4000),
+            runtime=growing(120),
         params:
             models=STUDY.identifying_models,
             subjects=STUDY.subjects,
@@ -58,8 +58,8 @@ if STUDY.error_consistency:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=1000,
-            runtime=30,
+            mem_mb=growing(1000),
+            runtime=growing(30),
         params:
             significance=section("significance"),
             code=code_version("pipeline.stages.write_identification_tables"),

@@ -29,8 +29,8 @@ rule list_images:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         nsd=NSD,
         subjects=STUDY.subjects,
@@ -58,8 +58,8 @@ rule label_images:
         "../../environment.yml"
     resources:
         # COCO's instances as text, and read
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=growing(6000),
+        runtime=growing(30),
     params:
         nsd=NSD,
         code=code_version("pipeline.stages.label_images"),
@@ -83,8 +83,8 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         nsd=NSD,
         weights=WEIGHTS,
@@ -109,8 +109,8 @@ rule reduce_features:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
         code=code_version("pipeline.stages.reduce_features"),
@@ -133,8 +133,8 @@ rule fit_reduction:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
         code=code_version("pipeline.stages.reduce_features"),

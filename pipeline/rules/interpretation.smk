@@ -53,8 +53,8 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=int(1000 * (1 + STUDY.encoding.memory_gb)),
-            runtime=60,
+            mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+            runtime=growing(60),
         params:
             spaces=INTERPRETED,
             interpretation=section(
@@ -87,8 +87,8 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=8000,
-            runtime=120,
+            mem_mb=growing(8000),
+            runtime=growing(120),
         params:
             spaces=INTERPRETED,
             interpretation=section("interpretation"),
@@ -114,8 +114,8 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=int(1000 * (1 + STUDY.encoding.memory_gb)),
-            runtime=120,
+            mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+            runtime=growing(120),
         params:
             spaces=INTERPRETED,
             code=code_version("pipeline.stages.project_voxels"),
@@ -140,8 +140,8 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=3000,
-            runtime=30,
+            mem_mb=growing(3000),
+            runtime=growing(30),
         params:
             nsd=NSD,
             code=code_version("pipeline.stages.describe_components"),
@@ -173,8 +173,8 @@ if INTERPRETATION is not None:
             "../../environment.yml"
         resources:
             # predictions of all subjects, responses of one
-            mem_mb=1000 + 500 * (len(STUDY.subjects) + 1),
-            runtime=30,
+            mem_mb=growing(1000 + 500 * (len(STUDY.subjects) + 1)),
+            runtime=growing(30),
         params:
             nsd=NSD,
             spaces=INTERPRETED,
@@ -209,8 +209,8 @@ if SIMILARITY is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=4000,
-            runtime=30,
+            mem_mb=growing(4000),
+            runtime=growing(30),
         params:
             spaces=SIMILARITY.spaces,
             similarity=section(
@@ -235,8 +235,8 @@ if SIMILARITY is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=4000,
-            runtime=60,
+            mem_mb=growing(4000),
+            runtime=growing(60),
         params:
             similarity=section("representational_similarity"),
             code=code_version("pipeline.stages.compare_similarities"),

@@ -24,8 +24,8 @@ rule prefer_layers:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         layers=lambda wildcards: STUDY.layerwise[wildcards.network],
         preferred_layer=section("preferred_layer"),
@@ -53,8 +53,8 @@ rule write_layer_table:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         code=code_version("pipeline.stages.write_layer_table"),
     shell:

@@ -39,8 +39,8 @@ if STUDY.learning_curves:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=2000,
-            runtime=120,
+            mem_mb=growing(2000),
+            runtime=growing(120),
         params:
             models=[fit["model"] for fit in CURVE_FITS],
             draws=[fit["draw"] for fit in CURVE_FITS],
@@ -71,8 +71,8 @@ if STUDY.learning_curves:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=1000,
-            runtime=15,
+            mem_mb=growing(1000),
+            runtime=growing(15),
         params:
             level=STUDY.significance.level,
             code=code_version("pipeline.stages.write_learning_curve_tables"),

@@ -49,8 +49,8 @@ rule write_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         nsd=NSD,
         models=STUDY.models,
@@ -81,8 +81,8 @@ rule write_group_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         code=code_version("pipeline.stages.write_group_maps"),
     shell:
@@ -101,8 +101,8 @@ rule describe_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         study=STUDY.study,
         subjects=STUDY.subjects,

@@ -17,8 +17,8 @@ rule compare_presets:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         folders=PRESETS,
         code=code_version("pipeline.stages.compare_presets"),

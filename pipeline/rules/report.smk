@@ -53,8 +53,8 @@ rule write_figures:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         code=code_version("pipeline.stages.write_figures"),
@@ -76,8 +76,8 @@ rule choose_colour_limits:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code_version("pipeline.stages.choose_colour_limits"),
     shell:
@@ -103,11 +103,11 @@ rule write_subject_page:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        directory=REPORT,
+        directory=lambda wildcards, output: Path(output[0]).parent,
         code=code_version("pipeline.stages.write_subject_page"),
     shell:
         "python -m pipeline.stages.write_subject_page --configuration {params.study:q}"
@@ -135,13 +135,13 @@ rule write_study_pages:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
         benchmarks=f"{RESULTS}/benchmarks",
-        directory=REPORT,
+        directory=lambda wildcards, output: Path(output[0]).parent,
         code=code_version("pipeline.stages.write_study_pages"),
     shell:
         "python -m pipeline.stages.write_study_pages --configuration {params.study:q}"

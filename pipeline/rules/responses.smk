@@ -25,8 +25,8 @@ rule average_responses:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         nsd=NSD,
         responses=section("responses"),
@@ -49,8 +49,8 @@ rule label_rois:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         nsd=NSD,
         rois=STUDY.rois,
@@ -77,8 +77,8 @@ rule split_images:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(15),
     params:
         nsd=NSD,
         # whose common images test: no other split depends on who is in the study
@@ -113,8 +113,8 @@ rule compare_noise_ceilings:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         nsd=NSD,
         responses=section("responses"),

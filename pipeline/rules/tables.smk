@@ -35,8 +35,8 @@ rule calibrate:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         settings=canonical(STUDY.calibrated),
         code=code_version("pipeline.stages.calibrate"),
@@ -60,8 +60,8 @@ rule write_tables:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code_version("pipeline.stages.write_tables"),
     shell:
@@ -86,8 +86,8 @@ rule write_voxel_tables:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=code_version("pipeline.stages.write_voxel_tables"),
     shell:
@@ -114,8 +114,8 @@ if VALIDATED:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=2000,
-            runtime=30,
+            mem_mb=growing(2000),
+            runtime=growing(30),
         params:
             code=code_version("pipeline.stages.validate_recovery"),
         shell:
