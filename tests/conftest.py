@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,11 @@ def bare(values: dict) -> dict:
 
 @dataclass
 class Study:
-    """A folder in which the workflow was run."""
+    """A folder in which the workflow was run, by the code of a checkout."""
 
     directory: Path
     configuration: Path
+    checkout: Path = ROOT
 
     @property
     def nsd(self) -> Path:
@@ -60,7 +62,8 @@ class Study:
 
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the workflow as a user does; on failure show what it said."""
-        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, env=ENVIRON)
+        environ = {**ENVIRON, "PYTHONPATH": str(self.checkout)}
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, env=environ)
         if check and done.returncode != 0:
             pytest.fail(
                 f"snakemake {' '.join(arguments)}:\n{done.stdout[-4000:]}{done.stderr[-6000:]}"
@@ -72,7 +75,7 @@ class Study:
             *(
                 str(Path(sys.executable).parent / "snakemake"),
                 "--snakefile",
-                str(ROOT / "Snakefile"),
+                str(self.checkout / "Snakefile"),
             ),
             *("--directory", str(self.directory), "--configfile", str(self.configuration)),
             *("--cores", "2", "--rerun-incomplete", *arguments),
@@ -133,6 +136,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(directory, configuration)
     study.snakemake()
     return study
+
+
+@pytest.fixture
+def restored(study: Study) -> Iterator[Study]:
+    """The small study, its configuration put back afterwards."""
+    text = study.configuration.read_text()
+    yield study
+    study.configuration.write_text(text)
 
 
 @pytest.fixture(scope="session")

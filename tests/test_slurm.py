@@ -140,7 +140,9 @@ def events(cluster, cluster_study) -> Events:
     node = f"NodeName={cluster.host}"
     cluster.ask("scontrol", "update", node, "State=DRAIN", "Reason=test")
     cluster.wait_until(
-        lambda: described(cluster, hanging)["JobState"] == "TIMEOUT", PATIENCE, "the end of its time"
+        lambda: described(cluster, hanging)["JobState"] == "TIMEOUT",
+        PATIENCE,
+        "the end of its time",
     )
     cluster.wait_until(lambda: cluster.state == "drained", PATIENCE, "a drained node")
     known = {job for job, _, _ in cluster.jobs()}

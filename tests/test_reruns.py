@@ -1,0 +1,105 @@
+"""docs/reruns.md, row by row: what an edit makes the workflow run again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import ROOT
+
+TABLES = (ROOT / "docs/reruns.md").read_text()
+CODE = (
+    "README.md",
+    "Snakefile",
+    "data_manifest.yaml",
+    "pipeline",
+    "features",
+    "encoding",
+    "config",
+)
+
+
+def rows(title: str) -> list[tuple[str, str]]:
+    """(first, last) cell of each row of the table under a heading."""
+    lines = TABLES.split(f"## {title}\n")[1].split("\n## ")[0].splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"
+    ]
+    return [(row[0].strip("`"), row[-1]) for row in cells[2:]]
+
+
+def jobs(cell: str) -> dict[str, int]:
+    """{rule: number of jobs} of a cell such as `rule` ×2, with the chains it names in italics."""
+    found = {rule: int(number or 1) for rule, number in re.findall(r"`(\w+)`(?: ×(\d+))?", cell)}
+    for chain in re.findall(r"\*(.+?)\*", cell):
+        found |= jobs(dict(rows("Chains"))[f"*{chain}*"])
+    return found
+
+
+def merged(values: Any, changes: Any) -> Any:
+    """Values with those of a (nested) mapping in their place."""
+    if not isinstance(values, dict) or not isinstance(changes, dict):
+        return changes
+    return values | {key: merged(values.get(key), value) for key, value in changes.items()}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project once more, to be edited."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in CODE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return folder
+
+
+def test_nothing_changed_reruns_nothing(study):
+    assert study.planned() == {}
+
+
+def test_order_of_keys_and_unused_networks_rerun_no_science(restored):
+    def change(values):
+        values["networks"] = dict(reversed(values["networks"].items()))
+        values["networks"]["alexnet"] = dict(reversed(values["networks"]["alexnet"].items()))
+
+    restored.edit(change)
+    assert restored.planned() == {}
+
+
+@pytest.mark.parametrize(("edit", "reruns"), rows("Options"))
+def test_an_option_reruns_what_depends_on_it(restored, edit, reruns):
+    values = yaml.safe_load(restored.configuration.read_text())
+    changed = merged(values, yaml.safe_load(edit))
+    restored.configuration.write_text(yaml.safe_dump(changed, sort_keys=False))
+    assert restored.planned() == jobs(reruns)
+
+
+@pytest.mark.parametrize(("file", "reruns"), rows("Code"))
+def test_code_reruns_the_stages_that_use_it(study, checkout, file, reruns):
+    path = checkout / file
+    text = path.read_text()
+    path.write_text(f"{text}\n# edited\n")
+    edited = replace(study, checkout=checkout)
+    try:
+        assert edited.planned() == jobs(reruns)
+    finally:
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(("files", "reruns"), rows("Files"))
+def test_a_file_that_is_gone_is_made_again_if_anything_needs_it(study, tmp_path, files, reruns):
+    folder = study.results.parent
+    hidden = {path: tmp_path / str(number) for number, path in enumerate(folder.glob(files))}
+    assert hidden
+    for path, place in hidden.items():
+        path.rename(place)
+    try:
+        assert study.planned() == jobs(reruns)
+    finally:
+        for path, place in hidden.items():
+            place.rename(path)
