@@ -22,15 +22,19 @@ from pipeline.stored_matrix import StoredMatrix
 
 
 class ResponseRows:
-    """Some images of stored responses (image, voxel), read a block of voxels at a time."""
+    """Some images of neighbouring voxels of stored responses (image, voxel), read in blocks."""
 
-    def __init__(self, dataset: h5py.Dataset, rows: np.ndarray) -> None:
+    def __init__(
+        self, dataset: h5py.Dataset, rows: np.ndarray, voxels: slice = slice(None)
+    ) -> None:
         self.dataset, self.rows = dataset, rows
-        self.shape = len(rows), dataset.shape[1]
+        self.first, end, _ = voxels.indices(dataset.shape[1])
+        self.shape = len(rows), end - self.first
 
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         images, voxels = key
-        return self.dataset[:, voxels][self.rows[images]]
+        start, end, _ = voxels.indices(self.shape[1])
+        return self.dataset[:, self.first + start : self.first + end][self.rows[images]]
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) of ascending voxels."""

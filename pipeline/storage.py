@@ -132,7 +132,7 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
     """
     path = Path(path)
     with open_result(path) as file:
-        names = list(_dataset_names(file)) if names is None else list(names)
+        names = list(dataset_names(file)) if names is None else list(names)
         missing = [name for name in names if name not in file]
         if missing:
             raise InputError(
@@ -167,7 +167,8 @@ def _read(dataset: h5py.Dataset) -> np.ndarray:
     return dataset[()]
 
 
-def _dataset_names(file: h5py.File) -> list[str]:
+def dataset_names(file: h5py.File) -> list[str]:
+    """Of every array in a file, with the groups that it is in."""
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if _is_dataset(item) else None)
     return names
@@ -303,6 +304,12 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
     return rows
 
 
+def is_per_voxel(name: str) -> bool:
+    """Whether an array's last axis is that of voxels: ids, ceilings, and all of models and
+    components."""
+    return "/" in name or name in PER_VOXEL
+
+
 def aligned_result(path: Path | str, like: Result) -> Result:
     """A result with its voxels in the order of another's, whatever the order in its file.
 
@@ -313,9 +320,8 @@ def aligned_result(path: Path | str, like: Result) -> Result:
     """
     result = read_result(path)
     rows = positions(result["voxel"], like["voxel"], path, str(like.path))
-    # what is of voxels: ids, ceilings, and what belongs to a model or component
     arrays = {
-        name: values[..., rows] if "/" in name or name in PER_VOXEL else values
+        name: values[..., rows] if is_per_voxel(name) else values
         for name, values in result.arrays.items()
     }
     return Result(result.path, arrays, result.provenance)

@@ -93,6 +93,12 @@ class EncodingSettings(Settings):
         return self
 
 
+class ScatterSettings(Settings):
+    """In how many parts the voxels of a fit are the work of a job each; results are the same."""
+
+    voxel_chunks: int = Field(default=1, ge=1, le=1000)
+
+
 class SignificanceSettings(Settings):
     """How often test images are drawn anew for intervals, and permuted for tests.
 

@@ -25,6 +25,7 @@ from pipeline.configuration.fits import (
     CalibrationSettings,
     EncodingSettings,
     ResponseSettings,
+    ScatterSettings,
     SignificanceSettings,
     SplitSettings,
 )
@@ -69,6 +70,7 @@ class Configuration(Settings):
     extraction: ExtractionSettings = ExtractionSettings()
     splits: SplitSettings
     encoding: EncodingSettings
+    scatter: ScatterSettings = ScatterSettings()
     significance: SignificanceSettings = SignificanceSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     maps: MapSettings = MapSettings()

@@ -28,6 +28,15 @@ wildcard_constraints:
     shard=r"\d+of\d+",
     variant=r"[A-Za-z][A-Za-z0-9_]*",
     fit=r"[A-Za-z][A-Za-z0-9_]*",
+    chunk=r"\d+of\d+",
+    scattered=r"encoding|predictions|significance",
+
+
+def scattered(folder):
+    """What a job leaves of the voxels that are its part: the result itself if that is all."""
+    if STUDY.scatter.voxel_chunks == 1:
+        return f"{RESULTS}/{folder}/{{subject}}/{{variant}}/{{fit}}.h5"
+    return temp(f"{RESULTS}/parts/{folder}/{{subject}}/{{variant}}/{{fit}}/{{chunk}}.h5")
 
 
 def growing(amount):

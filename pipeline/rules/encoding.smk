@@ -2,6 +2,8 @@
 
 
 ENCODING = of_fits("encoding", variants=STUDY.all_variants)
+N_CHUNKS = STUDY.scatter.voxel_chunks
+PART = "_{chunk}" if N_CHUNKS > 1 else ""
 
 
 rule encoding:
@@ -19,12 +21,12 @@ rule fit_encoding_models:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{fit}}.h5",
-        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{fit}}.h5",
+        encoding=scattered("encoding"),
+        predictions=scattered("predictions"),
     log:
-        f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}.log",
+        f"{RESULTS}/logs/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}{PART}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}.tsv"
+        f"{RESULTS}/benchmarks/fit_encoding_models/{{subject}}_{{variant}}_{{fit}}{PART}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -36,9 +38,10 @@ rule fit_encoding_models:
         encoding=lambda wildcards: canonical(
             STUDY.encoding_of(wildcards.variant).model_dump(mode="json")
         ),
+        chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
         code=code_version("pipeline.stages.fit_encoding_models"),
     shell:
-        "python -m pipeline.stages.fit_encoding_models --spaces {params.spaces}"
+        "python -m pipeline.stages.fit_encoding_models --chunk {params.chunk} --spaces {params.spaces}"
         " --features {input.features:q} --responses {input.responses:q} --split {input.split:q}"
         " --configuration {params.encoding:q} --out {output.encoding:q}"
         " --predictions {output.predictions:q} 2>&1 | tee {log:q}"
@@ -55,11 +58,11 @@ rule assess_significance:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        f"{RESULTS}/significance/{{subject}}/{{variant}}/{{fit}}.h5",
+        scattered("significance"),
     log:
-        f"{RESULTS}/logs/assess_significance/{{subject}}_{{variant}}_{{fit}}.log",
+        f"{RESULTS}/logs/assess_significance/{{subject}}_{{variant}}_{{fit}}{PART}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/assess_significance/{{subject}}_{{variant}}_{{fit}}.tsv"
+        f"{RESULTS}/benchmarks/assess_significance/{{subject}}_{{variant}}_{{fit}}{PART}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -68,9 +71,39 @@ rule assess_significance:
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         significance=section("significance"),
+        chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
         code=code_version("pipeline.stages.assess_significance"),
     shell:
-        "python -m pipeline.stages.assess_significance --spaces {params.spaces}"
+        "python -m pipeline.stages.assess_significance --chunk {params.chunk} --spaces {params.spaces}"
         " --predictions {input.predictions:q} --responses {input.responses:q}"
         " --split {input.split:q} --configuration {params.significance:q} --out {output:q}"
         " 2>&1 | tee {log:q}"
+
+
+if N_CHUNKS > 1:
+
+    rule gather_voxels:
+        input:
+            expand(
+                f"{RESULTS}/parts/{{{{scattered}}}}/{{{{subject}}}}/{{{{variant}}}}/{{{{fit}}}}/{{chunk}}.h5",
+                chunk=[f"{number}of{N_CHUNKS}" for number in range(1, N_CHUNKS + 1)],
+            ),
+        output:
+            f"{RESULTS}/{{scattered}}/{{subject}}/{{variant}}/{{fit}}.h5",
+        log:
+            f"{RESULTS}/logs/gather_voxels/{{scattered}}_{{subject}}_{{variant}}_{{fit}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/gather_voxels/{{scattered}}_{{subject}}_{{variant}}_{{fit}}.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(30),
+        params:
+            rates=lambda wildcards: (
+                "--false-discovery-rates" if wildcards.scattered == "significance" else ""
+            ),
+            code=code_version("pipeline.stages.gather_voxels"),
+        shell:
+            "python -m pipeline.stages.gather_voxels --parts {input:q} {params.rates} --out {output:q}"
+            " 2>&1 | tee {log:q}"

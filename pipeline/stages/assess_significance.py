@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
 from encoding.partition import model_name, partition_variance, subsets
-from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.significance import permutation_p, sign_flip_p
 from pipeline.errors import run_stage
+from pipeline.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     make_provenance,
@@ -23,10 +24,9 @@ from pipeline.storage import (
     write_result,
 )
 from pipeline.stored_matrix import StoredMatrix
+from pipeline.voxel_chunks import voxels_of
 
 VOXELS_PER_BLOCK = 1024
-# over what the false discovery rate is controlled; told in every file
-FAMILY = "voxels of one map of one subject"
 
 
 def main() -> None:
@@ -36,27 +36,31 @@ def main() -> None:
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration
     with open_result(arguments.predictions) as predicted, open_result(arguments.responses) as file:
         nsd_id, voxel = predicted["nsd_id"][()], predicted["voxel"][()]
+        part = voxels_of(arguments.chunk, len(voxel))
         responses = StoredMatrix(file, "responses", nsd_id, str(arguments.predictions))
         tests = Tests(
             arguments.spaces, settings, image_blocks(arguments.split, nsd_id, settings["resample"])
         )
         arrays: dict[str, np.ndarray] = {}
-        starts = range(0, len(voxel), VOXELS_PER_BLOCK)
+        starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
         for start in tqdm(starts, desc=model_name(arguments.spaces), unit="block", mininterval=1):
-            here = slice(start, start + VOXELS_PER_BLOCK)
+            here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
             measured = responses.of(voxel[here])
             models = {name: predicted[f"predictions/{name}"][:, here] for name in tests.models}
             for key, values in tests.of_block(measured, models):
                 everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
                 everywhere[here] = values
-    for key in [key for key in arrays if key.endswith("/p")]:
-        arrays[f"{key[:-1]}q"] = false_discovery_rate(arrays[key]).astype(np.float32)
-    write_result(arguments.out, {"voxel": voxel, **arrays}, _provenance(arguments))
+    arrays = {key: values[part] for key, values in arrays.items()}
+    # a part knows too little to tell q
+    if part == slice(0, len(voxel)):
+        arrays |= false_discovery_rates(arrays)
+    write_result(arguments.out, {"voxel": voxel[part], **arrays}, _provenance(arguments))
 
 
 class Tests:

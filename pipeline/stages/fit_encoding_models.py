@@ -33,6 +33,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
+from pipeline.voxel_chunks import voxels_of
 
 EDGE_SHARE = 0.05
 SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--predictions", required=True, type=Path, help="of the test images")
     arguments = parser.parse_args()
@@ -64,20 +66,21 @@ def main() -> None:
         names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats"]
         measured = read_result(arguments.responses, names)
         rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
+        here = voxels_of(arguments.chunk, len(measured["voxel"]))
         arrays: dict[str, object] = {
-            "voxel": measured["voxel"],
+            "voxel": measured["voxel"][here],
             "grid_shape": measured["grid_shape"],
             "test_nsd_id": nsd_id[test],
             "noise_ceiling": noise_ceiling(
-                measured["ncsnr"], measured["n_valid_repeats"][rows][test]
+                measured["ncsnr"][here], measured["n_valid_repeats"][rows][test][:, here]
             ).astype(np.float32),
             "models": [model_name(subset) for subset in subsets(arguments.spaces)],
         }
-        training = ResponseRows(file["responses"], rows[~test])
-        held_out = ResponseRows(file["responses"], rows[test])
+        training = ResponseRows(file["responses"], rows[~test], here)
+        held_out = ResponseRows(file["responses"], rows[test], here)
         provenance = _provenance(arguments, spaces, measured, test)
         with create_result(arguments.predictions, provenance) as predictions:
-            predictions["nsd_id"], predictions["voxel"] = nsd_id[test], measured["voxel"]
+            predictions["nsd_id"], predictions["voxel"] = nsd_id[test], arrays["voxel"]
             arrays |= _fit(bands, test, training, held_out, fold, settings, predictions)
     write_result(arguments.out, arrays, provenance)
 
@@ -102,7 +105,8 @@ def _fit(
     }
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    parts = _solver(settings)(fitted, training, fold, alphas, models, candidates, options)
+    problem = fitted, training, fold, alphas, models, candidates, options, training.first
+    parts = _solver(settings)(*problem)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)

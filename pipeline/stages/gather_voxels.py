@@ -1,0 +1,67 @@
+"""Join the parts of a result whose voxels were the work of several jobs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import h5py
+
+from pipeline.errors import InputError, run_stage
+from pipeline.false_discoveries import false_discovery_rates
+from pipeline.storage import create_result, dataset_names, is_per_voxel, open_result
+
+VOXELS_AT_A_TIME = 4096
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", required=True, nargs="+", type=Path, help="in order of voxels")
+    parser.add_argument(
+        "--false-discovery-rates", action="store_true", help="q of every p, over all voxels"
+    )
+    parser.add_argument("--out", required=True, type=Path)
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        parts = [stack.enter_context(open_result(path)) for path in arguments.parts]
+        _check(arguments.parts, parts)
+        provenance = json.loads(parts[0].attrs["provenance"])
+        out = stack.enter_context(create_result(arguments.out, provenance))
+        for name in dataset_names(parts[0]):
+            _join(out, name, [part[name] for part in parts])
+        if arguments.false_discovery_rates:
+            p = {name: out[name][()] for name in dataset_names(out) if name.endswith("/p")}
+            out.update(false_discovery_rates(p))
+
+
+def _check(paths: list[Path], parts: list[h5py.File]) -> None:
+    for path, part in zip(paths, parts, strict=True):
+        if part.attrs["provenance"] != parts[0].attrs["provenance"]:
+            raise InputError(
+                f"{path}: made of other inputs or with other settings than {paths[0]}. Delete both "
+                "and run snakemake again."
+            )
+
+
+def _join(out: h5py.File, name: str, parts: list[h5py.Dataset]) -> None:
+    if not is_per_voxel(name):
+        parts[0].file.copy(parts[0], out, name)
+        return
+    shape = *parts[0].shape[:-1], sum(part.shape[-1] for part in parts)
+    chunks = parts[0].chunks
+    if chunks is not None:
+        chunks = tuple(min(pair) for pair in zip(chunks, shape, strict=True))
+    joined = out.create_dataset(name, shape, parts[0].dtype, chunks=chunks)
+    first = 0
+    for part in parts:
+        for start in range(0, part.shape[-1], VOXELS_AT_A_TIME):
+            values = part[..., start : start + VOXELS_AT_A_TIME]
+            here = slice(first + start, first + start + values.shape[-1])
+            joined[..., here] = values
+        first += part.shape[-1]
+
+
+if __name__ == "__main__":
+    run_stage(main)

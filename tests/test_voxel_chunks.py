@@ -1,0 +1,55 @@
+"""Fits whose voxels are scattered over jobs are the fits of one job."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import branch
+
+from pipeline.errors import InputError
+from pipeline.stages import gather_voxels
+from pipeline.storage import create_result, read_result
+from pipeline.voxel_chunks import voxels_of
+
+FITS = ("encoding", "predictions", "significance")
+
+
+@pytest.mark.parametrize("n_voxels", [7, 600, 15_724])
+def test_every_voxel_is_in_one_part(n_voxels):
+    parts = [voxels_of(f"{number}of7", n_voxels) for number in range(1, 8)]
+    voxels = np.concatenate([np.arange(n_voxels)[part] for part in parts])
+    np.testing.assert_array_equal(voxels, np.arange(n_voxels))
+    sizes = [part.stop - part.start for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_more_parts_than_voxels_are_refused():
+    with pytest.raises(InputError, match=r"scatter.voxel_chunks: 3 parts of 2 voxels"):
+        voxels_of("1of3", 2)
+
+
+def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
+    fit = "subj01/all/alexnet_vs_bert.h5"
+    whole = {kind: read_result(study.results / kind / fit) for kind in FITS}
+    scattered = branch(study, tmp_path / "study", "scattered.yaml")
+    scattered.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
+    scattered.snakemake(f"results/tiny/significance/{fit}")
+    for kind, expected in whole.items():
+        found = read_result(scattered.results / kind / fit)
+        assert set(found.arrays) == set(expected.arrays)
+        for name, values in expected.arrays.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=f"{kind}/{name}")
+        assert found.provenance["configuration"] == expected.provenance["configuration"]
+    assert not list((scattered.results / "parts").rglob("*.h5"))
+
+
+def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):
+    for number in (1, 2):
+        with create_result(tmp_path / f"{number}.h5", {"seed": number}) as file:
+            file["voxel"] = np.arange(3)
+    paths = [str(tmp_path / f"{number}.h5") for number in (1, 2)]
+    out = tmp_path / "joined.h5"
+    monkeypatch.setattr("sys.argv", ["gather", "--parts", *paths, "--out", str(out)])
+    with pytest.raises(InputError, match=r"2.h5: made of other inputs"):
+        gather_voxels.main()
+    assert not out.exists()
