@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT, TINY, Study, bare
+from conftest import ENVIRON, ROOT, Study, branch
 from slurm_cluster import SlurmCluster, missing
 
-from pipeline.storage import read_provenance, read_result
+from pipeline.storage import read_result
 
 pytestmark = pytest.mark.slurm
 if lacking := missing():
@@ -30,6 +32,7 @@ PARTITIONS = {
 # seconds in which a job of the small study starts, on a busy machine
 PATIENCE = 600
 FIT = "fit_encoding_models"
+TARGETS = [f"results/tiny/significance/subj03/all/{fit}.h5" for fit in ("bert", "alexnet_vs_bert")]
 
 
 @dataclass
@@ -60,11 +63,11 @@ class ClusterStudy(Study):
             *("--set-resources", f"{FIT}:runtime=attempt", f"{FIT}:mem_mb=2000"),
         ]
 
-    def start(self, target: str) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """The workflow in the background; its words go to run.log."""
         with (self.directory / "run.log").open("ab") as log:
             return subprocess.Popen(
-                self.command(target), env=ENVIRON, stdout=log, stderr=log, start_new_session=True
+                self.command(*TARGETS), env=ENVIRON, stdout=log, stderr=log, start_new_session=True
             )
 
 
@@ -75,15 +78,16 @@ def cluster(tmp_path_factory) -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture(scope="module")
-def cluster_study(tmp_path_factory) -> ClusterStudy:
-    directory = tmp_path_factory.mktemp("study")
-    values = bare(yaml.safe_load(TINY.read_text()))
-    values["subjects"] = ["subj03"]
-    values["simulation"]["subjects"] = {"subj03": values["simulation"]["subjects"]["subj03"]}
-    values["models"] = ["bert"]
-    configuration = directory / "tiny.yaml"
-    configuration.write_text(yaml.safe_dump(values, sort_keys=False))
-    return ClusterStudy(directory, configuration)
+def cluster_study(study, tmp_path_factory) -> ClusterStudy:
+    """The small study, of which a network's features and what follows from them are gone."""
+    directory = tmp_path_factory.mktemp("cluster") / "study"
+    begun = ClusterStudy(**vars(branch(study, directory, "cluster.yaml")))
+    shutil.rmtree(begun.results.parent / "features/tiny/layers/bert")
+    (begun.results.parent / "features/tiny/bert.h5").unlink()
+    for folder in ("encoding", "predictions", "significance"):
+        for path in (begun.results / folder).rglob("*bert*.h5"):
+            path.unlink()
+    return begun
 
 
 def running(cluster: SlurmCluster, rule: str) -> str | None:
@@ -115,7 +119,7 @@ def events(cluster, cluster_study) -> Events:
     """A run whose snakemake is killed; resumed, one job hangs past its time on a node that is
     drained meanwhile, and one is cancelled."""
     events = Events()
-    run = cluster_study.start("significance")
+    run = cluster_study.start()
     ended = lambda: run.poll() is not None  # noqa: E731
 
     def job_of(rule: str) -> str:
@@ -132,7 +136,7 @@ def events(cluster, cluster_study) -> Events:
     cluster.ask("scancel", "--state=PENDING", "--me")
     cluster.wait_until(lambda: not cluster.jobs("running,completing"), PATIENCE, "an empty queue")
     cluster_study.snakemake("--unlock")
-    run = cluster_study.start("significance")
+    run = cluster_study.start()
     hanging = job_of(FIT)
     stages = cluster.wait_until(lambda: processes_of(f"pipeline.stages.{FIT}"), PATIENCE, "a fit")
     for process in stages:
@@ -159,18 +163,22 @@ def events(cluster, cluster_study) -> Events:
         rule = comment.split("_wildcards")[0].removeprefix("rule_")
         events.states.setdefault(rule, []).append(state)
         events.limits.setdefault(rule, []).append(described(cluster, job)["TimeLimit"])
+    # shown by `pytest -s`
+    print(
+        cluster.ask("squeue", "-r", "-t", "all", "-S", "i", "-o", "%.6i %.10P %.10T %.6M %.6l %k")
+    )
     events.log = (cluster_study.directory / "run.log").read_text()
     assert run.returncode == 0, events.log[-5000:]
     return events
 
 
-def test_the_study_ends_whole(events, cluster_study):
-    results = sorted((cluster_study.results / "significance").rglob("*.h5"))
-    assert {path.stem for path in results} >= {"bert", "alexnet_vs_bert"}
-    for path in results:
-        assert "bert/p" in read_result(path).arrays
-        assert read_provenance(path)["simulated"]
-    assert cluster_study.planned("significance") == {}
+def test_the_study_ends_as_it_does_without_a_cluster(events, cluster_study, study):
+    for target in TARGETS:
+        found, alone = (read_result(s.directory / target) for s in (cluster_study, study))
+        assert set(found.arrays) == set(alone.arrays)
+        for name, values in alone.arrays.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+    assert cluster_study.planned(*TARGETS) == {}
 
 
 def test_a_network_runs_on_one_gpu_in_the_gpu_partition(events):
