@@ -24,7 +24,7 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml config/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint config/constraints.txt --editable ".[demo,slurm,test]"
+	$(VENV)/bin/pip install --quiet --constraint config/constraints.txt --editable ".[cluster,demo,test]"
 	touch $@
 
 clean:

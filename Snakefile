@@ -14,6 +14,9 @@ from pipeline.storage import canonical
 min_version("9.20")
 
 
+# Jobs run the code beside this file, wherever they run.
+shell.prefix(f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH"; set -euo pipefail; ')
+
 # Each configuration is complete in itself: the demo is read only when nothing else was named.
 if not workflow.configfiles:
 
