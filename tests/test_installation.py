@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 
 import yaml
 from conftest import ROOT, branch
@@ -19,7 +20,7 @@ def test_conda_installs_what_the_project_declares():
 
 
 def test_tested_versions_are_of_declared_packages():
-    declared = [*PROJECT["dependencies"], *sum(PROJECT["optional-dependencies"].values(), [])]
+    declared = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
     names = {re.split(r"[\[<>=]", requirement)[0] for requirement in declared}
     lines = (ROOT / "config/constraints.txt").read_text().splitlines()
     tested = {line.split("==")[0] for line in lines if line and not line.startswith("#")}
