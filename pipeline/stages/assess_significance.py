@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
+from encoding.bootstrap import (
+    bootstrap_p,
+    bootstrap_scores,
+    count_drawn,
+    draw_images,
+    interval,
+)
 from encoding.partition import model_name, partition_variance, subsets
+from encoding.scores import loss_difference
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 from pipeline.errors import run_stage
 from pipeline.image_blocks import image_blocks
@@ -68,6 +75,7 @@ class Tests:
         self.spaces, self.settings, self.blocks = spaces, settings, blocks
         self.models = [model_name(subset) for subset in subsets(spaces)]
         self.counts: np.ndarray | None = None
+        self.n_drawn = 0
 
     def of_block(
         self, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
@@ -76,6 +84,7 @@ class Tests:
         seed = self.settings["seed"]
         if self.counts is None:
             self.counts = draw_images(len(measured), self.settings["draws"], seed, self.blocks)
+            self.n_drawn = count_drawn(len(measured), self.blocks)
         draws = bootstrap_scores(measured, predicted, self.counts)
         for model in self.models:
             yield from self._interval(f"{model}/r", draws.r[model])
@@ -96,7 +105,7 @@ class Tests:
             yield f"component/{space}/p", self._unique_p(space, measured, predicted)
 
     def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        lower, upper = interval(draws, self.settings["level"])
+        lower, upper = interval(draws, self.settings["level"], self.n_drawn)
         yield f"{name}_lower", lower
         yield f"{name}_upper", upper
 
@@ -104,9 +113,9 @@ class Tests:
         self, space: str, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         without = model_name([other for other in self.spaces if other != space])
-        losses = [(measured - predicted[name]) ** 2 for name in (without, self.models[-1])]
+        gain = loss_difference(measured, predicted[without], predicted[self.models[-1]])
         draws, seed = self.settings["permutations"], self.settings["seed"]
-        return sign_flip_p(losses[0] - losses[1], draws, seed, self.blocks)
+        return sign_flip_p(gain, draws, seed, self.blocks)
 
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, object]:

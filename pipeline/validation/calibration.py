@@ -10,11 +10,11 @@ import pandas as pd
 import scipy.stats
 
 from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, fit_models
-from encoding.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.bootstrap import bootstrap_scores, count_drawn, draw_images, interval
 from encoding.noise_ceiling import signal_to_noise
 from encoding.partition import partition_variance
 from encoding.preparation import FeatureScaling
-from encoding.scores import r2_score
+from encoding.scores import loss_difference, r2_score
 from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
 from encoding.splits import inner_folds
 from pipeline.simulation.oracle import oracle_r2
@@ -140,13 +140,13 @@ def _tests(
     components = partition_variance(draws, SPACES)
     columns = {}
     for name, samples in {"joint": draws["A+B"], **{s: components[s] for s in SPACES}}.items():
-        ends = interval(samples, settings["level"])
+        ends = interval(samples, settings["level"], count_drawn(len(measured), blocks))
         columns |= {f"{name}/lower": ends[0], f"{name}/upper": ends[1]}
     p = permutation_p(measured, predicted, settings["permutations"], seed)
     columns |= {f"{name}/p": values for name, values in p.items()}
     for space, other in (("A", "B"), ("B", "A")):
-        losses = (measured - predicted[other]) ** 2 - (measured - predicted["A+B"]) ** 2
-        columns[f"unique {space}/p"] = sign_flip_p(losses, settings["permutations"], seed, blocks)
+        gain = loss_difference(measured, predicted[other], predicted["A+B"])
+        columns[f"unique {space}/p"] = sign_flip_p(gain, settings["permutations"], seed, blocks)
     return columns
 
 
