@@ -188,7 +188,11 @@ class SyntheticStudy:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
             arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
         if len(spaces) > 1:
-            arrays |= {f"component/{s}/{key}": arrays[f"{s}/{key}"] for s in spaces for key in "pq"}
+            arrays |= {
+                f"component/{name.replace('+', '&')}/{key}": arrays[f"{name}/{key}"]
+                for name in fitted["models"]
+                for key in "pq"
+            }
         path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)

@@ -19,7 +19,12 @@ from encoding.bootstrap import (
 )
 from encoding.partition import partition_variance, subsets
 from encoding.scores import loss_difference, r2_score
-from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.significance import (
+    component_p,
+    false_discovery_rate,
+    permutation_p,
+    sign_flip_p,
+)
 
 
 def simulated(n_images, n_voxels, r2, seed):
@@ -277,6 +282,41 @@ def test_images_that_resemble_one_another_flip_together():
     assert np.mean(sign_flip_p(difference, 499, 17) <= 0.05) > 0.15
     together = np.mean(sign_flip_p(difference, 499, 17, blocks) <= 0.05)
     assert together == pytest.approx(0.05, abs=0.02)
+
+
+def partitioned(share_of_b, seed, n_images=300, n_voxels=600):
+    """Predictions by A, by B and by both; B shares part of the signal with A, the rest is A's."""
+    random = np.random.default_rng(seed)
+    common, own, noise, chance = random.standard_normal((4, n_images, n_voxels))
+    common, own = np.sqrt(share_of_b) * common, np.sqrt(1 - share_of_b) * own
+    a, b = common + own, common + 0.5 * chance
+    return a + 2 * noise, {"a": a, "b": b, "a+b": a + 0.5 * chance}
+
+
+def test_unique_variance_is_tested_by_the_difference_of_two_models_losses():
+    measured, predicted = partitioned(0.5, 30)
+    p = component_p(measured, predicted, ["a", "b"], 199, 31)
+    expected = sign_flip_p(loss_difference(measured, predicted["b"], predicted["a+b"]), 199, 31)
+    assert np.allclose(p["a"], expected, atol=0.011)
+    assert list(p) == ["a", "b", "a&b"]
+
+
+def test_shared_variance_is_found_where_it_is_and_else_within_the_level():
+    """Where B has nothing of the signal, A and B share nothing."""
+    shares = component_p(*partitioned(0.5, 32, n_images=600), ["a", "b"], 199, 33)
+    assert np.mean(shares["a&b"] <= 0.05) > 0.9
+    nothing = component_p(*partitioned(0.0, 34), ["a", "b"], 999, 35)["a&b"]
+    assert 0.005 < np.mean(nothing <= 0.05) <= 0.05
+
+
+def test_components_of_a_voxel_lacking_images_are_tested_on_those_it_has():
+    measured, predicted = partitioned(0.5, 36, n_voxels=3)
+    measured[::2, 1], measured[:, 2] = np.nan, np.nan
+    p = component_p(measured, predicted, ["a", "b"], 999, 37)
+    half = {name: rows[1::2] for name, rows in predicted.items()}
+    alone = component_p(measured[1::2], half, ["a", "b"], 999, 37)
+    assert p["a&b"][1] == pytest.approx(alone["a&b"][1], abs=0.06)
+    assert np.isnan(p["a"]).tolist() == [False, False, True]
 
 
 def test_a_voxel_without_differences_is_not_tested():

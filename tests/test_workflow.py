@@ -216,6 +216,9 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
     assert np.nanmean(found["component/alexnet/q"][v1] <= 0.05) > 0.5
     assert np.nanmean(found["component/bert/q"][v1] <= 0.05) < 0.1
     shared = partition["component/alexnet&bert"]
+    assert np.array_equal(
+        np.isfinite(found["component/alexnet&bert/q"]), np.isfinite(found["component/bert/q"])
+    )
     lower, upper = (found[f"component/alexnet&bert/variance_{end}"] for end in ("lower", "upper"))
     assert np.mean(((lower <= shared) & (shared <= upper))[np.isfinite(shared)]) > 0.95
     assert found.provenance["configuration"]["false_discovery_family"].startswith("voxels of one")

@@ -97,8 +97,8 @@ class SignificanceSettings(Settings):
     """How often test images are drawn anew for intervals, and permuted for tests.
 
     `resample: clusters` draws, and flips, the split's clusters of images as wholes. `test` is of r
-    by permuted images and of unique variance by flipped signs, or of R² and unique variance by the
-    bootstrap's draws, as published.
+    by permuted images and of components of variance by flipped signs, or of R² and components by
+    the bootstrap's draws, as published.
     """
 
     test: Literal["permutation", "bootstrap"] = "permutation"

@@ -88,10 +88,10 @@ def _weightings(encoding: EncodingSettings) -> str:
 
 def _tests(significance: SignificanceSettings) -> str:
     if significance.test == "bootstrap":
-        return "R² and unique variance were tested by the draws at or below 0, one-sided"
+        return "R² and components were tested by the draws at or below 0, one-sided"
     return (
-        f"r was tested by {significance.permutations} permutations of images, unique variance by "
-        "as many sign flips of paired squared errors, one-sided"
+        f"r was tested by {significance.permutations} permutations of images, unique and "
+        "shared variance by as many sign flips of paired squared errors, one-sided"
     )
 
 

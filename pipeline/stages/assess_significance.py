@@ -19,8 +19,7 @@ from encoding.bootstrap import (
     interval,
 )
 from encoding.partition import model_name, partition_variance, subsets
-from encoding.scores import loss_difference
-from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.significance import component_p, false_discovery_rate, permutation_p
 from pipeline.errors import run_stage
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
@@ -94,28 +93,21 @@ class Tests:
             components = partition_variance(draws.r2, self.spaces)
         for component, values in components.items():
             yield from self._interval(f"component/{component}/variance", values)
-        unique = [space for space in self.spaces if components]
         if self.settings["test"] == "bootstrap":
             yield from ((f"{model}/p", bootstrap_p(draws.r2[model])) for model in self.models)
-            yield from ((f"component/{s}/p", bootstrap_p(components[s])) for s in unique)
+            yield from ((f"component/{n}/p", bootstrap_p(v)) for n, v in components.items())
             return
-        p = permutation_p(measured, predicted, self.settings["permutations"], seed)
+        n = self.settings["permutations"]
+        p = permutation_p(measured, predicted, n, seed)
         yield from ((f"{model}/p", values) for model, values in p.items())
-        for space in unique:
-            yield f"component/{space}/p", self._unique_p(space, measured, predicted)
+        if components:
+            p = component_p(measured, predicted, self.spaces, n, seed, self.blocks)
+            yield from ((f"component/{name}/p", values) for name, values in p.items())
 
     def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         lower, upper = interval(draws, self.settings["level"], self.n_drawn)
         yield f"{name}_lower", lower
         yield f"{name}_upper", upper
-
-    def _unique_p(
-        self, space: str, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        without = model_name([other for other in self.spaces if other != space])
-        gain = loss_difference(measured, predicted[without], predicted[self.models[-1]])
-        draws, seed = self.settings["permutations"], self.settings["seed"]
-        return sign_flip_p(gain, draws, seed, self.blocks)
 
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, object]:

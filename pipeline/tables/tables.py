@@ -141,7 +141,7 @@ def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str
 
 
 def _n_significant(significance: Result, component: str, usable: np.ndarray) -> float:
-    """Unique variance is tested; what spaces share is not."""
+    """Components are tested; the joint model's R² and the product measure are not."""
     q = significance.arrays.get(f"component/{component}/q")
     return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
 

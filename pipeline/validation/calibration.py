@@ -14,8 +14,8 @@ from encoding.bootstrap import bootstrap_scores, count_drawn, draw_images, inter
 from encoding.noise_ceiling import signal_to_noise
 from encoding.partition import partition_variance
 from encoding.preparation import FeatureScaling
-from encoding.scores import loss_difference, r2_score
-from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.scores import r2_score
+from encoding.significance import component_p, false_discovery_rate, permutation_p
 from encoding.splits import inner_folds
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.validation.experiments import SPACES, Condition, Experiment
@@ -144,10 +144,8 @@ def _tests(
         columns |= {f"{name}/lower": ends[0], f"{name}/upper": ends[1]}
     p = permutation_p(measured, predicted, settings["permutations"], seed)
     columns |= {f"{name}/p": values for name, values in p.items()}
-    for space, other in (("A", "B"), ("B", "A")):
-        gain = loss_difference(measured, predicted[other], predicted["A+B"])
-        columns[f"unique {space}/p"] = sign_flip_p(gain, settings["permutations"], seed, blocks)
-    return columns
+    p = component_p(measured, predicted, SPACES, settings["permutations"], seed, blocks)
+    return columns | {f"component {name}/p": values for name, values in p.items()}
 
 
 def summarise(name: str, experiments: list[pd.DataFrame], level: float) -> pd.DataFrame:
@@ -227,8 +225,13 @@ def _statistics(
     bounds = (nan, nan) if singly or leaks else (nan, LEVEL)
     yield (
         "unique variance of B in voxels of A: p ≤ 0.05",
-        _of(experiments, _rejected, "unique B/p", "A"),
+        _of(experiments, _rejected, "component B/p", "A"),
         *((nan, nan) if condition.correlation else bounds),
+    )
+    yield (
+        "variance shared by A and B in voxels of noise: p ≤ 0.05",
+        _of(experiments, _rejected, "component A&B/p", "neither"),
+        *bounds,
     )
     for name in ("joint", *SPACES):
         label = "R²" if name == "joint" else f"unique variance of {name}"
