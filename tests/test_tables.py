@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import ttest_1samp, ttest_rel
 
 from pipeline.storage import Result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
@@ -147,11 +147,24 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
         "weights": "pretrained",
         "data": "measured",
     }
-    values = [("a", "V1v", 0.1), ("a", "V1v", 0.3), ("a", "V1v", 0.2), ("a", "FFA-1", 0.4)]
+    values = {"V1v": [0.1, 0.3, 0.2], "FFA-1": [0.4]}
     partitions = pd.DataFrame(
-        [{**keys, "component": c, "roi": roi, "mean_variance": v} for c, roi, v in values]
+        [
+            {**keys, "subject": s, "component": component, "roi": roi, "mean_variance": v * factor}
+            for component, factor in {"a": 1, "b": -2, "a&b": 3, "joint": 4, "product:a": 5}.items()
+            for roi, of_subjects in values.items()
+            for s, v in enumerate(of_subjects)
+        ]
     )
-    rows = pd.DataFrame(group_rows(partitions)).set_index("roi")
+    # in another order of subjects: they are paired all the same
+    table = pd.DataFrame(group_rows(partitions.sample(frac=1, random_state=0)))
+    paired = table[table["component"].str.contains(" less ")].set_index("roi")
+    assert paired.loc["V1v", "component"] in ("a less b", "b less a")
+    expected = ttest_rel([0.1, 0.3, 0.2], [-0.2, -0.6, -0.4]).statistic
+    assert abs(paired.loc["V1v", "t"]) == pytest.approx(expected)
+    assert abs(paired.loc["V1v", "mean"]) == pytest.approx(0.6)
+    assert len(table) == 2 * 6
+    rows = table[table["component"] == "a"].set_index("roi")
     assert rows.loc["V1v", "mean"] == pytest.approx(0.2)
     assert rows.loc["V1v", "t"] == pytest.approx(ttest_1samp([0.1, 0.3, 0.2], 0).statistic)
     assert (rows.loc["V1v", "n_subjects"], rows.loc["FFA-1", "n_subjects"]) == (3, 1)

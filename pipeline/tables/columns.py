@@ -16,7 +16,8 @@ COLUMNS = {
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
     "exactly these share; 'joint': R² of the model of all spaces; 'product:' and a space: what of "
     "that R² the product measure gives the space ('product:offset': what differing means of "
-    "training and test responses cost it)",
+    "training and test responses cost it); of tests over subjects also 'A less B': the paired "
+    "difference of their unique variance, with two spaces that of their models' R²",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",

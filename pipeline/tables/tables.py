@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.partition import MODEL_SEPARATOR, shortfall
+from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
 from pipeline.storage import Result
 
 # of the false discovery rate
@@ -52,6 +53,8 @@ PARTITION_COLUMNS = (
     "data",
 )
 PRODUCT = "product"
+JOINT = "joint"
+DIFFERENCE = "{} less {}"
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -111,7 +114,7 @@ def partition_rows(
         for key, values in result.arrays.items()
         if key.startswith("component/")
     }
-    components["joint"] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    components[JOINT] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
     components |= {
         key.replace("/", ":"): values
         for key, values in result.arrays.items()
@@ -136,7 +139,7 @@ def partition_rows(
 
 
 def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str, float]:
-    share, mean = shortfall(result["joint_gain"][usable]) if component == "joint" else (np.nan,) * 2
+    share, mean = shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
     return {"joint_below_share": share, "joint_below_mean": mean}
 
 
@@ -147,11 +150,26 @@ def _n_significant(significance: Result, component: str, usable: np.ndarray) -> 
 
 
 def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Tests over subjects of each component's mean in each ROI, from the rows of subjects."""
-    keys = ["variant", "contrast", "component", "atlas", "roi", "weights", "data"]
+    """Tests over subjects of each ROI's mean, from the rows of subjects.
+
+    Of each component, and, paired, of the difference of every two spaces' unique variance, which
+    for a contrast of two is the difference of their models' R².
+    """
+    keys = ["variant", "contrast", "atlas", "roi", "weights", "data"]
     for values, rows in partitions.groupby(keys, sort=False):
-        tested = asdict(group_test(rows["mean_variance"].to_numpy()))
-        yield {**dict(zip(keys, values, strict=True)), **tested}
+        means = rows.pivot(index="subject", columns="component", values="mean_variance")
+        components = {name: means[name] for name in rows["component"].unique()}
+        spaces = [name for name in components if _is_unique(name)]
+        for first, second in itertools.combinations(spaces, 2):
+            components[DIFFERENCE.format(first, second)] = means[first] - means[second]
+        for component, of_subjects in components.items():
+            tested = asdict(group_test(of_subjects.to_numpy()))
+            yield {**dict(zip(keys, values, strict=True)), "component": component, **tested}
+
+
+def _is_unique(component: str) -> bool:
+    shared = COMPONENT_SEPARATOR in component
+    return not shared and component != JOINT and not component.startswith(f"{PRODUCT}:")
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
