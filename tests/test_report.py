@@ -213,7 +213,7 @@ class SyntheticStudy:
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
         root, subjects = self.root, self.study.subjects
-        written = ("correlations", "partitions", "group", "best_voxels")
+        written = ("correlations", "partitions", "group", "best_voxels", "models")
         tables = [root / f"tables/{name}.tsv" for name in written]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
@@ -238,6 +238,7 @@ class SyntheticStudy:
         results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
         run(
             write_tables,
+            *("--models", *self.study.models),
             *("--rois", *(root / f"rois/{s}.tsv" for s in subjects)),
             *("--significance", *self.significance),
             *results,

@@ -13,10 +13,12 @@ from pipeline.storage import Result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
+    MODEL_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
     group_rows,
+    model_rows,
     partition_rows,
     roi_members,
 )
@@ -170,6 +172,37 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
     assert (rows.loc["V1v", "n_subjects"], rows.loc["FFA-1", "n_subjects"]) == (3, 1)
     assert np.isnan(rows.loc["FFA-1", "p_t"])
     assert set(rows.columns) | {"roi"} == set(GROUP_COLUMNS)
+
+
+def test_models_are_compared_over_subjects():
+    """Subjects in another order are paired all the same; a subject without the ROI is left out."""
+    r2 = {"clip": [0.3, 0.2, 0.4], "bert": [0.1, 0.15, 0.1], "clip+bert": [0.4, 0.4, 0.4]}
+    correlations = pd.DataFrame(
+        [
+            {
+                **{"variant": "all", "atlas": atlas, "roi": roi, "data": "measured"},
+                **{"subject": subject, "model": model, "mean_r2": value},
+                "weights": "untrained: bert" if model == "bert" else "pretrained",
+            }
+            for atlas, roi in (("composite", "face"), ("floc-faces", "FFA-1"))
+            for model, values in r2.items()
+            for subject, value in enumerate(values)
+        ]
+    )
+    correlations.loc[
+        correlations["model"].eq("clip") & correlations["subject"].eq(2), "mean_r2"
+    ] = np.nan
+    shuffled = correlations.sample(frac=1, random_state=1)
+    rows = pd.DataFrame(model_rows(shuffled, ["clip", "bert"])).set_index("model")
+    assert set(rows["roi"]) == {"face"}
+    assert list(rows.index) == ["clip", "bert", "clip less bert"]
+    expected = ttest_rel([0.3, 0.2], [0.1, 0.15])
+    assert rows.loc["clip less bert", "t"] == pytest.approx(expected.statistic)
+    assert rows.loc["clip less bert", "p_t"] == pytest.approx(expected.pvalue)
+    assert rows.loc["bert", "standard_error"] == pytest.approx(np.std(r2["bert"], ddof=1) / 3**0.5)
+    assert rows["n_subjects"].tolist() == [2, 3, 2]
+    assert rows["weights"].tolist() == ["pretrained", "untrained: bert", "untrained: bert"]
+    assert set(rows.columns) | {"model"} == set(MODEL_COLUMNS)
 
 
 def test_components_sum_to_the_joint_model(partition, significance):

@@ -520,7 +520,7 @@ def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
         "maps",
         "tables",
         "figures",
-        "validation",
+        "validate",
         "report",
     ],
 )

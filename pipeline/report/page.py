@@ -32,6 +32,7 @@ TABLES = {
     "models": {
         "correlations": "Correlations per region and model",
         "best_voxels": "Best voxels per model",
+        "models": "Models compared over subjects",
     },
     "contrasts": {
         "confounds": "What differs between the spaces of each contrast, and what is held",

@@ -8,7 +8,8 @@ COLUMNS = {
     "subject": "NSD subject; 'mean' over subjects where two studies are compared",
     "variant": "which images train and test, and how: `all` is the whole study; others are of the "
     "configuration's `variants`",
-    "model": "encoding model: its feature spaces, joined by +",
+    "model": "encoding model: its feature spaces, joined by +; of tests over subjects also 'A less "
+    "B': the paired difference of two models' R²",
     "contrast": "contrast whose variance is partitioned",
     "attribute": "what may tell the feature spaces of a contrast apart",
     "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
@@ -91,7 +92,7 @@ COLUMNS = {
     "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
     "best part (a model of fewer spaces); of the row 'joint' alone",
     "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
-    "mean": "mean over subjects of the ROI's mean",
+    "mean": "mean over subjects of the ROI's mean (test R²)",
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
     "p_t": "of t, two-sided",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
+from pipeline.nsd.composite_rois import ATLAS
 from pipeline.storage import Result
 
 # of the false discovery rate
@@ -34,6 +35,9 @@ GROUP_COLUMNS = (
     "weights",
     "data",
 )
+MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
+# as the study compares models: NSD's single ROIs are in the tables of subjects
+COMPARED_ATLASES = ("all", ATLAS)
 # A study without contrasts still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",
@@ -55,6 +59,7 @@ PARTITION_COLUMNS = (
 PRODUCT = "product"
 JOINT = "joint"
 DIFFERENCE = "{} less {}"
+TRAINED = "pretrained"
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -158,13 +163,47 @@ def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
     keys = ["variant", "contrast", "atlas", "roi", "weights", "data"]
     for values, rows in partitions.groupby(keys, sort=False):
         means = rows.pivot(index="subject", columns="component", values="mean_variance")
-        components = {name: means[name] for name in rows["component"].unique()}
+        components = list(dict.fromkeys(rows["component"]))
         spaces = [name for name in components if _is_unique(name)]
-        for first, second in itertools.combinations(spaces, 2):
-            components[DIFFERENCE.format(first, second)] = means[first] - means[second]
-        for component, of_subjects in components.items():
+        for component, of_subjects in _with_differences(means[components], spaces):
             tested = asdict(group_test(of_subjects.to_numpy()))
             yield {**dict(zip(keys, values, strict=True)), "component": component, **tested}
+
+
+def model_rows(correlations: pd.DataFrame, models: Sequence[str]) -> Iterator[dict[str, object]]:
+    """Mean test R² of each model over subjects, and, paired, the difference of every two models.
+
+    Parameters
+    ----------
+    correlations : the rows of subjects, see `correlation_rows`
+    models : those that are compared, in the order of the differences
+    """
+    chosen = correlations[
+        correlations["model"].isin(models) & correlations["atlas"].isin(COMPARED_ATLASES)
+    ]
+    keys = ["variant", "atlas", "roi", "data"]
+    for values, rows in chosen.groupby(keys, sort=False):
+        means = rows.pivot(index="subject", columns="model", values="mean_r2")
+        weights = dict(zip(rows["model"], rows["weights"], strict=True))
+        there = [model for model in models if model in means]
+        for name, of_subjects in _with_differences(means[there], there):
+            told = dict.fromkeys(weights[model] for model in name.split(DIFFERENCE.format("", "")))
+            untrained = [words for words in told if words != TRAINED]
+            yield {
+                **dict(zip(keys, values, strict=True)),
+                "model": name,
+                **asdict(group_test(of_subjects.to_numpy())),
+                "weights": "; ".join(untrained) or TRAINED,
+            }
+
+
+def _with_differences(
+    means: pd.DataFrame, compared: Sequence[str]
+) -> Iterator[tuple[str, pd.Series]]:
+    """Columns of a table (subject × name), and the differences of every two to be compared."""
+    yield from means.items()
+    for first, second in itertools.combinations(compared, 2):
+        yield DIFFERENCE.format(first, second), means[first] - means[second]
 
 
 def _is_unique(component: str) -> bool:
@@ -226,6 +265,6 @@ def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
     untrained = result.provenance["configuration"]["untrained_spaces"]
     named = [space for space in spaces if space in untrained]
     return {
-        "weights": f"untrained: {', '.join(named)}" if named else "pretrained",
+        "weights": f"untrained: {', '.join(named)}" if named else TRAINED,
         "data": "simulated" if result.provenance["simulated"] else "measured",
     }
