@@ -71,7 +71,7 @@ def test_clusters_are_found_and_none_is_on_both_sides():
 
 
 def test_the_training_image_most_like_a_test_image_is_found():
-    """Against all correlations, with a copy that hardly differs and a feature that does not vary."""
+    """Against all correlations; one image has a near copy, one feature does not vary."""
     random = np.random.default_rng(3)
     features = random.standard_normal((12, 30)) * np.arange(1, 31) + 5
     test = np.arange(12) < 4
