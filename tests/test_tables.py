@@ -105,6 +105,17 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding, significance)
     assert everywhere["median_r"] == pytest.approx(0.2)
 
 
+def test_the_spread_within_a_region_is_told_beside_its_mean(encoding, partition, significance):
+    row = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).iloc[0]
+    r2 = encoding["bert/r2"][np.isfinite(encoding["bert/r2"] + encoding["bert/r"])]
+    quartiles = row[["lower_quartile_r2", "upper_quartile_r2"]].tolist()
+    assert quartiles == pytest.approx(np.percentile(r2, [25, 75]))
+    parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    row = parts[(parts["roi"] == "all") & (parts["component"] == "bert")].iloc[0]
+    quartiles = row[["lower_quartile_variance", "upper_quartile_variance"]].tolist()
+    assert quartiles == pytest.approx(np.percentile([-0.2, 0.1, 0.0, 0.3], [25, 75]))
+
+
 def test_a_model_without_valid_voxels_has_no_mean(encoding, significance):
     rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     assert rows.loc[("clip", "all"), "n_voxels"] == 0

@@ -50,6 +50,8 @@ PARTITION_COLUMNS = (
     "n_excluded",
     "mean_variance",
     "median_variance",
+    "lower_quartile_variance",
+    "upper_quartile_variance",
     "n_significant",
     "joint_below_share",
     "joint_below_mean",
@@ -91,6 +93,7 @@ def correlation_rows(
                 "mean_r": statistic(np.mean, r[usable]),
                 "median_r": statistic(np.median, r[usable]),
                 "mean_r2": statistic(np.mean, r2[usable]),
+                **_quartiles("r2", r2[usable]),
                 "mean_ceiling": statistic(np.mean, ceiling[usable]),
                 "mean_correlation_ceiling": statistic(
                     np.mean, correlation_ceiling(ceiling[usable])
@@ -137,6 +140,7 @@ def partition_rows(
                 **counts(inside, usable),
                 "mean_variance": statistic(np.mean, values[usable]),
                 "median_variance": statistic(np.median, values[usable]),
+                **_quartiles("variance", values[usable]),
                 "n_significant": _n_significant(significance, component, usable),
                 **_joint_below(result, component, usable),
                 **source(result, spaces),
@@ -242,6 +246,15 @@ def _place(voxel: int, grid: tuple[int, ...]) -> str:
 def statistic(function: object, values: np.ndarray) -> float:
     """Of values in float64; NaN if there are none."""
     return float(function(values.astype(np.float64))) if len(values) else np.nan
+
+
+def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:
+    """How values spread within a region, which its mean hides."""
+    shares = {"lower": 25, "upper": 75}
+    return {
+        f"{side}_quartile_{name}": statistic(lambda v, q=share: np.percentile(v, q), values)
+        for side, share in shares.items()
+    }
 
 
 def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
