@@ -12,6 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student_t
+
+from encoding.scores import loss_difference
 
 
 def draw_images(
@@ -44,9 +48,17 @@ def draw_images(
     return counts[:, block].astype(np.float32)
 
 
+def count_drawn(n_images: int, blocks: np.ndarray | None = None) -> int:
+    """How many images, or blocks of images, one draw of `draw_images` is made of."""
+    return n_images if blocks is None else len(np.unique(blocks))
+
+
 @dataclass(frozen=True)
 class BootstrapScores:
-    """Scores of every draw, (draw, voxel) float32; NaN where a draw's responses do not vary."""
+    """Scores of every draw, (draw, voxel); NaN where a draw's responses do not vary.
+
+    R² is float64: what it lacks in precision is common to the models, and cancels in components.
+    """
 
     r2: dict[str, np.ndarray]
     r: dict[str, np.ndarray]
@@ -57,11 +69,14 @@ def bootstrap_scores(
 ) -> BootstrapScores:
     """R² and r of every draw, for all models of a block of voxels.
 
-    With W the counts, n = W·1, y and ŷ each centred over all images and d the difference of their
-    means, ŷ's less y's,
+    With W the counts, n = W·1, y and ŷ centred over all images for r, and ŷ₀ the predictions of the
+    last model, which all are compared with (see `loss_difference`),
 
-        R² = 1 - (W y² - 2 W yŷ + W ŷ² - 2 d (W y - W ŷ) + n d²) / (W y² - (W y)² / n)
+        R² = 1 - W (y - ŷ₀)² / (W y² - (W y)² / n) + W ((y - ŷ₀)² - (y - ŷ)²) / (W y² - (W y)² / n)
         r = (W yŷ - W y W ŷ / n) / √((W y² - (W y)² / n) (W ŷ² - (W ŷ)² / n))
+
+    Unique variance is a difference of R²; of two R² in float32 it would be rounding error in voxels
+    where a space adds nothing, and its interval would miss.
 
     Parameters
     ----------
@@ -81,27 +96,64 @@ def bootstrap_scores(
                 f"{counts.shape} do not fit"
             )
     seen = np.isfinite(measured)
-    y = np.where(seen, measured, 0).astype(np.float32)
-    # a sum of squares about a far mean would cancel
-    n_seen = np.maximum(seen.sum(axis=0), 1).astype(np.float32)
-    centre = y.sum(axis=0) / n_seen
-    y = np.where(seen, y - centre, 0).astype(np.float32)
+    y = _centred(measured, seen)
     n = counts.sum(axis=1, keepdims=True) if seen.all() else counts @ seen.astype(np.float32)
-    sum_y = counts @ y
-    squares_y = counts @ y**2
-    spread = _spread(squares_y, sum_y, n)
-    r2, r = {}, {}
+    sums = counts @ y
+    spread = _spread(counts @ y**2, sums, n)
+    r = {
+        model: _r(y, _centred(values, seen), counts, sums / n, spread, n)
+        for model, values in predicted.items()
+    }
+    return BootstrapScores(_r2(measured, seen, predicted, counts, spread), r)
+
+
+def _r2(
+    measured: np.ndarray,
+    seen: np.ndarray,
+    predicted: Mapping[str, np.ndarray],
+    counts: np.ndarray,
+    spread: np.ndarray,
+) -> dict[str, np.ndarray]:
+    *_, last = predicted.values()
+    known = np.isfinite(last)
+    reference = last if known.all() else np.where(known, last, 0)
+    losses = np.where(seen, measured - reference, 0).astype(np.float32) ** 2
+    r2_of_reference = 1 - (counts @ losses / spread).astype(np.float64)
+    r2 = {}
     for model, values in predicted.items():
-        # centred by itself, or the spread of a prediction that hardly varies would cancel
-        mean = np.sum(values, axis=0, where=seen, dtype=np.float32) / n_seen
-        prediction = np.where(seen, values - mean, 0).astype(np.float32)
-        sums, products = counts @ prediction, counts @ (y * prediction)
-        squares, offset = counts @ prediction**2, mean - centre
-        residual = squares_y - 2 * products + squares - offset * (2 * (sum_y - sums) - n * offset)
-        r2[model] = 1 - residual / spread
-        varies = spread * _spread(squares, sums, n)
-        r[model] = (products - sum_y * sums / n) / np.sqrt(varies)
-    return BootstrapScores(r2, r)
+        if values is reference:
+            r2[model] = r2_of_reference
+            continue
+        gain = np.where(seen, loss_difference(measured, reference, values), 0).astype(np.float32)
+        r2[model] = r2_of_reference + counts @ gain / spread
+    return r2
+
+
+def _r(
+    y: np.ndarray,
+    prediction: np.ndarray,
+    counts: np.ndarray,
+    mean_y: np.ndarray,
+    spread: np.ndarray,
+    n: np.ndarray,
+) -> np.ndarray:
+    # in place: as much time goes into fresh arrays of this size as into arithmetic
+    sums = counts @ prediction
+    scale = _spread(counts @ prediction**2, sums, n)
+    scale *= spread
+    np.sqrt(scale, out=scale)
+    sums *= mean_y
+    r = counts @ (y * prediction)
+    r -= sums
+    r /= scale
+    return r
+
+
+def _centred(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """About its mean, for sums of squares about a far one cancel; 0 where nothing was measured."""
+    n_seen = np.maximum(seen.sum(axis=0), 1).astype(np.float32)
+    mean = np.sum(values, axis=0, where=seen, dtype=np.float32) / n_seen
+    return np.where(seen, values - mean, 0).astype(np.float32)
 
 
 def _spread(squares: np.ndarray, sums: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -111,22 +163,39 @@ def _spread(squares: np.ndarray, sums: np.ndarray, n: np.ndarray) -> np.ndarray:
     return spread
 
 
-def interval(samples: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval over draws.
+def interval(
+    samples: np.ndarray, level: float = 0.95, n_drawn: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile interval over draws, expanded where few are drawn.
+
+    Draws of n vary less than the score does, by √((n - 1) / n) and as a normal variable does less
+    than Student's t: the expanded percentile interval of Hesterberg (2015) takes the percentiles
+    farther out by that much.
 
     Parameters
     ----------
     samples : (draw, voxel)
-    level : share of the draws inside
+    level : share of the draws inside, or, with `n_drawn`, the level that is to be reached
+    n_drawn : images, or blocks of images, that a draw is made of; by default very many
 
     Returns
     -------
     lower, upper : (voxel,); NaN where a draw is NaN
+
+    Raises
+    ------
+    ValueError
+        Draws of one image or block do not vary.
     """
+    if n_drawn is not None and n_drawn < 2:
+        raise ValueError(f"draws are of {n_drawn} image or block; an interval needs at least 2")
     # a sort of contiguous float32 is vectorised: three times as fast as numpy's own percentiles
-    ordered = np.sort(np.ascontiguousarray(samples.T), axis=1)
+    ordered = np.sort(np.ascontiguousarray(samples.T, dtype=np.float32), axis=1)
     unknown = np.isnan(ordered[:, -1])
     tail = (1 - level) / 2
+    if n_drawn is not None:
+        farther = np.sqrt(n_drawn / (n_drawn - 1))
+        tail = float(norm.cdf(farther * student_t.ppf(tail, n_drawn - 1)))
     ends = [_quantile(ordered, share) for share in (tail, 1 - tail)]
     lower, upper = (np.where(unknown, np.nan, end) for end in ends)
     return lower, upper

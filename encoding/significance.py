@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import false_discovery_control
+
+from encoding.partition import partition_variance
 
 # voxels whose responses stay in the cache while they are permuted
 BLOCK = 256
@@ -68,8 +70,8 @@ def sign_flip_p(
 ) -> np.ndarray:
     """Test whether paired differences of losses are above 0 on average.
 
-    For unique variance: squared errors of the model without the space less those of the model with
-    it. If the space adds nothing, their signs are chance. One-sided, p = (k + 1) / (B + 1).
+    If one model predicts no better than the other, signs are chance. One-sided, p = (k + 1) /
+    (B + 1).
 
     Parameters
     ----------
@@ -92,6 +94,42 @@ def sign_flip_p(
     total, scale = values.sum(axis=0), np.abs(values).sum(axis=0)
     reached = np.count_nonzero(signs @ values >= total - 1e-6 * scale, axis=0)
     return np.where(scale > 0, (reached + 1) / (n_flips + 1), np.nan)
+
+
+def component_p(
+    measured: np.ndarray,
+    predicted: Mapping[str, np.ndarray],
+    spaces: Sequence[str],
+    n_flips: int,
+    seed: int,
+    blocks: np.ndarray | None = None,
+) -> dict[str, np.ndarray]:
+    """Test whether components of variance are above 0, unique and shared ones alike.
+
+    R² of a model is the sum over images of (y - mean(y))² - (y - ŷ)², divided by the same for all
+    models. A component, a signed sum of R², so has a value for every image: of unique variance it
+    is the difference of two models' squared errors. See `sign_flip_p`; one-sided, so that negative
+    shared variance (suppression) is no discovery. R² about the mean of the test responses is 1 / n
+    below that about the population's: it cancels in unique variance, and tests of what all spaces
+    share lose a little by it.
+
+    Parameters
+    ----------
+    measured : (image, voxel); NaN where a voxel has no response to an image, which is left out
+    predicted : {model: (image, voxel)} of every subset of `spaces`
+    blocks : (image,) labels of images that resemble one another, whose signs flip together
+
+    Returns
+    -------
+    {component: (voxel,) float64}, as `partition_variance`
+    """
+    # in float64, for models may predict nearly the same
+    y = np.asarray(measured, dtype=np.float64)
+    seen = np.isfinite(y)
+    deviation = y - np.sum(y, axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
+    gains = {model: deviation**2 - (y - values) ** 2 for model, values in predicted.items()}
+    components = partition_variance(gains, spaces)
+    return {name: sign_flip_p(values, n_flips, seed, blocks) for name, values in components.items()}
 
 
 def false_discovery_rate(p: np.ndarray) -> np.ndarray:

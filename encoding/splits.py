@@ -100,11 +100,8 @@ def cluster_images(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarr
     """
     if n_clusters > len(features):
         raise ValueError(f"{n_clusters} clusters cannot be made of {len(features)} images")
-    features = np.asarray(features, dtype=np.float32)
-    deviation = features.std(axis=0)
-    varies = deviation > 0
-    scaled = (features[:, varies] - features[:, varies].mean(axis=0)) / deviation[varies]
-    return KMeans(n_clusters, n_init=1, random_state=seed).fit_predict(scaled).astype(np.int64)
+    means = KMeans(n_clusters, n_init=1, random_state=seed)
+    return means.fit_predict(_scaled(features)).astype(np.int64)
 
 
 def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -133,6 +130,40 @@ def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarr
     if n_held_out >= len(labels):
         raise ValueError(f"a share of {share} of {len(labels)} clusters leaves none to train on")
     return np.isin(clusters, labels[order[:n_held_out]])
+
+
+def nearest_training(features: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """How much each test image resembles the training image that is most like it.
+
+    Near duplicates on both sides of a split flatter every model.
+
+    Parameters
+    ----------
+    features : (image, feature), z-scored before images are correlated
+    test : (image,) bool
+
+    Returns
+    -------
+    (image,) float32, the largest Pearson correlation over features; NaN for training images, and
+    for images whose features do not vary
+    """
+    patterns = _scaled(features)
+    patterns = patterns - patterns.mean(axis=1, keepdims=True)
+    norm = np.linalg.norm(patterns, axis=1, keepdims=True)
+    patterns = np.divide(patterns, norm, out=np.full_like(patterns, np.nan), where=norm > 0)
+    train = patterns[~test]
+    train = train[np.isfinite(train).all(axis=1)]
+    nearest = np.full(len(features), np.nan, np.float32)
+    nearest[test] = (patterns[test] @ train.T).max(axis=1)
+    return nearest
+
+
+def _scaled(features: np.ndarray) -> np.ndarray:
+    """Features that vary, z-scored."""
+    features = np.asarray(features, dtype=np.float32)
+    deviation = features.std(axis=0)
+    varies = deviation > 0
+    return (features[:, varies] - features[:, varies].mean(axis=0)) / deviation[varies]
 
 
 def draw_images(candidates: np.ndarray, n_images: int, seed: int) -> np.ndarray:

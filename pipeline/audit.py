@@ -10,6 +10,8 @@ import pandas as pd
 
 from pipeline.storage import file_hash, open_result, read_provenance, read_table
 
+# correlation over features of two images that show the same
+NEAR_DUPLICATE = 0.95
 CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
     "ncsnr is estimated from all trials, those of test images included",
@@ -30,6 +32,19 @@ def audit_split(path: Path) -> Iterator[str]:
     clusters = split.loc[split["cluster"] >= 0]
     if shared := sorted(set(clusters.loc[test, "cluster"]) & set(clusters.loc[~test, "cluster"])):
         yield f"{path}: cluster {shared[0]} is on both sides, {len(shared)} clusters in all"
+
+
+def near_duplicates(path: Path) -> str | None:
+    """How many test images have a near duplicate that trains; None if no space tells."""
+    split = read_table(path)
+    nearest = split.loc[split["set"] == "test", "nearest_training"].dropna()
+    if nearest.empty:
+        return None
+    near = np.count_nonzero(nearest >= NEAR_DUPLICATE)
+    return (
+        f"{near} of {len(nearest)} test images correlate {NEAR_DUPLICATE} or more with a training "
+        f"image in the split's space (largest {nearest.max():.2f})"
+    )
 
 
 def audit_inputs(path: Path, inputs: Mapping[str, Path], hashes: HashOf) -> Iterator[str]:

@@ -30,7 +30,7 @@ SECONDS_TO_START = 4.0
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.6
 # r, R², both normalised, cross-validated R², α, p, q, r where q is small; variance, p, q, the same
-MAPS_PER_MODEL, MAPS_PER_UNIQUE = 9, 4
+MAPS_PER_MODEL, MAPS_PER_COMPONENT = 9, 4
 # weights of three cortical depths; applying them, and compressing what they give
 SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
 IMAGE_BYTES = 425 * 425 * 3
@@ -259,8 +259,7 @@ def _n_maps(study: Configuration, variant: str) -> int:
     models = {subset for spaces in fits.values() for subset in subsets(spaces)}
     bands = sum(len(subset) for subset in models if len(subset) > 1)
     joint = [spaces for spaces in fits.values() if len(spaces) > 1]
-    shared = sum(len(subsets(spaces)) - len(spaces) for spaces in joint)
-    unique = sum(len(spaces) for spaces in joint)
+    components = sum(len(subsets(spaces)) for spaces in joint)
     single = sum(len(subset) == 1 for subset in models)
     others = 2 + len(study.rois) + (single > 1)
-    return MAPS_PER_MODEL * len(models) + bands + shared + MAPS_PER_UNIQUE * unique + others
+    return MAPS_PER_MODEL * len(models) + bands + MAPS_PER_COMPONENT * components + others

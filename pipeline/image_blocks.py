@@ -16,10 +16,10 @@ def image_blocks(split: Path, nsd_id: np.ndarray, resample: str) -> np.ndarray |
     ----------
     split : a subject's split
     nsd_id : (image,) the test images
-    resample : `images`, or the split's `clusters`
+    resample : `images`, or `clusters` of images that are alike in the split's space
     """
     if resample == "images":
         return None
     table = read_table(split)
     rows = positions(table["nsd_id"].to_numpy(), nsd_id, split, "the predictions")
-    return table["cluster"].to_numpy()[rows]
+    return table["block"].to_numpy()[rows]

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
 from pipeline.stages import audit
 from pipeline.storage import read_table
@@ -54,6 +55,19 @@ def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeyp
     told = run(monkeypatch, finished)
     assert told["audited_fits"] == {"subj01": 2}
     assert any("ncsnr" in convention for convention in told["by_convention"])
+    assert told["near_duplicates"] == {"subj01": None}
+
+
+def test_near_duplicates_on_both_sides_are_counted(monkeypatch, finished, tmp_path):
+    path = tmp_path / "split.tsv"
+    split = read_table(Path(finished["split"]))
+    split["nearest_training"] = np.where(split["set"] == "test", 0.2, np.nan)
+    split.loc[split.index[split["set"] == "test"][:3], "nearest_training"] = [0.95, 0.99, 0.94]
+    split.to_csv(path, sep="\t", index=False)
+    words = near_duplicates(path)
+    n_test = np.count_nonzero(split["set"] == "test")
+    assert words.startswith(f"2 of {n_test} test images correlate 0.95 or more")
+    assert "largest 0.99" in words
 
 
 def move_a_test_image_to_training(split):

@@ -92,7 +92,7 @@ BAD = {
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
     "clusters drawn that were not made": (
         lambda values: values.update(significance={"resample": "clusters"}),
-        "significance.resample: `clusters` are made with `splits.test: clusters` only",
+        "space; name one in `splits.space`",
     ),
     "clusters of no space": (put("splits.test", "clusters"), "`space` is needed"),
     "clusters of an unknown space": (

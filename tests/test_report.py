@@ -184,7 +184,11 @@ class SyntheticStudy:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
             arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
         if len(spaces) > 1:
-            arrays |= {f"component/{s}/{key}": arrays[f"{s}/{key}"] for s in spaces for key in "pq"}
+            arrays |= {
+                f"component/{name.replace('+', '&')}/{key}": arrays[f"{name}/{key}"]
+                for name in fitted["models"]
+                for key in "pq"
+            }
         path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
@@ -205,7 +209,7 @@ class SyntheticStudy:
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
         root, subjects = self.root, self.study.subjects
-        written = ("correlations", "partitions", "group", "best_voxels")
+        written = ("correlations", "partitions", "group", "best_voxels", "models")
         tables = [root / f"tables/{name}.tsv" for name in written]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
@@ -230,6 +234,7 @@ class SyntheticStudy:
         results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
         run(
             write_tables,
+            *("--models", *self.study.models),
             *("--rois", *(root / f"rois/{s}.tsv" for s in subjects)),
             *("--significance", *self.significance),
             *results,

@@ -10,9 +10,21 @@ from scipy import stats
 from sklearn.metrics import r2_score as sklearn_r2
 from statsmodels.stats.multitest import multipletests
 
-from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
+from encoding.bootstrap import (
+    bootstrap_p,
+    bootstrap_scores,
+    count_drawn,
+    draw_images,
+    interval,
+)
 from encoding.partition import partition_variance, subsets
-from encoding.significance import false_discovery_rate, permutation_p, sign_flip_p
+from encoding.scores import loss_difference, r2_score
+from encoding.significance import (
+    component_p,
+    false_discovery_rate,
+    permutation_p,
+    sign_flip_p,
+)
 
 
 def simulated(n_images, n_voxels, r2, seed):
@@ -78,12 +90,71 @@ def test_intervals_are_percentiles_of_the_draws(seed, n_draws, level):
     assert np.allclose(interval(samples, level), expected, atol=1e-5, equal_nan=True)
 
 
+def test_intervals_of_few_images_are_expanded_as_student_s_t_is_wider():
+    """Of draws of the mean of normal values the expanded interval is the classical one."""
+    random = np.random.default_rng(0)
+    values = random.standard_normal((8, 1))
+    draws = (draw_images(8, 200_000, 1) @ values / 8).astype(np.float32)
+    narrow, expanded = (np.diff(interval(draws, n_drawn=n), axis=0).item() for n in (None, 8))
+    classical = 2 * stats.t.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
+    assert narrow < 0.82 * classical
+    assert expanded == pytest.approx(classical, rel=0.06)
+    assert np.allclose(interval(draws, n_drawn=10**7), interval(draws), atol=1e-5)
+    with pytest.raises(ValueError, match="at least 2"):
+        interval(draws, n_drawn=1)
+
+
+def test_intervals_are_those_of_scipy():
+    """Of paired R², r and unique variance, at the level that expands them."""
+    measured, predicted = simulated(40, 3, 0.5, 4)
+    other = predicted + 0.4 * np.random.default_rng(5).standard_normal(predicted.shape)
+    draws = bootstrap_scores(measured, {"b": other, "a+b": predicted}, draw_images(40, 30_000, 6))
+    tail = stats.norm.cdf(np.sqrt(40 / 39) * stats.t.ppf(0.025, 39))
+    statistics = {
+        "r2": lambda y, a, b: r2_score(y.T, b.T),
+        "r": lambda y, a, b: stats.pearsonr(y, b, axis=-1).statistic,
+        "unique": lambda y, a, b: r2_score(y.T, b.T) - r2_score(y.T, a.T),
+    }
+    samples = {
+        "r2": draws.r2["a+b"],
+        "r": draws.r["a+b"],
+        "unique": draws.r2["a+b"] - draws.r2["b"],
+    }
+    for voxel in range(3):
+        data = [rows[:, voxel] for rows in (measured, other, predicted)]
+        for name, statistic in statistics.items():
+            scipy_s = stats.bootstrap(
+                data,
+                lambda *rows, of=statistic, axis=-1: of(*map(np.atleast_2d, rows)),
+                paired=True,
+                n_resamples=30_000,
+                batch=3_000,
+                confidence_level=1 - 2 * tail,
+                method="percentile",
+                vectorized=True,
+                rng=7,
+            ).confidence_interval
+            found = np.ravel(interval(samples[name][:, [voxel]], n_drawn=count_drawn(40)))
+            assert found == pytest.approx(scipy_s, abs=0.03 * (scipy_s.high - scipy_s.low)), name
+
+
+def test_blocks_are_what_is_counted_where_blocks_are_drawn():
+    assert count_drawn(6) == 6
+    assert count_drawn(6, np.array([4, 4, 7, 7, 7, 9])) == 3
+
+
 def test_a_voxel_without_a_prediction_has_no_draws():
     measured, predicted = simulated(30, 2, 0.5, 0)
-    predicted[:, 1] = np.nan
-    found = bootstrap_scores(measured, {"model": predicted}, draw_images(30, 10, 0))
-    assert np.isfinite(found.r2["model"][:, 0]).all()
-    assert np.isnan(found.r2["model"][:, 1]).all()
+    lacking = predicted.copy()
+    lacking[:, 1] = np.nan
+    counts = draw_images(30, 10, 0)
+    alone = bootstrap_scores(measured, {"whole": predicted}, counts).r2["whole"]
+    for models in (("whole", "lacking"), ("lacking", "whole")):
+        predictions = {"whole": predicted, "lacking": lacking}
+        found = bootstrap_scores(measured, {name: predictions[name] for name in models}, counts)
+        assert np.isfinite(found.r2["lacking"][:, 0]).all()
+        assert np.isnan(found.r2["lacking"][:, 1]).all()
+        assert np.allclose(found.r2["whole"], alone, atol=1e-5)
 
 
 @pytest.mark.parametrize("r2", [0.1, 0.5])
@@ -95,6 +166,32 @@ def test_intervals_cover_the_population_r2_of_a_model(r2):
     assert 0.93 <= np.mean((lower <= r2) & (r2 <= upper)) <= 0.97
     lower, upper = interval(found.r["m"])
     assert 0.93 <= np.mean((lower <= np.sqrt(r2)) & (np.sqrt(r2) <= upper)) <= 0.97
+
+
+@pytest.mark.parametrize("size", [1e-1, 1e-4, 1e-7])
+def test_intervals_cover_unique_variance_however_little_a_space_adds(size):
+    """A space that adds `size` of noise to predictions takes size² of R² in the population.
+
+    So it is in voxels without signal, where penalties leave next to nothing of any weight: R² of
+    two models in float32 differ by more than that.
+    """
+    random = np.random.default_rng(20)
+    measured, noise = random.standard_normal((2, 500, 800)).astype(np.float32)
+    predicted = np.zeros_like(measured)
+    joint = np.float32(size) * noise
+    draws = bootstrap_scores(measured, {"b": predicted, "a+b": joint}, draw_images(500, 1000, 22))
+    lower, upper = interval(draws.r2["a+b"] - draws.r2["b"], n_drawn=500)
+    covered = np.mean((lower <= -(size**2)) & (-(size**2) <= upper))
+    assert 0.93 <= covered <= 0.97
+
+
+def test_differences_of_losses_are_those_of_float64_where_predictions_hardly_differ():
+    measured, predicted = (rows.astype(np.float32) for rows in simulated(50, 4, 0.3, 23))
+    other = predicted * np.float32(1 + 1e-6)
+    found = loss_difference(measured, predicted, other)
+    y, first, second = (rows.astype(np.float64) for rows in (measured, predicted, other))
+    assert found.dtype == np.float32
+    assert np.allclose(found, (y - first) ** 2 - (y - second) ** 2, rtol=1e-5, atol=1e-12)
 
 
 def test_pairs_of_near_duplicates_need_the_block_bootstrap():
@@ -185,6 +282,41 @@ def test_images_that_resemble_one_another_flip_together():
     assert np.mean(sign_flip_p(difference, 499, 17) <= 0.05) > 0.15
     together = np.mean(sign_flip_p(difference, 499, 17, blocks) <= 0.05)
     assert together == pytest.approx(0.05, abs=0.02)
+
+
+def partitioned(share_of_b, seed, n_images=300, n_voxels=600):
+    """Predictions by A, by B and by both; B shares part of the signal with A, the rest is A's."""
+    random = np.random.default_rng(seed)
+    common, own, noise, chance = random.standard_normal((4, n_images, n_voxels))
+    common, own = np.sqrt(share_of_b) * common, np.sqrt(1 - share_of_b) * own
+    a, b = common + own, common + 0.5 * chance
+    return a + 2 * noise, {"a": a, "b": b, "a+b": a + 0.5 * chance}
+
+
+def test_unique_variance_is_tested_by_the_difference_of_two_models_losses():
+    measured, predicted = partitioned(0.5, 30)
+    p = component_p(measured, predicted, ["a", "b"], 199, 31)
+    expected = sign_flip_p(loss_difference(measured, predicted["b"], predicted["a+b"]), 199, 31)
+    assert np.allclose(p["a"], expected, atol=0.011)
+    assert list(p) == ["a", "b", "a&b"]
+
+
+def test_shared_variance_is_found_where_it_is_and_else_within_the_level():
+    """Where B has nothing of the signal, A and B share nothing."""
+    shares = component_p(*partitioned(0.5, 32, n_images=600), ["a", "b"], 199, 33)
+    assert np.mean(shares["a&b"] <= 0.05) > 0.9
+    nothing = component_p(*partitioned(0.0, 34), ["a", "b"], 999, 35)["a&b"]
+    assert 0.005 < np.mean(nothing <= 0.05) <= 0.05
+
+
+def test_components_of_a_voxel_lacking_images_are_tested_on_those_it_has():
+    measured, predicted = partitioned(0.5, 36, n_voxels=3)
+    measured[::2, 1], measured[:, 2] = np.nan, np.nan
+    p = component_p(measured, predicted, ["a", "b"], 999, 37)
+    half = {name: rows[1::2] for name, rows in predicted.items()}
+    alone = component_p(measured[1::2], half, ["a", "b"], 999, 37)
+    assert p["a&b"][1] == pytest.approx(alone["a&b"][1], abs=0.06)
+    assert np.isnan(p["a"]).tolist() == [False, False, True]
 
 
 def test_a_voxel_without_differences_is_not_tested():

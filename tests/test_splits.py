@@ -13,6 +13,7 @@ from encoding.splits import (
     held_out_clusters,
     inner_folds,
     match_sizes,
+    nearest_training,
     random_test,
 )
 
@@ -67,6 +68,21 @@ def test_clusters_are_found_and_none_is_on_both_sides():
     # neighbours of a test image are test images
     distance = ((features[:, None] - features[None]) ** 2).sum(-1) + 1e9 * np.eye(300)
     assert np.mean(test[distance.argmin(1)] == test) > 0.95
+
+
+def test_the_training_image_most_like_a_test_image_is_found():
+    """Against all correlations; one image has a near copy, one feature does not vary."""
+    random = np.random.default_rng(3)
+    features = random.standard_normal((12, 30)) * np.arange(1, 31) + 5
+    test = np.arange(12) < 4
+    features[1] = features[8] + 1e-3 * random.standard_normal(30) * np.arange(1, 31)
+    features[:, 4] = 2.0
+    nearest = nearest_training(features, test)
+    varies = np.delete(features, 4, axis=1)
+    correlation = np.corrcoef((varies - varies.mean(axis=0)) / varies.std(axis=0))
+    assert np.allclose(nearest[test], correlation[:4, 4:].max(axis=1), atol=1e-5)
+    assert nearest[1] > 0.999
+    assert np.isnan(nearest[~test]).all()
 
 
 def test_clusters_that_cannot_be_are_an_error():

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
+from scipy.stats import ttest_1samp, ttest_rel
 
 from pipeline.storage import Result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
+    MODEL_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
     group_rows,
+    model_rows,
     partition_rows,
     roi_members,
 )
@@ -103,6 +105,17 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding, significance)
     assert everywhere["median_r"] == pytest.approx(0.2)
 
 
+def test_the_spread_within_a_region_is_told_beside_its_mean(encoding, partition, significance):
+    row = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).iloc[0]
+    r2 = encoding["bert/r2"][np.isfinite(encoding["bert/r2"] + encoding["bert/r"])]
+    quartiles = row[["lower_quartile_r2", "upper_quartile_r2"]].tolist()
+    assert quartiles == pytest.approx(np.percentile(r2, [25, 75]))
+    parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    row = parts[(parts["roi"] == "all") & (parts["component"] == "bert")].iloc[0]
+    quartiles = row[["lower_quartile_variance", "upper_quartile_variance"]].tolist()
+    assert quartiles == pytest.approx(np.percentile([-0.2, 0.1, 0.0, 0.3], [25, 75]))
+
+
 def test_a_model_without_valid_voxels_has_no_mean(encoding, significance):
     rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     assert rows.loc[("clip", "all"), "n_voxels"] == 0
@@ -147,16 +160,60 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
         "weights": "pretrained",
         "data": "measured",
     }
-    values = [("a", "V1v", 0.1), ("a", "V1v", 0.3), ("a", "V1v", 0.2), ("a", "FFA-1", 0.4)]
+    values = {"V1v": [0.1, 0.3, 0.2], "FFA-1": [0.4]}
     partitions = pd.DataFrame(
-        [{**keys, "component": c, "roi": roi, "mean_variance": v} for c, roi, v in values]
+        [
+            {**keys, "subject": s, "component": component, "roi": roi, "mean_variance": v * factor}
+            for component, factor in {"a": 1, "b": -2, "a&b": 3, "joint": 4, "product:a": 5}.items()
+            for roi, of_subjects in values.items()
+            for s, v in enumerate(of_subjects)
+        ]
     )
-    rows = pd.DataFrame(group_rows(partitions)).set_index("roi")
+    # in another order of subjects: they are paired all the same
+    table = pd.DataFrame(group_rows(partitions.sample(frac=1, random_state=0)))
+    paired = table[table["component"].str.contains(" less ")].set_index("roi")
+    assert paired.loc["V1v", "component"] in ("a less b", "b less a")
+    expected = ttest_rel([0.1, 0.3, 0.2], [-0.2, -0.6, -0.4]).statistic
+    assert abs(paired.loc["V1v", "t"]) == pytest.approx(expected)
+    assert abs(paired.loc["V1v", "mean"]) == pytest.approx(0.6)
+    assert len(table) == 2 * 6
+    rows = table[table["component"] == "a"].set_index("roi")
     assert rows.loc["V1v", "mean"] == pytest.approx(0.2)
     assert rows.loc["V1v", "t"] == pytest.approx(ttest_1samp([0.1, 0.3, 0.2], 0).statistic)
     assert (rows.loc["V1v", "n_subjects"], rows.loc["FFA-1", "n_subjects"]) == (3, 1)
     assert np.isnan(rows.loc["FFA-1", "p_t"])
     assert set(rows.columns) | {"roi"} == set(GROUP_COLUMNS)
+
+
+def test_models_are_compared_over_subjects():
+    """Subjects in another order are paired all the same; a subject without the ROI is left out."""
+    r2 = {"clip": [0.3, 0.2, 0.4], "bert": [0.1, 0.15, 0.1], "clip+bert": [0.4, 0.4, 0.4]}
+    correlations = pd.DataFrame(
+        [
+            {
+                **{"variant": "all", "atlas": atlas, "roi": roi, "data": "measured"},
+                **{"subject": subject, "model": model, "mean_r2": value},
+                "weights": "untrained: bert" if model == "bert" else "pretrained",
+            }
+            for atlas, roi in (("composite", "face"), ("floc-faces", "FFA-1"))
+            for model, values in r2.items()
+            for subject, value in enumerate(values)
+        ]
+    )
+    correlations.loc[
+        correlations["model"].eq("clip") & correlations["subject"].eq(2), "mean_r2"
+    ] = np.nan
+    shuffled = correlations.sample(frac=1, random_state=1)
+    rows = pd.DataFrame(model_rows(shuffled, ["clip", "bert"])).set_index("model")
+    assert set(rows["roi"]) == {"face"}
+    assert list(rows.index) == ["clip", "bert", "clip less bert"]
+    expected = ttest_rel([0.3, 0.2], [0.1, 0.15])
+    assert rows.loc["clip less bert", "t"] == pytest.approx(expected.statistic)
+    assert rows.loc["clip less bert", "p_t"] == pytest.approx(expected.pvalue)
+    assert rows.loc["bert", "standard_error"] == pytest.approx(np.std(r2["bert"], ddof=1) / 3**0.5)
+    assert rows["n_subjects"].tolist() == [2, 3, 2]
+    assert rows["weights"].tolist() == ["pretrained", "untrained: bert", "untrained: bert"]
+    assert set(rows.columns) | {"model"} == set(MODEL_COLUMNS)
 
 
 def test_components_sum_to_the_joint_model(partition, significance):

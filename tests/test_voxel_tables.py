@@ -59,7 +59,9 @@ def results(tmp_path) -> tuple[Result, Result]:
     fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
     tests = {"voxel": VOXEL[::-1]}
     tests |= {
-        f"{name}/{key}": VOXEL[::-1] * 0.001 for name in ("bert", "component/bert") for key in "pq"
+        f"{name}/{key}": VOXEL[::-1] * 0.001
+        for name in ("bert", "component/bert", "component/bert&clip")
+        for key in "pq"
     }
     write_result(tmp_path / "fit.h5", fit, {})
     write_result(tmp_path / "tests.h5", tests, {})
@@ -77,7 +79,7 @@ def test_scores_and_tests_meet_at_their_voxel(tmp_path, where):
     unique, shared = component_parts(where, result, tests, "bert_vs_clip")
     np.testing.assert_allclose(unique["p"], unique["voxel"] * 0.001, rtol=1e-6)
     assert shared["component"].unique().tolist() == ["bert&clip"]
-    assert shared["p"].isna().all()
+    np.testing.assert_allclose(shared["q"], shared["voxel"] * 0.001, rtol=1e-6)
 
 
 def test_pandas_reads_a_folder_of_subjects_as_one_table(tmp_path, where):

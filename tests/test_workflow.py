@@ -19,6 +19,8 @@ from nilearn import plotting
 
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.scores import r2_score
+from pipeline.audit import near_duplicates
+from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map
 from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
@@ -111,6 +113,25 @@ def test_images_that_all_saw_three_times_test_everyone(study, tmp_path):
     thrice = responses["nsd_id"][responses["n_repeats"] == 3]
     assert tested[0] <= set(thrice)
     assert len(tested[0]) > 3
+
+
+def test_images_that_are_alike_are_told_whichever_images_test(study, tmp_path):
+    split = split_of(study, tmp_path, "subj01", test="shared1000")
+    assert (split["cluster"] == -1).all()
+    assert split["block"].nunique() == 12
+    tested = split["set"] == "test"
+    assert split.loc[tested, "nearest_training"].between(-1, 1).all()
+    assert split.loc[~tested, "nearest_training"].isna().all()
+    # a bootstrap of clusters draws them together
+    path = tmp_path / "subj01.tsv"
+    nsd_id = split.loc[tested, "nsd_id"].to_numpy()
+    blocks = image_blocks(path, nsd_id, "clusters")
+    assert np.array_equal(blocks, split.loc[tested, "block"])
+    assert image_blocks(path, nsd_id, "images") is None
+    assert "test images correlate" in near_duplicates(path)
+    without = split_of(study, tmp_path, "subj03", test="shared1000", space=None)
+    assert (without["block"] == -1).all()
+    assert near_duplicates(tmp_path / "subj03.tsv") is None
 
 
 def test_a_random_share_tests(study, tmp_path):
@@ -216,6 +237,9 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
     assert np.nanmean(found["component/alexnet/q"][v1] <= 0.05) > 0.5
     assert np.nanmean(found["component/bert/q"][v1] <= 0.05) < 0.1
     shared = partition["component/alexnet&bert"]
+    assert np.array_equal(
+        np.isfinite(found["component/alexnet&bert/q"]), np.isfinite(found["component/bert/q"])
+    )
     lower, upper = (found[f"component/alexnet&bert/variance_{end}"] for end in ("lower", "upper"))
     assert np.mean(((lower <= shared) & (shared <= upper))[np.isfinite(shared)]) > 0.95
     assert found.provenance["configuration"]["false_discovery_family"].startswith("voxels of one")
@@ -393,7 +417,7 @@ def test_the_terminal_shows_headlines_and_where_the_files_are(study):
         "maps",
         "tables",
         "figures",
-        "validation",
+        "validate",
         "report",
     ],
 )

@@ -27,8 +27,9 @@ class ResponseSettings(Settings):
 class SplitSettings(Settings):
     """Which images test: those that all subjects were to see (shared1000), those that all saw three
     times (shared515), a random `share` of each subject's, or whole `clusters` of images that are
-    alike in a feature `space`, which then validate together too. Folds are drawn, or `listed`:
-    neighbours by image number."""
+    alike in a feature `space`, which then validate together too. With other test images a `space`
+    makes clusters to be resampled, and tells near duplicates on both sides. Folds are drawn, or
+    `listed`: neighbours by image number."""
 
     test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
     share: float = Field(default=0.15, gt=0, lt=1)
@@ -39,9 +40,9 @@ class SplitSettings(Settings):
     seed: int
 
     @model_validator(mode="after")
-    def _space_belongs_to_clusters(self) -> SplitSettings:
-        if (self.test == "clusters") != (self.space is not None):
-            raise ValueError("`space` is needed with `test: clusters`, and only there")
+    def _clusters_are_of_a_space(self) -> SplitSettings:
+        if self.test == "clusters" and self.space is None:
+            raise ValueError("`space` is needed with `test: clusters`")
         if self.test == "clusters" and self.fold_order == "listed":
             raise ValueError("`fold_order: listed` would part clusters; choose `shuffled`")
         return self
@@ -102,9 +103,9 @@ class ScatterSettings(Settings):
 class SignificanceSettings(Settings):
     """How often test images are drawn anew for intervals, and permuted for tests.
 
-    `resample: clusters` draws, and flips, the split's clusters of images as wholes. `test` is of r
-    by permuted images and of unique variance by flipped signs, or of R² and unique variance by the
-    bootstrap's draws, as published.
+    `resample: clusters` draws, and flips, clusters of images that are alike in `splits.space`.
+    `test` is of r by permuted images and of components of variance by flipped signs, or of R² and
+    components by the bootstrap's draws, as published.
     """
 
     test: Literal["permutation", "bootstrap"] = "permutation"

@@ -133,9 +133,10 @@ class Configuration(Settings):
                     "splits.space: principal components are fitted on training images, which this "
                     "space is to choose; take it without `reduction`"
                 )
-        if self.significance.resample == "clusters" and test != "clusters":
+        if self.significance.resample == "clusters" and space is None:
             raise ValueError(
-                "significance.resample: `clusters` are made with `splits.test: clusters` only"
+                "significance.resample: `clusters` are of images that are alike in a feature "
+                "space; name one in `splits.space`"
             )
         if self.responses.zscore_trials == "training" and not test.startswith("shared"):
             raise ValueError(

@@ -140,18 +140,16 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 
 
 def partition_maps(result: Result, significance: Result, contrast: str) -> Iterator[VoxelMap]:
-    """Every component of a partition, and the tests of unique variance."""
+    """Every component of a partition, and its test."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
     untrained = _untrained(result, result.provenance["configuration"]["spaces"])
     for key in result.arrays:
         if not key.startswith("component/"):
             continue
         name, voxel = key.removeprefix("component/"), result["voxel"]
-        if COMPONENT_SEPARATOR in name:
-            yield VoxelMap("shared", name, contrast, voxel, result[key], untrained)
-            continue
+        quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
         q = significance[f"{key}/q"]
-        yield VoxelMap("unique", name, contrast, voxel, result[key], untrained, q)
+        yield VoxelMap(quantity, name, contrast, voxel, result[key], untrained, q)
         yield VoxelMap("p", name, contrast, voxel, significance[f"{key}/p"], untrained)
         yield VoxelMap("q", name, contrast, voxel, q, untrained)
 

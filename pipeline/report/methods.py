@@ -67,7 +67,8 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"picked for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
         f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
-        f"Significance. Intervals ({study.significance.level:.0%}) are percentiles of "
+        f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
+        "(Hesterberg 2015, Am Stat) of "
         f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
         "by all models and voxels; they tell the uncertainty of sampling test images, not "
         f"subjects. {_tests(study.significance)}, with p = (k + 1) / (B + 1); the false discovery "
@@ -87,10 +88,10 @@ def _weightings(encoding: EncodingSettings) -> str:
 
 def _tests(significance: SignificanceSettings) -> str:
     if significance.test == "bootstrap":
-        return "R² and unique variance were tested by the draws at or below 0, one-sided"
+        return "R² and components were tested by the draws at or below 0, one-sided"
     return (
-        f"r was tested by {significance.permutations} permutations of images, unique variance by "
-        "as many sign flips of paired squared errors, one-sided"
+        f"r was tested by {significance.permutations} permutations of images, unique and "
+        "shared variance by as many sign flips of paired squared errors, one-sided"
     )
 
 

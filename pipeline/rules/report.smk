@@ -14,7 +14,7 @@ ANALYSES = [
     *(path for path in rules.interpretation.input if path.endswith(".tsv")),
     *rules.representational_similarity.input,
 ]
-SHOWN_TABLES = [*TABLES, *rules.validation.input, *ANALYSES]
+SHOWN_TABLES = [*TABLES, *rules.validate.input, *ANALYSES]
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
 
@@ -27,7 +27,7 @@ rule report:
         rules.features.input,
         rules.maps.input,
         rules.tables.input,
-        rules.validation.input,
+        rules.validate.input,
 
 
 rule figures:

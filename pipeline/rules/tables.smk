@@ -1,6 +1,6 @@
 TABLES = [
     f"{RESULTS}/tables/{name}.tsv"
-    for name in ("correlations", "partitions", "group", "best_voxels")
+    for name in ("correlations", "partitions", "group", "best_voxels", "models")
 ]
 CALIBRATION = f"{RESULTS}/validation/calibration.tsv"
 VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
@@ -19,7 +19,7 @@ rule tables:
         CONFOUNDS,
 
 
-rule validation:
+rule validate:
     input:
         CALIBRATION,
         VALIDATION if VALIDATED else [],
@@ -63,9 +63,10 @@ rule write_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        models=STUDY.models,
         code=code_version("pipeline.stages.write_tables"),
     shell:
-        "python -m pipeline.stages.write_tables --rois {input.rois:q}"
+        "python -m pipeline.stages.write_tables --models {params.models} --rois {input.rois:q}"
         " --encoding {input.encoding:q} --significance {input.significance:q}"
         " --partitions {input.partitions:q} --out {output:q} 2>&1 | tee {log:q}"
 

@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from encoding.bootstrap import bootstrap_p, bootstrap_scores, draw_images, interval
+from encoding.bootstrap import (
+    bootstrap_p,
+    bootstrap_scores,
+    count_drawn,
+    draw_images,
+    interval,
+)
 from encoding.partition import model_name, partition_variance, subsets
-from encoding.significance import permutation_p, sign_flip_p
+from encoding.significance import component_p, permutation_p
 from pipeline.errors import run_stage
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.image_blocks import image_blocks
@@ -72,6 +78,7 @@ class Tests:
         self.spaces, self.settings, self.blocks = spaces, settings, blocks
         self.models = [model_name(subset) for subset in subsets(spaces)]
         self.counts: np.ndarray | None = None
+        self.n_drawn = 0
 
     def of_block(
         self, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
@@ -80,6 +87,7 @@ class Tests:
         seed = self.settings["seed"]
         if self.counts is None:
             self.counts = draw_images(len(measured), self.settings["draws"], seed, self.blocks)
+            self.n_drawn = count_drawn(len(measured), self.blocks)
         draws = bootstrap_scores(measured, predicted, self.counts)
         for model in self.models:
             yield from self._interval(f"{model}/r", draws.r[model])
@@ -89,28 +97,21 @@ class Tests:
             components = partition_variance(draws.r2, self.spaces)
         for component, values in components.items():
             yield from self._interval(f"component/{component}/variance", values)
-        unique = [space for space in self.spaces if components]
         if self.settings["test"] == "bootstrap":
             yield from ((f"{model}/p", bootstrap_p(draws.r2[model])) for model in self.models)
-            yield from ((f"component/{s}/p", bootstrap_p(components[s])) for s in unique)
+            yield from ((f"component/{n}/p", bootstrap_p(v)) for n, v in components.items())
             return
-        p = permutation_p(measured, predicted, self.settings["permutations"], seed)
+        n = self.settings["permutations"]
+        p = permutation_p(measured, predicted, n, seed)
         yield from ((f"{model}/p", values) for model, values in p.items())
-        for space in unique:
-            yield f"component/{space}/p", self._unique_p(space, measured, predicted)
+        if components:
+            p = component_p(measured, predicted, self.spaces, n, seed, self.blocks)
+            yield from ((f"component/{name}/p", values) for name, values in p.items())
 
     def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        lower, upper = interval(draws, self.settings["level"])
+        lower, upper = interval(draws, self.settings["level"], self.n_drawn)
         yield f"{name}_lower", lower
         yield f"{name}_upper", upper
-
-    def _unique_p(
-        self, space: str, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
-    ) -> np.ndarray:
-        without = model_name([other for other in self.spaces if other != space])
-        losses = [(measured - predicted[name]) ** 2 for name in (without, self.models[-1])]
-        draws, seed = self.settings["permutations"], self.settings["seed"]
-        return sign_flip_p(losses[0] - losses[1], draws, seed, self.blocks)
 
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, object]:

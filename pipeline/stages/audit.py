@@ -16,6 +16,7 @@ from pipeline.audit import (
     audit_same_voxels,
     audit_sides,
     audit_split,
+    near_duplicates,
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.settings import WHOLE
@@ -44,8 +45,15 @@ def main() -> None:
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
     }
-    write_json(arguments.out, {"audited_fits": fits, "by_convention": CONVENTIONS})
+    alike = {
+        subject: near_duplicates(Path(variants[WHOLE]["split"]))
+        for subject, variants in arguments.files.items()
+    }
+    told = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
+    write_json(arguments.out, told)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
+    for subject, words in alike.items():
+        print(f"{subject}: {words or 'near duplicates are told if `splits.space` names a space'}")
     for convention in CONVENTIONS:
         print(f"by convention: {convention}")
 

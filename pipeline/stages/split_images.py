@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from encoding.splits import (
     inner_folds,
     listed_folds,
     match_sizes,
+    nearest_training,
     random_test,
 )
 from pipeline.errors import InputError, run_stage
@@ -28,7 +29,11 @@ COLUMNS = {
     "nsd_id": "0-based index of the image",
     "set": "train, or test",
     "fold": "inner fold in which a training image validates; -1 for test images",
-    "cluster": "cluster of images that are alike in a feature space; -1 if none were made",
+    "cluster": "cluster of images that test or train, and validate, together; -1 if none do",
+    "block": "cluster of images that are alike in a feature space, which `resample: clusters` "
+    "draws together; -1 without a space",
+    "nearest_training": "correlation of a test image with the training image that is most like it "
+    "in that space; n/a for training images and without a space",
 }
 FEWEST_TEST_IMAGES = 3
 
@@ -39,7 +44,7 @@ def main() -> None:
     parser.add_argument("--subject", required=True)
     parser.add_argument("--subjects", nargs="*", help="all whose images shared515 takes")
     parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--features", nargs="*", type=Path, help="to cluster images by")
+    parser.add_argument("--features", nargs="*", type=Path, help="in which images are alike")
     parser.add_argument("--labels", nargs="*", type=Path, help="of images, to choose subsets by")
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--variant", required=True)
@@ -49,17 +54,23 @@ def main() -> None:
     settings = arguments.configuration
     nsd_id = read_result(arguments.responses, ["nsd_id"])["nsd_id"]
     inputs = {"responses": arguments.responses}
-    cluster = np.full(len(nsd_id), -1)
+    cluster = block = np.full(len(nsd_id), -1)
+    nearest = np.full(len(nsd_id), np.nan, np.float32)
     try:
+        space = _alike(arguments, nsd_id, inputs) if settings["space"] else None
+        if space is not None:
+            block = space.clusters[space.rows]
         if settings["test"] == "clusters":
-            (features,) = arguments.features
-            inputs["features"] = features
-            cluster, test = _clusters(features, nsd_id, settings, arguments)
+            cluster = block
+            held_out = held_out_clusters(space.clusters, settings["share"], settings["seed"])
+            test = held_out[space.rows]
         elif settings["test"] == "random":
             test = random_test(len(nsd_id), settings["share"], settings["seed"])
         else:
             test = np.isin(nsd_id, _shared(arguments))
         kept = _selected(nsd_id, test, arguments, inputs)
+        if space is not None:
+            nearest[kept] = nearest_training(space.features[space.rows][kept], test[kept])
         nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
         groups = cluster[~test] if settings["test"] == "clusters" else None
@@ -73,7 +84,13 @@ def main() -> None:
             f"splits.test: {arguments.subject} saw fewer than {FEWEST_TEST_IMAGES} images of "
             f"{settings['test']} in variant {arguments.variant}: nothing to test on"
         )
-    columns = {"set": np.where(test, "test", "train"), "fold": fold, "cluster": cluster}
+    columns = {
+        "set": np.where(test, "test", "train"),
+        "fold": fold,
+        "cluster": cluster,
+        "block": block[kept],
+        "nearest_training": nearest[kept],
+    }
     provenance = make_provenance(
         "split_images",
         {
@@ -128,14 +145,22 @@ def _shared(arguments: argparse.Namespace) -> np.ndarray:
     return seen_by_all(design, min(FEWEST_SESSIONS, *sessions))
 
 
-def _clusters(
-    path: Path, nsd_id: np.ndarray, settings: dict[str, Any], arguments: argparse.Namespace
-) -> tuple[np.ndarray, np.ndarray]:
-    """Clusters of the subject's images and which of them test: the same for every subject."""
-    space = read_result(path, ["features", "nsd_id"])
+class _Alike(NamedTuple):
+    """Of the study's images: features (image, feature), clusters (image,), and a subject's rows."""
+
+    features: np.ndarray
+    clusters: np.ndarray
+    rows: np.ndarray
+
+
+def _alike(arguments: argparse.Namespace, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Alike:
+    """Which images are alike: the same for every subject."""
+    (path,) = arguments.features
+    inputs["features"] = path
+    settings, space = arguments.configuration, read_result(path, ["features", "nsd_id"])
     rows = positions(space["nsd_id"], nsd_id, path, str(arguments.responses))
     clusters = cluster_images(space["features"], settings["clusters"], settings["seed"])
-    return clusters[rows], held_out_clusters(clusters, settings["share"], settings["seed"])[rows]
+    return _Alike(space["features"], clusters, rows)
 
 
 if __name__ == "__main__":

@@ -13,16 +13,19 @@ from pipeline.storage import make_provenance, read_result, read_table, write_tab
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
+    MODEL_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
     group_rows,
+    model_rows,
     partition_rows,
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", required=True, help="to be compared")
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
@@ -48,15 +51,19 @@ def main() -> None:
         partitions += partition_rows(result, tested, rois[subject], path.stem)
     provenance = make_provenance(
         "write_tables",
-        {},
+        {"models": arguments.models},
         {"/".join(path.with_suffix("").parts[-4:]): path for path in _inputs(arguments)},
     )
+    correlation_table = pd.DataFrame(correlations)
     partition_table = pd.DataFrame(partitions, columns=PARTITION_COLUMNS)
     frames = {
-        "correlations": pd.DataFrame(correlations),
+        "correlations": correlation_table,
         "partitions": partition_table,
         "group": pd.DataFrame(group_rows(partition_table), columns=GROUP_COLUMNS),
         "best_voxels": pd.DataFrame(best),
+        "models": pd.DataFrame(
+            model_rows(correlation_table, arguments.models), columns=MODEL_COLUMNS
+        ),
     }
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)

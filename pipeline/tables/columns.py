@@ -8,7 +8,8 @@ COLUMNS = {
     "subject": "NSD subject; 'mean' over subjects where two studies are compared",
     "variant": "which images train and test, and how: `all` is the whole study; others are of the "
     "configuration's `variants`",
-    "model": "encoding model: its feature spaces, joined by +",
+    "model": "encoding model: its feature spaces, joined by +; of tests over subjects also 'A less "
+    "B': the paired difference of two models' R²",
     "contrast": "contrast whose variance is partitioned",
     "attribute": "what may tell the feature spaces of a contrast apart",
     "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
@@ -16,7 +17,8 @@ COLUMNS = {
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
     "exactly these share; 'joint': R² of the model of all spaces; 'product:' and a space: what of "
     "that R² the product measure gives the space ('product:offset': what differing means of "
-    "training and test responses cost it)",
+    "training and test responses cost it); of tests over subjects also 'A less B': the paired "
+    "difference of their unique variance, with two spaces that of their models' R²",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",
@@ -29,6 +31,8 @@ COLUMNS = {
     "mean_r": "mean over voxels of the test correlation (Pearson)",
     "median_r": "median over voxels of the test correlation",
     "mean_r2": "mean over voxels of the test R², signed",
+    "lower_quartile_r2": "lower quartile over voxels of the test R²",
+    "upper_quartile_r2": "upper quartile over voxels of the test R²",
     "mean_cv_score": "mean over voxels of the cross-validated R² of training images",
     "n_preferring": "voxels with a preferred layer: with a noise ceiling that suffices",
     "best_share": "share of these whose best cross-validated layer this is",
@@ -84,13 +88,13 @@ COLUMNS = {
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
     "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by permutation of images, unique variance by sign flips of paired losses, or, "
-    "with `significance.test: bootstrap`, R² and unique variance by the bootstrap's draws; shared "
-    "and joint variance are not tested",
+    "one subject): r by permutation of images, components by sign flips of paired losses, or, with "
+    "`significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. Joint "
+    "variance and the product measure are not tested",
     "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
     "best part (a model of fewer spaces); of the row 'joint' alone",
     "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
-    "mean": "mean over subjects of the ROI's mean",
+    "mean": "mean over subjects of the ROI's mean (test R²)",
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
     "p_t": "of t, two-sided",
@@ -99,6 +103,8 @@ COLUMNS = {
     "n_positive": "of these with a mean above 0",
     "mean_variance": "mean over voxels of the component (test R²), signed",
     "median_variance": "median over voxels of the component",
+    "lower_quartile_variance": "lower quartile over voxels of the component",
+    "upper_quartile_variance": "upper quartile over voxels of the component",
     "published": "mean over voxels of the component (test R²) in the study as published",
     "corrected": "the same in the study as corrected",
     "difference": "corrected less published",
@@ -172,9 +178,9 @@ COLUMNS = {
     "share": "of the row's images, or of the group's voxels",
     "base_rate": "the same share of all images that have a score, or of all analysed voxels",
     "odds_ratio": "of having the label: the row's images against all others",
-    "p": "probability of such a value by chance: of r by permutation of images and of unique "
-    "variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, two-sided; "
-    "of corner pairs by permutation of the images, two-sided",
+    "p": "probability of such a value by chance: of r by permutation of images and of components "
+    "of variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, "
+    "two-sided; of corner pairs by permutation of the images, two-sided",
     "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
     "a level, both sides and all components, all branches or all clusters; of corner pairs over "
     "all rows of a subject",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 
 from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.partition import MODEL_SEPARATOR, shortfall
+from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
+from pipeline.nsd.composite_rois import ATLAS
 from pipeline.storage import Result
 
 # of the false discovery rate
@@ -33,6 +35,9 @@ GROUP_COLUMNS = (
     "weights",
     "data",
 )
+MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
+# as the study compares models: NSD's single ROIs are in the tables of subjects
+COMPARED_ATLASES = ("all", ATLAS)
 # A study without contrasts still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",
@@ -45,6 +50,8 @@ PARTITION_COLUMNS = (
     "n_excluded",
     "mean_variance",
     "median_variance",
+    "lower_quartile_variance",
+    "upper_quartile_variance",
     "n_significant",
     "joint_below_share",
     "joint_below_mean",
@@ -52,6 +59,9 @@ PARTITION_COLUMNS = (
     "data",
 )
 PRODUCT = "product"
+JOINT = "joint"
+DIFFERENCE = "{} less {}"
+TRAINED = "pretrained"
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -83,6 +93,7 @@ def correlation_rows(
                 "mean_r": statistic(np.mean, r[usable]),
                 "median_r": statistic(np.median, r[usable]),
                 "mean_r2": statistic(np.mean, r2[usable]),
+                **_quartiles("r2", r2[usable]),
                 "mean_ceiling": statistic(np.mean, ceiling[usable]),
                 "mean_correlation_ceiling": statistic(
                     np.mean, correlation_ceiling(ceiling[usable])
@@ -111,7 +122,7 @@ def partition_rows(
         for key, values in result.arrays.items()
         if key.startswith("component/")
     }
-    components["joint"] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    components[JOINT] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
     components |= {
         key.replace("/", ":"): values
         for key, values in result.arrays.items()
@@ -129,6 +140,7 @@ def partition_rows(
                 **counts(inside, usable),
                 "mean_variance": statistic(np.mean, values[usable]),
                 "median_variance": statistic(np.median, values[usable]),
+                **_quartiles("variance", values[usable]),
                 "n_significant": _n_significant(significance, component, usable),
                 **_joint_below(result, component, usable),
                 **source(result, spaces),
@@ -136,22 +148,71 @@ def partition_rows(
 
 
 def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str, float]:
-    share, mean = shortfall(result["joint_gain"][usable]) if component == "joint" else (np.nan,) * 2
+    share, mean = shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
     return {"joint_below_share": share, "joint_below_mean": mean}
 
 
 def _n_significant(significance: Result, component: str, usable: np.ndarray) -> float:
-    """Unique variance is tested; what spaces share is not."""
+    """Components are tested; the joint model's R² and the product measure are not."""
     q = significance.arrays.get(f"component/{component}/q")
     return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
 
 
 def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Tests over subjects of each component's mean in each ROI, from the rows of subjects."""
-    keys = ["variant", "contrast", "component", "atlas", "roi", "weights", "data"]
+    """Tests over subjects of each ROI's mean, from the rows of subjects.
+
+    Of each component, and, paired, of the difference of every two spaces' unique variance, which
+    for a contrast of two is the difference of their models' R².
+    """
+    keys = ["variant", "contrast", "atlas", "roi", "weights", "data"]
     for values, rows in partitions.groupby(keys, sort=False):
-        tested = asdict(group_test(rows["mean_variance"].to_numpy()))
-        yield {**dict(zip(keys, values, strict=True)), **tested}
+        means = rows.pivot(index="subject", columns="component", values="mean_variance")
+        components = list(dict.fromkeys(rows["component"]))
+        spaces = [name for name in components if _is_unique(name)]
+        for component, of_subjects in _with_differences(means[components], spaces):
+            tested = asdict(group_test(of_subjects.to_numpy()))
+            yield {**dict(zip(keys, values, strict=True)), "component": component, **tested}
+
+
+def model_rows(correlations: pd.DataFrame, models: Sequence[str]) -> Iterator[dict[str, object]]:
+    """Mean test R² of each model over subjects, and, paired, the difference of every two models.
+
+    Parameters
+    ----------
+    correlations : the rows of subjects, see `correlation_rows`
+    models : those that are compared, in the order of the differences
+    """
+    chosen = correlations[
+        correlations["model"].isin(models) & correlations["atlas"].isin(COMPARED_ATLASES)
+    ]
+    keys = ["variant", "atlas", "roi", "data"]
+    for values, rows in chosen.groupby(keys, sort=False):
+        means = rows.pivot(index="subject", columns="model", values="mean_r2")
+        weights = dict(zip(rows["model"], rows["weights"], strict=True))
+        there = [model for model in models if model in means]
+        for name, of_subjects in _with_differences(means[there], there):
+            told = dict.fromkeys(weights[model] for model in name.split(DIFFERENCE.format("", "")))
+            untrained = [words for words in told if words != TRAINED]
+            yield {
+                **dict(zip(keys, values, strict=True)),
+                "model": name,
+                **asdict(group_test(of_subjects.to_numpy())),
+                "weights": "; ".join(untrained) or TRAINED,
+            }
+
+
+def _with_differences(
+    means: pd.DataFrame, compared: Sequence[str]
+) -> Iterator[tuple[str, pd.Series]]:
+    """Columns of a table (subject × name), and the differences of every two to be compared."""
+    yield from means.items()
+    for first, second in itertools.combinations(compared, 2):
+        yield DIFFERENCE.format(first, second), means[first] - means[second]
+
+
+def _is_unique(component: str) -> bool:
+    shared = COMPONENT_SEPARATOR in component
+    return not shared and component != JOINT and not component.startswith(f"{PRODUCT}:")
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
@@ -187,6 +248,15 @@ def statistic(function: object, values: np.ndarray) -> float:
     return float(function(values.astype(np.float64))) if len(values) else np.nan
 
 
+def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:
+    """How values spread within a region, which its mean hides."""
+    shares = {"lower": 25, "upper": 75}
+    return {
+        f"{side}_quartile_{name}": statistic(lambda v, q=share: np.percentile(v, q), values)
+        for side, share in shares.items()
+    }
+
+
 def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
     """How many of a ROI's voxels are in a row's means, and how many are not."""
     n_voxels = int(np.count_nonzero(usable))
@@ -208,6 +278,6 @@ def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
     untrained = result.provenance["configuration"]["untrained_spaces"]
     named = [space for space in spaces if space in untrained]
     return {
-        "weights": f"untrained: {', '.join(named)}" if named else "pretrained",
+        "weights": f"untrained: {', '.join(named)}" if named else TRAINED,
         "data": "simulated" if result.provenance["simulated"] else "measured",
     }

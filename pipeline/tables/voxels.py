@@ -64,11 +64,10 @@ def model_parts(
 def component_parts(
     where: pd.DataFrame, result: Result, tests: Result, contrast: str
 ) -> Iterator[pd.DataFrame]:
-    """For every component of a partition a row per voxel; what is shared is not tested."""
-    untested = np.full(len(where), np.nan, np.float32)
+    """For every component of a partition a row per voxel."""
     for key, values in result.arrays.items():
         if key.startswith("component/"):
-            tested = {name: tests.arrays.get(f"{key}/{name}", untested) for name in TESTS}
+            tested = {name: tests[f"{key}/{name}"] for name in TESTS}
             component = key.removeprefix("component/")
             variance = values.astype(np.float32)
             yield where.assign(contrast=contrast, component=component, variance=variance, **tested)

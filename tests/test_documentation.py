@@ -1,0 +1,99 @@
+"""What the documentation of the study names is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from conftest import ROOT
+
+from pipeline.configuration import Configuration
+
+STUDY_PAGE = (ROOT / "docs/study.md").read_text()
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "pipeline/rules").glob("*.smk")))
+TARGETS = set(re.findall(r"^ *rule (\w+):", RULES, re.MULTILINE))
+COLUMNS = ("number", "analysis", "stages", "target", "configuration", "output", "tests")
+ROWS = [
+    dict(zip(COLUMNS, (cell.strip() for cell in line.strip("|").split(" | ")), strict=True))
+    for line in STUDY_PAGE.splitlines()
+    if re.match(r"\| A\d", line)
+]
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def written(output: str) -> bool:
+    """Whether a rule names this file or folder of results."""
+    pattern = re.sub(r"<(\w+)>", r"{{\1}}", output)
+    # tables are listed by their names alone
+    names = {pattern, f'"{pattern.removeprefix("tables/").removesuffix(".tsv")}"'}
+    pattern = re.sub(r"<\w+>", "{subject}", output.removeprefix("tables/"))
+    names.add(pattern.replace("voxel_components/", "{kind}/"))
+    return any(name in RULES for name in names)
+
+
+def functions_of(path: str) -> set[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def test_all_analyses_of_the_study_are_listed_once_in_their_order():
+    assert [row["number"] for row in ROWS] == [f"A{number}" for number in range(1, 25)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["number"] for row in ROWS])
+def test_stages_targets_settings_outputs_and_tests_of_an_analysis_are_there(row):
+    for column in ("stages", "target", "configuration", "output", "tests"):
+        assert quoted(row[column]), column
+    for stage in quoted(row["stages"]):
+        assert (ROOT / f"pipeline/stages/{stage}.py").exists(), stage
+        assert f"pipeline.stages.{stage}" in RULES, stage
+    assert set(quoted(row["target"])) <= TARGETS
+    for setting in quoted(row["configuration"]):
+        assert setting.split(":")[0] in Configuration.model_fields, setting
+    for output in quoted(row["output"]):
+        assert written(output), output
+    for test in quoted(row["tests"]):
+        path, name = test.split("::")
+        assert name.startswith("test_"), test
+        assert name in functions_of(path), test
+
+
+def test_targets_that_the_readme_lists_are_there():
+    readme = (ROOT / "README.md").read_text()
+    (listed,) = re.findall(r"^snakemake (\w+(?: \| \w+)+)$", readme, re.MULTILINE)
+    assert set(listed.split(" | ")) <= TARGETS
+
+
+def test_a_file_that_no_rule_writes_would_be_seen():
+    assert not written("tables/keywords.tsv")
+    assert not written("maps/<network>")
+
+
+# a word of each defect of the released code, in the order of its list
+DEFECTS = (
+    "bootstrap",
+    "`--test`",
+    "62 then 63",
+    "val2017",
+    "neither resized nor normalised",
+    "QuickGELU",
+    "subject in their name",
+    "10,000 rows",
+    "Fisher",
+    "components of layers",
+    "will not run",
+    "without variance",
+)
+
+
+def test_every_defect_of_the_released_code_is_told_with_what_is_done_instead():
+    page = (ROOT / "docs/presets.md").read_text().split("## Defects")[1]
+    rows = [line.strip("|").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    told = rows[1:]
+    assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in told)
+    for defect in DEFECTS:
+        assert any(defect in row[0] for row in told), defect
