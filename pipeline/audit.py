@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import file_hash, open_result, read_provenance, read_table
+from pipeline.seals import content_hash
+from pipeline.storage import open_result, read_provenance, read_table
 
 CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
@@ -32,13 +33,13 @@ def audit_split(path: Path) -> Iterator[str]:
         yield f"{path}: cluster {shared[0]} is on both sides, {len(shared)} clusters in all"
 
 
-def audit_inputs(path: Path, inputs: Mapping[str, Path], hashes: HashOf) -> Iterator[str]:
+def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
     """Problems of a result whose recorded inputs are not those that are there now."""
     recorded = read_provenance(path)["inputs"]
     for name, source in inputs.items():
         if name not in recorded:
             yield f"{path}: was made without {source}"
-        elif recorded[name]["sha256"] != hashes(source):
+        elif recorded[name]["sha256"] != content_hash(source):
             yield (
                 f"{path}: was made from another {source} than the one that is there. One of them "
                 "was altered or is of another run; delete the older one and run snakemake again"
@@ -77,15 +78,3 @@ def audit_sides(path: Path, whole: Path) -> Iterator[str]:
             f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {whole}, "
             f"{len(moved)} images in all"
         )
-
-
-class HashOf:
-    """SHA-256 of files, each computed once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
-
-    def __call__(self, path: Path) -> str:
-        if path not in self._known:
-            self._known[path] = file_hash(path)
-        return self._known[path]

@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline.audit import (
     CONVENTIONS,
-    HashOf,
     audit_fit,
     audit_inputs,
     audit_same_voxels,
@@ -19,7 +18,7 @@ from pipeline.audit import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.settings import WHOLE
-from pipeline.storage import read_table, write_json
+from pipeline.storage import read_table, write_account
 
 
 def main() -> None:
@@ -32,11 +31,8 @@ def main() -> None:
     )
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
-    hashes = HashOf()
     problems = [
-        problem
-        for variants in arguments.files.values()
-        for problem in _audit_subject(variants, hashes)
+        problem for variants in arguments.files.values() for problem in _audit_subject(variants)
     ]
     if problems:
         raise InputError("\n".join(problems))
@@ -44,30 +40,30 @@ def main() -> None:
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
     }
-    write_json(arguments.out, {"audited_fits": fits, "by_convention": CONVENTIONS})
+    write_account(arguments.out, {"audited_fits": fits, "by_convention": CONVENTIONS})
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
     for convention in CONVENTIONS:
         print(f"by convention: {convention}")
 
 
-def _audit_subject(variants: dict[str, dict[str, Any]], hashes: HashOf) -> Iterator[str]:
+def _audit_subject(variants: dict[str, dict[str, Any]]) -> Iterator[str]:
     for files in variants.values():
-        yield from _audit_variant(files, hashes)
+        yield from _audit_variant(files)
         yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
     fits = [Path(name) for files in variants.values() for name in files["fits"]]
     yield from audit_same_voxels(fits)
 
 
-def _audit_variant(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
+def _audit_variant(files: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
     yield from audit_split(split_path)
     split = read_table(split_path)
     for path in map(Path, files["reduced"]):
-        yield from audit_inputs(path, {"split": split_path}, hashes)
+        yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():
         inputs = {space: Path(path) for space, path in spaces.items()}
         inputs |= {"split": split_path, "responses": responses}
-        yield from audit_inputs(Path(name), inputs, hashes)
+        yield from audit_inputs(Path(name), inputs)
         yield from audit_fit(Path(name), split)
 
 
