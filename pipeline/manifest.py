@@ -11,12 +11,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
 from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
+from pipeline.reading import read_yaml, reading
 from pipeline.settings import SURFACES, MapSpace, Settings, Space, Subject
 
 MASK = "nsdgeneral"
@@ -169,10 +169,10 @@ def read_manifest(path: Path) -> Manifest:
     """
     if not path.exists():
         raise InputError(f"{path}: not found. It belongs to this project; check it out again.")
-    try:
-        return Manifest.model_validate(yaml.safe_load(path.read_text()))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {error}. Correct it, or check it out again.") from None
+    mend = "Correct it, or check it out again."
+    content = read_yaml(path, mend)
+    with reading(path, "not a manifest", mend):
+        return Manifest.model_validate(content)
 
 
 def required_files(

@@ -59,9 +59,7 @@ def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_mend(
     with pytest.raises(InputError, match=r"result\.h5: lacks y.*run snakemake again"):
         read_result(path, ["y"])
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(
-        InputError, match=r"result\.h5: not a whole result.*cut short"
-    ):
+    with pytest.raises(InputError, match=r"result\.h5: not a whole result.*cut short"):
         read_result(path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
