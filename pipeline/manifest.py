@@ -8,10 +8,10 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
@@ -53,10 +53,29 @@ class ArchiveSource(Source):
         return self.archive
 
 
+PLACEHOLDERS = frozenset(
+    {"subject", "space", "betas", "session", "hemisphere", "transform", "depth", "roi"}
+)
+
+
+def _stays_inside(path: str | Path) -> str | Path:
+    """A path that cannot leave the folder it is below, whatever its placeholders stand for."""
+    inside = PurePosixPath(path)
+    if inside.is_absolute() or ".." in inside.parts or "\\" in str(path):
+        raise ValueError(f"{path} leaves its folder; name a path below it")
+    for _, name, specification, conversion in string.Formatter().parse(str(path)):
+        if name is not None and (name not in PLACEHOLDERS or specification or conversion):
+            raise ValueError(f"{path}: unknown placeholder {{{name}}}")
+    return path
+
+
+Inside = AfterValidator(_stays_inside)
+
+
 class FileEntry(Settings):
     """Files of one kind; see the head of data_manifest.yaml."""
 
-    path: str
+    path: Annotated[str, Inside]
     source: str
     role: str
     stages: list[str] = Field(min_length=1)
@@ -68,7 +87,7 @@ class FileEntry(Settings):
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     grid: Space | None = None
-    alternative: str | None = None
+    alternative: Annotated[str, Inside] | None = None
 
 
 class WeightsEntry(Settings):
@@ -77,7 +96,7 @@ class WeightsEntry(Settings):
     library: str
     architecture: str
     pretrained_tag: str | None = None
-    path: str | None = None
+    path: Annotated[str, Inside] | None = None
     source: str
     bytes: int
     terms: str
@@ -99,7 +118,7 @@ class SubjectFacts(Settings):
 class Manifest(Settings):
     sources: dict[str, BucketSource | ArchiveSource]
     files: list[FileEntry]
-    weights_folder: Path
+    weights_folder: Annotated[Path, Inside]
     weights: list[WeightsEntry]
     subjects: dict[Subject, SubjectFacts]
     fsaverage_vertices: tuple[int, int]

@@ -40,7 +40,9 @@ def reading(path: Path | str, fault: str, mend: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        told = " ".join(str(error).split()) or type(error).__name__
+        # a missing key says nothing but itself
+        text = repr(error) if isinstance(error, LookupError) else str(error)
+        told = " ".join(text.split()) or type(error).__name__
         raise InputError(f"{path}: {fault} ({told}). {mend}") from error
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import gzip
+import itertools
 import json
 import os
 import re
@@ -14,11 +17,21 @@ import h5py
 import nibabel
 import numpy as np
 import pytest
-from conftest import ROOT, rewrite
+import scipy.io
+import yaml
+from conftest import ROOT, damaged_copy, rewrite
 from hostile import BETAS, SUBJECT, Worker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from pipeline.configuration import parse_configuration
+from pipeline.errors import InputError
+from pipeline.manifest import read_manifest
+from pipeline.maps.files import map_images, write_map
+from pipeline.nsd.clipping import clip_mask
+from pipeline.nsd.design import read_design
+from pipeline.nsd.layout import NSDLayout
 
 # many more in `make soak`
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "30"))
@@ -116,8 +129,6 @@ def _copy_results(study, results):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(study.results / name, results / name)
     (results / "maps").mkdir()
-    from pipeline.maps.files import map_images, write_map
-
     grid = {"grid_shape": np.array([4, 5, 6]), "affine": np.eye(4)}
     write_map(
         results / "maps/bert.nii.gz", *map_images(np.linspace(0, 1, 70), np.arange(70), grid), {}
@@ -243,3 +254,241 @@ def _only(path: Path) -> list[Path]:
     for other in others:
         other.rename(other.with_name(other.name + ".hidden"))
     return others
+
+
+LETTERS = "bcdefghijklmnop"
+
+
+# ---- structures that are wrong, and bytes that are right
+
+
+def write_design(tree, **changes):
+    path = tree / CASES["MAT"].file
+    content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
+    path.unlink()
+    scipy.io.savemat(path, {**content, **{k: v(content[k]) for k, v in changes.items()}})
+
+
+def as_objects(values):
+    cells = np.empty(values.shape, object)
+    cells[:] = [[np.array([[value]]) for value in row] for row in values]
+    return cells
+
+
+def with_nan(values):
+    values = values.astype(float)
+    values[0, 0] = np.nan
+    return values
+
+
+def below_one(values):
+    values = values.astype(np.int32)
+    values[0, 0] = -1
+    return values
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (as_objects, "masterordering is not a matrix of numbers"),
+        (lambda values: {"a": values}, "masterordering is not a matrix of numbers"),
+        (with_nan, "masterordering holds something that is no whole number"),
+        (below_one, "masterordering leaves the range"),
+        (lambda values: np.zeros((0, 0)), "masterordering leaves the range"),
+        (lambda values: values + 0.5j, "masterordering is not a matrix of numbers"),
+    ],
+)
+def test_only_matrices_of_numbers_are_taken_from_matlab(tree, tmp_path, change, told):
+    copied = damaged_copy(tree, tmp_path)
+    write_design(copied, masterordering=change)
+    with pytest.raises(InputError, match=rf"nsd_expdesign\.mat: {told}"):
+        read_design(NSDLayout(copied), SUBJECT)
+
+
+@pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
+def test_images_that_are_not_of_real_numbers_are_refused(worker, tree, tmp_path, kind):
+    copied = damaged_copy(tree, tmp_path)
+    path = copied / CASES["NIfTI labels"].file
+    shape = nibabel.load(path).shape
+    path.unlink()
+    nibabel.Nifti1Image(np.zeros(shape, kind), np.eye(4)).to_filename(path)
+    outcome = worker.read("labels", copied, path)
+    assert outcome.what == "refused"
+    assert "expected numbers" in outcome.told
+
+
+@pytest.mark.parametrize("value", [np.float32(3e9), np.float32(1e30), np.float32(-2)])
+def test_a_label_that_no_integer_holds_is_refused_rather_than_wrapped(
+    worker, tree, tmp_path, value
+):
+    copied = damaged_copy(tree, tmp_path)
+    path = copied / CASES["NIfTI labels"].file
+    labels = np.zeros(nibabel.load(path).shape, np.float32)
+    labels[3, 3, 3] = value
+    path.unlink()
+    nibabel.Nifti1Image(labels, np.eye(4)).to_filename(path)
+    outcome = worker.read("labels", copied, path)
+    assert outcome.what == "refused"
+    assert "has the label" in outcome.told
+
+
+@pytest.mark.parametrize("axes", [(5, 3, 425, 425), (2**40, 425, 425, 3), (8, 425, 425, 4)])
+def test_stimuli_of_other_axes_or_of_more_than_the_file_holds_are_refused(
+    worker, tree, tmp_path, axes
+):
+    copied = damaged_copy(tree, tmp_path)
+    (copied / STIMULI).unlink()
+    with h5py.File(copied / STIMULI, "w") as file:
+        file.create_dataset("imgBrick", axes, np.uint8)
+    outcome = worker.read("stimuli", copied, copied / STIMULI)
+    assert outcome.what == "refused"
+    assert "nsd_stimuli.hdf5" in outcome.told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b: &b [x, x]\n"
+        + "".join(
+            f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n" for a, b in itertools.pairwise(LETTERS)
+        ),
+        "study: &a [*a]",
+        "[" * 5000,
+        "!!python/object/apply:os.system [touch executed]",
+        "study: !!python/name:os.system",
+        "? [a, b]\n: c",
+        "12: 3",
+    ],
+    ids=["aliases", "circle", "depth", "execution", "name", "list as key", "number as key"],
+)
+@pytest.mark.parametrize("reader", ["configuration", "manifest"])
+def test_yaml_neither_unfolds_without_end_nor_runs_anything(worker, tmp_path, text, reader):
+    path = tmp_path / "hostile.yaml"
+    path.write_text(text)
+    outcome = worker.read(reader, tmp_path, path)
+    assert outcome.what == "refused", outcome
+    assert "hostile.yaml" in outcome.told
+    assert not list(ROOT.glob("executed"))
+
+
+@pytest.mark.parametrize("size", [[10**9, 10**9], [-5, -5], [1, 2**62]])
+def test_a_mask_larger_than_any_picture_is_not_drawn(size):
+    counts = [size[0] * size[1]]
+    with pytest.raises(ValueError, match="a size of"):
+        clip_mask({"size": size, "counts": counts}, (0, 0, 10, 10))
+
+
+# ---- nothing is executed from data
+
+
+SAFE = {"allow_pickle": "False", "shell": "False", "trust_remote_code": "False", "verify": "True"}
+FORBIDDEN = {"eval", "exec", "__import__", "compile"}
+
+
+def calls(tree: ast.AST):
+    """(name, call) of every call in a source."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def dangers(source: str) -> list[str]:
+    """Ways by which data could be executed."""
+    found = []
+    tree = ast.parse(source)
+    for name, call in calls(tree):
+        said = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        if name in FORBIDDEN or name in ("os.system", "os.popen"):
+            found.append(name)
+        if re.search(r"(pickle|joblib|dill|marshal|shelve)\b", name):
+            found.append(name)
+        if name == "torch.load" and said.get("weights_only") != "True":
+            found.append(name)
+        if re.fullmatch(r"yaml\.(load|unsafe_load|full_load|load_all)", name):
+            found.append(name)
+        if any(said.get(word, safe) != safe for word, safe in SAFE.items()):
+            found.append(name)
+    modules = [n for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names]
+    return found + [m.name for m in modules if m.name in ("pickle", "marshal", "shelve", "dill")]
+
+
+@pytest.mark.parametrize("house", ["features", "encoding", "pipeline"])
+def test_no_source_loads_pickles_runs_text_or_skips_certificates(house):
+    sources = list((ROOT / house).rglob("*.py"))
+    assert len(sources) > 5
+    for path in sources:
+        assert not dangers(path.read_text()), path
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "np.load(path, allow_pickle=True)",
+        "pickle.load(file)",
+        "import pickle",
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "yaml.load(text, Loader)",
+        "eval(text)",
+        "subprocess.run(text, shell=True)",
+        "requests.get(address, verify=False)",
+    ],
+)
+def test_a_danger_would_be_seen(source):
+    assert dangers(source)
+
+
+# ---- paths stay in their folders
+
+
+OUTSIDE = ["../secret", "a/../../secret", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "a\0b", "~x"]
+NAMED = {
+    "study": lambda values, name: values.update(study=name),
+    "stimulus set": lambda values, name: values.update(stimulus_set=name),
+    "subject": lambda values, name: values.update(subjects=[name]),
+    "space": lambda values, name: values["responses"].update(space=name),
+    "betas": lambda values, name: values["responses"].update(betas=name),
+    "network": lambda values, name: values["networks"].update(
+        {name: values["networks"]["alexnet"]}
+    ),
+    "feature space": lambda values, name: values["feature_spaces"].update(
+        {name: values["feature_spaces"]["bert"]}
+    ),
+    "model": lambda values, name: values["models"].append(name),
+    "contrast": lambda values, name: values["contrasts"].update({name: ["alexnet", "bert"]}),
+    "variant": lambda values, name: values.update(variants={name: {"training_images": 60}}),
+    "atlas": lambda values, name: values["rois"].append(name),
+    "map space": lambda values, name: values["maps"].update(spaces=[name]),
+    "layerwise": lambda values, name: values.update(layerwise={name: ["alexnet_conv3", "alexnet"]}),
+}
+
+
+@pytest.mark.parametrize("part", NAMED)
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_name_in_a_configuration_leads_out_of_its_folder(tiny_values, part, name):
+    values = copy.deepcopy(tiny_values)
+    NAMED[part](values, name)
+    with pytest.raises(InputError):
+        parse_configuration(values)
+
+
+LEADING_OUT = ["../x", "a/../../x", "/etc/passwd", "a\\..\\b"]
+
+
+@pytest.mark.parametrize("path", [*LEADING_OUT, "{subject.__class__}", "{0}", "{roi!r}"])
+@pytest.mark.parametrize("key", ["path", "alternative"])
+def test_no_path_in_the_manifest_leads_out_of_the_folder_of_nsd(tmp_path, path, key):
+    values = yaml.safe_load((ROOT / "data_manifest.yaml").read_text())
+    values["files"][0][key] = path
+    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"leaves its folder|unknown placeholder"):
+        read_manifest(tmp_path / "data_manifest.yaml")
+
+
+@pytest.mark.parametrize("path", ["weights/../../x.pt", "/x.pt"])
+def test_no_checkpoint_leads_out_of_the_folder_of_weights(tmp_path, path):
+    values = yaml.safe_load((ROOT / "data_manifest.yaml").read_text())
+    values["weights"][0]["path"] = path
+    (tmp_path / "data_manifest.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match="leaves its folder"):
+        read_manifest(tmp_path / "data_manifest.yaml")

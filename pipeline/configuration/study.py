@@ -40,6 +40,7 @@ from pipeline.settings import (
     ANNOTATIONS,
     MAPPED_FROM,
     WHOLE,
+    Atlas,
     MapSpace,
     Name,
     Settings,
@@ -81,7 +82,7 @@ class Configuration(Settings):
     preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
     error_consistency: ErrorConsistencySettings | None = None
     learning_curves: LearningCurveSettings | None = None
-    rois: list[str]
+    rois: list[Atlas]
     compare_presets: PresetComparison | None = None
     interpretation: InterpretationSettings | None = None
     representational_similarity: RepresentationalSimilaritySettings | None = None

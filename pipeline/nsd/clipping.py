@@ -83,7 +83,7 @@ def clip_mask(segmentation: Mapping[str, Any], crop: Rectangle) -> np.ndarray:
         The runs do not fill the size.
     """
     height, width = segmentation["size"]
-    if not 0 < height * width <= MOST_PIXELS:
+    if min(height, width) < 1 or height * width > MOST_PIXELS:
         raise ValueError(f"a size of {height} × {width}")
     counts = segmentation["counts"]
     runs = np.asarray(_read_runs(counts) if isinstance(counts, str) else counts, dtype=np.int64)
