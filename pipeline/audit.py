@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipeline.errors import InputError
 from pipeline.seals import content_hash
-from pipeline.storage import open_result, read_provenance, read_table
+from pipeline.storage import open_result, read_provenance, read_table, verify
 
 CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
     "ncsnr is estimated from all trials, those of test images included",
 )
+
+
+# beside results, and no part of them: Snakemake writes them, at another time each run
+UNSEALED_FOLDERS = ("logs", "benchmarks")
+
+
+def told(check: Callable[[], object]) -> Iterator[str]:
+    """The problem that a check raises."""
+    try:
+        check()
+    except InputError as error:
+        yield str(error)
+
+
+def audit_files(folder: Path) -> Iterator[str]:
+    """Problems of any file below a folder of results: altered, moved, or of another run."""
+    for path in result_files(folder):
+        yield from told(partial(verify, path))
+
+
+def result_files(folder: Path) -> list[Path]:
+    """All files that stages wrote; those that were being written when a job was killed are none."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    parts = {path: path.relative_to(folder).parts for path in found}
+    return [
+        path
+        for path in found
+        if parts[path][0] not in UNSEALED_FOLDERS
+        and not any(part.startswith(".") for part in parts[path])
+    ]
 
 
 def audit_split(path: Path) -> Iterator[str]:

@@ -29,6 +29,7 @@ from pipeline.seals import (
     account_path,
     content_hash,
     label,
+    read_account,
     seal_end,
     sealed_text,
     verify_beside,
@@ -178,6 +179,24 @@ def open_result(path: Path | str) -> Iterator[h5py.File]:
         verify_place(path, file.attrs["file"])
         verify_inputs(path, json.loads(file.attrs["provenance"]).get("inputs", {}))
         yield file
+
+
+def verify(path: Path) -> None:
+    """Read any result whole, and raise if it was altered or does not belong where it is.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.suffix == ".h5":
+        with open_result(path):
+            return
+    if path.suffix in ENDS_WITH_SEAL:
+        verify_end(path)
+    elif path.suffix == ".json":
+        read_account(path)
+    else:
+        verify_beside(path)
 
 
 def _read(dataset: h5py.Dataset) -> np.ndarray:

@@ -281,6 +281,11 @@ class Configuration(Settings):
         """How a layer becomes a feature space."""
         return self.feature_spaces[space].model_dump(mode="json", exclude_none=True)
 
+    def feature_specification(self, space: str) -> dict[str, Any]:
+        """What a file of features must say that it is."""
+        network = self.network_specification(self.feature_spaces[space].network)
+        return {"space": space, **self.space_specification(space), "extracted_from": network}
+
     def network_specification(self, network: str) -> dict[str, Any]:
         """All that a network's activations depend on, and no more."""
         settings = self.networks[network].model_dump(

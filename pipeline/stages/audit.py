@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from pipeline.audit import (
     audit_same_voxels,
     audit_sides,
     audit_split,
+    told,
 )
 from pipeline.errors import InputError, run_stage
+from pipeline.fit_inputs import verify_features
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_account
 
@@ -27,7 +30,8 @@ def main() -> None:
         "--files",
         required=True,
         type=json.loads,
-        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, reduced: []}}}",
+        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, "
+        "features: {path: what they must be}, reduced: []}}}",
     )
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
@@ -58,6 +62,8 @@ def _audit_variant(files: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
     yield from audit_split(split_path)
     split = read_table(split_path)
+    for name, specification in files["features"].items():
+        yield from told(partial(verify_features, Path(name), specification))
     for path in map(Path, files["reduced"]):
         yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():
