@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import file_hash, open_result, read_provenance, read_table
+from pipeline.errors import InputError
+from pipeline.seals import content_hash
+from pipeline.storage import open_result, read_provenance, read_table, verify
 
 # correlation over features of two images that show the same
 NEAR_DUPLICATE = 0.95
@@ -16,6 +19,36 @@ CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
     "ncsnr is estimated from all trials, those of test images included",
 )
+
+
+# beside results, and no part of them: Snakemake writes them, at another time each run
+UNSEALED_FOLDERS = ("logs", "benchmarks")
+
+
+def told(check: Callable[[], object]) -> Iterator[str]:
+    """The problem that a check raises."""
+    try:
+        check()
+    except InputError as error:
+        yield str(error)
+
+
+def audit_files(folder: Path) -> Iterator[str]:
+    """Problems of any file below a folder of results: altered, moved, or of another run."""
+    for path in result_files(folder):
+        yield from told(partial(verify, path))
+
+
+def result_files(folder: Path) -> list[Path]:
+    """All files that stages wrote; those that were being written when a job was killed are none."""
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    parts = {path: path.relative_to(folder).parts for path in found}
+    return [
+        path
+        for path in found
+        if parts[path][0] not in UNSEALED_FOLDERS
+        and not any(part.startswith(".") for part in parts[path])
+    ]
 
 
 def audit_split(path: Path) -> Iterator[str]:
@@ -47,13 +80,13 @@ def near_duplicates(path: Path) -> str | None:
     )
 
 
-def audit_inputs(path: Path, inputs: Mapping[str, Path], hashes: HashOf) -> Iterator[str]:
+def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
     """Problems of a result whose recorded inputs are not those that are there now."""
     recorded = read_provenance(path)["inputs"]
     for name, source in inputs.items():
         if name not in recorded:
             yield f"{path}: was made without {source}"
-        elif recorded[name]["sha256"] != hashes(source):
+        elif recorded[name]["sha256"] != content_hash(source):
             yield (
                 f"{path}: was made from another {source} than the one that is there. One of them "
                 "was altered or is of another run; delete the older one and run snakemake again"
@@ -92,15 +125,3 @@ def audit_sides(path: Path, whole: Path) -> Iterator[str]:
             f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {whole}, "
             f"{len(moved)} images in all"
         )
-
-
-class HashOf:
-    """SHA-256 of files, each computed once."""
-
-    def __init__(self) -> None:
-        self._known: dict[Path, str] = {}
-
-    def __call__(self, path: Path) -> str:
-        if path not in self._known:
-            self._known[path] = file_hash(path)
-        return self._known[path]

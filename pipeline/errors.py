@@ -11,6 +11,10 @@ from collections.abc import Callable
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+# a folder of somebody else, or one that was made or mounted read-only
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 class InputError(Exception):
     """Bad input: the message names the file or key, what was expected, and the mend."""
 
@@ -23,6 +27,14 @@ def run_stage(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
+        if error.errno in FORBIDDEN:
+            print(
+                f"error: {error.filename or 'a file'}: may not be read or written "
+                f"({error.strerror}). It is read-only or belongs to somebody else: correct its "
+                "permissions, or run in a folder of your own; what was finished is kept.",
+                file=sys.stderr,
+            )
+            sys.exit(1)
         if error.errno not in FULL:
             raise
         print(

@@ -17,7 +17,14 @@ from encoding.partition import model_name
 from encoding.preparation import FeatureScaling, Scaling
 from encoding.weights import stream_weights
 from pipeline.errors import InputError
-from pipeline.storage import make_provenance, open_result, positions, read_result, read_table
+from pipeline.storage import (
+    canonical,
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    read_table,
+)
 from pipeline.stored_matrix import StoredMatrix
 
 
@@ -70,6 +77,35 @@ def read_scaled(
     except ValueError as error:
         raise InputError(f"{path}: {error}. Choose another layer or network.") from error
     return ScaledFeatures(fitted.transform(features), fitted)
+
+
+def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
+    """Raise if a file of features is not of the space, layer and network that it is taken for.
+
+    Parameters
+    ----------
+    specification : see `Configuration.feature_specification`
+
+    Raises
+    ------
+    InputError
+        Its features are others, whatever their shape.
+    """
+    told = read_result(path, []).provenance["configuration"]
+    extracted_from = told.get("extraction", {}).get("network")
+    own = {k: v for k, v in told.items() if k not in ("layers", "extraction")}
+    made = {**own, "extracted_from": extracted_from}
+    for key in dict.fromkeys([*specification, *made]):
+        if made.get(key) != specification.get(key):
+            raise InputError(
+                f"{path}: features of {key} {_brief(made.get(key))}, but the configuration says "
+                f"{_brief(specification.get(key))}. They are of another model or run; delete the "
+                "file and run snakemake again."
+            )
+
+
+def _brief(value: Any) -> str:
+    return canonical(value) if isinstance(value, dict) else f"'{value}'"
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
-from typing import Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
 from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
+from pipeline.reading import read_yaml, reading
 from pipeline.settings import SURFACES, MapSpace, Settings, Space, Subject
 
 MASK = "nsdgeneral"
@@ -53,10 +53,29 @@ class ArchiveSource(Source):
         return self.archive
 
 
+PLACEHOLDERS = frozenset(
+    {"subject", "space", "betas", "session", "hemisphere", "transform", "depth", "roi"}
+)
+
+
+def _stays_inside(path: str | Path) -> str | Path:
+    """A path that cannot leave the folder it is below, whatever its placeholders stand for."""
+    inside = PurePosixPath(path)
+    if inside.is_absolute() or ".." in inside.parts or "\\" in str(path):
+        raise ValueError(f"{path} leaves its folder; name a path below it")
+    for _, name, specification, conversion in string.Formatter().parse(str(path)):
+        if name is not None and (name not in PLACEHOLDERS or specification or conversion):
+            raise ValueError(f"{path}: unknown placeholder {{{name}}}")
+    return path
+
+
+Inside = AfterValidator(_stays_inside)
+
+
 class FileEntry(Settings):
     """Files of one kind; see the head of data_manifest.yaml."""
 
-    path: str
+    path: Annotated[str, Inside]
     source: str
     role: str
     stages: list[str] = Field(min_length=1)
@@ -68,7 +87,7 @@ class FileEntry(Settings):
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     grid: Space | None = None
-    alternative: str | None = None
+    alternative: Annotated[str, Inside] | None = None
 
 
 class WeightsEntry(Settings):
@@ -77,7 +96,7 @@ class WeightsEntry(Settings):
     library: str
     architecture: str
     pretrained_tag: str | None = None
-    path: str | None = None
+    path: Annotated[str, Inside] | None = None
     source: str
     bytes: int
     terms: str
@@ -99,7 +118,7 @@ class SubjectFacts(Settings):
 class Manifest(Settings):
     sources: dict[str, BucketSource | ArchiveSource]
     files: list[FileEntry]
-    weights_folder: Path
+    weights_folder: Annotated[Path, Inside]
     weights: list[WeightsEntry]
     subjects: dict[Subject, SubjectFacts]
     fsaverage_vertices: tuple[int, int]
@@ -169,10 +188,10 @@ def read_manifest(path: Path) -> Manifest:
     """
     if not path.exists():
         raise InputError(f"{path}: not found. It belongs to this project; check it out again.")
-    try:
-        return Manifest.model_validate(yaml.safe_load(path.read_text()))
-    except (ValidationError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {error}. Correct it, or check it out again.") from None
+    mend = "Correct it, or check it out again."
+    content = read_yaml(path, mend)
+    with reading(path, "not a manifest", mend):
+        return Manifest.model_validate(content)
 
 
 def required_files(

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+# a collection of ROIs, which is part of the names of files
+Atlas = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 # NSD's functional volumes of 1.8 and 1 mm; the subject's own surface and fsaverage
 Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from pipeline.configuration import Configuration, read_configuration
 from pipeline.errors import InputError
 from pipeline.report.html import banners
+from pipeline.seals import read_account
 from pipeline.settings import WHOLE
 from pipeline.storage import read_provenance, read_table
 
@@ -105,7 +105,7 @@ def _places(study: Configuration, results: Path, subject: str | None) -> Sequenc
     for name in subjects:
         maps = results / f"maps/{name}/{WHOLE}"
         index = maps / "index.json"
-        n_maps = len(json.loads(index.read_text())["maps"]) if index.exists() else 0
+        n_maps = len(read_account(index)["maps"]) if index.exists() else 0
         places += [
             (f"{name}: page", results / f"report/{name}.html"),
             (f"{name}: {n_maps} maps", maps),

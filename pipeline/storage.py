@@ -1,13 +1,13 @@
 """Result files: ids and provenance inside, written atomically, identical for identical inputs.
 
 A reader never meets half a file: everything is written beside its destination and renamed onto it
-when whole. Nothing volatile (dates, host names, absolute paths) is stored, so the same inputs and
-configuration give the same bytes.
+when whole, and nothing is read that was altered since (see `pipeline.seals`). Nothing volatile
+(dates, host names, absolute paths) is stored, so the same inputs and configuration give the same
+bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -24,6 +24,19 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import FULL, InputError
+from pipeline.seals import (
+    ENDS_WITH_SEAL,
+    account_path,
+    content_hash,
+    label,
+    read_account,
+    seal_end,
+    sealed_text,
+    verify_beside,
+    verify_end,
+    verify_inputs,
+    verify_place,
+)
 
 PACKAGES = (
     "numpy",
@@ -36,7 +49,6 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-HASH_BLOCK = 1 << 20
 PER_VOXEL = ("voxel", "noise_ceiling")
 
 
@@ -59,7 +71,10 @@ def canonical(value: Any) -> str:
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` if the block ends well, and vanishes if not."""
+    """Yield a temporary path that becomes `path` if the block ends well, and vanishes if not.
+
+    Results of a format that ends before their seal are sealed (see `pipeline.seals`).
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:])
@@ -68,6 +83,8 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        if path.suffix in ENDS_WITH_SEAL:
+            seal_end(temporary)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         # mkstemp makes private files; results are for the whole group
@@ -96,6 +113,7 @@ def create_result(path: Path | str, provenance: Mapping[str, Any]) -> Iterator[h
         try:
             with h5py.File(temporary, "w") as file:
                 file.attrs["provenance"] = canonical(provenance)
+                file.attrs["file"] = label(path)
                 yield file
         except (OSError, RuntimeError) as error:
             if (number := _errno(error)) not in FULL:
@@ -145,20 +163,40 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
 
 @contextmanager
 def open_result(path: Path | str) -> Iterator[h5py.File]:
-    """A result file open for reading in parts, its damages told in words."""
+    """A result file open for reading in parts, its damages told in words.
+
+    Raises
+    ------
+    InputError
+        Missing, altered, of another place, or made of other files than those that are there.
+    """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: not found. Run the stage that makes it: snakemake {path}")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(
-            f"{path}: not a whole HDF5 file ({error}). Delete it and run snakemake again."
-        ) from error
-    with file:
-        if "provenance" not in file.attrs:
+    # before HDF5 sees it: its library trusts what it reads
+    verify_end(path)
+    with h5py.File(path, "r") as file:
+        if not {"provenance", "file"} <= set(file.attrs):
             raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
+        verify_place(path, file.attrs["file"])
+        verify_inputs(path, json.loads(file.attrs["provenance"]).get("inputs", {}))
         yield file
+
+
+def verify(path: Path) -> None:
+    """Read any result whole, and raise if it was altered or does not belong where it is.
+
+    Raises
+    ------
+    InputError
+    """
+    if path.suffix == ".h5":
+        with open_result(path):
+            return
+    if path.suffix in ENDS_WITH_SEAL:
+        verify_end(path)
+    elif path.suffix == ".json":
+        read_account(path)
+    else:
+        verify_beside(path)
 
 
 def _read(dataset: h5py.Dataset) -> np.ndarray:
@@ -178,24 +216,14 @@ def _is_dataset(item: Any) -> bool:
     return isinstance(item, h5py.Dataset)
 
 
-def file_hash(path: Path | str) -> str:
-    """SHA-256 of a file's content, read in blocks."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
     """The provenance inside a result (HDF5) or beside it (JSON sidecar); None for other files."""
     path = Path(path)
     if path.suffix == ".h5":
         with open_result(path) as file:
             return json.loads(file.attrs["provenance"])
-    sidecar = path.with_suffix(".json")
-    if path.suffix == ".tsv" and sidecar.exists():
-        return json.loads(sidecar.read_text())["provenance"]
+    if path.suffix == ".tsv" and account_path(path).exists():
+        return verify_beside(path)["provenance"]
     return None
 
 
@@ -220,7 +248,7 @@ def make_provenance(
         "configuration": dict(configuration),
         "versions": package_versions(),
         "inputs": {
-            name: {"file": Path(path).name, "sha256": file_hash(path)}
+            name: {"file": label(path), "sha256": content_hash(path)}
             for name, path in inputs.items()
         },
         "seed": seed,
@@ -236,9 +264,12 @@ def package_versions() -> dict[str, str]:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write JSON for people: indented, sorted keys; numpy numbers allowed."""
-    text = json.dumps(value, indent=2, sort_keys=True, default=_as_json) + "\n"
-    with atomic_path(path) as temporary:
-        temporary.write_text(text)
+    write_text(path, json.dumps(_plain(value), indent=2, sort_keys=True) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say, of numpy's numbers and of paths too."""
+    return json.loads(json.dumps(value, default=_as_json))
 
 
 def _as_json(value: Any) -> Any:
@@ -247,6 +278,19 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text, such as a page."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_account(
+    path: Path | str, account: Mapping[str, Any], files: Iterable[Path | str] = ()
+) -> None:
+    """Write a sealed JSON, which vouches for the content of files beside it too."""
+    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files)))
 
 
 def write_table(
@@ -266,14 +310,20 @@ def write_table(
     described = {name: columns[name] for name in frame.columns}
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
-    write_json(path.with_suffix(".json"), {"columns": described, "provenance": provenance})
+    account = {"columns": described, "provenance": provenance}
+    write_account(account_path(path), account, [path])
 
 
 def read_table(path: Path | str) -> pd.DataFrame:
-    """Read a TSV written by `write_table`."""
+    """Read a TSV written by `write_table`.
+
+    Raises
+    ------
+    InputError
+        Missing, altered, or edited by hand.
+    """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: not found. Run the stage that makes it: snakemake {path}")
+    verify_beside(path)
     return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import functools
 import http.server
+import ipaddress
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 from botocore.client import BaseClient
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from moto.server import ThreadedMotoServer
 
 BUCKET = "natural-scenes-dataset"
@@ -52,10 +60,32 @@ def nsd_bucket(address: str) -> Iterator[BaseClient]:
     client.delete_bucket(Bucket=BUCKET)
 
 
+def self_signed(path: Path) -> Path:
+    """A certificate of 127.0.0.1 that nobody but itself vouches for, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    host = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(host, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    unlocked = serialization.NoEncryption()
+    kind = serialization.PrivateFormat.PKCS8
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, kind, unlocked)
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
 class FaultyWeb:
     """A web server whose faults are set by a test; it notes the ranges that were asked for."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, certificate: Path | None = None) -> None:
         self.content, self.etag = content, '"first"'
         self.asked: list[str | None] = []
         self.break_after: list[int] = []
@@ -65,8 +95,13 @@ class FaultyWeb:
         self.announced: int | None = None
         handler = functools.partial(_Handler, self)
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.address = f"http://127.0.0.1:{self._server.server_port}/file.bin"
+        scheme = "http" if certificate is None else "https"
+        self.address = f"{scheme}://127.0.0.1:{self._server.server_port}/file.bin"
 
     def stop(self) -> None:
         self._server.shutdown()

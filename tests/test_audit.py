@@ -6,14 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
 from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
+from pipeline.seals import read_account
 from pipeline.stages import audit
-from pipeline.storage import read_table
+from pipeline.storage import read_result, read_table, write_result, write_table
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def finished(study, tmp_path):
     return {
         "split": str(tmp_path / "splits/subj01/all.tsv"),
         "responses": str(tmp_path / "responses/subj01.h5"),
+        "features": {},
         "reduced": [conv3],
         "fits": fits,
     }
@@ -46,9 +47,16 @@ def run(monkeypatch, files):
 
 def edit_split(files, change):
     path = Path(files["split"])
-    split = read_table(path)
+    split, account = read_table(path), read_account(path.with_suffix(".json"))
     change(split)
-    split.to_csv(path, sep="\t", index=False)
+    write_table(path, split, account["columns"], account["provenance"])
+
+
+def rewritten(path, change):
+    """A result whose arrays were changed, and which was sealed anew: one of another run."""
+    result = read_result(path)
+    change(result.arrays)
+    write_result(path, result.arrays, result.provenance)
 
 
 def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeypatch, finished):
@@ -113,16 +121,21 @@ def test_an_altered_value_is_found_out(monkeypatch, finished, what):
     path = finished["responses"]
     if what == "bert":
         path = next(f["bert"] for f in finished["fits"].values() if "bert" in f)
-    with h5py.File(path, "r+") as file:
-        values = file["responses" if what == "responses" else "features"]
-        values[5, 3] = values[5, 3] + np.float32(0.01)
+
+    def change(arrays):
+        arrays["responses" if what == "responses" else "features"][5, 3] += np.float32(0.01)
+
+    rewritten(path, change)
     with pytest.raises(InputError, match=rf"was made from another .*{Path(path).name}"):
         run(monkeypatch, finished)
 
 
 def test_fits_of_other_voxels_are_found_out(monkeypatch, finished):
-    with h5py.File(list(finished["fits"])[1], "r+") as file:
-        file["voxel"][0] = file["voxel"][0] + 1
+
+    def change(arrays):
+        arrays["voxel"][0] += 1
+
+    rewritten(list(finished["fits"])[1], change)
     with pytest.raises(InputError, match="has other voxels than"):
         run(monkeypatch, finished)
 

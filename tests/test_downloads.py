@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from botocore import UNSIGNED
 from conftest import ENVIRON, ROOT
-from servers import BUCKET, CONTENT, FaultyWeb
+from servers import BUCKET, CONTENT, FaultyWeb, self_signed
 
 from pipeline.errors import InputError
 from pipeline.fetch import download as download_module
@@ -199,3 +199,36 @@ def test_a_fetch_that_is_killed_leaves_no_whole_looking_file_and_goes_on(web, tm
     get(web, tmp_path / "f.bin")
     assert web.asked[-1] == f"bytes={kept}-"
     assert (tmp_path / "f.bin").read_bytes() == web.content
+
+
+# ---- certificates
+
+
+@pytest.fixture
+def impostor(tmp_path):
+    """A server that answers by HTTPS with a certificate of its own making."""
+    server = FaultyWeb(b"false", self_signed(tmp_path / "certificate.pem"))
+    yield server
+    server.stop()
+
+
+def test_a_web_server_that_nobody_vouches_for_is_refused_at_once(impostor, tmp_path):
+    with pytest.raises(InputError, match="certificate is not one that can be verified"):
+        get(impostor, tmp_path / "file.bin")
+    assert impostor.asked == []
+    assert not (tmp_path / "file.bin").exists()
+
+
+def test_a_bucket_that_nobody_vouches_for_is_refused_at_once(impostor, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", impostor.address.removesuffix("/file.bin"))
+    with pytest.raises(InputError, match="certificate is not one that can be verified"):
+        Bucket(BUCKET, "us-east-2").describe("nsddata/x")
+    assert impostor.asked == []
+
+
+def test_the_same_server_is_read_from_by_whoever_trusts_its_certificate(
+    impostor, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    get(impostor, tmp_path / "file.bin")
+    assert (tmp_path / "file.bin").read_bytes() == b"false"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import string
 from pathlib import Path
 
@@ -21,8 +20,6 @@ from pipeline.maps.files import (
     map_images,
     map_names,
     read_map,
-    sidecar_path,
-    write_label_names,
     write_map,
 )
 from pipeline.maps.quantities import (
@@ -32,6 +29,7 @@ from pipeline.maps.quantities import (
     layer_maps,
     preferred_model_map,
 )
+from pipeline.seals import account_path, read_account
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 
@@ -72,7 +70,7 @@ def test_vertices_come_out_in_their_hemisphere(tmp_path):
     assert [name.split("_")[1] for name in names] == ["hemi-L", "hemi-R"]
     meta = nibabel.load(tmp_path / names[1]).meta
     assert meta["AnatomicalStructurePrimary"] == "CortexRight"
-    assert sidecar_path(tmp_path / names[1]).exists()
+    assert account_path(tmp_path / names[1]).exists()
 
 
 def test_file_keeps_values_and_affine(tmp_path, image):
@@ -82,7 +80,7 @@ def test_file_keeps_values_and_affine(tmp_path, image):
     np.testing.assert_array_equal(read_map(path), image.get_fdata(dtype=np.float32))
     np.testing.assert_allclose(read.affine, AFFINE)
     assert int(read.header["sform_code"]) == 1
-    assert json.loads((tmp_path / "map.json").read_text()) == {"Units": "R²"}
+    assert read_account(tmp_path / "map.json") == {"Units": "R²"}
 
 
 def test_equal_maps_are_equal_files(tmp_path, image, monkeypatch):
@@ -196,8 +194,7 @@ def test_labels_are_integers_with_names_and_colours(tmp_path):
         images = map_images(values, voxel, geometry, labels)
         names = map_names("subj01", space, "seg-prfVisualrois", labels=True)
         for name, image in zip(names, images, strict=True):
-            write_map(tmp_path / name, image, {})
-            write_label_names(tmp_path / name, labels)
+            write_map(tmp_path / name, image, {}, labels)
         found = np.concatenate([read_map(tmp_path / name).ravel() for name in names])
         assert found[[0, 2, 5]].tolist() == [4, 0, 1]
         assert np.count_nonzero(found) == 2

@@ -40,10 +40,10 @@ def test_a_file_that_is_being_written_is_not_yet_there(tmp_path):
 
 def test_results_come_back_as_written_and_the_same_content_is_the_same_bytes(tmp_path):
     arrays = {"r2": np.array([0.5, np.nan], np.float32), "models": ["a", "a+b"], "w/b": np.eye(2)}
-    for name in ("one.h5", "two.h5"):
+    for name in ("one/result.h5", "two/result.h5"):
         write_result(tmp_path / name, arrays, ACCOUNT)
-    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
-    read = read_result(tmp_path / "one.h5")
+    assert (tmp_path / "one/result.h5").read_bytes() == (tmp_path / "two/result.h5").read_bytes()
+    read = read_result(tmp_path / "one/result.h5")
     assert set(read.arrays) == set(arrays)
     assert read["models"].tolist() == ["a", "a+b"]
     assert np.array_equal(read["r2"], arrays["r2"], equal_nan=True)
@@ -59,11 +59,11 @@ def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_mend(
     with pytest.raises(InputError, match=r"result\.h5: lacks y.*run snakemake again"):
         read_result(path, ["y"])
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"result\.h5: not a whole HDF5 file"):
+    with pytest.raises(InputError, match=r"result\.h5: not a whole result.*cut short"):
         read_result(path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
-    with pytest.raises(InputError, match=r"other\.h5.*not a result of this pipeline"):
+    with pytest.raises(InputError, match=r"other\.h5: not a whole result.*another program made it"):
         read_result(tmp_path / "other.h5")
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pipeline.catalogue import with_catalogue
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
+from pipeline.reading import read_yaml, reading
 
 
 def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
@@ -23,11 +23,13 @@ def parse_configuration(values: Mapping[str, Any], source: str = "configuration"
     InputError
         With one line for every offending key.
     """
-    try:
-        return Configuration.model_validate(with_catalogue(values))
-    except ValidationError as error:
-        lines = [_describe(problem, values) for problem in error.errors()]
-        raise InputError(f"{source}: " + "\n".join(lines)) from None
+    # the catalogue is looked up in what was not checked yet
+    with reading(source, "not a configuration", "Correct it."):
+        try:
+            return Configuration.model_validate(with_catalogue(values))
+        except ValidationError as error:
+            lines = [_describe(problem, values) for problem in error.errors()]
+            raise InputError(f"{source}: " + "\n".join(lines)) from None
 
 
 def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
@@ -47,10 +49,7 @@ def read_configuration(path: Path | str) -> Configuration:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: not found. config/demo.yaml is a complete example.")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from error
+    values = read_yaml(path, "Correct it; config/demo.yaml is a complete example.")
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a configuration (expected keys and values).")
     return parse_configuration(values, str(path))

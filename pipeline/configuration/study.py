@@ -41,6 +41,7 @@ from pipeline.settings import (
     ANNOTATIONS,
     MAPPED_FROM,
     WHOLE,
+    Atlas,
     MapSpace,
     Name,
     Settings,
@@ -83,7 +84,7 @@ class Configuration(Settings):
     preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
     error_consistency: ErrorConsistencySettings | None = None
     learning_curves: LearningCurveSettings | None = None
-    rois: list[str]
+    rois: list[Atlas]
     compare_presets: PresetComparison | None = None
     interpretation: InterpretationSettings | None = None
     representational_similarity: RepresentationalSimilaritySettings | None = None
@@ -282,6 +283,11 @@ class Configuration(Settings):
     def space_specification(self, space: str) -> dict[str, Any]:
         """How a layer becomes a feature space."""
         return self.feature_spaces[space].model_dump(mode="json", exclude_none=True)
+
+    def feature_specification(self, space: str) -> dict[str, Any]:
+        """What a file of features must say that it is."""
+        network = self.network_specification(self.feature_spaces[space].network)
+        return {"space": space, **self.space_specification(space), "extracted_from": network}
 
     def network_specification(self, network: str) -> dict[str, Any]:
         """All that a network's activations depend on, and no more."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import FULL, InputError
 from pipeline.fetch.remotes import Changed, Interrupted, Remote, RemoteFile
 from pipeline.nsd.files import UNFINISHED
-from pipeline.storage import HASH_BLOCK
+from pipeline.seals import HASH_BLOCK
 
 ATTEMPTS = 6
 SECONDS_BETWEEN = 1.0

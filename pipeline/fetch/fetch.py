@@ -25,7 +25,8 @@ from pipeline.manifest import (
     WeightsEntry,
 )
 from pipeline.nsd.files import UNFINISHED
-from pipeline.storage import atomic_path, file_hash
+from pipeline.seals import file_hash
+from pipeline.storage import atomic_path
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from pipeline.errors import InputError
+from pipeline.reading import reading
 from pipeline.storage import write_json
 
 LOCK_NAME = "data_manifest.lock.json"
@@ -34,14 +36,10 @@ class Lock:
     def __init__(self, root: Path) -> None:
         self.path = root / LOCK_NAME
         self._threads = threading.Lock()
-        try:
-            content = json.loads(self.path.read_text()) if self.path.exists() else {}
-            self._files = {name: Locked(**values) for name, values in content.items()}
-        except (ValueError, TypeError) as error:
-            raise InputError(
-                f"{self.path}: not a lock file ({error}). Restore it, or delete it to have every "
-                "file compared with the server again."
-            ) from error
+        mend = "Restore it, or delete it to have every file compared with the server again."
+        with reading(self.path, "not a lock file", mend):
+            content = self.path.read_bytes() if self.path.exists() else b"{}"
+            self._files = TypeAdapter(dict[str, Locked]).validate_json(content, strict=True)
 
     def get(self, name: str) -> Locked | None:
         return self._files.get(name)

@@ -20,6 +20,8 @@ CONNECTIONS = 16
 # what a later attempt can mend
 TEMPORARY_STATUS = {408, 429, 500, 502, 503, 504}
 CHANGED_STATUS = {412, 416}
+# what OpenSSL says of a certificate that nobody vouches for
+UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
 # how an ETag begins that two files may share whose bytes differ
 WEAK = "W/"
 
@@ -106,7 +108,7 @@ class Bucket:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise _failure(status, self.address(name)) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise Interrupted(f"{self.address(name)}: {error}") from error
+            raise _broken(self.address(name), error) from error
 
 
 class WebServer:
@@ -149,7 +151,7 @@ class WebServer:
                 method, name, headers=headers, stream=True, timeout=self._timeout
             )
         except requests.RequestException as error:
-            raise Interrupted(f"{name}: {error}") from error
+            raise _broken(name, error) from error
         if response.status_code >= 400:
             response.close()
             raise _failure(response.status_code, name)
@@ -160,6 +162,16 @@ def _etag(response: requests.Response) -> str | None:
     """Without its quotes, as `Bucket` gives it; a weak one as it is, since it is no checksum."""
     etag = response.headers.get("ETag")
     return etag if etag is None or etag.startswith(WEAK) else etag.strip('"')
+
+
+def _broken(address: str, error: Exception) -> Exception:
+    """A connection that failed: later it may hold, but a false certificate stays false."""
+    if UNVERIFIED not in str(error):
+        return Interrupted(f"{address}: {error}")
+    return InputError(
+        f"{address}: the server's certificate is not one that can be verified ({error}). Nothing "
+        "was downloaded: another server answers in its name, or its certificate ran out."
+    )
 
 
 def _failure(status: int, address: str) -> Exception:

@@ -15,6 +15,7 @@ from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
 from pipeline.figures.style import StudyFigure
+from pipeline.seals import verify_beside
 from pipeline.settings import WHOLE
 from pipeline.tables.tables import LEAST_CEILING
 
@@ -127,4 +128,5 @@ def _of_two(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
 
 def _read(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
     filters = [("variant", "=", WHOLE), ("model", "in", list(models))]
+    verify_beside(path)
     return pd.read_parquet(path, columns=[*columns], filters=filters)

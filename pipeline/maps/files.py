@@ -11,8 +11,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from pipeline.seals import account_path, verify_beside
 from pipeline.settings import SURFACES
-from pipeline.storage import atomic_path, write_json
+from pipeline.storage import atomic_path, write_account, write_text
 
 # BIDS calls the hemispheres L and R; volumes have no such part in their names
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
@@ -115,9 +116,15 @@ def label_colour(value: int) -> str:
 
 
 def write_map(
-    path: Path, image: nibabel.filebasedimages.FileBasedImage, sidecar: Mapping[str, Any]
+    path: Path,
+    image: nibabel.filebasedimages.FileBasedImage,
+    sidecar: Mapping[str, Any],
+    labels: Mapping[int, str] | None = None,
 ) -> None:
-    """Write an image as `path` (.nii.gz or .func.gii), and its sidecar (.json) beside it."""
+    """Write an image as `path` (.nii.gz or .func.gii), and its sidecar (.json) beside it.
+
+    Of a map of labels {value: name} there is BIDS' table too: index, name, colour.
+    """
     content = image.to_bytes()
     with atomic_path(path) as temporary:
         # without a date inside: equal maps are equal files
@@ -125,24 +132,23 @@ def write_map(
         temporary.write_bytes(
             gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
         )
-    write_json(sidecar_path(path), dict(sidecar))
-
-
-def write_label_names(path: Path, labels: Mapping[int, str]) -> None:
-    """BIDS' table of the labels of a map, beside it: index, name, colour."""
-    lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
-    text = "\n".join(["index\tname\tcolor", *lines]) + "\n"
-    with atomic_path(sidecar_path(path).with_suffix(".tsv")) as temporary:
-        temporary.write_text(text)
-
-
-def sidecar_path(path: Path) -> Path:
-    """Where the account of a map is."""
-    return path.with_name(path.name.split(".")[0] + ".json")
+    files = [path]
+    if labels is not None:
+        lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
+        files.append(account_path(path).with_suffix(".tsv"))
+        write_text(files[-1], "\n".join(["index\tname\tcolor", *lines]) + "\n")
+    write_account(account_path(path), sidecar, files)
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Values of a map, float32, in the shape of its grid or (vertex,)."""
+    """Values of a map, float32, in the shape of its grid or (vertex,).
+
+    Raises
+    ------
+    InputError
+        Missing, altered, or of another run than its sidecar.
+    """
+    verify_beside(path)
     image = nibabel.load(path)
     if isinstance(image, nibabel.GiftiImage):
         return np.asarray(image.agg_data(), dtype=np.float32)

@@ -14,8 +14,12 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.nsd.design import read_image_table
 from pipeline.nsd.layout import NSDLayout
+from pipeline.reading import reading
 
 SPLITS = ("train2017", "val2017")
+TEXTS = ("caption", "name", "supercategory")
+# numbers of COCO are far smaller; larger ones are none in a table
+LARGEST = 2**53
 COCO_MEND = "Fetch annotations_trainval2017.zip from COCO and unpack it there."
 
 
@@ -35,14 +39,21 @@ def read_annotations(
     """
     if not path.is_file():
         raise InputError(f"{path}: not found. {COCO_MEND}")
-    try:
+    with reading(path, "not a COCO annotation file", COCO_MEND):
         content = json.loads(path.read_text())
         for part, names in fields.items():
             for name, entry in itertools.product(names, content[part]):
-                entry[name]
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a COCO annotation file ({error!r}). {COCO_MEND}") from error
+                if not _is_possible(name, entry[name]):
+                    raise ValueError(f"{name} of an entry of {part} is {entry[name]!r:.80}")
     return {part: content[part] for part in fields}
+
+
+def _is_possible(name: str, value: Any) -> bool:
+    if name in TEXTS:
+        return isinstance(value, str)
+    if name == "segmentation":
+        return isinstance(value, list | dict)
+    return isinstance(value, int) and 0 <= value < LARGEST
 
 
 def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:

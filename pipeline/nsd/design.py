@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,12 @@ import scipy.io
 from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, require
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
+from pipeline.reading import reading
 
 RUNS_PER_SESSION = 12
 TRIALS_OF_RUNS = (63, 62)
 REPEATS = 3
+DESIGN_VARIABLES = ("masterordering", "subjectim", "sharedix")
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,8 @@ def seen_by_all(design: Design, n_sessions: int) -> np.ndarray:
 def read_image_table(layout: NSDLayout) -> pd.DataFrame:
     """`nsd_stim_info_merged.csv`, one row per image in the order of nsdId."""
     path = require(layout.image_table)
-    try:
+    with reading(path, "not a CSV table", MEND):
         table = pd.read_csv(path, index_col=0)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table ({error}). {MEND}") from error
     needed = {"cocoId", "cocoSplit", "cropBox", "nsdId", "shared1000"}
     if missing := sorted(needed - set(table.columns)):
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
@@ -126,17 +127,12 @@ def _read_experiment_design(
     layout: NSDLayout, subject: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     path = require(layout.experiment_design)
-    try:
-        content = scipy.io.loadmat(path)
-        # MATLAB stores small integers in small types, which wrap: widen them at once
-        ordering = content["masterordering"].ravel().astype(np.int64)
-        images_of_subjects = content["subjectim"].astype(np.int64)
-        shared = content["sharedix"].ravel().astype(np.int64)
-    except KeyError as error:
-        raise InputError(f"{path}: lacks the variable {error}. {MEND}") from error
-    # scipy tells damages by any of these; of MATLAB v7.3, which is HDF5, by the last
-    except (ValueError, TypeError, OSError, NotImplementedError) as error:
-        raise InputError(f"{path}: not a readable MATLAB v5 file ({error}). {MEND}") from error
+    with reading(path, "not a readable MATLAB v5 file", MEND):
+        content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
+    ordering, images_of_subjects, shared = (
+        _integers(path, content, name) for name in DESIGN_VARIABLES
+    )
+    ordering, shared = ordering.ravel(), shared.ravel()
     number = _subject_number(subject)
     if images_of_subjects.ndim != 2 or len(images_of_subjects) < number:
         raise InputError(
@@ -144,19 +140,28 @@ def _read_experiment_design(
             f"subject up to {subject}. {MEND}"
         )
     images = images_of_subjects[number - 1]
-    if ordering.min() < 1 or ordering.max() > len(images):
+    if len(ordering) == 0 or ordering.min() < 1 or ordering.max() > len(images):
         raise InputError(f"{path}: masterordering leaves the range of subjectim. {MEND}")
     return ordering, images, shared
 
 
+def _integers(path: Path, content: Mapping[str, Any], name: str) -> np.ndarray:
+    """A variable as int64: MATLAB stores small integers in small types, which wrap."""
+    if name not in content:
+        raise InputError(f"{path}: lacks the variable '{name}'. {MEND}")
+    values = content[name]
+    # structures and cells are objects
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
+        raise InputError(f"{path}: {name} is not a matrix of numbers. {MEND}")
+    if not (np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**31)).all():
+        raise InputError(f"{path}: {name} holds something that is no whole number. {MEND}")
+    return values.astype(np.int64)
+
+
 def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
     path = require(layout.behaviour(subject))
-    try:
+    with reading(path, "not a table of tab-separated columns", MEND):
         table = pd.read_csv(path, sep="\t")
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: not a table of tab-separated columns ({error}). {MEND}"
-        ) from error
     needed = {"SUBJECT", "SESSION", "RUN", "73KID", "10KID"}
     if missing := sorted(needed - set(table.columns)):
         raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from pipeline.errors import InputError
+from pipeline.reading import reading, require_room
 
 MEND = "Fetch it again from NSD."
 # what a file is called while it is downloaded
 UNFINISHED = ".part"
-UNREADABLE = (OSError, EOFError, ValueError, ImageFileError, HeaderDataError, zlib.error)
+DAMAGED = "truncated or damaged"
+# the first bytes of FreeSurfer's triangles, and of its values of vertices
+TRIANGLES, VALUES = b"\xff\xff\xfe", b"\xff\xff\xff"
 
 
 def require(path: Path) -> Path:
@@ -45,24 +45,27 @@ def open_hdf5(path: Path, dataset: str) -> Iterator[h5py.Dataset]:
         Missing, truncated or without the dataset; also when reading fails half way.
     """
     require(path)
-    try:
-        with h5py.File(path, "r") as file:
-            if dataset not in file:
-                raise InputError(f"{path}: has no dataset '{dataset}'. {MEND}")
-            yield file[dataset]
-    except OSError as error:
-        raise InputError(f"{path}: truncated or damaged ({error}). {MEND}") from error
+    with reading(path, DAMAGED, MEND), h5py.File(path, "r") as file:
+        found = file.get(dataset)
+        if not isinstance(found, h5py.Dataset) or found.shape is None:
+            raise InputError(f"{path}: has no dataset '{dataset}'. {MEND}")
+        yield found
 
 
 @contextmanager
 def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
     """A NIfTI or FreeSurfer (.mgh, .mgz) image; data are read inside the block."""
     require(path)
-    try:
+    with reading(path, DAMAGED, MEND):
         # one handle for all slices: a compressed file opened anew is read again from its beginning
-        yield nibabel.load(path, keep_file_open=True)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: truncated or damaged ({error}). {MEND}") from error
+        image = nibabel.load(path, keep_file_open=True)
+        dtype = image.get_data_dtype()
+        if dtype.kind not in "iuf":
+            raise InputError(f"{path}: holds {dtype}, expected numbers. {MEND}")
+        if not np.isfinite(image.affine).all():
+            raise InputError(f"{path}: an affine that is not finite. {MEND}")
+        require_room(path, image.shape, dtype.itemsize, MEND)
+        yield image
 
 
 def require_whole(path: Path, n_bytes: int) -> None:
@@ -82,12 +85,12 @@ def require_whole(path: Path, n_bytes: int) -> None:
         # gzip ends with the size of what it holds, modulo 2³²
         if int.from_bytes(file.read(), "little") == n_bytes % 2**32:
             return
-    try:
-        with gzip.open(path) as whole:
-            while whole.read(1 << 24):
-                pass
-    except UNREADABLE as error:
-        raise InputError(f"{path}: truncated or damaged ({error}). {MEND}") from error
+    with reading(path, DAMAGED, MEND), gzip.open(path) as whole:
+        found = 0
+        while block := whole.read(1 << 24):
+            found += len(block)
+    if found < n_bytes:
+        raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {MEND}")
 
 
 def read_volume(path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -107,24 +110,38 @@ def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
 
 def read_mesh(path: Path, n_vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (vertex, 3) in mm and triangles (face, 3) of a FreeSurfer surface."""
-    coordinates, faces = _freesurfer(nibabel.freesurfer.read_geometry, path)
-    require_grid(path, coordinates.shape[:1], (n_vertices,))
+    with _freesurfer(path, TRIANGLES) as (n_points, n_faces):
+        require_grid(path, (n_points,), (n_vertices,))
+        require_room(path, (n_points + n_faces, 3), 4, MEND)
+        coordinates, faces = nibabel.freesurfer.read_geometry(path)
+        if not np.isfinite(coordinates).all() or faces.min() < 0 or faces.max() >= n_vertices:
+            raise InputError(
+                f"{path}: a coordinate is not finite, or a triangle is of no vertices. {MEND}"
+            )
     return coordinates, faces
 
 
 def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
     """(vertex,) values of a FreeSurfer morphometry file (sulc, curv, thickness, …)."""
-    values = _freesurfer(nibabel.freesurfer.read_morph_data, path)
-    require_grid(path, values.shape, None if n_vertices is None else (n_vertices,))
-    return values
+    with _freesurfer(path, VALUES) as (n_values, _):
+        require_grid(path, (n_values,), None if n_vertices is None else (n_vertices,))
+        require_room(path, (n_values,), 4, MEND)
+        return nibabel.freesurfer.read_morph_data(path)
 
 
-def _freesurfer(read: Callable[[Path], Any], path: Path) -> Any:
+@contextmanager
+def _freesurfer(path: Path, magic: bytes) -> Iterator[tuple[int, int]]:
+    """The two counts of FreeSurfer's own formats, which its readers believe."""
     require(path)
-    try:
-        return read(path)
-    except (*UNREADABLE, IndexError) as error:
-        raise InputError(f"{path}: truncated or damaged ({error}). {MEND}") from error
+    with reading(path, DAMAGED, MEND):
+        with open(path, "rb") as file:
+            if file.read(len(magic)) != magic:
+                raise InputError(f"{path}: {DAMAGED} (not the first bytes of its kind). {MEND}")
+            if magic == TRIANGLES:
+                # who made it, and an empty line
+                file.readline(), file.readline()
+            counts = struct.unpack(">2i", file.read(8))
+        yield counts
 
 
 def require_grid(path: Path, found: tuple[int, ...], expected: tuple[int, ...] | None) -> None:

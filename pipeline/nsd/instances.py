@@ -188,9 +188,11 @@ def _clip(
                 clipped[row] = clip_mask(segmentation, crops[row])
             elif any(len(part) % 2 for part in segmentation):
                 raise ValueError("a polygon of an odd number of coordinates")
+            elif not all(np.isfinite(np.asarray(part, np.float64)).all() for part in segmentation):
+                raise ValueError("a coordinate that is no number")
             else:
                 polygons.append(row)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise InputError(
                 f"{path}: segmentation of annotation {annotation['id']} is neither polygons nor "
                 f"a run-length mask ({error}). {COCO_MEND}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,9 @@ from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, require
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces import ResponseSpace
+from pipeline.reading import reading
 
+LABEL = re.compile(r"[0-9]{1,9}")
 SMALLEST_LABEL_IN = {"nsdgeneral": 1, "cortex": 0}
 
 
@@ -72,11 +76,13 @@ def read_colour_table(layout: NSDLayout, subject: str, atlas: str) -> dict[int, 
     """Label names {integer: name} of an atlas, without 0 (Unknown)."""
     path = require(layout.colour_table(subject, atlas))
     names: dict[int, str] = {}
-    for line in path.read_text().splitlines():
+    with reading(path, "not a colour table", MEND):
+        lines = path.read_text().splitlines()
+    for line in lines:
         fields = line.split(maxsplit=1)
         if not fields:
             continue
-        if len(fields) < 2 or not fields[0].isdigit():
+        if len(fields) < 2 or not LABEL.fullmatch(fields[0]):
             raise InputError(f"{path}: line '{line}' is not '<integer> <name>'. {MEND}")
         if int(fields[0]) in names:
             raise InputError(f"{path}: names label {fields[0]} twice. {MEND}")

@@ -29,6 +29,9 @@ def check_stimuli(layout: NSDLayout, nsd_id: np.ndarray) -> None:
         # contiguous data: a short file would read as an error half way, or as black images
         if offset is not None and path.stat().st_size < offset + images.nbytes:
             raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {MEND}")
+        # what was never written would be read as black images
+        if images.compression is None and images.id.get_storage_size() < images.nbytes:
+            raise InputError(f"{path}: imgBrick was never written whole. {MEND}")
 
 
 def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

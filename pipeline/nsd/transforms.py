@@ -16,9 +16,10 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, open_image, read_vertices, read_volume
+from pipeline.nsd.files import DAMAGED, MEND, open_image, read_vertices, read_volume
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
+from pipeline.reading import reading
 
 
 def volume_to_native_surface(
@@ -124,7 +125,8 @@ def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray,
     path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
     _, affine = _mni_grid(layout, path)
     # the transform's first index runs from right to left, as the template of FSL does
-    ordered = nibabel.as_closest_canonical(nibabel.Nifti1Image(read_volume(path), affine))
+    with reading(layout.mni_template, DAMAGED, MEND):
+        ordered = nibabel.as_closest_canonical(nibabel.Nifti1Image(read_volume(path), affine))
     return np.asanyarray(ordered.dataobj), ordered.affine
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.figures.style import FORMATS
+from pipeline.seals import read_account, verify_end
 from pipeline.tables.columns import COLUMNS
 
 
@@ -70,9 +70,11 @@ def headed(view: str, title: str, remarks: Sequence[str]) -> str:
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
     """The figures of a study for pages, in their order; see `pipeline.figures.study`."""
-    index = json.loads((folder / "index.json").read_text())
+    index = read_account(folder / "index.json")
     for told in index["figures"]:
-        content = (folder / f"{told['name']}.svg").read_bytes()
+        picture = folder / f"{told['name']}.svg"
+        verify_end(picture)
+        content = picture.read_bytes()
         yield {
             **told,
             "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",

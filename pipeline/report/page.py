@@ -24,7 +24,7 @@ from pipeline.report.methods import REFERENCES, methods_paragraphs
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
-from pipeline.storage import read_table
+from pipeline.storage import read_table, write_text
 from pipeline.tables.columns import COLUMNS
 
 KEY_FIGURE = "correlations"
@@ -140,7 +140,7 @@ def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
                 banners=banners(inputs.provenance),
                 **values,
             )
-            (directory / link["file"]).write_text(page)
+            write_text(directory / link["file"], page)
 
 
 def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:

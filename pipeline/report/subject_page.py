@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 
 from pipeline.configuration import Configuration
 from pipeline.figures.style import data_uri
-from pipeline.maps.files import bids_label, map_names, sidecar_path
+from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
@@ -23,8 +22,10 @@ from pipeline.report.meshes import SmallSurface, small_surface
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
+from pipeline.seals import account_path, read_account
 from pipeline.settings import SURFACES, WHOLE
 from pipeline.stages.write_maps import INDEX, THRESHOLDED
+from pipeline.storage import write_text
 
 # of the surfaces that maps are on, the one that is shown
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
@@ -57,7 +58,7 @@ class SubjectMaps:
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return json.loads((self.folder / INDEX).read_text())
+        return read_account(self.folder / INDEX)
 
     @cached_property
     def surface_space(self) -> str | None:
@@ -78,7 +79,7 @@ class SubjectMaps:
         """Labels of the study's atlases that this subject has, first those of few regions."""
         for atlas in self.study.rois:
             path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
-            told = json.loads(sidecar_path(path[0]).read_text())
+            told = read_account(account_path(path[0]))
             names = {int(value): name for value, name in told["Labels"].items()}
             yield Outlines(atlas, path, names)
 
@@ -128,7 +129,7 @@ def write_subject_page(
     surface = small_surface(layout, subject, maps.surface_space) if maps.surface_space else None
     pictures = [*_slices(maps, layout), *(_surfaces(maps, surface) if surface else [])]
     if surface:
-        (views / "surface.html").write_text(_surface_page(maps, surface))
+        write_text(views / "surface.html", _surface_page(maps, surface))
     correlations = tables["correlations"].query(
         "subject == @subject and roi == 'all' and variant == @WHOLE"
     )
@@ -149,7 +150,7 @@ def write_subject_page(
         n_maps=len(maps.index["maps"]),
         files=_file_table(maps.index),
     )
-    (directory / f"{subject}.html").write_text(page)
+    write_text(directory / f"{subject}.html", page)
 
 
 def _picture(figure: Figure, name: str, caption: str) -> dict[str, str]:
@@ -258,7 +259,7 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
         remarks = [f"{account['description']}; {_stated(maps, quantity)}"]
         remarks += banners(maps.index["provenance"])
         file = f"{entities}.html"
-        (views / file).write_text(headed(page, f"{maps.subject}: {title}", remarks))
+        write_text(views / file, headed(page, f"{maps.subject}: {title}", remarks))
         links.append({"file": f"views/{maps.subject}/{file}", "title": title})
     return links
 

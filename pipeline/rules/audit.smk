@@ -4,9 +4,18 @@
 AUDIT = f"{RESULTS}/checked/audit.json"
 
 
+# without an output: whenever it is asked for, every file is looked at
 rule audit:
     input:
         AUDIT,
+    log:
+        f"{RESULTS}/logs/audit.log",
+    conda:
+        "../../environment.yml"
+    params:
+        folders=[RESULTS, FEATURES],
+    shell:
+        "python -m pipeline.stages.audit_files --folders {params.folders:q} 2>&1 | tee {log:q}"
 
 
 rule audit_study:

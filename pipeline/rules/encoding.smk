@@ -35,6 +35,12 @@ rule fit_encoding_models:
         runtime=growing(240),
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
+        specifications=lambda wildcards: canonical(
+            {
+                space: STUDY.feature_specification(space)
+                for space in STUDY.fits(wildcards.variant)[wildcards.fit]
+            }
+        ),
         encoding=lambda wildcards: canonical(
             STUDY.encoding_of(wildcards.variant).model_dump(mode="json")
         ),
@@ -42,7 +48,8 @@ rule fit_encoding_models:
         code=code_version("pipeline.stages.fit_encoding_models"),
     shell:
         "python -m pipeline.stages.fit_encoding_models --chunk {params.chunk} --spaces {params.spaces}"
-        " --features {input.features:q} --responses {input.responses:q} --split {input.split:q}"
+        " --features {input.features:q} --specifications {params.specifications:q}"
+        " --responses {input.responses:q} --split {input.split:q}"
         " --configuration {params.encoding:q} --out {output.encoding:q}"
         " --predictions {output.predictions:q} 2>&1 | tee {log:q}"
 

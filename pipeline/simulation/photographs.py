@@ -10,6 +10,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from pipeline.errors import InputError
+from pipeline.reading import reading
 from pipeline.simulation.scenes import SIZE, Stimulus
 from pipeline.simulation.settings import Photographs
 
@@ -53,7 +54,8 @@ def read_photographs(
 def _read_table(settings: Photographs) -> pd.DataFrame:
     if not settings.captions.is_file():
         raise InputError(f"{settings.captions}: not found; name a TSV with file and caption.")
-    table = pd.read_csv(settings.captions, sep="\t", dtype=str)
+    with reading(settings.captions, "not a table of tab-separated columns", "Correct it."):
+        table = pd.read_csv(settings.captions, sep="\t", dtype=str)
     text = next((column for column in ("caption", "label") if column in table), None)
     if "file" not in table or text is None:
         raise InputError(
@@ -74,8 +76,5 @@ def _captions(label: str, n_captions: int, generator: np.random.Generator) -> li
 
 
 def _read_square(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as photograph:
-            return np.asarray(ImageOps.fit(photograph.convert("RGB"), (SIZE, SIZE)))
-    except OSError as error:
-        raise InputError(f"{path}: not a readable image ({error}); replace it.") from error
+    with reading(path, "not a readable image", "Replace it."), Image.open(path) as photograph:
+        return np.asarray(ImageOps.fit(photograph.convert("RGB"), (SIZE, SIZE)))

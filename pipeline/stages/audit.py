@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.audit import (
     CONVENTIONS,
-    HashOf,
     audit_fit,
     audit_inputs,
     audit_same_voxels,
     audit_sides,
     audit_split,
     near_duplicates,
+    told,
 )
 from pipeline.errors import InputError, run_stage
+from pipeline.fit_inputs import verify_features
 from pipeline.settings import WHOLE
-from pipeline.storage import read_table, write_json
+from pipeline.storage import read_table, write_account
 
 
 def main() -> None:
@@ -29,15 +31,13 @@ def main() -> None:
         "--files",
         required=True,
         type=json.loads,
-        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, reduced: []}}}",
+        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, "
+        "features: {path: what they must be}, reduced: []}}}",
     )
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
-    hashes = HashOf()
     problems = [
-        problem
-        for variants in arguments.files.values()
-        for problem in _audit_subject(variants, hashes)
+        problem for variants in arguments.files.values() for problem in _audit_subject(variants)
     ]
     if problems:
         raise InputError("\n".join(problems))
@@ -49,8 +49,8 @@ def main() -> None:
         subject: near_duplicates(Path(variants[WHOLE]["split"]))
         for subject, variants in arguments.files.items()
     }
-    told = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
-    write_json(arguments.out, told)
+    account = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
+    write_account(arguments.out, account)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
     for subject, words in alike.items():
         print(f"{subject}: {words or 'near duplicates are told if `splits.space` names a space'}")
@@ -58,24 +58,26 @@ def main() -> None:
         print(f"by convention: {convention}")
 
 
-def _audit_subject(variants: dict[str, dict[str, Any]], hashes: HashOf) -> Iterator[str]:
+def _audit_subject(variants: dict[str, dict[str, Any]]) -> Iterator[str]:
     for files in variants.values():
-        yield from _audit_variant(files, hashes)
+        yield from _audit_variant(files)
         yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
     fits = [Path(name) for files in variants.values() for name in files["fits"]]
     yield from audit_same_voxels(fits)
 
 
-def _audit_variant(files: dict[str, Any], hashes: HashOf) -> Iterator[str]:
+def _audit_variant(files: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
     yield from audit_split(split_path)
     split = read_table(split_path)
+    for name, specification in files["features"].items():
+        yield from told(partial(verify_features, Path(name), specification))
     for path in map(Path, files["reduced"]):
-        yield from audit_inputs(path, {"split": split_path}, hashes)
+        yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():
         inputs = {space: Path(path) for space, path in spaces.items()}
         inputs |= {"split": split_path, "responses": responses}
-        yield from audit_inputs(Path(name), inputs, hashes)
+        yield from audit_inputs(Path(name), inputs)
         yield from audit_fit(Path(name), split)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.errors import run_stage
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import write_json
+from pipeline.storage import write_account
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         arguments.annotations,
         arguments.map_spaces,
     )
-    write_json(arguments.out, summary)
+    write_account(arguments.out, summary)
 
 
 if __name__ == "__main__":

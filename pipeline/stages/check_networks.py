@@ -11,7 +11,7 @@ from features.costs import network_cost
 from features.layers import Layer
 from features.networks import check_specification
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import write_json
+from pipeline.storage import write_account
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
             widths[name] = _widths(specification, arguments.layers[name])
         except ValueError as error:
             raise InputError(f"networks.{name}: {error}") from None
-    write_json(arguments.out, {"networks": arguments.networks, "widths": widths})
+    write_account(arguments.out, {"networks": arguments.networks, "widths": widths})
 
 
 def _widths(specification: dict[str, Any], layers: list[str]) -> dict[str, int] | None:

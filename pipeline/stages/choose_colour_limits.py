@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import numpy as np
 from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
 from pipeline.maps.files import read_map
+from pipeline.seals import read_account
 from pipeline.stages.write_maps import INDEX
-from pipeline.storage import write_json
+from pipeline.storage import write_account
 
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 
@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     limits: dict[str, list[float]] = defaultdict(list)
     for folder in arguments.maps:
-        index = json.loads((folder / INDEX).read_text())
+        index = read_account(folder / INDEX)
         values: dict[str, list[np.ndarray]] = defaultdict(list)
         for name, told in index["maps"].items():
             shown = told["space"] == index["space"] and told["threshold"] == "none"
@@ -35,7 +35,7 @@ def main() -> None:
         for quantity, parts in values.items():
             limits[quantity].append(colour_limit(np.concatenate(parts)))
     # a subject with little signal does not narrow the scale of the others
-    write_json(arguments.out, {quantity: max(found) for quantity, found in limits.items()})
+    write_account(arguments.out, {quantity: max(found) for quantity, found in limits.items()})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pipeline.errors import run_stage
 from pipeline.maps.files import BIDS_SPACES, bids_subject
-from pipeline.storage import atomic_path, write_json
+from pipeline.seals import account_path
+from pipeline.storage import write_account, write_text
 
 BIDS_VERSION = "1.9.0"
 
@@ -21,7 +22,7 @@ def main() -> None:
     parser.add_argument("--participants", required=True, type=Path)
     arguments = parser.parse_args()
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
-    write_json(
+    write_account(
         arguments.description,
         {
             "Name": f"{arguments.study}: voxelwise encoding models of {source}",
@@ -33,8 +34,12 @@ def main() -> None:
         },
     )
     rows = [f"{bids_subject(subject)}\t{subject}\n" for subject in arguments.subjects]
-    with atomic_path(arguments.participants) as temporary:
-        temporary.write_text("participant_id\tnsd_subject\n" + "".join(rows))
+    write_text(arguments.participants, "participant_id\tnsd_subject\n" + "".join(rows))
+    described = {
+        "participant_id": {"Description": "label of the subject in the names of files"},
+        "nsd_subject": {"Description": "what NSD calls the subject"},
+    }
+    write_account(account_path(arguments.participants), described, [arguments.participants])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import ResponseRows, read_scaled, solver_options
+from pipeline.fit_inputs import ResponseRows, read_scaled, solver_options, verify_features
 from pipeline.storage import (
     Result,
     create_result,
@@ -45,6 +45,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spaces", required=True, nargs="+")
     parser.add_argument("--features", required=True, nargs="+", type=Path)
+    parser.add_argument(
+        "--specifications", type=json.loads, default={}, help="{space: what its features must be}"
+    )
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
@@ -58,6 +61,8 @@ def main() -> None:
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
     asker = str(arguments.split)
+    for name, specification in arguments.specifications.items():
+        verify_features(spaces[name], specification)
     bands = {
         name: read_scaled(path, nsd_id, ~test, asker, settings["scaling"]).features
         for name, path in spaces.items()

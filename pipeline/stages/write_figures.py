@@ -14,7 +14,7 @@ from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.stimuli import read_images
-from pipeline.storage import make_provenance, read_table, write_json
+from pipeline.storage import make_provenance, read_table, write_account
 
 INDEX = "index.json"
 IMAGES_AT_ONCE = 64
@@ -41,7 +41,7 @@ def main() -> None:
     inputs = {f"tables/{path.stem}": path for path in arguments.tables}
     inputs |= {f"voxels/{path.stem}": path for path in arguments.voxels}
     provenance = make_provenance("write_figures", {"study": study.study}, inputs)
-    write_json(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
+    write_account(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
 from pipeline.maps.files import map_names, read_map, write_map
+from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
 from pipeline.stages.write_maps import INDEX
-from pipeline.storage import make_provenance, write_json
+from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--maps", required=True, nargs="+", type=Path, help="of each subject")
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
-    indices = {folder: json.loads((folder / INDEX).read_text()) for folder in arguments.maps}
+    indices = {folder: read_account(folder / INDEX) for folder in arguments.maps}
     provenance = make_provenance(
         "write_group_maps",
         {"subjects": [index["subject"] for index in indices.values()]},
@@ -44,7 +44,7 @@ def main() -> None:
             for folder, found in indices.items()
         ]
         index |= _write(files, space, entities, described, provenance, arguments.out_directory)
-    write_json(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
+    write_account(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
 
 
 def _common(

@@ -14,7 +14,6 @@ from pipeline.maps.files import (
     bids_label,
     map_images,
     map_names,
-    write_label_names,
     write_map,
 )
 from pipeline.maps.quantities import (
@@ -38,7 +37,7 @@ from pipeline.storage import (
     open_result,
     positions,
     read_result,
-    write_json,
+    write_account,
 )
 from pipeline.tables.tables import LEVEL
 
@@ -89,7 +88,7 @@ def main() -> None:
         }
         for voxel_map, values, thresholded in _brought(maps, target):
             index |= _write(voxel_map, values, thresholded, target, account, arguments)
-    write_json(
+    write_account(
         arguments.out_directory / INDEX,
         {**identity, "space": own, "maps": index, "provenance": provenance},
     )
@@ -147,9 +146,7 @@ def _write(
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name
-            write_map(path, image, sidecar)
-            if of_labels:
-                write_label_names(path, voxel_map.labels)
+            write_map(path, image, sidecar, voxel_map.labels)
     return index
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.report.page import ReportInputs, write_study_pages
+from pipeline.seals import read_account
 from pipeline.storage import read_provenance
 
 
@@ -28,7 +29,7 @@ def main() -> None:
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,
-        limits=json.loads(arguments.limits.read_text()),
+        limits=read_account(arguments.limits),
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
+from pipeline.seals import read_account
 from pipeline.storage import read_table
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out-directory", required=True, type=Path, help="of the report")
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)
-    limits = json.loads(arguments.limits.read_text())
+    limits = read_account(arguments.limits)
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
     subject = arguments.maps.parent.name

@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from pipeline.storage import Result, atomic_path
+from pipeline.seals import account_path
+from pipeline.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")
@@ -77,7 +78,8 @@ def component_parts(
 def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
     """A function that appends frames, all of the same columns, to a Parquet file.
 
-    The file's metadata hold what every column means and the provenance, as JSON.
+    The file's metadata hold what every column means and the provenance, as JSON; so does a JSON
+    beside it, which vouches for its content.
 
     Raises
     ------
@@ -85,13 +87,14 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
         A column has no description.
     """
     writer: pyarrow.parquet.ParquetWriter | None = None
+    described: dict[str, str] = {}
     with atomic_path(path) as temporary:
 
         def append(frame: pd.DataFrame) -> None:
             nonlocal writer
             table = pyarrow.Table.from_pandas(_plain(frame), preserve_index=False)
             if writer is None:
-                described = {name: describe(name) for name in frame.columns}
+                described.update({name: describe(name) for name in frame.columns})
                 account = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
                 schema = table.schema.with_metadata({**(table.schema.metadata or {}), **account})
                 writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
@@ -102,6 +105,8 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
         finally:
             if writer is not None:
                 writer.close()
+    account = {"columns": described, "provenance": provenance}
+    write_account(account_path(path), account, [path])
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

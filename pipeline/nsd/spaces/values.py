@@ -12,6 +12,8 @@ from pipeline.nsd.files import MEND
 INTEGERS_PER_PERCENT = 300
 # what is not cortex, or not of this hemisphere
 SMALLEST_LABEL = -1
+# of FreeSurfer, which numbers in 32 bits; a larger one would be cast to some other
+LARGEST_LABEL = 2**31 - 1
 
 
 def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -48,6 +50,7 @@ def integer_labels(path: Path, stored: np.ndarray) -> np.ndarray:
         A value is NaN, a fraction or below -1: a cast would make some other label of it.
     """
     labelled = np.isfinite(stored) & (stored == np.rint(stored)) & (stored >= SMALLEST_LABEL)
+    labelled &= stored <= LARGEST_LABEL
     if not labelled.all():
         raise InputError(
             f"{path}: has the label {stored[~labelled][0]}, expected {SMALLEST_LABEL}, 0, 1, 2, …. "

@@ -1,0 +1,304 @@
+"""Nothing is quietly wrong: files that were altered, moved or mixed are named and refused."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import random
+import shutil
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from conftest import ROOT, branch, rewrite
+
+from pipeline.audit import audit_files, result_files
+from pipeline.errors import InputError
+from pipeline.figures.study import _read
+from pipeline.maps.files import read_map
+from pipeline.report.html import read_figures
+from pipeline.seals import account_path, file_hash, read_account
+from pipeline.stages import fit_encoding_models
+from pipeline.storage import (
+    read_provenance,
+    read_result,
+    read_table,
+    verify,
+    write_result,
+    write_table,
+)
+
+
+@pytest.fixture(scope="module")
+def results(study, tmp_path_factory):
+    """All results of the small study, whose content is shared until it is altered."""
+    folder = tmp_path_factory.mktemp("corrupted") / "results"
+    shutil.copytree(study.results.parent, folder, copy_function=os.link)
+    return folder
+
+
+def files_of(results):
+    return [path for name in ("tiny", "features/tiny") for path in result_files(results / name)]
+
+
+def altered(content: bytes, where: int) -> bytes:
+    return content[:where] + bytes([content[where] ^ 0x20]) + content[where + 1 :]
+
+
+def refused(path, check=verify) -> str:
+    """Why a file is refused; nothing if it is not."""
+    try:
+        check(path)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+# ---- one byte
+
+
+def test_files_as_they_were_made_are_not_refused(results):
+    assert len(files_of(results)) > 1000
+    assert {path.suffix for path in files_of(results)} >= {
+        *(".h5", ".tsv", ".json", ".gz", ".gii", ".parquet", ".html", ".svg", ".png", ".pdf")
+    }
+    for name in ("tiny", "features/tiny"):
+        assert list(audit_files(results / name)) == []
+
+
+def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
+    """Of every file that the workflow writes, at a random place and at both ends."""
+    generator = random.Random(0)
+    for path in files_of(results):
+        content = path.read_bytes()
+        for where in (0, generator.randrange(len(content)), len(content) - 1):
+            rewrite(path, altered(content, where))
+            told = refused(path)
+            assert str(path) in told, (path, where, told)
+        rewrite(path, content)
+
+
+def test_a_file_that_was_cut_short_is_told_by_its_name(results):
+    """One of every kind and stage."""
+    kinds = {(path.parent.name, path.suffix): path for path in files_of(results)}
+    for path in kinds.values():
+        content = path.read_bytes()
+        for length in (0, len(content) // 2, len(content) - 1):
+            rewrite(path, content[:length])
+            assert str(path) in refused(path), (path, length)
+        rewrite(path, content)
+
+
+def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
+    """The readers that stages use, each with a byte in the middle of its file."""
+    tiny = results / "tiny"
+    figure = next((tiny / "figures").glob("*.svg"))
+    columns = ["voxel", "model", "r2"]
+    readers = {
+        tiny / "encoding/subj01/all/bert.h5": lambda path: read_result(path, ["voxel"]),
+        tiny / "responses/subj01.h5": read_provenance,
+        tiny / "splits/subj01/all.tsv": read_table,
+        tiny / "splits/subj01/all.json": lambda path: read_table(path.with_suffix(".tsv")),
+        tiny / "maps/subj01/all/index.json": read_account,
+        next((tiny / "maps/subj01/all").glob("*_statmap.nii.gz")): read_map,
+        next((tiny / "maps/subj01/all").glob("*.func.gii")): read_map,
+        tiny / "tables/voxels/subj01.parquet": lambda path: _read(path, columns, ["bert"]),
+        figure: lambda path: list(read_figures(path.parent)),
+    }
+    for path, read in readers.items():
+        content = path.read_bytes()
+        read(path)
+        rewrite(path, altered(content, len(content) // 2))
+        assert path.stem.split(".")[0] in refused(path, read), path
+        rewrite(path, content)
+
+
+READERS = {
+    "h5py.File": {"storage.py", "files.py"},
+    # after `read_map`, for what else a map says
+    "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
+    "pd.read_csv": {"storage.py", "design.py", "photographs.py", "page.py"},
+    "pd.read_parquet": {"study.py"},
+    "json.load": set(),
+    "np.load": set(),
+    "np.loadtxt": set(),
+    "np.fromfile": set(),
+}
+
+
+def test_no_stage_reads_files_but_by_a_reader_that_verifies_them():
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                allowed = READERS.get(ast.unparse(node.func), {path.name})
+                assert path.name in allowed, f"{path}: {ast.unparse(node)}"
+
+
+# ---- files of different runs
+
+
+def of_another_run(path):
+    """The same file as another run might have made it: other numbers, whole and sealed."""
+    if path.suffix == ".h5":
+        result = read_result(path)
+        name = next(n for n, values in result.arrays.items() if values.dtype.kind in "fiu")
+        result.arrays[name].flat[0] = 1 - np.nan_to_num(result.arrays[name].flat[0])
+        write_result(path, result.arrays, result.provenance)
+    else:
+        account = read_account(account_path(path))
+        table = read_table(path).iloc[:-1]
+        write_table(path, table, account["columns"], account["provenance"])
+
+
+def inputs_of(path, results):
+    provenance = read_provenance(path) or {}
+    for recorded in provenance.get("inputs", {}).values():
+        source = results / recorded["file"]
+        if "/" in recorded["file"] and source.is_file():
+            yield source
+
+
+def test_a_result_beside_an_input_of_another_run_is_refused_and_both_are_named(results):
+    """Every kind of result with every kind of its inputs."""
+    pairs = defaultdict(list)
+    for path in files_of(results):
+        if path.suffix in (".h5", ".tsv") and account_path(path).exists() | (path.suffix == ".h5"):
+            if "maps" in path.parts:
+                continue
+            for source in inputs_of(path, results):
+                if source.suffix not in (".h5", ".tsv"):
+                    continue
+                kind = path.relative_to(results).parts[:2], source.relative_to(results).parts[:2]
+                pairs[kind].append((path, source))
+    assert len(pairs) > 20
+    for (path, source), *_ in pairs.values():
+        kept = {name: name.read_bytes() for name in (source, account_path(source)) if name.exists()}
+        for name, content in kept.items():
+            # its own, no longer shared
+            rewrite(name, content)
+        of_another_run(source)
+        told = refused(path)
+        for name, content in kept.items():
+            rewrite(name, content)
+        assert "was made from another" in told, (path, source)
+        assert any(str(name) in told for name in (path, account_path(path))), told
+        assert str(source) in told
+
+
+def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
+    """Another subject, another model, another fit: of the same shape or not."""
+    tiny = results / "tiny"
+    moves = {
+        results / "features/tiny/bert.h5": results / "features/tiny/alexnet.h5",
+        tiny / "encoding/subj01/all/bert.h5": tiny / "encoding/subj01/all/alexnet.h5",
+        tiny / "responses/subj01.h5": tiny / "responses/subj03.h5",
+        tiny / "predictions/subj03/all/bert.h5": tiny / "predictions/subj01/all/bert.h5",
+        tiny / "splits/subj01/all.json": tiny / "splits/subj03/all.json",
+    }
+    for path, other in moves.items():
+        content = path.read_bytes()
+        rewrite(path, other.read_bytes())
+        assert f"{path}: was made as " in refused(path), path
+        rewrite(path, content)
+
+
+# ---- at the join
+
+
+@pytest.fixture
+def fit(results, tmp_path, monkeypatch):
+    """Run the stage that joins features, responses and a split."""
+    features = results / "features/tiny"
+    of_bert = specification(features / "bert.h5")
+    fitted = read_provenance(results / "tiny/encoding/subj01/all/bert.h5")["configuration"]
+
+    def run(**changes):
+        given = {
+            "spaces": "bert",
+            "features": str(features / "bert.h5"),
+            "responses": str(results / "tiny/responses/subj01.h5"),
+            "split": str(results / "tiny/splits/subj01/all.tsv"),
+            "specifications": json.dumps({"bert": of_bert | changes}),
+            "configuration": json.dumps(fitted),
+            "out": str(tmp_path / "fit.h5"),
+            "predictions": str(tmp_path / "predictions.h5"),
+        }
+        arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
+        monkeypatch.setattr("sys.argv", ["fit", *arguments])
+        fit_encoding_models.main()
+
+    yield run
+    assert not (tmp_path / "fit.h5").exists()
+
+
+def specification(path):
+    told = read_provenance(path)["configuration"]
+    own = {key: value for key, value in told.items() if key not in ("layers", "extraction")}
+    return {**own, "extracted_from": told["extraction"]["network"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layer": "embeddings"},
+        {"pooling": "cls"},
+        {"reduction": {"method": "pca", "components": 384.0}},
+        {"extracted_from": {"library": "transformers", "architecture": "another"}},
+    ],
+)
+def test_features_of_another_model_of_the_same_shape_are_refused_by_the_fit(fit, change):
+    with pytest.raises(InputError, match=r"bert\.h5: features of .*, but the configuration says"):
+        fit(**change)
+
+
+def test_a_split_that_was_edited_by_hand_is_refused_by_the_fit(fit, results):
+    path = results / "tiny/splits/subj01/all.tsv"
+    text = path.read_text()
+    rewrite(path, text.replace("\ttest\t-1", "\ttrain\t0", 1))
+    with pytest.raises(InputError, match=r"all\.tsv: its content is not what all\.json says.*hand"):
+        fit()
+    rewrite(path, text)
+
+
+def test_responses_of_another_run_than_the_split_are_refused_by_the_fit(fit, results):
+    path = results / "tiny/responses/subj01.h5"
+    content = path.read_bytes()
+    rewrite(path, content)
+    of_another_run(path)
+    with pytest.raises(InputError, match=r"all\.(tsv|json): was made from another .*subj01\.h5"):
+        fit()
+    rewrite(path, content)
+
+
+# ---- by the workflow
+
+
+def test_an_audit_names_what_was_altered_though_its_date_is_the_same(study, tmp_path):
+    """As a disk would alter it: Snakemake sees nothing to do."""
+    branched = branch(study, tmp_path / "study", study.configuration.name)
+    for name in ("encoding/subj01/all/bert.h5", "tables/correlations.tsv"):
+        path = branched.results / name
+        state = path.stat()
+        content = path.read_bytes()
+        rewrite(path, altered(content, len(content) // 2))
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert branched.planned("report") == {}
+    done = branched.snakemake("audit", check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "bert.h5: its content is not what its seal says" in said
+    assert "correlations.tsv: its content is not what correlations.json says" in said
+
+
+def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(study, tmp_path):
+    branched = branch(study, tmp_path / "study", study.configuration.name)
+    path = branched.results / "splits/subj01/all.tsv"
+    fit = branched.results / "encoding/subj03/all/bert.h5"
+    before = file_hash(fit)
+    rewrite(path, path.read_text().replace("\ttest\t-1", "\ttrain\t0", 1))
+    done = branched.snakemake("encoding", check=False)
+    assert done.returncode != 0
+    assert "all.tsv: its content is not what all.json says" in done.stdout + done.stderr
+    assert file_hash(fit) == before
+    assert np.isfinite(read_result(fit)["bert/r2"]).any()

@@ -1,0 +1,192 @@
+"""What clusters do: kills at random times, full disks, read-only folders, clocks, two at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ENVIRON, ROOT, branch
+from faults import Faults, data_files, stages_of
+
+from pipeline.storage import read_result
+
+KILLS = 5
+
+
+@pytest.fixture
+def branched(study, tmp_path):
+    """The finished study, to be damaged."""
+    return branch(study, tmp_path / "study", study.configuration.name)
+
+
+# ---- kills
+
+
+def test_a_study_killed_five_times_loses_nothing_and_ends_with_the_same_bytes(branched):
+    """The first kill meets a network of which one shard is finished and the other being written."""
+    faults = Faults(branched, data_files(branched), seed=1)
+    features = branched.results.parent / "features/tiny"
+    folder = features / "layers/alexnet"
+    for path in [
+        *folder.iterdir(),
+        *features.glob("alexnet.h5"),
+        *branched.results.glob("tables/*"),
+    ]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def half_way(_: float) -> bool:
+        return any(folder.glob("[12]*")) and any(folder.glob(".*.h5"))
+
+    assert faults.kill(half_way, "workflow", "features")
+    (shard,) = folder.glob("[12]*")
+    made = shard.stat().st_mtime_ns
+    while len(faults.kills) < KILLS:
+        assert faults.kill_at_random(6.0)
+    assert [kill.half for kill in faults.kills] == [()] * KILLS
+    branched.snakemake()
+    assert faults.lost() == []
+    assert shard.stat().st_mtime_ns == made
+    assert branched.planned() == {}
+
+
+# ---- a disk that is full, a folder that is read-only
+
+WRITERS = {
+    "result.h5": "write_result(path, {'x': np.zeros(100_000)}, {})",
+    "table.tsv": "write_table(path, pd.DataFrame({'x': np.arange(20_000)}), {'x': ''}, {})",
+    "account.json": "write_account(path, {'x': list(range(20_000))})",
+    "page.html": "write_text(path, 'x' * 100_000)",
+    "map.nii.gz": "write_map(path, nibabel.Nifti1Image(noise.reshape(50, 40, 50), np.eye(4)), {})",
+    "map.func.gii": "write_map(path, gifti(noise), {})",
+    "voxels.parquet": "write_parquet(path, noise)",
+    "figure.svg": "save_figure(plot(noise[:9000]), path.with_suffix(''))",
+}
+PROGRAM = """
+import json, os, resource, sys
+from pathlib import Path
+import matplotlib.pyplot as plt
+import nibabel, numpy as np, pandas as pd
+from pipeline.errors import run_stage
+from pipeline.figures.style import save_figure
+from pipeline.maps.files import map_images, write_map
+from pipeline.storage import write_account, write_result, write_table, write_text
+from pipeline.tables.voxels import parquet_writer
+
+noise = np.random.default_rng(0).normal(size=100_000)
+def gifti(values):
+    return map_images(values, np.arange(len(values)), {"grid_shape": np.array([len(values), 0])})[0]
+def write_parquet(path, values):
+    with parquet_writer(path, {}) as append:
+        append(pd.DataFrame({"r": values}))
+def plot(values):
+    figure, axis = plt.subplots()
+    axis.plot(values)
+    return figure
+def full_disk():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+def somebody_else():
+    if os.getuid() == 0:
+        os.setgroups([]), os.setgid(65534), os.setuid(65534)
+
+folder, fault, writers = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+done = {}
+for name, writer in writers.items():
+    # a process for each, with what is imported above
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.dup2(writing, 2), os.close(writing)
+        path = folder / name
+        globals()[fault]()
+        run_stage(lambda: eval(writer))
+        os._exit(0)
+    os.close(writing)
+    said = os.fdopen(reading).read()
+    done[name] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
+print(json.dumps(done))
+"""
+
+
+def written(folder, fault):
+    """{file: (exit code, what was said)} of everything that writes, under a fault."""
+    for name in WRITERS:
+        (folder / name).write_text("former")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(folder), fault, json.dumps(WRITERS)],
+        capture_output=True,
+        text=True,
+        env={**ENVIRON, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
+        WRITERS, "former"
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_full_disk_is_told_in_words_and_the_former_files_are_kept(tmp_path):
+    for name, (code, said) in written(tmp_path, "full_disk").items():
+        assert code == 1, (name, said)
+        assert "error: the disk is full, or a quota or file size limit is reached" in said, name
+        assert "Traceback" not in said.split("error: ")[-1], name
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    for folder in tmp_path.parents[:2]:
+        folder.chmod(0o755)
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return folder
+
+
+def test_a_read_only_folder_is_told_in_words_and_the_former_files_are_kept(read_only):
+    """A user who does not own it; root may write anywhere."""
+    for name in WRITERS:
+        (read_only / name).touch()
+    read_only.chmod(0o555)
+    for name, (code, said) in written(read_only, "somebody_else").items():
+        assert code == 1, (name, said)
+        assert f"error: {read_only}" in said, name
+        assert "may not be read or written" in said, name
+        assert "Traceback" not in said, name
+
+
+# ---- clocks
+
+
+@pytest.mark.parametrize("days", [-3650, 3650])
+def test_a_clock_that_jumped_loses_nothing(branched, days):
+    """Dates decide at most what is made once more: the same bytes again."""
+    before = data_files(branched)
+    path = branched.results / "significance/subj01/all/bert.h5"
+    moment = time.time() + days * 86400
+    os.utime(path, (moment, moment))
+    done = branched.snakemake(check=False)
+    print(done.stdout[-3000:], done.stderr[-3000:])
+    assert done.returncode == 0
+    assert data_files(branched) == before
+
+
+# ---- two at once
+
+
+def test_a_second_workflow_in_one_folder_is_refused_and_the_first_goes_on(branched):
+    before = data_files(branched)
+    made = ["partitions", "--forcerun", "partition_variance"]
+    first = subprocess.Popen(
+        branched.command(*made), env=ENVIRON, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while first.poll() is None and not stages_of(first.pid):
+        time.sleep(0.05)
+    second = branched.snakemake(*made, check=False)
+    assert second.returncode != 0
+    assert "Directory cannot be locked" in second.stdout + second.stderr
+    assert first.wait() == 0
+    assert data_files(branched) == before
+    assert branched.planned() == {}
+    assert read_result(branched.results / "partitions/subj01/all/alexnet_vs_bert.h5")
