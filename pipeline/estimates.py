@@ -190,7 +190,9 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
         disk += subject.voxels * per_voxel
         width = sum(widths.values())
         held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
-        memory = max(memory, PLAIN_BYTES + FLOAT * held)
+        budget = min(FLOAT * held, 1e9 * study.encoding.memory_gb)
+        # features are read of all images, a space at a time
+        memory = max(memory, PLAIN_BYTES + budget + FLOAT * size.images * max(widths.values()))
     return StageEstimate("encoding", len(fits), seconds, None, memory, disk)
 
 

@@ -44,6 +44,12 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def memory_of_fits(wildcards, input, attempt):
+    """The solver's budget, 1 GB beside it, and features of all images as they are read."""
+    read = sum(os.path.getsize(path) for path in input.features)
+    return attempt * int(1000 * (1 + STUDY.encoding.memory_gb) + read / 1e6)
+
+
 def section(name, *keys):
     """One section of the configuration, or some keys of it, as text in whatever order."""
     values = STUDY.model_dump(mode="json", include={name})[name]

@@ -30,8 +30,7 @@ rule fit_encoding_models:
     conda:
         "../../environment.yml"
     resources:
-        # features, and what lies outside the solver's own budget, in 1 GB
-        mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+        mem_mb=memory_of_fits,
         runtime=growing(240),
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],

@@ -53,7 +53,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+            mem_mb=memory_of_fits,
             runtime=growing(60),
         params:
             spaces=INTERPRETED,
@@ -114,7 +114,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=growing(int(1000 * (1 + STUDY.encoding.memory_gb))),
+            mem_mb=memory_of_fits,
             runtime=growing(120),
         params:
             spaces=INTERPRETED,
