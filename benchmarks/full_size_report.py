@@ -25,7 +25,14 @@ import scipy.ndimage
 import yaml
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
-from encoding.partition import joint_gain, model_name, partition_variance, subsets
+from encoding.partition import (
+    COMPONENT_SEPARATOR,
+    MODEL_SEPARATOR,
+    joint_gain,
+    model_name,
+    partition_variance,
+    subsets,
+)
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
@@ -223,9 +230,16 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             arrays["band_weights"] = np.ones((name.count("+") + 1, len(voxel)), np.float32)
             encoding |= {f"{name}/{key}": array for key, array in arrays.items()}
             tests |= {f"{name}/{key}": np.where(values > 0.1, 0.01, 0.5) for key in "pq"}
+            for score in ("r", "r2"):
+                tests[f"{name}/{score}_lower"] = arrays[score] - np.float32(0.05)
+                tests[f"{name}/{score}_upper"] = arrays[score] + np.float32(0.05)
         if len(spaces) > 1:
-            tests |= {f"component/{s}/{key}": tests[f"{s}/{key}"] for s in spaces for key in "pq"}
             components = partition_variance(r2, spaces)
+            for name in r2:
+                component = f"component/{name.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
+                for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
+                    tests[f"{component}/{key}"] = tests[f"{name}/{of}"]
+                tests[f"{component}/variance_upper"] = tests[f"{name}/r2_upper"]
             partition = {f"component/{name}": values for name, values in components.items()}
             partition |= {f"r2/{name}": values for name, values in r2.items()}
             partition |= {"voxel": voxel, "noise_ceiling": ceiling}
