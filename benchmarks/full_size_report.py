@@ -261,7 +261,8 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     }
     of_fits = [argument for kind, paths in fits.items() for argument in (f"--{kind}", *paths)]
     maps, tables = f"{root}/maps/{SUBJECT}/all", f"{root}/tables"
-    named = [f"{tables}/{n}.tsv" for n in ("correlations", "partitions", "group", "best_voxels")]
+    written = ("correlations", "partitions", "group", "best_voxels", "models")
+    named = [f"{tables}/{name}.tsv" for name in written]
     rois, voxels = f"{root}/rois/{SUBJECT}.tsv", f"{tables}/voxels/{SUBJECT}.parquet"
     limits = f"{root}/maps/colour_limits.json"
     yield [
@@ -269,7 +270,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
         *("--atlases", *study.rois, "--spaces", *study.map_spaces, "--out-directory", maps),
     ]
-    yield ["write_tables", "--rois", rois, *of_fits, "--out", *named]
+    yield ["write_tables", "--models", *study.models, "--rois", rois, *of_fits, "--out", *named]
     yield [
         *("write_voxel_tables", "--subject", SUBJECT, "--rois", rois, *of_fits),
         *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
