@@ -25,7 +25,14 @@ import scipy.ndimage
 import yaml
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
-from encoding.partition import joint_gain, model_name, partition_variance, subsets
+from encoding.partition import (
+    COMPONENT_SEPARATOR,
+    MODEL_SEPARATOR,
+    joint_gain,
+    model_name,
+    partition_variance,
+    subsets,
+)
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
@@ -223,9 +230,16 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             arrays["band_weights"] = np.ones((name.count("+") + 1, len(voxel)), np.float32)
             encoding |= {f"{name}/{key}": array for key, array in arrays.items()}
             tests |= {f"{name}/{key}": np.where(values > 0.1, 0.01, 0.5) for key in "pq"}
+            for score in ("r", "r2"):
+                tests[f"{name}/{score}_lower"] = arrays[score] - np.float32(0.05)
+                tests[f"{name}/{score}_upper"] = arrays[score] + np.float32(0.05)
         if len(spaces) > 1:
-            tests |= {f"component/{s}/{key}": tests[f"{s}/{key}"] for s in spaces for key in "pq"}
             components = partition_variance(r2, spaces)
+            for name in r2:
+                component = f"component/{name.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
+                for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
+                    tests[f"{component}/{key}"] = tests[f"{name}/{of}"]
+                tests[f"{component}/variance_upper"] = tests[f"{name}/r2_upper"]
             partition = {f"component/{name}": values for name, values in components.items()}
             partition |= {f"r2/{name}": values for name, values in r2.items()}
             partition |= {"voxel": voxel, "noise_ceiling": ceiling}
@@ -247,7 +261,8 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     }
     of_fits = [argument for kind, paths in fits.items() for argument in (f"--{kind}", *paths)]
     maps, tables = f"{root}/maps/{SUBJECT}/all", f"{root}/tables"
-    named = [f"{tables}/{n}.tsv" for n in ("correlations", "partitions", "group", "best_voxels")]
+    written = ("correlations", "partitions", "group", "best_voxels", "models")
+    named = [f"{tables}/{name}.tsv" for name in written]
     rois, voxels = f"{root}/rois/{SUBJECT}.tsv", f"{tables}/voxels/{SUBJECT}.parquet"
     limits = f"{root}/maps/colour_limits.json"
     yield [
@@ -255,7 +270,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
         *("--atlases", *study.rois, "--spaces", *study.map_spaces, "--out-directory", maps),
     ]
-    yield ["write_tables", "--rois", rois, *of_fits, "--out", *named]
+    yield ["write_tables", "--models", *study.models, "--rois", rois, *of_fits, "--out", *named]
     yield [
         *("write_voxel_tables", "--subject", SUBJECT, "--rois", rois, *of_fits),
         *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from encoding.banded_ridge import Options, fit_banded_ridge
@@ -121,6 +122,23 @@ def test_intervals_that_are_too_narrow_are_told(shown):
         narrow.append(experiment.assign(**ends))
     cover = rows(summarise("plain", narrow, 0.95), "R² of the joint model: 95% intervals cover")
     assert cover["verdict"].item() == "off"
+
+
+def test_models_that_do_not_differ_have_no_interval_to_cover(shown):
+    """Rounding decides where two models predict the same: it is told, and not counted."""
+    experiments = [e.copy() for e in shown[0]["plain"]]
+    words = "unique variance of A: 95% intervals cover"
+    before = rows(summarise("plain", experiments, 0.95), words)["value"].item()
+    for experiment in experiments:
+        same = pd.DataFrame(experiment.iloc[:50]).assign(
+            **{"A/lower": 1e-9, "A/upper": 2e-9, "population/A": 0.0}
+        )
+        experiment.iloc[:50] = same[experiment.columns]
+    statistics = summarise("plain", experiments, 0.95)
+    assert abs(rows(statistics, words)["value"].item() - before) < 0.05
+    told = rows(statistics, "unique variance of A: voxels with an interval")
+    assert told["value"].item() <= 0.5
+    assert told["verdict"].item() == "shown"
 
 
 def test_p_values_that_are_not_uniform_are_told(shown):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import re
 import sys
@@ -183,11 +184,19 @@ class SyntheticStudy:
         for name in fitted["models"]:
             arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
             arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
+            for key, score in itertools.product(("lower", "upper"), ("r", "r2")):
+                offset = 0.1 if key == "upper" else -0.1
+                arrays[f"{name}/{score}_{key}"] = fitted[f"{name}/{score}"] + offset
         if len(spaces) > 1:
             arrays |= {
                 f"component/{name.replace('+', '&')}/{key}": arrays[f"{name}/{key}"]
                 for name in fitted["models"]
                 for key in "pq"
+            }
+            arrays |= {
+                f"component/{name.replace('+', '&')}/variance_{key}": arrays[f"{name}/r2_{key}"]
+                for name in fitted["models"]
+                for key in ("lower", "upper")
             }
         path = self.root / f"significance/{subject}/all/{fit}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))

@@ -14,6 +14,8 @@ from pipeline.storage import Result, aligned_result, write_result
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.document import columns_page
 from pipeline.tables.voxels import (
+    COMPONENT_TESTS,
+    TESTS,
     component_parts,
     describe,
     model_parts,
@@ -58,10 +60,13 @@ def results(tmp_path) -> tuple[Result, Result]:
     fit |= {f"bert/{key}": VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
     fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
     tests = {"voxel": VOXEL[::-1]}
+    tested = {"bert": TESTS}
+    tested |= {f"component/{name}": COMPONENT_TESTS for name in ("bert", "bert&clip")}
+    # every quantity and voxel has its own value
     tests |= {
-        f"{name}/{key}": VOXEL[::-1] * 0.001
-        for name in ("bert", "component/bert", "component/bert&clip")
-        for key in "pq"
+        f"{name}/{key}": VOXEL[::-1] * 0.001 + number
+        for name, keys in tested.items()
+        for number, key in enumerate(reversed(keys))
     }
     write_result(tmp_path / "fit.h5", fit, {})
     write_result(tmp_path / "tests.h5", tests, {})
@@ -76,8 +81,10 @@ def test_scores_and_tests_meet_at_their_voxel(tmp_path, where):
     assert model == "bert"
     np.testing.assert_allclose(frame["r"], frame["voxel"] * 0.01, rtol=1e-6)
     np.testing.assert_allclose(frame["q"], frame["voxel"] * 0.001, rtol=1e-6)
+    np.testing.assert_allclose(frame["r2_upper"], frame["voxel"] * 0.001 + 2, rtol=1e-6)
     unique, shared = component_parts(where, result, tests, "bert_vs_clip")
-    np.testing.assert_allclose(unique["p"], unique["voxel"] * 0.001, rtol=1e-6)
+    np.testing.assert_allclose(unique["p"], unique["voxel"] * 0.001 + 1, rtol=1e-6)
+    np.testing.assert_allclose(shared["variance_lower"], shared["voxel"] * 0.001 + 3, rtol=1e-6)
     assert shared["component"].unique().tolist() == ["bert&clip"]
     np.testing.assert_allclose(shared["q"], shared["voxel"] * 0.001, rtol=1e-6)
 

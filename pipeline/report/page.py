@@ -57,9 +57,9 @@ CALIBRATION_INTRO = (
     "Experiments of known truth, simulated apart from this study's data and analysed with its "
     "folds, penalties, draws and permutations: whether intervals cover, tests keep their level and "
     "estimates are biased. What is shown but not judged is a bias that is known, as of "
-    "near-duplicate images that are drawn singly or stand on both sides of the split. In voxels of "
-    "noise R² about the mean of n test responses lies 1/n below that of the population, and its "
-    "intervals cover about two in a hundred less than they should; those of unique variance cover."
+    "near-duplicate images that are drawn singly or stand on both sides of the split. Intervals of "
+    "unique variance are counted where there is one: where a penalty or a band weight leaves a "
+    "space nothing, models with and without it are the same."
 )
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect is what a perfect fit of the planted "

@@ -18,7 +18,9 @@ from pipeline.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")
-TESTS = ("p", "q")
+# of a model and of a component
+TESTS = ("r_lower", "r_upper", "r2_lower", "r2_upper", "p", "q")
+COMPONENT_TESTS = ("variance_lower", "variance_upper", "p", "q")
 HEMISPHERES = ("lh", "rh")
 
 
@@ -68,7 +70,7 @@ def component_parts(
     """For every component of a partition a row per voxel."""
     for key, values in result.arrays.items():
         if key.startswith("component/"):
-            tested = {name: tests[f"{key}/{name}"] for name in TESTS}
+            tested = {name: tests[f"{key}/{name}"] for name in COMPONENT_TESTS}
             component = key.removeprefix("component/")
             variance = values.astype(np.float32)
             yield where.assign(contrast=contrast, component=component, variance=variance, **tested)

@@ -23,6 +23,8 @@ from pipeline.validation.experiments import SPACES, Condition, Experiment
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
 LEVEL = 0.05
 BAND_WEIGHTS_OF_ORACLE = 8
+# of R²: predictions and weights are float32, which do not tell models apart that differ by less
+RESOLUTION = 1e-6
 
 CONDITIONS: dict[str, Condition] = {
     "plain": Condition(),
@@ -201,9 +203,9 @@ def _statistics(
     for name in ("joint", *SPACES):
         label = "R² of the joint model" if name == "joint" else f"unique variance of {name}"
         yield (f"{label}: {level:.0%} intervals cover", _of(experiments, _covered, name), *tails)
-        # next to no weight is left there: what remains of R² is far from normal
-        label = f"{label} in voxels of noise: {level:.0%} intervals cover"
-        yield label, _of(experiments, _covered, name, "neither"), nan, nan
+        noise = f"{label} in voxels of noise: {level:.0%} intervals cover"
+        yield noise, _of(experiments, _covered, name, "neither"), nan, nan
+        yield f"{label}: voxels with an interval", _of(experiments, _told, name), nan, nan
     bias = (nan, nan) if small or leaks else (-0.01, 0.01)
     for space in SPACES:
         label = f"unique variance of {space} in its voxels"
@@ -250,8 +252,18 @@ def _of(experiments: list[pd.DataFrame], statistic: Any, *arguments: Any) -> lis
 
 def _covered(rows: pd.DataFrame, name: str, kind: str | None = None) -> float:
     rows = _inside(rows, kind)
+    rows = rows[_has_interval(rows, name)]
     truth = rows[f"population/{name}"]
     return float(((rows[f"{name}/lower"] <= truth) & (truth <= rows[f"{name}/upper"])).mean())
+
+
+def _has_interval(rows: pd.DataFrame, name: str) -> pd.Series:
+    """Not where a penalty or a band weight leaves a space nothing, and models are the same."""
+    return rows[f"{name}/upper"] - rows[f"{name}/lower"] > RESOLUTION
+
+
+def _told(rows: pd.DataFrame, name: str) -> float:
+    return float(_has_interval(rows, name).mean())
 
 
 def _inside(rows: pd.DataFrame, kind: str | None) -> pd.DataFrame:
