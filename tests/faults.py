@@ -27,6 +27,7 @@ from pipeline.audit import result_files
 from pipeline.seals import file_hash
 
 POLL = 0.05
+MOST_SECONDS = 25.0
 SECONDS_TO_END = 120
 Files = dict[str, str]
 
@@ -165,7 +166,8 @@ def soak(study: Study, n_kills: int, minutes: float, seed: int) -> bool:
     print(f"{len(faults.whole)} data files of an undisturbed run", flush=True)
     _forget(study)
     while len(faults.kills) < n_kills and time.monotonic() < end:
-        if faults.kill_at_random(8.0):
+        # long enough for every job to end now and then
+        if faults.kill_at_random(MOST_SECONDS):
             _tell(len(faults.kills), faults.kills[-1])
         else:
             good &= _compared(faults)
