@@ -1,13 +1,17 @@
 # make demo   set-up and the whole study on a simulated NSD
 # make test   set-up and every test
+# make soak   many kills, many hostile files (docs/robustness.md); bounded in time
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= config/demo.yaml
+KILLS ?= 50
+MINUTES ?= 25
+EXAMPLES ?= 500
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test lint clean
+.PHONY: demo test soak lint clean
 
 demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)
@@ -15,6 +19,10 @@ demo: $(INSTALLED)
 
 test: lint
 	python -m pytest
+
+soak: $(INSTALLED)
+	python tests/faults.py --kills $(KILLS) --minutes $(MINUTES)
+	HOSTILE_EXAMPLES=$(EXAMPLES) python -m pytest tests/test_hostile_input.py -k hostile_file
 
 lint: $(INSTALLED)
 	ruff check .

@@ -27,6 +27,7 @@ from pipeline.audit import result_files
 from pipeline.seals import file_hash
 
 POLL = 0.05
+MOST_SECONDS = 10.0
 SECONDS_TO_END = 120
 Files = dict[str, str]
 
@@ -106,7 +107,8 @@ class Faults:
         killed = run.poll() is None
         if killed:
             self._strike(run, victim, jobs)
-        self.study.snakemake("--unlock")
+        # what `snakemake --unlock` does, without starting it
+        shutil.rmtree(self.study.directory / ".snakemake/locks", ignore_errors=True)
         if killed:
             files = data_files(self.study)
             half = tuple(name for name, found in files.items() if found != self.whole.get(name))
@@ -163,9 +165,14 @@ def soak(study: Study, n_kills: int, minutes: float, seed: int) -> bool:
     faults, good = Faults(study, data_files(study), seed), True
     print(f"{len(faults.whole)} data files of an undisturbed run", flush=True)
     _forget(study)
+    most, finished = MOST_SECONDS, 0
     while len(faults.kills) < n_kills and time.monotonic() < end:
-        if faults.kill_at_random(8.0):
-            _tell(len(faults.kills), faults.kills[-1])
+        if faults.kill_at_random(most):
+            last = faults.kills[-1]
+            _tell(len(faults.kills), last)
+            # where no job came to its end, the next have longer
+            most = MOST_SECONDS if last.finished > finished else 2 * most
+            finished = last.finished
         else:
             good &= _compared(faults)
             _forget(study)

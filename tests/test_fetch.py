@@ -195,6 +195,18 @@ def test_a_disk_that_fills_while_unpacking_is_told_and_the_archive_is_kept(web, 
     assert (tmp_path / "downloads/coco.zip").exists()
 
 
+def test_members_of_an_archive_that_lead_out_of_their_folder_are_never_unpacked(web, tmp_path):
+    captions = "annotations/captions_train2017.json"
+    members = ["../outside.json", "/tmp/outside.json", "annotations/../../outside.json"]
+    web.content = archive_of({**dict.fromkeys(members, b"{}"), captions: b"{}"})
+    manifest = manifest_of([], archive=web.address.replace("file.bin", "coco.zip"))
+    Fetcher(tmp_path / "nsd", manifest).fetch([external(CAPTIONS, "coco")])
+    assert {path.name for path in tmp_path.rglob("*.json")} == {
+        "captions_train2017.json",
+        LOCK_NAME,
+    }
+
+
 def test_an_archive_that_is_none_or_lacks_a_member_is_told(web, tmp_path):
     manifest = manifest_of([], archive=web.address.replace("file.bin", "coco.zip"))
     for content in (b"<html>sorry</html>", archive_of({"annotations/other.json": b"{}"})):

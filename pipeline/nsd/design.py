@@ -19,6 +19,7 @@ from pipeline.reading import reading
 RUNS_PER_SESSION = 12
 TRIALS_OF_RUNS = (63, 62)
 REPEATS = 3
+MATLAB = b"MATLAB 5.0 MAT-file"
 DESIGN_VARIABLES = ("masterordering", "subjectim", "sharedix")
 
 
@@ -128,6 +129,10 @@ def _read_experiment_design(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     path = require(layout.experiment_design)
     with reading(path, "not a readable MATLAB v5 file", MEND):
+        with open(path, "rb") as file:
+            # older versions are read by what each number in them says, newer ones are HDF5
+            if file.read(len(MATLAB)) != MATLAB:
+                raise ValueError("of another version")
         content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
     ordering, images_of_subjects, shared = (
         _integers(path, content, name) for name in DESIGN_VARIABLES

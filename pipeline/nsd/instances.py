@@ -157,8 +157,8 @@ def _crops(
             width, height = sizes[row["cocoId"]]
             raise InputError(
                 f"{layout.image_table}: cropBox {row['cropBox']} of nsdId {nsd_id} does not leave "
-                f"a square of {width} × {height} pixels; expected fractions (top, bottom, left, "
-                f"right). {MEND}"
+                f"a square of the {width} × {height} pixels that {path.name} tells; expected "
+                f"fractions (top, bottom, left, right). {MEND}"
             )
         crops[row["cocoId"]] = nsd_id, rectangle
     return crops

@@ -1,0 +1,60 @@
+"""The same inputs are the same files, to the last bit, however many threads there are."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import ENVIRON, branch
+from PIL import Image
+
+from features.layers import Layer
+from features.networks import load_network
+from pipeline.seals import file_hash
+
+# what has most to add up: a network's activations, principal components, a fit, its tests
+FILES = (
+    "features/tiny/layers/alexnet/1of2.h5",
+    "tiny/features/subj01/all/alexnet_conv3.h5",
+    "tiny/encoding/subj01/all/alexnet_conv3.h5",
+    "tiny/predictions/subj01/all/alexnet_conv3.h5",
+    "tiny/significance/subj01/all/alexnet_conv3.h5",
+)
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        monkeypatch.setitem(ENVIRON, f"{library}_NUM_THREADS", "1")
+
+
+def test_one_thread_makes_the_files_that_two_made(study, tmp_path, one_thread):
+    branched = branch(study, tmp_path / "study", study.configuration.name)
+    paths = [branched.results.parent / name for name in FILES]
+    before = {path: file_hash(path) for path in paths}
+    for path in paths:
+        path.unlink()
+    wanted = [f"results/{name}" for name in FILES]
+    branched.snakemake("--cores", "1", *wanted)
+    assert {path: file_hash(path) for path in paths} == before
+
+
+# documented: how far activations of other batches may be apart, of their largest
+TOLERANCE = 1e-5
+
+
+def test_batches_of_another_size_change_activations_by_no_more_than_is_documented():
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (12, 425, 425, 3), np.uint8)
+    images = [Image.fromarray(image) for image in pixels]
+    settings = {"name": "alexnet", "library": "torchvision", "architecture": "alexnet"}
+    settings |= {"stimulus": "image", "weights": "untrained", "seed": 2}
+    network = load_network(settings, "cpu", None)
+    layers = [Layer.parse("conv3:mean"), Layer.parse("fc7")]
+    whole = network.run(network.preprocess(images), layers)
+    parts = [
+        network.run(network.preprocess(images[start : start + 5]), layers) for start in (0, 5, 10)
+    ]
+    for layer in layers:
+        found = np.concatenate([part[layer] for part in parts])
+        apart = np.abs(found - whole[layer]).max() / np.abs(whole[layer]).max()
+        assert apart <= TOLERANCE
