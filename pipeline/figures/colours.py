@@ -7,13 +7,18 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 
 SIGNED_MAP = "RdBu_r"
 TICK_STEP = 0.05
 PERCENTILE = 99.5
 # of pairs: neither, the first alone, the second alone, both; told apart by colour-blind readers
 CORNERS = ("#F2F2F2", "#0072B2", "#E69F00", "#2B1633")
+# of lines upon maps: none is a colour of a scale, in which it would be lost or read as a value
+OUTLINE_COLOURS = (
+    *("#000000", "#009E73", "#F0E442", "#CC79A7"),
+    *("#8C510A", "#7FE000", "#7F7F7F"),
+)
 # shades of each of the two scales
 STEPS = 8
 
@@ -71,6 +76,18 @@ def pair_colour_map() -> ListedColormap:
     colours = pair_colours(grid[0].ravel(), grid[1].ravel())
     shown = np.column_stack([colours, np.ones(len(colours))])
     return ListedColormap([(0, 0, 0, 0), *map(tuple, shown)], name="pair")
+
+
+def outline_colours(names: Mapping[int, str]) -> dict[int, str]:
+    """{label: colour} of the outlines of regions; all black where there are too many to tell."""
+    if len(names) > len(OUTLINE_COLOURS):
+        return dict.fromkeys(names, OUTLINE_COLOURS[0])
+    return dict(zip(names, OUTLINE_COLOURS, strict=False))
+
+
+def sequence_colours(n: int) -> list[str]:
+    """Colours of things that have an order, as the layers of a network."""
+    return [to_hex(colour) for colour in plt.get_cmap("viridis")(np.linspace(0, 1, n))]
 
 
 def draw_pair_legend(axis: Axes, names: tuple[str, str], limit: float) -> None:

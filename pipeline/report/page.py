@@ -14,13 +14,14 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.configuration import Configuration
+from pipeline.figures.rois import EVERYTHING
 from pipeline.figures.style import data_uri
 from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
-from pipeline.report.methods import REFERENCES, methods_paragraphs
+from pipeline.report.methods import methods_paragraphs, references
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
@@ -144,27 +145,37 @@ def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
 
 
 def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    best = inputs.frames["best_voxels"]
-    single = best[best["model"].isin(inputs.study.models)]
+    study, best = inputs.study, inputs.frames["best_voxels"]
+    single = best[best["model"].isin(study.models)]
+    figures = [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE]
+    for contrast in [*study.contrasts][:1]:
+        figures += _group_figures(inputs, contrast)
     return "index.html.j2", {
-        "n_subjects": len(inputs.study.subjects),
-        "n_models": len(inputs.study.models),
-        "n_contrasts": len(inputs.study.contrasts),
-        "cards": _cards(single),
-        "figures": [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE],
+        "n_subjects": len(study.subjects),
+        "n_models": len(study.models),
+        "n_contrasts": len(study.contrasts),
+        "cards": _cards(inputs.frames["correlations"], single),
+        "figures": figures,
         "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
     }
 
 
-def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
-    rows = best.sort_values("best_r", ascending=False).groupby("model", sort=False).head(1)
+def _cards(correlations: pd.DataFrame, best: pd.DataFrame) -> list[dict[str, str]]:
+    """A card per single model, the best first: means before best voxels, which are picked."""
+    whole = correlations[
+        (correlations["roi"] == EVERYTHING) & correlations["model"].isin(best["model"])
+    ]
+    means = whole.groupby("model", sort=False)[["mean_r", "mean_normalised_r"]].mean()
+    weights = whole.drop_duplicates("model").set_index("model")["weights"]
+    largest = best.groupby("model")["best_r"].max()
     return [
         {
-            "value": f"r = {row.best_r:.2f}",
-            "label": f"{row.model}: best voxel ({row.subject}), R² {row.best_r2:.2f}; "
-            f"{row.weights.split(':')[0]}",
+            "value": f"r = {row.mean_r:.2f}",
+            "label": f"{row.Index}: mean of all modelled voxels, r / √ceiling "
+            f"{row.mean_normalised_r:.2f}; best voxel {largest[row.Index]:.2f}; "
+            f"{weights[row.Index].split(':')[0]}",
         }
-        for row in rows.itertuples()
+        for row in means.sort_values("mean_r", ascending=False).itertuples()
     ]
 
 
@@ -187,7 +198,7 @@ def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, An
         return
     study, limit = inputs.study, inputs.limits["unique"]
     spaces = study.contrasts[contrast]
-    told = f"Unique variance (test R²), mean over {len(study.subjects)} subjects"
+    told = f"{contrast}: unique variance (test R²), mean over {len(study.subjects)} subjects"
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
         maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
@@ -267,9 +278,10 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
 
 def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
+    paragraphs = methods_paragraphs(study)
     return "methods.html.j2", {
-        "methods": methods_paragraphs(study),
-        "references": REFERENCES,
+        "methods": paragraphs,
+        "references": references(paragraphs),
         "columns": COLUMNS,
         "configuration": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
         "versions": json.dumps(provenance["versions"], indent=2, sort_keys=True),

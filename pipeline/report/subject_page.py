@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from pipeline.configuration import Configuration
+from pipeline.figures.colours import sequence_colours
 from pipeline.figures.style import data_uri
-from pipeline.maps.files import bids_label, map_names
+from pipeline.maps.files import bids_label, label_colour, map_names, read_map
+from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
@@ -31,10 +34,10 @@ from pipeline.storage import write_text
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
 FILE_COLUMNS = {
     "quantity": "what the maps show",
-    "unit": "unit of the values",
-    "space": "NSD's name of the space",
-    "files": "number of files; surfaces have two",
     "description": "what the quantity is",
+    "unit": "unit of the values",
+    "files": "number of files; surfaces have two for every map",
+    "spaces": "NSD's names of the spaces",
 }
 NUMBERS = (
     *("model", "mean_r", "median_r", "mean_r2", "mean_normalised_r", "n_voxels"),
@@ -76,12 +79,21 @@ class SubjectMaps:
         return [self.folder / name for name in names]
 
     def outlines(self, space: str) -> Iterator[Outlines]:
-        """Labels of the study's atlases that this subject has, first those of few regions."""
+        """The study's atlases, each with those of its regions that this subject has."""
         for atlas in self.study.rois:
             path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
-            told = read_account(account_path(path[0]))
-            names = {int(value): name for value, name in told["Labels"].items()}
-            yield Outlines(atlas, path, names)
+            present = {int(value) for part in path for value in np.unique(read_map(part))}
+            names = {value: n for value, n in _labels(path[0]).items() if value in present}
+            if names:
+                yield Outlines(atlas, path, names)
+
+    def told(self, space: str) -> Iterator[dict[str, Any]]:
+        """What the index tells of every map in a space, once each."""
+        done = set()
+        for one in self.index["maps"].values():
+            if one["space"] == space and one["entities"] not in done:
+                done.add(one["entities"])
+                yield one
 
     @property
     def models(self) -> dict[str, str]:
@@ -115,6 +127,11 @@ class SubjectMaps:
 
     def pair_scale(self, names: tuple[str, str]) -> Scale:
         return Scale(self.limits["unique"], "unique variance (test R²)", names)
+
+
+def _labels(path: Path) -> dict[int, str]:
+    """{value: name} of a map of labels."""
+    return {int(value): name for value, name in read_account(account_path(path))["Labels"].items()}
 
 
 def write_subject_page(
@@ -167,9 +184,10 @@ def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
         return
     own, background = maps.own_space, layout.mean_image(maps.subject, maps.own_space)
     outlines = next(maps.outlines(own), None)
+    extent = maps.files("stat-ceiling", own)[0]
     where = "axial slices over the subject's mean functional image, left is left"
     yield _picture(
-        volume_picture(_of(maps, maps.models, own), background, maps.scale, outlines),
+        volume_picture(_of(maps, maps.models, own), background, extent, maps.scale, outlines),
         "Test correlation, slices",
         f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
     )
@@ -177,7 +195,7 @@ def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
         unique = maps.unique(contrast)
         left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
         yield _picture(
-            volume_picture(_of(maps, left, own), background, maps.unique_scale, outlines),
+            volume_picture(_of(maps, left, own), background, extent, maps.unique_scale, outlines),
             f"{contrast}, unique variance in slices",
             f"{contrast}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
             f"{_stated(maps, 'unique')}",
@@ -185,7 +203,7 @@ def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, own)[0] for one in entities]}
         yield _picture(
-            volume_picture(files, background, maps.pair_scale(names), outlines),
+            volume_picture(files, background, extent, maps.pair_scale(names), outlines),
             f"{contrast}, both in slices",
             f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
             f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
@@ -235,11 +253,33 @@ def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
             SurfaceMap(f"{contrast}: unique {name}", [maps.files(e, space)], maps.unique_scale)
             for name, e in maps.unique(contrast).items()
         ]
+    bounded = Scale(maps.limits["normalisedR"], "r / √(noise ceiling)")
+    shown += [
+        SurfaceMap(f"r / √ceiling: {one['name']}", [maps.files(one["entities"], space)], bounded)
+        for one in maps.told(space)
+        if one["quantity"] == "normalisedR" and one["name"] in maps.models
+    ]
     ceiling = Scale(maps.limits["ceiling"], "noise ceiling (R²)")
     shown.append(SurfaceMap("noise ceiling", [maps.files("stat-ceiling", space)], ceiling))
+    shown += _preferences(maps, space)
     title = f"{maps.subject}, {space}"
     remarks = banners(maps.index["provenance"])
     return surface_page(title, shown, surface, list(maps.outlines(space)), remarks)
+
+
+def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
+    """Preferred model and layers: models have colours that differ, layers those of a sequence."""
+    for one in maps.told(space):
+        if one["quantity"] not in ("preferredModel", "preferredLayer"):
+            continue
+        files = maps.files(one["entities"], space, labels=True)
+        names = _labels(files[0])
+        if one["quantity"] == "preferredModel":
+            title, colours = "preferred model", map(label_colour, names)
+        else:
+            title, colours = f"preferred layer: {one['name']}", sequence_colours(len(names))
+        labels = dict(zip(names, zip(names.values(), colours, strict=True), strict=True))
+        yield SurfaceMap(title, [files], None, labels)
 
 
 def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict[str, str]]:
@@ -256,7 +296,7 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
         path = maps.files(entities, maps.own_space)[0]
         account = maps.index["maps"][path.name]
         page = volume_page(path, background, maps.limits[quantity])
-        remarks = [f"{account['description']}; {_stated(maps, quantity)}"]
+        remarks = [f"{account['description']}. {_stated(maps, quantity)}"]
         remarks += banners(maps.index["provenance"])
         file = f"{entities}.html"
         write_text(views / file, headed(page, f"{maps.subject}: {title}", remarks))
@@ -265,12 +305,18 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
 
 
 def _file_table(index: Mapping[str, Any]) -> Markup:
+    """A row per quantity, in the order of `DESCRIPTIONS`."""
     frame = pd.DataFrame(index["maps"].values())
+    frame["quantity"] = pd.Categorical(frame["quantity"], [*DESCRIPTIONS], ordered=True)
     counted = (
-        frame.groupby(["quantity", "units", "space", "description"], sort=False)
-        .size()
-        .rename("files")
+        frame.groupby("quantity", observed=True)
+        .agg(
+            unit=("units", "first"),
+            description=("description", "first"),
+            files=("space", "size"),
+            spaces=("space", lambda spaces: ", ".join(dict.fromkeys(spaces))),
+        )
         .reset_index()
-        .rename(columns={"units": "unit"})
+        .astype({"quantity": str})
     )
     return html_table(counted[[*FILE_COLUMNS]], FILE_COLUMNS)
