@@ -26,9 +26,9 @@ STEPS = 8
 def colour_limit(values: np.ndarray) -> float:
     """The end of a signed colour scale: the 99.5th percentile of |value|, rounded up."""
     known = values[np.isfinite(values)]
-    top = np.percentile(np.abs(known), PERCENTILE) if len(known) else TICK_STEP
-    # rounding error must not add a step
-    return float(max(np.ceil(round(top / TICK_STEP, 6)), 1) * TICK_STEP)
+    top = float(np.percentile(np.abs(known), PERCENTILE)) if len(known) else TICK_STEP
+    # rounding error must neither add a step nor be written out
+    return round(max(float(np.ceil(round(top / TICK_STEP, 6))), 1.0) * TICK_STEP, 6)
 
 
 def pair_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -15,19 +15,21 @@ from markupsafe import Markup
 
 from pipeline.configuration import Configuration
 from pipeline.figures.rois import EVERYTHING
-from pipeline.figures.style import data_uri
 from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
 from pipeline.report.methods import methods_paragraphs, references
+from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_text
 from pipeline.tables.columns import COLUMNS
 
+# where pictures over subjects are files
+GROUP = "views/group"
 KEY_FIGURE = "correlations"
 TABLES = {
     "models": {
@@ -92,6 +94,7 @@ class ReportInputs:
     limits : {quantity: end of the colour scale}
     benchmarks : folder of Snakemake's measurements
     provenance : of the tables
+    directory : where pages are written
     """
 
     study: Configuration
@@ -101,6 +104,17 @@ class ReportInputs:
     limits: Mapping[str, float]
     benchmarks: Path
     provenance: dict[str, Any]
+    directory: Path
+
+    @cached_property
+    def group_pictures(self) -> dict[str, list[dict[str, Any]]]:
+        """{contrast: its pictures over subjects}, each drawn once."""
+        return {
+            contrast: [
+                one.written(self.directory, GROUP) for one in _group_pictures(self, contrast)
+            ]
+            for contrast in self.study.contrasts
+        }
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -114,9 +128,10 @@ def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["variant"] == WHOLE].drop(columns="variant")
 
 
-def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
+def write_study_pages(inputs: ReportInputs) -> None:
     """Write every page but those of subjects."""
-    directory.mkdir(parents=True, exist_ok=True)
+    # declared to Snakemake, whether or not there are maps of the group
+    (inputs.directory / GROUP).mkdir(parents=True, exist_ok=True)
     writers = {
         "index": _index,
         "models": _models,
@@ -141,7 +156,7 @@ def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
                 banners=banners(inputs.provenance),
                 **values,
             )
-            write_text(directory / link["file"], page)
+            write_text(inputs.directory / link["file"], page)
 
 
 def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
@@ -149,7 +164,7 @@ def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     single = best[best["model"].isin(study.models)]
     figures = [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE]
     for contrast in [*study.contrasts][:1]:
-        figures += _group_figures(inputs, contrast)
+        figures += inputs.group_pictures[contrast]
     return "index.html.j2", {
         "n_subjects": len(study.subjects),
         "n_models": len(study.models),
@@ -187,12 +202,12 @@ def _contrasts(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     template, values = _page(inputs, "contrasts", CONTRASTS_INTRO)
     for section in values["sections"]:
         spaces = inputs.study.contrasts[section["title"]]
-        section["figures"] += list(_group_figures(inputs, section["title"]))
+        section["figures"] += inputs.group_pictures[section["title"]]
         section["title"] = f"{section['title']}: {' × '.join(spaces)}"
     return template, values
 
 
-def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, Any]]:
+def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
     """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
     if inputs.group_maps is None:
         return
@@ -202,25 +217,25 @@ def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, An
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
         maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
-        yield {
-            "image": data_uri(glass_picture(maps, Scale(limit, "unique variance")), "png"),
-            "name": f"group maps of {contrast} in MNI152",
-            "section": contrast,
-            "caption": f"{told} in MNI152; each point of the glass brain shows the largest value "
+        yield Picture(
+            f"{contrast}_MNI152",
+            f"{contrast}, group in MNI152",
+            f"{told} in MNI152; each point of the glass brain shows the largest value "
             f"behind it. Scale ±{limit:g}, not thresholded; {files}",
-        }
+            glass_picture(maps, Scale(limit, "unique variance")),
+        )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
         surface = small_surface(NSDLayout(study.nsd), study.subjects[0], FSAVERAGE)
         maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
-        yield {
-            "image": data_uri(surface_picture(maps, surface, scale), "png"),
-            "name": f"group maps of {contrast} on fsaverage",
-            "section": contrast,
-            "caption": f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
-            f"(orange), of both (dark); values below 0 are drawn as 0; {files}",
-        }
+        yield Picture(
+            f"{contrast}_fsaverage",
+            f"{contrast}, group on fsaverage",
+            f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
+            f"(orange), of both (dark); clear where both are below {scale.least:.2g}; {files}",
+            surface_picture(maps, surface, scale),
+        )
 
 
 def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,17 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from pipeline.configuration import Configuration
 from pipeline.figures.colours import sequence_colours
-from pipeline.figures.style import data_uri
 from pipeline.maps.files import bids_label, label_colour, map_names, read_map
 from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
+from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
@@ -36,8 +36,7 @@ FILE_COLUMNS = {
     "quantity": "what the maps show",
     "description": "what the quantity is",
     "unit": "unit of the values",
-    "files": "number of files; surfaces have two for every map",
-    "spaces": "NSD's names of the spaces",
+    "files": "number of files in all spaces; surfaces have two for every map",
 }
 NUMBERS = (
     *("model", "mean_r", "median_r", "mean_r2", "mean_normalised_r", "n_voxels"),
@@ -83,9 +82,10 @@ class SubjectMaps:
         for atlas in self.study.rois:
             path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
             present = {int(value) for part in path for value in np.unique(read_map(part))}
-            names = {value: n for value, n in _labels(path[0]).items() if value in present}
+            every = _labels(path[0])
+            names = {value: name for value, name in every.items() if value in present}
             if names:
-                yield Outlines(atlas, path, names)
+                yield Outlines(atlas, path, every, names)
 
     def told(self, space: str) -> Iterator[dict[str, Any]]:
         """What the index tells of every map in a space, once each."""
@@ -144,7 +144,8 @@ def write_subject_page(
     views = directory / "views" / subject
     views.mkdir(parents=True, exist_ok=True)
     surface = small_surface(layout, subject, maps.surface_space) if maps.surface_space else None
-    pictures = [*_slices(maps, layout), *(_surfaces(maps, surface) if surface else [])]
+    drawn = itertools.chain(_slices(maps, layout), _surfaces(maps, surface) if surface else [])
+    pictures = [picture.written(directory, f"views/{subject}") for picture in drawn]
     if surface:
         write_text(views / "surface.html", _surface_page(maps, surface))
     correlations = tables["correlations"].query(
@@ -165,68 +166,67 @@ def write_subject_page(
         slices=_slice_pages(maps, layout, views),
         folder=f"../maps/{subject}/{WHOLE}",
         n_maps=len(maps.index["maps"]),
+        spaces=study.map_spaces,
         files=_file_table(maps.index),
     )
     write_text(directory / f"{subject}.html", page)
 
 
-def _picture(figure: Figure, name: str, caption: str) -> dict[str, str]:
-    return {
-        "image": data_uri(figure, "png"),
-        "name": name,
-        "section": name.split(",")[0],
-        "caption": caption,
-    }
-
-
-def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
+def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[Picture]:
     if maps.own_space in SURFACES:
         return
     own, background = maps.own_space, layout.mean_image(maps.subject, maps.own_space)
     outlines = next(maps.outlines(own), None)
     extent = maps.files("stat-ceiling", own)[0]
     where = "axial slices over the subject's mean functional image, left is left"
-    yield _picture(
-        volume_picture(_of(maps, maps.models, own), background, extent, maps.scale, outlines),
+    yield Picture(
+        "correlation_slices",
         "Test correlation, slices",
-        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+        f"Test correlation of every single feature space, not thresholded; {where}. "
+        f"{_stated(maps, 'r')}",
+        volume_picture(_of(maps, maps.models, own), background, extent, maps.scale, outlines),
     )
     for contrast in maps.study.contrasts:
         unique = maps.unique(contrast)
         left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
-        yield _picture(
-            volume_picture(_of(maps, left, own), background, extent, maps.unique_scale, outlines),
+        yield Picture(
+            f"{contrast}_unique_slices",
             f"{contrast}, unique variance in slices",
             f"{contrast}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
             f"{_stated(maps, 'unique')}",
+            volume_picture(_of(maps, left, own), background, extent, maps.unique_scale, outlines),
         )
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, own)[0] for one in entities]}
-        yield _picture(
-            volume_picture(files, background, extent, maps.pair_scale(names), outlines),
+        yield Picture(
+            f"{contrast}_both_slices",
             f"{contrast}, both in slices",
             f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+            f"(dark); {_clear(maps, names)}; {where}.",
+            volume_picture(files, background, extent, maps.pair_scale(names), outlines),
         )
 
 
-def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[dict[str, str]]:
+def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[Picture]:
     space = maps.surface_space
     outlines = next(maps.outlines(space), None)
     where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
     files = {title: [maps.files(e, space)] for title, e in maps.models.items()}
-    yield _picture(
-        surface_picture(files, surface, maps.scale, outlines),
+    yield Picture(
+        "correlation_surface",
         "Test correlation, surface",
-        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+        f"Test correlation of every single feature space, not thresholded; {where}. "
+        f"{_stated(maps, 'r')}",
+        surface_picture(files, surface, maps.scale, outlines),
     )
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, space) for one in entities]}
-        yield _picture(
-            surface_picture(files, surface, maps.pair_scale(names), outlines),
+        yield Picture(
+            f"{contrast}_both_surface",
             f"{contrast}, both on the surface",
             f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+            f"(dark); {_clear(maps, names)}; {where}.",
+            surface_picture(files, surface, maps.pair_scale(names), outlines),
         )
 
 
@@ -236,6 +236,13 @@ def _of(maps: SubjectMaps, entities: Mapping[str, str], space: str) -> dict[str,
 
 def _stated(maps: SubjectMaps, quantity: str) -> str:
     return f"One colour scale for all subjects and maps, ±{maps.limits[quantity]:g}."
+
+
+def _clear(maps: SubjectMaps, names: tuple[str, str]) -> str:
+    return (
+        f"by value, not by significance: clear where both are below "
+        f"{maps.pair_scale(names).least:.2g}"
+    )
 
 
 def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
@@ -314,7 +321,6 @@ def _file_table(index: Mapping[str, Any]) -> Markup:
             unit=("units", "first"),
             description=("description", "first"),
             files=("space", "size"),
-            spaces=("space", lambda spaces: ", ".join(dict.fromkeys(spaces))),
         )
         .reset_index()
         .astype({"quantity": str})

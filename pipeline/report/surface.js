@@ -131,8 +131,8 @@ function outlineTraces(sides) {
 }
 
 const EYES = {
-  left: [-1.5, 0, 0.1], right: [1.5, 0, 0.1], back: [0, -1.5, 0.15],
-  front: [0, 1.5, 0.15], above: [0, -0.01, 1.5], below: [0, -0.01, -1.5],
+  left: [-1.3, 0, 0.1], right: [1.3, 0, 0.1], back: [0, -1.3, 0.15],
+  front: [0, 1.3, 0.15], above: [0, -0.01, 1.3], below: [0, -0.01, -1.3],
 };
 
 function draw(keepCamera) {

@@ -20,6 +20,7 @@ from nilearn.surface import SurfaceImage
 
 from pipeline.figures.colours import (
     SIGNED_MAP,
+    STEPS,
     draw_pair_legend,
     outline_colours,
     pair_colour_map,
@@ -32,6 +33,7 @@ SLICES = 6
 SURFACE_VIEWS = {"left": (0, 180), "right": (0, 0), "back": (0, 270), "below": (270, 270)}
 # viewers take exactly 0 for transparent
 NEARLY_ZERO = 1e-6
+NEITHER = (np.zeros(()), np.zeros(()))
 # greys of gyri and sulci, from 0 for white: maps stand out from both
 LIGHT, DARK = 0.12, 0.42
 
@@ -56,10 +58,19 @@ class Scale:
         return self.names is not None
 
     def shown(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """What is drawn of one array, or of the two of a pair: 0 is transparent."""
-        if self.of_pairs:
-            return pair_index(parts[0], parts[1], self.limit).astype(np.float32)
-        return np.nan_to_num(parts[0])
+        """What is drawn of one array, or of the two of a pair: 0 is transparent.
+
+        Of pairs the lightest shade is too, else it would hide the anatomy wherever neither is.
+        """
+        if not self.of_pairs:
+            return np.nan_to_num(parts[0])
+        index = pair_index(parts[0], parts[1], self.limit)
+        return np.where(index == pair_index(*NEITHER, self.limit), 0, index).astype(np.float32)
+
+    @property
+    def least(self) -> float:
+        """Of pairs, the value that one of the two must reach to be drawn."""
+        return self.limit / STEPS
 
     @property
     def drawing(self) -> dict[str, object]:
@@ -82,15 +93,25 @@ class Scale:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Regions whose edges are drawn: values of a map of labels, and the names of those in it."""
+    """Regions whose edges are drawn.
+
+    Attributes
+    ----------
+    path : of a map of labels
+    every : {label: name} of the whole atlas, by which colours are given out: a region has its own
+        in every space and subject
+    names : {label: name} of those in the map
+    """
 
     atlas: str
     path: Sequence[Path]
+    every: Mapping[int, str]
     names: Mapping[int, str]
 
     @property
     def colours(self) -> dict[int, str]:
-        return outline_colours(self.names)
+        colours = outline_colours(self.every)
+        return {value: colours[value] for value in self.names}
 
     def legend(self, figure: Figure) -> None:
         """Names beside their colours; their number where all have one colour."""
@@ -128,8 +149,8 @@ def volume_picture(
     background : of the same space
     extent : a map of all modelled voxels, by which slices are chosen: the same for every picture
     """
-    width = 1 if not scale.of_pairs else 9
-    figure = plt.figure(figsize=(9.3 + 0.17 * width, 1.55 * len(maps) + 0.55))
+    width, height = (1, 1.55) if not scale.of_pairs else (9, 1.3)
+    figure = plt.figure(figsize=(9.3 + 0.17 * width, height * len(maps) + 0.55))
     columns = figure.add_gridspec(
         *(len(maps), 2),
         width_ratios=(60, width),
@@ -188,6 +209,7 @@ def _label_slices(slices: object, first: bool) -> None:
                     fontsize=8,
                     ha="left" if side == "L" else "right",
                     va="bottom",
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
                 )
 
 
@@ -234,7 +256,7 @@ def surface_picture(
     ----------
     maps : {title: the files (left, right) of the map, or of the two of a pair}
     """
-    figure = plt.figure(figsize=(9.5, 1.9 * len(maps) + 0.5))
+    figure = plt.figure(figsize=(9.5, 1.75 * len(maps) + 0.6))
     n = len(SURFACE_VIEWS)
     bar = 1 if not scale.of_pairs else 9
     columns = figure.add_gridspec(
@@ -272,12 +294,13 @@ def surface_picture(
                     axes=axis,
                     figure=figure,
                 )
-            axis.set_box_aspect(None, zoom=1.3)
+            axis.set_box_aspect(None, zoom=1.5)
+            # ten thousands of triangles are no lines to edit
+            axis.collections[0].set_rasterized(True)
             if row == 0:
-                axis.set_title(name, fontsize=8, y=0.92)
-        figure.axes[-n].text2D(
-            *(-0.05, 1.02, title), transform=figure.axes[-n].transAxes, fontsize=9
-        )
+                axis.set_title(name, fontsize=8, y=1.1)
+        place = {"transform": figure.axes[-n].transAxes, "rotation": 90, "va": "center"}
+        figure.axes[-n].text2D(-0.2, 0.5, title, fontsize=8, ha="center", **place)
     scale.draw_bar(figure, columns[:, n] if not scale.of_pairs else columns[0, n])
     if outlines:
         outlines.legend(figure)
