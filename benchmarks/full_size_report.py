@@ -37,6 +37,9 @@ from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
 from pipeline.storage import make_provenance, write_json, write_result, write_table
+from pipeline.tables.columns import COLUMNS as TABLE_COLUMNS
+from pipeline.validation.calibration import run_experiment, summarise
+from pipeline.validation.experiments import Condition
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
 SPACE, SUBJECT = "func1pt8mm", "subj01"
@@ -46,6 +49,7 @@ EDGE, CENTRE = 1.8, np.array([0.0, -18.0, 12.0])
 # 10,242 vertices become 163,842
 DIVISIONS = 2
 ROIS = ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4")
+TABLES = ("correlations", "partitions", "group", "best_voxels", "models")
 DEPTHS = {"layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75}
 
 
@@ -250,6 +254,16 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"] = "lh"
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))
+    _write_calibration(root / "validation/calibration.tsv", provenance([]))
+
+
+def _write_calibration(path: Path, provenance: dict[str, object]) -> None:
+    """Two experiments of known truth: what they cost has nothing to do with a brain's size."""
+    condition = Condition(widths=(5, 4), n_train=40, n_test=40)
+    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+    settings["level"] = 0.95
+    found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
+    write_table(path, summarise("plain", found, settings["level"]), TABLE_COLUMNS, provenance)
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
@@ -261,16 +275,18 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     }
     of_fits = [argument for kind, paths in fits.items() for argument in (f"--{kind}", *paths)]
     maps, tables = f"{root}/maps/{SUBJECT}/all", f"{root}/tables"
-    written = ("correlations", "partitions", "group", "best_voxels", "models")
-    named = [f"{tables}/{name}.tsv" for name in written]
+    named = [f"{tables}/{name}.tsv" for name in TABLES]
     rois, voxels = f"{root}/rois/{SUBJECT}.tsv", f"{tables}/voxels/{SUBJECT}.parquet"
-    limits = f"{root}/maps/colour_limits.json"
+    limits, known = f"{root}/maps/colour_limits.json", f"{root}/validation/calibration.tsv"
     yield [
         *("write_maps", "--nsd", str(study.nsd), "--subject", SUBJECT, "--variant", "all"),
         *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
         *("--atlases", *study.rois, "--spaces", *study.map_spaces, "--out-directory", maps),
     ]
-    yield ["write_tables", "--models", *study.models, "--rois", rois, *of_fits, "--out", *named]
+    yield [
+        *("write_tables", "--models", *study.models, "--rois", rois, *of_fits),
+        *("--out", *named),
+    ]
     yield [
         *("write_voxel_tables", "--subject", SUBJECT, "--rois", rois, *of_fits),
         *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
@@ -286,8 +302,8 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--out-directory", f"{root}/report"),
     ]
     yield [
-        *("write_study_pages", "--configuration", text, "--tables", *named, "--limits", limits),
-        *("--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
+        *("write_study_pages", "--configuration", text, "--tables", *named, known),
+        *("--limits", limits, "--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
         *("--out-directory", f"{root}/report"),
     ]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import visiting
+from browser import Visit, visiting
 
-from pipeline.maps.files import read_map
+from pipeline.maps.files import label_colour, read_map
 
 pytestmark = pytest.mark.browser
 LAPTOP, PHONE = 1280, 390
@@ -112,18 +112,73 @@ def test_the_surface_page_shows_the_values_of_the_files(report, study):
 
 
 def test_the_v1_patch_is_outlined_where_its_voxels_are(report, study):
-    """V1v is planted at the back: the outline lies on vertices behind the brain's middle."""
+    """V1v is planted at the back: its line runs behind the brain's middle, and is named."""
     with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
         found = visit.page.evaluate(
             """["left", "right"].map((side) => {
-                const edge = mesh[side].outlines["prf-visualrois"];
-                const y = column(mesh[side].shapes.pial, 1);
-                return Array.from(y).filter((_, i) => edge[i]);
+                const lines = outlines(side, "prf-visualrois", "pial");
+                const [label] = Object.entries(surfaceData.outlines["prf-visualrois"].regions)
+                    .find(([_, region]) => region.name === "V1v");
+                return lines[label].filter(([x]) => x !== null);
             })"""
         )
-        for side in found:
-            assert len(side) > 5
-            assert max(side) < 0
+        for side, sign in zip(found, (-1, 1), strict=True):
+            points = np.array(side)
+            assert len(points) > 5
+            assert points[:, 1].max() < 0
+            assert (sign * points[:, 0]).mean() > 0
+        names = visit.page.evaluate(
+            "document.getElementById('surface').data.filter((t) => t.type === 'scatter3d')"
+            ".map((trace) => trace.name)"
+        )
+        assert "V1v" in names
+
+
+def test_the_surface_page_tells_value_and_region_of_a_vertex(report, study):
+    folder = study.results / "maps/subj01/all"
+    name = "sub-01_hemi-L_space-fsnative_{}.gii"
+    r = read_map(folder / name.format("model-bert_stat-r_statmap.func"))
+    labels = read_map(folder / name.format("seg-prfVisualrois_dseg.label"))
+    vertex = int(np.flatnonzero(np.isfinite(r) & (labels == 1))[0])
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        visit.page.locator("#map").select_option(label="r: bert")
+        text = visit.page.evaluate(
+            f"painted(surfaceData.maps[{_chosen(visit)}], 'left')[{vertex}].text"
+        )
+        assert text == f"{r[vertex]:.3f}<br>V1v"
+
+
+def test_preferred_models_have_the_colours_of_their_names(report, study):
+    path = study.results / "maps/subj01/all/sub-01_hemi-L_space-fsnative_stat-preferredModel_dseg"
+    labels = read_map(path.with_name(f"{path.name}.label.gii"))
+    names = json.loads(path.with_name(f"{path.name}.json").read_text())["Labels"]
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        visit.page.locator("#map").select_option(label="preferred model")
+        shown = visit.page.locator("#ends span").all_inner_texts()
+        assert shown == list(names.values())
+        painted = visit.page.evaluate(f"painted(surfaceData.maps[{_chosen(visit)}], 'left')")
+        for label, name in names.items():
+            found = {painted[i]["colour"] for i in np.flatnonzero(labels == int(label))}
+            told = {
+                painted[i]["text"].split("<br>")[0] for i in np.flatnonzero(labels == int(label))
+            }
+            assert found == {label_colour(int(label))}
+            assert told == {name}
+        assert visit.complaints == []
+
+
+def _chosen(visit: Visit) -> int:
+    return int(visit.page.locator("#map").input_value())
+
+
+def test_a_surface_inside_a_page_leaves_the_banners_to_it(report):
+    with visiting(report / "subj01.html", PHONE) as visit:
+        visit.page.locator("#surface-view iframe").scroll_into_view_if_needed()
+        frame = visit.page.frame_locator("#surface-view iframe")
+        frame.locator("#surface canvas").first.wait_for()
+        assert not frame.locator(".banner").first.is_visible()
+    with visiting(report / "views/subj01/surface.html", PHONE) as visit:
+        assert visit.page.locator(".banner").first.is_visible()
 
 
 def test_slices_of_another_map_come_into_their_frame(report):

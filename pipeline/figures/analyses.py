@@ -67,9 +67,16 @@ LAYERS = (
     "Every layer as an encoding model of its own: test scores, and the share of voxels whose "
     "cross-validated score is best there. Thick lines are means over subjects, thin ones subjects."
 )
-CURVES = "Scores of models on fewer training images, on the same test images."
-ACCURACY = "Correlation of each test image's predicted with its measured pattern, and how many are "
-ACCURACY += "identified: their own predicted pattern is the nearest of all."
+CURVES = (
+    "Scores of models on fewer training images, on the same test images. Thick lines and dots are "
+    "means over subjects, where all have so many images; thin lines are subjects. Dotted: where "
+    "one model overtakes another."
+)
+ACCURACY = (
+    "Correlation of each test image's predicted with its measured pattern, and how many are "
+    "identified: their own predicted pattern is the nearest of all. A dot per subject, of other "
+    "brains per pair of subjects."
+)
 CONSISTENCY = "Cohen's κ of which test images two models, or a model and another brain, miss."
 COMPONENTS = (
     "Principal components of the encoding weights of the voxels with the best noise ceiling, as "
@@ -79,7 +86,10 @@ PREFERRED = (
     "Images with the largest and the smallest score on each component, of images that no model was "
     "trained on."
 )
-CATEGORIES = "Categories of the top images of a component against those of its bottom images."
+CATEGORIES = (
+    "Categories of the top images of a component (right) against those of its bottom images "
+    "(left); black: how many of all images show them."
+)
 BEST = "Test images with the largest predicted response of each region."
 ALIKE = "How far each feature space and each region agree on which images are alike."
 CORNERS = "Similarity in the brain of pairs of images on which two feature spaces (dis)agree most."

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, to_hex
 
 SIGNED_MAP = "RdBu_r"
 TICK_STEP = 0.05
 PERCENTILE = 99.5
 # of pairs: neither, the first alone, the second alone, both; told apart by colour-blind readers
 CORNERS = ("#F2F2F2", "#0072B2", "#E69F00", "#2B1633")
+# of lines upon maps: none is a colour of a scale, in which it would be lost or read as a value
+OUTLINE_COLOURS = (
+    *("#000000", "#009E73", "#F0E442", "#CC79A7"),
+    *("#8C510A", "#7FE000", "#7F7F7F"),
+)
 # shades of each of the two scales
 STEPS = 8
 
@@ -21,9 +26,9 @@ STEPS = 8
 def colour_limit(values: np.ndarray) -> float:
     """The end of a signed colour scale: the 99.5th percentile of |value|, rounded up."""
     known = values[np.isfinite(values)]
-    top = np.percentile(np.abs(known), PERCENTILE) if len(known) else TICK_STEP
-    # rounding error must not add a step
-    return float(max(np.ceil(round(top / TICK_STEP, 6)), 1) * TICK_STEP)
+    top = float(np.percentile(np.abs(known), PERCENTILE)) if len(known) else TICK_STEP
+    # rounding error must neither add a step nor be written out
+    return round(max(float(np.ceil(round(top / TICK_STEP, 6))), 1.0) * TICK_STEP, 6)
 
 
 def pair_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -71,6 +76,18 @@ def pair_colour_map() -> ListedColormap:
     colours = pair_colours(grid[0].ravel(), grid[1].ravel())
     shown = np.column_stack([colours, np.ones(len(colours))])
     return ListedColormap([(0, 0, 0, 0), *map(tuple, shown)], name="pair")
+
+
+def outline_colours(names: Mapping[int, str]) -> dict[int, str]:
+    """{label: colour} of the outlines of regions; all black where there are too many to tell."""
+    if len(names) > len(OUTLINE_COLOURS):
+        return dict.fromkeys(names, OUTLINE_COLOURS[0])
+    return dict(zip(names, OUTLINE_COLOURS, strict=False))
+
+
+def sequence_colours(n: int) -> list[str]:
+    """Colours of things that have an order, as the layers of a network."""
+    return [to_hex(colour) for colour in plt.get_cmap("viridis")(np.linspace(0, 1, n))]
 
 
 def draw_pair_legend(axis: Axes, names: tuple[str, str], limit: float) -> None:

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.figures.style import COLOURS, tidy
+from pipeline.figures.style import COLOURS, subjects, tidy
 
 MARKERS = "os^Dv"
 
@@ -32,5 +32,7 @@ def recovery_scatter(table: pd.DataFrame) -> Figure:
     ends = [table[["oracle", "perfect", "recovered"]].min().min(), table[["perfect"]].max().max()]
     axis.plot(ends, ends, color="#888", linewidth=0.8)
     tidy(axis, "planted variance (R²): ● oracle ridge, × perfect fit", "recovered variance (R²)")
+    n_groups = len(table.drop_duplicates(["subject", "group"]))
+    axis.set_title(f"{subjects(table)}, {n_groups} groups of voxels", loc="left", fontsize=9)
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -113,7 +113,7 @@ def _rows(
         ncols=min(len(styles), 4),
         loc="lower left",
         bbox_to_anchor=(0.05, 1.0),
-        title=f"a point per subject; {subjects(table)}{told(table['data'])}",
+        title=f"a point per subject; n: voxels of {subjects(table)}{told(table['data'])}",
         title_fontsize=8,
         alignment="left",
     )

@@ -113,7 +113,8 @@ def _of_contrast(
         "contrasts",
         contrast,
         f"Test R² of {spaces[0]} against {spaces[1]}, each alone, of all subjects' voxels: how "
-        "many voxels (left) and their mean noise ceiling (right).",
+        "many voxels (left) and their mean noise ceiling (right). Half a percent of voxels, of the "
+        "lowest R², may lie outside.",
         model_against_model(first, second, ceiling, (spaces[0], spaces[1])),
     )
 

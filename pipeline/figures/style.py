@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.storage import atomic_path
@@ -26,6 +27,10 @@ LINES = ("-", "--", ":", "-.")
 HATCHES = (None, "////", "....", "xxxx")
 # of publications; the first is what pages show
 FORMATS = ("svg", "pdf", "png")
+# of pictures of brains, which are raster in a PDF too: only their labels are lines
+PICTURE_FORMATS = ("pdf", "png")
+# of files, and how many times fewer dots pages show of a picture
+DPI, SMALLER = 300, 2
 # atlases of more regions than this have a table, but no room in a figure
 MOST_ROIS = 12
 # without dates and random names, equal figures are equal files
@@ -120,23 +125,28 @@ def told(data: Iterable[str]) -> str:
     return ", simulated data" if "simulated" in set(data) else ""
 
 
-def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as SVG, PDF and PNG, and close it."""
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in FORMATS]
-    for path, kind in zip(paths, FORMATS, strict=True):
+def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure in those formats, and close it."""
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in formats]
+    for path, kind in zip(paths, formats, strict=True):
         with atomic_path(path) as temporary:
-            _save(figure, temporary, kind, dpi=300)
+            _save(figure, temporary, kind, dpi=DPI)
     plt.close(figure)
     return paths
 
 
-def data_uri(figure: Figure, kind: str = "svg") -> str:
-    """A figure as text that a page can hold."""
+def save_picture(figure: Figure, stem: Path) -> str:
+    """Write a picture of brain maps as PDF and PNG, and close it.
+
+    Returns
+    -------
+    a smaller PNG, as text that a page can hold
+    """
+    _, path = save_figure(figure, stem, PICTURE_FORMATS)
     buffer = io.BytesIO()
-    _save(figure, buffer, kind, dpi=110)
-    plt.close(figure)
-    media = {"svg": "image/svg+xml", "png": "image/png"}[kind]
-    return f"data:{media};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    with Image.open(path) as image:
+        image.convert("RGB").reduce(SMALLER).save(buffer, format="png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _save(figure: Figure, where: Path | io.BytesIO, kind: str, dpi: int) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from nilearn.datasets import load_fsaverage
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
+from pipeline.maps.files import read_map
 from pipeline.nsd.files import read_mesh, read_morphometry
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.transforms import nearest_native_vertices
@@ -51,18 +53,20 @@ class SmallSurface:
         )
         return PolyMesh(left=left, right=right)
 
-    def outlines(self, labels: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Left and right (vertex,) bool: where a region's edge runs, just inside it."""
-        left, right = (_edge(part, faces) for part, faces in zip(labels, self.faces, strict=True))
+    @property
+    def shading(self) -> tuple[np.ndarray, np.ndarray]:
+        """Left and right (vertex,) from 0 on gyri to 1 in sulci, soft at the border."""
+        left, right = (
+            1 / (1 + np.exp(-4 * depth / (depth.std() or 1))) for depth in self.sulcal_depth
+        )
         return left, right
 
-
-def _edge(labels: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    edge = np.zeros(len(labels), dtype=bool)
-    corners = labels[faces]
-    mixed = (corners != corners[:, :1]).any(axis=1)
-    edge[faces[mixed]] = True
-    return edge & (labels > 0)
+    def kept(self, files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+        """Left and right (vertex,) of a map's files (left, right), NaN where there is none."""
+        left, right = (
+            read_map(path)[vertex] for path, vertex in zip(files, self.vertex, strict=True)
+        )
+        return left, right
 
 
 def small_surface(layout: NSDLayout, subject: str, space: str) -> SmallSurface:

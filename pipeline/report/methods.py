@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
+from pipeline.maps.spaces import INTERPOLATION
+from pipeline.tables.tables import LEVEL
 
 SCALING = {
     "zscore": "Features were z-scored on training images (units quieter than a tenth of their "
@@ -27,19 +31,40 @@ SEARCH = {
 }
 
 
-REFERENCES = (
-    "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and "
-    "artificial intelligence. Nature Neuroscience 25, 116-126.",
-    "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false discovery rate. Journal of the "
-    "Royal Statistical Society B 57, 289-300.",
-    "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O., & Gallant, J. L. (2022). "
-    "Feature-space selection with banded ridge regression. NeuroImage 264, 119728.",
-    "Nunez-Elizalde, A. O., Huth, A. G., & Gallant, J. L. (2019). Voxelwise encoding models with "
-    "non-spherical multivariate normal priors. NeuroImage 197, 482-492.",
-    "Wang, A. Y., Kay, K., Naselaris, T., Tarr, M. J., & Wehbe, L. (2023). Better models of human "
-    "high-level visual cortex emerge from natural language supervision with a large and diverse "
-    "dataset. Nature Machine Intelligence 5, 1415-1426.",
-)
+# {as it is cited: in full}; only those that a text cites are listed below it
+REFERENCES = {
+    "Allen et al. 2022": "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge "
+    "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116-126.",
+    "Benjamini & Hochberg 1995": "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false "
+    "discovery rate. Journal of the Royal Statistical Society B 57, 289-300.",
+    "Dupré la Tour et al. 2022": "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O., & "
+    "Gallant, J. L. (2022). Feature-space selection with banded ridge regression. NeuroImage 264, "
+    "119728.",
+    "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond accuracy: "
+    "quantifying trial-by-trial behaviour of CNNs and humans by measuring error consistency. "
+    "Advances in Neural Information Processing Systems 33.",
+    "Hesterberg 2015": "Hesterberg, T. C. (2015). What teachers should know about the bootstrap. "
+    "The American Statistician 69, 371-386.",
+    "Kay et al. 2008": "Kay, K. N., Naselaris, T., Prenger, R. J., & Gallant, J. L. (2008). "
+    "Identifying natural images from human brain activity. Nature 452, 352-355.",
+    "Kriegeskorte et al. 2008": "Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). "
+    "Representational similarity analysis. Frontiers in Systems Neuroscience 2, 4.",
+    "Nili et al. 2014": "Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & "
+    "Kriegeskorte, N. (2014). A toolbox for representational similarity analysis. PLoS "
+    "Computational Biology 10, e1003553.",
+    "Nunez-Elizalde et al. 2019": "Nunez-Elizalde, A. O., Huth, A. G., & Gallant, J. L. (2019). "
+    "Voxelwise encoding models with non-spherical multivariate normal priors. NeuroImage 197, "
+    "482-492.",
+    "Wang et al. 2023": "Wang, A. Y., Kay, K., Naselaris, T., Tarr, M. J., & Wehbe, L. (2023). "
+    "Better models of human high-level visual cortex emerge from natural language supervision with "
+    "a large and diverse dataset. Nature Machine Intelligence 5, 1415-1426.",
+}
+
+
+def references(paragraphs: Sequence[str]) -> list[str]:
+    """In full, in alphabetical order, what the paragraphs cite."""
+    text = " ".join(paragraphs)
+    return [full for cited, full in REFERENCES.items() if cited in text]
 
 
 def methods_paragraphs(study: Configuration) -> list[str]:
@@ -55,8 +80,8 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         if space in study.used_spaces
     )
     return [
-        f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022, Nat "
-        f"Neurosci; {responses.betas}, {responses.space}, voxels of {responses.mask}) were "
+        f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
+        f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were "
         f"z-scored within {responses.zscore_within} over {responses.zscore_trials} trials and "
         "averaged over the repeats of each image. Voxels that a session did not cover are "
         f"{MISSING[encoding.missing_images]}. Noise ceilings follow the NSD Data Manual, "
@@ -68,16 +93,71 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
         f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
         f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
-        "(Hesterberg 2015, Am Stat) of "
+        "(Hesterberg 2015) of "
         f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
         "by all models and voxels; they tell the uncertainty of sampling test images, not "
         f"subjects. {_tests(study.significance)}, with p = (k + 1) / (B + 1); the false discovery "
-        "rate (Benjamini & Hochberg) is over the voxels of one map of one subject.",
+        "rate (Benjamini & Hochberg 1995) is over the voxels of one map of one subject.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model. The product measure splits that R² among the spaces without "
         "another fit.",
+        *_of_analyses(study),
     ]
+
+
+def _of_analyses(study: Configuration) -> Iterator[str]:
+    """Of what the study switches on beyond encoding models and contrasts."""
+    if len(study.subjects) > 1:
+        yield (
+            "Group. The subject is the unit: means of each region are tested over "
+            f"{len(study.subjects)} subjects by a one-sample t-test and by all flips of the "
+            "subjects' signs, two-sided; maps by t, with the false discovery rate (q ≤ "
+            f"{LEVEL}) over the places of one map."
+        )
+    if others := study.map_spaces[1:]:
+        ways = "; ".join(f"{space}: {INTERPOLATION[space]}" for space in others)
+        yield f"Maps in other spaces, by NSD's transforms. {ways}."
+    if study.layerwise:
+        preferred = study.preferred_layer
+        yield (
+            "Layers. Every layer is an encoding model of its own. A voxel's preferred layer has "
+            "the best cross-validated score; its first layer is the first that reaches "
+            f"{preferred.share:g} of that score (Wang et al. 2023). Voxels with a noise ceiling "
+            f"below {preferred.least_ceiling:g} have none."
+        )
+    if curves := study.learning_curves:
+        numbers = ", ".join(map(str, curves.training_images))
+        yield (
+            f"Learning curves. {', '.join(curves.models)} were fitted on {numbers} and all "
+            f"training images, {curves.repeats} nested draw(s) of each number, and scored on the "
+            "same test images."
+        )
+    if consistency := study.error_consistency:
+        yield (
+            "Identification. A test image is identified if, of all images' predicted patterns, its "
+            "own correlates best with the measured one (Kay et al. 2008), over voxels with a noise "
+            f"ceiling of at least {consistency.least_ceiling:g}. Cohen's κ tells whether two "
+            "predictors miss the same images beyond what their accuracies alone bring about "
+            "(Geirhos et al. 2020). Other brains predict by ridge on their responses to the same "
+            "images."
+        )
+    if interpreted := study.interpretation:
+        yield (
+            f"Components. The weights of {interpreted.model} in at most "
+            f"{interpreted.voxels_per_subject} voxels of each subject with the best noise ceilings "
+            f"(none below {interpreted.least_ceiling:g}) were decomposed into "
+            f"{interpreted.components} principal components (as Wang et al. 2023), and into "
+            f"{interpreted.clusters} clusters by k-means. Images are ranked among those that no "
+            "model was trained on."
+        )
+    if similarity := study.representational_similarity:
+        yield (
+            "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs of "
+            f"test images in {', '.join(similarity.spaces)} and in regions are compared by "
+            f"{similarity.comparison}, tested by {similarity.permutations} permutations of images; "
+            "bounds of the agreement over subjects follow Nili et al. 2014."
+        )
 
 
 def _weightings(encoding: EncodingSettings) -> str:

@@ -14,19 +14,22 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.configuration import Configuration
-from pipeline.figures.style import data_uri
+from pipeline.figures.rois import EVERYTHING
 from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
-from pipeline.report.methods import REFERENCES, methods_paragraphs
+from pipeline.report.methods import methods_paragraphs, references
+from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_text
 from pipeline.tables.columns import COLUMNS
 
+# where pictures over subjects are files
+GROUP = "views/group"
 KEY_FIGURE = "correlations"
 TABLES = {
     "models": {
@@ -91,6 +94,7 @@ class ReportInputs:
     limits : {quantity: end of the colour scale}
     benchmarks : folder of Snakemake's measurements
     provenance : of the tables
+    directory : where pages are written
     """
 
     study: Configuration
@@ -100,6 +104,17 @@ class ReportInputs:
     limits: Mapping[str, float]
     benchmarks: Path
     provenance: dict[str, Any]
+    directory: Path
+
+    @cached_property
+    def group_pictures(self) -> dict[str, list[dict[str, Any]]]:
+        """{contrast: its pictures over subjects}, each drawn once."""
+        return {
+            contrast: [
+                one.written(self.directory, GROUP) for one in _group_pictures(self, contrast)
+            ]
+            for contrast in self.study.contrasts
+        }
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -113,9 +128,10 @@ def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["variant"] == WHOLE].drop(columns="variant")
 
 
-def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
+def write_study_pages(inputs: ReportInputs) -> None:
     """Write every page but those of subjects."""
-    directory.mkdir(parents=True, exist_ok=True)
+    # declared to Snakemake, whether or not there are maps of the group
+    (inputs.directory / GROUP).mkdir(parents=True, exist_ok=True)
     writers = {
         "index": _index,
         "models": _models,
@@ -140,31 +156,41 @@ def write_study_pages(inputs: ReportInputs, directory: Path) -> None:
                 banners=banners(inputs.provenance),
                 **values,
             )
-            write_text(directory / link["file"], page)
+            write_text(inputs.directory / link["file"], page)
 
 
 def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    best = inputs.frames["best_voxels"]
-    single = best[best["model"].isin(inputs.study.models)]
+    study, best = inputs.study, inputs.frames["best_voxels"]
+    single = best[best["model"].isin(study.models)]
+    figures = [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE]
+    for contrast in [*study.contrasts][:1]:
+        figures += inputs.group_pictures[contrast]
     return "index.html.j2", {
-        "n_subjects": len(inputs.study.subjects),
-        "n_models": len(inputs.study.models),
-        "n_contrasts": len(inputs.study.contrasts),
-        "cards": _cards(single),
-        "figures": [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE],
+        "n_subjects": len(study.subjects),
+        "n_models": len(study.models),
+        "n_contrasts": len(study.contrasts),
+        "cards": _cards(inputs.frames["correlations"], single),
+        "figures": figures,
         "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
     }
 
 
-def _cards(best: pd.DataFrame) -> list[dict[str, str]]:
-    rows = best.sort_values("best_r", ascending=False).groupby("model", sort=False).head(1)
+def _cards(correlations: pd.DataFrame, best: pd.DataFrame) -> list[dict[str, str]]:
+    """A card per single model, the best first: means before best voxels, which are picked."""
+    whole = correlations[
+        (correlations["roi"] == EVERYTHING) & correlations["model"].isin(best["model"])
+    ]
+    means = whole.groupby("model", sort=False)[["mean_r", "mean_normalised_r"]].mean()
+    weights = whole.drop_duplicates("model").set_index("model")["weights"]
+    largest = best.groupby("model")["best_r"].max()
     return [
         {
-            "value": f"r = {row.best_r:.2f}",
-            "label": f"{row.model}: best voxel ({row.subject}), R² {row.best_r2:.2f}; "
-            f"{row.weights.split(':')[0]}",
+            "value": f"r = {row.mean_r:.2f}",
+            "label": f"{row.Index}: mean of all modelled voxels, r / √ceiling "
+            f"{row.mean_normalised_r:.2f}; best voxel {largest[row.Index]:.2f}; "
+            f"{weights[row.Index].split(':')[0]}",
         }
-        for row in rows.itertuples()
+        for row in means.sort_values("mean_r", ascending=False).itertuples()
     ]
 
 
@@ -176,40 +202,40 @@ def _contrasts(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     template, values = _page(inputs, "contrasts", CONTRASTS_INTRO)
     for section in values["sections"]:
         spaces = inputs.study.contrasts[section["title"]]
-        section["figures"] += list(_group_figures(inputs, section["title"]))
+        section["figures"] += inputs.group_pictures[section["title"]]
         section["title"] = f"{section['title']}: {' × '.join(spaces)}"
     return template, values
 
 
-def _group_figures(inputs: ReportInputs, contrast: str) -> Iterator[dict[str, Any]]:
+def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
     """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
     if inputs.group_maps is None:
         return
     study, limit = inputs.study, inputs.limits["unique"]
     spaces = study.contrasts[contrast]
-    told = f"Unique variance (test R²), mean over {len(study.subjects)} subjects"
+    told = f"{contrast}: unique variance (test R²), mean over {len(study.subjects)} subjects"
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
         maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
-        yield {
-            "image": data_uri(glass_picture(maps, Scale(limit, "unique variance")), "png"),
-            "name": f"group maps of {contrast} in MNI152",
-            "section": contrast,
-            "caption": f"{told} in MNI152; each point of the glass brain shows the largest value "
+        yield Picture(
+            f"{contrast}_MNI152",
+            f"{contrast}, group in MNI152",
+            f"{told} in MNI152; each point of the glass brain shows the largest value "
             f"behind it. Scale ±{limit:g}, not thresholded; {files}",
-        }
+            glass_picture(maps, Scale(limit, "unique variance")),
+        )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
         surface = small_surface(NSDLayout(study.nsd), study.subjects[0], FSAVERAGE)
         maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
-        yield {
-            "image": data_uri(surface_picture(maps, surface, scale), "png"),
-            "name": f"group maps of {contrast} on fsaverage",
-            "section": contrast,
-            "caption": f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
-            f"(orange), of both (dark); values below 0 are drawn as 0; {files}",
-        }
+        yield Picture(
+            f"{contrast}_fsaverage",
+            f"{contrast}, group on fsaverage",
+            f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
+            f"(orange), of both (dark); clear where both are below {scale.least:.2g}; {files}",
+            surface_picture(maps, surface, scale),
+        )
 
 
 def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> list[Path]:
@@ -267,9 +293,10 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
 
 def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
+    paragraphs = methods_paragraphs(study)
     return "methods.html.j2", {
-        "methods": methods_paragraphs(study),
-        "references": REFERENCES,
+        "methods": paragraphs,
+        "references": references(paragraphs),
         "columns": COLUMNS,
         "configuration": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
         "versions": json.dumps(provenance["versions"], indent=2, sort_keys=True),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from pipeline.configuration import Configuration
-from pipeline.figures.style import data_uri
-from pipeline.maps.files import bids_label, map_names
+from pipeline.figures.colours import sequence_colours
+from pipeline.maps.files import bids_label, label_colour, map_names, read_map
+from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
+from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
@@ -31,10 +34,9 @@ from pipeline.storage import write_text
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
 FILE_COLUMNS = {
     "quantity": "what the maps show",
-    "unit": "unit of the values",
-    "space": "NSD's name of the space",
-    "files": "number of files; surfaces have two",
     "description": "what the quantity is",
+    "unit": "unit of the values",
+    "files": "number of files in all spaces; surfaces have two for every map",
 }
 NUMBERS = (
     *("model", "mean_r", "median_r", "mean_r2", "mean_normalised_r", "n_voxels"),
@@ -76,12 +78,22 @@ class SubjectMaps:
         return [self.folder / name for name in names]
 
     def outlines(self, space: str) -> Iterator[Outlines]:
-        """Labels of the study's atlases that this subject has, first those of few regions."""
+        """The study's atlases, each with those of its regions that this subject has."""
         for atlas in self.study.rois:
             path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
-            told = read_account(account_path(path[0]))
-            names = {int(value): name for value, name in told["Labels"].items()}
-            yield Outlines(atlas, path, names)
+            present = {int(value) for part in path for value in np.unique(read_map(part))}
+            every = _labels(path[0])
+            names = {value: name for value, name in every.items() if value in present}
+            if names:
+                yield Outlines(atlas, path, every, names)
+
+    def told(self, space: str) -> Iterator[dict[str, Any]]:
+        """What the index tells of every map in a space, once each."""
+        done = set()
+        for one in self.index["maps"].values():
+            if one["space"] == space and one["entities"] not in done:
+                done.add(one["entities"])
+                yield one
 
     @property
     def models(self) -> dict[str, str]:
@@ -117,6 +129,11 @@ class SubjectMaps:
         return Scale(self.limits["unique"], "unique variance (test R²)", names)
 
 
+def _labels(path: Path) -> dict[int, str]:
+    """{value: name} of a map of labels."""
+    return {int(value): name for value, name in read_account(account_path(path))["Labels"].items()}
+
+
 def write_subject_page(
     maps: SubjectMaps, tables: Mapping[str, pd.DataFrame], figures: Path, directory: Path
 ) -> None:
@@ -127,7 +144,8 @@ def write_subject_page(
     views = directory / "views" / subject
     views.mkdir(parents=True, exist_ok=True)
     surface = small_surface(layout, subject, maps.surface_space) if maps.surface_space else None
-    pictures = [*_slices(maps, layout), *(_surfaces(maps, surface) if surface else [])]
+    drawn = itertools.chain(_slices(maps, layout), _surfaces(maps, surface) if surface else [])
+    pictures = [picture.written(directory, f"views/{subject}") for picture in drawn]
     if surface:
         write_text(views / "surface.html", _surface_page(maps, surface))
     correlations = tables["correlations"].query(
@@ -148,67 +166,67 @@ def write_subject_page(
         slices=_slice_pages(maps, layout, views),
         folder=f"../maps/{subject}/{WHOLE}",
         n_maps=len(maps.index["maps"]),
+        spaces=study.map_spaces,
         files=_file_table(maps.index),
     )
     write_text(directory / f"{subject}.html", page)
 
 
-def _picture(figure: Figure, name: str, caption: str) -> dict[str, str]:
-    return {
-        "image": data_uri(figure, "png"),
-        "name": name,
-        "section": name.split(",")[0],
-        "caption": caption,
-    }
-
-
-def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[dict[str, str]]:
+def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[Picture]:
     if maps.own_space in SURFACES:
         return
     own, background = maps.own_space, layout.mean_image(maps.subject, maps.own_space)
     outlines = next(maps.outlines(own), None)
+    extent = maps.files("stat-ceiling", own)[0]
     where = "axial slices over the subject's mean functional image, left is left"
-    yield _picture(
-        volume_picture(_of(maps, maps.models, own), background, maps.scale, outlines),
+    yield Picture(
+        "correlation_slices",
         "Test correlation, slices",
-        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+        f"Test correlation of every single feature space, not thresholded; {where}. "
+        f"{_stated(maps, 'r')}",
+        volume_picture(_of(maps, maps.models, own), background, extent, maps.scale, outlines),
     )
     for contrast in maps.study.contrasts:
         unique = maps.unique(contrast)
         left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
-        yield _picture(
-            volume_picture(_of(maps, left, own), background, maps.unique_scale, outlines),
+        yield Picture(
+            f"{contrast}_unique_slices",
             f"{contrast}, unique variance in slices",
             f"{contrast}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
             f"{_stated(maps, 'unique')}",
+            volume_picture(_of(maps, left, own), background, extent, maps.unique_scale, outlines),
         )
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, own)[0] for one in entities]}
-        yield _picture(
-            volume_picture(files, background, maps.pair_scale(names), outlines),
+        yield Picture(
+            f"{contrast}_both_slices",
             f"{contrast}, both in slices",
             f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+            f"(dark); {_clear(maps, names)}; {where}.",
+            volume_picture(files, background, extent, maps.pair_scale(names), outlines),
         )
 
 
-def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[dict[str, str]]:
+def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[Picture]:
     space = maps.surface_space
     outlines = next(maps.outlines(space), None)
     where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
     files = {title: [maps.files(e, space)] for title, e in maps.models.items()}
-    yield _picture(
-        surface_picture(files, surface, maps.scale, outlines),
+    yield Picture(
+        "correlation_surface",
         "Test correlation, surface",
-        f"Test correlation of every single feature space; {where}. {_stated(maps, 'r')}",
+        f"Test correlation of every single feature space, not thresholded; {where}. "
+        f"{_stated(maps, 'r')}",
+        surface_picture(files, surface, maps.scale, outlines),
     )
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, space) for one in entities]}
-        yield _picture(
-            surface_picture(files, surface, maps.pair_scale(names), outlines),
+        yield Picture(
+            f"{contrast}_both_surface",
             f"{contrast}, both on the surface",
             f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); not thresholded, values below 0 are drawn as 0; {where}.",
+            f"(dark); {_clear(maps, names)}; {where}.",
+            surface_picture(files, surface, maps.pair_scale(names), outlines),
         )
 
 
@@ -218,6 +236,13 @@ def _of(maps: SubjectMaps, entities: Mapping[str, str], space: str) -> dict[str,
 
 def _stated(maps: SubjectMaps, quantity: str) -> str:
     return f"One colour scale for all subjects and maps, ±{maps.limits[quantity]:g}."
+
+
+def _clear(maps: SubjectMaps, names: tuple[str, str]) -> str:
+    return (
+        f"by value, not by significance: clear where both are below "
+        f"{maps.pair_scale(names).least:.2g}"
+    )
 
 
 def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
@@ -235,11 +260,33 @@ def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
             SurfaceMap(f"{contrast}: unique {name}", [maps.files(e, space)], maps.unique_scale)
             for name, e in maps.unique(contrast).items()
         ]
+    bounded = Scale(maps.limits["normalisedR"], "r / √(noise ceiling)")
+    shown += [
+        SurfaceMap(f"r / √ceiling: {one['name']}", [maps.files(one["entities"], space)], bounded)
+        for one in maps.told(space)
+        if one["quantity"] == "normalisedR" and one["name"] in maps.models
+    ]
     ceiling = Scale(maps.limits["ceiling"], "noise ceiling (R²)")
     shown.append(SurfaceMap("noise ceiling", [maps.files("stat-ceiling", space)], ceiling))
+    shown += _preferences(maps, space)
     title = f"{maps.subject}, {space}"
     remarks = banners(maps.index["provenance"])
     return surface_page(title, shown, surface, list(maps.outlines(space)), remarks)
+
+
+def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
+    """Preferred model and layers: models have colours that differ, layers those of a sequence."""
+    for one in maps.told(space):
+        if one["quantity"] not in ("preferredModel", "preferredLayer"):
+            continue
+        files = maps.files(one["entities"], space, labels=True)
+        names = _labels(files[0])
+        if one["quantity"] == "preferredModel":
+            title, colours = "preferred model", map(label_colour, names)
+        else:
+            title, colours = f"preferred layer: {one['name']}", sequence_colours(len(names))
+        labels = dict(zip(names, zip(names.values(), colours, strict=True), strict=True))
+        yield SurfaceMap(title, [files], None, labels)
 
 
 def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict[str, str]]:
@@ -256,7 +303,7 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
         path = maps.files(entities, maps.own_space)[0]
         account = maps.index["maps"][path.name]
         page = volume_page(path, background, maps.limits[quantity])
-        remarks = [f"{account['description']}; {_stated(maps, quantity)}"]
+        remarks = [f"{account['description']}. {_stated(maps, quantity)}"]
         remarks += banners(maps.index["provenance"])
         file = f"{entities}.html"
         write_text(views / file, headed(page, f"{maps.subject}: {title}", remarks))
@@ -265,12 +312,17 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
 
 
 def _file_table(index: Mapping[str, Any]) -> Markup:
+    """A row per quantity, in the order of `DESCRIPTIONS`."""
     frame = pd.DataFrame(index["maps"].values())
+    frame["quantity"] = pd.Categorical(frame["quantity"], [*DESCRIPTIONS], ordered=True)
     counted = (
-        frame.groupby(["quantity", "units", "space", "description"], sort=False)
-        .size()
-        .rename("files")
+        frame.groupby("quantity", observed=True)
+        .agg(
+            unit=("units", "first"),
+            description=("description", "first"),
+            files=("space", "size"),
+        )
         .reset_index()
-        .rename(columns={"units": "unit"})
+        .astype({"quantity": str})
     )
     return html_table(counted[[*FILE_COLUMNS]], FILE_COLUMNS)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.figures.colours import colour_tables
-from pipeline.maps.files import read_map
 from pipeline.report.meshes import SmallSurface
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale
@@ -25,11 +24,18 @@ RANGE = 2.0
 
 @dataclass(frozen=True)
 class SurfaceMap:
-    """A map to choose: its files (left, right), or those of the two of a pair."""
+    """A map to choose: its files (left, right), or those of the two of a pair.
+
+    Attributes
+    ----------
+    scale : None for a map of labels
+    labels : {value: (name, colour)} of a map of labels
+    """
 
     title: str
     files: Sequence[Sequence[Path]]
-    scale: Scale
+    scale: Scale | None
+    labels: Mapping[int, tuple[str, str]] | None = None
 
 
 def surface_page(
@@ -42,12 +48,12 @@ def surface_page(
     """The page's text; it needs no other file. Plotly comes with nilearn."""
     data = {
         "faces": _sides([part.astype(np.uint16) for part in surface.faces]),
-        "depth": _sides([_grey(part) for part in surface.sulcal_depth]),
+        "depth": _sides([np.rint(255 * part).astype(np.uint8) for part in surface.shading]),
         "shapes": {
             name: _sides([part.astype(np.float32) for part in parts])
             for name, parts in surface.shapes.items()
         },
-        "outlines": {one.atlas: _sides(_edges(surface, one)) for one in outlines},
+        "outlines": {one.atlas: _outlines(one, surface) for one in outlines},
         "maps": [_map(one, surface) for one in maps],
         "colours": colour_tables(),
     }
@@ -66,22 +72,18 @@ def surface_page(
 
 
 def _map(one: SurfaceMap, surface: SmallSurface) -> Mapping[str, object]:
-    layers = [
-        _sides(
-            [
-                quantised(read_map(path)[vertex], one.scale.limit)
-                for path, vertex in zip(paths, surface.vertex, strict=True)
-            ]
-        )
-        for paths in one.files
-    ]
-    return {
-        "title": one.title,
-        "layers": layers,
-        "limit": one.scale.limit,
-        "label": one.scale.label,
-        "names": one.scale.names,
-    }
+    layers = [surface.kept(paths) for paths in one.files]
+    if one.scale is None:
+        whole = [[np.nan_to_num(part).astype(np.int16) for part in parts] for parts in layers]
+        stored = [[np.where(part == 0, NO_VALUE, part) for part in parts] for parts in whole]
+        labels = {value: {"name": n, "colour": c} for value, (n, c) in one.labels.items()}
+        told = {"labels": labels}
+    else:
+        limit = one.scale.limit
+        stored = [[quantised(part, limit) for part in parts] for parts in layers]
+        told = {"limit": limit, "label": one.scale.label, "names": one.scale.names}
+    encoded = [_sides([part.astype(np.int16) for part in parts]) for parts in stored]
+    return {"title": one.title, "layers": encoded, **told}
 
 
 def quantised(values: np.ndarray, limit: float) -> np.ndarray:
@@ -90,17 +92,11 @@ def quantised(values: np.ndarray, limit: float) -> np.ndarray:
     return np.where(np.isfinite(values), np.nan_to_num(steps), NO_VALUE).astype(np.int16)
 
 
-def _grey(depth: np.ndarray) -> np.ndarray:
-    """Sulci dark: only whether a vertex is in one is shown, softly at the border."""
-    soft = 1 / (1 + np.exp(-4 * depth / (depth.std() or 1)))
-    return np.rint(255 * soft).astype(np.uint8)
-
-
-def _edges(surface: SmallSurface, outlines: Outlines) -> list[np.ndarray]:
-    left, right = (
-        read_map(path)[vertex] for path, vertex in zip(outlines.path, surface.vertex, strict=True)
-    )
-    return [part.astype(np.uint8) for part in surface.outlines((left, right))]
+def _outlines(one: Outlines, surface: SmallSurface) -> Mapping[str, object]:
+    labels = [np.nan_to_num(part).astype(np.uint16) for part in surface.kept(one.path)]
+    colours = one.colours
+    regions = {value: {"name": n, "colour": colours[value]} for value, n in one.names.items()}
+    return {"labels": _sides(labels), "regions": regions}
 
 
 def _sides(parts: Sequence[np.ndarray]) -> dict[str, str]:

@@ -20,17 +20,22 @@ from nilearn.surface import SurfaceImage
 
 from pipeline.figures.colours import (
     SIGNED_MAP,
+    STEPS,
     draw_pair_legend,
+    outline_colours,
     pair_colour_map,
     pair_index,
 )
-from pipeline.maps.files import label_colour, read_map
+from pipeline.maps.files import read_map
 from pipeline.report.meshes import SmallSurface
 
 SLICES = 6
 SURFACE_VIEWS = {"left": (0, 180), "right": (0, 0), "back": (0, 270), "below": (270, 270)}
 # viewers take exactly 0 for transparent
 NEARLY_ZERO = 1e-6
+NEITHER = (np.zeros(()), np.zeros(()))
+# greys of gyri and sulci, from 0 for white: maps stand out from both
+LIGHT, DARK = 0.12, 0.42
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,19 @@ class Scale:
         return self.names is not None
 
     def shown(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """What is drawn of one array, or of the two of a pair: 0 is transparent."""
-        if self.of_pairs:
-            return pair_index(parts[0], parts[1], self.limit).astype(np.float32)
-        return np.nan_to_num(parts[0])
+        """What is drawn of one array, or of the two of a pair: 0 is transparent.
+
+        Of pairs the lightest shade is too, else it would hide the anatomy wherever neither is.
+        """
+        if not self.of_pairs:
+            return np.nan_to_num(parts[0])
+        index = pair_index(parts[0], parts[1], self.limit)
+        return np.where(index == pair_index(*NEITHER, self.limit), 0, index).astype(np.float32)
+
+    @property
+    def least(self) -> float:
+        """Of pairs, the value that one of the two must reach to be drawn."""
+        return self.limit / STEPS
 
     @property
     def drawing(self) -> dict[str, object]:
@@ -79,16 +93,33 @@ class Scale:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Regions whose edges are drawn: values of a map of labels, and their names."""
+    """Regions whose edges are drawn.
+
+    Attributes
+    ----------
+    path : of a map of labels
+    every : {label: name} of the whole atlas, by which colours are given out: a region has its own
+        in every space and subject
+    names : {label: name} of those in the map
+    """
 
     atlas: str
     path: Sequence[Path]
+    every: Mapping[int, str]
     names: Mapping[int, str]
 
+    @property
+    def colours(self) -> dict[int, str]:
+        colours = outline_colours(self.every)
+        return {value: colours[value] for value in self.names}
+
     def legend(self, figure: Figure) -> None:
+        """Names beside their colours; their number where all have one colour."""
+        one_colour = len(set(self.colours.values())) == 1 < len(self.names)
+        shown = {min(self.names): f"{len(self.names)} regions"} if one_colour else self.names
         handles = [
-            Line2D([], [], color=label_colour(value), label=name, linewidth=1.5)
-            for value, name in self.names.items()
+            Line2D([], [], color=self.colours[value], label=name, linewidth=1.5)
+            for value, name in shown.items()
         ]
         figure.legend(
             handles=handles,
@@ -96,6 +127,7 @@ class Outlines:
             ncols=len(handles),
             fontsize=7,
             title_fontsize=7,
+            alignment="left",
             frameon=False,
             loc="upper left",
             bbox_to_anchor=(0.1, 0.09),
@@ -105,6 +137,7 @@ class Outlines:
 def volume_picture(
     maps: Mapping[str, Sequence[Path]],
     background: Path,
+    extent: Path,
     scale: Scale,
     outlines: Outlines | None = None,
 ) -> Figure:
@@ -114,9 +147,10 @@ def volume_picture(
     ----------
     maps : {title: its file, or the two of a pair}
     background : of the same space
+    extent : a map of all modelled voxels, by which slices are chosen: the same for every picture
     """
-    figure = plt.figure(figsize=(9.5, 1.55 * len(maps) + 0.55))
-    width = 1 if not scale.of_pairs else 9
+    width, height = (1, 1.55) if not scale.of_pairs else (9, 1.3)
+    figure = plt.figure(figsize=(9.3 + 0.17 * width, height * len(maps) + 0.55))
     columns = figure.add_gridspec(
         *(len(maps), 2),
         width_ratios=(60, width),
@@ -124,7 +158,7 @@ def volume_picture(
         hspace=0.22,
         bottom=0.12 if outlines else 0.02,
     )
-    cuts = _cuts(next(iter(maps.values()))[0])
+    cuts = _cuts(extent)
     for row, (title, paths) in enumerate(maps.items()):
         axis = figure.add_subplot(columns[row, 0])
         axis.set_axis_off()
@@ -156,26 +190,26 @@ def volume_picture(
 def _outline_slices(slices: object, outlines: Outlines) -> None:
     image = nibabel.load(outlines.path[0])
     labels = read_map(outlines.path[0])
-    for value in outlines.names:
+    for value, colour in outlines.colours.items():
         region = nibabel.Nifti1Image((labels == value).astype(np.float32), image.affine)
-        if (labels == value).any():
-            colour = label_colour(value)
-            slices.add_contours(region, levels=[0.5], colors=[colour], linewidths=0.8)
+        slices.add_contours(region, levels=[0.5], colors=[colour], linewidths=0.8)
 
 
 def _label_slices(slices: object, first: bool) -> None:
-    """Heights over the first row only, and sides on its first slice: there they have room."""
+    """Heights over the first row only; sides in corners of its first slice, beside the brain."""
     for number, (height, cut) in enumerate(slices.axes.items()):
         if first:
-            cut.ax.set_title(f"z = {float(height):.0f} mm", fontsize=7, pad=1)
+            text = f"z = {float(height):.0f} mm".replace("-", "−")
+            cut.ax.set_title(text, fontsize=7, pad=1)
         if first and number == 0:
             for x, side in ((0.0, "L"), (1.0, "R")):
                 cut.ax.text(
-                    *(x, 0.5, side),
+                    *(x, 0.0, side),
                     transform=cut.ax.transAxes,
                     fontsize=8,
-                    ha="right" if side == "L" else "left",
-                    va="center",
+                    ha="left" if side == "L" else "right",
+                    va="bottom",
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
                 )
 
 
@@ -200,6 +234,7 @@ def glass_picture(maps: Mapping[str, Path], scale: Scale) -> Figure:
             display_mode="lyrz",
             axes=axis,
             plot_abs=False,
+            threshold=NEARLY_ZERO,
             vmax=scale.limit,
             cmap=SIGNED_MAP,
             colorbar=True,
@@ -221,7 +256,7 @@ def surface_picture(
     ----------
     maps : {title: the files (left, right) of the map, or of the two of a pair}
     """
-    figure = plt.figure(figsize=(9.5, 1.9 * len(maps) + 0.5))
+    figure = plt.figure(figsize=(9.5, 1.75 * len(maps) + 0.6))
     n = len(SURFACE_VIEWS)
     bar = 1 if not scale.of_pairs else 9
     columns = figure.add_gridspec(
@@ -231,17 +266,16 @@ def surface_picture(
         bottom=0.1 if outlines else 0.02,
     )
     labels, regions = _surface_outlines(surface, outlines) if outlines else (None, [])
+    background = surface.image(tuple(LIGHT + (DARK - LIGHT) * part for part in surface.shading))
     for row, (title, files) in enumerate(maps.items()):
-        sides = [
-            scale.shown([read_map(pair[side])[surface.vertex[side]] for pair in files])
-            for side in range(2)
-        ]
-        image = surface.image((sides[0], sides[1]))
+        layers = [surface.kept(pair) for pair in files]
+        left, right = (scale.shown(parts) for parts in zip(*layers, strict=True))
+        image = surface.image((left, right))
         for column, (name, view) in enumerate(SURFACE_VIEWS.items()):
             axis = figure.add_subplot(columns[row, column], projection="3d")
             plotting.plot_surf(
                 surf_map=image,
-                bg_map=surface.image(surface.sulcal_depth),
+                bg_map=background,
                 hemi="both",
                 view=view,
                 threshold=NEARLY_ZERO,
@@ -256,16 +290,17 @@ def surface_picture(
                     roi_map=labels,
                     hemi="both",
                     levels=regions,
-                    colors=[label_colour(value) for value in regions],
+                    colors=[outlines.colours[value] for value in regions],
                     axes=axis,
                     figure=figure,
                 )
-            axis.set_box_aspect(None, zoom=1.3)
+            axis.set_box_aspect(None, zoom=1.5)
+            # ten thousands of triangles are no lines to edit
+            axis.collections[0].set_rasterized(True)
             if row == 0:
-                axis.set_title(name, fontsize=8, y=0.92)
-        figure.axes[-n].text2D(
-            *(-0.05, 1.02, title), transform=figure.axes[-n].transAxes, fontsize=9
-        )
+                axis.set_title(name, fontsize=8, y=1.1)
+        place = {"transform": figure.axes[-n].transAxes, "rotation": 90, "va": "center"}
+        figure.axes[-n].text2D(-0.2, 0.5, title, fontsize=8, ha="center", **place)
     scale.draw_bar(figure, columns[:, n] if not scale.of_pairs else columns[0, n])
     if outlines:
         outlines.legend(figure)
@@ -274,14 +309,12 @@ def surface_picture(
 
 def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> tuple[SurfaceImage, list[int]]:
     """Labels of the vertices, and those labels that have a triangle, hence an outline."""
-    parts = [
-        read_map(path)[vertex] for path, vertex in zip(outlines.path, surface.vertex, strict=True)
-    ]
+    parts = surface.kept(outlines.path)
     whole: set[int] = set()
     for part, faces in zip(parts, surface.faces, strict=True):
         corners = part[faces]
         whole |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
-    return surface.image((parts[0], parts[1])), sorted(whole & set(outlines.names))
+    return surface.image(parts), sorted(whole & set(outlines.names))
 
 
 def _viewable(paths: Sequence[Path], scale: Scale) -> nibabel.Nifti1Image:

@@ -128,6 +128,7 @@ rule write_study_pages:
             caption="../report/captions/pages.rst",
             category="Pages",
         ),
+        views=directory(f"{REPORT}/views/group"),
     log:
         f"{RESULTS}/logs/write_study_pages.log",
     benchmark:

@@ -32,10 +32,11 @@ def main() -> None:
         limits=read_account(arguments.limits),
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
+        directory=arguments.out_directory,
     )
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
-    write_study_pages(inputs, arguments.out_directory)
+    write_study_pages(inputs)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""Benchmarks are run seldom: on a small brain, the stages they call still take what they give."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import nibabel
+
+from benchmarks import full_size_report
+from pipeline.configuration import parse_configuration
+from pipeline.nsd.layout import NSDLayout
+
+
+def test_the_report_of_the_benchmarks_subject_is_made_of_a_coarse_brain(tmp_path, monkeypatch):
+    coarse = {"GRID": (27, 35, 28), "EDGE": 5.4, "DIVISIONS": 0, "MNI_GRID": (60, 60, 60)}
+    for name, value in coarse.items():
+        monkeypatch.setattr(full_size_report, name, value)
+    layout = NSDLayout(tmp_path / "nsd")
+    voxel = full_size_report.write_tree(layout)
+    mean = layout.mean_image(full_size_report.SUBJECT, full_size_report.SPACE)
+    study = parse_configuration(full_size_report.configuration(2, 1, layout.root))
+    full_size_report.write_results(study, tmp_path, voxel, nibabel.load(mean).affine)
+    for stage, *arguments in full_size_report.stages(study, tmp_path):
+        monkeypatch.setattr(sys, "argv", [stage, *arguments])
+        importlib.import_module(f"pipeline.stages.{stage}").main()
+    pages = {path.name for path in (tmp_path / "report").glob("*.html")}
+    assert {"index.html", "subj01.html", "contrasts.html"} <= pages
