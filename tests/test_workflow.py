@@ -425,23 +425,31 @@ INTERPRETATION = {
     "describe_components": 1,
     "rank_images": 1,
 }
+IDENTIFICATION = {"identify_images": 2, "write_identification_tables": 1}
+LAYERS = {"prefer_layers": 2, "write_layer_table": 1}
+LEARNING_CURVES = {"summarise_learning_curves": 2, "write_learning_curve_tables": 1}
 CHAIN_OF_BERT = {
     "extract_features": 2,
     "reduce_features": 1,
-    "fit_encoding_models": 4,
+    # alone, in the contrast, and on fewer images
+    "fit_encoding_models": 6,
     "assess_significance": 4,
     "partition_variance": 2,
     **SIMILARITIES,
+    **IDENTIFICATION,
+    **LEARNING_CURVES,
     "tabulate_confounds": 1,
     **AFTER_FITS,
 }
-# a space of principal components is made for each subject
-CHAIN_OF_CONV3 = {
-    "fit_reduction": 2,
+FITS_OF_CONV3 = {
     "fit_encoding_models": 2,
     "assess_significance": 2,
+    **IDENTIFICATION,
+    **LAYERS,
     **AFTER_FITS,
 }
+# a space of principal components is made for each subject
+CHAIN_OF_CONV3 = {"fit_reduction": 2, **FITS_OF_CONV3}
 
 
 @pytest.fixture
@@ -489,8 +497,7 @@ def test_a_space_that_training_images_do_not_decide_is_made_once_for_all(restore
     restored.edit(
         lambda values: values["feature_spaces"]["alexnet_conv3"].update(reduction=reduction)
     )
-    fits = {"fit_encoding_models": 2, "assess_significance": 2, **AFTER_FITS}
-    assert restored.planned() == {"reduce_features": 1, **fits}
+    assert restored.planned() == {"reduce_features": 1, **FITS_OF_CONV3}
 
 
 def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restored):
@@ -500,10 +507,11 @@ def test_one_network_edited_is_checked_again_and_reruns_its_spaces_chain(restore
 
 def test_ridge_settings_rerun_fits_and_what_follows(restored):
     restored.edit(lambda values: values["encoding"].update(band_weight_samples=5))
-    fits = {"fit_encoding_models": 8, "assess_significance": 8, "partition_variance": 2}
+    fits = {"fit_encoding_models": 12, "assess_significance": 8, "partition_variance": 2}
     # experiments of known truth are fitted as the study is
     fits["calibrate"] = 1
-    assert restored.planned() == {**fits, **INTERPRETATION, **SIMILARITIES, **AFTER_FITS}
+    analyses = {**INTERPRETATION, **SIMILARITIES, **IDENTIFICATION, **LAYERS, **LEARNING_CURVES}
+    assert restored.planned() == {**fits, **analyses, **AFTER_FITS}
 
 
 def test_other_experiments_of_known_truth_rerun_nothing_of_the_study(restored):
@@ -515,14 +523,18 @@ def test_other_experiments_of_known_truth_rerun_nothing_of_the_study(restored):
 def test_other_components_rerun_what_they_are_fitted_on_and_their_maps_but_no_fit(restored):
     restored.edit(lambda values: values["interpretation"].update(components=4))
     again = {name: n for name, n in INTERPRETATION.items() if name != "rank_images"}
-    assert restored.planned() == {**again, "write_maps": 2, "write_report": 1}
+    shown = ("write_maps", "choose_colour_limits", "write_group_maps", "write_figures")
+    shown += ("write_subject_page", "write_study_pages")
+    assert restored.planned() == {**again, **{rule: AFTER_FITS[rule] for rule in shown}}
 
 
 def test_other_draws_rerun_tests_and_what_shows_them_but_no_fit(restored):
     restored.edit(lambda values: values.update(significance={"draws": 300}))
     not_of_tests = ("audit_study", "validate_recovery")
     shown = {rule: n for rule, n in AFTER_FITS.items() if rule not in not_of_tests}
-    assert restored.planned() == {"assess_significance": 8, "calibrate": 1, **shown}
+    # intervals of κ have the same draws
+    drawn = {"assess_significance": 8, "calibrate": 1, "write_identification_tables": 1}
+    assert restored.planned() == {**drawn, **shown}
 
 
 @pytest.mark.parametrize(
