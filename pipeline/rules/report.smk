@@ -107,7 +107,7 @@ rule write_subject_page:
         runtime=60,
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        directory=REPORT,
+        directory=lambda wildcards, output: Path(output.page).parent,
         code=code_version("pipeline.stages.write_subject_page"),
     shell:
         "python -m pipeline.stages.write_subject_page --configuration {params.study:q}"
@@ -141,7 +141,7 @@ rule write_study_pages:
         study=canonical(STUDY.model_dump(mode="json")),
         group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
         benchmarks=f"{RESULTS}/benchmarks",
-        directory=REPORT,
+        directory=lambda wildcards, output: Path(output[0]).parent,
         code=code_version("pipeline.stages.write_study_pages"),
     shell:
         "python -m pipeline.stages.write_study_pages --configuration {params.study:q}"
