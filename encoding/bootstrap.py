@@ -95,9 +95,10 @@ def bootstrap_scores(
                 f"measured {measured.shape}, predicted {values.shape} ({model}) and counts "
                 f"{counts.shape} do not fit"
             )
-    seen = np.isfinite(measured)
+    finite = np.isfinite(measured)
+    seen = None if finite.all() else finite
     y = _centred(measured, seen)
-    n = counts.sum(axis=1, keepdims=True) if seen.all() else counts @ seen.astype(np.float32)
+    n = counts.sum(axis=1, keepdims=True) if seen is None else counts @ seen.astype(np.float32)
     sums = counts @ y
     spread = _spread(counts @ y**2, sums, n)
     r = {
@@ -109,7 +110,7 @@ def bootstrap_scores(
 
 def _r2(
     measured: np.ndarray,
-    seen: np.ndarray,
+    seen: np.ndarray | None,
     predicted: Mapping[str, np.ndarray],
     counts: np.ndarray,
     spread: np.ndarray,
@@ -117,14 +118,14 @@ def _r2(
     *_, last = predicted.values()
     known = np.isfinite(last)
     reference = last if known.all() else np.where(known, last, 0)
-    losses = np.where(seen, measured - reference, 0).astype(np.float32) ** 2
+    losses = _of_seen(measured - reference, seen) ** 2
     r2_of_reference = 1 - (counts @ losses / spread).astype(np.float64)
     r2 = {}
     for model, values in predicted.items():
         if values is reference:
             r2[model] = r2_of_reference
             continue
-        gain = np.where(seen, loss_difference(measured, reference, values), 0).astype(np.float32)
+        gain = _of_seen(loss_difference(measured, reference, values), seen)
         r2[model] = r2_of_reference + counts @ gain / spread
     return r2
 
@@ -149,11 +150,19 @@ def _r(
     return r
 
 
-def _centred(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _centred(values: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
     """About its mean, for sums of squares about a far one cancel; 0 where nothing was measured."""
+    if seen is None:
+        return _of_seen(values - np.mean(values, axis=0, dtype=np.float32), seen)
     n_seen = np.maximum(seen.sum(axis=0), 1).astype(np.float32)
     mean = np.sum(values, axis=0, where=seen, dtype=np.float32) / n_seen
-    return np.where(seen, values - mean, 0).astype(np.float32)
+    return _of_seen(values - mean, seen)
+
+
+def _of_seen(values: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
+    """In float32, 0 where nothing was measured; None: all was."""
+    kept = values if seen is None else np.where(seen, values, 0)
+    return kept.astype(np.float32, copy=False)
 
 
 def _spread(squares: np.ndarray, sums: np.ndarray, n: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ def test_near_duplicates_on_both_sides_are_counted(monkeypatch, finished, tmp_pa
     split = read_table(Path(finished["split"]))
     split["nearest_training"] = np.where(split["set"] == "test", 0.2, np.nan)
     split.loc[split.index[split["set"] == "test"][:3], "nearest_training"] = [0.95, 0.99, 0.94]
-    split.to_csv(path, sep="\t", index=False)
+    split.to_csv(path, sep="\t", index=False, na_rep="n/a")
     words = near_duplicates(path)
     n_test = np.count_nonzero(split["set"] == "test")
     assert words.startswith(f"2 of {n_test} test images correlate 0.95 or more")

@@ -107,7 +107,7 @@ rule write_subject_page:
         runtime=growing(60),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        directory=lambda wildcards, output: Path(output[0]).parent,
+        directory=lambda wildcards, output: Path(output.page).parent,
         code=code_version("pipeline.stages.write_subject_page"),
     shell:
         "python -m pipeline.stages.write_subject_page --configuration {params.study:q}"
