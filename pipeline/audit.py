@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ CONVENTIONS = (
 )
 
 
+# by which the clocks of two machines may differ
+SECONDS_OF_CLOCKS = 600
 # beside results, and no part of them: Snakemake writes them, at another time each run
 UNSEALED_FOLDERS = ("logs", "benchmarks")
 
@@ -37,6 +40,11 @@ def audit_files(folder: Path) -> Iterator[str]:
     """Problems of any file below a folder of results: altered, moved, or of another run."""
     for path in result_files(folder):
         yield from told(partial(verify, path))
+        if path.stat().st_mtime > time.time() + SECONDS_OF_CLOCKS:
+            yield (
+                f"{path}: is dated {time.ctime(path.stat().st_mtime)}, which is to come: a clock "
+                "jumped. Snakemake makes anew what follows from it in every run; touch the file"
+            )
 
 
 def result_files(folder: Path) -> list[Path]:

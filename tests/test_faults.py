@@ -10,9 +10,10 @@ import sys
 import time
 
 import pytest
-from conftest import ENVIRON, ROOT, branch
+from conftest import ENVIRON, ROOT, branch, rewrite
 from faults import Faults, data_files, stages_of
 
+from pipeline.audit import audit_files
 from pipeline.storage import read_result
 
 KILLS = 5
@@ -166,8 +167,12 @@ def test_a_clock_that_jumped_loses_nothing(branched, days):
     """Dates decide at most what is made once more: the same bytes again."""
     before = data_files(branched)
     path = branched.results / "significance/subj01/all/bert.h5"
+    # a file of its own: dates are shared as contents are
+    rewrite(path, path.read_bytes())
     moment = time.time() + days * 86400
     os.utime(path, (moment, moment))
+    to_come = [told for told in audit_files(branched.results) if "a clock jumped" in told]
+    assert [str(path) in told for told in to_come] == [True] * (days > 0)
     done = branched.snakemake(check=False)
     assert done.returncode == 0
     assert data_files(branched) == before
