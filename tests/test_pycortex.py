@@ -12,7 +12,7 @@ from conftest import ENVIRON
 
 from pipeline.errors import InputError
 from pipeline.maps.files import map_images, map_names, read_map, write_map
-from pipeline.maps.pycortex import export, vertex_data, vertex_views, write_subject
+from pipeline.maps.pycortex import FOLDERS, export, vertex_data, vertex_views, write_subject
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.storage import write_account
@@ -29,6 +29,8 @@ def test_surfaces_are_nsds_own(surface_tree, tmp_path, subject):
             expected = nibabel.freesurfer.read_geometry(layout.surface(subject, side, theirs))
             np.testing.assert_allclose(points, expected[0], rtol=1e-6)
             np.testing.assert_array_equal(faces, expected[1])
+    # pycortex's own Database lists these, and stops where one is missing
+    assert {path.name for path in folder.iterdir()} == set(FOLDERS)
     depth = np.load(folder / "surface-info/sulcaldepth.npz")
     assert len(depth["left"]) == len(nibabel.load(folder / "surfaces/wm_lh.gii").darrays[0].data)
 

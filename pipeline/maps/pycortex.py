@@ -20,6 +20,8 @@ from pipeline.nsd.spaces import SurfaceSpace
 from pipeline.seals import read_account
 from pipeline.storage import atomic_path
 
+# which a subject of its database has, empty or not: it lists them
+FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "views")
 # what pycortex calls FreeSurfer's surfaces
 SURFACES = {"white": "wm", "pial": "pia", "inflated": "inflated"}
 
@@ -41,6 +43,8 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
     the subject's folder
     """
     space = _surface(layout, subject)
+    for name in FOLDERS:
+        (folder / subject / name).mkdir(parents=True, exist_ok=True)
     for name, theirs in SURFACES.items():
         for side, (points, faces) in zip(HEMISPHERES, space.read_meshes(name), strict=True):
             _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces))
