@@ -1,4 +1,8 @@
-"""`python -m pipeline show [subj01]`: a study's key numbers and where its files are."""
+"""A finished study in the terminal, and for pycortex.
+
+python -m pipeline show [subj01]             key numbers and where files are
+python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,24 @@ import argparse
 from pathlib import Path
 
 from pipeline.errors import run_stage
-from pipeline.show import show
+from pipeline.show import export_subject, show
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("show", help="key numbers and paths of a study, or of a subject")
     shown.add_argument("subject", nargs="?", help="subj01, …; without it all subjects")
-    shown.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
+    exported = commands.add_parser("pycortex", help="surfaces and maps as pycortex reads them")
+    exported.add_argument("subject", help="subj01, …")
+    exported.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
+    for command in (shown, exported):
+        command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     arguments = parser.parse_args()
-    show(arguments.configfile, arguments.subject)
+    if arguments.command == "show":
+        show(arguments.configfile, arguments.subject)
+    else:
+        print(export_subject(arguments.configfile, arguments.subject, arguments.folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A study's results in the terminal."""
+"""A study's results in the terminal, and for another program."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rich.table import Table
 
 from pipeline.configuration import Configuration, read_configuration
 from pipeline.errors import InputError
+from pipeline.maps.pycortex import export
+from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners
 from pipeline.seals import read_account
 from pipeline.settings import WHOLE
@@ -45,11 +47,7 @@ def show(configfile: Path, subject: str | None = None, console: Console | None =
     InputError
         The subject is not in the study, or its tables have not been made.
     """
-    study = read_configuration(configfile)
-    if subject is not None and subject not in study.subjects:
-        raise InputError(
-            f"{subject}: not in {configfile}, whose subjects are {', '.join(study.subjects)}"
-        )
+    study = _read(configfile, subject)
     console = console or _console()
     results = Path("results") / study.study
     for name, (title, columns) in TABLES.items():
@@ -58,6 +56,33 @@ def show(configfile: Path, subject: str | None = None, console: Console | None =
     for text in banners(read_provenance(results / "tables/correlations.tsv")):
         console.print(text, style="bold yellow")
     console.print(_paths(study, results, subject))
+
+
+def export_subject(configfile: Path, subject: str, folder: Path) -> str:
+    """Write a subject for pycortex (`pipeline.maps.pycortex.export`); how to show it.
+
+    Raises
+    ------
+    InputError
+        As of `show`; or the study has no maps on native surfaces.
+    """
+    study = _read(configfile, subject)
+    maps = Path("results") / study.study / f"maps/{subject}/{WHOLE}"
+    made = export(NSDLayout(study.nsd), subject, maps, folder)
+    one = next(iter(sorted((made / "vertex").glob("*_stat-r.npy"))))
+    return (
+        f"{made}: surfaces and maps of {subject}. With this folder in pycortex's store:\n"
+        f"    cortex.webshow(cortex.Vertex(numpy.load('{one}'), '{subject}', cmap='RdBu_r'))"
+    )
+
+
+def _read(configfile: Path, subject: str | None) -> Configuration:
+    study = read_configuration(configfile)
+    if subject is not None and subject not in study.subjects:
+        raise InputError(
+            f"{subject}: not in {configfile}, whose subjects are {', '.join(study.subjects)}"
+        )
+    return study
 
 
 def _console() -> Console:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 
 import nibabel
 import numpy as np
 import pytest
+from conftest import ENVIRON
 
 from pipeline.errors import InputError
-from pipeline.maps.files import map_images, map_names, write_map
-from pipeline.maps.pycortex import vertex_data, vertex_views, write_subject
+from pipeline.maps.files import map_images, map_names, read_map, write_map
+from pipeline.maps.pycortex import FOLDERS, export, vertex_data, vertex_views, write_subject
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
+from pipeline.storage import write_account
 
 
 @pytest.mark.parametrize("subject", ["subj01", "fsaverage"])
@@ -26,6 +29,8 @@ def test_surfaces_are_nsds_own(surface_tree, tmp_path, subject):
             expected = nibabel.freesurfer.read_geometry(layout.surface(subject, side, theirs))
             np.testing.assert_allclose(points, expected[0], rtol=1e-6)
             np.testing.assert_array_equal(faces, expected[1])
+    # pycortex's own Database lists these, and stops where one is missing
+    assert {path.name for path in folder.iterdir()} == set(FOLDERS)
     depth = np.load(folder / "surface-info/sulcaldepth.npz")
     assert len(depth["left"]) == len(nibabel.load(folder / "surfaces/wm_lh.gii").darrays[0].data)
 
@@ -44,3 +49,30 @@ def test_values_are_those_of_the_left_then_of_the_right_vertices(surface_tree, t
 def test_without_pycortex_the_way_to_it_is_told():
     with pytest.raises(InputError, match="pip install pycortex"):
         vertex_views({}, "subj01", 1.0)
+
+
+def test_a_finished_subject_is_exported_from_the_terminal(study, tmp_path):
+    command = ["python", "-m", "pipeline", "pycortex", "subj01", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--configfile", str(study.configuration)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=study.directory,
+        env=ENVIRON,
+    )
+    folder = tmp_path / "subj01"
+    assert str(folder) in done.stdout
+    maps = study.results / "maps/subj01/all"
+    names = map_names("subj01", "nativesurface", "model-bert_stat-r")
+    values = np.load(folder / "vertex/model-bert_stat-r.npy")
+    np.testing.assert_array_equal(values, np.concatenate([read_map(maps / n) for n in names]))
+    points = [nibabel.load(folder / f"surfaces/pia_{side}.gii") for side in ("lh", "rh")]
+    assert len(values) == sum(len(image.agg_data("pointset")) for image in points)
+
+
+def test_without_maps_on_native_surfaces_there_is_nothing_to_export(tmp_path):
+    told = {"space": "MNI152", "units": "R²", "entities": "stat-ceiling"}
+    write_account(tmp_path / "index.json", {"maps": {"a.nii.gz": told}})
+    with pytest.raises(InputError, match=r"add it to `maps\.spaces`"):
+        export(NSDLayout(tmp_path), "subj01", tmp_path, tmp_path)

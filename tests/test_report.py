@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import bare
+from conftest import TINY, bare
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
+from pipeline.report.methods import REFERENCES, methods_paragraphs, references
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
@@ -435,6 +436,23 @@ def test_table_values_are_escaped_and_missing_ones_shown():
     table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
     assert "&lt;b&gt;" in html_table(table)
     assert ">n/a<" in html_table(table)
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert ">-0.000<" not in html_table(pd.DataFrame({"mean_r": [-0.0001, -0.5]}))
+    assert ">-0.500<" in html_table(pd.DataFrame({"mean_r": [-0.0001, -0.5]}))
+
+
+def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
+    settings = yaml.safe_load(TINY.read_text())
+    whole = methods_paragraphs(parse_configuration(settings))
+    barest = methods_paragraphs(parse_configuration({**bare(settings), "subjects": ["subj01"]}))
+    for word in ("Layers.", "Learning curves.", "Identification.", "Components.", "Group."):
+        assert any(text.startswith(word) for text in whole)
+        assert not any(text.startswith(word) for text in barest)
+    cited = {full for name, full in REFERENCES.items() if name in " ".join(whole)}
+    assert set(references(whole)) == cited == set(REFERENCES.values())
+    assert not any("Kriegeskorte, N., Mur" in full for full in references(barest))
 
 
 def test_counts_are_whole_though_some_are_missing():

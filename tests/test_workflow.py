@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import zipfile
 from pathlib import Path
 
 import nibabel
@@ -12,9 +13,11 @@ import pandas as pd
 import pytest
 from conftest import ENVIRON, ROOT
 from nilearn import plotting
+from scipy import stats
 
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.scores import r2_score
+from encoding.significance import false_discovery_rate
 from pipeline.audit import near_duplicates
 from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map
@@ -335,6 +338,15 @@ def test_group_maps_are_the_means_of_the_subjects(study):
     mean = read_map(group / f"{stem}_desc-mean_statmap.nii.gz")
     np.testing.assert_allclose(mean, subjects.mean(axis=0), rtol=1e-5)
     assert np.isfinite(mean).any()
+    t = read_map(group / f"{stem}_desc-t_statmap.nii.gz")
+    error = subjects.std(axis=0, ddof=1) / np.sqrt(2)
+    np.testing.assert_allclose(t, mean / error, rtol=1e-3)
+    left = read_map(group / f"{stem}_desc-fdr05_statmap.nii.gz")
+    kept = np.isfinite(left)
+    np.testing.assert_array_equal(left[kept], mean[kept])
+    # with two subjects t has one degree of freedom
+    q = false_discovery_rate(2 * stats.t.sf(np.abs(t), df=1))
+    np.testing.assert_array_equal(kept, q <= 0.05)
     assert len(list(group.glob("hemi-?_space-fsaverage_model-bert_stat-r_desc-t_*.gii"))) == 2
     participants = read_table(study.results / "maps/participants.tsv")
     assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
@@ -369,6 +381,15 @@ def test_the_report_needs_no_network_and_says_what_its_data_are(study):
         assert "Untrained weights: alexnet" in page
         for attribute in ('src="http', "src='http", "@import", "url(http"):
             assert attribute not in page
+
+
+def test_snakemakes_own_report_holds_pages_tables_and_figures(study, tmp_path):
+    study.snakemake("--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    pages = {path.name for path in (study.results / "report").glob("*.html")}
+    figures = {path.name for path in (study.results / "figures").glob("*.png")}
+    assert pages | figures | {"correlations.tsv", "partitions.tsv", "report.html"} <= names
 
 
 def shown(study, *arguments: str) -> str:

@@ -15,6 +15,8 @@ from pipeline.seals import account_path, verify_beside
 from pipeline.settings import SURFACES
 from pipeline.storage import atomic_path, write_account, write_text
 
+# what a folder of maps holds: {file: what it is}
+INDEX = "index.json"
 # BIDS calls the hemispheres L and R; volumes have no such part in their names
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
 # what BIDS calls NSD's spaces, where it has a name for them; NSD's template is that of FSL

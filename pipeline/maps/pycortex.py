@@ -13,11 +13,15 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.maps.files import read_map
+from pipeline.maps.files import INDEX, read_map
+from pipeline.maps.spaces import NATIVE
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces import SurfaceSpace
+from pipeline.seals import read_account
 from pipeline.storage import atomic_path
 
+# which a subject of its database has, empty or not: it lists them
+FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "views")
 # what pycortex calls FreeSurfer's surfaces
 SURFACES = {"white": "wm", "pial": "pia", "inflated": "inflated"}
 
@@ -39,6 +43,8 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
     the subject's folder
     """
     space = _surface(layout, subject)
+    for name in FOLDERS:
+        (folder / subject / name).mkdir(parents=True, exist_ok=True)
     for name, theirs in SURFACES.items():
         for side, (points, faces) in zip(HEMISPHERES, space.read_meshes(name), strict=True):
             _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces))
@@ -50,7 +56,7 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
 
 
 def _surface(layout: NSDLayout, subject: str) -> SurfaceSpace:
-    name = FSAVERAGE if subject == FSAVERAGE else "nativesurface"
+    name = FSAVERAGE if subject == FSAVERAGE else NATIVE
     return SurfaceSpace.open(layout, subject, name, "")
 
 
@@ -70,6 +76,43 @@ def _mesh(points: np.ndarray, faces: np.ndarray) -> nibabel.GiftiImage:
 def _write(path: Path, image: nibabel.GiftiImage) -> None:
     with atomic_path(path) as temporary:
         temporary.write_bytes(image.to_bytes())
+
+
+def export(layout: NSDLayout, subject: str, maps: Path, folder: Path) -> Path:
+    """A subject as pycortex reads it, with the maps of its native surface in one array each.
+
+    `write_subject`, and `vertex/<entities>.npy` of every map of values: (vertex,) float32, left
+    then right, NaN where there is none, as `cortex.Vertex(array, subject)` takes it.
+
+    Parameters
+    ----------
+    maps : the subject's folder of maps
+
+    Returns
+    -------
+    the subject's folder
+
+    Raises
+    ------
+    InputError
+        The study has no maps on native surfaces.
+    """
+    names: dict[str, list[str]] = {}
+    for name, told in read_account(maps / INDEX)["maps"].items():
+        if told["space"] == NATIVE and told["units"] != "label":
+            names.setdefault(told["entities"], []).append(name)
+    if not names:
+        raise InputError(
+            f"{maps}: no maps on nativesurface; add it to `maps.spaces` of the configuration and "
+            "run snakemake again"
+        )
+    made = write_subject(layout, subject, folder)
+    for entities, files in names.items():
+        # L before R
+        values = vertex_data([maps / name for name in sorted(files)])
+        with atomic_path(made / f"vertex/{entities}.npy") as temporary:
+            np.save(temporary, values)
+    return made
 
 
 def vertex_data(files: Sequence[Path]) -> np.ndarray:

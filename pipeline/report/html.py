@@ -58,7 +58,10 @@ def _shown(values: pd.Series) -> list[str]:
         return ["n/a" if pd.isna(value) else html.escape(str(value)) for value in values]
     known = values.dropna()
     digits = 0 if (known == known.round()).all() else 3
-    return ["n/a" if pd.isna(value) else f"{value:.{digits}f}" for value in values]
+    # 0 is added to what is rounded: of -0.0001 no minus is left
+    return [
+        "n/a" if pd.isna(value) else f"{round(value, digits) + 0:.{digits}f}" for value in values
+    ]
 
 
 def headed(view: str, title: str, remarks: Sequence[str]) -> str:

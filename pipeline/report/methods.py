@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
-from pipeline.maps.spaces import INTERPOLATION
 from pipeline.tables.tables import LEVEL
 
 SCALING = {
@@ -116,8 +115,13 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
             f"{LEVEL}) over the places of one map."
         )
     if others := study.map_spaces[1:]:
-        ways = "; ".join(f"{space}: {INTERPOLATION[space]}" for space in others)
-        yield f"Maps in other spaces, by NSD's transforms. {ways}."
+        yield (
+            f"Maps in {', '.join(others)} follow NSD's transforms: Catmull-Rom interpolation of "
+            "modelled voxels (on surfaces at three cortical depths, averaged; fsaverage takes the "
+            "nearest native vertex), labels by winner-take-all. Places with less than half of "
+            "their linear weight in modelled voxels have no value. Such interpolation overshoots "
+            "at edges: a correlation can come out above 1."
+        )
     if study.layerwise:
         preferred = study.preferred_layer
         yield (
@@ -130,8 +134,8 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
         numbers = ", ".join(map(str, curves.training_images))
         yield (
             f"Learning curves. {', '.join(curves.models)} were fitted on {numbers} and all "
-            f"training images, {curves.repeats} nested draw(s) of each number, and scored on the "
-            "same test images."
+            f"training images, and scored on the same test images; draws of each number: "
+            f"{curves.repeats}, nested."
         )
     if consistency := study.error_consistency:
         yield (

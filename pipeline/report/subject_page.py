@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from pipeline.configuration import Configuration
 from pipeline.figures.colours import sequence_colours
-from pipeline.maps.files import bids_label, label_colour, map_names, read_map
+from pipeline.maps.files import INDEX, bids_label, label_colour, map_names, read_map
 from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
@@ -27,7 +27,7 @@ from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
 from pipeline.seals import account_path, read_account
 from pipeline.settings import SURFACES, WHOLE
-from pipeline.stages.write_maps import INDEX, THRESHOLDED
+from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.storage import write_text
 
 # of the surfaces that maps are on, the one that is shown

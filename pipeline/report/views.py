@@ -85,7 +85,7 @@ class Scale:
         axis = figure.add_subplot(place)
         if self.of_pairs:
             draw_pair_legend(axis, self.names, self.limit)
-            axis.set_title(self.label, fontsize=8)
+            axis.set_title(self.label.replace(" (", "\n("), fontsize=8)
             return
         colours = plt.cm.ScalarMappable(plt.Normalize(-self.limit, self.limit), SIGNED_MAP)
         figure.colorbar(colours, cax=axis, label=self.label)

@@ -128,7 +128,12 @@ rule write_study_pages:
             caption="../report/captions/pages.rst",
             category="Pages",
         ),
-        views=directory(f"{REPORT}/views/group"),
+        views=report(
+            directory(f"{REPORT}/views/group"),
+            patterns=["{picture}.png"],
+            caption="../report/captions/group.rst",
+            category="Maps of the group",
+        ),
     log:
         f"{RESULTS}/logs/write_study_pages.log",
     benchmark:

@@ -10,9 +10,8 @@ import numpy as np
 
 from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
-from pipeline.maps.files import read_map
+from pipeline.maps.files import INDEX, read_map
 from pipeline.seals import read_account
-from pipeline.stages.write_maps import INDEX
 from pipeline.storage import write_account
 
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")

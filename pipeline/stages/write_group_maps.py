@@ -13,10 +13,9 @@ import numpy as np
 from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
-from pipeline.maps.files import map_names, read_map, write_map
+from pipeline.maps.files import INDEX, map_names, read_map, write_map
 from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
-from pipeline.stages.write_maps import INDEX
 from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
 

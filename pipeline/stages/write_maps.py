@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import InputError, run_stage
 from pipeline.maps.files import (
+    INDEX,
     bids_label,
     map_images,
     map_names,
@@ -41,7 +42,6 @@ from pipeline.storage import (
 )
 from pipeline.tables.tables import LEVEL
 
-INDEX = "index.json"
 GEOMETRY = ("grid_shape", "affine")
 # of the files of maps that only significant voxels are left of
 THRESHOLDED = f"desc-fdr{round(100 * LEVEL):02d}"
