@@ -149,6 +149,7 @@ class FittedModel:
         parser.add_argument("--responses", required=True, type=Path)
         parser.add_argument("--split", required=True, type=Path)
         parser.add_argument("--encoding", required=True, type=Path)
+        add_memory_argument(parser)
 
     @classmethod
     @contextmanager
@@ -189,7 +190,7 @@ class FittedModel:
                 encoding["voxel"],
                 encoding["noise_ceiling"],
                 *(encoding[key] for key in picked),
-                solver_options(fitted),
+                solver_options(fitted, arguments.memory_mb),
                 fitted,
                 {
                     "responses": arguments.responses,
@@ -218,11 +219,16 @@ class FittedModel:
         )
 
 
-def solver_options(settings: Mapping[str, Any]) -> Options:
+def add_memory_argument(parser: argparse.ArgumentParser) -> None:
+    """Of a stage that fits; no setting of `encoding`, as it decides no number of the result."""
+    parser.add_argument("--memory-mb", required=True, type=float, help="that the solver may take")
+
+
+def solver_options(settings: Mapping[str, Any], memory_mb: float) -> Options:
     """How the solver computes, as configured under `encoding`."""
     return Options(
         search=settings["search"],
         backend=settings["backend"],
-        memory_bytes=settings["memory_gb"] * 1e9,
+        memory_bytes=memory_mb * 1e6,
         missing=settings["missing_images"],
     )

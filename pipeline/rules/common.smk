@@ -44,10 +44,14 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+# a resource and no parameter: another budget gives the same results
+SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
+
+
 def memory_of_fits(wildcards, input, attempt):
     """The solver's budget, 1 GB beside it, and features of all images as they are read."""
     read = sum(os.path.getsize(path) for path in input.features)
-    return attempt * int(1000 * (1 + STUDY.encoding.memory_gb) + read / 1e6)
+    return attempt * int(1000 + SOLVER_MB + read / 1e6)
 
 
 def section(name, *keys):

@@ -31,6 +31,7 @@ rule fit_encoding_models:
         "../../environment.yml"
     resources:
         mem_mb=memory_of_fits,
+        solver_mb=SOLVER_MB,
         runtime=growing(240),
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
@@ -41,7 +42,7 @@ rule fit_encoding_models:
             }
         ),
         encoding=lambda wildcards: canonical(
-            STUDY.encoding_of(wildcards.variant).model_dump(mode="json")
+            STUDY.encoding_of(wildcards.variant).model_dump(mode="json", exclude={"memory_gb"})
         ),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
         code=code_version("pipeline.stages.fit_encoding_models"),
@@ -50,7 +51,7 @@ rule fit_encoding_models:
         " --features {input.features:q} --specifications {params.specifications:q}"
         " --responses {input.responses:q} --split {input.split:q}"
         " --configuration {params.encoding:q} --out {output.encoding:q}"
-        " --predictions {output.predictions:q} 2>&1 | tee {log:q}"
+        " --predictions {output.predictions:q} --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
 
 
 rule significance:

@@ -54,6 +54,7 @@ if INTERPRETATION is not None:
             "../../environment.yml"
         resources:
             mem_mb=memory_of_fits,
+            solver_mb=SOLVER_MB,
             runtime=growing(60),
         params:
             spaces=INTERPRETED,
@@ -70,7 +71,8 @@ if INTERPRETATION is not None:
             "python -m pipeline.stages.fit_weights --spaces {params.spaces}"
             " --features {input.features:q} --responses {input.responses:q}"
             " --split {input.split:q} --encoding {input.encoding:q}"
-            " --configuration {params.interpretation:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.interpretation:q} --out {output:q}"
+            " --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
 
     rule fit_components:
         input:
@@ -115,6 +117,7 @@ if INTERPRETATION is not None:
             "../../environment.yml"
         resources:
             mem_mb=memory_of_fits,
+            solver_mb=SOLVER_MB,
             runtime=growing(120),
         params:
             spaces=INTERPRETED,
@@ -123,7 +126,8 @@ if INTERPRETATION is not None:
             "python -m pipeline.stages.project_voxels --spaces {params.spaces}"
             " --features {input.features:q} --responses {input.responses:q}"
             " --split {input.split:q} --encoding {input.encoding:q}"
-            " --components {input.components:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --components {input.components:q} --out {output:q}"
+            " --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
 
     rule describe_components:
         input:

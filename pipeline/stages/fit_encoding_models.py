@@ -14,14 +14,20 @@ import numpy as np
 from tqdm import tqdm
 
 from encoding import banded_ridge, himalaya_solver
-from encoding.banded_ridge import BandedRidgeFit, draw_band_weights, equal_weights
+from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, equal_weights
 from encoding.noise_ceiling import noise_ceiling
 from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import ResponseRows, read_scaled, solver_options, verify_features
+from pipeline.fit_inputs import (
+    ResponseRows,
+    add_memory_argument,
+    read_scaled,
+    solver_options,
+    verify_features,
+)
 from pipeline.storage import (
     Result,
     create_result,
@@ -52,10 +58,12 @@ def main() -> None:
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
+    add_memory_argument(parser)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--predictions", required=True, type=Path, help="of the test images")
     arguments = parser.parse_args()
     settings = arguments.configuration
+    options = solver_options(settings, arguments.memory_mb)
     split = read_table(arguments.split)
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
@@ -86,7 +94,7 @@ def main() -> None:
         provenance = _provenance(arguments, spaces, measured, test)
         with create_result(arguments.predictions, provenance) as predictions:
             predictions["nsd_id"], predictions["voxel"] = nsd_id[test], arrays["voxel"]
-            arrays |= _fit(bands, test, training, held_out, fold, settings, predictions)
+            arrays |= _fit(bands, test, training, held_out, fold, settings, options, predictions)
     write_result(arguments.out, arrays, provenance)
 
 
@@ -97,13 +105,13 @@ def _fit(
     held_out: ResponseRows,
     fold: np.ndarray,
     settings: dict[str, Any],
+    options: Options,
     predictions: h5py.File,
 ) -> dict[str, np.ndarray]:
     """Every subset's scores and picks, (…, voxel) float32; of weights, predictions remain."""
     alphas = AlphaGrid.model_validate(settings["alphas"]).values()
     models = {model_name(subset): subset for subset in subsets(list(bands))}
     candidates = {name: _candidates(len(spaces), settings) for name, spaces in models.items()}
-    options = solver_options(settings)
     arrays = {
         name: np.full((*shape, training.shape[1]), np.nan, np.float32)
         for name, shape in _quantities(models).items()
