@@ -144,10 +144,12 @@ def _read_sealed(path: Path) -> dict[str, Any]:
 
 
 def account_path(path: Path) -> Path:
-    """The JSON that vouches for a table or a map."""
-    # a folder of Parquet is read as one table, but for files that begin like this
-    prefix = "_" if path.suffix == ".parquet" else ""
-    return path.with_name(f"{prefix}{path.name.split('.')[0]}.json")
+    """The JSON that vouches for a table or a map.
+
+    A folder of Parquet is one table to pandas and R, which pass over names with an underscore.
+    """
+    before = "_" if path.suffix == ".parquet" else ""
+    return path.with_name(before + path.name.split(".")[0] + ".json")
 
 
 def verify_beside(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ TABLES = {
         ("subject", "contrast", "component", "mean_variance", "n_significant", "n_voxels"),
     ),
     "best_voxels": (
-        "Best voxels",
+        "Best voxels, picked on the test images: biased upward",
         ("subject", "model", "best_r", "best_r2", "best_voxel", "best_voxel_rois"),
     ),
 }
@@ -133,7 +133,7 @@ def _places(study: Configuration, results: Path, subject: str | None) -> Sequenc
         n_maps = len(read_account(index)["maps"]) if index.exists() else 0
         places += [
             (f"{name}: page", results / f"report/{name}.html"),
-            (f"{name}: {n_maps} maps", maps),
+            (f"{name}: {n_maps} map files", maps),
             (f"{name}: voxels", results / f"tables/voxels/{name}.parquet"),
         ]
     return [

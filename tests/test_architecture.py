@@ -8,7 +8,6 @@ import re
 import tomllib
 
 import pytest
-import yaml
 from conftest import ROOT
 
 from pipeline.code_version import code_version, imported_files
@@ -42,15 +41,6 @@ def test_the_simulator_computes_its_features_without_the_features_house():
     for path in (ROOT / "pipeline/simulation").rglob("*.py"):
         assert "features" not in imported_packages(path.read_text()), path
         assert "encoding" not in imported_packages(path.read_text()), path
-
-
-def test_environment_installs_the_project_and_declares_nothing_itself():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    names = [d for d in environment["dependencies"] if isinstance(d, str)]
-    (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
-    assert {name.split("=")[0] for name in names} == {"python", "pip"}
-    assert len(pip) == 1
-    assert pip[0].startswith("--editable .")
 
 
 def test_tested_versions_are_of_declared_packages():

@@ -66,14 +66,17 @@ def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeyp
     assert told["near_duplicates"] == {"subj01": None}
 
 
-def test_near_duplicates_on_both_sides_are_counted(monkeypatch, finished, tmp_path):
-    path = tmp_path / "split.tsv"
-    split = read_table(Path(finished["split"]))
-    split["nearest_training"] = np.where(split["set"] == "test", 0.2, np.nan)
-    split.loc[split.index[split["set"] == "test"][:3], "nearest_training"] = [0.95, 0.99, 0.94]
-    split.to_csv(path, sep="\t", index=False, na_rep="n/a")
+def test_near_duplicates_on_both_sides_are_counted(finished):
+    path = Path(finished["split"])
+    is_test = (read_table(path)["set"] == "test").to_numpy()
+
+    def measure(split):
+        split["nearest_training"] = np.where(is_test, 0.2, np.nan)
+        split.loc[split.index[is_test][:3], "nearest_training"] = [0.95, 0.99, 0.94]
+
+    edit_split(finished, measure)
     words = near_duplicates(path)
-    n_test = np.count_nonzero(split["set"] == "test")
+    n_test = np.count_nonzero(is_test)
     assert words.startswith(f"2 of {n_test} test images correlate 0.95 or more")
     assert "largest 0.99" in words
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from browser import Visit, visiting
 
+from pipeline.figures.colours import pair_colours
 from pipeline.maps.files import label_colour, read_map
 
 pytestmark = pytest.mark.browser
@@ -146,6 +147,15 @@ def test_the_surface_page_tells_value_and_region_of_a_vertex(report, study):
             f"painted(surfaceData.maps[{_chosen(visit)}], 'left')[{vertex}].text"
         )
         assert text == f"{r[vertex]:.3f}<br>V1v"
+
+
+def test_two_maps_at_once_have_the_colours_of_the_pictures(report):
+    first, second = (part.ravel() for part in np.meshgrid(*[[-0.2, 0.0, 0.1, 0.3, 0.9]] * 2))
+    with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
+        pairs = np.column_stack([first, second]).tolist()
+        found = visit.page.evaluate(f"{json.dumps(pairs)}.map(([a, b]) => pair(a, b, 0.6))")
+    expected = 255 * pair_colours(first / 0.6, second / 0.6)
+    np.testing.assert_allclose(found, expected, atol=1)
 
 
 def test_preferred_models_have_the_colours_of_their_names(report, study):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-from itertools import chain
 
 import yaml
 from conftest import ROOT, branch
@@ -17,14 +15,6 @@ def test_conda_installs_what_the_project_declares():
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     extras = PROJECT["optional-dependencies"]
     assert pip == [*PROJECT["dependencies"], *extras["demo"], *extras["cluster"]]
-
-
-def test_tested_versions_are_of_declared_packages():
-    declared = list(chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()))
-    names = {re.split(r"[\[<>=]", requirement)[0] for requirement in declared}
-    lines = (ROOT / "config/constraints.txt").read_text().splitlines()
-    tested = {line.split("==")[0] for line in lines if line and not line.startswith("#")}
-    assert tested <= names
 
 
 def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):

@@ -2,8 +2,8 @@
 const decode = (text, Type) => new Type(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const SIDES = ["left", "right"];
 const NO_VALUE = -32768;
-// of an outline: how far its line lies inside its region, in edges, and above the surface, in mm
-const INSET = 0.4, LIFT = 0.4;
+// of an outline: how far its line lies inside its region, in edges, and above the surface, in lengths of the brain
+const INSET = 0.4, LIFT = 0.002;
 const mesh = Object.fromEntries(
   SIDES.map((side) => [
     side,
@@ -86,11 +86,25 @@ function normals(points, faces) {
   };
 }
 
+function brainLength(points) {
+  const y = column(points, 1);
+  return y.reduce((a, b) => Math.max(a, b)) - y.reduce((a, b) => Math.min(a, b));
+}
+
+// labels do not blend: a triangle has the colour of most of its corners
+function faceColours(faces, colours) {
+  return Array.from({ length: faces.length / 3 }, (_, f) => {
+    const [a, b, c] = [0, 1, 2].map((k) => colours[faces[3 * f + k]]);
+    return b === c ? b : a;
+  });
+}
+
 // {label: points with gaps} of lines just inside the edges of regions, a piece per mixed triangle
 function outlines(side, name, shape) {
   const { faces, regions, shapes } = mesh[side];
   const [labels, points] = [regions[name], shapes[shape]];
   const normal = normals(points, faces);
+  const lift = LIFT * brainLength(points);
   const found = {};
   for (let f = 0; f < faces.length; f += 3) {
     const corners = [faces[f], faces[f + 1], faces[f + 2]];
@@ -102,7 +116,7 @@ function outlines(side, name, shape) {
       found[label] ??= [];
       for (const [inside, outside] of ends) {
         found[label].push(normal(inside).map((up, k) =>
-          (1 - INSET) * points[3 * inside + k] + INSET * points[3 * outside + k] + LIFT * up));
+          (1 - INSET) * points[3 * inside + k] + INSET * points[3 * outside + k] + lift * up));
       }
       found[label].push([null, null, null]);
     }
@@ -142,11 +156,13 @@ function draw(keepCamera) {
     const part = mesh[side];
     const points = part.shapes[choice("shape")];
     const vertices = painted(map, side);
+    const colours = vertices.map((vertex) => vertex.colour);
     return {
       type: "mesh3d", hoverinfo: "text", flatshading: false,
       x: column(points, 0), y: column(points, 1), z: column(points, 2),
       i: column(part.faces, 0), j: column(part.faces, 1), k: column(part.faces, 2),
-      vertexcolor: vertices.map((vertex) => vertex.colour), text: vertices.map((vertex) => vertex.text),
+      ...(map.labels ? { facecolor: faceColours(part.faces, colours) } : { vertexcolor: colours }),
+      text: vertices.map((vertex) => vertex.text),
       lighting: { ambient: 0.8, diffuse: 0.35, specular: 0.02, fresnel: 0, roughness: 0.9 },
       lightposition: { x: 0, y: -1000, z: 1000 },
     };
