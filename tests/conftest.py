@@ -30,9 +30,6 @@ TINY = ROOT / "tests/tiny.yaml"
 # sections that name models, contrasts or ROIs: a study of others cannot have them
 NAMING_MODELS = (
     "interpretation",
-    "learning_curves",
-    "error_consistency",
-    "layerwise",
     "representational_similarity",
     "variants",
     "matched_variants",

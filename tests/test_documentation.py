@@ -31,7 +31,10 @@ def written(output: str) -> bool:
     # tables are listed by their names alone
     names = {pattern, f'"{pattern.removeprefix("tables/").removesuffix(".tsv")}"'}
     pattern = re.sub(r"<\w+>", "{subject}", output.removeprefix("tables/"))
-    names.add(pattern.replace("voxel_components/", "{kind}/"))
+    names |= {
+        pattern.replace("voxel_components/", "{kind}/"),
+        f'scattered("{output.split("/")[0]}")',
+    }
     return any(name in RULES for name in names)
 
 

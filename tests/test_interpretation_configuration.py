@@ -47,7 +47,8 @@ def test_interpretation_is_off_unless_asked_for_and_then_needs_its_annotations(t
 
 
 def test_a_space_that_is_only_compared_is_made_too(tiny_values):
-    values = {**tiny_values, "models": ["alexnet"], "contrasts": {}}
+    compared = {"representational_similarity": tiny_values["representational_similarity"]}
+    values = {**bare(tiny_values), **compared, "models": ["alexnet"], "contrasts": {}}
     assert "bert" in parse_configuration(values).used_spaces
 
 

@@ -70,7 +70,9 @@ def test_voxels_are_projected_as_those_that_made_the_components(study, component
 
 def test_projections_are_mapped(study, components):
     folder = study.results / f"maps/subj01/{WHOLE}"
-    (path,) = folder.glob("*model-alexnet_component-01_stat-weightProjection_statmap.nii.gz")
+    (path,) = folder.glob(
+        "*func1pt8mm_model-alexnet_component-01_stat-weightProjection_statmap.nii.gz"
+    )
     index = json.loads((folder / "index.json").read_text())["maps"]
     assert index[path.name]["quantity"] == "weightProjection"
     voxel = components["voxel/subj01"]
