@@ -21,6 +21,7 @@ from pipeline.configuration import Configuration, parse_configuration
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import REFERENCES, methods_paragraphs, references
+from pipeline.report.subject_page import in_parts
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
@@ -436,6 +437,15 @@ def test_table_values_are_escaped_and_missing_ones_shown():
     table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
     assert "&lt;b&gt;" in html_table(table)
     assert ">n/a<" in html_table(table)
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (5, [5]), (12, [5, 5, 2])])
+def test_many_models_are_shown_in_several_pictures_all_of_them_once(n, sizes):
+    rows = {f"model{number}": f"entities{number}" for number in range(n)}
+    parts = [*in_parts(rows)]
+    assert [len(part) for _, part in parts] == sizes
+    assert len({end for end, _ in parts}) == len(parts)
+    assert [item for _, part in parts for item in part.items()] == [*rows.items()]
 
 
 def test_what_rounds_to_zero_has_no_sign():

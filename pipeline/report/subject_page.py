@@ -32,6 +32,8 @@ from pipeline.storage import write_text
 
 # of the surfaces that maps are on, the one that is shown
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
+# of one picture
+MOST_ROWS = 5
 FILE_COLUMNS = {
     "quantity": "what the maps show",
     "description": "what the quantity is",
@@ -172,6 +174,17 @@ def write_subject_page(
     write_text(directory / f"{subject}.html", page)
 
 
+def in_parts(rows: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Rows of pictures no larger than a printed page: what their names end in, and their rows.
+
+    The memory that a PDF takes grows with a picture's area times its number of brains.
+    """
+    names = [*rows]
+    for start in range(0, len(names), MOST_ROWS):
+        end = f"_{1 + start // MOST_ROWS}" if len(names) > MOST_ROWS else ""
+        yield end, {name: rows[name] for name in names[start : start + MOST_ROWS]}
+
+
 def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[Picture]:
     if maps.own_space in SURFACES:
         return
@@ -179,13 +192,14 @@ def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[Picture]:
     outlines = next(maps.outlines(own), None)
     extent = maps.files("stat-ceiling", own)[0]
     where = "axial slices over the subject's mean functional image, left is left"
-    yield Picture(
-        "correlation_slices",
-        "Test correlation, slices",
-        f"Test correlation of every single feature space, not thresholded; {where}. "
-        f"{_stated(maps, 'r')}",
-        volume_picture(_of(maps, maps.models, own), background, extent, maps.scale, outlines),
-    )
+    for end, models in in_parts(maps.models):
+        yield Picture(
+            f"correlation_slices{end}",
+            "Test correlation, slices",
+            f"Test correlation of every single feature space, not thresholded; {where}. "
+            f"{_stated(maps, 'r')}",
+            volume_picture(_of(maps, models, own), background, extent, maps.scale, outlines),
+        )
     for contrast in maps.study.contrasts:
         unique = maps.unique(contrast)
         left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
@@ -211,14 +225,15 @@ def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[Picture]:
     space = maps.surface_space
     outlines = next(maps.outlines(space), None)
     where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
-    files = {title: [maps.files(e, space)] for title, e in maps.models.items()}
-    yield Picture(
-        "correlation_surface",
-        "Test correlation, surface",
-        f"Test correlation of every single feature space, not thresholded; {where}. "
-        f"{_stated(maps, 'r')}",
-        surface_picture(files, surface, maps.scale, outlines),
-    )
+    for end, models in in_parts(maps.models):
+        files = {title: [maps.files(one, space)] for title, one in models.items()}
+        yield Picture(
+            f"correlation_surface{end}",
+            "Test correlation, surface",
+            f"Test correlation of every single feature space, not thresholded; {where}. "
+            f"{_stated(maps, 'r')}",
+            surface_picture(files, surface, maps.scale, outlines),
+        )
     for contrast, (names, entities) in maps.pairs.items():
         files = {contrast: [maps.files(one, space) for one in entities]}
         yield Picture(
