@@ -243,8 +243,10 @@ def user(tmp_path, s3, s3_address):
         command = [sys.executable, "-m", "pipeline.stages.fetch"]
         command += ["--manifest", str(tmp_path / "manifest.yaml")]
         command += ["--configuration", json.dumps({**study, **changes}), *options]
-        environment = {**ENVIRON, "AWS_ENDPOINT_URL_S3": s3_address}
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+        environment = {**ENVIRON, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL_S3": s3_address}
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment
+        )
 
     return run
 
@@ -279,12 +281,13 @@ def slip(user, web, tmp_path):
     path = tmp_path / "weights/slip_base_25ep.pt"
     manifest = yaml.safe_load((tmp_path / "manifest.yaml").read_text())
     entry = {"library": "slip", "architecture": "ViT-B-16", "terms": "none", "bytes": 3_000_000}
-    manifest["weights"] = [{**entry, "path": str(path), "source": web.address}]
-    manifest["weights_folder"] = str(path.parent)
+    named = str(path.relative_to(tmp_path))
+    manifest["weights"] = [{**entry, "path": named, "source": web.address}]
+    manifest["weights_folder"] = "weights"
     (tmp_path / "manifest.yaml").write_text(yaml.safe_dump(manifest))
     network = {"library": "slip", "architecture": "ViT-B-16", "stimulus": "image"}
     study = {
-        "networks": {"mine": {**network, "weights": str(path)}},
+        "networks": {"mine": {**network, "weights": named}},
         "feature_spaces": {"mine": {"network": "mine", "layer": "embedding"}},
         "models": ["mine"],
     }

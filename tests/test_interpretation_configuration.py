@@ -73,7 +73,7 @@ def fitted(study, subject: str) -> dict[str, object]:
 
 def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
     settings = {"voxels_per_subject": 9, "least_ceiling": 0.999, "components": 2, "seed": 0}
-    given = {**fitted(study, "subj01"), "configuration": json.dumps(settings)}
+    given = {**fitted(study, "subj01"), "configuration": json.dumps(settings), "memory-mb": 1000}
     with pytest.raises(InputError, match="lower `least_ceiling`"):
         run(monkeypatch, fit_weights, {**given, "out": tmp_path / "weights.h5"})
 
