@@ -221,6 +221,7 @@ def fit(results, tmp_path, monkeypatch):
             "split": str(results / "tiny/splits/subj01/all.tsv"),
             "specifications": json.dumps({"bert": of_bert | changes}),
             "configuration": json.dumps(fitted),
+            "memory-mb": "1000",
             "out": str(tmp_path / "fit.h5"),
             "predictions": str(tmp_path / "predictions.h5"),
         }
