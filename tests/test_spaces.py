@@ -185,6 +185,7 @@ def test_snakemake_compares_the_noise_ceilings_of_a_surface(surface_tree, tiny_v
     values = {**tiny_values, "nsd": str(surface_tree), "subjects": ["subj01"]}
     values.pop("simulation")
     values["responses"] = {**values["responses"], "space": "nativesurface"}
+    values["maps"] = {"spaces": []}
     measured = Study(tmp_path, tmp_path / "surface.yaml")
     measured.configuration.write_text(yaml.safe_dump(values))
     measured.snakemake("noise_ceilings")

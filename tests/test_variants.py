@@ -38,6 +38,7 @@ def varied(study, tmp_path_factory):
         "write_maps": 6,
         "audit_study": 1,
         "write_tables": 1,
+        "write_voxel_tables": 2,
         "tables": 1,
         "maps": 1,
         "audit": 1,
