@@ -18,7 +18,7 @@ from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import WHOLE
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
-NETWORK_RATE, SOLVER_RATES = 70e9, {"own": 90e9, "himalaya": 11e9}
+NETWORK_RATE, SOLVER_RATES = 110e9, {"own": 90e9, "himalaya": 11e9}
 # penalties that a search computes predictions for, as a share of the grid
 SEARCHED = {"exact": 1.0, "windowed": 0.4, "gcv": 0.02}
 # draws of matrix products, and permuted responses, per second and core
@@ -26,13 +26,17 @@ DRAW_RATE, PERMUTATION_RATE = 50e9, 0.7e9
 # of a present-day data-centre GPU in float32, and stimuli that one process can prepare for it
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 SECONDS_PER_VOXEL_AND_SESSION = 25e-6
-SECONDS_TO_START = 4.0
+SECONDS_TO_START = 1.2
+# of a candidate in a fold, however small
+SECONDS_PER_DECOMPOSITION = 0.02
 SECONDS_TO_DRAW = 0.04
-PICTURE_SECONDS_PER_MAP = 0.6
+PICTURE_SECONDS_PER_MAP = 0.2
 # r, R², both normalised, cross-validated R², α, p, q, r where q is small; variance, p, q, the same
 MAPS_PER_MODEL, MAPS_PER_COMPONENT = 9, 4
 # weights of three cortical depths; applying them, and compressing what they give
 SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
+# a subject's page with what it shows; figures of the study in three formats
+PAGE_BYTES, FIGURE_BYTES = 30e6, 25e6
 IMAGE_BYTES = 425 * 425 * 3
 # what a process holds that has loaded torch, and one that has not
 TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
@@ -183,16 +187,16 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
             _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
             for subset in subsets(spaces)
         )
+        searched = sum(_candidates(study, len(subset)) for subset in subsets(spaces))
         seconds += SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
+        seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
         per_voxel = 16 + sum(FLOAT * (4 + len(subset)) for subset in subsets(spaces))
         # predictions of the test images are kept
         per_voxel += FLOAT * subject.test_images * len(subsets(spaces))
         disk += subject.voxels * per_voxel
-        width = sum(widths.values())
-        held = 3 * subject.images * subject.voxels + width * (subject.voxels + 3 * subject.images)
-        budget = min(FLOAT * held, 1e9 * study.encoding.memory_gb)
-        # features are read of all images, a space at a time
-        memory = max(memory, PLAIN_BYTES + budget + FLOAT * size.images * max(widths.values()))
+        # the solver takes what it may; features are read of all images, a space at a time
+        read = FLOAT * size.images * max(widths.values())
+        memory = max(memory, 1e9 * (1 + study.encoding.memory_gb) + read)
     return StageEstimate("encoding", len(fits), seconds, None, memory, disk)
 
 
@@ -201,15 +205,19 @@ def _search_operations(
 ) -> float:
     """Of the search of one model: a factorisation and all penalties' predictions per fold."""
     folds = study.splits.folds
-    banded = n_bands > 1 and study.encoding.penalty == "banded"
-    candidates = study.encoding.band_weight_samples if banded else 1
     train = (subject.images - subject.test_images) * (1 - 1 / folds)
     held_out = train / (folds - 1)
     rank = min(train, n_features)
     rows = held_out if study.encoding.solver == "himalaya" else min(held_out, rank)
     tried = SEARCHED[study.encoding.search] * study.encoding.alphas.number
     predictions = 2 * tried * rows * rank * subject.voxels
-    return candidates * folds * (9 * rank**2 * max(rank, train / 3) + predictions)
+    return _candidates(study, n_bands) * folds * (9 * rank**2 * max(rank, train / 3) + predictions)
+
+
+def _candidates(study: Configuration, n_bands: int) -> int:
+    """Band weights that the search of one model tries."""
+    banded = n_bands > 1 and study.encoding.penalty == "banded"
+    return study.encoding.band_weight_samples if banded else 1
 
 
 def _significance(study: Configuration, size: StudySize) -> StageEstimate:
@@ -252,6 +260,7 @@ def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
     own = sum(subject.voxels for subject in size.subjects.values())
     # the report draws its pictures inside itself, of the responses' own space
     disk = FLOAT * (2 * total * own + maps[WHOLE] * further)
+    disk += FIGURE_BYTES + subjects * PAGE_BYTES
     return StageEstimate("maps, tables, report", jobs, seconds, None, 1.2e9, disk)
 
 

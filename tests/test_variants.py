@@ -29,7 +29,9 @@ def varied(study, tmp_path_factory):
         )
     )
     # what images show is known already, from the interpretation of the whole study
-    assert varied.planned("audit", "tables", "maps") == {
+    # pages and figures, which are not made anew here, would fail `snakemake audit`
+    targets = ("results/tiny/checked/audit.json", "tables", "maps")
+    assert varied.planned(*targets) == {
         "split_images": 6,
         "fit_reduction": 2,
         "fit_encoding_models": 6,
@@ -41,9 +43,8 @@ def varied(study, tmp_path_factory):
         "write_voxel_tables": 2,
         "tables": 1,
         "maps": 1,
-        "audit": 1,
     }
-    varied.snakemake("audit", "tables", "maps")
+    varied.snakemake(*targets)
     return varied
 
 
