@@ -146,7 +146,9 @@ def _r(
     sums *= mean_y
     r = counts @ (y * prediction)
     r -= sums
-    r /= scale
+    # a prediction that is the same for all images drawn has no correlation
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r /= scale
     return r
 
 
