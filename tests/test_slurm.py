@@ -73,8 +73,14 @@ class ClusterStudy(Study):
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[SlurmCluster]:
-    with SlurmCluster(tmp_path_factory.mktemp("slurm")) as cluster:
-        yield cluster
+    cluster = SlurmCluster(tmp_path_factory.mktemp("slurm"))
+    try:
+        cluster.__enter__()
+    except (OSError, subprocess.CalledProcessError) as error:
+        # of this machine, not of the workflow
+        pytest.skip(f"NOT TESTED: SLURM does not start here: {error}")
+    yield cluster
+    cluster.__exit__()
 
 
 @pytest.fixture(scope="module")
