@@ -96,7 +96,7 @@ def test_tables_and_maps_tell_the_variant(varied):
     group = read_table(varied.results / "tables/group.tsv")
     assert set(group["variant"]) == {"all", "animals", "no_animals"}
     fit = read_result(varied.results / "encoding/subj01/animals/alexnet_vs_bert.h5")
-    name = "subj01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
+    name = "sub-01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
     values = nibabel.load(varied.results / "maps/subj01/animals" / name).get_fdata().ravel()
     assert np.allclose(values[fit["voxel"]], fit["bert/r2"], equal_nan=True)
 
