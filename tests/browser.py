@@ -17,6 +17,7 @@ FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu
 def find_browser() -> str:
     """The path of an installed browser; skips, with the way to mend it, if there is none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    # pip cannot install one; CI does, by apt-get
     if found is None:
         pytest.skip("NO BROWSER: the report was NOT looked at; apt-get install chromium")
     return found

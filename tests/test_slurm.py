@@ -19,6 +19,7 @@ from slurm_cluster import SlurmCluster, missing
 from pipeline.storage import read_result
 
 pytestmark = pytest.mark.slurm
+# pip cannot install a scheduler; CI does, by apt-get
 if lacking := missing():
     message = (
         f"NOT TESTED: SLURM needs {', '.join(lacking)}; apt-get install slurm-wlm munge, as root"
@@ -126,7 +127,9 @@ def events(cluster, cluster_study) -> Events:
     drained meanwhile, and one is cancelled."""
     events = Events()
     run = cluster_study.start()
-    ended = lambda: run.poll() is not None  # noqa: E731
+
+    def ended() -> bool:
+        return run.poll() is not None
 
     def job_of(rule: str) -> str:
         found = cluster.wait_until(

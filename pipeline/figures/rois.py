@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +22,38 @@ REGIONS_PER_ROW = 9
 # between atlases, in widths of a region
 GAP = 0.35
 Region = tuple[str, str]
-Draw = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A model or component in a row of regions.
+
+    Attributes
+    ----------
+    centre, mean : (region,) where it is drawn, and its mean over subjects
+    x, values : (subject and region,) the same of each subject
+    width : of a bar, in widths of a region
+    """
+
+    name: str
+    style: Mapping[str, object]
+    width: float
+    centre: np.ndarray
+    mean: np.ndarray
+    x: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(
+        cls, rows: pd.DataFrame, value: str, place: Mapping[Region, float], **given: object
+    ) -> Series:
+        """Of the rows (subject × region) of one model or component."""
+        mean = rows.groupby("region")[value].mean()
+        centre, x = (np.array([place[r] for r in regions]) for regions in (mean.index, rows.region))
+        return cls(centre=centre, mean=mean.to_numpy(), x=x, values=rows[value].to_numpy(), **given)
+
+
+Draw = Callable[[Axes, Series], None]
 
 
 def model_bars(
@@ -93,15 +125,8 @@ def _rows(
         for number, (name, style) in enumerate(styles.items()):
             offset = (number - (len(styles) - 1) / 2) * BARS_WIDTH / len(styles)
             shifted = {region: x + offset for region, x in place.items()}
-            draw(
-                axis,
-                part[part[column] == name],
-                shifted,
-                BARS_WIDTH / len(styles),
-                value,
-                name,
-                style,
-            )
+            given = {"name": name, "style": style, "width": BARS_WIDTH / len(styles)}
+            draw(axis, Series.of(part[part[column] == name], value, shifted, **given))
         _label_regions(axis, part, place)
         axis.set_xlim(-0.6, widest - 0.4)
         axis.axhline(0, color="black", linewidth=0.8)
@@ -149,33 +174,15 @@ def _label_regions(axis: Axes, part: pd.DataFrame, place: Mapping[Region, float]
         axis.text(x, 1.0, text, transform=axis.get_xaxis_transform(), fontsize=8, va="bottom")
 
 
-def _bars(
-    axis: Axes,
-    rows: pd.DataFrame,
-    place: Mapping[Region, float],
-    width: float,
-    value: str,
-    name: str,
-    style: Mapping[str, object],
-) -> None:
-    means = rows.groupby("region")[value].mean()
-    axis.bar([place[region] for region in means.index], means, width, label=name, **style)
-    x = [place[region] for region in rows["region"]]
-    axis.scatter(x, rows[value], color="black", s=6, zorder=3, linewidths=0)
+def _bars(axis: Axes, series: Series) -> None:
+    axis.bar(series.centre, series.mean, series.width, label=series.name, **series.style)
+    axis.scatter(series.x, series.values, color="black", s=6, zorder=3, linewidths=0)
 
 
-def _strips(
-    axis: Axes,
-    rows: pd.DataFrame,
-    place: Mapping[Region, float],
-    width: float,
-    value: str,
-    name: str,
-    style: Mapping[str, object],
-) -> None:
-    colour, marker = style["facecolor"], "o" if style["hatch"] is None else "^"
-    x = [place[region] for region in rows["region"]]
-    axis.scatter(x, rows[value], color=colour, s=16, marker=marker, label=name, linewidths=0)
-    means = rows.groupby("region")[value].mean()
-    centre = np.array([place[region] for region in means.index])
-    axis.hlines(means, centre - 0.45 * width, centre + 0.45 * width, color=colour, linewidth=2)
+def _strips(axis: Axes, series: Series) -> None:
+    colour = series.style["facecolor"]
+    marker = "o" if series.style["hatch"] is None else "^"
+    dots = {"color": colour, "s": 16, "marker": marker, "linewidths": 0}
+    axis.scatter(series.x, series.values, label=series.name, **dots)
+    half = 0.45 * series.width
+    axis.hlines(series.mean, series.centre - half, series.centre + half, color=colour, linewidth=2)
