@@ -399,7 +399,7 @@ def _searched(
         if search != "exact":
             keep([candidate.whole for candidate in factors])
         for block in blocks.read(plan.block_voxels):
-            score, pick = search_block(block.operands, factors, alphas, search)
+            score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
             yield block, score[:, block.places], pick[:, block.places]
         return
     shape = len(candidates), blocks.responses.shape[1]
@@ -407,7 +407,7 @@ def _searched(
     for chunk in chunks:
         factors = factorise_candidates(design, candidates[chunk], alphas, search, cholesky)
         for block in blocks.read(plan.block_voxels):
-            score, pick = search_block(block.operands, factors, alphas, search)
+            score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
             scores[chunk, block.voxels] = score[:, block.places]
             picks[chunk, block.voxels] = pick[:, block.places]
         del factors

@@ -11,6 +11,7 @@ Only c depends on the voxel, only (L + α)⁻¹ on the penalty. A second QR, X_v
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,9 +61,31 @@ class Factor:
     compression: Any = None
     operators: Any = None
 
-    @property
-    def triangular(self) -> bool:
-        return self.compression is not None
+    def first_component(self, rows: slice) -> int:
+        """The first that takes part in predictions of these rows."""
+        return rows.start if self.compression is not None else 0
+
+    def shared(
+        self, positions: np.ndarray, arrays: Arrays
+    ) -> Iterator[tuple[Any, np.ndarray, Any]]:
+        """What predicts at each of `positions` (pair,) among the penalties.
+
+        Yields
+        ------
+        operator : (component, row)
+        members : pairs that it serves
+        shrinkage : (alpha, component), predictions = (c * shrinkage) @ operator; None: c @ operator
+        """
+        if isinstance(self.operators, list):
+            for position in np.unique(positions):
+                yield self.operators[position], np.flatnonzero(positions == position), None
+        elif len(positions):
+            shrinkage = 1 / (self.values + self.alphas[:, None])
+            yield (
+                self.operators,
+                np.arange(len(positions)),
+                arrays.asarray(shrinkage, self.dtype),
+            )
 
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
         """(component, row), predictions = c @ operator, for the penalty at `position`."""

@@ -13,6 +13,7 @@ from encoding.operands import TILE
 
 # more voxels at a time gain nothing
 MOST_VOXELS = 16 * TILE
+MOST_OF_A_TASK = 4 * TILE
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,13 @@ class Plan:
     """Attributes
     ----------
     block_voxels : voxels of a block in the search, a multiple of TILE
+    task_voxels : those of them that one task of the windowed search takes
     candidates : candidates whose decompositions are kept during the search
     refit_factors : decompositions kept during the refit
     """
 
     block_voxels: int
+    task_voxels: int
     candidates: int
     refit_factors: int
 
@@ -48,12 +51,15 @@ class Plan:
         """
         size = _Sizes(design, candidates, n_alphas, n_models, search, cholesky)
         free = memory_bytes - size.fixed
-        least = TILE * size.voxel + max(size.candidate, size.refit_factor)
+        least = TILE * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
         if free < least:
             raise ValueError(
                 f"memory: {memory_bytes / 1e9:.2g} GB do not hold a fit of {design.n_images} images"
                 f" and {design.n_features} features; it needs {(size.fixed + least) / 1e9:.2g} GB"
             )
+        task = TILE * size.task_voxel
+        tiles = int(np.clip(0.1 * free // max(task, 1), 1, MOST_OF_A_TASK // TILE))
+        free -= tiles * task
         wanted = len(candidates) * (size.candidate + size.refit_factor)
         for_voxels = max(free - wanted, 0.4 * free)
         block = int(np.clip(for_voxels // (TILE * size.voxel), 1, MOST_VOXELS // TILE)) * TILE
@@ -62,7 +68,7 @@ class Plan:
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
-        return cls(block, kept, max(1, int(left // size.refit_factor)))
+        return cls(block, tiles * TILE, kept, max(1, int(left // size.refit_factor)))
 
     def chunks(self, n_candidates: int) -> Iterator[slice]:
         for start in range(0, n_candidates, self.candidates):
@@ -70,7 +76,7 @@ class Plan:
 
 
 class _Sizes:
-    """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block."""
+    """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 
     def __init__(
         self,
@@ -81,7 +87,7 @@ class _Sizes:
         search: str,
         cholesky: bool,
     ) -> None:
-        self.item = np.dtype(design.dtype).itemsize
+        self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
         n, folds = design.n_images, len(design.folds) * (search != "gcv")
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
         largest = int(((candidates > 0) @ widths).max())
@@ -103,9 +109,12 @@ class _Sizes:
         self.refit_factor = self.item * (rotation + (n if dual else largest) * component)
         whole = self.refit_factor if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
-        task = self.item * (2 * component + 3 * row)
+        task = workers * self.item * (2 * component + 3 * row)
+        if search == "windowed":
+            # what all folds of a task predict from
+            task, self.task_voxel = 0, workers * self.item * folds * (component + row)
         operand = self.item * (folds + 1) * ((design.n_features if not dual else 0) + compressed)
         losses = self.item * len(candidates) * n_alphas * (folds + 1)
         read = 3 * self.item * n
         weights = self.item * (n_models * design.n_features + 2 * component + 2 * largest)
-        self.voxel = read + operand + workers * task + losses + weights
+        self.voxel = read + operand + task + losses + weights

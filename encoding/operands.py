@@ -102,6 +102,13 @@ class Operands:
     def target(self, fold: Fold, factor: Factor) -> Target:
         return self._targets[factor.dtype, self.design.index(fold)]
 
+    def compressed_target(self, fold: Fold, factor: Factor) -> Target:
+        """The fold's validation responses in the rows that the factor predicts."""
+        target = self.target(fold, factor)
+        if factor.compression is None:
+            return target
+        return target.compress(self.design.arrays, factor.compression, factor.dtype, self.tile)
+
     def _cross_products(self, dtype: str) -> list[Any]:
         """YᵀX (voxel, feature) of each fold's training images less their means, then of all.
 

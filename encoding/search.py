@@ -2,13 +2,15 @@
 
 `exact` scores every penalty by k-fold cross-validation. `windowed` lets generalised
 cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel
-and candidate, and scores those near it by k-fold cross-validation; where the best of them is the
-first or last, all beyond it. `gcv` takes the closed form's word.
+and candidate, and scores it and its neighbours by k-fold cross-validation, then the neighbours of
+the best, until the best has been scored between two others: where a curve has one minimum, the pick
+is that of the exact search. `gcv` takes the closed form's word.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,12 +19,14 @@ import numpy as np
 from encoding.arrays import tiled_matmul
 from encoding.factors import Factor, factorise
 from encoding.gram import Design, Fold
-from encoding.losses import LANE, Window, fold_losses
+from encoding.losses import HeldOut, fold_losses
 from encoding.operands import TILE, Operands
 
 Search = Literal["exact", "windowed", "gcv"]
 # the last to end keeps the others waiting for one task in so many
 TASKS_OF_A_WORKER = 8
+# of a loss: an end of the window that is as good as the best, up to this, is no end
+ROUNDING = 1e-6
 SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
 
 
@@ -64,13 +68,18 @@ def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) ->
 
 
 def search_block(
-    operands: Operands, candidates: list[CandidateFactors], alphas: np.ndarray, search: Search
+    operands: Operands,
+    candidates: list[CandidateFactors],
+    alphas: np.ndarray,
+    search: Search,
+    task_voxels: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best penalty of each candidate, for each voxel of the block.
 
     Parameters
     ----------
     alphas : (alpha,) ascending
+    task_voxels : at most so many are taken by a task of the windowed search
 
     Returns
     -------
@@ -81,17 +90,14 @@ def search_block(
     operands.prepare(_used(operands.design, candidates))
     across = operands.design.arrays.map
     if search == "exact":
-        return _best(_losses(operands, candidates, len(alphas), [None] * len(candidates)), alphas)
-    curves = across(lambda each: gcv_curve(operands, each.whole, len(alphas)), candidates)
+        return _best(_exact(operands, candidates, len(alphas)), alphas)
     if search == "gcv":
+        curves = across(lambda each: gcv_curve(operands, each.whole, len(alphas)), candidates)
         return _best(np.stack(curves), alphas)
-    windows = [Window.around(curve, alphas) for curve in curves]
-    losses = _losses(operands, candidates, len(alphas), windows)
-    across(
-        lambda row: _look_beyond(operands, candidates[row], losses[row], windows[row], alphas),
-        range(len(candidates)),
-    )
-    return _best(losses, alphas)
+    parts = _parts(operands, len(candidates), task_voxels)
+    tasks = list(itertools.product(candidates, parts))
+    found = across(lambda task: _descend(operands.part(task[1]), task[0], alphas), tasks)
+    return tuple(np.stack(_rows(each, len(parts))) for each in zip(*found, strict=True))
 
 
 def _used(design: Design, candidates: list[CandidateFactors]) -> list[tuple[Fold, Factor]]:
@@ -103,68 +109,60 @@ def _used(design: Design, candidates: list[CandidateFactors]) -> list[tuple[Fold
     return used
 
 
-def _losses(
-    operands: Operands,
-    candidates: list[CandidateFactors],
-    n_alphas: int,
-    windows: list[Window | None],
-) -> np.ndarray:
-    """(candidate, alpha, voxel) float64, averaged over folds; infinite where not tried."""
+def _exact(operands: Operands, candidates: list[CandidateFactors], n_alphas: int) -> np.ndarray:
+    """(candidate, alpha, voxel) float64, averaged over folds."""
     arrays, n_folds = operands.design.arrays, len(operands.design.folds)
     parts = _parts(operands, len(candidates) * n_folds)
 
-    def of(task: tuple[int, slice, int]) -> np.ndarray:
-        row, part, fold = task
-        factors, window = candidates[row].folds[fold], windows[row]
-        window = window and window.part(part)
-        return fold_losses(operands.part(part), fold, factors, n_alphas, window)
+    def of(task: tuple[CandidateFactors, slice, int]) -> np.ndarray:
+        candidate, part, fold = task
+        return fold_losses(operands.part(part), fold, candidate.folds[fold], n_alphas)
 
-    tasks = list(itertools.product(range(len(candidates)), parts, range(n_folds)))
+    tasks = list(itertools.product(candidates, parts, range(n_folds)))
     losses = arrays.map(of, tasks)
     groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
     means = [np.mean(group, axis=0, dtype=np.float64) for group in groups]
-    rows = [means[i : i + len(parts)] for i in range(0, len(means), len(parts))]
-    return np.stack([np.hstack(row) for row in rows])
+    return np.stack(_rows(means, len(parts)))
 
 
-def _parts(operands: Operands, n_tasks: int) -> list[slice]:
+def _rows(found: Sequence[np.ndarray], n_parts: int) -> list[np.ndarray]:
+    """What was found for each candidate, its parts of voxels side by side."""
+    return [np.hstack(found[i : i + n_parts]) for i in range(0, len(found), n_parts)]
+
+
+def _parts(operands: Operands, n_tasks: int, most: int | None = None) -> list[slice]:
     """Voxels in so many parts that workers, given some tasks for each, end about together."""
     n_tiles = len(operands.responses) // TILE
     wanted = -(-TASKS_OF_A_WORKER * operands.design.arrays.workers // n_tasks)
-    tiles = -(-n_tiles // min(wanted, n_tiles))
+    tiles = min(-(-n_tiles // min(wanted, n_tiles)), (most or len(operands.responses)) // TILE)
     starts = range(0, n_tiles, tiles)
     return [slice(s * TILE, min(s + tiles, n_tiles) * TILE) for s in starts]
 
 
-def _look_beyond(
-    operands: Operands,
-    candidate: CandidateFactors,
-    losses: np.ndarray,
-    window: Window,
-    alphas: np.ndarray,
-) -> None:
-    """Where a window's best penalty is its first or last, try all beyond it.
-
-    `losses` (alpha, voxel) are filled in where they are tried. Where a curve has one minimum, the
-    pick is that of the exact search.
-    """
-    best, end = losses.argmin(axis=0), len(alphas) - 1
-    down, up = (best == window.first) & (window.first > 0), (best == window.last) & (best < end)
-    voxels = np.flatnonzero(down | up)
-    if len(voxels) == 0:
-        return
-    first = np.where(down, 0, window.last + 1)[voxels]
-    last = np.where(down, window.first - 1, end)[voxels]
-    # whole lanes: some voxels are computed twice
-    n_places = -(-len(voxels) // LANE) * LANE
-    part = operands.part(np.resize(voxels, n_places), LANE)
-    beyond = Window.of(np.resize(first, n_places), np.resize(last, n_places))
-    found = [
-        fold_losses(part, fold, factors, len(alphas), beyond)
-        for fold, factors in enumerate(candidate.folds)
-    ]
-    found = np.mean(found, axis=0, dtype=np.float64)[:, : len(voxels)]
-    losses[:, voxels] = np.minimum(losses[:, voxels], found)
+def _descend(
+    operands: Operands, candidate: CandidateFactors, alphas: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score and penalty (voxel,) of the minimum that generalised cross-validation leads to."""
+    curve, end = gcv_curve(operands, candidate.whole, len(alphas)), len(alphas) - 1
+    folds = [HeldOut(operands, fold, factors) for fold, factors in enumerate(candidate.folds)]
+    losses, penalty = np.full(curve.shape, np.inf), np.arange(len(alphas))[:, None]
+    # few voxels go far: strides that grow keep the products full
+    centre, step = curve.argmin(axis=0), 1
+    first, last = np.maximum(centre - 1, 0), np.minimum(centre + 1, end)
+    tried, wanted = np.zeros(curve.shape, bool), (first <= penalty) & (penalty <= last)
+    while wanted.any():
+        at, voxels = np.nonzero(wanted)
+        found = [fold.losses(voxels, at) for fold in folds]
+        losses[at, voxels] = np.mean(found, axis=0, dtype=np.float64)
+        tried |= wanted
+        good = losses.min(axis=0) * (1 + ROUNDING)
+        down = np.take_along_axis(losses, first[None], 0)[0] <= good
+        up = np.take_along_axis(losses, last[None], 0)[0] <= good
+        first, last = np.maximum(first - step * down, 0), np.minimum(last + step * up, end)
+        step *= 2
+        wanted = (first <= penalty) & (penalty <= last) & ~tried
+    score, pick = _best(losses[None], alphas)
+    return score[0], pick[0]
 
 
 def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

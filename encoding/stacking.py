@@ -81,7 +81,7 @@ def _fit_blocks(
     factors = factorise_candidates(design, singles, alphas, "exact", False)
     refit = Refit(design, singles, alphas, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        _, picks = search_block(block.operands, factors, alphas, "exact")
+        _, picks = search_block(block.operands, factors, alphas, "exact", plan.task_voxels)
         products = error_products(block.operands, factors, picks)[block.places]
         weights = simplex_weights(products)
         found = picks[:, block.places]

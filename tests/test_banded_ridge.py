@@ -433,7 +433,7 @@ def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers():
     bands, y = simulated(19, 80, (20, 12), 3 * TILE)
     arguments = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
     plenty = fit_banded_ridge(*arguments)
-    for options in (Options(memory_bytes=3e6), Options(workers=1), Options(workers=3)):
+    for options in (Options(memory_bytes=3.5e6), Options(workers=1), Options(workers=3)):
         fit = fit_banded_ridge(*arguments, options)
         assert np.array_equal(fit.coefficients, plenty.coefficients)
         assert np.array_equal(fit.candidate_scores, plenty.candidate_scores)
