@@ -23,6 +23,9 @@ from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks
 from encoding.search import CandidateFactors, factorise_candidates, search_block
 
+# its name among the models of some spaces
+STACK = "stacked"
+
 
 @dataclass(frozen=True)
 class StackedFit:
@@ -63,12 +66,32 @@ def fit_stacking(
     widths, n_voxels = [np.shape(band)[1] for band in bands.values()], responses.shape[1]
     shapes = [(len(bands),), (len(bands),), (), (sum(widths),), ()]
     stack = StackedFit(*(np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes))
+    for voxels, found in stream_stacks(bands, responses, folds, alphas, options, first_voxel):
+        for field in fields(stack):
+            getattr(stack, field.name)[..., voxels] = getattr(found, field.name)
+    return stack
+
+
+def stream_stacks(
+    bands: Mapping[str, np.ndarray],
+    responses: Any,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    options: Options = DEFAULTS,
+    first_voxel: int = 0,
+) -> Iterator[tuple[np.ndarray, StackedFit]]:
+    """`fit_stacking`, a block of voxels at a time.
+
+    Yields
+    ------
+    voxels : (voxel,) their columns in `responses`; each is yielded once, those that cannot be
+        fitted never
+    fit : of these voxels
+    """
     arrays, ascending = Arrays(options.backend, options.workers), np.sort(np.asarray(alphas, float))
     for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
         for block, found in _fit_blocks(blocks, ascending, options):
-            for field in fields(stack):
-                getattr(stack, field.name)[..., block.voxels] = getattr(found, field.name)
-    return stack
+            yield block.voxels, found
 
 
 def _fit_blocks(

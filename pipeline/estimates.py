@@ -188,6 +188,11 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
             for subset in subsets(spaces)
         )
         searched = sum(_candidates(study, len(subset)) for subset in subsets(spaces))
+        if study.encoding.stacking and len(spaces) > 1:
+            # each space alone, by exact search
+            operations += sum(
+                _search_operations(study, subject, widths[space], 1, "exact") for space in spaces
+            )
         seconds += SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
         seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
         per_voxel = 16 + sum(FLOAT * (4 + len(subset)) for subset in subsets(spaces))
@@ -201,7 +206,11 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def _search_operations(
-    study: Configuration, subject: SubjectSize, n_features: int, n_bands: int
+    study: Configuration,
+    subject: SubjectSize,
+    n_features: int,
+    n_bands: int,
+    search: str | None = None,
 ) -> float:
     """Of the search of one model: a factorisation and all penalties' predictions per fold."""
     folds = study.splits.folds
@@ -209,7 +218,7 @@ def _search_operations(
     held_out = train / (folds - 1)
     rank = min(train, n_features)
     rows = held_out if study.encoding.solver == "himalaya" else min(held_out, rank)
-    tried = SEARCHED[study.encoding.search] * study.encoding.alphas.number
+    tried = SEARCHED[search or study.encoding.search] * study.encoding.alphas.number
     predictions = 2 * tried * rows * rank * subject.voxels
     return _candidates(study, n_bands) * folds * (9 * rank**2 * max(rank, train / 3) + predictions)
 

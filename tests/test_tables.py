@@ -79,6 +79,7 @@ def partition() -> Result:
         "component/clip": np.array([0.1, 0.1, 0.1, np.nan, 0.1]),
         "component/bert&clip": np.array([0.0, -0.4, 0.2, np.nan, 0.0]),
         "r2/bert+clip": np.array([-0.1, -0.2, 0.3, np.nan, 0.4]),
+        "r2/stacked": np.array([-0.3, -0.1, 0.2, np.nan, 0.4]),
         "product/bert": np.array([-0.1, 0.1, 0.2, np.nan, 0.3]),
         "product/clip": np.array([0.0, -0.3, 0.1, np.nan, 0.1]),
         "product/offset": np.zeros(5),
@@ -225,6 +226,20 @@ def test_components_sum_to_the_joint_model(partition, significance):
     products = ["product:bert", "product:clip", "product:offset"]
     np.testing.assert_allclose(means[products].sum(axis=1), means["joint"])
     assert tuple(rows.columns) == PARTITION_COLUMNS
+
+
+def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, significance):
+    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "clip_vs_bert"))
+    stacked = rows[rows["component"] == "stacked"].set_index("roi")
+    assert stacked.loc["all", "mean_variance"] == pytest.approx(0.05)
+    assert np.isnan(stacked.loc["all", "n_significant"])
+    assert not any("stacked" in name for name in group_rows_of(rows) if " less " in name)
+
+
+def group_rows_of(rows: pd.DataFrame) -> list[str]:
+    """Components of the tests over two subjects with these rows."""
+    both = pd.concat([rows, rows.assign(subject="subj02")])
+    return [row["component"] for row in group_rows(both)]
 
 
 def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):

@@ -18,14 +18,16 @@ from scipy import stats
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.scores import r2_score
 from encoding.significance import false_discovery_rate
+from encoding.stacking import fit_stacking
 from pipeline.audit import near_duplicates
+from pipeline.fit_inputs import read_scaled
 from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map
 from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import read_result, read_table
+from pipeline.storage import positions, read_result, read_table
 
 SPACES = ["alexnet", "bert"]
 CONTRAST = "alexnet_vs_bert"
@@ -156,6 +158,35 @@ def test_partitions_are_those_of_the_fits(study):
     r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
     for name, values in partition_variance(r2, SPACES).items():
         assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
+
+
+def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
+    """Weighed single-space models, by the library's function on the same files."""
+    arrays = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    split = read_table(study.results / "splits/subj01/all.tsv")
+    test, fold = (split["set"] == "test").to_numpy(), split["fold"].to_numpy()
+    nsd_id, path = split["nsd_id"].to_numpy(), study.results / "responses/subj01.h5"
+    measured = read_result(path, ["nsd_id", "responses"])
+    rows = positions(measured["nsd_id"], nsd_id, path, "the split")
+    y, features = measured["responses"][rows], study.results.parent / "features/tiny"
+    bands = {
+        space: read_scaled(features / f"{space}.h5", nsd_id, ~test, "the split").features
+        for space in SPACES
+    }
+    alphas = np.logspace(-4, 4, 9)
+    training = {space: features[~test] for space, features in bands.items()}
+    fit = fit_stacking(training, y[~test], fold[~test], alphas)
+    predicted = fit.predict({space: features[test] for space, features in bands.items()})
+    expected = r2_score(y[test], predicted)
+    fitted = np.isfinite(arrays["stacked/r2"])
+    assert fitted.mean() > 0.9
+    np.testing.assert_allclose(arrays["stacked/r2"][fitted], expected[fitted], atol=1e-5)
+    np.testing.assert_allclose(arrays["stacked/weights"][:, fitted].sum(axis=0), 1, atol=1e-5)
+    table = read_table(study.results / "tables/partitions.tsv")
+    row = table.query("component == 'stacked' and subject == 'subj01' and roi == 'all'")
+    assert row["mean_variance"].item() == pytest.approx(
+        arrays["stacked/r2"][fitted].mean(), abs=1e-6
+    )
 
 
 def test_noise_ceilings_use_the_repeats_of_the_test_images(study):

@@ -70,6 +70,8 @@ class EncodingSettings(Settings):
 
     `penalty: single` is ridge on the concatenated features of a model, without band weights.
     `scaling: center` leaves features as large as they are (`encoding.preparation.FeatureScaling`).
+    `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
+    errors (`encoding.stacking`).
     """
 
     alphas: AlphaGrid
@@ -82,6 +84,7 @@ class EncodingSettings(Settings):
     backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
     memory_gb: float = Field(default=8, gt=0)
     missing_images: Literal["available", "exclude"] = "exclude"
+    stacking: bool = True
 
     @model_validator(mode="after")
     def _himalaya_searches_exactly(self) -> EncodingSettings:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from encoding.stacking import STACK
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.analyses import (
     ErrorConsistencySettings,
@@ -103,6 +104,10 @@ class Configuration(Settings):
     def _names_are_declared(self) -> Configuration:
         unique("subjects", self.subjects)
         for name, space in self.feature_spaces.items():
+            if name in ("joint", STACK):
+                raise ValueError(
+                    f"feature_spaces.{name}: tables call a row so; choose another name"
+                )
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
         named = {"models": self.models, **_prefixed("contrasts", self.contrasts)}

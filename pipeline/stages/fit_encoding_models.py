@@ -19,6 +19,7 @@ from encoding.noise_ceiling import noise_ceiling
 from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
+from encoding.stacking import STACK, StackedFit, stream_stacks
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import (
@@ -132,6 +133,32 @@ def _fit(
             bar.update(len(voxels))
     for name in models:
         _tell_edges(name, arrays[f"{name}/alpha"], alphas)
+    if settings["stacking"] and len(bands) > 1:
+        shown = {name: band[test] for name, band in bands.items()}
+        stacks = stream_stacks(fitted, training, fold, alphas, options, training.first)
+        arrays |= _stack(stacks, shown, held_out)
+    return arrays
+
+
+def _stack(
+    stacks: Iterator[tuple[np.ndarray, StackedFit]],
+    shown: dict[str, np.ndarray],
+    held_out: ResponseRows,
+) -> dict[str, np.ndarray]:
+    """Scores of the spaces' own models, weighed, (…, voxel) float32."""
+    shapes = {"r": (), "r2": (), "weights": (len(shown),)}
+    n_voxels = held_out.shape[1]
+    arrays = {
+        f"{STACK}/{key}": np.full((*shape, n_voxels), np.nan, np.float32)
+        for key, shape in shapes.items()
+    }
+    with tqdm(total=n_voxels, desc=f"{STACK} {model_name(shown)}", unit="voxel") as bar:
+        for voxels, fit in stacks:
+            measured, predicted = held_out.of(voxels), fit.predict(shown)
+            arrays[f"{STACK}/r"][voxels] = correlation_score(measured, predicted)
+            arrays[f"{STACK}/r2"][voxels] = r2_score(measured, predicted)
+            arrays[f"{STACK}/weights"][:, voxels] = fit.weights
+            bar.update(len(voxels))
     return arrays
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from encoding.partition import joint_gain, model_name, partition_variance, shortfall
 from encoding.product_measure import OFFSET
+from encoding.stacking import STACK
 from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, write_result
 
@@ -33,6 +34,8 @@ def main() -> None:
         **{f"product/{part}": values for part, values in split.items()},
         "joint_gain": gain.astype(np.float32),
     }
+    if f"{STACK}/r2" in encoding.arrays:
+        arrays[f"r2/{STACK}"] = encoding[f"{STACK}/r2"]
     fitted = encoding.provenance["configuration"]
     configuration = {
         "spaces": arguments.spaces,

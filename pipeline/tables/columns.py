@@ -15,10 +15,11 @@ COLUMNS = {
     "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
     "values": "what the attribute is of each space",
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
-    "exactly these share; 'joint': R² of the model of all spaces; 'product:' and a space: what of "
-    "that R² the product measure gives the space ('product:offset': what differing means of "
-    "training and test responses cost it); of tests over subjects also 'A less B': the paired "
-    "difference of their unique variance, with two spaces that of their models' R²",
+    "exactly these share; 'joint': R² of the model of all spaces; 'stacked': R² of the spaces' "
+    "own models weighed by held-out errors; 'product:' and a space: what of the joint model's R² "
+    "the product measure gives the space ('product:offset': what differing means of training and "
+    "test responses cost it); of tests over subjects also 'A less B': the paired difference of "
+    "their unique variance, with two spaces that of their models' R²",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
     "weights": "pretrained, or the networks of the row whose weights are untrained",

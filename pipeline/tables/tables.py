@@ -12,6 +12,7 @@ import pandas as pd
 from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
+from encoding.stacking import STACK
 from pipeline.nsd.composite_rois import ATLAS
 from pipeline.storage import Result
 
@@ -113,8 +114,8 @@ def partition_rows(
 ) -> Iterator[dict[str, object]]:
     """One row per component and ROI of a partition.
 
-    Then the joint model's own: its R², the voxels where it is below its parts, and the product
-    measure of each space.
+    Then the joint model's own: its R², the voxels where it is below its parts, that of the stack of
+    the spaces' own models, and the product measure of each space.
     """
     spaces = result.provenance["configuration"]["spaces"]
     components = {
@@ -123,6 +124,8 @@ def partition_rows(
         if key.startswith("component/")
     }
     components[JOINT] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    if f"r2/{STACK}" in result.arrays:
+        components[STACK] = result[f"r2/{STACK}"]
     components |= {
         key.replace("/", ":"): values
         for key, values in result.arrays.items()
@@ -212,7 +215,9 @@ def _with_differences(
 
 def _is_unique(component: str) -> bool:
     shared = COMPONENT_SEPARATOR in component
-    return not shared and component != JOINT and not component.startswith(f"{PRODUCT}:")
+    return (
+        not shared and component not in (JOINT, STACK) and not component.startswith(f"{PRODUCT}:")
+    )
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
