@@ -83,7 +83,7 @@ class FileEntry(Settings):
     maps_in: list[MapSpace] | None = None
     rois: list[str] | None = None
     except_rois: list[str] = Field(default=[])
-    needs: Literal["captions", "instances"] | None = None
+    needs: Literal["images", "captions", "instances"] | None = None
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     grid: Space | None = None
@@ -163,7 +163,10 @@ class ExternalFile:
     ----------
     path : below the NSD folder
     source : name in the manifest's `sources`
+    stages : programs that read it
     bytes : about how large, None if nobody knows
+    subject : whose it is, None if all subjects share it
+    needs : the kind of stimulus that it is read for, None if it is for every one
     alternative : a file that serves as well, if it is there
     """
 
@@ -172,6 +175,8 @@ class ExternalFile:
     role: str
     stages: tuple[str, ...]
     bytes: int | None
+    subject: str | None = None
+    needs: str | None = None
     alternative: str | None = None
 
     def is_there(self, root: Path) -> bool:
@@ -242,7 +247,7 @@ def _expand(
         return
     if entry.maps_in is not None and not set(entry.maps_in).intersection(study.map_spaces):
         return
-    if entry.needs is not None and entry.needs not in study.annotations:
+    if entry.needs is not None and entry.needs not in ("images", *study.annotations):
         return
     for subject in study.subjects:
         for values in _values(entry, study, subject, sessions[subject]):
@@ -252,6 +257,8 @@ def _expand(
                 entry.role,
                 tuple(entry.stages),
                 _bytes(entry, manifest, values),
+                subject if "{subject}" in entry.path else None,
+                entry.needs,
                 entry.alternative.format(**values) if entry.alternative else None,
             )
 
