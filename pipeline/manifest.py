@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -215,6 +215,19 @@ def required_files(
         for file in _expand(entry, manifest, study, counts):
             files.setdefault(file.path, file)
     return list(files.values())
+
+
+def require_terms(manifest: Manifest, files: Sequence[ExternalFile], study: Configuration) -> None:
+    """Raise if files are of a bucket whose terms the user has not accepted."""
+    buckets = {file.source for file in files} & {
+        name for name, source in manifest.sources.items() if isinstance(source, BucketSource)
+    }
+    if buckets and not study.nsd_terms_accepted:
+        source = manifest.sources[sorted(buckets)[0]]
+        raise InputError(
+            f"nsd_terms_accepted: read the Terms and Conditions of NSD and fill in its data access "
+            f"form at {source.terms_url}; then set `nsd_terms_accepted: true` in the configuration."
+        )
 
 
 def required_weights(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry | None]:

@@ -131,7 +131,7 @@ if INTERPRETATION is not None:
 
     rule describe_components:
         input:
-            tree=TREE,
+            tree=nsd_files("describe_components"),
             components=COMPONENTS,
             labels=LABELS,
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
@@ -156,7 +156,7 @@ if INTERPRETATION is not None:
 
     rule rank_images:
         input:
-            tree=TREE,
+            tree=nsd_files("rank_images"),
             predictions=expand(
                 f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
                 subject=STUDY.subjects,
