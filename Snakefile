@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -7,6 +6,7 @@ from snakemake.utils import min_version
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
+from pipeline.job_resources import JobResources
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files

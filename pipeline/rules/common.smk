@@ -72,14 +72,22 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+# of rules that pipeline/estimates.py covers
+JOB_RESOURCES = JobResources(STUDY, MANIFEST)
+
+
+def estimated_mb(wildcards, input, attempt, rulename):
+    """Memory as estimated of the job, with room to spare, and more at each attempt."""
+    return attempt * JOB_RESOURCES.megabytes(rulename, wildcards, input)
+
+
+def estimated_minutes(wildcards, input, attempt, threads, rulename):
+    """Time as estimated of the job, with room to spare, and more at each attempt."""
+    return attempt * JOB_RESOURCES.minutes(rulename, wildcards, input, threads)
+
+
 # a resource and no parameter: another budget gives the same results
 SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
-
-
-def memory_of_fits(wildcards, input, attempt):
-    """The solver's budget, 1 GB beside it, and features of all images as they are read."""
-    read = sum(os.path.getsize(path) for path in input.features)
-    return attempt * int(1000 + SOLVER_MB + read / 1e6)
 
 
 def section(name, *keys):

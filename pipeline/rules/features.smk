@@ -83,8 +83,8 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         nsd=NSD,
         weights=WEIGHTS,

@@ -53,7 +53,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=memory_of_fits,
+            mem_mb=estimated_mb,
             solver_mb=SOLVER_MB,
             runtime=growing(60),
         params:
@@ -116,7 +116,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=memory_of_fits,
+            mem_mb=estimated_mb,
             solver_mb=SOLVER_MB,
             runtime=growing(120),
         params:

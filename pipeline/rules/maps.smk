@@ -50,8 +50,8 @@ rule write_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         nsd=NSD,
         models=STUDY.models,

@@ -105,8 +105,8 @@ rule write_subject_page:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         directory=lambda wildcards, output: Path(output.page).parent,
