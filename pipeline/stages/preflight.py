@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from features.networks import check_specification
+from pipeline.chunk_advice import THREADS, advise_chunks
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.estimates import StageEstimate, estimate_study
+from pipeline.estimates import StageEstimate, StudySize, estimate_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.manifest import (
     ExternalFile,
@@ -54,6 +55,7 @@ def main() -> None:
         size, assumed = measure_study(study, layout, manifest)
         estimates = estimate_study(study, size)
         _show_estimates(console, study, estimates)
+        _show_chunks(console, study, size)
         if assumed:
             console.print(f"Taken as BERT base: {', '.join(assumed)}.")
         problems += _memory_problems(estimates)
@@ -168,6 +170,19 @@ def _show_estimates(
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
         "Memory is that of the largest job. What exists already is not subtracted."
+    )
+
+
+def _show_chunks(console: Console, study: Configuration, size: StudySize) -> None:
+    """Say into how many jobs the voxels of a fit are best divided, and why."""
+    advice = advise_chunks(study, size)
+    most = max(one.chunks for one in advice.values())
+    for subject, one in advice.items():
+        parts = f"; in {one.chunks} jobs each {one.part_hours:.1f}" * (one.chunks > 1)
+        told = f"{one.whole_hours:.1f} hours on {THREADS} cores{parts}"
+        console.print(f"{subject}: the longest fit, {one.fit}, takes {told}.", soft_wrap=True)
+    console.print(
+        f"Advised: `scatter: {{voxel_chunks: {most}}}`; configured: {study.scatter.voxel_chunks}."
     )
 
 
