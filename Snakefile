@@ -6,6 +6,7 @@ from snakemake.utils import min_version
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
+from pipeline.folders import require_writable
 from pipeline.job_resources import JobResources
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
@@ -65,3 +66,10 @@ rule all:
         rules.layers.input,
         rules.error_consistency.input,
         rules.learning_curves.input,
+
+
+onstart:
+    try:
+        require_writable([Path(RESULTS), Path(FEATURES)])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
