@@ -1,15 +1,17 @@
-import os
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from pipeline.code_version import code_version
-from pipeline.configuration import parse_configuration
+from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
+from pipeline.folders import require_writable
+from pipeline.job_resources import JobResources
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
-from pipeline.settings import GROUP_SPACES, WHOLE
+from pipeline.nsd_bucket import Bucket, find_files
+from pipeline.settings import ANNOTATIONS, GROUP_SPACES, WHOLE
 from pipeline.storage import canonical
 
 min_version("9.20")
@@ -24,8 +26,15 @@ if not workflow.configfiles:
     configfile: "config/demo.yaml"
 
 
+MANIFEST_FILE = f"{workflow.basedir}/data_manifest.yaml"
 try:
     STUDY = parse_configuration(config, " and ".join(map(str, workflow.configfiles)))
+    MANIFEST = read_manifest(Path(MANIFEST_FILE))
+    if BUCKET := STUDY.nsd_bucket and Bucket.of(STUDY.nsd_bucket, MANIFEST):
+        folder = local_folder(BUCKET.address, workflow.storage_settings.local_storage_prefix)
+        STUDY = STUDY.model_copy(update={"nsd": folder})
+        NSD_FILES = find_files(BUCKET, STUDY, MANIFEST)
+        workflow.storage_registry.register_storage("s3", **BUCKET.settings)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -57,3 +66,10 @@ rule all:
         rules.layers.input,
         rules.error_consistency.input,
         rules.learning_curves.input,
+
+
+onstart:
+    try:
+        require_writable([Path(RESULTS), Path(FEATURES)])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None

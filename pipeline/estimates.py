@@ -8,14 +8,18 @@ few percent.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from encoding.partition import subsets
-from features.costs import NetworkCost
 from pipeline.configuration import Configuration
 from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import WHOLE
+
+if TYPE_CHECKING:
+    # it brings torch, and every start of the workflow reads this module
+    from features.costs import NetworkCost
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
 NETWORK_RATE, SOLVER_RATES = 110e9, {"own": 90e9, "himalaya": 11e9}
@@ -41,6 +45,8 @@ IMAGE_BYTES = 425 * 425 * 3
 # what a process holds that has loaded torch, and one that has not
 TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
 BLOCK_BYTES = 0.9e9
+# maps of a subject, and pictures of them
+PICTURES_BYTES = 1.2e9
 FLOAT = 4
 
 
@@ -83,6 +89,21 @@ class StudySize:
 
 
 @dataclass(frozen=True)
+class JobEstimate:
+    """Of one job, on CPU.
+
+    Attributes
+    ----------
+    memory_bytes : the most that it holds
+    disk_bytes : of its result
+    """
+
+    core_seconds: float
+    memory_bytes: float
+    disk_bytes: float = 0.0
+
+
+@dataclass(frozen=True)
 class StageEstimate:
     """Of all jobs of a stage together.
 
@@ -114,6 +135,18 @@ def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]
     return [*_simulation(study, size), *stages, _maps_and_report(study, size)]
 
 
+def _stage(name: str, jobs: Sequence[JobEstimate], n_jobs: int | None = None) -> StageEstimate:
+    """All jobs of a stage on CPU; `n_jobs` if there are small ones beside them."""
+    return StageEstimate(
+        name,
+        len(jobs) if n_jobs is None else n_jobs,
+        sum(job.core_seconds for job in jobs),
+        None,
+        max((job.memory_bytes for job in jobs), default=PLAIN_BYTES),
+        sum(job.disk_bytes for job in jobs),
+    )
+
+
 def _simulation(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
     if study.simulation is None:
         return
@@ -132,17 +165,24 @@ def _features(study: Configuration, size: StudySize) -> StageEstimate:
     for name, cost in size.networks.items():
         captioned = study.networks[name].stimulus == "captions"
         stimuli = size.images * (size.captions_per_image if captioned else 1)
-        core += shards * SECONDS_TO_START + stimuli * cost.operations / NETWORK_RATE
+        job = extraction_job(stimuli / shards, cost.operations, cost.parameter_bytes)
+        core += shards * job.core_seconds
+        memory = max(memory, job.memory_bytes)
         gpu += shards * SECONDS_TO_START
         gpu += stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
         disk += size.images * (FLOAT * sum(cost.widths.values()) + 8)
-        memory = max(memory, TORCH_BYTES + 2 * cost.parameter_bytes)
     made = list(_spaces(study, size))
     for space, n_images in made:
         disk += n_images * (FLOAT * size.features[space] + 8)
     jobs = shards * len(size.networks) + len(made)
     core += SECONDS_TO_START * len(made)
     return StageEstimate("features", jobs, core, gpu, memory, disk)
+
+
+def extraction_job(stimuli: float, operations: float, parameter_bytes: float) -> JobEstimate:
+    """Of a shard of stimuli through a network of so many operations for each."""
+    seconds = SECONDS_TO_START + stimuli * operations / NETWORK_RATE
+    return JobEstimate(seconds, TORCH_BYTES + 2 * parameter_bytes)
 
 
 def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
@@ -155,54 +195,79 @@ def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
 
 
 def _responses(size: StudySize) -> StageEstimate:
-    subjects = size.subjects.values()
-    seconds = sum(
-        SECONDS_TO_START + s.voxels * s.sessions * SECONDS_PER_VOXEL_AND_SESSION for s in subjects
-    )
-    disk = sum(s.images * s.voxels * (FLOAT + 1) + s.voxels * 12 for s in subjects)
-    largest = max(s.images * s.voxels * (FLOAT + 1) for s in subjects)
-    memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * largest)
-    return StageEstimate("responses", 3 * len(size.subjects), seconds, None, memory, disk)
+    jobs = [response_job(subject) for subject in size.subjects.values()]
+    return _stage("responses", jobs, 3 * len(jobs))
+
+
+def response_job(subject: SubjectSize) -> JobEstimate:
+    """Of averaging a subject's trials."""
+    seconds = subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
+    averaged = subject.images * subject.voxels * (FLOAT + 1)
+    memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * averaged)
+    return JobEstimate(SECONDS_TO_START + seconds, memory, averaged + subject.voxels * 12)
 
 
 def _fits(
     study: Configuration, size: StudySize, variants: Mapping[str, VariantSettings]
 ) -> list[tuple[SubjectSize, list[str]]]:
-    """How much there is to each fit of some variants; of subsets as if they held every image."""
-    found = []
-    for subject, (name, variant) in itertools.product(size.subjects.values(), variants.items()):
-        train = subject.images - subject.test_images
-        fewer = max(0, train - (variant.training_images or train))
-        part = replace(subject, images=subject.images - fewer)
-        found += [(part, spaces) for spaces in study.fits(name).values()]
-    return found
+    """How much there is to each fit of some variants."""
+    return [
+        (variant_size(subject, variant), spaces)
+        for subject, (name, variant) in itertools.product(size.subjects.values(), variants.items())
+        for spaces in study.fits(name).values()
+    ]
+
+
+def variant_size(subject: SubjectSize, variant: VariantSettings) -> SubjectSize:
+    """How much of a subject a variant has; of subsets as if they held every image."""
+    train = subject.images - subject.test_images
+    fewer = max(0, train - (variant.training_images or train))
+    return replace(subject, images=subject.images - fewer)
 
 
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
-    seconds, disk, memory = 0.0, 0.0, 0.0
-    fits = _fits(study, size, study.all_variants)
-    for subject, spaces in fits:
-        widths = {space: size.features[space] for space in spaces}
-        operations = sum(
-            _search_operations(study, subject, sum(widths[space] for space in subset), len(subset))
-            for subset in subsets(spaces)
+    jobs = [
+        fit_job(study, subject, {s: size.features[s] for s in spaces}, size.images)
+        for subject, spaces in _fits(study, size, study.all_variants)
+    ]
+    return _stage("encoding", jobs)
+
+
+def fit_job(
+    study: Configuration, subject: SubjectSize, widths: Mapping[str, int], n_images: int
+) -> JobEstimate:
+    """Of fitting all subsets of some feature spaces.
+
+    Parameters
+    ----------
+    subject : of whose voxels the job may have a part
+    widths : {feature space: number of features}
+    n_images : rows of their files
+    """
+    models = subsets(list(widths))
+    operations = sum(
+        _search_operations(study, subject, sum(widths[space] for space in model), len(model))
+        for model in models
+    )
+    searched = sum(_candidates(study, len(model)) for model in models)
+    per_voxel = 16 + sum(FLOAT * (4 + len(model)) for model in models)
+    if study.encoding.stacking and len(widths) > 1:
+        # each space alone, by exact search
+        operations += sum(
+            _search_operations(study, subject, width, 1, "exact") for width in widths.values()
         )
-        searched = sum(_candidates(study, len(subset)) for subset in subsets(spaces))
-        if study.encoding.stacking and len(spaces) > 1:
-            # each space alone, by exact search
-            operations += sum(
-                _search_operations(study, subject, widths[space], 1, "exact") for space in spaces
-            )
-        seconds += SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
-        seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
-        per_voxel = 16 + sum(FLOAT * (4 + len(subset)) for subset in subsets(spaces))
-        # predictions of the test images are kept
-        per_voxel += FLOAT * subject.test_images * len(subsets(spaces))
-        disk += subject.voxels * per_voxel
-        # the solver takes what it may; features are read of all images, a space at a time
-        read = FLOAT * size.images * max(widths.values())
-        memory = max(memory, 1e9 * (1 + study.encoding.memory_gb) + read)
-    return StageEstimate("encoding", len(fits), seconds, None, memory, disk)
+        per_voxel += FLOAT * (2 + len(widths))
+    seconds = SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
+    seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
+    # predictions of the test images are kept
+    per_voxel += FLOAT * subject.test_images * len(models)
+    memory = solver_memory(study, FLOAT * n_images * max(widths.values()))
+    return JobEstimate(seconds, memory, subject.voxels * per_voxel)
+
+
+def solver_memory(study: Configuration, largest_space: float) -> float:
+    """Bytes: the solver takes what it may; features are read of all images, a space at a time."""
+    return 1e9 * (1 + study.encoding.memory_gb) + largest_space
 
 
 def _search_operations(
@@ -230,47 +295,67 @@ def _candidates(study: Configuration, n_bands: int) -> int:
 
 
 def _significance(study: Configuration, size: StudySize) -> StageEstimate:
+    jobs = [
+        significance_job(study, subject, len(spaces))
+        for subject, spaces in _fits(study, size, study.assessed_variants)
+    ]
+    return _stage("significance", jobs)
+
+
+def significance_job(study: Configuration, subject: SubjectSize, n_spaces: int) -> JobEstimate:
+    """Of the tests and intervals of a fit."""
     draws, permutations = study.significance.draws, study.significance.permutations
-    seconds, disk = 0.0, 0.0
-    for subject, spaces in _fits(study, size, study.assessed_variants):
-        models = len(subsets(spaces))
-        responses = subject.voxels * subject.test_images * models
-        # sums of predictions, their squares, their products with responses, and of errors
-        seconds += responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
-        # intervals of r and R², p and q of models, and the same of components
-        disk += subject.voxels * FLOAT * (8 * models + 2)
-    jobs = len(_fits(study, size, study.assessed_variants))
-    seconds += SECONDS_TO_START * jobs
-    return StageEstimate("significance", jobs, seconds, None, 3 * PLAIN_BYTES, disk)
+    models = 2**n_spaces - 1
+    responses = subject.voxels * subject.test_images * models
+    # sums of predictions, their squares, their products with responses, and of errors
+    seconds = responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
+    # intervals of r and R², p and q of models, and the same of components
+    disk = subject.voxels * FLOAT * (8 * models + 2)
+    return JobEstimate(SECONDS_TO_START + seconds, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
-    contrasts = [
-        (subject, spaces)
+    jobs = [
+        partition_job(subject, len(spaces))
         for subject, spaces in _fits(study, size, study.assessed_variants)
         if len(spaces) > 1
     ]
-    disk = sum(s.voxels * (2 * FLOAT * len(subsets(spaces)) + 8) for s, spaces in contrasts)
-    return StageEstimate(
-        "partitions", len(contrasts), len(contrasts) * 0.5, None, PLAIN_BYTES, disk
-    )
+    return _stage("partitions", jobs)
+
+
+def partition_job(subject: SubjectSize, n_spaces: int) -> JobEstimate:
+    """Of the variance of a fit, partitioned."""
+    return JobEstimate(0.5, PLAIN_BYTES, subject.voxels * (2 * FLOAT * (2**n_spaces - 1) + 8))
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
     maps = {name: _n_maps(study, name) for name in study.assessed_variants}
-    subjects, total = len(size.subjects), sum(maps.values())
-    # a page per subject, tables of voxels, and six jobs of the whole study
-    jobs = subjects * (len(maps) + 2) + 6
-    # the report pictures the whole study
-    seconds = maps[WHOLE] * subjects * PICTURE_SECONDS_PER_MAP + SECONDS_TO_START * jobs
-    further = sum(subject.mapped for subject in size.subjects.values())
-    # variants have maps in the responses' own space only
-    seconds += further * (SECONDS_PER_PLACE + maps[WHOLE] * SECONDS_PER_PLACE_AND_MAP)
-    own = sum(subject.voxels for subject in size.subjects.values())
+    subjects = size.subjects.values()
+    made = [map_job(study, subject, variant) for subject in subjects for variant in maps]
+    made += [page_job(study)] * len(subjects)
+    # tables of voxels of each subject, and six jobs of the whole study
+    small = len(subjects) + 6
+    seconds = sum(job.core_seconds for job in made) + SECONDS_TO_START * small
+    own = sum(subject.voxels for subject in subjects)
+    further = sum(subject.mapped for subject in subjects)
     # the report draws its pictures inside itself, of the responses' own space
-    disk = FLOAT * (2 * total * own + maps[WHOLE] * further)
-    disk += FIGURE_BYTES + subjects * PAGE_BYTES
-    return StageEstimate("maps, tables, report", jobs, seconds, None, 1.2e9, disk)
+    disk = FLOAT * (2 * sum(maps.values()) * own + maps[WHOLE] * further)
+    disk += FIGURE_BYTES + len(subjects) * PAGE_BYTES
+    jobs = len(made) + small
+    return StageEstimate("maps, tables, report", jobs, seconds, None, PICTURES_BYTES, disk)
+
+
+def map_job(study: Configuration, subject: SubjectSize, variant: str) -> JobEstimate:
+    """Of a subject's maps; variants have them in the responses' own space only."""
+    per_place = SECONDS_PER_PLACE + _n_maps(study, variant) * SECONDS_PER_PLACE_AND_MAP
+    places = subject.mapped if variant == WHOLE else 0
+    return JobEstimate(SECONDS_TO_START + places * per_place, PICTURES_BYTES)
+
+
+def page_job(study: Configuration) -> JobEstimate:
+    """Of a subject's page, which pictures the whole study."""
+    seconds = _n_maps(study, WHOLE) * PICTURE_SECONDS_PER_MAP
+    return JobEstimate(SECONDS_TO_START + seconds, PICTURES_BYTES)
 
 
 def _n_maps(study: Configuration, variant: str) -> int:

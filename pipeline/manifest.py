@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -83,7 +83,7 @@ class FileEntry(Settings):
     maps_in: list[MapSpace] | None = None
     rois: list[str] | None = None
     except_rois: list[str] = Field(default=[])
-    needs: Literal["captions", "instances"] | None = None
+    needs: Literal["images", "captions", "instances"] | None = None
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     grid: Space | None = None
@@ -163,7 +163,10 @@ class ExternalFile:
     ----------
     path : below the NSD folder
     source : name in the manifest's `sources`
+    stages : programs that read it
     bytes : about how large, None if nobody knows
+    subject : whose it is, None if all subjects share it
+    needs : the kind of stimulus that it is read for, None if it is for every one
     alternative : a file that serves as well, if it is there
     """
 
@@ -172,6 +175,8 @@ class ExternalFile:
     role: str
     stages: tuple[str, ...]
     bytes: int | None
+    subject: str | None = None
+    needs: str | None = None
     alternative: str | None = None
 
     def is_there(self, root: Path) -> bool:
@@ -212,6 +217,19 @@ def required_files(
     return list(files.values())
 
 
+def require_terms(manifest: Manifest, files: Sequence[ExternalFile], study: Configuration) -> None:
+    """Raise if files are of a bucket whose terms the user has not accepted."""
+    buckets = {file.source for file in files} & {
+        name for name, source in manifest.sources.items() if isinstance(source, BucketSource)
+    }
+    if buckets and not study.nsd_terms_accepted:
+        source = manifest.sources[sorted(buckets)[0]]
+        raise InputError(
+            f"nsd_terms_accepted: read the Terms and Conditions of NSD and fill in its data access "
+            f"form at {source.terms_url}; then set `nsd_terms_accepted: true` in the configuration."
+        )
+
+
 def required_weights(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry | None]:
     """{network: its entry} of networks whose weights a library downloads; None if not listed."""
     known = {
@@ -242,7 +260,7 @@ def _expand(
         return
     if entry.maps_in is not None and not set(entry.maps_in).intersection(study.map_spaces):
         return
-    if entry.needs is not None and entry.needs not in study.annotations:
+    if entry.needs is not None and entry.needs not in ("images", *study.annotations):
         return
     for subject in study.subjects:
         for values in _values(entry, study, subject, sessions[subject]):
@@ -252,6 +270,8 @@ def _expand(
                 entry.role,
                 tuple(entry.stages),
                 _bytes(entry, manifest, values),
+                subject if "{subject}" in entry.path else None,
+                entry.needs,
                 entry.alternative.format(**values) if entry.alternative else None,
             )
 

@@ -1,9 +1,8 @@
-"""How much there is of a study: from its files, or from what NSD is known to have."""
+"""How much there is of a study: from its files, or as expected."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,18 +13,21 @@ from features.networks.vectors import RANDOM_WIDTH
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
 from pipeline.estimates import StudySize, SubjectSize
+from pipeline.expected_size import (
+    captions_per_image,
+    distinct_images,
+    expected_subject,
+    mapped_places,
+)
 from pipeline.manifest import Manifest
 from pipeline.nsd.design import read_design
-from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
+from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
 
-CAPTIONS_PER_IMAGE = 5
 # BERT base: of a caption of a dozen tokens
 BERT_OPERATIONS, BERT_BYTES, BERT_WIDTH, BERT_LAYERS = 2.1e9, 440_000_000, 768, 13
 VECTOR_WIDTHS = {"categories": 80, "supercategories": 12, "identity": RANDOM_WIDTH}
-# shares of a simulated brain's grid
-SIMULATED_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
 
 
 def measure_study(
@@ -46,14 +48,12 @@ def measure_study(
             subjects[subject], seen = _from_files(study, layout, manifest, subject)
             images.append(seen)
         except InputError:
-            subjects[subject] = _expected(study, manifest, subject)
+            subjects[subject] = expected_subject(study, manifest, subject)
     if len(images) == len(subjects):
         n_images = len(np.unique(np.concatenate(images)))
     else:
-        # shared images are counted once
-        shared = max(size.test_images for size in subjects.values())
-        n_images = shared + sum(size.images - size.test_images for size in subjects.values())
-    captions = study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
+        n_images = distinct_images(subjects.values())
+    captions = captions_per_image(study)
     costs = {network: _network_cost(study, network) for network in study.used_networks}
     assumed = [network for network, cost in costs.items() if cost is None]
     networks = {name: cost or _bert_base(study, name) for name, cost in costs.items()}
@@ -73,44 +73,9 @@ def _from_files(
         test_images=int(np.isin(design.images, design.shared).sum()),
         voxels=voxels,
         grid=space.n_voxels,
-        mapped=_mapped(study, manifest, subject, voxels, layout.is_simulated),
+        mapped=mapped_places(study, manifest, subject, voxels, layout.is_simulated),
     )
     return size, design.images
-
-
-def _expected(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
-    if study.simulation is None:
-        facts, space = manifest.subjects[subject], study.responses.space
-        voxels = manifest.n_masked(subject, space, study.responses.mask)
-        return SubjectSize(
-            sessions=facts.sessions,
-            images=facts.images,
-            test_images=facts.shared,
-            voxels=voxels,
-            grid=manifest.n_voxels(subject, space),
-            mapped=_mapped(study, manifest, subject, voxels, simulated=False),
-        )
-    simulated = study.simulation.subjects[subject]
-    grid = math.prod(simulated.grid)
-    voxels = round(SIMULATED_SHARES[study.responses.mask] * grid)
-    return SubjectSize(
-        sessions=simulated.sessions,
-        images=simulated.sessions * TRIALS_PER_SESSION // 3,
-        test_images=study.simulation.shared_images,
-        voxels=voxels,
-        grid=grid,
-        mapped=_mapped(study, manifest, subject, voxels, simulated=True),
-    )
-
-
-def _mapped(
-    study: Configuration, manifest: Manifest, subject: str, voxels: int, simulated: bool
-) -> int:
-    """Voxels of one map in the further spaces; a simulated brain has about as many in each."""
-    others = study.map_spaces[1:]
-    if simulated:
-        return voxels * len(others)
-    return sum(manifest.n_masked(subject, space, study.responses.mask) for space in others)
 
 
 def _network_cost(study: Configuration, name: str) -> NetworkCost | None:

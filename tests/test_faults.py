@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from conftest import ENVIRON, ROOT, branch, rewrite
@@ -157,6 +160,73 @@ def test_a_read_only_folder_is_told_in_words_and_the_former_files_are_kept(read_
         assert f"error: {read_only}" in said, name
         assert "may not be read or written" in said, name
         assert "Traceback" not in said, name
+
+
+@pytest.fixture
+def disk(branched):
+    """A small disk of their own for the study's results."""
+    elsewhere = branched.directory / "elsewhere"
+    branched.results.rename(elsewhere)
+    branched.results.mkdir()
+    disk = Disk(branched.results)
+    if disk.mount("-t", "tmpfs", "-o", "size=200m", "results").returncode:
+        pytest.skip("NOT TRIED: full and read-only disks of a workflow, which only root may mount")
+    shutil.copytree(elsewhere, branched.results, dirs_exist_ok=True)
+    shutil.rmtree(elsewhere)
+    yield disk
+    subprocess.run(["umount", str(branched.results)], check=True)
+
+
+@dataclass
+class Disk:
+    folder: Path
+
+    def mount(self, *options: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(["mount", *options, str(self.folder)], capture_output=True)
+
+    def fill(self, free: int) -> Path:
+        """Leave so many bytes free; what takes the others."""
+        ballast = self.folder / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(self.folder).free - free))
+        return ballast
+
+
+def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room(branched, disk):
+    """A fit leaves 45 kB of scores and 295 kB of predictions."""
+    before = data_files(branched)
+    fit = "subj03/all/alexnet_vs_bert.h5"
+    for folder in ("encoding", "predictions", "significance"):
+        (branched.results / folder / fit).unlink()
+    kept = data_files(branched)
+    ballast = disk.fill(free=150_000)
+    wanted = f"results/tiny/significance/{fit}"
+    done = branched.snakemake(wanted, check=False)
+    assert done.returncode != 0
+    told = [line for line in (done.stdout + done.stderr).splitlines() if "error: the disk" in line]
+    assert len(told) == 1
+    assert f"results/tiny/predictions/{fit}" in told[0]
+    ballast.unlink()
+    # neither of the two files of the fit, nor a part of one
+    assert data_files(branched) == kept
+    branched.snakemake(wanted)
+    assert data_files(branched) == before
+
+
+def test_a_workflow_on_a_read_only_disk_is_refused_before_a_job_starts(branched, disk):
+    before = data_files(branched)
+    path = branched.results / "significance/subj03/all/bert.h5"
+    path.unlink()
+    wanted = str(path.relative_to(branched.directory))
+    assert disk.mount("-o", "remount,ro").returncode == 0
+    done = branched.snakemake(wanted, check=False)
+    assert done.returncode != 0
+    assert "results/tiny: may not be written: it is read-only" in done.stdout + done.stderr
+    assert "rule assess_significance:" not in done.stdout + done.stderr
+    # looking is allowed
+    assert branched.planned(wanted) == {"assess_significance": 1}
+    assert disk.mount("-o", "remount,rw").returncode == 0
+    branched.snakemake(wanted)
+    assert data_files(branched) == before
 
 
 # ---- clocks

@@ -6,6 +6,9 @@ import tomllib
 
 import yaml
 from conftest import ROOT, branch
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from rattler import Channel, MatchSpec
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -15,6 +18,20 @@ def test_conda_installs_what_the_project_declares():
     (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
     extras = PROJECT["optional-dependencies"]
     assert pip == [*PROJECT["dependencies"], *extras["demo"], *extras["cluster"]]
+
+
+def test_a_conda_reader_understands_every_line_of_the_environment():
+    """Rattler's, which pixi solves by; strictly, where conda would guess."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    python, installer = (MatchSpec(line, strict=True) for line in conda)
+    assert (python.name.normalized, installer.name.normalized) == ("python", "pip")
+    assert str(python.version).replace("*", "0") in SpecifierSet(PROJECT["requires-python"])
+    assert [Channel(name).name for name in environment["channels"]] == environment["channels"]
+    # conda hands these to pip; a user may move any to its own list
+    for line in pip["pip"]:
+        name = MatchSpec(line, strict=True).name.normalized
+        assert name == Requirement(line).name.lower()
 
 
 def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):

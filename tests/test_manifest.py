@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -114,13 +115,35 @@ def test_transforms_are_needed_for_maps_in_other_spaces_only(manifest):
     vertices = [f"{folder}/{side}.white-to-fsaverage.mgz" for side in ("lh", "rh")]
     mni = [f"{folder}/func1pt8-to-MNI.nii.gz", "nsddata/templates/MNI152_T1_1mm.nii.gz"]
     assert transforms("func1pt8mm") == []
-    assert transforms("func1pt8mm", "nativesurface") == layers
+    # of a native surface those vertices are drawn that fsaverage5 has
+    assert transforms("func1pt8mm", "nativesurface") == layers + vertices
     assert transforms("func1pt8mm", "fsaverage") == layers + vertices
     assert transforms("func1pt8mm", "MNI152") == mni
     assert transforms("func1mm", "MNI152")[0] == f"{folder}/func1pt0-to-MNI.nii.gz"
     assert transforms("nativesurface", "fsaverage") == vertices
     # of ROIs drawn on the subject
     assert transforms("fsaverage") == vertices
+
+
+def test_maps_on_a_surface_need_what_they_are_drawn_on(manifest):
+    def surfaces(*spaces):
+        study = study_of(subjects=["subj01"], maps={"spaces": list(spaces)})
+        return [path for path in paths(manifest, study) if "/surf/" in path]
+
+    def drawn_on(owner):
+        names = itertools.product(("inflated", "pial", "sulc"), ("lh", "rh"))
+        return [f"nsddata/freesurfer/{owner}/surf/{side}.{name}" for name, side in names]
+
+    assert surfaces() == []
+    assert surfaces("nativesurface") == drawn_on("subj01")
+    assert surfaces("fsaverage") == drawn_on("fsaverage")
+
+
+def test_every_stage_that_is_said_to_read_a_file_is_a_program_that_reads_nsd(manifest):
+    named = {stage for entry in manifest.files for stage in entry.stages}
+    for stage in named:
+        text = (ROOT / f"pipeline/stages/{stage}.py").read_text()
+        assert "--nsd" in text or "parse_configuration" in text, stage
 
 
 def test_a_transform_to_a_surface_holds_coordinates_of_that_surface(manifest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -50,6 +51,15 @@ from pipeline.settings import (
 )
 from pipeline.simulation.settings import SimulationSettings
 
+S3 = "s3://"
+# parts that are no more than names: neither wildcards nor ways out of a folder
+BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
+
+
+def local_folder(bucket: str, storage: Path = Path(".snakemake/storage")) -> Path:
+    """Where Snakemake's storage plugin lays out the files of a bucket."""
+    return storage / "s3" / bucket.removeprefix(S3)
+
 
 class MapSettings(Settings):
     """Spaces of the maps besides that of the responses, which always has them: nativesurface,
@@ -62,7 +72,9 @@ class Configuration(Settings):
     """A whole study."""
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    # or an address of S3: that is then the bucket, and this where its files come to
     nsd: Path
+    nsd_bucket: Annotated[str, Field(pattern=BUCKET)] | None = None
     nsd_terms_accepted: bool = False
     stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     subjects: list[Subject] = Field(min_length=1)
@@ -90,6 +102,19 @@ class Configuration(Settings):
     interpretation: InterpretationSettings | None = None
     representational_similarity: RepresentationalSimilaritySettings | None = None
     simulation: SimulationSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nsd_may_be_a_bucket(cls, values: Any) -> Any:
+        nsd = str(values.get("nsd")) if isinstance(values, Mapping) else ""
+        if not nsd.startswith(S3):
+            return values
+        nsd = nsd.rstrip("/")
+        if not re.match(BUCKET, nsd):
+            raise ValueError(f"nsd: {nsd} is no address of a bucket; write s3://bucket/prefix")
+        if values.get("simulation") is not None:
+            raise ValueError("nsd: what is simulated is written to a folder, not to a bucket")
+        return {**values, "nsd": local_folder(nsd), "nsd_bucket": nsd}
 
     @model_validator(mode="before")
     @classmethod

@@ -12,12 +12,14 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import Design, read_design
+from pipeline.nsd.files import read_mesh, read_morphometry
 from pipeline.nsd.instances import read_instances
-from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
-from pipeline.nsd.transforms import transform_checks
+from pipeline.nsd.transforms import nearest_native_vertices, transform_checks
+from pipeline.settings import SURFACES
 
 
 def check_tree(
@@ -74,6 +76,7 @@ def find_problems(
             for check in (
                 *_subject_checks(layout, design, space, betas, atlases),
                 *transform_checks(layout, subject, space, map_spaces),
+                *_picture_checks(layout, subject, map_spaces),
             ):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
@@ -101,6 +104,24 @@ def _subject_checks(
     for session in range(1, design.n_sessions + 1):
         yield partial(space.check_session, session)
     yield partial(_check_last_session, layout, design, name, betas)
+
+
+def _picture_checks(
+    layout: NSDLayout, subject: str, map_spaces: Sequence[str]
+) -> Iterator[Callable[[], Any]]:
+    """Checks of the surfaces that maps are drawn on, which nothing reads before the report."""
+    for space in (space for space in map_spaces if space in SURFACES):
+        for hemisphere in HEMISPHERES:
+            yield partial(_check_surface, layout, subject, space, hemisphere)
+
+
+def _check_surface(layout: NSDLayout, subject: str, space: str, hemisphere: str) -> None:
+    owner = FSAVERAGE if space == FSAVERAGE else subject
+    n_vertices = len(read_morphometry(layout.surface(owner, hemisphere, "sulc")))
+    for shape in SHAPES:
+        read_mesh(layout.surface(owner, hemisphere, shape), n_vertices)
+    if owner == subject:
+        nearest_native_vertices(layout, subject, hemisphere, n_vertices)
 
 
 def _check_last_session(layout: NSDLayout, design: Design, name: str, betas: str) -> None:

@@ -12,12 +12,11 @@ from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
 from pipeline.maps.files import read_map
 from pipeline.nsd.files import read_mesh, read_morphometry
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
 from pipeline.nsd.transforms import nearest_native_vertices
 
 # FreeSurfer's fsaverage begins with the vertices of fsaverage5, which begin the icosahedron
 SMALL, FULL = 10_242, 163_842
-SHAPES = ("inflated", "pial")
 NILEARN_SIDES = {"lh": "left", "rh": "right"}
 
 

@@ -10,15 +10,19 @@ VALIDATED = (
     and STUDY.responses.space == STUDY.simulation.volume
     and STUDY.splits.test == "shared1000"
 )
-MANIFEST = f"{workflow.basedir}/data_manifest.yaml"
 # where libraries keep the weights they download
-WEIGHTS = str(read_manifest(Path(MANIFEST)).weights_folder)
+WEIGHTS = str(MANIFEST.weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
 # name, so their date says nothing; a tree that is simulated anew reruns what reads it.
 TREE = SIMULATION if SIMULATED else ancient(EXPERIMENT_DESIGN)
-CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
+# of a bucket, each stage's own files come with its job: there is no tree to check before
+CHECKED = [
+    f"{RESULTS}/checked/{what}.json"
+    for what in ("networks", "inputs")
+    if not (BUCKET and what == "inputs")
+]
 
 
 wildcard_constraints:
@@ -30,6 +34,30 @@ wildcard_constraints:
     fit=r"[A-Za-z][A-Za-z0-9_]*",
     chunk=r"\d+of\d+",
     scattered=r"encoding|predictions|significance",
+
+
+def nsd_files(stage, subjects=None, needs=None):
+    """What a stage reads of NSD: `TREE`, or from a bucket the files themselves.
+
+    They are those of the wildcard's subject where there is one, and of the given kinds of stimuli.
+    """
+    if not BUCKET:
+        return TREE
+
+    def of_job(wildcards):
+        own = [wildcards.subject] if "subject" in wildcards.keys() else STUDY.subjects
+        kinds = None if needs is None else needs(wildcards)
+        inside, packed = NSD_FILES.read_by(stage, subjects or own, kinds)
+        stored = [storage.s3(BUCKET.file(path)) for path in inside]
+        return [ancient(file) for file in (*stored, *(f"{NSD}/{path}" for path in packed))]
+
+    return of_job
+
+
+def stimuli_of(wildcards):
+    """What a network is shown, of what is read from files of its own."""
+    stimulus = STUDY.network_specification(wildcards.network)["stimulus"]
+    return ANNOTATIONS[stimulus] or ("images",) * (stimulus == "image")
 
 
 def scattered(folder):
@@ -44,14 +72,22 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+# of rules that pipeline/estimates.py covers
+JOB_RESOURCES = JobResources(STUDY, MANIFEST)
+
+
+def estimated_mb(wildcards, input, attempt, rulename):
+    """Memory as estimated of the job, with room to spare, and more at each attempt."""
+    return attempt * JOB_RESOURCES.megabytes(rulename, wildcards, input)
+
+
+def estimated_minutes(wildcards, input, attempt, threads, rulename):
+    """Time as estimated of the job, with room to spare, and more at each attempt."""
+    return attempt * JOB_RESOURCES.minutes(rulename, wildcards, input, threads)
+
+
 # a resource and no parameter: another budget gives the same results
 SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
-
-
-def memory_of_fits(wildcards, input, attempt):
-    """The solver's budget, 1 GB beside it, and features of all images as they are read."""
-    read = sum(os.path.getsize(path) for path in input.features)
-    return attempt * int(1000 + SOLVER_MB + read / 1e6)
 
 
 def section(name, *keys):

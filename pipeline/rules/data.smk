@@ -70,7 +70,7 @@ rule check_inputs:
     input:
         tree=TREE,
     output:
-        CHECKED[1],
+        f"{RESULTS}/checked/inputs.json",
     log:
         f"{RESULTS}/logs/check_inputs.log",
     benchmark:
@@ -97,6 +97,29 @@ rule check_inputs:
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
+if BUCKET and NSD_FILES.packed:
+
+    rule fetch_annotations:
+        output:
+            [f"{NSD}/{file.path}" for file in NSD_FILES.packed],
+        log:
+            f"{RESULTS}/logs/fetch_annotations.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/fetch_annotations.tsv"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(60),
+        params:
+            study=canonical(STUDY.model_dump(mode="json")),
+            manifest=MANIFEST_FILE,
+            files=[file.path for file in NSD_FILES.packed],
+        shell:
+            "python -m pipeline.stages.fetch --configuration {params.study:q}"
+            " --manifest {params.manifest:q} --files {params.files:q} 2>&1 | tee {log:q}"
+
+
 # What is not simulated comes from NSD's bucket and from COCO. Neither rule has outputs: files that
 # are there are looked at anew each time.
 
@@ -108,7 +131,7 @@ rule fetch_plan:
         "../../environment.yml"
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        manifest=MANIFEST,
+        manifest=MANIFEST_FILE,
         listing=f"{RESULTS}/fetch_plan.tsv",
     shell:
         "python -m pipeline.stages.fetch --plan {params.listing:q}"
@@ -116,6 +139,8 @@ rule fetch_plan:
 
 
 rule fetch:
+    input:
+        [f"{NSD}/{file.path}" for file in NSD_FILES.packed] if BUCKET else [],
     log:
         f"{RESULTS}/logs/fetch.log",
     conda:
@@ -126,7 +151,7 @@ rule fetch:
         runtime=growing(2880),
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        manifest=MANIFEST,
+        manifest=MANIFEST_FILE,
     shell:
         "python -m pipeline.stages.fetch --configuration {params.study:q}"
         " --manifest {params.manifest:q} --parallel {threads} 2>&1 | tee {log:q}"
@@ -139,7 +164,7 @@ rule preflight:
         "../../environment.yml"
     params:
         study=canonical(STUDY.model_dump(mode="json")),
-        manifest=MANIFEST,
+        manifest=MANIFEST_FILE,
     shell:
         "python -m pipeline.stages.preflight --configuration {params.study:q}"
         " --manifest {params.manifest:q} 2>&1 | tee {log:q}"

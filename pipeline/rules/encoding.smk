@@ -30,9 +30,9 @@ rule fit_encoding_models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory_of_fits,
+        mem_mb=estimated_mb,
         solver_mb=SOLVER_MB,
-        runtime=growing(240),
+        runtime=estimated_minutes,
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         specifications=lambda wildcards: canonical(
@@ -73,8 +73,8 @@ rule assess_significance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(120),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         significance=section("significance"),

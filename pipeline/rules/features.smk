@@ -19,7 +19,7 @@ rule features:
 
 rule list_images:
     input:
-        tree=TREE,
+        tree=nsd_files("list_images"),
     output:
         f"{FEATURES}/images.tsv",
     log:
@@ -47,7 +47,7 @@ LABELS = f"{FEATURES}/labels/coco.h5"
 rule label_images:
     input:
         images=f"{FEATURES}/images.tsv",
-        tree=TREE,
+        tree=nsd_files("label_images"),
     output:
         LABELS,
     log:
@@ -71,7 +71,7 @@ rule label_images:
 rule extract_features:
     input:
         images=f"{FEATURES}/images.tsv",
-        tree=TREE,
+        tree=nsd_files("extract_features", needs=stimuli_of),
     output:
         f"{FEATURES}/layers/{{network}}/{{shard}}.h5",
     log:
@@ -83,8 +83,8 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=growing(4000),
-        runtime=growing(240),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         nsd=NSD,
         weights=WEIGHTS,

@@ -53,7 +53,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=memory_of_fits,
+            mem_mb=estimated_mb,
             solver_mb=SOLVER_MB,
             runtime=growing(60),
         params:
@@ -116,7 +116,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=memory_of_fits,
+            mem_mb=estimated_mb,
             solver_mb=SOLVER_MB,
             runtime=growing(120),
         params:
@@ -131,7 +131,7 @@ if INTERPRETATION is not None:
 
     rule describe_components:
         input:
-            tree=TREE,
+            tree=nsd_files("describe_components"),
             components=COMPONENTS,
             labels=LABELS,
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
@@ -156,7 +156,7 @@ if INTERPRETATION is not None:
 
     rule rank_images:
         input:
-            tree=TREE,
+            tree=nsd_files("rank_images"),
             predictions=expand(
                 f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
                 subject=STUDY.subjects,

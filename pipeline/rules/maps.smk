@@ -21,6 +21,7 @@ rule maps:
 
 rule write_maps:
     input:
+        tree=nsd_files("write_maps"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=lambda wildcards: of_fits("encoding", [wildcards.subject], [wildcards.variant]),
         significance=lambda wildcards: of_fits(
@@ -49,8 +50,8 @@ rule write_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         nsd=NSD,
         models=STUDY.models,

@@ -15,8 +15,8 @@ rule partition_variance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         code=code_version("pipeline.stages.partition_variance"),

@@ -37,6 +37,7 @@ rule figures:
 
 rule write_figures:
     input:
+        tree=nsd_files("write_figures") if STUDY.interpretation else [],
         tables=SHOWN_TABLES,
         voxels=VOXEL_TABLES["voxels"],
     output:
@@ -87,6 +88,7 @@ rule choose_colour_limits:
 
 rule write_subject_page:
     input:
+        tree=nsd_files("write_subject_page"),
         # nothing is reported that did not pass
         audit=AUDIT,
         maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
@@ -103,8 +105,8 @@ rule write_subject_page:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=estimated_mb,
+        runtime=estimated_minutes,
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         directory=lambda wildcards, output: Path(output.page).parent,
@@ -117,6 +119,7 @@ rule write_subject_page:
 
 rule write_study_pages:
     input:
+        tree=nsd_files("write_study_pages"),
         audit=AUDIT,
         tables=SHOWN_TABLES,
         figures=f"{RESULTS}/figures",

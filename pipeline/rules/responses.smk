@@ -15,7 +15,7 @@ rule responses:
 
 rule average_responses:
     input:
-        tree=TREE,
+        tree=nsd_files("average_responses"),
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     log:
@@ -25,7 +25,8 @@ rule average_responses:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=estimated_mb,
+        # estimates are of HDF5; NIfTI is decompressed anew for each block of voxels
         runtime=growing(120),
     params:
         nsd=NSD,
@@ -39,6 +40,7 @@ rule average_responses:
 
 rule label_rois:
     input:
+        tree=nsd_files("label_rois"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
     output:
         f"{RESULTS}/rois/{{subject}}.tsv",
@@ -63,6 +65,7 @@ rule label_rois:
 
 rule split_images:
     input:
+        tree=nsd_files("split_images", STUDY.subjects if STUDY.splits.test == "shared515" else None),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         features=f"{FEATURES}/{STUDY.splits.space}.h5" if STUDY.splits.space else [],
         labels=lambda wildcards: (
@@ -103,7 +106,7 @@ rule noise_ceilings:
 
 rule compare_noise_ceilings:
     input:
-        tree=TREE,
+        tree=nsd_files("compare_noise_ceilings"),
     output:
         f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv",
     log:

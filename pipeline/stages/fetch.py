@@ -18,6 +18,7 @@ from pipeline.manifest import (
     ExternalFile,
     Manifest,
     read_manifest,
+    require_terms,
     required_checkpoints,
     required_files,
     required_weights,
@@ -35,20 +36,38 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--verify", action="store_true", help="compare checksums of all files")
     parser.add_argument("--plan", type=Path, help="list files there (TSV), download nothing")
+    parser.add_argument("--files", nargs="+", help="these alone, and no weights")
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)
     manifest = read_manifest(arguments.manifest)
-    files = [] if _is_simulated(study) else required_files(manifest, study)
-    if not files:
+    _files(arguments, study, manifest)
+    if not arguments.files:
+        _weights(arguments, study, manifest)
+
+
+def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
+    """Fetch files of NSD, or list them."""
+    files = required_files(manifest, study)
+    if arguments.files:
+        files = [file for file in files if file.path in arguments.files]
+    elif study.nsd_bucket:
+        print(f"{study.nsd_bucket}: jobs take their files from there; no file of NSD is fetched")
+        return
+    elif _is_simulated(study):
         print(f"{study.nsd}: simulated; no file of NSD is fetched")
-    elif arguments.plan:
+        return
+    if arguments.plan:
         print_plan(files, manifest, study)
         _list_files(files, study, arguments.plan)
-    else:
-        _require_terms(manifest, files, study)
-        fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
-        came = fetcher.fetch(files)
-        print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
+        return
+    require_terms(manifest, files, study)
+    fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
+    came = fetcher.fetch(files)
+    print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
+
+
+def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
+    """Fetch weights of networks, or say which they are."""
     checkpoints, pretrained = (
         required_checkpoints(manifest, study),
         required_weights(manifest, study),
@@ -115,18 +134,6 @@ def _numbers(counts: list[int] | tuple[int, ...]) -> list[str]:
 
 def _is_simulated(study: Configuration) -> bool:
     return study.simulation is not None or NSDLayout(study.nsd).is_simulated
-
-
-def _require_terms(manifest: Manifest, files: list[ExternalFile], study: Configuration) -> None:
-    buckets = {file.source for file in files} & {
-        name for name, source in manifest.sources.items() if isinstance(source, BucketSource)
-    }
-    if buckets and not study.nsd_terms_accepted:
-        source = manifest.sources[sorted(buckets)[0]]
-        raise InputError(
-            f"nsd_terms_accepted: read the Terms and Conditions of NSD and fill in its data access "
-            f"form at {source.terms_url}; then set `nsd_terms_accepted: true` in the configuration."
-        )
 
 
 def _fetch_weights(study: Configuration, name: str, folder: Path) -> None:

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from features.networks import check_specification
+from pipeline.chunk_advice import THREADS, advise_chunks
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.estimates import StageEstimate, estimate_study
+from pipeline.estimates import StageEstimate, StudySize, estimate_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.manifest import (
     ExternalFile,
@@ -27,6 +28,7 @@ from pipeline.manifest import (
 )
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.study_size import measure_study
 
 WIDTH = 120
@@ -42,7 +44,9 @@ def main() -> None:
     manifest, layout = read_manifest(arguments.manifest), NSDLayout(study.nsd)
     console = Console(width=WIDTH)
     problems, files = _network_problems(study, manifest), []
-    if study.simulation is None or layout.is_simulated:
+    if study.nsd_bucket:
+        _show_bucket(console, study, manifest)
+    elif study.simulation is None or layout.is_simulated:
         files, found = _show_files(console, study, layout, manifest)
         problems += found
     else:
@@ -51,6 +55,7 @@ def main() -> None:
         size, assumed = measure_study(study, layout, manifest)
         estimates = estimate_study(study, size)
         _show_estimates(console, study, estimates)
+        _show_chunks(console, study, size)
         if assumed:
             console.print(f"Taken as BERT base: {', '.join(assumed)}.")
         problems += _memory_problems(estimates)
@@ -112,6 +117,32 @@ def _show_files(
     return files, problems + told
 
 
+def _show_bucket(console: Console, study: Configuration, manifest: Manifest) -> None:
+    """Print which files jobs will take from a bucket, by role.
+
+    Raises
+    ------
+    InputError
+        Files are not there; but what is in a file is seen only by the job that reads it.
+    """
+    bucket = Bucket.of(study.nsd_bucket, manifest)
+    found = find_files(bucket, study, manifest)
+    table = Table(title=f"Files of study {study.study} in {bucket.address}")
+    table.add_column("role")
+    for column in ("files", "of them to fetch", "GB (about)"):
+        table.add_column(column, justify="right")
+    files = [*found.inside, *found.packed]
+    for role in dict.fromkeys(file.role for file in files):
+        own = [file for file in files if file.role == role]
+        size = sum(file.bytes or 0 for file in own) / GIGABYTE
+        packed = sum(file in found.packed for file in own)
+        table.add_row(role, str(len(own)), str(packed or ""), f"{size:.2f}")
+    console.print(table)
+    console.print(
+        "Of a bucket only names are seen here: a damaged file is told by the job that reads it."
+    )
+
+
 def _names(problem: str, layout: NSDLayout, path: str) -> bool:
     return f"{layout.root / path}:" in problem
 
@@ -139,6 +170,19 @@ def _show_estimates(
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
         "Memory is that of the largest job. What exists already is not subtracted."
+    )
+
+
+def _show_chunks(console: Console, study: Configuration, size: StudySize) -> None:
+    """Say into how many jobs the voxels of a fit are best divided, and why."""
+    advice = advise_chunks(study, size)
+    most = max(one.chunks for one in advice.values())
+    for subject, one in advice.items():
+        parts = f"; in {one.chunks} jobs each {one.part_hours:.1f}" * (one.chunks > 1)
+        told = f"{one.whole_hours:.1f} hours on {THREADS} cores{parts}"
+        console.print(f"{subject}: the longest fit, {one.fit}, takes {told}.", soft_wrap=True)
+    console.print(
+        f"Advised: `scatter: {{voxel_chunks: {most}}}`; configured: {study.scatter.voxel_chunks}."
     )
 
 

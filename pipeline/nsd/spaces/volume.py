@@ -72,7 +72,8 @@ class VolumeSpace(ResponseSpace):
             yield partial(self._check_volume, path)
         yield partial(self.read_labels, "nsdgeneral")
         for atlas in atlases:
-            for hemisphere in HEMISPHERES:
+            # maps show the labels of both hemispheres from one file
+            for hemisphere in (None, *HEMISPHERES):
                 yield partial(self.read_labels, atlas, hemisphere)
 
     @property

@@ -1,0 +1,65 @@
+"""How much there is of a study by its configuration alone: what NSD has, or what is simulated.
+
+No file is opened and no network is built, so that every start of the workflow can ask.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+from pipeline.configuration import Configuration
+from pipeline.estimates import SubjectSize
+from pipeline.manifest import Manifest
+from pipeline.nsd.layout import TRIALS_PER_SESSION
+
+CAPTIONS_PER_IMAGE = 5
+# shares of a simulated brain's grid
+SIMULATED_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
+
+
+def captions_per_image(study: Configuration) -> float:
+    """About how many captions an image has."""
+    return study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
+
+
+def distinct_images(subjects: Collection[SubjectSize]) -> int:
+    """Images that any of the subjects saw; shared ones are counted once."""
+    shared = max(size.test_images for size in subjects)
+    return shared + sum(size.images - size.test_images for size in subjects)
+
+
+def expected_subject(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
+    """What NSD has of a subject, or what is to be simulated of it."""
+    if study.simulation is None:
+        facts, space = manifest.subjects[subject], study.responses.space
+        voxels = manifest.n_masked(subject, space, study.responses.mask)
+        return SubjectSize(
+            sessions=facts.sessions,
+            images=facts.images,
+            test_images=facts.shared,
+            voxels=voxels,
+            grid=manifest.n_voxels(subject, space),
+            mapped=mapped_places(study, manifest, subject, voxels, simulated=False),
+        )
+    simulated = study.simulation.subjects[subject]
+    grid = math.prod(simulated.grid)
+    voxels = round(SIMULATED_SHARES[study.responses.mask] * grid)
+    return SubjectSize(
+        sessions=simulated.sessions,
+        images=simulated.sessions * TRIALS_PER_SESSION // 3,
+        test_images=study.simulation.shared_images,
+        voxels=voxels,
+        grid=grid,
+        mapped=mapped_places(study, manifest, subject, voxels, simulated=True),
+    )
+
+
+def mapped_places(
+    study: Configuration, manifest: Manifest, subject: str, voxels: int, simulated: bool
+) -> int:
+    """Voxels of one map in the further spaces; a simulated brain has about as many in each."""
+    others = study.map_spaces[1:]
+    if simulated:
+        return voxels * len(others)
+    return sum(manifest.n_masked(subject, space, study.responses.mask) for space in others)

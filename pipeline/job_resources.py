@@ -1,0 +1,134 @@
+"""What a job asks a scheduler for: its estimated time and memory, with room to spare.
+
+Sizes are those of the configuration and of the input files. They are resources, never parameters:
+other numbers give the same results and rerun nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.configuration import Configuration
+from pipeline.estimates import (
+    FLOAT,
+    JobEstimate,
+    SubjectSize,
+    extraction_job,
+    fit_job,
+    map_job,
+    page_job,
+    partition_job,
+    response_job,
+    significance_job,
+    solver_memory,
+    variant_size,
+)
+from pipeline.expected_size import captions_per_image, distinct_images, expected_subject
+from pipeline.manifest import Manifest
+
+# Estimates of time are meant to be right within a factor of two on the machine where rates were
+# measured; nodes are slower than that one, and eight threads are not eight times as fast as one.
+TIME_FACTOR, MEMORY_FACTOR = 3, 1.25
+# no scheduler starts a shorter job sooner; Python and its libraries, read from a slow disk
+LEAST_MINUTES, LEAST_MB = 30, 3000
+# of the catalogue's largest network (ViT-B/16, both towers): only torch could tell which it is
+MOST_OPERATIONS, MOST_PARAMETER_BYTES = 35e9, 0.7e9
+
+Wildcards = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class JobResources:
+    """Of the jobs of a study, by rule.
+
+    `wildcards` and `input` are those of a job as Snakemake has them.
+    """
+
+    study: Configuration
+    manifest: Manifest
+
+    def minutes(self, rule: str, wildcards: Wildcards, input: Any, threads: int) -> int:
+        """Of the first attempt.
+
+        Raises
+        ------
+        FileNotFoundError
+            An input file that tells a size is not made yet.
+        """
+        seconds = self._estimate(rule, wildcards, input).core_seconds / threads
+        return max(LEAST_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
+
+    def megabytes(self, rule: str, wildcards: Wildcards, input: Any) -> int:
+        """As `minutes`, of memory."""
+        n_bytes = self._estimate(rule, wildcards, input).memory_bytes
+        return max(LEAST_MB, math.ceil(MEMORY_FACTOR * n_bytes / 1e6))
+
+    def _estimate(self, rule: str, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return getattr(self, f"_{rule}")(wildcards, input)
+
+    def _average_responses(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return response_job(self._subject(wildcards))
+
+    def _extract_features(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        captioned = self.study.networks[wildcards["network"]].stimulus == "captions"
+        stimuli = self._n_images * (captions_per_image(self.study) if captioned else 1)
+        shard = stimuli / self.study.extraction.shards
+        return extraction_job(shard, MOST_OPERATIONS, MOST_PARAMETER_BYTES)
+
+    def _fit_encoding_models(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        part, spaces = self._part(wildcards), self._spaces(wildcards)
+        widths = {
+            space: self._width(space, path, part)
+            for space, path in zip(spaces, input.features, strict=True)
+        }
+        return fit_job(self.study, part, widths, self._n_images)
+
+    def _fit_weights(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return self._solving(input)
+
+    def _project_voxels(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return self._solving(input)
+
+    def _solving(self, input: Any) -> JobEstimate:
+        """Of a rule whose time nothing estimates."""
+        largest = max(os.path.getsize(path) for path in input.features)
+        return JobEstimate(math.nan, solver_memory(self.study, largest))
+
+    def _assess_significance(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return significance_job(self.study, self._part(wildcards), len(self._spaces(wildcards)))
+
+    def _partition_variance(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return partition_job(self._subject(wildcards), len(self._spaces(wildcards)))
+
+    def _write_maps(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return map_job(self.study, self._subject(wildcards), wildcards["variant"])
+
+    def _write_subject_page(self, wildcards: Wildcards, input: Any) -> JobEstimate:
+        return page_job(self.study)
+
+    def _spaces(self, wildcards: Wildcards) -> list[str]:
+        return self.study.fits(wildcards["variant"])[wildcards["fit"]]
+
+    def _width(self, space: str, path: str, subject: SubjectSize) -> int:
+        """Number of features, by the size of their file."""
+        fitted = self.study.feature_spaces[space].is_fitted
+        rows = subject.images if fitted else self._n_images
+        return max(1, round(os.path.getsize(path) / (FLOAT * rows)))
+
+    @property
+    def _n_images(self) -> int:
+        subjects = self.study.subjects
+        return distinct_images([self._subject({"subject": subject}) for subject in subjects])
+
+    def _subject(self, wildcards: Wildcards) -> SubjectSize:
+        return expected_subject(self.study, self.manifest, wildcards["subject"])
+
+    def _part(self, wildcards: Wildcards) -> SubjectSize:
+        """The images of a variant, and the voxels of one chunk."""
+        variant = self.study.all_variants[wildcards["variant"]]
+        subject = variant_size(self._subject(wildcards), variant)
+        return replace(subject, voxels=math.ceil(subject.voxels / self.study.scatter.voxel_chunks))
