@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import boto3
 import conftest
@@ -88,6 +91,24 @@ def test_a_study_from_a_bucket_is_that_from_a_folder(study, bucket, tmp_path):
     kept = (other.directory / ".snakemake/storage").rglob("*")
     assert [path for path in kept if path.is_file()] == []
     assert other.planned(f"results/tiny/{fit}") == {}
+
+
+def test_preflight_tells_what_jobs_will_take_from_the_bucket_and_what_it_cannot_see(
+    bucket, without, tmp_path
+):
+    without(CAPTIONS)
+    command = [sys.executable, "-m", "pipeline.stages.preflight"]
+    command += ["--configuration", json.dumps(values_of())]
+    command += ["--manifest", str(ROOT / "data_manifest.yaml")]
+    environment = {**conftest.ENVIRON, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert f"Files of study tiny in {ADDRESS}" in done.stdout
+    rows = [re.findall(r"\w[^│]*\w|\d", line) for line in done.stdout.splitlines() if "│" in line]
+    found = {row[0].strip(): row[1:] for row in rows if row}
+    assert found["single-trial responses"][0] == "3"
+    assert found["captions"][:2] == ["2", "1"]
+    assert "Of a bucket only names are seen here" in done.stdout
+    assert "What study tiny will need" in done.stdout
 
 
 def test_a_bucket_has_the_sessions_that_it_has_and_betas_in_either_format(study, bucket):

@@ -45,6 +45,8 @@ def test_a_whole_study_can_start(study):
     done = preflight(study, study.nsd)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The study can start." in done.stdout
+    assert "subj03: the longest fit, alexnet_vs_bert, takes 0.0 hours on 8 cores." in done.stdout
+    assert "Advised: `scatter: {voxel_chunks: 1}`; configured: 1." in done.stdout
     assert counts(done.stdout, "single-trial responses") == [3, 3, 0, 0]
     assert counts(done.stdout, "captions") == [2, 2, 0, 0]
 
