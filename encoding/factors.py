@@ -26,8 +26,8 @@ from encoding.gram import Design, Fold
 # matrix in float64, would show in the predictions
 SMALLEST_IN_FLOAT32 = 1e-5
 SMALLEST_IN_GRAM = 1e-11
-# share of a response, at rounding error
-NEGLIGIBLE = {"float32": 1e-7, "float64": 1e-15}
+# share of a response, below the rounding error of a product over hundreds of components
+NEGLIGIBLE = {"float32": 1e-6, "float64": 1e-15}
 
 
 @dataclass(frozen=True)
