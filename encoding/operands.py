@@ -71,6 +71,11 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
+    @property
+    def occupied(self) -> np.ndarray:
+        """(place,) bool, where a voxel is."""
+        return self.design.arrays.to_numpy((self.responses != 0).any(1))
+
     def part(self, places: slice | np.ndarray, tile: int = TILE) -> Operands:
         """Some of the voxels, with all that is prepared."""
         part = Operands(self.design, self.responses[places], tile)

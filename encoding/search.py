@@ -149,8 +149,9 @@ def _descend(
     # few voxels go far: strides that grow keep the products full
     centre, step = curve.argmin(axis=0), 1
     first, last = np.maximum(centre - 1, 0), np.minimum(centre + 1, end)
-    tried, wanted = np.zeros(curve.shape, bool), (first <= penalty) & (penalty <= last)
-    while wanted.any():
+    # places without a voxel have nothing to find
+    tried = np.broadcast_to(~operands.occupied, curve.shape).copy()
+    while (wanted := (first <= penalty) & (penalty <= last) & ~tried).any():
         at, voxels = np.nonzero(wanted)
         found = [fold.losses(voxels, at) for fold in folds]
         losses[at, voxels] = np.mean(found, axis=0, dtype=np.float64)
@@ -160,7 +161,6 @@ def _descend(
         up = np.take_along_axis(losses, last[None], 0)[0] <= good
         first, last = np.maximum(first - step * down, 0), np.minimum(last + step * up, end)
         step *= 2
-        wanted = (first <= penalty) & (penalty <= last) & ~tried
     score, pick = _best(losses[None], alphas)
     return score[0], pick[0]
 

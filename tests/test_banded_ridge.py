@@ -272,6 +272,25 @@ def test_a_windowed_search_picks_what_the_exact_search_picks(widths):
     assert (windowed.cv_score <= exact.cv_score + 1e-9).all()
 
 
+@pytest.mark.parametrize("start", [0, 11, 21])
+def test_wherever_a_windowed_search_starts_it_walks_to_the_minimum(monkeypatch, start):
+    bands, y = simulated(8, 60, (12, 9), 60)
+    alphas = np.logspace(-2, 5, 22)
+    arguments = bands, y, inner_folds(60, 4, 0), alphas, draw_band_weights(2, 5, 0)
+
+    def misled(operands, factors, n_alphas) -> np.ndarray:
+        curve = np.ones((n_alphas, len(operands.responses)))
+        curve[start] = 0
+        return curve
+
+    exact = fit_banded_ridge(*arguments, EXACT)
+    monkeypatch.setattr("encoding.search.gcv_curve", misled)
+    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    assert len(np.unique(exact.alpha)) > 5
+    # a curve with two minima may be left at the other one
+    assert np.mean(exact.alpha == windowed.alpha) > 0.9
+
+
 def test_generalised_cross_validation_is_its_formula():
     bands, y = simulated(9, 50, (6, 5), 3)
     weights = np.array([[0.3, 0.7]])
