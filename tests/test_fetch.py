@@ -37,7 +37,7 @@ def manifest_of(files: list[dict], archive: str = "http://127.0.0.1:9/none.zip")
 
 
 def external(path: str, source: str = "nsd", alternative: str | None = None) -> ExternalFile:
-    return ExternalFile(path, source, "test", ("check",), None, alternative)
+    return ExternalFile(path, source, "test", ("check",), None, alternative=alternative)
 
 
 WANTED = [external(path) for path in CONTENT if "not_needed" not in path]
