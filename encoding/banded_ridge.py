@@ -103,8 +103,8 @@ class Options:
 
     Attributes
     ----------
-    search : `exact` scores every penalty by k-fold cross-validation; `windowed` those near the
-        penalty that generalised cross-validation points at; `gcv` none
+    search : `exact` scores every penalty by k-fold cross-validation; `windowed` those from
+        where generalised cross-validation points to the minimum; `gcv` none
     backend : "numpy", "torch" or "torch_cuda"
     dtype : of the products with voxels, "float32" or "float64"; penalties too small for float32
         are computed in float64 all the same

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,18 +55,16 @@ class HeldOut:
         for factor, projected, target in self.parts:
             served = np.flatnonzero(np.isin(alphas, factor.alpha_indices))
             positions = np.searchsorted(factor.alpha_indices, alphas[served])
+            outside = self.design.arrays.to_numpy(target.outside)
             for operator, members, shrinkage in factor.shared(positions, self.design.arrays):
-                pairs = served[members]
-                # whole lanes: some pairs are computed twice
-                places = np.resize(np.arange(len(pairs)), -(-len(pairs) // LANE) * LANE)
-                for start in range(0, len(places), LANE):
-                    here = places[start : start + LANE]
-                    chosen = voxels[pairs[here]]
-                    left = projected[chosen]
+                for here in lanes(members):
+                    pairs = served[here]
+                    left = projected[voxels[pairs]]
                     if shrinkage is not None:
-                        left *= shrinkage[positions[members[here]]]
-                    rest = self._energies(factor, left, operator, target.rows[chosen])
-                    losses[pairs[here]] = rest + self.design.arrays.to_numpy(target.outside)[chosen]
+                        left *= shrinkage[positions[here]]
+                    rest = target.rows[voxels[pairs]]
+                    energies = self._energies(factor, left, operator, rest)
+                    losses[pairs] = energies + outside[voxels[pairs]]
         return losses / self.fold.n_validation
 
     def _energies(self, factor: Factor, left: Any, operator: Any, rest: Any) -> np.ndarray:
@@ -75,6 +74,12 @@ class HeldOut:
             rest[:, rows] -= left[:, first:] @ operator[first:, rows]
         arrays = self.design.arrays
         return arrays.to_numpy(arrays.xp.einsum(SQUARES, rest, rest))
+
+
+def lanes(members: np.ndarray) -> Iterator[np.ndarray]:
+    """LANE members at a time; the last are filled up with some that come twice."""
+    for start in range(0, len(members), LANE):
+        yield np.resize(members[start : start + LANE], LANE)
 
 
 def row_parts(n_rows: int) -> list[slice]:

@@ -169,6 +169,7 @@ def disk(branched):
     branched.results.rename(elsewhere)
     branched.results.mkdir()
     disk = Disk(branched.results)
+    # only root may mount, as CI does; single stages on a full or read-only disk are tried by anyone
     if disk.mount("-t", "tmpfs", "-o", "size=200m", "results").returncode:
         pytest.skip("NOT TRIED: full and read-only disks of a workflow, which only root may mount")
     shutil.copytree(elsewhere, branched.results, dirs_exist_ok=True)
