@@ -121,6 +121,12 @@ def described(cluster: SlurmCluster, job: str) -> dict[str, str]:
     return dict(field.split("=", 1) for field in fields if "=" in field)
 
 
+def limits_of(cluster: SlurmCluster, rule: str) -> list[str]:
+    """Time limits of the rule's jobs, in any state."""
+    found = [job for job, comment, _ in cluster.jobs() if rule in comment]
+    return [described(cluster, job)["TimeLimit"] for job in found]
+
+
 @pytest.fixture(scope="module")
 def events(cluster, cluster_study) -> Events:
     """A run whose snakemake is killed; resumed, one job hangs past its time on a node that is
@@ -158,9 +164,10 @@ def events(cluster, cluster_study) -> Events:
         "the end of its time",
     )
     cluster.wait_until(lambda: cluster.state == "drained", PATIENCE, "a drained node")
-    known = {job for job, _, _ in cluster.jobs()}
+    # by its limit: which jobs came meanwhile says nothing, as the attempt may be among them
+    first_limit = described(cluster, hanging)["TimeLimit"]
     cluster.wait_until(
-        lambda: ended() or {job for job, _, _ in cluster.jobs()} - known,
+        lambda: ended() or any(limit != first_limit for limit in limits_of(cluster, FIT)),
         PATIENCE,
         "a second attempt",
     )
