@@ -80,6 +80,18 @@ class Arrays:
             return scipy.linalg.solve(matrix, right, assume_a="pos", check_finite=False)
         return self.xp.cholesky_solve(right, self.xp.linalg.cholesky(matrix))
 
+    def inverse_positive(self, matrix: Any) -> Any:
+        """Of a symmetric positive definite matrix; None if it is not positive definite."""
+        if self.xp is not np:
+            triangle, failed = self.xp.linalg.cholesky_ex(matrix)
+            return None if failed else self.xp.cholesky_inverse(triangle)
+        decompose, invert = scipy.linalg.get_lapack_funcs(("potrf", "potri"), (matrix,))
+        triangle, failed = decompose(matrix, lower=True)
+        if failed:
+            return None
+        lower = np.tril(invert(triangle, lower=True, overwrite_c=True)[0])
+        return lower + np.tril(lower, -1).T
+
     def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """[function(item) for item in items], side by side where that is faster."""
         if self.xp is not np:

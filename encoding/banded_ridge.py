@@ -37,7 +37,7 @@ from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks, patterns
-from encoding.search import SEARCHES, Search, factorise_candidates, search_block
+from encoding.search import SEARCHES, Forms, Search, factorise_candidates, search_block
 
 MissingImages = Literal["available", "exclude"]
 DEFAULT_MEMORY = 8e9
@@ -113,6 +113,8 @@ class Options:
     missing : voxels that lack some images (NaN) are fitted on the images they have ("available")
         or left out ("exclude")
     cholesky : solve for each penalty instead of an eigendecomposition for all; None: on a GPU
+    deletion : take folds out of one decomposition of all images instead of decomposing each (see
+        `encoding.deletion`); None: where it costs less
     workers : threads of the numpy backend; None: as many as BLAS uses
     fit_intercept : without, features and responses must have zero mean
     """
@@ -124,6 +126,7 @@ class Options:
     memory_bytes: float = DEFAULT_MEMORY
     missing: MissingImages = "available"
     cholesky: bool | None = None
+    deletion: bool | None = None
     workers: int | None = None
     fit_intercept: bool = True
 
@@ -136,6 +139,10 @@ class Options:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise ValueError(f"unknown {name} '{value}'; choose {', '.join(known)}")
+
+    def forms(self, device: str) -> Forms:
+        """Which decompositions there are on a device, "cpu" or "cuda"."""
+        return Forms(device == "cuda" if self.cholesky is None else self.cholesky, self.deletion)
 
     @property
     def precision(self) -> str:
@@ -353,7 +360,7 @@ def _fit_blocks(
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     design, order = blocks.design, np.argsort(alphas)
     ascending = alphas[order]
-    cholesky = design.arrays.device == "cuda" if options.cholesky is None else options.cholesky
+    forms = options.forms(design.arrays.device)
     plan = Plan.of(
         design,
         pool.weights,
@@ -361,12 +368,10 @@ def _fit_blocks(
         len(pool.choices),
         options.memory_bytes,
         options.search,
-        cholesky,
+        forms,
     )
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    searched = _searched(
-        blocks, pool.weights, ascending, plan, options.search, cholesky, refit.keep
-    )
+    searched = _searched(blocks, pool.weights, ascending, plan, options.search, forms, refit.keep)
     for block, *part in searched:
         chosen = {
             name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
@@ -385,8 +390,8 @@ def _searched(
     alphas: np.ndarray,
     plan: Plan,
     search: Search,
-    cholesky: bool,
-    keep: Callable[[list[list[Factor]]], None],
+    forms: Forms,
+    keep: Callable[[dict[int, list[Factor]]], None],
 ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
     """Blocks with (candidate, voxel) scores and indices of penalties.
 
@@ -395,9 +400,8 @@ def _searched(
     """
     design, chunks = blocks.design, list(plan.chunks(len(candidates)))
     if len(chunks) == 1:
-        factors = factorise_candidates(design, candidates, alphas, search, cholesky)
-        if search != "exact":
-            keep([candidate.whole for candidate in factors])
+        factors = factorise_candidates(design, candidates, alphas, search, forms)
+        keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
         for block in blocks.read(plan.block_voxels):
             score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
             yield block, score[:, block.places], pick[:, block.places]
@@ -405,7 +409,7 @@ def _searched(
     shape = len(candidates), blocks.responses.shape[1]
     scores, picks = np.zeros(shape), np.zeros(shape, np.int32)
     for chunk in chunks:
-        factors = factorise_candidates(design, candidates[chunk], alphas, search, cholesky)
+        factors = factorise_candidates(design, candidates[chunk], alphas, search, forms)
         for block in blocks.read(plan.block_voxels):
             score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
             scores[chunk, block.voxels] = score[:, block.places]

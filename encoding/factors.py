@@ -28,6 +28,8 @@ SMALLEST_IN_FLOAT32 = 1e-5
 SMALLEST_IN_GRAM = 1e-11
 # share of a response, below the rounding error of a product over hundreds of components
 NEGLIGIBLE = {"float32": 1e-6, "float64": 1e-15}
+# at which curves of shrinkage are compared where eigenvalues are unknown
+UNKNOWN_VALUES = 300
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,9 @@ class Factor:
     compression : (held row, row), O; None if rows are kept
     operators : (component, row), (X_v D Q)ᵀ in lower triangular blocks; or, by Cholesky, one for
         each penalty; None without validation images
+    images : (image, component), X D Q of all images, if folds are to be deleted from it
+    corrections : (row, row) for each penalty, N of `encoding.deletion`; None if the fold itself was
+        decomposed
     """
 
     alpha_indices: np.ndarray
@@ -60,6 +65,8 @@ class Factor:
     row_scale: Any = None
     compression: Any = None
     operators: Any = None
+    images: Any = None
+    corrections: list[Any] | None = None
 
     def first_component(self, rows: slice) -> int:
         """The first that takes part in predictions of these rows."""
@@ -68,7 +75,7 @@ class Factor:
     def shared(
         self, positions: np.ndarray, arrays: Arrays
     ) -> Iterator[tuple[Any, np.ndarray, Any]]:
-        """What predicts at each of `positions` (pair,) among the penalties.
+        """What predicts at each of `positions` (pair,) among the penalties, before corrections.
 
         Yields
         ------
@@ -93,14 +100,22 @@ class Factor:
             return arrays.contiguous(self.operators[position][components, rows])
         shrinkage = 1 / (self.values[components] + self.alphas[position])
         shrinkage = arrays.asarray(shrinkage, self.dtype)
-        return self.operators[components, rows] * shrinkage[:, None]
+        if self.corrections is None:
+            return self.operators[components, rows] * shrinkage[:, None]
+        corrected = self.operators[components] @ self.corrections[position][:, rows]
+        return corrected * shrinkage[:, None]
 
     @cached_property
     def basis(self) -> tuple[np.ndarray, np.ndarray]:
         """Penalties whose predictions are computed, and how all others' are made of them."""
         if isinstance(self.operators, list):
             return np.arange(len(self.alphas)), np.eye(len(self.alphas))
-        return shrinkage_basis(self.values, self.alphas, NEGLIGIBLE[self.dtype])
+        values = self.values
+        if self.corrections is not None:
+            # the fold's own are unknown, but lie between 0 and the largest
+            least = self.alphas.min() * NEGLIGIBLE[self.dtype]
+            values = np.append(values, np.geomspace(least, values.max(), UNKNOWN_VALUES))
+        return shrinkage_basis(values, self.alphas, NEGLIGIBLE[self.dtype])
 
 
 def shrinkage_basis(
@@ -141,6 +156,7 @@ def factorise(
     weights: np.ndarray,
     alphas: np.ndarray,
     cholesky: bool = False,
+    images: bool = False,
 ) -> list[Factor]:
     """Decompositions that together serve all penalties, each as precise as its penalties need.
 
@@ -154,6 +170,7 @@ def factorise(
     weights : (band,) on the simplex; bands of weight 0 are no part of the model
     alphas : (alpha,)
     cholesky : solve per penalty instead of an eigendecomposition
+    images : keep what `encoding.deletion` needs of `design.whole`, unless in the dual form
     """
     columns, roots = design.columns(weights)
     if len(columns) > fold.n_train:
@@ -161,7 +178,7 @@ def factorise(
     elif cholesky and fold.n_validation:
         return _cholesky(design, fold, columns, roots, alphas)
     else:
-        values, build = _primal(design, fold, columns, roots)
+        values, build = _primal(design, fold, columns, roots, images)
     factors = []
     for dtype, chosen in _precisions(design, values, alphas).items():
         if dtype == "svd":
@@ -190,7 +207,9 @@ def _kept(design: Design, values: Any) -> Any:
     return np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
 
 
-def _primal(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> tuple[Any, Any]:
+def _primal(
+    design: Design, fold: Fold, columns: np.ndarray, roots: Any, images: bool
+) -> tuple[Any, Any]:
     gram = design.gram(fold)[columns][:, columns] * roots[:, None] * roots[None, :]
     values, vectors = design.arrays.xp.linalg.eigh(gram)
 
@@ -200,6 +219,8 @@ def _primal(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> tupl
         parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
         if fold.n_validation:
             parts["base"] = design.held[design.index(fold)].features[:, columns] @ rotation
+        if images:
+            parts["images"] = design.rotated_images(columns, rotation)
         return parts
 
     return values, build

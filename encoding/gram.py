@@ -114,23 +114,30 @@ class Design:
     @cached_property
     def _second_moments(self) -> list[Any]:
         """XᵀX of the images of each fold, then of those that never validate."""
-
-        def second_moment(images: slice) -> Any:
-            rows = self._rows(images)
-            return rows.T @ rows
-
-        return self.arrays.map(second_moment, [*self.parts, self.rest])
+        return self.arrays.map(self._of_images, [*self.parts, self.rest])
 
     @cached_property
     def _second_moment(self) -> Any:
-        return sum(self._second_moments[1:], self._second_moments[0])
+        """XᵀX of all images; those of the folds are kept only if they are there already."""
+        if "_second_moments" in vars(self):
+            return sum(self._second_moments)
+        parts, total = [*self.parts, self.rest], 0
+        for first in range(0, len(parts), self.arrays.workers):
+            some = parts[first : first + self.arrays.workers]
+            total = sum(self.arrays.map(self._of_images, some), total)
+        return total
+
+    def _of_images(self, images: slice) -> Any:
+        rows = self._rows(images)
+        return rows.T @ rows
 
     def gram(self, fold: Fold) -> Any:
         """(feature, feature) float64, of the fold's training images less their mean."""
         if id(fold) not in self._grams:
+            held = None if fold is self.whole else self._second_moments[self.index(fold)]
             gram = self._second_moment - fold.n_train * fold.mean[:, None] * fold.mean[None, :]
-            if fold is not self.whole:
-                gram = gram - self._second_moments[self.index(fold)]
+            if held is not None:
+                gram = gram - held
             self._grams[id(fold)] = gram
         return self._grams[id(fold)]
 
@@ -149,6 +156,16 @@ class Design:
             return Held(None, rows)
         rotation, triangle = self.arrays.thin_qr(rows)
         return Held(rotation, triangle)
+
+    def rotated_images(self, columns: np.ndarray, rotation: Any) -> Any:
+        """Some features of all images times `rotation` (feature, component); a fold at a time."""
+        shape = self.n_images, rotation.shape[1]
+        rotated = self.arrays.empty(shape, self.dtype)
+        for images in [*self.parts, self.rest]:
+            rotated[images] = self.arrays.asarray(
+                self._rows(images)[:, columns] @ rotation, self.dtype
+            )
+        return rotated
 
     def training(self, values: Any, fold: Fold) -> Any:
         """`values` (image, …) of the images that are fitted."""

@@ -22,13 +22,20 @@ ROWS = 128
 MIXED = 32
 
 
-def fold_losses(operands: Operands, index: int, factors: list[Factor], n_alphas: int) -> np.ndarray:
-    """Mean squared error of one fold's validation images, (alpha, voxel)."""
+def fold_losses(
+    operands: Operands, index: int, factors: list[Factor], n_alphas: int, whole: Any = None
+) -> np.ndarray:
+    """Mean squared error of one fold's validation images, (alpha, voxel).
+
+    Parameters
+    ----------
+    whole : see `Operands.rotated`
+    """
     design, arrays = operands.design, operands.design.arrays
     fold = design.folds[index]
     losses = np.full((n_alphas, operands.responses.shape[0]), np.inf, design.dtype)
     for factor in factors:
-        projected = operands.rotated(fold, factor)
+        projected = operands.rotated(fold, factor, whole)
         target = operands.compressed_target(fold, factor)
         residual = Residual(design, factor, projected, target.rows)
         losses[factor.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
@@ -36,14 +43,21 @@ def fold_losses(operands: Operands, index: int, factors: list[Factor], n_alphas:
 
 
 class HeldOut:
-    """Losses of one fold at pairs of voxel and penalty; what pairs share is computed once."""
+    """Losses of one fold at pairs of voxel and penalty; what pairs share is computed once.
 
-    def __init__(self, operands: Operands, index: int, factors: list[Factor]) -> None:
+    Parameters
+    ----------
+    whole : see `Operands.rotated`
+    """
+
+    def __init__(
+        self, operands: Operands, index: int, factors: list[Factor], whole: Any = None
+    ) -> None:
         self.design, self.fold = operands.design, operands.design.folds[index]
         self.parts = [
             (
                 factor,
-                operands.rotated(self.fold, factor),
+                operands.rotated(self.fold, factor, whole),
                 operands.compressed_target(self.fold, factor),
             )
             for factor in factors
@@ -55,23 +69,50 @@ class HeldOut:
         for factor, projected, target in self.parts:
             served = np.flatnonzero(np.isin(alphas, factor.alpha_indices))
             positions = np.searchsorted(factor.alpha_indices, alphas[served])
-            outside = self.design.arrays.to_numpy(target.outside)
-            for operator, members, shrinkage in factor.shared(positions, self.design.arrays):
-                for here in lanes(members):
-                    pairs = served[here]
-                    left = projected[voxels[pairs]]
-                    if shrinkage is not None:
-                        left *= shrinkage[positions[here]]
-                    rest = target.rows[voxels[pairs]]
-                    energies = self._energies(factor, left, operator, rest)
-                    losses[pairs] = energies + outside[voxels[pairs]]
+            energies = self._corrected if factor.corrections else self._predicted
+            outside = self.design.arrays.to_numpy(target.outside)[voxels[served]]
+            losses[served] = outside + energies(
+                factor, projected, target.rows, voxels[served], positions
+            )
         return losses / self.fold.n_validation
+
+    def _predicted(
+        self, factor: Factor, projected: Any, rows: Any, voxels: np.ndarray, positions: np.ndarray
+    ) -> np.ndarray:
+        """Squared errors (pair,) of responses `rows`, by operators that predict them."""
+        energies = np.empty(len(voxels), factor.dtype)
+        for operator, members, shrinkage in factor.shared(positions, self.design.arrays):
+            for here in lanes(members):
+                left = projected[voxels[here]]
+                if shrinkage is not None:
+                    left *= shrinkage[positions[here]]
+                energies[here] = self._energies(factor, left, operator, rows[voxels[here]])
+        return energies
+
+    def _corrected(
+        self, factor: Factor, projected: Any, rows: Any, voxels: np.ndarray, positions: np.ndarray
+    ) -> np.ndarray:
+        """`_predicted`, of a deleted fold: all penalties share a product, then each has one."""
+        arrays, energies = self.design.arrays, np.empty(len(voxels), factor.dtype)
+        predicted = arrays.empty((len(voxels), rows.shape[1]), factor.dtype)
+        for operator, members, shrinkage in factor.shared(positions, arrays):
+            for here in lanes(members):
+                left = projected[voxels[here]] * shrinkage[positions[here]]
+                predicted[here] = left @ operator
+        for position in np.unique(positions):
+            for here in lanes(np.flatnonzero(positions == position)):
+                rest = rows[voxels[here]] - predicted[here] @ factor.corrections[position]
+                energies[here] = self._squares(rest)
+        return energies
 
     def _energies(self, factor: Factor, left: Any, operator: Any, rest: Any) -> np.ndarray:
         """‖rest - left @ operator‖² of each row; `rest` is overwritten."""
         for rows in row_parts(rest.shape[1]):
             first = factor.first_component(rows)
             rest[:, rows] -= left[:, first:] @ operator[first:, rows]
+        return self._squares(rest)
+
+    def _squares(self, rest: Any) -> np.ndarray:
         arrays = self.design.arrays
         return arrays.to_numpy(arrays.xp.einsum(SQUARES, rest, rest))
 

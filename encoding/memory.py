@@ -10,6 +10,7 @@ import numpy as np
 from encoding.gram import Design
 from encoding.losses import ROWS
 from encoding.operands import TILE
+from encoding.search import Forms
 
 # more voxels at a time gain nothing
 MOST_VOXELS = 16 * TILE
@@ -40,7 +41,7 @@ class Plan:
         n_models: int,
         memory_bytes: float,
         search: str,
-        cholesky: bool,
+        forms: Forms,
     ) -> Plan:
         """Share the memory out: fixed first, then blocks of voxels, then decompositions.
 
@@ -49,7 +50,7 @@ class Plan:
         ValueError
             A single tile of voxels and a single candidate do not fit.
         """
-        size = _Sizes(design, candidates, n_alphas, n_models, search, cholesky)
+        size = _Sizes(design, candidates, n_alphas, n_models, search, forms)
         free = memory_bytes - size.fixed
         least = TILE * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
         if free < least:
@@ -85,7 +86,7 @@ class _Sizes:
         n_alphas: int,
         n_models: int,
         search: str,
-        cholesky: bool,
+        forms: Forms,
     ) -> None:
         self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
         n, folds = design.n_images, len(design.folds) * (search != "gcv")
@@ -102,19 +103,28 @@ class _Sizes:
         # predictions at each penalty of a tile, and what makes them
         searched = workers * self.item * ROWS * n_alphas * (TILE + component)
         decomposing += searched if search == "exact" else 0
+        deletes = folds > 0 and any(forms.deletes(design, row, n_alphas) for row in candidates)
+        correcting = workers * self.item * (n_alphas + 5) * held**2
+        decomposing = max(decomposing, correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_features
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
-        operators = (n_alphas if cholesky else 1) * component * row + compressed * row
+        operators = (n_alphas if forms.cholesky else 1) * component * row + compressed * row
         rotation = (n if dual else component) * component
         self.refit_factor = self.item * (rotation + (n if dual else largest) * component)
         whole = self.refit_factor if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
+        if deletes:
+            deleted = n * component + folds * n_alphas * held**2
+            self.candidate = max(self.candidate, self.item * deleted + self.refit_factor)
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":
             # what all folds of a task predict from
             task, self.task_voxel = 0, workers * self.item * folds * (component + row)
+            # c of all images, and predictions before they are corrected
+            self.task_voxel += workers * self.item * (component + 4 * row) * deletes
         operand = self.item * (folds + 1) * ((design.n_features if not dual else 0) + compressed)
         losses = self.item * len(candidates) * n_alphas * (folds + 1)
         read = 3 * self.item * n
+        task += self.item * component * (deletes and search == "exact")
         weights = self.item * (n_models * design.n_features + 2 * component + 2 * largest)
         self.voxel = read + operand + task + losses + weights

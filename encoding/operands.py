@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,8 +63,14 @@ class Operands:
         factors = list(factors)
         _ = self._sums
         for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
-            if dtype not in self._cross:
-                self._cross[dtype] = self._cross_products(dtype)
+            wanted = [self.design.whole]
+            if any(
+                f.dtype == dtype and f.corrections is None and fold.n_validation
+                for fold, f in factors
+            ):
+                wanted = [*self.design.folds, self.design.whole]
+            if len(self._cross.get(dtype, [])) < len(wanted):
+                self._cross[dtype] = self._cross_products(dtype, wanted)
         held = {
             (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.n_validation
         }
@@ -97,8 +103,18 @@ class Operands:
         contiguous = last - first == len(factor.columns)
         return cross[:, first:last] if contiguous else cross[:, factor.columns]
 
-    def rotated(self, fold: Fold, factor: Factor) -> Any:
-        """c of every voxel, (voxel, component)."""
+    def rotated(self, fold: Fold, factor: Factor, whole: Any = None) -> Any:
+        """c of every voxel, (voxel, component).
+
+        Parameters
+        ----------
+        whole : that of all images, from which a deleted fold is taken
+        """
+        if factor.corrections is not None:
+            if whole is None:
+                whole = self.rotated(self.design.whole, replace(factor, corrections=None))
+            rows = self.target(fold, factor).rows
+            return whole - tiled_matmul(self.design.arrays, rows, factor.operators.T, self.tile)
         operand = self.operand(fold, factor)
         if factor.rotation is None:
             return operand
@@ -114,15 +130,14 @@ class Operands:
             return target
         return target.compress(self.design.arrays, factor.compression, factor.dtype, self.tile)
 
-    def _cross_products(self, dtype: str) -> list[Any]:
-        """YᵀX (voxel, feature) of each fold's training images less their means, then of all.
+    def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
+        """YᵀX (voxel, feature) of the training images of `fits` less their means.
 
         One pass over the images: folds are downdated, as the Grams are, while a tile is in cache.
         """
         design, arrays = self.design, self.design.arrays
         images = [*design.parts, *([design.rest] if design.rest.stop else [])]
         features = [arrays.asarray(design.features[part], dtype) for part in images]
-        fits = [*design.folds, design.whole]
         means = [arrays.asarray(fit.mean, dtype) for fit in fits]
         sums = [arrays.asarray(self._training_sums(fit), dtype) for fit in fits]
         shape = len(self.responses), design.n_features
@@ -138,8 +153,8 @@ class Operands:
             for place, (cross, fitted, mean) in enumerate(zip(crosses, sums, means, strict=True)):
                 arrays.xp.multiply(fitted[here, None], -mean[None, :], out=cross[here])
                 cross[here] += total
-                if place < len(design.folds):
-                    cross[here] -= parts[place]
+                if fits[place] is not design.whole:
+                    cross[here] -= parts[design.index(fits[place])]
 
         arrays.map(fill, range(0, shape[0], self.tile))
         return crosses

@@ -87,10 +87,10 @@ class Refit:
         arrays.map(weigh, range(0, n_places, LANE))
         return weights[: len(voxels)]
 
-    def keep(self, whole: list[list[Factor]]) -> None:
-        """Take over the search's decompositions of all images, a list for each candidate."""
+    def keep(self, whole: dict[int, list[Factor]]) -> None:
+        """Take over the search's decompositions of all images, {candidate: those}."""
         self.n_kept = max(self.n_kept, len(whole))
-        self._kept.update(enumerate(whole))
+        self._kept.update(whole)
 
     def _factors(self, candidate: int) -> list[Factor]:
         if candidate not in self._kept:

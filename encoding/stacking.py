@@ -21,7 +21,7 @@ from encoding.memory import Plan
 from encoding.operands import TILE, Operands
 from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks
-from encoding.search import CandidateFactors, factorise_candidates, search_block
+from encoding.search import CandidateFactors, Forms, factorise_candidates, search_block
 
 # its name among the models of some spaces
 STACK = "stacked"
@@ -99,9 +99,11 @@ def _fit_blocks(
 ) -> Iterator[tuple[Block, StackedFit]]:
     design, n_spaces = blocks.design, len(blocks.design.band_slices)
     singles = np.eye(n_spaces)
-    sizes = len(alphas), n_spaces, options.memory_bytes, "exact", False
+    # errors of every two spaces meet in the rows that their folds' own decompositions leave
+    forms = Forms(deletion=False)
+    sizes = len(alphas), n_spaces, options.memory_bytes, "exact", forms
     plan = Plan.of(design, singles, *sizes)
-    factors = factorise_candidates(design, singles, alphas, "exact", False)
+    factors = factorise_candidates(design, singles, alphas, "exact", forms)
     refit = Refit(design, singles, alphas, n_spaces)
     for block in blocks.read(plan.block_voxels):
         _, picks = search_block(block.operands, factors, alphas, "exact", plan.task_voxels)

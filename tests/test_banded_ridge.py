@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -25,11 +26,13 @@ from encoding.banded_ridge import (
     fit_models,
     stream_fits,
 )
+from encoding.deletion import delete_fold, deletion_pays
 from encoding.factors import NEGLIGIBLE, factorise, shrinkage_basis
 from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.operands import TILE
 from encoding.partition import model_name, subsets
+from encoding.search import Forms
 from encoding.splits import inner_folds
 
 ALPHAS = np.logspace(-2, 4, 13)
@@ -204,16 +207,93 @@ def test_cholesky_gives_the_losses_of_the_eigendecomposition():
         assert np.allclose(eigen.candidate_scores, cholesky.candidate_scores, atol=tolerance)
 
 
-@pytest.mark.parametrize("cholesky", [False, True])
+@pytest.mark.parametrize("form", [{}, {"cholesky": True}, {"deletion": True}], ids=str)
 @pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
-def test_torch_gives_what_numpy_gives(search, cholesky):
+def test_torch_gives_what_numpy_gives(search, form):
     bands, y = simulated(7, 60, (9, 12), 5)
     arguments = bands, y, inner_folds(60, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
     options = replace(EXACT, search=search)
     numpy = fit_banded_ridge(*arguments, options)
-    torch = fit_banded_ridge(*arguments, replace(options, backend="torch", cholesky=cholesky))
+    torch = fit_banded_ridge(*arguments, replace(options, backend="torch", **form))
     assert np.allclose(numpy.candidate_scores, torch.candidate_scores, atol=1e-7)
     assert np.allclose(numpy.coefficients, torch.coefficients, atol=1e-7)
+
+
+# ---- folds taken out of the decomposition of all images
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 1000),
+    st.integers(30, 70),
+    st.lists(st.integers(1, 30), min_size=1, max_size=3),
+    st.sampled_from(["exact", "windowed"]),
+    st.booleans(),
+)
+def test_a_fold_taken_out_of_all_images_scores_as_its_own_decomposition(
+    seed, n_images, widths, search, fit_intercept
+):
+    """Folds of unequal size, more and fewer features than held-out images."""
+    bands, y = simulated(seed, n_images, widths, 6)
+    folds = np.random.default_rng(seed).integers(-1, 4, n_images)
+    folds[:4] = range(4)
+    problem = bands, y, folds, ALPHAS, draw_band_weights(len(widths), 4, seed)
+    options = replace(EXACT, search=search, fit_intercept=fit_intercept)
+    decomposed, deleted = (
+        fit_banded_ridge(*problem, replace(options, deletion=deletion))
+        for deletion in (False, True)
+    )
+    scores = decomposed.candidate_scores
+    assert np.allclose(scores, deleted.candidate_scores, rtol=1e-7, atol=1e-9)
+    assert np.allclose(decomposed.coefficients, deleted.coefficients, atol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
+def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance):
+    """Ridge refitted without the fold, by the normal equations, for each penalty."""
+    bands, y = simulated(31, 90, (24, 30), 5)
+    folds, weights = inner_folds(90, 5, 0), np.array([0.4, 0.6])
+    design = Design(list(bands.values()), folds, Arrays(), dtype)
+    (whole,) = factorise(design, design.whole, weights, ALPHAS, images=True)
+    features = np.hstack(list(bands.values())) * np.repeat(np.sqrt(weights), (24, 30))
+    features, responses = features[design.order], y[design.order] - y.mean(axis=0)
+    for fold in design.folds:
+        (factor,) = delete_fold(design, fold, [whole])
+        held = np.arange(90)[fold.validation]
+        train = np.setdiff1d(np.arange(90), held)
+        x = features[train] - features[train].mean(axis=0)
+        target = responses[train] - responses[train].mean(axis=0)
+        centred = features[held] - features[train].mean(axis=0)
+        root = np.repeat(np.sqrt(weights), (24, 30))
+        projected = target.T @ (x / root) @ factor.rotation
+        for position, alpha in enumerate(ALPHAS):
+            ridge = np.linalg.solve(x.T @ x + alpha * np.eye(54), x.T @ target)
+            operator = factor.operator(position, slice(None), slice(None), design.arrays)
+            assert np.allclose(projected @ operator, (centred @ ridge).T, atol=tolerance)
+
+
+def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
+    """Its correction would amplify rounding errors; the scores are right all the same."""
+    bands, y = simulated(32, 80, (20, 12), 4)
+    folds, weights = inner_folds(80, 4, 0), np.array([[0.5, 0.5]])
+    bands["band0"][folds != 2, 0] = 0
+    bands["band0"][folds == 2, 0] *= 1e4
+    design = Design(list(bands.values()), folds, Arrays(), "float64")
+    alphas = np.array([1e-3, 1.0])
+    whole = factorise(design, design.whole, weights[0], alphas, images=True)
+    assert [len(delete_fold(design, fold, whole)) for fold in design.folds] == [1, 1, 0, 1]
+    options = replace(EXACT, deletion=True)
+    fit = fit_banded_ridge(bands, y, folds, alphas, weights, options)
+    assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights, alphas)[2])
+
+
+@pytest.mark.parametrize(
+    ("n_images", "n_features", "pays"),
+    [(4000, 512, False), (4000, 1024, False), (4000, 3000, True), (8500, 1536, False)],
+)
+def test_folds_are_deleted_where_features_are_many_and_held_images_few(n_images, n_features, pays):
+    folds = [SimpleNamespace(n_validation=n_images // 5)] * 5
+    assert deletion_pays(SimpleNamespace(folds=folds), n_features, 20) == pays
 
 
 # ---- search modes
@@ -278,7 +358,7 @@ def test_wherever_a_windowed_search_starts_it_walks_to_the_minimum(monkeypatch, 
     alphas = np.logspace(-2, 5, 22)
     arguments = bands, y, inner_folds(60, 4, 0), alphas, draw_band_weights(2, 5, 0)
 
-    def misled(operands, factors, n_alphas) -> np.ndarray:
+    def misled(operands, factors, n_alphas, rotated) -> np.ndarray:
         curve = np.ones((n_alphas, len(operands.responses)))
         curve[start] = 0
         return curve
@@ -432,10 +512,17 @@ def test_rotation_inside_a_band_and_order_of_bands_and_voxels_change_nothing(see
 
 
 @pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
-@pytest.mark.parametrize("widths", [(40, 24), (90, 60)], ids=["primal", "dual"])
-def test_a_voxels_fit_is_the_same_to_the_last_bit_however_voxels_are_parted(search, widths):
+@pytest.mark.parametrize(
+    ("widths", "deletion"),
+    [((40, 24), False), ((30, 24), True), ((90, 60), None)],
+    ids=["primal", "deleted", "dual"],
+)
+def test_a_voxels_fit_is_the_same_to_the_last_bit_however_voxels_are_parted(
+    search, widths, deletion
+):
     bands, y = simulated(18, 80, widths, 1000)
-    arguments = inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), Options(search=search)
+    options = Options(search=search, deletion=deletion)
+    arguments = inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), options
     whole = fit_banded_ridge(bands, y, *arguments, first_voxel=300)
     for cuts in ([500], [1, 13, 725], [TILE - 300]):
         edges = [0, *cuts, 1000]
@@ -448,12 +535,17 @@ def test_a_voxels_fit_is_the_same_to_the_last_bit_however_voxels_are_parted(sear
             assert np.array_equal(joined, getattr(whole, field)), (cuts, field)
 
 
-def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers():
+@pytest.mark.parametrize("deletion", [False, True])
+@pytest.mark.parametrize(("search", "least"), [("exact", 1.1e7), ("windowed", 4e6)])
+def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers(
+    search, least, deletion
+):
     bands, y = simulated(19, 80, (20, 12), 3 * TILE)
     arguments = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
-    plenty = fit_banded_ridge(*arguments)
-    for options in (Options(memory_bytes=3.5e6), Options(workers=1), Options(workers=3)):
-        fit = fit_banded_ridge(*arguments, options)
+    options = Options(search=search, deletion=deletion)
+    plenty = fit_banded_ridge(*arguments, options)
+    for change in ({"memory_bytes": least}, {"workers": 1}, {"workers": 3}):
+        fit = fit_banded_ridge(*arguments, replace(options, **change))
         assert np.array_equal(fit.coefficients, plenty.coefficients)
         assert np.array_equal(fit.candidate_scores, plenty.candidate_scores)
 
@@ -465,14 +557,14 @@ def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     bands, _ = simulated(20, 200, (60, 40), 1)
     design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays())
     weights = draw_band_weights(2, 50, 0)
-    plans = [Plan.of(design, weights, 20, 1, b, "windowed", False) for b in (1e9, 6e7, 3e7)]
+    plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 6e7, 3e7)]
     assert plans[0].candidates == 50
     assert plans[0].block_voxels > plans[2].block_voxels
     assert plans[1].candidates > plans[2].candidates >= 1
     covered = np.concatenate([np.arange(50)[part] for part in plans[2].chunks(50)])
     assert covered.tolist() == list(range(50))
     with pytest.raises(ValueError, match=r"memory: 0\.0001 GB do not hold"):
-        Plan.of(design, weights, 20, 1, 1e5, "windowed", False)
+        Plan.of(design, weights, 20, 1, 1e5, "windowed", Forms())
 
 
 def test_responses_are_streamed_from_a_file(tmp_path):

@@ -1,0 +1,91 @@
+"""One decomposition of all images, from which the predictions of every fold follow.
+
+With features and responses less their means over all n images, DXᵀXD = Q L Qᵀ as in
+`encoding.factors`, and B = X_v D Q for the rows that a fold holds out, Woodbury's identity gives
+what the training images alone would predict for them, each side less its training mean:
+
+    N B (L + α)⁻¹ c,    N = (1 - 11ᵀ/n - B (L + α)⁻¹ Bᵀ)⁻¹,    c = Qᵀ D Xᵀy of the training images
+
+(without 11ᵀ/n where there is no intercept). This is the block form of leave-one-out's shortcut
+(Allen 1974, Technometrics): N of a single row is 1 / (1 - leverage). A correction N of held rows ×
+held rows for each fold and penalty takes the place of a fold's eigendecomposition, which pays where
+features are many and held rows few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from encoding.arrays import Arrays
+from encoding.factors import NEGLIGIBLE, Factor, shrinkage_basis
+from encoding.gram import Design, Fold
+
+# of a float64 eigendecomposition of p features in products of float32: so many p³ operations
+DECOMPOSITION = 14
+# voxels for whose predictions the sides are weighed: those of a block. Were it the number that is
+# fitted, a voxel's last bits would depend on the others
+VOXELS = 8192
+# penalties that a voxel is predicted at, by the windowed search
+TRIED = 4
+# of N, in the Frobenius norm: where it amplifies rounding errors more, folds are decomposed
+LARGEST_CORRECTION = {"float32": 3e3, "float64": 1e7}
+
+
+def deletion_pays(design: Design, n_features: int, n_alphas: int) -> bool:
+    """Whether corrections cost less than the eigendecompositions that they save.
+
+    Parameters
+    ----------
+    n_features : with weight
+    """
+    held = max(fold.n_validation for fold in design.folds)
+    saved = (len(design.folds) - 1) * DECOMPOSITION * n_features**3
+    # products and inverses; predictions corrected, and rows that no triangle leaves out
+    corrections = n_alphas * held**2 * (n_features + 2 * held)
+    predictions = TRIED * VOXELS * 3 * held**2
+    return len(design.folds) * (corrections + predictions) < saved
+
+
+def delete_fold(design: Design, fold: Fold, whole: list[Factor]) -> list[Factor]:
+    """What `factorise` gives for the fold, from the decomposition of all images.
+
+    Parameters
+    ----------
+    whole : of `design.whole`, with its images
+
+    Returns
+    -------
+    nothing if rounding errors would show: penalties too small, or held rows that alone decide
+    some weight
+    """
+    if len(whole) != 1 or whole[0].images is None or whole[0].dtype != design.dtype:
+        return []
+    factor, arrays = whole[0], design.arrays
+    rows = factor.images[fold.validation]
+    kept = arrays.xp.eye(len(rows)) - design.fit_intercept / design.n_images
+    kept = arrays.asarray(kept, factor.dtype)
+    corrections = []
+    for leverage in _leverages(arrays, factor, rows):
+        correction = arrays.inverse_positive(kept - leverage)
+        if correction is None or not _norm(arrays, correction) < LARGEST_CORRECTION[factor.dtype]:
+            return []
+        corrections.append(correction)
+    deleted = replace(factor, to_weights=None, images=None, operators=rows.T)
+    return [replace(deleted, corrections=corrections)]
+
+
+def _norm(arrays: Arrays, matrix: Any) -> float:
+    return float(arrays.xp.einsum("ij,ij->", matrix, matrix)) ** 0.5
+
+
+def _leverages(arrays: Arrays, factor: Factor, rows: Any) -> Iterator[Any]:
+    """B (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
+    chosen, mixing = shrinkage_basis(factor.values, factor.alphas, NEGLIGIBLE[factor.dtype] / 10)
+    parts = arrays.empty((len(chosen), len(rows), len(rows)), factor.dtype)
+    for part, alpha in zip(parts, factor.alphas[chosen], strict=True):
+        scaled = rows * arrays.asarray((factor.values + alpha) ** -0.5, factor.dtype)
+        part[:] = scaled @ scaled.T
+    for shares in arrays.asarray(mixing, factor.dtype):
+        yield (shares @ parts.reshape(len(parts), -1)).reshape(len(rows), len(rows))
