@@ -150,9 +150,13 @@ class Design:
         """Validation rows of each fold, compressed where that is smaller."""
         return self.arrays.map(self._held, self.folds)
 
+    def compresses(self, fold: Fold) -> bool:
+        """Whether the fold's validation rows are more than there are features."""
+        return fold.n_validation > self.n_features
+
     def _held(self, fold: Fold) -> Held:
         rows = self._rows(fold.validation) - fold.mean
-        if rows.shape[0] <= rows.shape[1]:
+        if not self.compresses(fold):
             return Held(None, rows)
         rotation, triangle = self.arrays.thin_qr(rows)
         return Held(rotation, triangle)

@@ -173,12 +173,12 @@ class Operands:
     def _target(self, key: tuple[str, int]) -> Target:
         dtype, index = key
         design, arrays = self.design, self.design.arrays
-        fold, held = design.folds[index], design.held[index]
+        fold = design.folds[index]
         rows = arrays.asarray(self.responses[:, fold.validation], dtype)
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
         target = Target.of(arrays, rows)
-        if held.rotation is None:
+        if not design.compresses(fold):
             return target
-        return target.compress(arrays, held.rotation, dtype, self.tile)
+        return target.compress(arrays, design.held[index].rotation, dtype, self.tile)

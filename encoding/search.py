@@ -47,9 +47,8 @@ class Forms:
     def deletes(self, design: Design, weights: np.ndarray, n_alphas: int) -> bool:
         """Whether a candidate's folds, of band weights (band,), are deleted."""
         n_features = len(design.columns(weights)[0])
-        held = max(fold.n_validation for fold in design.folds)
-        # neither the dual form, nor responses compressed to fewer rows
-        if n_features > design.n_images - held or held > design.n_features:
+        dual = any(n_features > fold.n_train for fold in design.folds)
+        if dual or any(design.compresses(fold) for fold in design.folds):
             return False
         if self.deletion is None:
             return not self.cholesky and deletion_pays(design, n_features, n_alphas)
@@ -75,7 +74,9 @@ def factorise_candidates(
     """Decompose each of `candidates` (candidate, band) as the search needs, side by side."""
     folds = [] if search == "gcv" else list(design.folds)
     deleting = [bool(folds) and forms.deletes(design, row, len(alphas)) for row in candidates]
-    prepare_design(design, candidates[~np.array(deleting)], folds)
+    if not all(deleting):
+        # first: they keep what all images are then a sum of
+        prepare_design(design, candidates[~np.array(deleting)], folds)
     tasks = [
         (k, design.whole) for k, deletes in enumerate(deleting) if deletes or search != "exact"
     ]

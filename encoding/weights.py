@@ -15,6 +15,7 @@ from encoding.arrays import Arrays, matmul_precision
 from encoding.banded_ridge import DEFAULTS, Options, measured_alike
 from encoding.memory import Plan
 from encoding.refit import Refit
+from encoding.search import Forms
 
 
 def stream_weights(
@@ -61,9 +62,8 @@ def stream_weights(
     chosen[picked] = place.ravel()
     arrays = Arrays(options.backend, options.workers)
     for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, 0):
-        plan = Plan.of(
-            *(blocks.design, candidates, len(alphas), 1, options.memory_bytes, "gcv", False)
-        )
+        size = blocks.design, candidates, len(alphas), 1, options.memory_bytes
+        plan = Plan.of(*size, "gcv", Forms())
         refit = Refit(blocks.design, candidates, alphas, plan.refit_factors)
         with matmul_precision(arrays, options.matmul_precision):
             for block in blocks.read(plan.block_voxels):
