@@ -11,7 +11,8 @@ import math
 from dataclasses import dataclass, replace
 
 from pipeline.configuration import Configuration
-from pipeline.estimates import StudySize, SubjectSize, fit_job, variant_size
+from pipeline.estimates import fit_job, variant_size
+from pipeline.sizes import StudySize, SubjectSize
 
 # what a job that is killed loses, and what the short partitions of many clusters take
 LONGEST_HOURS = 2.0

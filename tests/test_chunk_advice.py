@@ -10,9 +10,9 @@ from conftest import ROOT, bare
 
 from pipeline.chunk_advice import LONGEST_HOURS, ChunkAdvice, advise_chunks
 from pipeline.configuration import parse_configuration
-from pipeline.estimates import StudySize
 from pipeline.expected_size import expected_subject
 from pipeline.manifest import read_manifest
+from pipeline.sizes import StudySize
 
 
 def advice_on(mask: str, width: int, spaces: int, shrink: int = 1) -> ChunkAdvice:

@@ -17,7 +17,7 @@ from features.networks import check_specification
 from pipeline.chunk_advice import THREADS, advise_chunks
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.estimates import StageEstimate, StudySize, estimate_study
+from pipeline.estimates import StageEstimate, estimate_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.manifest import (
     ExternalFile,
@@ -29,6 +29,7 @@ from pipeline.manifest import (
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd_bucket import Bucket, find_files
+from pipeline.sizes import StudySize
 from pipeline.study_size import measure_study
 
 WIDTH = 120
