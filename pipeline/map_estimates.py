@@ -14,6 +14,15 @@ from pipeline.analysis_estimates import n_rois
 from pipeline.configuration import Configuration
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import GROUP_SPACES, SURFACES, WHOLE
+from pipeline.shown import (
+    BEST_IMAGES,
+    BEST_INCHES,
+    MOST_COMPONENTS,
+    MOST_ROWS,
+    MOST_VERTICES,
+    PREFERRED_IMAGES,
+    PREFERRED_INCHES,
+)
 from pipeline.simulation.settings import FSAVERAGE_VERTICES, NATIVE_VERTICES
 from pipeline.sizes import StudySize, SubjectSize
 
@@ -38,14 +47,9 @@ SURFACES_BYTES, SURFACES_ROW_BYTES = 60_000, 190_000
 # of the group: of a glass brain, and of a pair on fsaverage
 GLASS_BYTES, GROUP_SURFACE_BYTES = 430_000, 240_000
 SHOWN_SHARE = 0.5
-# rows of a picture of brains; components, and images, of a grid of images
-MOST_ROWS, MOST_COMPONENTS, GRID_IMAGES, BEST_IMAGES = 5, 4, 8, 6
-GRID_INCHES, BEST_INCHES = 0.95, 1.1
 # scripts of interactive pages
 SLICE_VIEWER_BYTES, SLICE_VIEWER_VOXEL_BYTES = 104_000, 1.8
 SURFACE_VIEWER_BYTES = 1_402_000
-# vertices of a surface that pages show
-SHOWN_VERTICES = 2 * 10_242
 # of a row of a table, of a JSON beside one, of pages beside what they show, and how much longer a
 # table is on a page
 ROW_BYTES, TABLE_ACCOUNT_BYTES, N_TABLES = 126, 4_000, 20
@@ -215,10 +219,10 @@ def _pictured(study: Configuration, size: StudySize) -> tuple[float, float]:
     settings = study.interpretation
     if settings is None:
         return 0.0, 0.0
-    shown = 2 * min(MOST_COMPONENTS, settings.components) * min(GRID_IMAGES, settings.images)
+    shown = 2 * min(MOST_COMPONENTS, settings.components) * min(PREFERRED_IMAGES, settings.images)
     rois = n_rois(study, [COMPOSITE]) or n_rois(study, study.rois)
     best = len(size.subjects) * rois * min(BEST_IMAGES, settings.images)
-    return shown * GRID_INCHES**2, best * BEST_INCHES**2
+    return shown * PREFERRED_INCHES**2, best * BEST_INCHES**2
 
 
 def report_bytes(study: Configuration, size: StudySize) -> float:
@@ -266,6 +270,6 @@ def _subject_pages_bytes(study: Configuration, subject: SubjectSize) -> float:
 def _shown_vertices(study: Configuration) -> int:
     """Of the surface that a subject's page shows."""
     if study.simulation is None:
-        return SHOWN_VERTICES
+        return 2 * MOST_VERTICES
     native = "nativesurface" in study.map_spaces
     return sum(NATIVE_VERTICES.values()) if native else 2 * FSAVERAGE_VERTICES
