@@ -6,7 +6,7 @@ No file is opened and no network is built, so that every start of the workflow c
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from pipeline.configuration import Configuration
 from pipeline.manifest import Manifest
@@ -19,7 +19,7 @@ from pipeline.simulation.settings import (
     NATIVE_VERTICES,
     SURFACE_SHARES,
 )
-from pipeline.sizes import SubjectSize
+from pipeline.sizes import StudySize, SubjectSize
 
 CAPTIONS_PER_IMAGE = 5
 
@@ -59,6 +59,20 @@ def expected_subject(study: Configuration, manifest: Manifest, subject: str) -> 
         grid=grid,
         mapped=mapped_places(study, manifest, subject),
     )
+
+
+def expected_study(
+    study: Configuration, manifest: Manifest, widths: Mapping[str, int]
+) -> StudySize:
+    """What fits are made of, before there is any file.
+
+    Parameters
+    ----------
+    widths : {feature space: number of features}
+    """
+    subjects = {name: expected_subject(study, manifest, name) for name in study.subjects}
+    images = distinct_images(subjects.values())
+    return StudySize(subjects, images, captions_per_image(study), {}, widths)
 
 
 def mapped_places(study: Configuration, manifest: Manifest, subject: str) -> dict[MapSpace, int]:

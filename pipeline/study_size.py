@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,13 +54,44 @@ def measure_study(
         n_images = len(np.unique(np.concatenate(images)))
     else:
         n_images = distinct_images(subjects.values())
+    found = measure_features(study)
     captions = captions_per_image(study)
+    size = StudySize(subjects, n_images, captions, found.networks, found.widths, found.taken)
+    return size, found.assumed
+
+
+@dataclass(frozen=True)
+class MeasuredFeatures:
+    """What networks tell of a study's features.
+
+    Attributes
+    ----------
+    networks : {network: cost of a pass of one stimulus}
+    taken : {feature space: number of features before their reduction}
+    widths : {feature space: its width}
+    assumed : networks whose costs are those of BERT base
+    """
+
+    networks: Mapping[str, NetworkCost]
+    taken: Mapping[str, int]
+    widths: Mapping[str, int]
+    assumed: list[str]
+
+
+def measure_features(study: Configuration) -> MeasuredFeatures:
+    """Ask all networks that a study uses.
+
+    Raises
+    ------
+    InputError
+        A feature space's network or layer is unknown.
+    """
     costs = {network: _network_cost(study, network) for network in study.used_networks}
     assumed = [network for network, cost in costs.items() if cost is None]
     networks = {name: cost or _bert_base(study, name) for name, cost in costs.items()}
     taken = {space: _taken_width(study, space, networks) for space in study.used_spaces}
     widths = {space: _space_width(study, space, width) for space, width in taken.items()}
-    return StudySize(subjects, n_images, captions, networks, widths, taken), assumed
+    return MeasuredFeatures(networks, taken, widths, assumed)
 
 
 def _from_files(
