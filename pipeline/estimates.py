@@ -1,8 +1,8 @@
 """What a study will need, told before it starts: disk, memory and time of every stage.
 
 The rates were measured on two cores of an ordinary server by the stages' own benchmarks; the
-rate of a GPU is an assumption. Times are meant to be right within a factor of two, disk within a
-few percent.
+rate of a GPU is an assumption. Times are meant to be right within a factor of two, disk within
+five percent of the demo and of the small study of the tests.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]
     """One estimate per stage, in the order in which data flow."""
     stages = [
         _features(study, size),
-        _responses(size),
+        _responses(study, size),
         _encoding(study, size),
         _significance(study, size),
         _partitions(study, size),
@@ -192,10 +192,11 @@ def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
                     yield space, variant_size(subject, variant).images
 
 
-def _responses(size: StudySize) -> StageEstimate:
+def _responses(study: Configuration, size: StudySize) -> StageEstimate:
     jobs = [response_job(subject) for subject in size.subjects.values()]
-    # labels of ROIs, and the split
-    small = [JobEstimate(SECONDS_TO_START, PLAIN_BYTES)] * (2 * len(jobs))
+    # labels of ROIs, and the variants' splits
+    n_small = len(jobs) * (1 + len(study.all_variants))
+    small = [JobEstimate(SECONDS_TO_START, PLAIN_BYTES)] * n_small
     return _stage("responses", [*jobs, *small])
 
 

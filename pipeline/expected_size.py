@@ -18,6 +18,7 @@ from pipeline.simulation.settings import (
     MNI_SHAPE,
     NATIVE_VERTICES,
     SURFACE_SHARES,
+    TEMPLATE_SHARE,
 )
 from pipeline.sizes import StudySize, SubjectSize
 
@@ -85,6 +86,6 @@ def mapped_places(study: Configuration, manifest: Manifest, subject: str) -> dic
     simulated = {
         "nativesurface": on_surface * sum(NATIVE_VERTICES.values()),
         "fsaverage": on_surface * 2 * FSAVERAGE_VERTICES,
-        "MNI152": MASK_SHARES[mask] * math.prod(MNI_SHAPE),
+        "MNI152": TEMPLATE_SHARE * MASK_SHARES[mask] * math.prod(MNI_SHAPE),
     }
     return {space: round(simulated[space]) for space in further}

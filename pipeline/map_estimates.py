@@ -26,16 +26,18 @@ from pipeline.shown import (
 from pipeline.simulation.settings import FSAVERAGE_VERTICES, NATIVE_VERTICES
 from pipeline.sizes import StudySize, SubjectSize
 
-# of a voxel that is compressed: of a measured value; of one of as many as there are permutations;
-# of a penalty or a band weight; of a label
-VALUE_BYTES, PICKED_BYTES, FEW_BYTES, LABEL_BYTES = 3.75, 1.5, 0.6, 0.15
+# of a place that is compressed with where it is: of a measured value; of one of as many as there
+# are permutations; of a penalty or a band weight; of a label
+VALUE_BYTES, PICKED_BYTES, FEW_BYTES, LABEL_BYTES = 4.0, 1.8, 1.1, 0.3
+# of means of p and q, of which many are 1
+MEAN_PICKED_BYTES = 3.0
 # share of voxels that a map of significant ones has
 SIGNIFICANT_SHARE = 0.75
 BASE64 = 4 / 3
 # of a file without values, of the sidecar of each file but for its inputs, of an input named there,
 # of a file in the index of a folder
 VOLUME_BYTES, SURFACE_BYTES = 200, 1100
-SIDECAR_BYTES, INPUT_BYTES, INDEX_BYTES = 1450, 180, 340
+SIDECAR_BYTES, INPUT_BYTES, INDEX_BYTES = 1350, 200, 400
 # rows of the tables of voxels, and what each model or component adds
 MODEL_ROW_BYTES, COMPONENT_ROW_BYTES, ROW_GROUP_BYTES = 36, 17.5, 12_400
 # a figure of lines and bars in all formats, as SVG, and a square inch of photographs
@@ -121,7 +123,7 @@ def subject_maps_bytes(study: Configuration, subject: SubjectSize, variant: str)
 def _folder_bytes(maps: Maps, space: str, places: int, inputs: int, *, interpolated: bool) -> float:
     """Of maps in a space, their sidecars, and their part of the index."""
     # in other spaces every value is a mean of several
-    picked, few = (VALUE_BYTES, VALUE_BYTES) if interpolated else (PICKED_BYTES, FEW_BYTES)
+    picked, few = (MEAN_PICKED_BYTES, VALUE_BYTES) if interpolated else (PICKED_BYTES, FEW_BYTES)
     per_place = VALUE_BYTES * (maps.values + SIGNIFICANT_SHARE * maps.significant)
     per_place += picked * maps.picked + few * maps.few + LABEL_BYTES * maps.labels
     beside = SIDECAR_BYTES + INDEX_BYTES + INPUT_BYTES * inputs
