@@ -356,16 +356,17 @@ def test_images_that_are_not_of_real_numbers_are_refused(worker, tree, tmp_path,
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("start", [352 + 32, 0])
 @pytest.mark.parametrize("size", [2**31 - 16, -16, 0, 4096])
-def test_an_extension_of_a_header_that_is_larger_than_the_file_is_refused(
-    worker, tree, tmp_path, size, order
+def test_an_extension_of_a_header_that_does_not_fit_before_the_data_is_refused(
+    worker, tree, tmp_path, size, start, order
 ):
     """A size that is believed would be allocated before a byte of it is read."""
     copied = damaged_copy(tree, tmp_path)
     path = copied / CASES["NIfTI labels"].file
     content = bytearray(gzip.decompress(path.read_bytes()))
     header = nibabel.Nifti1Header(bytes(content[:348]), check=False)
-    header["vox_offset"] = 352 + 32
+    header["vox_offset"] = start
     content[:348] = header.as_byteswapped(order).binaryblock
     definition = size.to_bytes(4, "little" if order == "<" else "big", signed=True) + bytes(28)
     rewrite(path, gzip.compress(bytes(content[:348]) + b"\1\0\0\0" + definition + content[352:]))

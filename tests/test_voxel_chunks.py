@@ -13,7 +13,7 @@ from pipeline.voxel_chunks import voxels_of
 
 FITS = ("encoding", "predictions", "significance")
 FIT = "subj01/all/alexnet_vs_bert.h5"
-TESTED = f"results/tiny/significance/{FIT}"
+RESULTS = [f"results/tiny/{kind}/{FIT}" for kind in FITS]
 
 
 @pytest.mark.parametrize("n_voxels", [7, 600, 15_724])
@@ -43,7 +43,7 @@ def assert_same_results(found_in, expected_in):
 def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
     scattered = branch(study, tmp_path / "study", "scattered.yaml")
     scattered.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
-    scattered.snakemake(TESTED)
+    scattered.snakemake(*RESULTS)
     assert_same_results(scattered, study)
     assert not list((scattered.results / "parts").rglob("*.h5"))
 
@@ -62,10 +62,10 @@ def test_a_study_may_choose_the_number_of_parts_itself_and_finds_the_same(study,
     chosen = branch(study, tmp_path / "chosen", "study.yaml")
     chosen.edit(penalties)
     chosen.edit(choose)
-    whole.snakemake(TESTED)
-    planned = chosen.planned(TESTED)
+    whole.snakemake(*RESULTS)
+    planned = chosen.planned(*RESULTS)
     assert planned["fit_encoding_models"] == planned["assess_significance"] == 2
-    chosen.snakemake(TESTED)
+    chosen.snakemake(*RESULTS)
     assert_same_results(chosen, whole)
 
 

@@ -93,13 +93,14 @@ def _require_extensions(path: Path) -> None:
         if file.read(1) in (b"", FLAG[:1]):
             return
         order = "little" if header.endianness == "<" else "big"
-        while start - place >= SMALLEST_EXTENSION:
+        # data that begin within the header make nibabel look for extensions everywhere
+        while not 0 <= (left := start - place) < SMALLEST_EXTENSION:
             file.seek(place)
             size = int.from_bytes(file.read(4), order, signed=True)
-            if not 0 < size <= start - place:
+            if not 0 < size <= left:
                 raise InputError(
-                    f"{path}: {DAMAGED} (an extension of {size} bytes, where {start - place} come "
-                    f"before the data). {MEND}"
+                    f"{path}: {DAMAGED} (an extension of {size} bytes, where {left} come before "
+                    f"the data). {MEND}"
                 )
             place += size
 
