@@ -3,6 +3,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from pipeline.chunk_advice import choose_chunks
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
@@ -35,6 +36,10 @@ try:
         STUDY = STUDY.model_copy(update={"nsd": folder})
         NSD_FILES = find_files(BUCKET, STUDY, MANIFEST)
         workflow.storage_registry.register_storage("s3", **BUCKET.settings)
+    widths = Path(f"results/{STUDY.study}/checked/feature_widths.json")
+    chunks = choose_chunks(STUDY, MANIFEST, widths)
+    scatter = STUDY.scatter.model_copy(update={"voxel_chunks": chunks})
+    STUDY = STUDY.model_copy(update={"scatter": scatter})
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

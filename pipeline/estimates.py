@@ -1,25 +1,45 @@
 """What a study will need, told before it starts: disk, memory and time of every stage.
 
 The rates were measured on two cores of an ordinary server by the stages' own benchmarks; the
-rate of a GPU is an assumption. Times are meant to be right within a factor of two, disk within a
-few percent.
+rate of a GPU is an assumption. Times are meant to be right within a factor of two, disk within
+five percent of the demo and of the small study of the tests.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from encoding.partition import subsets
+from pipeline.analysis_estimates import analyses_bytes
 from pipeline.configuration import Configuration
 from pipeline.configuration.variants import VariantSettings
+from pipeline.disk_estimates import (
+    FLOAT,
+    IMAGE_BYTES,
+    encoding_bytes,
+    partition_bytes,
+    prediction_bytes,
+    response_bytes,
+    shard_bytes,
+    significance_bytes,
+    simulation_bytes,
+    space_bytes,
+)
+from pipeline.map_estimates import (
+    figures_bytes,
+    group_maps_bytes,
+    maps_of,
+    report_bytes,
+    subject_maps_bytes,
+    tables_bytes,
+    voxel_tables_bytes,
+)
 from pipeline.settings import WHOLE
-
-if TYPE_CHECKING:
-    # it brings torch, and every start of the workflow reads this module
-    from features.costs import NetworkCost
+from pipeline.simulation.settings import PlantedSpace
+from pipeline.sizes import StudySize, SubjectSize
 
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
 NETWORK_RATE, SOLVER_RATES = 110e9, {"own": 90e9, "himalaya": 11e9}
@@ -35,57 +55,13 @@ SECONDS_TO_START = 1.2
 SECONDS_PER_DECOMPOSITION = 0.02
 SECONDS_TO_DRAW = 0.04
 PICTURE_SECONDS_PER_MAP = 0.2
-# r, R², both normalised, cross-validated R², α, p, q, r where q is small; variance, p, q, the same
-MAPS_PER_MODEL, MAPS_PER_COMPONENT = 9, 4
 # weights of three cortical depths; applying them, and compressing what they give
 SECONDS_PER_PLACE, SECONDS_PER_PLACE_AND_MAP = 12e-6, 0.2e-6
-# a subject's page with what it shows; figures of the study in three formats
-PAGE_BYTES, FIGURE_BYTES = 30e6, 25e6
-IMAGE_BYTES = 425 * 425 * 3
 # what a process holds that has loaded torch, and one that has not
 TORCH_BYTES, PLAIN_BYTES = 0.8e9, 0.15e9
 BLOCK_BYTES = 0.9e9
 # maps of a subject, and pictures of them
 PICTURES_BYTES = 1.2e9
-FLOAT = 4
-
-
-@dataclass(frozen=True)
-class SubjectSize:
-    """How much there is of a subject.
-
-    Attributes
-    ----------
-    images, test_images : seen at least once
-    voxels : in the mask
-    grid : all voxels or vertices of the space
-    mapped : voxels or vertices of a map in all further spaces together
-    """
-
-    sessions: int
-    images: int
-    test_images: int
-    voxels: int
-    grid: int
-    mapped: int
-
-
-@dataclass(frozen=True)
-class StudySize:
-    """How much there is of everything.
-
-    Attributes
-    ----------
-    images : distinct images of all subjects
-    networks : {network: cost of a pass of one stimulus}
-    features : {feature space: its width}
-    """
-
-    subjects: Mapping[str, SubjectSize]
-    images: int
-    captions_per_image: float
-    networks: Mapping[str, NetworkCost]
-    features: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -127,19 +103,20 @@ def estimate_study(study: Configuration, size: StudySize) -> list[StageEstimate]
     """One estimate per stage, in the order in which data flow."""
     stages = [
         _features(study, size),
-        _responses(size),
+        _responses(study, size),
         _encoding(study, size),
         _significance(study, size),
         _partitions(study, size),
     ]
-    return [*_simulation(study, size), *stages, _maps_and_report(study, size)]
+    later = [*_analyses(study, size), _maps_and_report(study, size)]
+    return [*_simulation(study, size), *stages, *later]
 
 
-def _stage(name: str, jobs: Sequence[JobEstimate], n_jobs: int | None = None) -> StageEstimate:
-    """All jobs of a stage on CPU; `n_jobs` if there are small ones beside them."""
+def _stage(name: str, jobs: Sequence[JobEstimate]) -> StageEstimate:
+    """All jobs of a stage on CPU."""
     return StageEstimate(
         name,
-        len(jobs) if n_jobs is None else n_jobs,
+        len(jobs),
         sum(job.core_seconds for job in jobs),
         None,
         max((job.memory_bytes for job in jobs), default=PLAIN_BYTES),
@@ -150,13 +127,29 @@ def _stage(name: str, jobs: Sequence[JobEstimate], n_jobs: int | None = None) ->
 def _simulation(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
     if study.simulation is None:
         return
-    stimuli = study.simulation.n_images * SECONDS_TO_DRAW
-    # planted spaces are computed once more, by their libraries
-    planted = _features(study, size)
-    sessions = sum(subject.sessions * subject.grid for subject in size.subjects.values())
-    disk = study.simulation.n_images * IMAGE_BYTES + sessions * 750 * 2
-    memory = TORCH_BYTES + study.simulation.n_images * IMAGE_BYTES * 2
-    yield StageEstimate("simulation", 1, stimuli + planted.core_seconds, None, memory, disk)
+    simulation = study.simulation
+    planted = [_planted_job(study, size, space) for space in simulation.planted_spaces.values()]
+    seconds = simulation.n_images * SECONDS_TO_DRAW + sum(job.core_seconds for job in planted)
+    # all pictures beside the largest network
+    memory = simulation.n_images * IMAGE_BYTES + max(job.memory_bytes for job in planted)
+    disk = simulation_bytes(simulation)
+    yield StageEstimate("simulation", 1, seconds, None, memory, disk)
+
+
+def _planted_job(study: Configuration, size: StudySize, space: PlantedSpace) -> JobEstimate:
+    """Of a planted space's features: as those of the study's networks of the same architecture."""
+    alike = [
+        cost
+        for name, cost in size.networks.items()
+        if study.networks[name].architecture == space.architecture
+        and study.networks[name].stimulus == space.stimulus
+    ]
+    captions = size.captions_per_image if space.stimulus == "captions" else 1
+    jobs = [
+        extraction_job(size.images * captions, cost.operations, cost.parameter_bytes)
+        for cost in alike or size.networks.values()
+    ]
+    return max(jobs, key=lambda job: job.memory_bytes)
 
 
 def _features(study: Configuration, size: StudySize) -> StageEstimate:
@@ -170,10 +163,12 @@ def _features(study: Configuration, size: StudySize) -> StageEstimate:
         memory = max(memory, job.memory_bytes)
         gpu += shards * SECONDS_TO_START
         gpu += stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
-        disk += size.images * (FLOAT * sum(cost.widths.values()) + 8)
+        per_shard = math.ceil(size.images / shards)
+        disk += shards * shard_bytes(per_shard, list(cost.widths.values()))
     made = list(_spaces(study, size))
     for space, n_images in made:
-        disk += n_images * (FLOAT * size.features[space] + 8)
+        fitted = study.feature_spaces[space].is_fitted
+        disk += space_bytes(n_images, size.features[space], size.taken[space] if fitted else 0)
     jobs = shards * len(size.networks) + len(made)
     core += SECONDS_TO_START * len(made)
     return StageEstimate("features", jobs, core, gpu, memory, disk)
@@ -188,23 +183,29 @@ def extraction_job(stimuli: float, operations: float, parameter_bytes: float) ->
 def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
     """Each feature space as often as it is made, and of how many images."""
     for space in size.features:
-        if study.feature_spaces[space].is_fitted:
-            yield from ((space, subject.images) for subject in size.subjects.values())
-        else:
+        if not study.feature_spaces[space].is_fitted:
             yield space, size.images
+            continue
+        for name, variant in study.all_variants.items():
+            if any(space in spaces for spaces in study.fits(name).values()):
+                for subject in size.subjects.values():
+                    yield space, variant_size(subject, variant).images
 
 
-def _responses(size: StudySize) -> StageEstimate:
+def _responses(study: Configuration, size: StudySize) -> StageEstimate:
     jobs = [response_job(subject) for subject in size.subjects.values()]
-    return _stage("responses", jobs, 3 * len(jobs))
+    # labels of ROIs, and the variants' splits
+    n_small = len(jobs) * (1 + len(study.all_variants))
+    small = [JobEstimate(SECONDS_TO_START, PLAIN_BYTES)] * n_small
+    return _stage("responses", [*jobs, *small])
 
 
 def response_job(subject: SubjectSize) -> JobEstimate:
     """Of averaging a subject's trials."""
     seconds = subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
-    averaged = subject.images * subject.voxels * (FLOAT + 1)
-    memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * averaged)
-    return JobEstimate(SECONDS_TO_START + seconds, memory, averaged + subject.voxels * 12)
+    disk = response_bytes(subject.images, subject.voxels)
+    memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * disk)
+    return JobEstimate(SECONDS_TO_START + seconds, memory, disk)
 
 
 def _fits(
@@ -250,19 +251,20 @@ def fit_job(
         for model in models
     )
     searched = sum(_candidates(study, len(model)) for model in models)
-    per_voxel = 16 + sum(FLOAT * (4 + len(model)) for model in models)
-    if study.encoding.stacking and len(widths) > 1:
+    stacked = len(widths) if study.encoding.stacking and len(widths) > 1 else 0
+    if stacked:
         # each space alone, by exact search
         operations += sum(
             _search_operations(study, subject, width, 1, "exact") for width in widths.values()
         )
-        per_voxel += FLOAT * (2 + len(widths))
     seconds = SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
     seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
-    # predictions of the test images are kept
-    per_voxel += FLOAT * subject.test_images * len(models)
     memory = solver_memory(study, FLOAT * n_images * max(widths.values()))
-    return JobEstimate(seconds, memory, subject.voxels * per_voxel)
+    disk = encoding_bytes(
+        subject.test_images, subject.voxels, [len(model) for model in models], stacked
+    )
+    disk += prediction_bytes(subject.test_images, subject.voxels, len(models))
+    return JobEstimate(seconds, memory, disk)
 
 
 def solver_memory(study: Configuration, largest_space: float) -> float:
@@ -309,62 +311,79 @@ def significance_job(study: Configuration, subject: SubjectSize, n_spaces: int) 
     responses = subject.voxels * subject.test_images * models
     # sums of predictions, their squares, their products with responses, and of errors
     seconds = responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
-    # intervals of r and R², p and q of models, and the same of components
-    disk = subject.voxels * FLOAT * (8 * models + 2)
+    disk = significance_bytes(subject.voxels, models, models if n_spaces > 1 else 0)
     return JobEstimate(SECONDS_TO_START + seconds, 3 * PLAIN_BYTES, disk)
 
 
 def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
     jobs = [
-        partition_job(subject, len(spaces))
+        partition_job(study, subject, len(spaces))
         for subject, spaces in _fits(study, size, study.assessed_variants)
         if len(spaces) > 1
     ]
     return _stage("partitions", jobs)
 
 
-def partition_job(subject: SubjectSize, n_spaces: int) -> JobEstimate:
+def partition_job(study: Configuration, subject: SubjectSize, n_spaces: int) -> JobEstimate:
     """Of the variance of a fit, partitioned."""
-    return JobEstimate(0.5, PLAIN_BYTES, subject.voxels * (2 * FLOAT * (2**n_spaces - 1) + 8))
+    disk = partition_bytes(subject.voxels, n_spaces, study.encoding.stacking)
+    return JobEstimate(0.5, PLAIN_BYTES, disk)
+
+
+def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
+    """Of what the configuration switches on; tables are made of each once more."""
+    switched = (study.representational_similarity, study.error_consistency, study.learning_curves)
+    kinds = len(study.layerwise) + sum(settings is not None for settings in switched)
+    jobs = (len(size.subjects) + 1) * kinds
+    operations, memory = 0.0, 2 * PLAIN_BYTES
+    if study.interpretation is not None:
+        # weights and projections of each subject; components, what they prefer, best images
+        jobs += 2 * len(size.subjects) + 3
+        widths = [size.features[space] for space in study.fits(WHOLE)[study.interpretation.model]]
+        operations = sum(
+            _solving_operations(subject, sum(widths)) for subject in size.subjects.values()
+        )
+        memory = solver_memory(study, FLOAT * size.images * max(widths))
+    if not jobs:
+        return
+    seconds = jobs * SECONDS_TO_START + operations / SOLVER_RATES["own"]
+    yield StageEstimate("analyses", jobs, seconds, None, memory, analyses_bytes(study, size))
+
+
+def _solving_operations(subject: SubjectSize, n_features: int) -> float:
+    """Of making weights of what a search picked: of some voxels, and of all."""
+    train = subject.images - subject.test_images
+    rank = min(train, n_features)
+    return 2 * (9 * rank**2 * max(rank, train / 3) + 2 * train * rank * subject.voxels)
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
-    maps = {name: _n_maps(study, name) for name in study.assessed_variants}
     subjects = size.subjects.values()
-    made = [map_job(study, subject, variant) for subject in subjects for variant in maps]
+    made = [
+        map_job(study, subject, variant)
+        for subject in subjects
+        for variant in study.assessed_variants
+    ]
     made += [page_job(study)] * len(subjects)
     # tables of voxels of each subject, and six jobs of the whole study
     small = len(subjects) + 6
     seconds = sum(job.core_seconds for job in made) + SECONDS_TO_START * small
-    own = sum(subject.voxels for subject in subjects)
-    further = sum(subject.mapped for subject in subjects)
-    # the report draws its pictures inside itself, of the responses' own space
-    disk = FLOAT * (2 * sum(maps.values()) * own + maps[WHOLE] * further)
-    disk += FIGURE_BYTES + len(subjects) * PAGE_BYTES
+    disk = sum(job.disk_bytes for job in made) + group_maps_bytes(study, size)
+    disk += sum(voxel_tables_bytes(study, subject) for subject in subjects)
+    disk += tables_bytes(study, size) + figures_bytes(study, size) + report_bytes(study, size)
     jobs = len(made) + small
     return StageEstimate("maps, tables, report", jobs, seconds, None, PICTURES_BYTES, disk)
 
 
 def map_job(study: Configuration, subject: SubjectSize, variant: str) -> JobEstimate:
     """Of a subject's maps; variants have them in the responses' own space only."""
-    per_place = SECONDS_PER_PLACE + _n_maps(study, variant) * SECONDS_PER_PLACE_AND_MAP
-    places = subject.mapped if variant == WHOLE else 0
-    return JobEstimate(SECONDS_TO_START + places * per_place, PICTURES_BYTES)
+    per_place = SECONDS_PER_PLACE + maps_of(study, variant).number * SECONDS_PER_PLACE_AND_MAP
+    places = sum(subject.mapped.values()) if variant == WHOLE else 0
+    disk = subject_maps_bytes(study, subject, variant)
+    return JobEstimate(SECONDS_TO_START + places * per_place, PICTURES_BYTES, disk)
 
 
 def page_job(study: Configuration) -> JobEstimate:
     """Of a subject's page, which pictures the whole study."""
-    seconds = _n_maps(study, WHOLE) * PICTURE_SECONDS_PER_MAP
+    seconds = maps_of(study, WHOLE).number * PICTURE_SECONDS_PER_MAP
     return JobEstimate(SECONDS_TO_START + seconds, PICTURES_BYTES)
-
-
-def _n_maps(study: Configuration, variant: str) -> int:
-    """Maps of a variant in one space: of models, bands, components, ceilings, ROIs, preference."""
-    fits = study.fits(variant)
-    models = {subset for spaces in fits.values() for subset in subsets(spaces)}
-    bands = sum(len(subset) for subset in models if len(subset) > 1)
-    joint = [spaces for spaces in fits.values() if len(spaces) > 1]
-    components = sum(len(subsets(spaces)) for spaces in joint)
-    single = sum(len(subset) == 1 for subset in models)
-    others = 2 + len(study.rois) + (single > 1)
-    return MAPS_PER_MODEL * len(models) + bands + MAPS_PER_COMPONENT * components + others

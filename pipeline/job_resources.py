@@ -16,7 +16,6 @@ from pipeline.configuration import Configuration
 from pipeline.estimates import (
     FLOAT,
     JobEstimate,
-    SubjectSize,
     extraction_job,
     fit_job,
     map_job,
@@ -29,6 +28,7 @@ from pipeline.estimates import (
 )
 from pipeline.expected_size import captions_per_image, distinct_images, expected_subject
 from pipeline.manifest import Manifest
+from pipeline.sizes import SubjectSize
 
 # Estimates of time are meant to be right within a factor of two on the machine where rates were
 # measured; nodes are slower than that one, and eight threads are not eight times as fast as one.
@@ -102,7 +102,8 @@ class JobResources:
         return significance_job(self.study, self._part(wildcards), len(self._spaces(wildcards)))
 
     def _partition_variance(self, wildcards: Wildcards, input: Any) -> JobEstimate:
-        return partition_job(self._subject(wildcards), len(self._spaces(wildcards)))
+        n_spaces = len(self._spaces(wildcards))
+        return partition_job(self.study, self._subject(wildcards), n_spaces)
 
     def _write_maps(self, wildcards: Wildcards, input: Any) -> JobEstimate:
         return map_job(self.study, self._subject(wildcards), wildcards["variant"])

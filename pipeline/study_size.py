@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from features.layers import Layer
 from features.networks.vectors import RANDOM_WIDTH
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
-from pipeline.estimates import StudySize, SubjectSize
 from pipeline.expected_size import (
     captions_per_image,
     distinct_images,
@@ -24,6 +24,7 @@ from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
+from pipeline.sizes import StudySize, SubjectSize
 
 # BERT base: of a caption of a dozen tokens
 BERT_OPERATIONS, BERT_BYTES, BERT_WIDTH, BERT_LAYERS = 2.1e9, 440_000_000, 768, 13
@@ -53,12 +54,44 @@ def measure_study(
         n_images = len(np.unique(np.concatenate(images)))
     else:
         n_images = distinct_images(subjects.values())
+    found = measure_features(study)
     captions = captions_per_image(study)
+    size = StudySize(subjects, n_images, captions, found.networks, found.widths, found.taken)
+    return size, found.assumed
+
+
+@dataclass(frozen=True)
+class MeasuredFeatures:
+    """What networks tell of a study's features.
+
+    Attributes
+    ----------
+    networks : {network: cost of a pass of one stimulus}
+    taken : {feature space: number of features before their reduction}
+    widths : {feature space: its width}
+    assumed : networks whose costs are those of BERT base
+    """
+
+    networks: Mapping[str, NetworkCost]
+    taken: Mapping[str, int]
+    widths: Mapping[str, int]
+    assumed: list[str]
+
+
+def measure_features(study: Configuration) -> MeasuredFeatures:
+    """Ask all networks that a study uses.
+
+    Raises
+    ------
+    InputError
+        A feature space's network or layer is unknown.
+    """
     costs = {network: _network_cost(study, network) for network in study.used_networks}
     assumed = [network for network, cost in costs.items() if cost is None]
     networks = {name: cost or _bert_base(study, name) for name, cost in costs.items()}
-    widths = {space: _space_width(study, space, networks) for space in study.used_spaces}
-    return StudySize(subjects, n_images, captions, networks, widths), assumed
+    taken = {space: _taken_width(study, space, networks) for space in study.used_spaces}
+    widths = {space: _space_width(study, space, width) for space, width in taken.items()}
+    return MeasuredFeatures(networks, taken, widths, assumed)
 
 
 def _from_files(
@@ -73,7 +106,7 @@ def _from_files(
         test_images=int(np.isin(design.images, design.shared).sum()),
         voxels=voxels,
         grid=space.n_voxels,
-        mapped=mapped_places(study, manifest, subject, voxels, layout.is_simulated),
+        mapped=mapped_places(study, manifest, subject),
     )
     return size, design.images
 
@@ -104,12 +137,15 @@ def _bert_base(study: Configuration, name: str) -> NetworkCost:
     return NetworkCost(dict.fromkeys(numbered, BERT_WIDTH), BERT_OPERATIONS, BERT_BYTES)
 
 
-def _space_width(study: Configuration, space: str, networks: Mapping[str, NetworkCost]) -> int:
+def _taken_width(study: Configuration, space: str, networks: Mapping[str, NetworkCost]) -> int:
     settings = study.feature_spaces[space]
     widths = networks[settings.network].widths
-    width = sum(widths[layer] for layer in Layer.parse(settings.taken).matching(widths))
-    if settings.reduction is None:
-        return width
+    return sum(widths[layer] for layer in Layer.parse(settings.taken).matching(widths))
+
+
+def _space_width(study: Configuration, space: str, taken: int) -> int:
+    reduction = study.feature_spaces[space].reduction
     # a share of the variance takes as many components as there are features, at most
-    wanted = settings.reduction.components
-    return int(wanted) if wanted >= 1 else width
+    if reduction is None or reduction.components < 1:
+        return taken
+    return int(reduction.components)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import copy
 import gzip
+import importlib.util
 import itertools
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import fuzz
 import h5py
 import nibabel
 import numpy as np
@@ -35,6 +39,8 @@ from pipeline.nsd.layout import NSDLayout
 
 # many more in `make soak`
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "30"))
+# of a search of each kind of file
+FUZZ_SECONDS = int(os.environ.get("FUZZ_SECONDS", "0"))
 FUNCTIONAL = f"nsddata/ppdata/{SUBJECT}/func1pt8mm"
 TRANSFORMS = f"nsddata/ppdata/{SUBJECT}/transforms"
 SESSIONS = f"nsddata_betas/ppdata/{SUBJECT}/func1pt8mm/{BETAS}"
@@ -216,9 +222,6 @@ def changed(draw, content: bytes, compressed: bool):
 def test_a_hostile_file_is_read_rightly_or_refused_by_name(tree, worker, case):
     path = tree / case.file
     valid = path.read_bytes()
-    hidden = _only(path)
-    right = worker.read(case.reader, tree, path)
-    assert right.what == "read", right
 
     @settings(
         max_examples=EXAMPLES,
@@ -236,12 +239,47 @@ def test_a_hostile_file_is_read_rightly_or_refused_by_name(tree, worker, case):
         elif case.guarded:
             assert outcome == right
 
-    try:
+    with damaged(path):
+        right = worker.read(case.reader, tree, path)
+        assert right.what == "read", right
         holds()
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """What is done to a file inside of the block is undone."""
+    valid, hidden = path.read_bytes(), _only(path)
+    try:
+        yield
     finally:
         rewrite(path, valid)
         for other in hidden:
             other.with_name(other.name + ".hidden").rename(other)
+
+
+@pytest.mark.skipif(
+    FUZZ_SECONDS == 0 or not importlib.util.find_spec("atheris"),
+    reason="NOT TESTED: a search of minutes: FUZZ_SECONDS is not set, or atheris not installed",
+)
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_search_guided_by_coverage_finds_no_file_that_breaks_a_reader(tree, tmp_path, case):
+    path = tree / case.file
+    with damaged(path):
+        found = fuzz.search(case.reader, tree, path, case.guarded, FUZZ_SECONDS, tmp_path)
+        # shown by `pytest -s`
+        print(f"{case.file}: {found.executions} files read")
+        assert not found.told, found.told
+    assert found.executions > 0
+
+
+def test_a_search_finds_a_reader_that_breaks_and_tells_how(tree, tmp_path):
+    """Of a table in which not every change must be noticed, as if it must."""
+    pytest.importorskip("atheris", reason="NOT TESTED: atheris is not installed")
+    path = tree / CASES["colour table"].file
+    with damaged(path):
+        found = fuzz.search("colour table", tree, path, True, 20, tmp_path)
+    assert "altered, and read as if it were not" in found.told
+    assert list(tmp_path.glob("crash-*"))
 
 
 def _only(path: Path) -> list[Path]:
@@ -315,6 +353,38 @@ def test_images_that_are_not_of_real_numbers_are_refused(worker, tree, tmp_path,
     outcome = worker.read("labels", copied, path)
     assert outcome.what == "refused"
     assert "expected numbers" in outcome.told
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("start", [352 + 32, 0])
+@pytest.mark.parametrize("size", [2**31 - 16, -16, 0, 4096])
+def test_an_extension_of_a_header_that_does_not_fit_before_the_data_is_refused(
+    worker, tree, tmp_path, size, start, order
+):
+    """A size that is believed would be allocated before a byte of it is read."""
+    copied = damaged_copy(tree, tmp_path)
+    path = copied / CASES["NIfTI labels"].file
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    header = nibabel.Nifti1Header(bytes(content[:348]), check=False)
+    header["vox_offset"] = start
+    content[:348] = header.as_byteswapped(order).binaryblock
+    definition = size.to_bytes(4, "little" if order == "<" else "big", signed=True) + bytes(28)
+    rewrite(path, gzip.compress(bytes(content[:348]) + b"\1\0\0\0" + definition + content[352:]))
+    outcome = worker.read("labels", copied, path)
+    assert outcome.what == "refused"
+    assert f"an extension of {size} bytes" in outcome.told
+
+
+def test_an_extension_of_a_header_is_read_over(worker, tree, tmp_path):
+    copied = damaged_copy(tree, tmp_path)
+    path = copied / CASES["NIfTI labels"].file
+    right = worker.read("labels", copied, path)
+    labels = nibabel.load(path)
+    image = nibabel.Nifti1Image(np.asanyarray(labels.dataobj), labels.affine)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"seen by hand"))
+    path.unlink()
+    image.to_filename(path)
+    assert worker.read("labels", copied, path) == right
 
 
 @pytest.mark.parametrize("value", [np.float32(3e9), np.float32(1e30), np.float32(-2)])

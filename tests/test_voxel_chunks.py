@@ -12,6 +12,8 @@ from pipeline.storage import create_result, read_result
 from pipeline.voxel_chunks import voxels_of
 
 FITS = ("encoding", "predictions", "significance")
+FIT = "subj01/all/alexnet_vs_bert.h5"
+RESULTS = [f"results/tiny/{kind}/{FIT}" for kind in FITS]
 
 
 @pytest.mark.parametrize("n_voxels", [7, 600, 15_724])
@@ -28,19 +30,49 @@ def test_more_parts_than_voxels_are_refused():
         voxels_of("1of3", 2)
 
 
-def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
-    fit = "subj01/all/alexnet_vs_bert.h5"
-    whole = {kind: read_result(study.results / kind / fit) for kind in FITS}
-    scattered = branch(study, tmp_path / "study", "scattered.yaml")
-    scattered.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
-    scattered.snakemake(f"results/tiny/significance/{fit}")
-    for kind, expected in whole.items():
-        found = read_result(scattered.results / kind / fit)
+def assert_same_results(found_in, expected_in):
+    """All arrays of a fit and its tests, bit by bit."""
+    for kind in FITS:
+        found, expected = (read_result(s.results / kind / FIT) for s in (found_in, expected_in))
         assert set(found.arrays) == set(expected.arrays)
         for name, values in expected.arrays.items():
             np.testing.assert_array_equal(found[name], values, err_msg=f"{kind}/{name}")
         assert found.provenance["configuration"] == expected.provenance["configuration"]
+
+
+def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
+    scattered = branch(study, tmp_path / "study", "scattered.yaml")
+    scattered.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
+    scattered.snakemake(*RESULTS)
+    assert_same_results(scattered, study)
     assert not list((scattered.results / "parts").rglob("*.h5"))
+
+
+def test_a_study_may_choose_the_number_of_parts_itself_and_finds_the_same(study, tmp_path):
+    def penalties(values):
+        # so many that more than half of the work is of voxels
+        values["encoding"] |= {"search": "exact"}
+        values["encoding"]["alphas"]["number"] = 300
+
+    def choose(values):
+        values["scatter"] = {"voxel_chunks": "auto", "longest_hours": 1e-6}
+
+    whole = branch(study, tmp_path / "whole", "study.yaml")
+    whole.edit(penalties)
+    chosen = branch(study, tmp_path / "chosen", "study.yaml")
+    chosen.edit(penalties)
+    chosen.edit(choose)
+    whole.snakemake(*RESULTS)
+    planned = chosen.planned(*RESULTS)
+    assert planned["fit_encoding_models"] == planned["assess_significance"] == 2
+    chosen.snakemake(*RESULTS)
+    assert_same_results(chosen, whole)
+
+
+def test_a_study_that_chooses_has_whole_fits_where_they_are_short(study, tmp_path):
+    chosen = branch(study, tmp_path / "study", "chosen.yaml")
+    chosen.edit(lambda values: values.update(scatter={"voxel_chunks": "auto"}))
+    assert "fit_encoding_models" not in chosen.planned("encoding")
 
 
 def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from encoding.preparation import Scaling
 from pipeline.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
+# parts of the voxels of a fit
+MOST_CHUNKS = 1000
 
 
 class ResponseSettings(Settings):
@@ -98,9 +100,20 @@ class EncodingSettings(Settings):
 
 
 class ScatterSettings(Settings):
-    """In how many parts the voxels of a fit are the work of a job each; results are the same."""
+    """In how many parts the voxels of a fit are the work of a job each; results are the same.
 
-    voxel_chunks: int = Field(default=1, ge=1, le=1000)
+    `auto`: as few as leave no fit longer than `longest_hours`, as it is estimated.
+    """
+
+    voxel_chunks: int | Literal["auto"] = 1
+    longest_hours: float = Field(default=2.0, gt=0)
+
+    @field_validator("voxel_chunks", mode="before")
+    @classmethod
+    def _some_or_auto(cls, value: Any) -> Any:
+        if value == "auto" or (type(value) is int and 1 <= value <= MOST_CHUNKS):
+            return value
+        raise ValueError(f"expected a whole number from 1 to {MOST_CHUNKS}, or `auto`")
 
 
 class SignificanceSettings(Settings):

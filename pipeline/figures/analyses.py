@@ -17,11 +17,9 @@ from pipeline.figures import (
     representational_similarity,
 )
 from pipeline.figures.style import StudyFigure, of_roi, shown_rois
+from pipeline.shown import BEST_IMAGES, MOST_COMPONENTS
 
 PAGE = "controls"
-# components of weights that are drawn
-MOST_COMPONENTS = 4
-BEST_IMAGES = 6
 # of an image that is drawn small: pages of hundreds stay light
 PIXELS = 160
 # (image, row, column, RGB) uint8 of ids (image,)
@@ -119,7 +117,7 @@ def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:
     table = pd.concat([of_roi(table, roi) for roi in rois])
     pictures = _pictures(table[table["rank"] <= BEST_IMAGES], images)
     for subject in dict.fromkeys(table["subject"]):
-        drawn = interpretation.best_images(table, pictures, subject, BEST_IMAGES)
+        drawn = interpretation.best_images(table, pictures, subject)
         yield StudyFigure(f"best_images_{subject}", subject, "Best images", BEST, drawn)
 
 

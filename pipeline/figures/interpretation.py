@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import dendrogram
 
 from pipeline.figures.style import COLOURS, tidy, told
+from pipeline.shown import BEST_IMAGES, BEST_INCHES, PREFERRED_IMAGES, PREFERRED_INCHES
 
 LEVEL = 0.05
 MEASURES = {
@@ -25,7 +26,7 @@ def image_grid(
     table: pd.DataFrame,
     images: Mapping[int, np.ndarray],
     names: Sequence[str],
-    n_images: int = 8,
+    n_images: int = PREFERRED_IMAGES,
     grouping: str = "component",
 ) -> Figure:
     """The images of the largest and smallest scores, two rows for each component or group.
@@ -39,7 +40,7 @@ def image_grid(
     table = table[table["grouping"] == grouping]
     figure, axes = plt.subplots(
         *(2 * len(names), n_images),
-        figsize=(1 + 0.95 * n_images, 2 * len(names)),
+        figsize=(1 + PREFERRED_INCHES * n_images, 2 * len(names)),
         squeeze=False,
         gridspec_kw={"wspace": 0.04, "hspace": 0.04},
     )
@@ -224,7 +225,7 @@ def _group_label(groups: pd.DataFrame, categories: pd.DataFrame, grouping: str, 
 
 
 def best_images(
-    table: pd.DataFrame, images: Mapping[int, np.ndarray], subject: str, n_images: int = 6
+    table: pd.DataFrame, images: Mapping[int, np.ndarray], subject: str, n_images: int = BEST_IMAGES
 ) -> Figure:
     """A row for each ROI of the images with the largest predicted response.
 
@@ -237,7 +238,7 @@ def best_images(
     rois = list(dict.fromkeys(zip(table["atlas"], table["roi"], strict=True)))
     figure, axes = plt.subplots(
         *(len(rois), n_images),
-        figsize=(1.4 + 1.1 * n_images, 0.4 + 1.2 * len(rois)),
+        figsize=(1.4 + BEST_INCHES * n_images, 0.4 + 1.2 * len(rois)),
         squeeze=False,
         gridspec_kw={"wspace": 0.05, "hspace": 0.25},
     )

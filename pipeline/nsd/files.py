@@ -22,6 +22,8 @@ UNFINISHED = ".part"
 DAMAGED = "truncated or damaged"
 # the first bytes of FreeSurfer's triangles, and of its values of vertices
 TRIANGLES, VALUES = b"\xff\xff\xfe", b"\xff\xff\xff"
+# behind a NIfTI header, if no extension of it follows; the least bytes of one
+FLAG, SMALLEST_EXTENSION = bytes(4), 16
 
 
 def require(path: Path) -> Path:
@@ -57,6 +59,8 @@ def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
     """A NIfTI or FreeSurfer (.mgh, .mgz) image; data are read inside the block."""
     require(path)
     with reading(path, DAMAGED, MEND):
+        if path.name.endswith((".nii", ".nii.gz")):
+            _require_extensions(path)
         # one handle for all slices: a compressed file opened anew is read again from its beginning
         image = nibabel.load(path, keep_file_open=True)
         dtype = image.get_data_dtype()
@@ -66,6 +70,39 @@ def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
             raise InputError(f"{path}: an affine that is not finite. {MEND}")
         require_room(path, image.shape, dtype.itemsize, MEND)
         yield image
+
+
+def _require_extensions(path: Path) -> None:
+    """Raise if what a NIfTI file has before its data says that it is larger: nibabel believes it.
+
+    Raises
+    ------
+    InputError
+    """
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+        for kind in (nibabel.Nifti1Header, nibabel.Nifti2Header):
+            file.seek(0)
+            content = file.read(kind.template_dtype.itemsize)
+            if kind.may_contain_header(content):
+                break
+        else:
+            return
+        header = kind(content, check=False)
+        start, place = int(header["vox_offset"]), len(content) + len(FLAG)
+        require_room(path, (start,), 1, MEND)
+        if file.read(1) in (b"", FLAG[:1]):
+            return
+        order = "little" if header.endianness == "<" else "big"
+        # data that begin within the header make nibabel look for extensions everywhere
+        while not 0 <= (left := start - place) < SMALLEST_EXTENSION:
+            file.seek(place)
+            size = int.from_bytes(file.read(4), order, signed=True)
+            if not 0 < size <= left:
+                raise InputError(
+                    f"{path}: {DAMAGED} (an extension of {size} bytes, where {left} come before "
+                    f"the data). {MEND}"
+                )
+            place += size
 
 
 def require_whole(path: Path, n_bytes: int) -> None:

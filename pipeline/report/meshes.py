@@ -14,9 +14,8 @@ from pipeline.maps.files import read_map
 from pipeline.nsd.files import read_mesh, read_morphometry
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
 from pipeline.nsd.transforms import nearest_native_vertices
+from pipeline.shown import MOST_VERTICES
 
-# FreeSurfer's fsaverage begins with the vertices of fsaverage5, which begin the icosahedron
-SMALL, FULL = 10_242, 163_842
 NILEARN_SIDES = {"lh": "left", "rh": "right"}
 
 
@@ -84,20 +83,23 @@ def small_surface(layout: NSDLayout, subject: str, space: str) -> SmallSurface:
         ]
         for shape in SHAPES
     }
-    if max(counts) <= SMALL:
+    if max(counts) <= MOST_VERTICES:
         vertex = [np.arange(n) for n in counts]
         faces = [mesh[1] for mesh in full[SHAPES[0]]]
         note = "all vertices"
     else:
         vertex = [
-            np.arange(SMALL)
+            np.arange(MOST_VERTICES)
             if space == FSAVERAGE
-            else nearest_native_vertices(layout, subject, side, n)[:SMALL]
+            else nearest_native_vertices(layout, subject, side, n)[:MOST_VERTICES]
             for side, n in zip(HEMISPHERES, counts, strict=True)
         ]
         template = load_fsaverage("fsaverage5")["pial"]
         faces = [template.parts[NILEARN_SIDES[side]].faces for side in HEMISPHERES]
-        note = f"thinned to the {SMALL:,} vertices a hemisphere of fsaverage5; the maps have all"
+        note = (
+            f"thinned to the {MOST_VERTICES:,} vertices a hemisphere of fsaverage5; "
+            "the maps have all"
+        )
     shapes = {
         shape: _apart([mesh[0][kept] for mesh, kept in zip(meshes, vertex, strict=True)])
         for shape, meshes in full.items()

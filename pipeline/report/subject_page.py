@@ -27,13 +27,12 @@ from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
 from pipeline.seals import account_path, read_account
 from pipeline.settings import SURFACES, WHOLE
+from pipeline.shown import MOST_ROWS
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.storage import write_text
 
 # of the surfaces that maps are on, the one that is shown
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
-# of one picture
-MOST_ROWS = 5
 FILE_COLUMNS = {
     "quantity": "what the maps show",
     "description": "what the quantity is",

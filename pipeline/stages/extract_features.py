@@ -23,6 +23,7 @@ from features.extraction import (
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
 from features.networks.weights import weights_label
+from pipeline.chunk_shapes import chunks_of_images
 from pipeline.errors import InputError, run_stage
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
@@ -31,7 +32,6 @@ from pipeline.storage import create_result, make_provenance, read_table
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
 TEXTS_PER_IMAGE = 8
-CHUNK_BYTES = 1 << 20
 
 
 def main() -> None:
@@ -120,9 +120,8 @@ def _write(
     for batch in batches:
         for layer, features in batch.items():
             if start == 0:
-                width = features.shape[1]
-                rows = int(np.clip(CHUNK_BYTES // (4 * width), 1, n_images))
-                shape, chunks = (n_images, width), (rows, width)
+                shape = n_images, features.shape[1]
+                chunks = chunks_of_images(shape)
                 file.create_dataset(f"features/{layer}", shape, np.float32, chunks=chunks)
             file[f"features/{layer}"][start : start + len(features)] = features
         start += len(features)

@@ -20,6 +20,7 @@ from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
 from encoding.stacking import STACK, StackedFit, stream_stacks
+from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import (
@@ -44,7 +45,6 @@ from pipeline.voxel_chunks import voxels_of
 
 EDGE_SHARE = 0.05
 SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
-VOXELS_PER_CHUNK = 128
 SCORES = ("r", "r2", "cv_score", "alpha")
 
 
@@ -207,8 +207,7 @@ def _solver(settings: dict[str, Any]) -> Callable[..., Iterator[Any]]:
 
 def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:
     """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
-    chunks = shape[0], min(VOXELS_PER_CHUNK, shape[1])
-    name = f"predictions/{model}"
+    name, chunks = f"predictions/{model}", chunks_of_voxels(shape)
     return file.create_dataset(name, shape, np.float32, chunks=chunks, fillvalue=np.nan)
 
 

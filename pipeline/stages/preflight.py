@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from features.networks import check_specification
-from pipeline.chunk_advice import THREADS, advise_chunks
+from pipeline.chunk_advice import THREADS, advise_chunks, advised_chunks
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.estimates import StageEstimate, StudySize, estimate_study
+from pipeline.estimates import StageEstimate, estimate_study
+from pipeline.expected_size import expected_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.manifest import (
     ExternalFile,
@@ -29,6 +30,7 @@ from pipeline.manifest import (
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd_bucket import Bucket, find_files
+from pipeline.sizes import StudySize
 from pipeline.study_size import measure_study
 
 WIDTH = 120
@@ -55,7 +57,8 @@ def main() -> None:
         size, assumed = measure_study(study, layout, manifest)
         estimates = estimate_study(study, size)
         _show_estimates(console, study, estimates)
-        _show_chunks(console, study, size)
+        # of what is expected, as the workflow chooses
+        _show_chunks(console, study, expected_study(study, manifest, size.features))
         if assumed:
             console.print(f"Taken as BERT base: {', '.join(assumed)}.")
         problems += _memory_problems(estimates)
@@ -176,13 +179,13 @@ def _show_estimates(
 def _show_chunks(console: Console, study: Configuration, size: StudySize) -> None:
     """Say into how many jobs the voxels of a fit are best divided, and why."""
     advice = advise_chunks(study, size)
-    most = max(one.chunks for one in advice.values())
     for subject, one in advice.items():
         parts = f"; in {one.chunks} jobs each {one.part_hours:.1f}" * (one.chunks > 1)
         told = f"{one.whole_hours:.1f} hours on {THREADS} cores{parts}"
         console.print(f"{subject}: the longest fit, {one.fit}, takes {told}.", soft_wrap=True)
     console.print(
-        f"Advised: `scatter: {{voxel_chunks: {most}}}`; configured: {study.scatter.voxel_chunks}."
+        f"Advised: `scatter: {{voxel_chunks: {advised_chunks(study, size)}}}`; "
+        f"configured: {study.scatter.voxel_chunks}."
     )
 
 

@@ -1,0 +1,25 @@
+"""How matrices are divided in result files, for those who write them and those who foresee it."""
+
+from __future__ import annotations
+
+import math
+
+VOXELS_PER_CHUNK = 128
+CHUNK_BYTES = 1 << 20
+
+Shape = tuple[int, int]
+
+
+def chunks_of_voxels(shape: Shape) -> Shape:
+    """Of (image, voxel) that is written and read by voxels, all images of some at once."""
+    return shape[0], min(VOXELS_PER_CHUNK, shape[1])
+
+
+def chunks_of_images(shape: Shape) -> Shape:
+    """Of float32 (image, feature) that is written and read by images, about `CHUNK_BYTES` each."""
+    return min(max(1, CHUNK_BYTES // (4 * shape[1])), shape[0]), shape[1]
+
+
+def places_on_disk(shape: Shape, chunks: Shape) -> int:
+    """Numbers that are stored of a matrix: HDF5 fills the last chunks up."""
+    return math.prod(math.ceil(n / chunk) * chunk for n, chunk in zip(shape, chunks, strict=True))
