@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from pipeline.maps.files import map_images, write_map
 from pipeline.nsd.clipping import clip_mask
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.matlab import require_sizes
 
 # many more in `make soak`
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "30"))
@@ -341,6 +343,46 @@ def test_only_matrices_of_numbers_are_taken_from_matlab(tree, tmp_path, change, 
     write_design(copied, masterordering=change)
     with pytest.raises(InputError, match=rf"nsd_expdesign\.mat: {told}"):
         read_design(NSDLayout(copied), SUBJECT)
+
+
+MATLAB_SIZES = [128 + 4, 128 + 8 + 4, 128 + 24 + 4, 128 + 40 + 4]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("place", MATLAB_SIZES)
+def test_a_size_in_a_matlab_file_that_is_larger_than_what_it_lies_in_is_refused(
+    worker, tree, tmp_path, place, compressed
+):
+    """Of a variable, its flags, its dimensions and its name: each would be allocated."""
+    copied = damaged_copy(tree, tmp_path)
+    path = copied / CASES["MAT"].file
+    content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
+    path.unlink()
+    scipy.io.savemat(path, content)
+    changed = bytearray(path.read_bytes())
+    changed[place : place + 4] = (2**31 - 8).to_bytes(4, "little")
+    if compressed:
+        element = zlib.compress(bytes(changed[128:]))
+        tag = (15).to_bytes(4, "little") + len(element).to_bytes(4, "little")
+        changed[128:] = tag + element
+    rewrite(path, bytes(changed))
+    outcome = worker.read("design", copied, path)
+    assert outcome.what == "refused"
+    assert "nsd_expdesign.mat: not a readable MATLAB v5 file (an element of" in outcome.told
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_cells_of_a_matlab_file_that_are_more_than_its_bytes_are_refused(tmp_path, compressed):
+    path = tmp_path / "cells.mat"
+    cells = np.empty((2, 3), object)
+    cells[:] = [[np.arange(4)] * 3] * 2
+    scipy.io.savemat(path, {"cells": cells, "inside": {"of": cells}}, do_compression=compressed)
+    require_sizes(path)
+    scipy.io.savemat(path, {"cells": cells})
+    content = path.read_bytes()
+    rewrite(path, content.replace(b"\2\0\0\0\3\0\0\0", b"\0\0\0\7\3\0\0\0", 1))
+    with pytest.raises(ValueError, match="matrices in a matrix of"):
+        require_sizes(path)
 
 
 @pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])

@@ -14,6 +14,7 @@ import scipy.io
 from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, require
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
+from pipeline.nsd.matlab import require_sizes
 from pipeline.reading import reading
 
 RUNS_PER_SESSION = 12
@@ -133,6 +134,7 @@ def _read_experiment_design(
             # older versions are read by what each number in them says, newer ones are HDF5
             if file.read(len(MATLAB)) != MATLAB:
                 raise ValueError("of another version")
+        require_sizes(path)
         content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
     ordering, images_of_subjects, shared = (
         _integers(path, content, name) for name in DESIGN_VARIABLES
