@@ -12,7 +12,7 @@ himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, 
 1. XᵀX once, held-out folds subtracted (`encoding.gram`); Xᵀy once for a block of voxels
    (`encoding.operands`)
 2. one eigendecomposition per candidate and fold, validation images compressed and made triangular
-   (`encoding.factors`)
+   (`encoding.factors`); or one per candidate, from which folds are deleted (`encoding.deletion`)
 3. predictions of which the sum of squares alone is kept (`encoding.losses`), for the penalties that
    a mode of search tries (`encoding.search`); all penalties of a grid cost as many products as
    their curves of shrinkage are independent, about half of twenty, a sixth of a hundred

@@ -61,6 +61,7 @@ class ClusterStudy(Study):
             *("--slurm-partition-config", str(partitions), "--latency-wait", "10"),
             *arguments,
             *("--slurm-init-seconds-before-status-checks", "5"),
+            *("--slurm-array-jobs", "extract_features"),
             *("--set-resources", f"{FIT}:runtime=attempt", f"{FIT}:mem_mb=2000"),
         ]
 
@@ -210,6 +211,10 @@ def test_a_job_that_hangs_is_stopped_at_its_limit_and_tried_again_with_more_time
     assert "TIMEOUT" in events.states[FIT]
     assert "COMPLETED" in events.states[FIT]
     assert len(set(events.limits[FIT])) > 1
+
+
+def test_no_job_fails_but_by_what_is_done_to_it(events):
+    assert "FAILED" not in {state for states in events.states.values() for state in states}
 
 
 def test_a_cancelled_job_is_tried_again(events):
