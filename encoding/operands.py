@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -108,11 +108,9 @@ class Operands:
 
         Parameters
         ----------
-        whole : that of all images, from which a deleted fold is taken
+        whole : that of all images, from which a deleted fold is taken; others need none
         """
         if factor.corrections is not None:
-            if whole is None:
-                whole = self.rotated(self.design.whole, replace(factor, corrections=None))
             rows = self.target(fold, factor).rows
             return whole - tiled_matmul(self.design.arrays, rows, factor.operators.T, self.tile)
         operand = self.operand(fold, factor)

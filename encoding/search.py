@@ -169,7 +169,10 @@ def search_block(
     if search == "exact":
         return _best(_exact(operands, candidates, len(alphas)), alphas)
     if search == "gcv":
-        curves = across(lambda each: _gcv(operands, each, len(alphas)), candidates)
+        curves = across(
+            lambda each: gcv_curve(operands, each.whole, len(alphas), _rotated(operands, each)),
+            candidates,
+        )
         return _best(np.stack(curves), alphas)
     parts = _parts(operands, len(candidates), task_voxels)
     tasks = list(itertools.product(candidates, parts))
@@ -255,7 +258,7 @@ def _descend(
     operands: Operands, candidate: CandidateFactors, alphas: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score and penalty (voxel,) of the minimum that generalised cross-validation leads to."""
-    whole = [operands.rotated(operands.design.whole, factor) for factor in candidate.whole]
+    whole = _rotated(operands, candidate)
     curve, end = gcv_curve(operands, candidate.whole, len(alphas), whole), len(alphas) - 1
     folds = [HeldOut(operands, k, factors, whole[0]) for k, factors in enumerate(candidate.folds)]
     del whole
@@ -286,9 +289,9 @@ def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return -np.take_along_axis(losses, alpha[:, None], axis=1)[:, 0], alpha
 
 
-def _gcv(operands: Operands, candidate: CandidateFactors, n_alphas: int) -> np.ndarray:
-    whole = [operands.rotated(operands.design.whole, factor) for factor in candidate.whole]
-    return gcv_curve(operands, candidate.whole, n_alphas, whole)
+def _rotated(operands: Operands, candidate: CandidateFactors) -> list[Any]:
+    """c (voxel, component) by each decomposition of all images."""
+    return [operands.rotated(operands.design.whole, factor) for factor in candidate.whole]
 
 
 def gcv_curve(

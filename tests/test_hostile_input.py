@@ -259,6 +259,7 @@ def damaged(path: Path) -> Iterator[None]:
             other.with_name(other.name + ".hidden").rename(other)
 
 
+# minutes for each kind, and atheris is built for few platforms: `make soak` searches
 UNSEARCHED = "NOT TESTED: a search of minutes: FUZZ_SECONDS is not set, or atheris not installed"
 
 
