@@ -11,11 +11,12 @@ himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, 
 
 1. XᵀX once, held-out folds subtracted (`encoding.gram`); Xᵀy once for a block of voxels
    (`encoding.operands`)
-2. one eigendecomposition per candidate and fold, validation images compressed and made triangular
-   (`encoding.factors`); or one per candidate, from which folds are deleted (`encoding.deletion`)
-3. predictions of which the sum of squares alone is kept (`encoding.losses`), for the penalties that
-   a mode of search tries (`encoding.search`); all penalties of a grid cost as many products as
-   their curves of shrinkage are independent, about half of twenty, a sixth of a hundred
+2. one eigendecomposition per candidate and fold, validation images compressed (`encoding.factors`);
+   or one per candidate, from which folds are deleted (`encoding.deletion`)
+3. predictions of which the sum of squares alone is kept (`encoding.losses`), for all candidates and
+   penalties (`encoding.search`), which cost as many products as curves of shrinkage are
+   independent, half of twenty, a sixth of a hundred; or for those that generalised
+   cross-validation leaves in contention (`encoding.window`)
 4. one refit of what was picked (`encoding.refit`)
 
 Voxels take part in matrix products of one shape, at the place that their global index gives: a
@@ -38,6 +39,7 @@ from encoding.memory import Plan
 from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks, patterns
 from encoding.search import SEARCHES, Forms, Search, factorise_candidates, search_block
+from encoding.window import in_contention, search_window
 
 MissingImages = Literal["available", "exclude"]
 DEFAULT_MEMORY = 8e9
@@ -56,7 +58,7 @@ class BandedRidgeFit:
     coefficients : (feature, voxel), bands one after another
     intercept : (voxel,)
     candidate_scores : (candidate, voxel) minus the mean squared error of each candidate at its best
-        penalty, for the candidates of this model in their order
+        penalty, for the candidates of this model in their order; NaN: ruled out by closed form
     search : "exact", "windowed" or "gcv"; `cv_score` of the last is an estimate without folds
     precision : of the products with voxels, "float32", …, or what rounds their operands
     """
@@ -103,8 +105,8 @@ class Options:
 
     Attributes
     ----------
-    search : `exact` scores every penalty by k-fold cross-validation; `windowed` those from
-        where generalised cross-validation points to the minimum; `gcv` none
+    search : `exact` scores every candidate and penalty by k-fold cross-validation; `windowed`
+        those in which generalised cross-validation leaves a minimum to find; `gcv` none
     backend : "numpy", "torch" or "torch_cuda"
     dtype : of the products with voxels, "float32" or "float64"; penalties too small for float32
         are computed in float64 all the same
@@ -142,7 +144,8 @@ class Options:
 
     def forms(self, device: str) -> Forms:
         """Which decompositions there are on a device, "cpu" or "cuda"."""
-        return Forms(device == "cuda" if self.cholesky is None else self.cholesky, self.deletion)
+        cholesky = device == "cuda" if self.cholesky is None else self.cholesky
+        return Forms(cholesky, self.deletion, triangular=self.search == "exact")
 
     @property
     def precision(self) -> str:
@@ -371,7 +374,7 @@ def _fit_blocks(
         forms,
     )
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    searched = _searched(blocks, pool.weights, ascending, plan, options.search, forms, refit.keep)
+    searched = _searched(blocks, pool, ascending, plan, options.search, forms, refit.keep)
     for block, *part in searched:
         chosen = {
             name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
@@ -386,7 +389,7 @@ def _fit_blocks(
 
 def _searched(
     blocks: ResponseBlocks,
-    candidates: np.ndarray,
+    pool: CandidatePool,
     alphas: np.ndarray,
     plan: Plan,
     search: Search,
@@ -398,23 +401,49 @@ def _searched(
     Responses are read once if all decompositions fit in memory, else once for each part of them.
     Those of all images that stay in memory are given to `keep`.
     """
-    design, chunks = blocks.design, list(plan.chunks(len(candidates)))
-    if len(chunks) == 1:
-        factors = factorise_candidates(design, candidates, alphas, search, forms)
-        keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
-        for block in blocks.read(plan.block_voxels):
-            score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
-            yield block, score[:, block.places], pick[:, block.places]
+    design, closed_form = blocks.design, search != "exact"
+    if plan.candidates < len(pool.weights):
+        yield from _searched_by_parts(blocks, pool, alphas, plan, search, forms)
         return
-    shape = len(candidates), blocks.responses.shape[1]
-    scores, picks = np.zeros(shape), np.zeros(shape, np.int32)
-    for chunk in chunks:
-        factors = factorise_candidates(design, candidates[chunk], alphas, search, forms)
-        for block in blocks.read(plan.block_voxels):
-            score, pick = search_block(block.operands, factors, alphas, search, plan.task_voxels)
-            scores[chunk, block.voxels] = score[:, block.places]
-            picks[chunk, block.voxels] = pick[:, block.places]
-        del factors
+    factors = factorise_candidates(design, pool.weights, alphas, search, forms)
+    keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
+    for block in blocks.read(plan.block_voxels):
+        score, pick = search_block(block, factors, alphas, closed_form, plan.task_voxels)
+        if search == "windowed":
+            wanted = in_contention(design, score, pool.choices.values(), block.variance)
+            score, pick = search_window(block, factors, alphas, pick, wanted, plan.task_voxels)
+        yield block, score, pick
+
+
+def _searched_by_parts(
+    blocks: ResponseBlocks,
+    pool: CandidatePool,
+    alphas: np.ndarray,
+    plan: Plan,
+    search: Search,
+    forms: Forms,
+) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+    """`_searched`, some candidates at a time; all by closed form before it rules some out."""
+    design, n_candidates = blocks.design, len(pool.weights)
+    scores = np.zeros((n_candidates, blocks.responses.shape[1]))
+    picks, variance, wanted = np.zeros(scores.shape, np.int32), np.zeros(scores.shape[1]), None
+    passes: list[Search] = ["gcv", "exact"] if search == "windowed" else [search]
+    for kind in passes:
+        n = plan.candidates_in_closed_form if kind == "gcv" else plan.candidates
+        for part in (slice(first, first + n) for first in range(0, n_candidates, n)):
+            factors = factorise_candidates(design, pool.weights[part], alphas, kind, forms)
+            for block in blocks.read(plan.block_voxels):
+                here, task = (part, block.voxels), plan.task_voxels
+                if wanted is None:
+                    found = search_block(block, factors, alphas, kind == "gcv", task)
+                else:
+                    found = search_window(block, factors, alphas, picks[here], wanted[here], task)
+                scores[here], picks[here] = found
+                variance[block.voxels] = block.variance
+            # before the next are made
+            del factors
+        if search == "windowed":
+            wanted = in_contention(design, scores, pool.choices.values(), variance)
     for block in blocks.read(plan.block_voxels):
         yield block, scores[:, block.voxels], picks[:, block.voxels]
 
@@ -434,14 +463,14 @@ def _fit(
     design, voxel = block.operands.design, np.arange(len(chosen))
     bands = pool.columns[name]
     columns = np.concatenate([np.arange(design.n_features)[design.band_slices[b]] for b in bands])
-    dtype = options.dtype
+    dtype, own = options.dtype, scores[pool.choices[name]]
     return BandedRidgeFit(
         alpha=alphas[picks[chosen, voxel]].astype(dtype),
         band_weights=pool.weights[chosen][:, bands].T.astype(dtype),
         cv_score=(1 + scores[chosen, voxel] / block.variance).astype(dtype),
         coefficients=weights[columns].astype(dtype),
         intercept=(block.mean - design.offset @ weights).astype(dtype),
-        candidate_scores=scores[pool.choices[name]].astype(dtype),
+        candidate_scores=np.where(np.isfinite(own), own, np.nan).astype(dtype),
         search=options.search,
         precision=options.precision,
     )

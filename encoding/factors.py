@@ -6,7 +6,8 @@ DXᵀXD = Q L Qᵀ, a voxel's predictions of validation rows X_v at penalty α a
     X_v D Q (L + α)⁻¹ c,    c = Qᵀ D Xᵀy
 
 Only c depends on the voxel, only (L + α)⁻¹ on the penalty. A second QR, X_v D Q = O R, leaves
-‖Oᵀy_v - R (L + α)⁻¹ c‖² with R upper triangular: half of the product need not be done.
+‖Oᵀy_v - R (L + α)⁻¹ c‖² with R upper triangular: half of the product need not be done, which pays
+for Oᵀy_v where penalties are many.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Factor:
         model of all images; with `row_scale` (feature with weight,), images take the place of
         features: weights = row_scale * Xᵀ @ to_weights @ (c / (L + α))
     compression : (held row, row), O; None if rows are kept
-    operators : (component, row), (X_v D Q)ᵀ in lower triangular blocks; or, by Cholesky, one for
-        each penalty; None without validation images
+    operators : (component, row), (X_v D Q)ᵀ, or Rᵀ, lower triangular; by Cholesky one for each
+        penalty; None without validation images
     images : (image, component), X D Q of all images, if folds are to be deleted from it
     corrections : (row, row) for each penalty, N of `encoding.deletion`; None if the fold itself was
         decomposed
@@ -157,6 +158,7 @@ def factorise(
     alphas: np.ndarray,
     cholesky: bool = False,
     images: bool = False,
+    triangular: bool = True,
 ) -> list[Factor]:
     """Decompositions that together serve all penalties, each as precise as its penalties need.
 
@@ -171,6 +173,7 @@ def factorise(
     alphas : (alpha,)
     cholesky : solve per penalty instead of an eigendecomposition
     images : keep what `encoding.deletion` needs of `design.whole`, unless in the dual form
+    triangular : make the held-out part triangular; its rows, and responses, are then compressed
     """
     columns, roots = design.columns(weights)
     if len(columns) > fold.n_train:
@@ -185,7 +188,8 @@ def factorise(
             parts, dtype = _singular(design, fold, columns, roots), "float64"
         else:
             parts = build()
-        factors.append(_finish(design, fold, parts, columns, chosen, alphas[chosen], dtype))
+        served = chosen, alphas[chosen]
+        factors.append(_finish(design, parts, columns, *served, dtype, triangular))
     return factors
 
 
@@ -210,7 +214,7 @@ def _kept(design: Design, values: Any) -> Any:
 def _primal(
     design: Design, fold: Fold, columns: np.ndarray, roots: Any, images: bool
 ) -> tuple[Any, Any]:
-    gram = design.gram(fold)[columns][:, columns] * roots[:, None] * roots[None, :]
+    gram = design.weighted_gram(fold, columns, roots)
     values, vectors = design.arrays.xp.linalg.eigh(gram)
 
     def build() -> dict[str, Any]:
@@ -218,7 +222,7 @@ def _primal(
         rotation = roots[:, None] * vectors[:, kept]
         parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
         if fold.n_validation:
-            parts["base"] = design.held[design.index(fold)].features[:, columns] @ rotation
+            parts["base"] = design.held[design.index(fold)].features[:, columns], rotation
         if images:
             parts["images"] = design.rotated_images(columns, rotation)
         return parts
@@ -238,7 +242,7 @@ def _dual(
         left = vectors[:, kept] / design.arrays.xp.clip(singular, 1e-150, None)
         parts = {"values": values[kept], "rotation": vectors[:, kept] * singular, "from_rows": True}
         if fold.n_validation:
-            parts["base"] = outer @ left
+            parts["base"] = outer, left
         else:
             parts |= {"to_weights": left, "row_scale": roots**2}
         return parts
@@ -257,28 +261,31 @@ def _singular(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> di
         "from_rows": True,
     }
     if fold.n_validation:
-        parts["base"] = design.held[design.index(fold)].features[:, columns] @ to_weights
+        parts["base"] = design.held[design.index(fold)].features[:, columns], to_weights
     return parts
 
 
 def _finish(
     design: Design,
-    fold: Fold,
     parts: dict[str, Any],
     columns: np.ndarray,
     alpha_indices: np.ndarray,
     alphas: np.ndarray,
     dtype: str,
+    triangular: bool,
 ) -> Factor:
-    """Cast, and make the held-out part triangular."""
+    """Cast, and make the held-out part triangular if asked to."""
     arrays = design.arrays
     base = parts.pop("base", None)
     values = arrays.to_numpy(parts.pop("values"))
     from_rows = parts.pop("from_rows", False)
     if base is not None:
         parts.pop("to_weights", None)
-        compression, triangle = arrays.thin_qr(arrays.asarray(base, dtype))
-        parts |= {"compression": compression, "operators": triangle.T}
+        left, right = (arrays.asarray(side, dtype) for side in base)
+        base = left @ right
+        if triangular:
+            parts["compression"], base = arrays.thin_qr(base)
+        parts["operators"] = base.T
     cast = {name: arrays.contiguous(arrays.asarray(part, dtype)) for name, part in parts.items()}
     return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **cast)
 
@@ -288,7 +295,7 @@ def _cholesky(
 ) -> list[Factor]:
     """One operator D (DXᵀXD + α)⁻¹ D X_vᵀ for each penalty, applied to Xᵀy itself."""
     arrays = design.arrays
-    gram = design.gram(fold)[columns][:, columns] * roots[:, None] * roots[None, :]
+    gram = design.weighted_gram(fold, columns, roots)
     held = design.held[design.index(fold)].features[:, columns] * roots
     # a bound: the eigenvalues themselves are what is to be saved
     bound = arrays.asarray([0.0, float(abs(gram).sum(0).max())])
@@ -297,7 +304,7 @@ def _cholesky(
     for dtype, chosen in _precisions(design, bound, alphas).items():
         if dtype == "svd":
             parts = _singular(design, fold, columns, roots)
-            finished = _finish(design, fold, parts, columns, chosen, alphas[chosen], "float64")
+            finished = _finish(design, parts, columns, chosen, alphas[chosen], "float64", True)
             factors.append(finished)
             continue
         left, right = arrays.asarray(gram, dtype), arrays.asarray(held.T, dtype)

@@ -141,6 +141,13 @@ class Design:
             self._grams[id(fold)] = gram
         return self._grams[id(fold)]
 
+    def weighted_gram(self, fold: Fold, columns: np.ndarray, roots: Any) -> Any:
+        """`gram` of some features, each times its root, (feature with weight, the same)."""
+        gram, first, last = self.gram(fold), columns[0], columns[-1] + 1
+        if last - first == len(columns):
+            return gram[first:last, first:last] * (roots[:, None] * roots[None, :])
+        return gram[columns][:, columns] * (roots[:, None] * roots[None, :])
+
     def index(self, fold: Fold) -> int:
         """Its place among the folds."""
         return next(i for i, other in enumerate(self.folds) if other is fold)
@@ -160,6 +167,19 @@ class Design:
             return Held(None, rows)
         rotation, triangle = self.arrays.thin_qr(rows)
         return Held(rotation, triangle)
+
+    @cached_property
+    def unevenness(self) -> float:
+        """How unequal the images' leverages are: E[s²] / E[s]² of s = ‖x‖², 1 if all are alike.
+
+        That of the most uneven band; one image alone makes it the number of images.
+        """
+        squares, ratios = self.features**2, [1.0]
+        for columns in self.band_slices:
+            norms = self.arrays.asarray(squares[:, columns].sum(1), "float64")
+            if norms.any():
+                ratios.append(float((norms**2).mean() / norms.mean() ** 2))
+        return max(ratios)
 
     def rotated_images(self, columns: np.ndarray, rotation: Any) -> Any:
         """Some features of all images times `rotation` (feature, component); a fold at a time."""

@@ -11,9 +11,9 @@ from encoding.factors import Factor
 from encoding.gram import Design
 from encoding.operands import SQUARES, TILE, Operands
 
-# pairs of voxel and penalty in a matrix product, voxels in one of the refit; a voxel's place among
-# them changes with its neighbours, which does not change its bits as long as the product's shape is
-# the same
+# pairs of voxel and penalty in a matrix product where they are few, voxels in one of the refit; the
+# place among them changes with a voxel's neighbours, which does not change its bits as long as the
+# product's shape is the same
 LANE = 128
 # rows of the held-out part taken together: with few, more of a triangular operator's zeros are left
 # out, and predictions of many penalties stay in a processor's cache
@@ -63,8 +63,12 @@ class HeldOut:
             for factor in factors
         ]
 
-    def losses(self, voxels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-        """Mean squared error of each pair of a voxel and an index of a penalty, (pair,)."""
+    def losses(self, voxels: np.ndarray, alphas: np.ndarray, lane: int) -> np.ndarray:
+        """Mean squared error of each pair of a voxel and an index of a penalty, (pair,).
+
+        `lane` pairs are taken together where penalties share a product: the same number for a
+        voxel whatever its neighbours are.
+        """
         losses = np.empty(len(voxels), self.design.dtype)
         for factor, projected, target in self.parts:
             served = np.flatnonzero(np.isin(alphas, factor.alpha_indices))
@@ -72,55 +76,60 @@ class HeldOut:
             energies = self._corrected if factor.corrections else self._predicted
             outside = self.design.arrays.to_numpy(target.outside)[voxels[served]]
             losses[served] = outside + energies(
-                factor, projected, target.rows, voxels[served], positions
+                factor, projected, target.rows, voxels[served], positions, lane
             )
         return losses / self.fold.n_validation
 
     def _predicted(
-        self, factor: Factor, projected: Any, rows: Any, voxels: np.ndarray, positions: np.ndarray
+        self,
+        factor: Factor,
+        projected: Any,
+        rows: Any,
+        voxels: np.ndarray,
+        positions: np.ndarray,
+        lane: int,
     ) -> np.ndarray:
         """Squared errors (pair,) of responses `rows`, by operators that predict them."""
         energies = np.empty(len(voxels), factor.dtype)
         for operator, members, shrinkage in factor.shared(positions, self.design.arrays):
-            for here in lanes(members):
+            for here in lanes(members, LANE if shrinkage is None else lane):
                 left = projected[voxels[here]]
                 if shrinkage is not None:
                     left *= shrinkage[positions[here]]
-                energies[here] = self._energies(factor, left, operator, rows[voxels[here]])
+                energies[here] = self._squares(rows[voxels[here]] - left @ operator)
         return energies
 
     def _corrected(
-        self, factor: Factor, projected: Any, rows: Any, voxels: np.ndarray, positions: np.ndarray
+        self,
+        factor: Factor,
+        projected: Any,
+        rows: Any,
+        voxels: np.ndarray,
+        positions: np.ndarray,
+        lane: int,
     ) -> np.ndarray:
         """`_predicted`, of a deleted fold: all penalties share a product, then each has one."""
         arrays, energies = self.design.arrays, np.empty(len(voxels), factor.dtype)
         predicted = arrays.empty((len(voxels), rows.shape[1]), factor.dtype)
         for operator, members, shrinkage in factor.shared(positions, arrays):
-            for here in lanes(members):
+            for here in lanes(members, lane):
                 left = projected[voxels[here]] * shrinkage[positions[here]]
                 predicted[here] = left @ operator
         for position in np.unique(positions):
-            for here in lanes(np.flatnonzero(positions == position)):
+            for here in lanes(np.flatnonzero(positions == position), LANE):
                 rest = rows[voxels[here]] - predicted[here] @ factor.corrections[position]
                 energies[here] = self._squares(rest)
         return energies
-
-    def _energies(self, factor: Factor, left: Any, operator: Any, rest: Any) -> np.ndarray:
-        """‖rest - left @ operator‖² of each row; `rest` is overwritten."""
-        for rows in row_parts(rest.shape[1]):
-            first = factor.first_component(rows)
-            rest[:, rows] -= left[:, first:] @ operator[first:, rows]
-        return self._squares(rest)
 
     def _squares(self, rest: Any) -> np.ndarray:
         arrays = self.design.arrays
         return arrays.to_numpy(arrays.xp.einsum(SQUARES, rest, rest))
 
 
-def lanes(members: np.ndarray) -> Iterator[np.ndarray]:
-    """LANE members at a time; the last are filled up with some that come twice."""
-    for start in range(0, len(members), LANE):
-        yield np.resize(members[start : start + LANE], LANE)
+def lanes(members: np.ndarray, lane: int) -> Iterator[np.ndarray]:
+    """`lane` members at a time; the last are filled up with some that come twice."""
+    for start in range(0, len(members), lane):
+        yield np.resize(members[start : start + lane], lane)
 
 
 def row_parts(n_rows: int) -> list[slice]:

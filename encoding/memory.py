@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,12 +23,14 @@ class Plan:
     block_voxels : voxels of a block in the search, a multiple of TILE
     task_voxels : those of them that one task of the windowed search takes
     candidates : candidates whose decompositions are kept during the search
+    candidates_in_closed_form : the same, if only those of all images are needed
     refit_factors : decompositions kept during the refit
     """
 
     block_voxels: int
     task_voxels: int
     candidates: int
+    candidates_in_closed_form: int
     refit_factors: int
 
     @classmethod
@@ -69,11 +70,9 @@ class Plan:
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
-        return cls(block, tiles * TILE, kept, max(1, int(left // size.refit_factor)))
-
-    def chunks(self, n_candidates: int) -> Iterator[slice]:
-        for start in range(0, n_candidates, self.candidates):
-            yield slice(start, min(start + self.candidates, n_candidates))
+        refitted = max(1, int(left // size.refit_factor))
+        whole = max(1, int((free - block * size.voxel) // size.refit_factor))
+        return cls(block, tiles * TILE, kept, whole, refitted)
 
 
 class _Sizes:
@@ -108,7 +107,8 @@ class _Sizes:
         decomposing = max(decomposing, correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_features
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
-        operators = (n_alphas if forms.cholesky else 1) * component * row + compressed * row
+        operators = (n_alphas if forms.cholesky else 1) * component * row
+        operators += compressed * row * forms.triangular
         rotation = (n if dual else component) * component
         self.refit_factor = self.item * (rotation + (n if dual else largest) * component)
         whole = self.refit_factor if search != "exact" else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,9 +38,9 @@ class Target:
     def of(cls, arrays: Arrays, rows: Any) -> Target:
         return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
 
-    def compress(self, arrays: Arrays, rotation: Any, dtype: str, tile: int) -> Target:
+    def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
-        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), tile)
+        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), TILE)
         if rows.shape[1] == self.rows.shape[1]:
             return Target(rows, self.outside, self.energy)
         energy = arrays.xp.einsum(SQUARES, rows, rows)
@@ -49,14 +50,20 @@ class Target:
 class Operands:
     """Responses (voxel, image) less their mean over all images, zeros where no voxel is.
 
-    Rows are a multiple of `tile`, TILE unless selected; one voxel is always at the same place in
-    its tile.
+    Rows are a multiple of TILE.
     """
 
-    def __init__(self, design: Design, responses: Any, tile: int = TILE) -> None:
-        self.design, self.responses, self.tile = design, responses, tile
+    def __init__(self, design: Design, responses: Any) -> None:
+        self.design = design
+        self._places: slice | np.ndarray = slice(None)
+        self._responses = responses
         self._cross: dict[str, list[Any]] = {}
         self._targets: dict[tuple[str, int], Target] = {}
+
+    @property
+    def responses(self) -> Any:
+        """(voxel, image)."""
+        return self._responses[self._places]
 
     def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
         """Compute what these factors take, folds side by side."""
@@ -77,19 +84,10 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    @property
-    def occupied(self) -> np.ndarray:
-        """(place,) bool, where a voxel is."""
-        return self.design.arrays.to_numpy((self.responses != 0).any(1))
-
-    def part(self, places: slice | np.ndarray, tile: int = TILE) -> Operands:
-        """Some of the voxels, with all that is prepared."""
-        part = Operands(self.design, self.responses[places], tile)
-        part._cross = {key: [cross[places] for cross in all_] for key, all_ in self._cross.items()}
-        part._targets = {
-            key: Target(target.rows[places], target.outside[places], target.energy[places])
-            for key, target in self._targets.items()
-        }
+    def part(self, places: slice | np.ndarray) -> Operands:
+        """Some of the voxels of a block, whole tiles, with all that is prepared."""
+        part = copy.copy(self)
+        part._places = places
         return part
 
     def operand(self, fold: Fold, factor: Factor) -> Any:
@@ -98,7 +96,7 @@ class Operands:
             rows = self.design.training(self.responses.T, fold).T
             return self.design.arrays.asarray(rows, factor.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
-        cross = self._cross[factor.dtype][place]
+        cross = self._cross[factor.dtype][place][self._places]
         first, last = factor.columns[0], factor.columns[-1] + 1
         contiguous = last - first == len(factor.columns)
         return cross[:, first:last] if contiguous else cross[:, factor.columns]
@@ -112,21 +110,25 @@ class Operands:
         """
         if factor.corrections is not None:
             rows = self.target(fold, factor).rows
-            return whole - tiled_matmul(self.design.arrays, rows, factor.operators.T, self.tile)
+            return whole - tiled_matmul(self.design.arrays, rows, factor.operators.T, TILE)
         operand = self.operand(fold, factor)
         if factor.rotation is None:
             return operand
-        return tiled_matmul(self.design.arrays, operand, factor.rotation, self.tile)
+        return tiled_matmul(self.design.arrays, operand, factor.rotation, TILE)
 
     def target(self, fold: Fold, factor: Factor) -> Target:
-        return self._targets[factor.dtype, self.design.index(fold)]
+        """The fold's validation responses."""
+        whole = self._targets[factor.dtype, self.design.index(fold)]
+        return Target(
+            *(values[self._places] for values in (whole.rows, whole.outside, whole.energy))
+        )
 
     def compressed_target(self, fold: Fold, factor: Factor) -> Target:
         """The fold's validation responses in the rows that the factor predicts."""
         target = self.target(fold, factor)
         if factor.compression is None:
             return target
-        return target.compress(self.design.arrays, factor.compression, factor.dtype, self.tile)
+        return target.compress(self.design.arrays, factor.compression, factor.dtype)
 
     def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
         """YᵀX (voxel, feature) of the training images of `fits` less their means.
@@ -142,7 +144,7 @@ class Operands:
         crosses = [arrays.empty(shape, dtype) for _ in fits]
 
         def fill(start: int) -> None:
-            here = slice(start, start + self.tile)
+            here = slice(start, start + TILE)
             parts = [
                 arrays.xp.matmul(arrays.asarray(self.responses[here, part], dtype), rows)
                 for part, rows in zip(images, features, strict=True)
@@ -154,7 +156,7 @@ class Operands:
                 if fits[place] is not design.whole:
                     cross[here] -= parts[design.index(fits[place])]
 
-        arrays.map(fill, range(0, shape[0], self.tile))
+        arrays.map(fill, range(0, shape[0], TILE))
         return crosses
 
     @cached_property
@@ -179,4 +181,4 @@ class Operands:
         target = Target.of(arrays, rows)
         if not design.compresses(fold):
             return target
-        return target.compress(arrays, design.held[index].rotation, dtype, self.tile)
+        return target.compress(arrays, design.held[index].rotation, dtype)

@@ -1,33 +1,31 @@
-"""Cross-validated losses of every candidate and penalty, for a block of voxels.
+"""Errors of every candidate and penalty, for a block of voxels.
 
-`exact` scores every penalty by k-fold cross-validation. `windowed` lets generalised
-cross-validation (Golub, Heath and Wahba 1979, Technometrics) point at a penalty, for each voxel
-and candidate, and scores it and its neighbours by k-fold cross-validation, then the neighbours of
-the best, until the best has been scored between two others: where a curve has one minimum, the pick
-is that of the exact search. `gcv` takes the closed form's word.
+`exact` scores every penalty of every candidate by k-fold cross-validation. `windowed` lets
+generalised cross-validation rule out candidates and point at a penalty for the others, from where
+k-fold cross-validation goes on (`encoding.window`). `gcv` takes the closed form's word
+(`encoding.closed_form`).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from encoding.arrays import tiled_matmul
+from encoding.closed_form import gcv_curve
 from encoding.deletion import delete_fold, deletion_pays
 from encoding.factors import Factor, factorise
 from encoding.gram import Design, Fold
-from encoding.losses import HeldOut, fold_losses
+from encoding.losses import fold_losses
 from encoding.operands import TILE, Operands
+from encoding.responses import Block
 
 Search = Literal["exact", "windowed", "gcv"]
 # the last to end keeps the others waiting for one task in so many
 TASKS_OF_A_WORKER = 8
-# of a loss: an end of the window that is as good as the best, up to this, is no end
-ROUNDING = 1e-6
 SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
 
 
@@ -39,10 +37,12 @@ class Forms:
     ----------
     cholesky : of folds, for each penalty, instead of an eigendecomposition for all
     deletion : folds are deleted from the decomposition of all images; None: where it costs less
+    triangular : of folds that are decomposed; pays if they are predicted at many penalties
     """
 
     cholesky: bool = False
     deletion: bool | None = None
+    triangular: bool = True
 
     def deletes(self, design: Design, weights: np.ndarray, n_alphas: int) -> bool:
         """Whether a candidate's folds, of band weights (band,), are deleted."""
@@ -74,27 +74,24 @@ def factorise_candidates(
     """Decompose each of `candidates` (candidate, band) as the search needs, side by side."""
     folds = [] if search == "gcv" else list(design.folds)
     deleting = [bool(folds) and forms.deletes(design, row, len(alphas)) for row in candidates]
-    if not all(deleting):
-        # first: they keep what all images are then a sum of
-        prepare_design(design, candidates[~np.array(deleting)], folds)
-    tasks = [
-        (k, design.whole) for k, deletes in enumerate(deleting) if deletes or search != "exact"
-    ]
-    whole = _factorised(design, candidates, alphas, forms, tasks, deleting)
+    tasks = []
+    for k, deletes in enumerate(deleting):
+        tasks += [(k, design.whole)] if deletes or search != "exact" else []
+        tasks += [] if deletes else [(k, fold) for fold in folds]
+    held = _factorised(design, candidates, alphas, forms, tasks, deleting)
     tasks = [(k, fold) for k, deletes in enumerate(deleting) if deletes for fold in folds]
-    found = design.arrays.map(lambda task: delete_fold(design, task[1], whole[task[0], -1]), tasks)
-    held = {
+    found = design.arrays.map(lambda task: delete_fold(design, task[1], held[task[0], -1]), tasks)
+    # folds of a candidate are all deleted, or none
+    failed = {k for (k, _), factors in zip(tasks, found, strict=True) if not factors}
+    held |= {
         (k, design.index(fold)): factors for (k, fold), factors in zip(tasks, found, strict=True)
     }
-    # folds of a candidate are all deleted, or none
-    failed = {k for (k, _), factors in held.items() if not factors}
-    left = [k for k, deletes in enumerate(deleting) if not deletes or k in failed]
-    tasks = list(itertools.product(left, folds))
+    tasks = list(itertools.product(sorted(failed), folds))
     held |= _factorised(design, candidates, alphas, forms, tasks, deleting)
     return [
         CandidateFactors(
             [held[k, fold] for fold in range(len(folds))],
-            [replace(factor, images=None) for factor in whole.get((k, -1), [])],
+            [replace(factor, images=None) for factor in held.get((k, -1), [])],
         )
         for k in range(len(candidates))
     ]
@@ -122,7 +119,8 @@ def _factorised(
     def decompose(task: tuple[int, Fold]) -> list[Factor]:
         k, fold = task
         images = deleting[k] and fold is design.whole
-        return factorise(design, fold, candidates[k], alphas, forms.cholesky, images)
+        form = {"cholesky": forms.cholesky, "images": images, "triangular": forms.triangular}
+        return factorise(design, fold, candidates[k], alphas, **form)
 
     factors = design.arrays.map(decompose, tasks)
     places = [-1 if fold is design.whole else design.index(fold) for _, fold in tasks]
@@ -145,48 +143,57 @@ def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) ->
 
 
 def search_block(
-    operands: Operands,
+    block: Block,
     candidates: list[CandidateFactors],
     alphas: np.ndarray,
-    search: Search,
-    task_voxels: int,
+    closed_form: bool = False,
+    task_voxels: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best penalty of each candidate, for each voxel of the block.
 
     Parameters
     ----------
     alphas : (alpha,) ascending
-    task_voxels : at most so many are taken by a task of the windowed search
+    closed_form : by generalised cross-validation; otherwise by k-fold
+    task_voxels : at most so many are taken by a task of the closed form
 
     Returns
     -------
     score : (candidate, voxel) float64, minus the mean squared error over validation images,
-        averaged over folds; `gcv`: minus its estimate
+        averaged over folds, or minus its estimate
     alpha : (candidate, voxel) index of the penalty
     """
-    operands.prepare(_used(operands.design, candidates))
-    across = operands.design.arrays.map
-    if search == "exact":
-        return _best(_exact(operands, candidates, len(alphas)), alphas)
-    if search == "gcv":
-        curves = across(
-            lambda each: gcv_curve(operands, each.whole, len(alphas), _rotated(operands, each)),
-            candidates,
-        )
-        return _best(np.stack(curves), alphas)
+    operands = block.operands
+    operands.prepare(used(operands.design, candidates))
+    if closed_form:
+        errors = _closed_form(operands, candidates, len(alphas), task_voxels)
+    else:
+        errors = _exact(operands, candidates, len(alphas))
+    return best_penalty(errors[..., block.places], alphas)
+
+
+def _closed_form(
+    operands: Operands, candidates: list[CandidateFactors], n_alphas: int, task_voxels: int | None
+) -> np.ndarray:
+    """(candidate, alpha, voxel) float64."""
     parts = _parts(operands, len(candidates), task_voxels)
-    tasks = list(itertools.product(candidates, parts))
-    found = across(lambda task: _descend(operands.part(task[1]), task[0], alphas), tasks)
-    return tuple(np.stack(_rows(each, len(parts))) for each in zip(*found, strict=True))
+
+    def of(task: tuple[CandidateFactors, slice]) -> np.ndarray:
+        part, whole = operands.part(task[1]), task[0].whole
+        rotated = [part.rotated(part.design.whole, factor) for factor in whole]
+        return gcv_curve(part, whole, n_alphas, rotated)
+
+    curves = operands.design.arrays.map(of, list(itertools.product(candidates, parts)))
+    return np.array(_rows(curves, len(parts)))
 
 
-def _used(design: Design, candidates: list[CandidateFactors]) -> list[tuple[Fold, Factor]]:
-    used = [(design.whole, factor) for candidate in candidates for factor in candidate.whole]
+def used(design: Design, candidates: list[CandidateFactors]) -> Iterator[tuple[Fold, Factor]]:
+    """Decompositions of the candidates, with the images that they are of."""
     for candidate in candidates:
+        yield from ((design.whole, factor) for factor in candidate.whole)
         # by closed form alone no fold is decomposed
         for fold, factors in zip(design.folds, candidate.folds, strict=False):
-            used += [(fold, factor) for factor in factors]
-    return used
+            yield from ((fold, factor) for factor in factors)
 
 
 def _exact(operands: Operands, candidates: list[CandidateFactors], n_alphas: int) -> np.ndarray:
@@ -254,71 +261,8 @@ def _parts(operands: Operands, n_tasks: int, most: int | None = None) -> list[sl
     return [slice(s * TILE, min(s + tiles, n_tiles) * TILE) for s in starts]
 
 
-def _descend(
-    operands: Operands, candidate: CandidateFactors, alphas: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score and penalty (voxel,) of the minimum that generalised cross-validation leads to."""
-    whole = _rotated(operands, candidate)
-    curve, end = gcv_curve(operands, candidate.whole, len(alphas), whole), len(alphas) - 1
-    folds = [HeldOut(operands, k, factors, whole[0]) for k, factors in enumerate(candidate.folds)]
-    del whole
-    losses, penalty = np.full(curve.shape, np.inf), np.arange(len(alphas))[:, None]
-    # few voxels go far: strides that grow keep the products full
-    centre, step = curve.argmin(axis=0), 1
-    first, last = np.maximum(centre - 1, 0), np.minimum(centre + 1, end)
-    # places without a voxel have nothing to find
-    tried = np.broadcast_to(~operands.occupied, curve.shape).copy()
-    while (wanted := (first <= penalty) & (penalty <= last) & ~tried).any():
-        at, voxels = np.nonzero(wanted)
-        found = [fold.losses(voxels, at) for fold in folds]
-        losses[at, voxels] = np.mean(found, axis=0, dtype=np.float64)
-        tried |= wanted
-        good = losses.min(axis=0) * (1 + ROUNDING)
-        down = np.take_along_axis(losses, first[None], 0)[0] <= good
-        up = np.take_along_axis(losses, last[None], 0)[0] <= good
-        first, last = np.maximum(first - step * down, 0), np.minimum(last + step * up, end)
-        step *= 2
-    score, pick = _best(losses[None], alphas)
-    return score[0], pick[0]
-
-
-def _best(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def best_penalty(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(candidate, alpha, voxel) to the best score and its penalty; of equals the larger."""
     biased = 1e-10 * np.log(alphas)[:, None] - losses
     alpha = biased.argmax(axis=1)
     return -np.take_along_axis(losses, alpha[:, None], axis=1)[:, 0], alpha
-
-
-def _rotated(operands: Operands, candidate: CandidateFactors) -> list[Any]:
-    """c (voxel, component) by each decomposition of all images."""
-    return [operands.rotated(operands.design.whole, factor) for factor in candidate.whole]
-
-
-def gcv_curve(
-    operands: Operands, factors: list[Factor], n_alphas: int, rotated: list[Any]
-) -> np.ndarray:
-    """Generalised cross-validation's mean squared error, (alpha, voxel) float64.
-
-    GCV(α) = (RSS(α) / n) / (1 - df(α) / n)² with df(α) = Σ L / (L + α), and one more for the
-    intercept; infinite where no degree of freedom is left.
-
-    Parameters
-    ----------
-    rotated : c of each of `factors`, (voxel, component)
-    """
-    design, arrays = operands.design, operands.design.arrays
-    total = arrays.xp.einsum("ij,ij->i", operands.responses, operands.responses)
-    curve = np.full((n_alphas, len(total)), np.inf)
-    for factor, projected in zip(factors, rotated, strict=True):
-        values, penalties = factor.values, factor.alphas[:, None]
-        explained = (values + 2 * penalties) / (values + penalties) ** 2
-        freedom = (values / (values + penalties)).sum(axis=1) + design.fit_intercept
-        squares = projected**2
-        weights = arrays.contiguous(arrays.asarray(explained.T, factor.dtype))
-        fitted = arrays.to_numpy(tiled_matmul(arrays, squares, weights, TILE)).T
-        residual = np.maximum(arrays.to_numpy(total) - fitted.astype(np.float64), 0)
-        left = 1 - freedom[:, None] / design.n_images
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = residual / design.n_images / left**2
-        curve[factor.alpha_indices] = np.where(left > 1e-6, values, np.inf)
-    return curve

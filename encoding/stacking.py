@@ -106,10 +106,11 @@ def _fit_blocks(
     factors = factorise_candidates(design, singles, alphas, "exact", forms)
     refit = Refit(design, singles, alphas, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        _, picks = search_block(block.operands, factors, alphas, "exact", plan.task_voxels)
+        _, found = search_block(block, factors, alphas)
+        picks = np.zeros((n_spaces, len(block.operands.responses)), found.dtype)
+        picks[:, block.places] = found
         products = error_products(block.operands, factors, picks)[block.places]
         weights = simplex_weights(products)
-        found = picks[:, block.places]
         chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
         single = refit.coefficients(block, chosen, found)
         coefficients = sum(weights[k] * single[str(k)] for k in range(n_spaces))

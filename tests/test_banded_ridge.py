@@ -34,6 +34,7 @@ from encoding.operands import TILE
 from encoding.partition import model_name, subsets
 from encoding.search import Forms
 from encoding.splits import inner_folds
+from encoding.window import MISJUDGED, in_contention
 
 ALPHAS = np.logspace(-2, 4, 13)
 EXACT = Options(search="exact", dtype="float64")
@@ -215,7 +216,8 @@ def test_torch_gives_what_numpy_gives(search, form):
     options = replace(EXACT, search=search)
     numpy = fit_banded_ridge(*arguments, options)
     torch = fit_banded_ridge(*arguments, replace(options, backend="torch", **form))
-    assert np.allclose(numpy.candidate_scores, torch.candidate_scores, atol=1e-7)
+    scores = numpy.candidate_scores, torch.candidate_scores
+    assert np.allclose(*scores, atol=1e-7, equal_nan=search == "windowed")
     assert np.allclose(numpy.coefficients, torch.coefficients, atol=1e-7)
 
 
@@ -244,7 +246,7 @@ def test_a_fold_taken_out_of_all_images_scores_as_its_own_decomposition(
         for deletion in (False, True)
     )
     scores = decomposed.candidate_scores
-    assert np.allclose(scores, deleted.candidate_scores, rtol=1e-7, atol=1e-9)
+    assert np.allclose(scores, deleted.candidate_scores, rtol=1e-7, atol=1e-9, equal_nan=True)
     assert np.allclose(decomposed.coefficients, deleted.coefficients, atol=1e-6)
 
 
@@ -386,6 +388,79 @@ def test_generalised_cross_validation_is_its_formula():
     assert np.allclose(fit.candidate_scores[0], -np.min(curve, axis=0))
     assert np.allclose(fit.alpha, ALPHAS[np.argmin(curve, axis=0)])
     assert np.allclose(fit.cv_score, 1 - np.min(curve, axis=0) / (centred**2).mean(axis=0))
+
+
+# ---- candidates that the closed form rules out
+
+
+def test_only_candidates_that_may_win_are_cross_validated():
+    bands, y = simulated(40, 800, (10, 10), 60)
+    weights = np.array([[0.5, 0.5], [1, 0], [0, 1], [0.8, 0.2]])
+    arguments = bands, y, inner_folds(800, 4, 0), ALPHAS, weights
+    exact = fit_banded_ridge(*arguments, EXACT)
+    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    scored = ~np.isnan(windowed.candidate_scores)
+    behind = exact.candidate_scores.max(axis=0) - exact.candidate_scores
+    behind /= -exact.candidate_scores.max(axis=0)
+    # both forms estimate the same error, up to some n-ths of it
+    assert scored[behind < 0.5 * MISJUDGED / 800].all()
+    assert not scored[behind > 2 * MISJUDGED / 800].any()
+    assert 0.3 < scored.mean() < 0.9
+    assert np.allclose(windowed.candidate_scores[scored], exact.candidate_scores[scored])
+    assert np.allclose(windowed.coefficients, exact.coefficients)
+
+
+@pytest.mark.parametrize("noise", [0, 1, 3])
+def test_images_of_unequal_leverage_rule_out_no_winner(noise):
+    bands, y = simulated(41, 1000, (30, 20), 300)
+    generator = np.random.default_rng(0)
+    scale = np.exp(0.5 * generator.standard_normal((1000, 1)))
+    bands = {name: band * scale for name, band in bands.items()}
+    # louder where leverage is large: generalised cross-validation cannot know
+    y = y + noise * (scale - 1) * generator.standard_normal(y.shape)
+    arguments = bands, y, inner_folds(1000, 5, 0), ALPHAS, draw_band_weights(2, 12, 0)
+    exact = fit_banded_ridge(*arguments, EXACT)
+    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    assert np.isnan(windowed.candidate_scores).mean() > 0.05
+    assert np.mean(exact.cv_score - windowed.cv_score > 1e-6) < 0.01
+
+
+def test_an_image_that_outweighs_all_others_leaves_every_candidate_in_contention():
+    bands, y = simulated(43, 500, (10, 8), 30)
+    bands["band1"][7] *= 1000
+    arguments = bands, y, inner_folds(500, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
+    fit = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    assert not np.isnan(fit.candidate_scores).any()
+
+
+def test_responses_without_noise_are_fitted_as_well_by_either_search():
+    bands, _ = simulated(42, 300, (12, 9), 1)
+    generator = np.random.default_rng(1)
+    y = np.hstack(list(bands.values())) @ generator.standard_normal((21, 40))
+    arguments = bands, y, inner_folds(300, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-6)):
+        exact, windowed = (
+            fit_banded_ridge(*arguments, Options(search=search, dtype=dtype))
+            for search in ("exact", "windowed")
+        )
+        assert (exact.cv_score > 1 - 1e-6).all()
+        assert np.allclose(windowed.cv_score, exact.cv_score, rtol=0, atol=tolerance)
+
+
+def test_every_model_keeps_its_own_best_in_contention():
+    scores = -np.array([[1.0, 1.0], [1.04, 2.0], [3.0, 1.9], [2.9, 1.5]])
+    choices = [np.array([0, 1]), np.array([2, 3])]
+
+    def wanted(n_images, unevenness) -> list:
+        design = SimpleNamespace(n_images=n_images, unevenness=unevenness)
+        return in_contention(design, scores, choices, np.ones(2)).tolist()
+
+    close = [[True, True], [True, False], [True, False], [True, True]]
+    assert wanted(MISJUDGED * 20, 1) == close
+    # more images, less doubt; unequal images, more
+    alone = [[True, True], [False, False], [False, False], [True, True]]
+    assert wanted(MISJUDGED * 100, 1) == alone
+    assert wanted(MISJUDGED * 100, 5) == close
 
 
 # ---- all subsets at once
@@ -547,7 +622,8 @@ def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers(
     for change in ({"memory_bytes": least}, {"workers": 1}, {"workers": 3}):
         fit = fit_banded_ridge(*arguments, replace(options, **change))
         assert np.array_equal(fit.coefficients, plenty.coefficients)
-        assert np.array_equal(fit.candidate_scores, plenty.candidate_scores)
+        scores = fit.candidate_scores, plenty.candidate_scores
+        assert np.array_equal(*scores, equal_nan=search == "windowed")
 
 
 # ---- memory, streams, errors
@@ -561,8 +637,8 @@ def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     assert plans[0].candidates == 50
     assert plans[0].block_voxels > plans[2].block_voxels
     assert plans[1].candidates > plans[2].candidates >= 1
-    covered = np.concatenate([np.arange(50)[part] for part in plans[2].chunks(50)])
-    assert covered.tolist() == list(range(50))
+    # without the folds' decompositions more of them fit
+    assert plans[2].candidates_in_closed_form > plans[2].candidates
     with pytest.raises(ValueError, match=r"memory: 0\.0001 GB do not hold"):
         Plan.of(design, weights, 20, 1, 1e5, "windowed", Forms())
 
