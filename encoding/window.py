@@ -45,7 +45,9 @@ def in_contention(
     doubt = MISJUDGED * design.unevenness / design.n_images
     for model in choices:
         errors = -scores[model]
-        wanted[model] |= errors <= errors.min(axis=0) * (1 + doubt) + ROUNDING * variance
+        limit = errors.min(axis=0) * (1 + doubt) + ROUNDING * variance
+        # infinite: no degree of freedom is left, the closed form knows nothing
+        wanted[model] |= (errors <= limit) | np.isinf(errors)
     return wanted
 
 

@@ -461,6 +461,9 @@ def test_every_model_keeps_its_own_best_in_contention():
     alone = [[True, True], [False, False], [False, False], [True, True]]
     assert wanted(MISJUDGED * 100, 1) == alone
     assert wanted(MISJUDGED * 100, 5) == close
+    # what the closed form cannot judge is not ruled out
+    scores[1] = -np.inf
+    assert wanted(MISJUDGED * 100, 1)[1] == [True, True]
 
 
 # ---- all subsets at once

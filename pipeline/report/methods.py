@@ -25,7 +25,8 @@ MISSING = {
 SOLVER = {"own": "this project's solver", "himalaya": "himalaya's solver"}
 SEARCH = {
     "exact": "{folds}-fold cross-validation",
-    "windowed": "{folds}-fold cross-validation near the penalty of generalised cross-validation,",
+    "windowed": "{folds}-fold cross-validation of those that generalised cross-validation "
+    "(Golub et al. 1979) left in contention,",
     "gcv": "generalised cross-validation",
 }
 
@@ -42,6 +43,8 @@ REFERENCES = {
     "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond accuracy: "
     "quantifying trial-by-trial behaviour of CNNs and humans by measuring error consistency. "
     "Advances in Neural Information Processing Systems 33.",
+    "Golub et al. 1979": "Golub, G. H., Heath, M., & Wahba, G. (1979). Generalized "
+    "cross-validation as a method for choosing a good ridge parameter. Technometrics 21, 215-223.",
     "Hesterberg 2015": "Hesterberg, T. C. (2015). What teachers should know about the bootstrap. "
     "The American Statistician 69, 371-386.",
     "Kay et al. 2008": "Kay, K. N., Naselaris, T., Prenger, R. J., & Gallant, J. L. (2008). "
