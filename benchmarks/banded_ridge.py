@@ -1,15 +1,17 @@
 """Wall time and peak memory of banded ridge, this project's and others', in one table of ratios.
 
     python -m benchmarks.banded_ridge compare --features 512 1024 --voxels 8000
+    python -m benchmarks.banded_ridge agree
     python -m benchmarks.banded_ridge grid
     python -m benchmarks.banded_ridge memory --cortex-voxels 200000
 
 `compare`: n = 4,000 images, two bands, 5 folds, 20 penalties, 3 candidates for the band weights.
 MultipleKernelRidgeCV runs one candidate, its time is multiplied by 3 and marked. scikit-learn's
-RidgeCV is its fast form: one space, leave-one-out. `grid`: one subject's nsdgeneral (15,724 voxels,
-8,500 images), three bands of 512, all 7 subsets, 20 candidates each, 20 penalties, 5 folds.
-`memory`: a cortex streamed from disk, 8,500 images, 3,000 features in three bands; peak memory of
-the process beside the budget, and the time of what was searched.
+RidgeCV is its fast form: one space, leave-one-out. `agree`: the windowed search's picks beside the
+exact one's, where images have like leverage and where not. `grid`: one subject's nsdgeneral
+(15,724 voxels, 8,500 images), three bands of 512, all 7 subsets, 20 candidates each, 20 penalties,
+5 folds. `memory`: a cortex streamed from disk, 8,500 images, 3,000 features in three bands; peak
+memory of the process beside the budget, and the time of what was searched.
 
 On a shared machine wall times wander: `--rounds` shows the fastest of several, methods in turn, and
 CPU seconds stand beside. Every method runs in a process of its own, so that its peak memory is its
@@ -36,13 +38,24 @@ import h5py
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from encoding.banded_ridge import Options, draw_band_weights, stream_fits
+from encoding.banded_ridge import Options, draw_band_weights, fit_banded_ridge, stream_fits
 from encoding.partition import model_name, subsets
 
 ALPHAS = np.logspace(0, 6, 20)
 N_FOLDS = 5
 OWN = {"own exact": "exact", "own windowed": "windowed", "own gcv": "gcv"}
 
+# images, widths, voxels, candidates, spread of log norms of images, noise that follows them
+CONDITIONS = (
+    (4000, [256, 256], 2000, 10, 0.0, 0.0),
+    (4000, [512, 512], 2000, 6, 0.0, 0.0),
+    (1500, [100, 100, 100], 2000, 20, 0.0, 0.0),
+    (700, [150, 150], 2000, 10, 0.0, 0.0),
+    (700, [500, 500], 1024, 10, 0.0, 0.0),
+    (4000, [256, 256], 1000, 10, 0.5, 1.0),
+    (2000, [150, 150], 1000, 10, 0.7, 0.0),
+    (2000, [150, 150], 1000, 10, 0.7, 1.0),
+)
 SHARES = ("own exact", "own exact torch")
 COLUMNS = (
     "p",
@@ -226,6 +239,39 @@ def _print_rows(n_features: int, n_voxels: int, found: dict[str, dict]) -> None:
         )
 
 
+def uneven(
+    bands: dict[str, np.ndarray], responses: np.ndarray, spread: float, noise: float
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Images' features times log-normal norms, and noise that is louder where these are large."""
+    generator = np.random.default_rng(5)
+    norms = np.exp(spread * generator.standard_normal((len(responses), 1)))
+    norms = (norms / np.sqrt(np.mean(norms**2))).astype(np.float32)
+    louder = noise * (norms - 1) * generator.standard_normal(responses.shape, np.float32)
+    return {name: band * norms for name, band in bands.items()}, responses + louder
+
+
+def agree(arguments: argparse.Namespace) -> None:
+    """How often `windowed` picks what `exact` picks, and what it loses where it does not."""
+    for n, widths, n_voxels, n_candidates, spread, noise in CONDITIONS:
+        bands, responses = uneven(*simulated(n, widths, n_voxels), spread, noise)
+        folds = np.random.default_rng(1).permutation(n) % N_FOLDS
+        weights = draw_band_weights(len(widths), n_candidates, 0)
+        exact, windowed = (
+            fit_banded_ridge(bands, responses, folds, ALPHAS, weights, Options(search=search))
+            for search in ("exact", "windowed")
+        )
+        short = exact.cv_score - windowed.cv_score
+        scored = np.isfinite(windowed.candidate_scores).mean()
+        same = np.mean(exact.alpha == windowed.alpha)
+        print(
+            f"n = {n}, features {widths}, {n_candidates} candidates, spread {spread}, noise "
+            f"{noise}: {scored:.0%} of candidates scored, same penalty in {same:.2%} of voxels, "
+            f"R² short by more than 1e-6 in {np.mean(short > 1e-6):.2%}, by at most "
+            f"{short.max():.1e}",
+            flush=True,
+        )
+
+
 def grid(arguments: argparse.Namespace) -> None:
     """The full grid of one subject."""
     n, n_voxels = 8500, arguments.grid_voxels
@@ -287,6 +333,7 @@ def main() -> None:
     table.add_argument("--candidates", type=int, default=3)
     table.add_argument("--rounds", type=int, default=1, help="the fastest is shown")
     table.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    commands.add_parser("agree")
     whole = commands.add_parser("grid")
     whole.add_argument("--searches", nargs="+", default=["windowed", "exact"])
     whole.add_argument("--grid-voxels", type=int, default=15724)
@@ -306,7 +353,8 @@ def main() -> None:
     print(
         ", ".join(f"{p['internal_api']} {p.get('architecture')} × {p['num_threads']}" for p in blas)
     )
-    {"compare": compare, "grid": grid, "memory": memory}[arguments.command](arguments)
+    chosen = {"compare": compare, "agree": agree, "grid": grid, "memory": memory}
+    chosen[arguments.command](arguments)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
     best_alphas_ : (target,), 1 / Σ exp(deltas_), the penalty if the weights picked sum to 1
     deltas_ : (band,) or (band, target), log(γ / α)
     cv_scores_ : (iteration, target), minus the mean squared error averaged over folds, at the best
-        penalty
+        penalty; NaN where a windowed search ruled the iteration out
     n_features_in_ : int
 
     Targets that cannot be fitted are NaN throughout.
