@@ -33,6 +33,7 @@ from typing import Any, Literal
 import numpy as np
 
 from encoding.arrays import Arrays, matmul_precision
+from encoding.candidates import CandidatePool
 from encoding.factors import Factor
 from encoding.gram import Design
 from encoding.memory import Plan
@@ -311,53 +312,6 @@ def measured_alike(
             yield ResponseBlocks(design, responses, pattern, first_voxel)
 
 
-@dataclass(frozen=True)
-class CandidatePool:
-    """Every candidate of every model once, over all bands, and which model may pick which.
-
-    Attributes
-    ----------
-    weights : (candidate, band)
-    choices : {model: indices of its candidates}
-    columns : {model: indices of its bands}
-    """
-
-    weights: np.ndarray
-    choices: dict[str, np.ndarray]
-    columns: dict[str, list[int]]
-
-    @classmethod
-    def of(
-        cls,
-        bands: list[str],
-        models: Mapping[str, Sequence[str]],
-        candidates: Mapping[str, np.ndarray],
-        inherit: bool = True,
-    ) -> CandidatePool:
-        columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
-        rows, own = [], {}
-        for name, places in columns.items():
-            weights = np.asarray(candidates[name], dtype=np.float64)
-            _check_weights(name, weights, len(places))
-            start = len(rows)
-            for row in weights:
-                rows.append(np.zeros(len(bands)))
-                rows[-1][places] = row
-            own[name] = np.arange(start, len(rows))
-        weights, place = np.unique(np.array(rows), axis=0, return_inverse=True)
-        place, choices = place.ravel(), {}
-        for name, places in columns.items():
-            inherited = [
-                place[own[other]]
-                for other in models
-                if inherit and other != name and set(columns[other]) <= set(places)
-            ]
-            others = dict.fromkeys(np.concatenate([*inherited, np.arange(0)]).astype(int).tolist())
-            new = [candidate for candidate in others if candidate not in place[own[name]]]
-            choices[name] = np.concatenate([place[own[name]], np.array(new, dtype=int)])
-        return cls(weights, choices, columns)
-
-
 def _fit_blocks(
     blocks: ResponseBlocks, pool: CandidatePool, alphas: np.ndarray, options: Options
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
@@ -494,10 +448,3 @@ def check_problem(
         raise ValueError(f"alphas are a list of penalties above 0, not {alphas}")
     if not _can_validate(folds):
         raise ValueError(f"at least 2 folds must validate, not {np.unique(folds)}")
-
-
-def _check_weights(model: str, weights: np.ndarray, n_bands: int) -> None:
-    if weights.ndim != 2 or weights.shape[1] != n_bands or not len(weights):
-        raise ValueError(f"{model}: band weights {weights.shape} do not fit {n_bands} bands")
-    if not (weights >= 0).all() or not weights.any(axis=1).all():
-        raise ValueError(f"{model}: band weights are at or above 0, and not all 0 in a candidate")

@@ -27,7 +27,7 @@ DECOMPOSITION = 14
 # voxels for whose predictions the sides are weighed: those of a block. Were it the number that is
 # fitted, a voxel's last bits would depend on the others
 VOXELS = 8192
-# penalties that a voxel is predicted at, by the windowed search
+# penalties at which the windowed search predicts a voxel in contention
 TRIED = 4
 # of N, in the Frobenius norm: where it amplifies rounding errors more, folds are decomposed
 LARGEST_CORRECTION = {"float32": 3e3, "float64": 1e7}

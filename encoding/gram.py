@@ -143,10 +143,8 @@ class Design:
 
     def weighted_gram(self, fold: Fold, columns: np.ndarray, roots: Any) -> Any:
         """`gram` of some features, each times its root, (feature with weight, the same)."""
-        gram, first, last = self.gram(fold), columns[0], columns[-1] + 1
-        if last - first == len(columns):
-            return gram[first:last, first:last] * (roots[:, None] * roots[None, :])
-        return gram[columns][:, columns] * (roots[:, None] * roots[None, :])
+        taken = without_copy(columns)
+        return self.gram(fold)[taken][:, taken] * (roots[:, None] * roots[None, :])
 
     def index(self, fold: Fold) -> int:
         """Its place among the folds."""
@@ -233,3 +231,9 @@ class Design:
         spread = np.repeat(weights, widths)
         indices = np.flatnonzero(spread)
         return indices, self.arrays.asarray(np.sqrt(spread[indices]))
+
+
+def without_copy(columns: np.ndarray) -> slice | np.ndarray:
+    """Ascending indices; neighbours as a slice, which takes no copy."""
+    first, last = columns[0], columns[-1] + 1
+    return slice(first, last) if last - first == len(columns) else columns

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from encoding.arrays import Arrays
 from encoding.factors import Factor
 from encoding.gram import Design
-from encoding.operands import SQUARES, TILE, Operands
+from encoding.operands import SQUARES, TILE, Operands, Target
 
 # pairs of voxel and penalty in a matrix product where they are few, voxels in one of the refit; the
 # place among them changes with a voxel's neighbours, which does not change its bits as long as the
@@ -42,6 +44,72 @@ def fold_losses(
     return losses / fold.n_validation
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a voxel and one of a decomposition's penalties.
+
+    Attributes
+    ----------
+    voxels, positions : (pair,) indices of voxels and of penalties
+    lane : pairs that are taken together where penalties share a product: the same number for a
+        voxel whatever its neighbours are
+    """
+
+    voxels: np.ndarray
+    positions: np.ndarray
+    lane: int
+
+    def of_a_penalty(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(penalty, pairs), some of them twice to fill up."""
+        for position in np.unique(self.positions):
+            for here in lanes(np.flatnonzero(self.positions == position), LANE):
+                yield position, here
+
+
+@dataclass(frozen=True)
+class HeldOutPart:
+    """Of one decomposition of a fold: c (voxel, component) and the responses it predicts."""
+
+    arrays: Arrays
+    factor: Factor
+    projected: Any
+    target: Target
+
+    def errors(self, pairs: Pairs) -> np.ndarray:
+        """Squared errors (pair,)."""
+        outside = self.arrays.to_numpy(self.target.outside)[pairs.voxels]
+        return outside + (self._corrected if self.factor.corrections else self._predicted)(pairs)
+
+    def _predicted(self, pairs: Pairs) -> np.ndarray:
+        """By operators that predict `target`."""
+        energies = np.empty(len(pairs.voxels), self.factor.dtype)
+        for operator, members, shrinkage in self.factor.shared(pairs.positions, self.arrays):
+            for here in lanes(members, LANE if shrinkage is None else pairs.lane):
+                left = self.projected[pairs.voxels[here]]
+                if shrinkage is not None:
+                    left *= shrinkage[pairs.positions[here]]
+                energies[here] = self._squares(pairs.voxels[here], left @ operator)
+        return energies
+
+    def _corrected(self, pairs: Pairs) -> np.ndarray:
+        """`_predicted`, of a deleted fold: all penalties share a product, then each has one."""
+        factor, n_rows = self.factor, self.target.rows.shape[1]
+        energies = np.empty(len(pairs.voxels), factor.dtype)
+        predicted = self.arrays.empty((len(pairs.voxels), n_rows), factor.dtype)
+        for operator, members, shrinkage in factor.shared(pairs.positions, self.arrays):
+            for here in lanes(members, pairs.lane):
+                left = self.projected[pairs.voxels[here]] * shrinkage[pairs.positions[here]]
+                predicted[here] = left @ operator
+        for position, here in pairs.of_a_penalty():
+            corrected = predicted[here] @ factor.corrections[position]
+            energies[here] = self._squares(pairs.voxels[here], corrected)
+        return energies
+
+    def _squares(self, voxels: np.ndarray, predicted: Any) -> np.ndarray:
+        rest = self.target.rows[voxels] - predicted
+        return self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
+
+
 class HeldOut:
     """Losses of one fold at pairs of voxel and penalty; what pairs share is computed once.
 
@@ -55,7 +123,8 @@ class HeldOut:
     ) -> None:
         self.design, self.fold = operands.design, operands.design.folds[index]
         self.parts = [
-            (
+            HeldOutPart(
+                self.design.arrays,
                 factor,
                 operands.rotated(self.fold, factor, whole),
                 operands.compressed_target(self.fold, factor),
@@ -66,64 +135,15 @@ class HeldOut:
     def losses(self, voxels: np.ndarray, alphas: np.ndarray, lane: int) -> np.ndarray:
         """Mean squared error of each pair of a voxel and an index of a penalty, (pair,).
 
-        `lane` pairs are taken together where penalties share a product: the same number for a
-        voxel whatever its neighbours are.
+        `lane` is that of `Pairs`.
         """
         losses = np.empty(len(voxels), self.design.dtype)
-        for factor, projected, target in self.parts:
-            served = np.flatnonzero(np.isin(alphas, factor.alpha_indices))
-            positions = np.searchsorted(factor.alpha_indices, alphas[served])
-            energies = self._corrected if factor.corrections else self._predicted
-            outside = self.design.arrays.to_numpy(target.outside)[voxels[served]]
-            losses[served] = outside + energies(
-                factor, projected, target.rows, voxels[served], positions, lane
-            )
+        for part in self.parts:
+            own = part.factor.alpha_indices
+            served = np.flatnonzero(np.isin(alphas, own))
+            positions = np.searchsorted(own, alphas[served])
+            losses[served] = part.errors(Pairs(voxels[served], positions, lane))
         return losses / self.fold.n_validation
-
-    def _predicted(
-        self,
-        factor: Factor,
-        projected: Any,
-        rows: Any,
-        voxels: np.ndarray,
-        positions: np.ndarray,
-        lane: int,
-    ) -> np.ndarray:
-        """Squared errors (pair,) of responses `rows`, by operators that predict them."""
-        energies = np.empty(len(voxels), factor.dtype)
-        for operator, members, shrinkage in factor.shared(positions, self.design.arrays):
-            for here in lanes(members, LANE if shrinkage is None else lane):
-                left = projected[voxels[here]]
-                if shrinkage is not None:
-                    left *= shrinkage[positions[here]]
-                energies[here] = self._squares(rows[voxels[here]] - left @ operator)
-        return energies
-
-    def _corrected(
-        self,
-        factor: Factor,
-        projected: Any,
-        rows: Any,
-        voxels: np.ndarray,
-        positions: np.ndarray,
-        lane: int,
-    ) -> np.ndarray:
-        """`_predicted`, of a deleted fold: all penalties share a product, then each has one."""
-        arrays, energies = self.design.arrays, np.empty(len(voxels), factor.dtype)
-        predicted = arrays.empty((len(voxels), rows.shape[1]), factor.dtype)
-        for operator, members, shrinkage in factor.shared(positions, arrays):
-            for here in lanes(members, lane):
-                left = projected[voxels[here]] * shrinkage[positions[here]]
-                predicted[here] = left @ operator
-        for position in np.unique(positions):
-            for here in lanes(np.flatnonzero(positions == position), LANE):
-                rest = rows[voxels[here]] - predicted[here] @ factor.corrections[position]
-                energies[here] = self._squares(rest)
-        return energies
-
-    def _squares(self, rest: Any) -> np.ndarray:
-        arrays = self.design.arrays
-        return arrays.to_numpy(arrays.xp.einsum(SQUARES, rest, rest))
 
 
 def lanes(members: np.ndarray, lane: int) -> Iterator[np.ndarray]:

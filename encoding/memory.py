@@ -21,7 +21,7 @@ class Plan:
     """Attributes
     ----------
     block_voxels : voxels of a block in the search, a multiple of TILE
-    task_voxels : those of them that one task of the windowed search takes
+    task_voxels : those of them that one task of the closed form or the window takes
     candidates : candidates whose decompositions are kept during the search
     candidates_in_closed_form : the same, if only those of all images are needed
     refit_factors : decompositions kept during the refit

@@ -12,7 +12,7 @@ import numpy as np
 
 from encoding.arrays import Arrays, tiled_matmul
 from encoding.factors import Factor
-from encoding.gram import Design, Fold
+from encoding.gram import Design, Fold, without_copy
 
 # voxels in a matrix product: its last bits depend on its shape, so the shape is always the same
 TILE = 512
@@ -97,9 +97,7 @@ class Operands:
             return self.design.arrays.asarray(rows, factor.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
         cross = self._cross[factor.dtype][place][self._places]
-        first, last = factor.columns[0], factor.columns[-1] + 1
-        contiguous = last - first == len(factor.columns)
-        return cross[:, first:last] if contiguous else cross[:, factor.columns]
+        return cross[:, without_copy(factor.columns)]
 
     def rotated(self, fold: Fold, factor: Factor, whole: Any = None) -> Any:
         """c of every voxel, (voxel, component).
