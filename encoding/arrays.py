@@ -19,9 +19,8 @@ MATMUL_PRECISIONS = ("highest", "high", "medium")
 class Arrays:
     """One array library and device.
 
-    numpy computes blocks of voxels side by side, a BLAS thread each: a matrix product then does
-    not depend on the number of threads, and the work between products is shared out too. torch
-    runs one operation after another and shares out each.
+    numpy computes parts of the voxels side by side, a BLAS thread each: the work between matrix
+    products is shared out too. torch runs one operation after another and shares out each.
 
     Attributes
     ----------
@@ -126,15 +125,3 @@ def matmul_precision(arrays: Arrays, precision: str) -> Iterator[None]:
 def _blas_threads() -> int:
     threads = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(threads, default=os.cpu_count() or 1)
-
-
-def tiled_matmul(arrays: Arrays, left: Any, right: Any, tile: int) -> Any:
-    """left @ right, `tile` rows of `left` at a time.
-
-    A product's last bits depend on its shape: rows are multiplied in tiles of one width, so that
-    they do not depend on how many others there are. `left` has a multiple of `tile` rows.
-    """
-    out = arrays.empty((left.shape[0], right.shape[1]), str(left.dtype).removeprefix("torch."))
-    for start in range(0, left.shape[0], tile):
-        arrays.xp.matmul(left[start : start + tile], right, out=out[start : start + tile])
-    return out

@@ -9,8 +9,8 @@ with an intercept that is not penalised; γ_b = 0 leaves the band out. γ of a l
 by its own training images); the model is refitted on all images. This is the random search of
 himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, by another way:
 
-1. XᵀX once, held-out folds subtracted (`encoding.gram`); Xᵀy once for a block of voxels
-   (`encoding.operands`)
+1. principal components U of each band, UᵀU once, held-out folds subtracted (`encoding.gram`); Uᵀy
+   once for a block of voxels (`encoding.operands`)
 2. one eigendecomposition per candidate and fold, validation images compressed (`encoding.factors`);
    or one per candidate, from which folds are deleted (`encoding.deletion`)
 3. predictions of which the sum of squares alone is kept (`encoding.losses`), for all candidates and
@@ -19,8 +19,9 @@ himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, 
    cross-validation leaves in contention (`encoding.window`)
 4. one refit of what was picked (`encoding.refit`)
 
-Voxels take part in matrix products of one shape, at the place that their global index gives: a
-voxel's fit does not depend, to the last bit on a CPU, on the voxels that are fitted with it.
+The same call on the same machine gives the same bytes. Voxels in other parts, another memory budget
+or other workers change the shapes of matrix products, and with them rounding: see
+docs/robustness.md for how far.
 """
 
 from __future__ import annotations
@@ -39,8 +40,24 @@ from encoding.gram import Design
 from encoding.memory import Plan
 from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks, patterns
-from encoding.search import SEARCHES, Forms, Search, factorise_candidates, search_block
-from encoding.window import in_contention, search_window
+from encoding.search import (
+    SEARCHES,
+    CandidateFactors,
+    Forms,
+    Found,
+    Search,
+    best_penalty,
+    closed_form_errors,
+    factorise_candidates,
+    search_exactly,
+)
+from encoding.window import (
+    Window,
+    contention_limits,
+    must_be_exact,
+    search_window,
+    search_windowed,
+)
 
 MissingImages = Literal["available", "exclude"]
 DEFAULT_MEMORY = 8e9
@@ -60,7 +77,8 @@ class BandedRidgeFit:
     intercept : (voxel,)
     candidate_scores : (candidate, voxel) minus the mean squared error of each candidate at its best
         penalty, for the candidates of this model in their order; NaN: ruled out by closed form
-    search : "exact", "windowed" or "gcv"; `cv_score` of the last is an estimate without folds
+    exact : (voxel,) whether every candidate and penalty was scored by k-fold cross-validation
+    search : "exact" or "windowed"
     precision : of the products with voxels, "float32", …, or what rounds their operands
     """
 
@@ -70,6 +88,7 @@ class BandedRidgeFit:
     coefficients: np.ndarray
     intercept: np.ndarray
     candidate_scores: np.ndarray
+    exact: np.ndarray
     search: str
     precision: str
 
@@ -80,7 +99,7 @@ class BandedRidgeFit:
         """NaN for every voxel."""
         shapes = [(), (n_bands,), (), (n_features,), (), (n_candidates,)]
         values = (np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes)
-        return cls(*values, options.search, options.precision)
+        return cls(*values, np.zeros(n_voxels, bool), options.search, options.precision)
 
     def fill(self, voxels: np.ndarray, fit: BandedRidgeFit) -> None:
         """Put the fit of some voxels in their places."""
@@ -107,10 +126,11 @@ class Options:
     Attributes
     ----------
     search : `exact` scores every candidate and penalty by k-fold cross-validation; `windowed`
-        those in which generalised cross-validation leaves a minimum to find; `gcv` none
+        those in which generalised cross-validation leaves a minimum to find, and all where the two
+        disagree
     backend : "numpy", "torch" or "torch_cuda"
-    dtype : of the products with voxels, "float32" or "float64"; penalties too small for float32
-        are computed in float64 all the same
+    dtype : of the products with voxels, "float32" or "float64"; what float32 cannot hold is
+        computed in float64 all the same
     matmul_precision : "highest", or "high" (TF32) or "medium" (bfloat16) with torch
     memory_bytes : what a fit may hold beside the bands and responses that it is given
     missing : voxels that lack some images (NaN) are fitted on the images they have ("available")
@@ -146,7 +166,7 @@ class Options:
     def forms(self, device: str) -> Forms:
         """Which decompositions there are on a device, "cpu" or "cuda"."""
         cholesky = device == "cuda" if self.cholesky is None else self.cholesky
-        return Forms(cholesky, self.deletion, triangular=self.search == "exact")
+        return Forms(cholesky, self.deletion)
 
     @property
     def precision(self) -> str:
@@ -195,7 +215,6 @@ def fit_banded_ridge(
     alphas: np.ndarray,
     band_weights: np.ndarray,
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
     solver: Solver | None = None,
 ) -> BandedRidgeFit:
     """Fit every voxel with its own penalty and band weights; see the module for the mathematics.
@@ -208,7 +227,6 @@ def fit_banded_ridge(
     folds : (image,) integers, the fold in which an image validates; negative: in none
     alphas : (alpha,) candidate penalties, above 0
     band_weights : (candidate, band), see `draw_band_weights`
-    first_voxel : global index of the first voxel, when voxels are fitted in parts
     solver : what searches; `encoding.himalaya_solver.stream_fits` solves the same problem
 
     Raises
@@ -217,7 +235,7 @@ def fit_banded_ridge(
         Shapes disagree, the features are not finite, or a parameter is out of its range.
     """
     models, candidates = {"model": tuple(bands)}, {"model": band_weights}
-    problem = bands, responses, folds, alphas, models, candidates, options, first_voxel
+    problem = bands, responses, folds, alphas, models, candidates, options
     return fit_models(*problem, solver)["model"]
 
 
@@ -229,7 +247,6 @@ def fit_models(
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
     solver: Solver | None = None,
     inherit: bool = True,
 ) -> dict[str, BandedRidgeFit]:
@@ -246,7 +263,7 @@ def fit_models(
         )
         for name, columns in pool.columns.items()
     }
-    problem = bands, responses, folds, alphas, models, candidates, options, first_voxel
+    problem = bands, responses, folds, alphas, models, candidates, options
     for voxels, found in (solver or partial(stream_fits, inherit=inherit))(*problem):
         for name, fit in found.items():
             fits[name].fill(voxels, fit)
@@ -261,7 +278,6 @@ def stream_fits(
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
     inherit: bool = True,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     """Fit models of subsets of the bands from one cache, a block of voxels at a time.
@@ -287,7 +303,7 @@ def stream_fits(
     """
     pool = CandidatePool.of(list(bands), models, candidates, inherit)
     arrays = Arrays(options.backend, options.workers)
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
         with matmul_precision(arrays, options.matmul_precision):
             yield from _fit_blocks(blocks, pool, np.asarray(alphas, np.float64), options)
 
@@ -299,7 +315,6 @@ def measured_alike(
     alphas: np.ndarray,
     options: Options,
     arrays: Arrays,
-    first_voxel: int,
 ) -> Iterator[ResponseBlocks]:
     """Voxels that can be fitted, those that have the same images together, with their design."""
     features, folds = [np.asarray(band) for band in bands.values()], np.asarray(folds)
@@ -309,7 +324,7 @@ def measured_alike(
         if _can_validate(present):
             inputs = [band[pattern.images] for band in features]
             design = Design(inputs, present, arrays, options.dtype, options.fit_intercept)
-            yield ResponseBlocks(design, responses, pattern, first_voxel)
+            yield ResponseBlocks(design, responses, pattern)
 
 
 def _fit_blocks(
@@ -328,14 +343,14 @@ def _fit_blocks(
         forms,
     )
     refit = Refit(design, pool.weights, ascending, plan.refit_factors)
-    searched = _searched(blocks, pool, ascending, plan, options.search, forms, refit.keep)
-    for block, *part in searched:
+    for block, found in _searched(blocks, pool, ascending, plan, options.search, forms, refit.keep):
         chosen = {
-            name: choices[part[0][choices].argmax(axis=0)] for name, choices in pool.choices.items()
+            name: choices[found.score[choices].argmax(axis=0)]
+            for name, choices in pool.choices.items()
         }
-        coefficients = refit.coefficients(block, chosen, part[1])
+        coefficients = refit.coefficients(block, chosen, found.pick)
         fits = {
-            name: _fit(block, pool, name, chosen[name], part, ascending, weights, options)
+            name: _fit(block, pool, name, chosen[name], found, ascending, weights, options)
             for name, weights in coefficients.items()
         }
         yield block.voxels, fits
@@ -349,24 +364,23 @@ def _searched(
     search: Search,
     forms: Forms,
     keep: Callable[[dict[int, list[Factor]]], None],
-) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
-    """Blocks with (candidate, voxel) scores and indices of penalties.
+) -> Iterator[tuple[Block, Found]]:
+    """Blocks and what was found.
 
     Responses are read once if all decompositions fit in memory, else once for each part of them.
     Those of all images that stay in memory are given to `keep`.
     """
-    design, closed_form = blocks.design, search != "exact"
+    design, windowed, choices = blocks.design, search == "windowed", pool.choices.values()
     if plan.candidates < len(pool.weights):
-        yield from _searched_by_parts(blocks, pool, alphas, plan, search, forms)
+        yield from _searched_by_parts(blocks, pool, alphas, plan, windowed, forms)
         return
-    factors = factorise_candidates(design, pool.weights, alphas, search, forms)
+    factors = factorise_candidates(design, pool.weights, alphas, forms, of_all=windowed)
     keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
     for block in blocks.read(plan.block_voxels):
-        score, pick = search_block(block, factors, alphas, closed_form, plan.task_voxels)
-        if search == "windowed":
-            wanted = in_contention(design, score, pool.choices.values(), block.variance)
-            score, pick = search_window(block, factors, alphas, pick, wanted, plan.task_voxels)
-        yield block, score, pick
+        if windowed:
+            yield block, search_windowed(block, factors, alphas, choices, plan.task_voxels)
+        else:
+            yield block, search_exactly(block.operands, factors, alphas)
 
 
 def _searched_by_parts(
@@ -374,32 +388,59 @@ def _searched_by_parts(
     pool: CandidatePool,
     alphas: np.ndarray,
     plan: Plan,
-    search: Search,
+    windowed: bool,
     forms: Forms,
-) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
-    """`_searched`, some candidates at a time; all by closed form before it rules some out."""
-    design, n_candidates = blocks.design, len(pool.weights)
-    scores = np.zeros((n_candidates, blocks.responses.shape[1]))
-    picks, variance, wanted = np.zeros(scores.shape, np.int32), np.zeros(scores.shape[1]), None
-    passes: list[Search] = ["gcv", "exact"] if search == "windowed" else [search]
-    for kind in passes:
-        n = plan.candidates_in_closed_form if kind == "gcv" else plan.candidates
-        for part in (slice(first, first + n) for first in range(0, n_candidates, n)):
-            factors = factorise_candidates(design, pool.weights[part], alphas, kind, forms)
-            for block in blocks.read(plan.block_voxels):
-                here, task = (part, block.voxels), plan.task_voxels
-                if wanted is None:
-                    found = search_block(block, factors, alphas, kind == "gcv", task)
-                else:
-                    found = search_window(block, factors, alphas, picks[here], wanted[here], task)
-                scores[here], picks[here] = found
-                variance[block.voxels] = block.variance
-            # before the next are made
-            del factors
-        if search == "windowed":
-            wanted = in_contention(design, scores, pool.choices.values(), variance)
+) -> Iterator[tuple[Block, Found]]:
+    """`_searched`, some candidates at a time."""
+    n_candidates, n_voxels = len(pool.weights), blocks.responses.shape[1]
+    kept = Found.empty((n_candidates, n_voxels))
+    exact = np.ones(n_voxels, bool)
+
+    def decomposed(n: int, **which: bool) -> Iterator[tuple[slice, list[CandidateFactors]]]:
+        for first in range(0, n_candidates, n):
+            part = slice(first, first + n)
+            weights = pool.weights[part]
+            yield part, factorise_candidates(blocks.design, weights, alphas, forms, **which)
+
+    if windowed:
+        exact = _window_by_parts(blocks, pool, alphas, plan, decomposed, kept)
+    for part, factors in decomposed(plan.candidates, of_all=False) if exact.any() else ():
+        for block in blocks.read(plan.block_voxels, exact):
+            found = search_exactly(block.operands, factors, alphas)
+            kept.fill((part, block.voxels), found)
+    kept.exact[:] = exact
     for block in blocks.read(plan.block_voxels):
-        yield block, scores[:, block.voxels], picks[:, block.voxels]
+        yield block, kept.of(block.voxels)
+
+
+def _window_by_parts(
+    blocks: ResponseBlocks,
+    pool: CandidatePool,
+    alphas: np.ndarray,
+    plan: Plan,
+    decomposed: Callable[..., Iterator[tuple[slice, list[CandidateFactors]]]],
+    kept: Found,
+) -> np.ndarray:
+    """Fill `kept` by windows, all candidates judged by closed form first; which voxels are left."""
+    variance = np.ones(kept.score.shape[1])
+    for part, factors in decomposed(plan.candidates_in_closed_form, of_folds=False):
+        for block in blocks.read(plan.block_voxels):
+            curves = closed_form_errors(block.operands, factors, len(alphas), plan.task_voxels)
+            kept.score[part, block.voxels] = best_penalty(curves, alphas)[0]
+            variance[block.voxels] = block.variance
+        # before the next are made
+        del factors
+    limits = contention_limits(blocks.design, kept.score, pool.choices.values(), variance)
+    window = Window.empty(kept.pick)
+    for part, factors in decomposed(plan.candidates):
+        for block in blocks.read(plan.block_voxels):
+            here = part, block.voxels
+            curves = closed_form_errors(block.operands, factors, len(alphas), plan.task_voxels)
+            task = curves, limits[here], plan.task_voxels
+            window.fill(here, search_window(block.operands, factors, alphas, *task))
+        del factors
+    kept.score[:], kept.pick[:] = window.score, window.pick
+    return must_be_exact(blocks.design, window)
 
 
 def _fit(
@@ -407,16 +448,18 @@ def _fit(
     pool: CandidatePool,
     name: str,
     chosen: np.ndarray,
-    found: list[np.ndarray],
+    found: Found,
     alphas: np.ndarray,
     weights: np.ndarray,
     options: Options,
 ) -> BandedRidgeFit:
     """One model's fit of a block, from all features' weights (feature, voxel)."""
-    scores, picks = found
+    scores, picks = found.score, found.pick
     design, voxel = block.operands.design, np.arange(len(chosen))
     bands = pool.columns[name]
-    columns = np.concatenate([np.arange(design.n_features)[design.band_slices[b]] for b in bands])
+    columns = np.concatenate(
+        [np.arange(design.n_features)[design.feature_slices[b]] for b in bands]
+    )
     dtype, own = options.dtype, scores[pool.choices[name]]
     return BandedRidgeFit(
         alpha=alphas[picks[chosen, voxel]].astype(dtype),
@@ -425,6 +468,7 @@ def _fit(
         coefficients=weights[columns].astype(dtype),
         intercept=(block.mean - design.offset @ weights).astype(dtype),
         candidate_scores=np.where(np.isfinite(own), own, np.nan).astype(dtype),
+        exact=found.exact,
         search=options.search,
         precision=options.precision,
     )

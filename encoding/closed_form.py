@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import tiled_matmul
 from encoding.factors import Factor
-from encoding.operands import TILE, Operands
+from encoding.operands import Operands
 
 
 def gcv_curve(
@@ -18,27 +17,27 @@ def gcv_curve(
 
     GCV(α) = (RSS(α) / n) / (1 - df(α) / n)² with df(α) = Σ L / (L + α), and one more for the
     intercept; infinite where no degree of freedom is left (Golub, Heath and Wahba 1979,
-    Technometrics).
+    Technometrics). The residual is a sum of squares, RSS(α) = Σ (α / (L + α))² c² + ‖y‖² - Σ c²,
+    which does not cancel where a model fits all images; the last two terms, what no model of these
+    features fits, are 0 if there are as many components as images.
 
     Parameters
     ----------
     factors : of all images
     rotated : c of each of `factors`, (voxel, component)
     """
-    design, arrays = operands.design, operands.design.arrays
-    responses = operands.responses
-    total = arrays.xp.einsum("ij,ij->i", responses, responses)
+    design, total = operands.design, operands.energy
+    n_free = design.n_images - design.fit_intercept
     curve = np.full((n_alphas, len(total)), np.inf)
     for factor, projected in zip(factors, rotated, strict=True):
-        values, penalties = factor.values, factor.alphas[:, None]
-        explained = (values + 2 * penalties) / (values + penalties) ** 2
-        freedom = (values / (values + penalties)).sum(axis=1) + design.fit_intercept
-        squares = projected**2
-        weights = arrays.contiguous(arrays.asarray(explained.T, factor.dtype))
-        fitted = arrays.to_numpy(tiled_matmul(arrays, squares, weights, TILE)).T
-        residual = np.maximum(arrays.to_numpy(total) - fitted.astype(np.float64), 0)
-        left = 1 - freedom[:, None] / design.n_images
+        shrinkage = factor.shrinkage(factor.alphas)
+        squares = design.arrays.to_numpy(projected**2).astype(np.float64)
+        residual = (1 - shrinkage) ** 2 @ squares.T
+        if squares.shape[1] < n_free:
+            residual += np.maximum(total - squares.sum(axis=1), 0)
+        # of degrees of freedom too what is left is summed
+        left = (n_free - squares.shape[1] + (1 - shrinkage).sum(axis=1))[:, None] / design.n_images
         with np.errstate(divide="ignore", invalid="ignore"):
             values = residual / design.n_images / left**2
-        curve[factor.alpha_indices] = np.where(left > 1e-6, values, np.inf)
+        curve[factor.alpha_indices] = np.where(left > 0, values, np.inf)
     return curve

@@ -1,10 +1,10 @@
 """One decomposition of all images, from which the predictions of every fold follow.
 
-With features and responses less their means over all n images, DXᵀXD = Q L Qᵀ as in
-`encoding.factors`, and B = X_v D Q for the rows that a fold holds out, Woodbury's identity gives
-what the training images alone would predict for them, each side less its training mean:
+With features and responses less their means over all n images, D UᵀU D = Q L Qᵀ and
+B = U_v D Q L^-½ as in `encoding.factors` for the rows that a fold holds out, Woodbury's identity
+gives what the training images alone would predict for them, each side less its training mean:
 
-    N B (L + α)⁻¹ c,    N = (1 - 11ᵀ/n - B (L + α)⁻¹ Bᵀ)⁻¹,    c = Qᵀ D Xᵀy of the training images
+    N B H c,    H = L (L + α)⁻¹,    N = (1 - 11ᵀ/n - B H Bᵀ)⁻¹,    c = Bᵀy of the training images
 
 (without 11ᵀ/n where there is no intercept). This is the block form of leave-one-out's shortcut
 (Allen 1974, Technometrics): N of a single row is 1 / (1 - leverage). A correction N of held rows ×
@@ -38,7 +38,7 @@ def deletion_pays(design: Design, n_features: int, n_alphas: int) -> bool:
 
     Parameters
     ----------
-    n_features : with weight
+    n_features : components with weight
     """
     held = max(fold.n_validation for fold in design.folds)
     saved = (len(design.folds) - 1) * DECOMPOSITION * n_features**3
@@ -81,11 +81,11 @@ def _norm(arrays: Arrays, matrix: Any) -> float:
 
 
 def _leverages(arrays: Arrays, factor: Factor, rows: Any) -> Iterator[Any]:
-    """B (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
+    """B L (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
     chosen, mixing = shrinkage_basis(factor.values, factor.alphas, NEGLIGIBLE[factor.dtype] / 10)
     parts = arrays.empty((len(chosen), len(rows), len(rows)), factor.dtype)
     for part, alpha in zip(parts, factor.alphas[chosen], strict=True):
-        scaled = rows * arrays.asarray((factor.values + alpha) ** -0.5, factor.dtype)
+        scaled = rows * arrays.asarray(factor.shrinkage(alpha) ** 0.5, factor.dtype)
         part[:] = scaled @ scaled.T
     for shares in arrays.asarray(mixing, factor.dtype):
         yield (shares @ parts.reshape(len(parts), -1)).reshape(len(rows), len(rows))

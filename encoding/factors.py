@@ -1,18 +1,18 @@
 """One candidate, one fold: the decomposition from which every penalty's predictions follow.
 
-With D = diag(√γ) over the bands that have weight, X the training rows less their mean, and
-DXᵀXD = Q L Qᵀ, a voxel's predictions of validation rows X_v at penalty α are
+With D = diag(√γ S) over the components U of the bands that have weight (see `encoding.gram`), U
+less its training mean and D UᵀU D = Q L Qᵀ, a voxel's predictions of validation rows U_v at
+penalty α are
 
-    X_v D Q (L + α)⁻¹ c,    c = Qᵀ D Xᵀy
+    B L (L + α)⁻¹ c,    c = Fᵀ Uᵀy,    B = U_v F,    F = D Q L^-½
 
-Only c depends on the voxel, only (L + α)⁻¹ on the penalty. A second QR, X_v D Q = O R, leaves
-‖Oᵀy_v - R (L + α)⁻¹ c‖² with R upper triangular: half of the product need not be done, which pays
-for Oᵀy_v where penalties are many.
+Only c depends on the voxel, only the shrinkage L / (L + α) on the penalty. c are the responses'
+products with orthonormal directions over the training images: rounding errors are alike for large
+and small components.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,10 +23,13 @@ import scipy.linalg
 from encoding.arrays import Arrays
 from encoding.gram import Design, Fold
 
-# relative to the largest eigenvalue: below it rounding error of Xᵀy in float32, and of the Gram
-# matrix in float64, would show in the predictions
-SMALLEST_IN_FLOAT32 = 1e-5
+# relative to the largest eigenvalue: below it rounding errors of the Gram matrix in float64 would
+# show in the predictions
 SMALLEST_IN_GRAM = 1e-11
+# the same of Cholesky's decomposition in float32
+SMALLEST_IN_CHOLESKY = 1e-5
+# of a column of F that meets Uᵀy in float32: bands that share most of their variance make it large
+LARGEST_IN_FLOAT32 = 1e3
 # share of a response, below the rounding error of a product over hundreds of components
 NEGLIGIBLE = {"float32": 1e-6, "float64": 1e-15}
 # at which curves of shrinkage are compared where eigenvalues are unknown
@@ -40,17 +43,15 @@ class Factor:
     Attributes
     ----------
     alphas : (alpha,) the penalties it serves; `alpha_indices` their places in the grid
-    columns : features with weight
-    from_rows : c is computed from responses, not from Xᵀy
-    rotation : c = operand @ rotation; None if the operators take the operand itself
+    columns : components of the bands with weight
+    from_rows : c is computed from responses, not from Uᵀy
+    rotation : F, c = operand @ rotation; None if the operators take the operand itself
     values : (component,) float64, L
-    to_weights : (feature with weight, component), weights = to_weights @ (c / (L + α)), of the
-        model of all images; with `row_scale` (feature with weight,), images take the place of
-        features: weights = row_scale * Xᵀ @ to_weights @ (c / (L + α))
-    compression : (held row, row), O; None if rows are kept
-    operators : (component, row), (X_v D Q)ᵀ, or Rᵀ, lower triangular; by Cholesky one for each
-        penalty; None without validation images
-    images : (image, component), X D Q of all images, if folds are to be deleted from it
+    to_weights : (column, component), weights = to_weights @ (c L / (L + α)), of the model of all
+        images
+    operators : (component, row), Bᵀ; by Cholesky one for each penalty; None without validation
+        images
+    images : (image, component), B of all images, if folds are to be deleted from it
     corrections : (row, row) for each penalty, N of `encoding.deletion`; None if the fold itself was
         decomposed
     """
@@ -63,44 +64,24 @@ class Factor:
     rotation: Any = None
     values: Any = None
     to_weights: Any = None
-    row_scale: Any = None
-    compression: Any = None
     operators: Any = None
     images: Any = None
     corrections: list[Any] | None = None
 
-    def first_component(self, rows: slice) -> int:
-        """The first that takes part in predictions of these rows."""
-        return rows.start if self.compression is not None else 0
+    def shrinkage(self, alphas: Any) -> np.ndarray:
+        """L / (L + α), (…, component) float64."""
+        return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
 
-    def shared(
-        self, positions: np.ndarray, arrays: Arrays
-    ) -> Iterator[tuple[Any, np.ndarray, Any]]:
-        """What predicts at each of `positions` (pair,) among the penalties, before corrections.
-
-        Yields
-        ------
-        operator : (component, row)
-        members : pairs that it serves
-        shrinkage : (alpha, component), predictions = (c * shrinkage) @ operator; None: c @ operator
-        """
-        if isinstance(self.operators, list):
-            for position in np.unique(positions):
-                yield self.operators[position], np.flatnonzero(positions == position), None
-        elif len(positions):
-            shrinkage = 1 / (self.values + self.alphas[:, None])
-            yield (
-                self.operators,
-                np.arange(len(positions)),
-                arrays.asarray(shrinkage, self.dtype),
-            )
+    @property
+    def can_be_triangular(self) -> bool:
+        """Whether all penalties share `operators`, and nothing follows them."""
+        return self.corrections is None and not isinstance(self.operators, list)
 
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
         """(component, row), predictions = c @ operator, for the penalty at `position`."""
         if isinstance(self.operators, list):
             return arrays.contiguous(self.operators[position][components, rows])
-        shrinkage = 1 / (self.values[components] + self.alphas[position])
-        shrinkage = arrays.asarray(shrinkage, self.dtype)
+        shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
         if self.corrections is None:
             return self.operators[components, rows] * shrinkage[:, None]
         corrected = self.operators[components] @ self.corrections[position][:, rows]
@@ -158,7 +139,6 @@ def factorise(
     alphas: np.ndarray,
     cholesky: bool = False,
     images: bool = False,
-    triangular: bool = True,
 ) -> list[Factor]:
     """Decompositions that together serve all penalties, each as precise as its penalties need.
 
@@ -173,95 +153,103 @@ def factorise(
     alphas : (alpha,)
     cholesky : solve per penalty instead of an eigendecomposition
     images : keep what `encoding.deletion` needs of `design.whole`, unless in the dual form
-    triangular : make the held-out part triangular; its rows, and responses, are then compressed
     """
     columns, roots = design.columns(weights)
-    if len(columns) > fold.n_train:
-        values, build = _dual(design, fold, weights, columns, roots)
-    elif cholesky and fold.n_validation:
+    if cholesky and fold.n_validation and len(columns) <= fold.n_train:
         return _cholesky(design, fold, columns, roots, alphas)
-    else:
-        values, build = _primal(design, fold, columns, roots, images)
+    dual = len(columns) > fold.n_train
+    matrix, outer = (
+        design.centred_kernel(fold, weights)
+        if dual
+        else (design.weighted_gram(fold, columns, roots), None)
+    )
+    values, vectors = design.arrays.xp.linalg.eigh(matrix)
+    largest = max(float(values.max()), 0.0) or 1.0
+    small = max(float(values.min()), 0.0) + alphas < SMALLEST_IN_GRAM * largest
     factors = []
-    for dtype, chosen in _precisions(design, values, alphas).items():
-        if dtype == "svd":
-            parts, dtype = _singular(design, fold, columns, roots), "float64"
+    for served in (np.flatnonzero(~small), np.flatnonzero(small)):
+        if not len(served):
+            continue
+        if small[served[0]]:
+            parts = _singular(design, fold, columns, roots)
+        elif dual:
+            parts = _dual(design, fold, columns, values, vectors, outer, roots)
         else:
-            parts = build()
-        served = chosen, alphas[chosen]
-        factors.append(_finish(design, parts, columns, *served, dtype, triangular))
+            parts = _primal(design, fold, columns, values, vectors, roots, images)
+        dtype = "float64" if small[served[0]] else _precision(design, parts)
+        factors.append(_finish(design, parts, columns, served, alphas[served], dtype))
     return factors
 
 
-def _precisions(design: Design, values: Any, alphas: np.ndarray) -> dict[str, np.ndarray]:
-    """Which penalties can be served in float32, in float64, and by singular values only."""
-    values = design.arrays.to_numpy(values)
-    largest = values.max() if values.max() > 0 else 1.0
-    relative = (max(values.min(), 0.0) + alphas) / largest
-    precise = relative >= (SMALLEST_IN_FLOAT32 if design.dtype == "float32" else np.inf)
-    gram = relative >= SMALLEST_IN_GRAM
-    groups = {"float32": precise, "float64": gram & ~precise, "svd": ~gram & ~precise}
-    return {name: np.flatnonzero(chosen) for name, chosen in groups.items() if chosen.any()}
+def _precision(design: Design, parts: dict[str, Any]) -> str:
+    """Of products with the rotation: float64 where float32's rounding errors would be amplified."""
+    if design.dtype == "float64" or parts.get("from_rows"):
+        return design.dtype
+    norms = design.arrays.xp.einsum("ij,ij->j", parts["rotation"], parts["rotation"])
+    return "float32" if float(norms.max()) <= LARGEST_IN_FLOAT32**2 else "float64"
 
 
-def _kept(design: Design, values: Any) -> Any:
-    """Eigenvalues that are not rounding error; one at least."""
+def _kept(design: Design, values: Any) -> tuple[Any, Any]:
+    """Eigenvalues that are not rounding error, one at least, and their inverse roots."""
     host = design.arrays.to_numpy(values)
     floor = np.finfo(np.float64).eps * len(host) * max(host.max(), 0.0)
-    return np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
+    kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
+    roots = np.sqrt(np.maximum(host[kept], 0))
+    inverse = np.divide(1, roots, out=np.zeros_like(roots), where=host[kept] > floor)
+    return kept, design.arrays.asarray(inverse)
 
 
 def _primal(
-    design: Design, fold: Fold, columns: np.ndarray, roots: Any, images: bool
-) -> tuple[Any, Any]:
-    gram = design.weighted_gram(fold, columns, roots)
-    values, vectors = design.arrays.xp.linalg.eigh(gram)
-
-    def build() -> dict[str, Any]:
-        kept = _kept(design, values)
-        rotation = roots[:, None] * vectors[:, kept]
-        parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
-        if fold.n_validation:
-            parts["base"] = design.held[design.index(fold)].features[:, columns], rotation
-        if images:
-            parts["images"] = design.rotated_images(columns, rotation)
-        return parts
-
-    return values, build
+    design: Design,
+    fold: Fold,
+    columns: np.ndarray,
+    values: Any,
+    vectors: Any,
+    roots: Any,
+    images: bool,
+) -> dict[str, Any]:
+    kept, inverse = _kept(design, values)
+    rotation = roots[:, None] * vectors[:, kept] * inverse
+    parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
+    if fold.n_validation:
+        parts["base"] = design.held[design.index(fold)].components[:, columns], rotation
+    if images:
+        parts["images"] = design.rotated_images(columns, rotation)
+    return parts
 
 
 def _dual(
-    design: Design, fold: Fold, weights: np.ndarray, columns: np.ndarray, roots: Any
-) -> tuple[Any, Any]:
-    inner, outer = design.centred_kernel(fold, weights)
-    values, vectors = design.arrays.xp.linalg.eigh(inner)
-
-    def build() -> dict[str, Any]:
-        kept = _kept(design, values)
-        singular = design.arrays.xp.sqrt(abs(values[kept]))
-        left = vectors[:, kept] / design.arrays.xp.clip(singular, 1e-150, None)
-        parts = {"values": values[kept], "rotation": vectors[:, kept] * singular, "from_rows": True}
-        if fold.n_validation:
-            parts["base"] = outer, left
-        else:
-            parts |= {"to_weights": left, "row_scale": roots**2}
-        return parts
-
-    return values, build
+    design: Design,
+    fold: Fold,
+    columns: np.ndarray,
+    values: Any,
+    vectors: Any,
+    outer: Any,
+    roots: Any,
+) -> dict[str, Any]:
+    kept, inverse = _kept(design, values)
+    left = vectors[:, kept] * inverse**2
+    parts = {"values": values[kept], "rotation": vectors[:, kept], "from_rows": True}
+    if fold.n_validation:
+        return parts | {"base": (outer, left)}
+    rows = design.training_rows(fold)[:, columns]
+    return parts | {"to_weights": (roots**2)[:, None] * (rows.T @ left)}
 
 
 def _singular(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> dict[str, Any]:
     rows = design.training_rows(fold)[:, columns] * roots
     left, singular, right = design.arrays.xp.linalg.svd(rows, full_matrices=False)
-    to_weights = roots[:, None] * right.T
+    kept = design.arrays.to_numpy(singular)
+    kept = np.flatnonzero(kept > np.finfo(np.float64).eps * max(rows.shape) * kept.max())
+    to_weights = roots[:, None] * right.T[:, kept] / singular[kept]
     parts = {
-        "values": singular**2,
-        "rotation": left * singular,
+        "values": singular[kept] ** 2,
+        "rotation": left[:, kept],
         "to_weights": to_weights,
         "from_rows": True,
     }
     if fold.n_validation:
-        parts["base"] = design.held[design.index(fold)].features[:, columns], to_weights
+        parts["base"] = design.held[design.index(fold)].components[:, columns], to_weights
     return parts
 
 
@@ -272,20 +260,18 @@ def _finish(
     alpha_indices: np.ndarray,
     alphas: np.ndarray,
     dtype: str,
-    triangular: bool,
 ) -> Factor:
-    """Cast, and make the held-out part triangular if asked to."""
+    """Multiply what predicts the held-out images, and cast."""
     arrays = design.arrays
     base = parts.pop("base", None)
     values = arrays.to_numpy(parts.pop("values"))
     from_rows = parts.pop("from_rows", False)
     if base is not None:
         parts.pop("to_weights", None)
-        left, right = (arrays.asarray(side, dtype) for side in base)
-        base = left @ right
-        if triangular:
-            parts["compression"], base = arrays.thin_qr(base)
-        parts["operators"] = base.T
+        # an eigenvalue divides the dual form's: rounded afterwards
+        precision = "float64" if from_rows else dtype
+        left, right = (arrays.asarray(side, precision) for side in base)
+        parts["operators"] = (left @ right).T
     cast = {name: arrays.contiguous(arrays.asarray(part, dtype)) for name, part in parts.items()}
     return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **cast)
 
@@ -293,19 +279,23 @@ def _finish(
 def _cholesky(
     design: Design, fold: Fold, columns: np.ndarray, roots: Any, alphas: np.ndarray
 ) -> list[Factor]:
-    """One operator D (DXᵀXD + α)⁻¹ D X_vᵀ for each penalty, applied to Xᵀy itself."""
+    """One operator D (D UᵀU D + α)⁻¹ D U_vᵀ for each penalty, applied to Uᵀy itself."""
     arrays = design.arrays
     gram = design.weighted_gram(fold, columns, roots)
-    held = design.held[design.index(fold)].features[:, columns] * roots
+    held = design.held[design.index(fold)].components[:, columns] * roots
     # a bound: the eigenvalues themselves are what is to be saved
-    bound = arrays.asarray([0.0, float(abs(gram).sum(0).max())])
+    relative = alphas / float(abs(gram).sum(0).max())
+    precise = relative >= (SMALLEST_IN_CHOLESKY if design.dtype == "float32" else np.inf)
+    small = relative < SMALLEST_IN_GRAM
     diagonal = arrays.xp.arange(len(columns))
     factors = []
-    for dtype, chosen in _precisions(design, bound, alphas).items():
-        if dtype == "svd":
-            parts = _singular(design, fold, columns, roots)
-            finished = _finish(design, parts, columns, chosen, alphas[chosen], "float64", True)
-            factors.append(finished)
+    if small.any():
+        parts, chosen = _singular(design, fold, columns, roots), np.flatnonzero(small)
+        served = chosen, alphas[chosen], "float64"
+        factors.append(_finish(design, parts, columns, *served))
+    for dtype, served in (("float32", precise & ~small), ("float64", ~precise & ~small)):
+        chosen = np.flatnonzero(served)
+        if not len(chosen):
             continue
         left, right = arrays.asarray(gram, dtype), arrays.asarray(held.T, dtype)
         operators = []

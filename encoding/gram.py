@@ -1,4 +1,11 @@
-"""What all candidates share: Gram matrices of the training images, held-out folds downdated."""
+"""What all candidates share: principal components of the bands, and Gram matrices of the images.
+
+Ridge does not change when the features of a band are rotated. Each band X is therefore replaced by
+the principal components of all images, X = U S Wᵀ: its columns are those of U, of unit length, and
+S joins the band weight (`Design.columns`). Products of responses with U are of like size for large
+and small components, so that float32 is precise at any penalty; products with X are not: rounding
+errors of its largest components would hide its smallest.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +27,7 @@ class Fold:
     ----------
     validation : neighbours; all others are fitted
     n_train : how many
-    mean : (feature,) float64, of the images that are fitted
+    mean : (component,) float64, of the images that are fitted
     """
 
     validation: slice
@@ -34,18 +41,18 @@ class Fold:
 
 @dataclass(frozen=True)
 class Held:
-    """Validation rows less the training mean, compressed: rows = rotation @ features.
+    """Validation rows less the training mean, compressed: rows = rotation @ components.
 
-    With fewer features than validation images, ‖y - Xw‖² = ‖Uᵀy - Rw‖² + ‖y - UUᵀy‖² for X = UR:
-    R (feature, feature) takes the place of X. Otherwise `rotation` is None.
+    With fewer components than validation images, ‖y - Uw‖² = ‖Oᵀy - Rw‖² + ‖y - OOᵀy‖² for U = OR:
+    R (component, component) takes the place of U. Otherwise `rotation` is None.
     """
 
     rotation: Any
-    features: Any
+    components: Any
 
 
 class Design:
-    """Bands of features (image, feature) of the images of a fit, and their folds.
+    """Principal components of the bands (image, component) of a fit, and its folds.
 
     Images are put in the order of the folds: a fold is a slice, never a copy.
 
@@ -55,9 +62,11 @@ class Design:
     Attributes
     ----------
     order : (image,) the given image at each place
-    features : (image, feature), bands one after another, less `offset`
     offset : (feature,) float64, the mean over all images; 0 without an intercept
-    band_slices : the columns of each band
+    components : (image, component), U of the bands one after another
+    scales : (component,) float64, S
+    axes : of each band, (feature, component) float64: U = (X - offset) @ axes
+    feature_slices, band_slices : the features and the components of each band
     folds : those that validate some image; `whole` fits all images and validates none
     """
 
@@ -70,18 +79,22 @@ class Design:
         fit_intercept: bool = True,
     ) -> None:
         self.arrays, self.dtype, self.fit_intercept = arrays, dtype, fit_intercept
-        edges = np.cumsum([0, *(band.shape[1] for band in bands)])
-        self.band_slices = [slice(a, b) for a, b in itertools.pairwise(edges)]
-        self.n_images, self.n_features = len(folds), int(edges[-1])
+        self.n_images = len(folds)
+        self.order = np.argsort(folds, kind="stable")
         self.offset = np.concatenate([band.mean(axis=0, dtype=np.float64) for band in bands])
         self.offset *= fit_intercept
-        self.order = np.argsort(folds, kind="stable")
-        centred = np.empty((self.n_images, self.n_features), dtype)
-        for band, columns in zip(bands, self.band_slices, strict=True):
-            np.subtract(
-                band[self.order], self.offset[columns], out=centred[:, columns], casting="unsafe"
-            )
-        self.features = arrays.asarray(centred)
+        self.feature_slices = _neighbours([band.shape[1] for band in bands])
+        self.n_features = len(self.offset)
+        components, self.axes, scales = [], [], []
+        for band, columns in zip(bands, self.feature_slices, strict=True):
+            rows = arrays.asarray(band[self.order] - self.offset[columns], "float64")
+            component, scale, axes = principal_components(arrays, rows)
+            components.append(arrays.asarray(component, dtype))
+            scales.append(scale)
+            self.axes.append(axes)
+        self.components = arrays.contiguous(arrays.xp.hstack(components))
+        self.scales, self.n_components = np.concatenate(scales), self.components.shape[1]
+        self.band_slices = _neighbours([len(scale) for scale in scales])
         starts = np.searchsorted(folds[self.order], np.unique(folds[folds >= 0]))
         edges = [*starts.tolist(), self.n_images]
         # each fold's validation images; images before them never validate
@@ -108,17 +121,17 @@ class Design:
         return self._total(slice(0, self.n_images))
 
     def _rows(self, images: slice) -> Any:
-        """(image, feature) float64."""
-        return self.arrays.asarray(self.features[images], "float64")
+        """(image, component) float64."""
+        return self.arrays.asarray(self.components[images], "float64")
 
     @cached_property
     def _second_moments(self) -> list[Any]:
-        """XᵀX of the images of each fold, then of those that never validate."""
+        """UᵀU of the images of each fold, then of those that never validate."""
         return self.arrays.map(self._of_images, [*self.parts, self.rest])
 
     @cached_property
     def _second_moment(self) -> Any:
-        """XᵀX of all images; those of the folds are kept only if they are there already."""
+        """UᵀU of all images; those of the folds are kept only if they are there already."""
         if "_second_moments" in vars(self):
             return sum(self._second_moments)
         parts, total = [*self.parts, self.rest], 0
@@ -132,7 +145,7 @@ class Design:
         return rows.T @ rows
 
     def gram(self, fold: Fold) -> Any:
-        """(feature, feature) float64, of the fold's training images less their mean."""
+        """(component, component) float64, of the fold's training images less their mean."""
         if id(fold) not in self._grams:
             held = None if fold is self.whole else self._second_moments[self.index(fold)]
             gram = self._second_moment - fold.n_train * fold.mean[:, None] * fold.mean[None, :]
@@ -142,7 +155,7 @@ class Design:
         return self._grams[id(fold)]
 
     def weighted_gram(self, fold: Fold, columns: np.ndarray, roots: Any) -> Any:
-        """`gram` of some features, each times its root, (feature with weight, the same)."""
+        """`gram` of some components, each times its root."""
         taken = without_copy(columns)
         return self.gram(fold)[taken][:, taken] * (roots[:, None] * roots[None, :])
 
@@ -156,8 +169,8 @@ class Design:
         return self.arrays.map(self._held, self.folds)
 
     def compresses(self, fold: Fold) -> bool:
-        """Whether the fold's validation rows are more than there are features."""
-        return fold.n_validation > self.n_features
+        """Whether the fold's validation rows are more than there are components."""
+        return fold.n_validation > self.n_components
 
     def _held(self, fold: Fold) -> Held:
         rows = self._rows(fold.validation) - fold.mean
@@ -172,15 +185,18 @@ class Design:
 
         That of the most uneven band; one image alone makes it the number of images.
         """
-        squares, ratios = self.features**2, [1.0]
+        ratios = [1.0]
         for columns in self.band_slices:
-            norms = self.arrays.asarray(squares[:, columns].sum(1), "float64")
+            scaled = self.components[:, columns] * self.arrays.asarray(
+                self.scales[columns], self.dtype
+            )
+            norms = self.arrays.asarray((scaled**2).sum(1), "float64")
             if norms.any():
                 ratios.append(float((norms**2).mean() / norms.mean() ** 2))
         return max(ratios)
 
     def rotated_images(self, columns: np.ndarray, rotation: Any) -> Any:
-        """Some features of all images times `rotation` (feature, component); a fold at a time."""
+        """Some columns of all images times `rotation` (column, component); a fold at a time."""
         shape = self.n_images, rotation.shape[1]
         rotated = self.arrays.empty(shape, self.dtype)
         for images in [*self.parts, self.rest]:
@@ -195,13 +211,13 @@ class Design:
         return last if len(first) == 0 else self.arrays.xp.concatenate([first, last])
 
     def training_rows(self, fold: Fold) -> Any:
-        """(image, feature) float64, less their mean."""
+        """(image, component) float64, less their mean."""
         return self.training(self._rows(slice(0, self.n_images)), fold) - fold.mean
 
     @cached_property
     def kernels(self) -> list[Any]:
-        """(image, image) float64 of each band."""
-        rows = self._rows(slice(0, self.n_images))
+        """(image, image) float64 of each band, X Xᵀ."""
+        rows = self._rows(slice(0, self.n_images)) * self.arrays.asarray(self.scales)
         return self.arrays.map(
             lambda columns: rows[:, columns] @ rows[:, columns].T, self.band_slices
         )
@@ -226,11 +242,51 @@ class Design:
         return inner, outer
 
     def columns(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
-        """Columns of the bands with weight, and √γ of each, (active feature,) float64."""
+        """Components of the bands with weight, and √γ S of each, (active component,) float64."""
         widths = [columns.stop - columns.start for columns in self.band_slices]
         spread = np.repeat(weights, widths)
         indices = np.flatnonzero(spread)
-        return indices, self.arrays.asarray(np.sqrt(spread[indices]))
+        return indices, self.arrays.asarray(np.sqrt(spread[indices]) * self.scales[indices])
+
+    def feature_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Weights of components (component, voxel) as weights of features (feature, voxel)."""
+        found = np.empty((self.n_features, weights.shape[1]), self.dtype)
+        for features, components, axes in zip(
+            self.feature_slices, self.band_slices, self.axes, strict=True
+        ):
+            cast = self.arrays.asarray(axes, self.dtype)
+            product = cast @ self.arrays.asarray(weights[components], self.dtype)
+            found[features] = self.arrays.to_numpy(product)
+        return found
+
+
+def _neighbours(widths: list[int]) -> list[slice]:
+    edges = np.cumsum([0, *widths]).tolist()
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def principal_components(arrays: Arrays, rows: Any) -> tuple[Any, np.ndarray, Any]:
+    """Components of unit length of `rows` (image, feature), by the smaller of its Gram matrices.
+
+    Directions without variance, up to rounding error of float64, are left out; one at least stays.
+
+    Returns
+    -------
+    components : (image, component) float64, U
+    scales : (component,) float64, S
+    axes : (feature, component) float64, U = rows @ axes
+    """
+    wide = rows.shape[1] > rows.shape[0]
+    values, vectors = arrays.xp.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    host = arrays.to_numpy(values)
+    floor = np.finfo(np.float64).eps * max(rows.shape) * max(host.max(), 0.0)
+    kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
+    scales = np.sqrt(np.where(host[kept] > floor, host[kept], 0.0))
+    inverse = arrays.asarray(np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0))
+    axes = vectors[:, kept] * inverse
+    if wide:
+        axes = rows.T @ axes * inverse
+    return rows @ axes, scales, axes
 
 
 def without_copy(columns: np.ndarray) -> slice | np.ndarray:

@@ -34,7 +34,6 @@ def stream_fits(
     models: Mapping[str, Sequence[str]],
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     """As `encoding.banded_ridge.stream_fits`, by himalaya's exact search; nothing is inherited.
 
@@ -76,7 +75,7 @@ def _fit(
         features, targets, PredefinedSplit(folds), alphas, weights
     )
     cv_score = 1 + scores.max(axis=0) / targets.var(axis=0)
-    found = alpha, gamma, cv_score, coefficients, intercept, scores
+    found = alpha, gamma, cv_score, coefficients, intercept, scores, np.ones(len(alpha), bool)
     return BandedRidgeFit(*found, "exact", str(targets.dtype))
 
 

@@ -1,9 +1,14 @@
-"""Held-out losses of a block of voxels: predictions are made a few at a time and never kept."""
+"""Held-out losses of a block of voxels: predictions are made a few at a time and never kept.
+
+Where all penalties are predicted, a QR of the operator, B = O R (see `encoding.factors`), leaves
+‖Oᵀy_v - R L (L + α)⁻¹ c‖² with R upper triangular: half of each product need not be done, which
+pays for Oᵀy_v.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +16,8 @@ import numpy as np
 from encoding.arrays import Arrays
 from encoding.factors import Factor
 from encoding.gram import Design
-from encoding.operands import SQUARES, TILE, Operands, Target
+from encoding.operands import PART, SQUARES, Operands, Target
 
-# pairs of voxel and penalty in a matrix product where they are few, voxels in one of the refit; the
-# place among them changes with a voxel's neighbours, which does not change its bits as long as the
-# product's shape is the same
-LANE = 128
 # rows of the held-out part taken together: with few, more of a triangular operator's zeros are left
 # out, and predictions of many penalties stay in a processor's cache
 ROWS = 128
@@ -35,79 +36,62 @@ def fold_losses(
     """
     design, arrays = operands.design, operands.design.arrays
     fold = design.folds[index]
-    losses = np.full((n_alphas, operands.responses.shape[0]), np.inf, design.dtype)
+    losses = np.full((n_alphas, operands.n_voxels), np.inf, design.dtype)
     for factor in factors:
         projected = operands.rotated(fold, factor, whole)
-        target = operands.compressed_target(fold, factor)
-        residual = Residual(design, factor, projected, target.rows)
+        target, triangular = operands.target(fold, factor), factor.can_be_triangular
+        if triangular:
+            rotation, triangle = arrays.thin_qr(factor.operators.T)
+            target = target.compress(arrays, rotation, factor.dtype)
+            factor = replace(factor, operators=triangle.T)
+        residual = Residual(design, factor, projected, target.rows, triangular)
         losses[factor.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of a voxel and one of a decomposition's penalties.
-
-    Attributes
-    ----------
-    voxels, positions : (pair,) indices of voxels and of penalties
-    lane : pairs that are taken together where penalties share a product: the same number for a
-        voxel whatever its neighbours are
-    """
-
-    voxels: np.ndarray
-    positions: np.ndarray
-    lane: int
-
-    def of_a_penalty(self) -> Iterator[tuple[int, np.ndarray]]:
-        """(penalty, pairs), some of them twice to fill up."""
-        for position in np.unique(self.positions):
-            for here in lanes(np.flatnonzero(self.positions == position), LANE):
-                yield position, here
-
-
-@dataclass(frozen=True)
 class HeldOutPart:
-    """Of one decomposition of a fold: c (voxel, component) and the responses it predicts."""
+    """One decomposition of a fold: c (voxel, component) and the responses it predicts."""
 
     arrays: Arrays
     factor: Factor
     projected: Any
     target: Target
 
-    def errors(self, pairs: Pairs) -> np.ndarray:
-        """Squared errors (pair,)."""
-        outside = self.arrays.to_numpy(self.target.outside)[pairs.voxels]
-        return outside + (self._corrected if self.factor.corrections else self._predicted)(pairs)
+    def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Squared errors of pairs of a voxel and one of the decomposition's penalties, (pair,)."""
+        energies = np.empty(len(voxels), self.factor.dtype)
+        for here, predicted in self._predictions(voxels, positions):
+            rest = self.target.rows[voxels[here]] - predicted
+            energies[here] = self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
+        return energies + self.arrays.to_numpy(self.target.outside)[voxels]
 
-    def _predicted(self, pairs: Pairs) -> np.ndarray:
-        """By operators that predict `target`."""
-        energies = np.empty(len(pairs.voxels), self.factor.dtype)
-        for operator, members, shrinkage in self.factor.shared(pairs.positions, self.arrays):
-            for here in lanes(members, LANE if shrinkage is None else pairs.lane):
-                left = self.projected[pairs.voxels[here]]
-                if shrinkage is not None:
-                    left *= shrinkage[pairs.positions[here]]
-                energies[here] = self._squares(pairs.voxels[here], left @ operator)
-        return energies
+    def _predictions(
+        self, voxels: np.ndarray, positions: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, Any]]:
+        """Indices of pairs, and their predictions (pair, row).
 
-    def _corrected(self, pairs: Pairs) -> np.ndarray:
-        """`_predicted`, of a deleted fold: all penalties share a product, then each has one."""
-        factor, n_rows = self.factor, self.target.rows.shape[1]
-        energies = np.empty(len(pairs.voxels), factor.dtype)
-        predicted = self.arrays.empty((len(pairs.voxels), n_rows), factor.dtype)
-        for operator, members, shrinkage in factor.shared(pairs.positions, self.arrays):
-            for here in lanes(members, pairs.lane):
-                left = self.projected[pairs.voxels[here]] * shrinkage[pairs.positions[here]]
-                predicted[here] = left @ operator
-        for position, here in pairs.of_a_penalty():
-            corrected = predicted[here] @ factor.corrections[position]
-            energies[here] = self._squares(pairs.voxels[here], corrected)
-        return energies
-
-    def _squares(self, voxels: np.ndarray, predicted: Any) -> np.ndarray:
-        rest = self.target.rows[voxels] - predicted
-        return self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
+        Penalties share a product with the operator; Cholesky's operators and the corrections of
+        deleted folds are each of one penalty.
+        """
+        factor = self.factor
+        apart = isinstance(factor.operators, list) or factor.corrections is not None
+        shrinkage = None
+        if not isinstance(factor.operators, list):
+            shrinkage = self.arrays.asarray(factor.shrinkage(factor.alphas), factor.dtype)
+        for position in np.unique(positions) if apart else [None]:
+            members = np.flatnonzero(positions == position) if apart else np.arange(len(voxels))
+            for start in range(0, len(members), PART):
+                here = members[start : start + PART]
+                left = self.projected[voxels[here]]
+                if shrinkage is None:
+                    yield here, left @ factor.operators[position]
+                    continue
+                left *= shrinkage[positions[here]]
+                predicted = left @ factor.operators
+                if apart:
+                    predicted = predicted @ factor.corrections[position]
+                yield here, predicted
 
 
 class HeldOut:
@@ -127,42 +111,37 @@ class HeldOut:
                 self.design.arrays,
                 factor,
                 operands.rotated(self.fold, factor, whole),
-                operands.compressed_target(self.fold, factor),
+                operands.target(self.fold, factor),
             )
             for factor in factors
         ]
 
-    def losses(self, voxels: np.ndarray, alphas: np.ndarray, lane: int) -> np.ndarray:
-        """Mean squared error of each pair of a voxel and an index of a penalty, (pair,).
-
-        `lane` is that of `Pairs`.
-        """
+    def losses(self, voxels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+        """Mean squared error of each pair of a voxel and an index of a penalty, (pair,)."""
         losses = np.empty(len(voxels), self.design.dtype)
         for part in self.parts:
             own = part.factor.alpha_indices
             served = np.flatnonzero(np.isin(alphas, own))
             positions = np.searchsorted(own, alphas[served])
-            losses[served] = part.errors(Pairs(voxels[served], positions, lane))
+            losses[served] = part.errors(voxels[served], positions)
         return losses / self.fold.n_validation
 
 
-def lanes(members: np.ndarray, lane: int) -> Iterator[np.ndarray]:
-    """`lane` members at a time; the last are filled up with some that come twice."""
-    for start in range(0, len(members), lane):
-        yield np.resize(members[start : start + lane], lane)
-
-
-def row_parts(n_rows: int) -> list[slice]:
-    return [slice(r, min(r + ROWS, n_rows)) for r in range(0, n_rows, ROWS)]
-
-
 class Residual:
-    """‖target - projected @ operator‖² of every voxel, a few at a time: nothing else is kept."""
+    """‖target - projected @ operator‖² of every voxel, a few at a time: nothing else is kept.
 
-    def __init__(self, design: Design, factor: Factor, projected: Any, target: Any) -> None:
-        self.arrays, self.factor = design.arrays, factor
+    Parameters
+    ----------
+    triangular : whether the factor's operators are lower triangular
+    """
+
+    def __init__(
+        self, design: Design, factor: Factor, projected: Any, target: Any, triangular: bool
+    ) -> None:
+        self.arrays, self.factor, self.triangular = design.arrays, factor, triangular
         self.projected, self.target = projected, target
-        self.parts = row_parts(target.shape[1])
+        n_rows = target.shape[1]
+        self.parts = [slice(r, min(r + ROWS, n_rows)) for r in range(0, n_rows, ROWS)]
 
     def energies(self) -> np.ndarray:
         """(alpha, voxel) for all of the factor's penalties; few of them take a product each."""
@@ -173,10 +152,10 @@ class Residual:
         energies = np.zeros((len(mixing), self.target.shape[0]), self.factor.dtype)
         for rows in self.parts:
             operators = [self._operator(position, rows) for position in chosen]
-            shape = mixing.shape[1], TILE, rows.stop - rows.start
-            parts = self.arrays.empty(shape, self.factor.dtype)
-            for start in range(0, energies.shape[1], TILE):
-                here = slice(start, start + TILE)
+            for start in range(0, energies.shape[1], PART):
+                here = slice(start, min(start + PART, energies.shape[1]))
+                shape = mixing.shape[1], here.stop - start, rows.stop - rows.start
+                parts = self.arrays.empty(shape, self.factor.dtype)
                 for part, (first, operator) in zip(parts, operators, strict=False):
                     self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
                 parts[-1] = self.target[here, rows]
@@ -189,11 +168,11 @@ class Residual:
         flat, energies = parts.reshape(len(parts), -1), []
         for start in range(0, n_voxels, MIXED):
             rest = mixing @ flat[:, start * n_rows : (start + MIXED) * n_rows]
-            rest = rest.reshape(len(mixing), MIXED, n_rows)
+            rest = rest.reshape(len(mixing), -1, n_rows)
             energies.append(self.arrays.to_numpy(self.arrays.xp.einsum("avr,avr->av", rest, rest)))
         return np.hstack(energies)
 
     def _operator(self, position: int, rows: slice) -> tuple[int, Any]:
         """What predicts these rows, and the first component that does."""
-        first = self.factor.first_component(rows)
+        first = rows.start if self.triangular else 0
         return first, self.factor.operator(position, slice(first, None), rows, self.arrays)

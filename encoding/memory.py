@@ -8,19 +8,19 @@ import numpy as np
 
 from encoding.gram import Design
 from encoding.losses import ROWS
-from encoding.operands import TILE
+from encoding.operands import PART
 from encoding.search import Forms
 
 # more voxels at a time gain nothing
-MOST_VOXELS = 16 * TILE
-MOST_OF_A_TASK = 4 * TILE
+MOST_VOXELS = 16 * PART
+MOST_OF_A_TASK = 4 * PART
 
 
 @dataclass(frozen=True)
 class Plan:
     """Attributes
     ----------
-    block_voxels : voxels of a block in the search, a multiple of TILE
+    block_voxels : voxels of a block in the search
     task_voxels : those of them that one task of the closed form or the window takes
     candidates : candidates whose decompositions are kept during the search
     candidates_in_closed_form : the same, if only those of all images are needed
@@ -49,30 +49,30 @@ class Plan:
         Raises
         ------
         ValueError
-            A single tile of voxels and a single candidate do not fit.
+            Some hundred voxels and a single candidate do not fit.
         """
         size = _Sizes(design, candidates, n_alphas, n_models, search, forms)
         free = memory_bytes - size.fixed
-        least = TILE * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
+        least = PART * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
         if free < least:
             raise ValueError(
                 f"memory: {memory_bytes / 1e9:.2g} GB do not hold a fit of {design.n_images} images"
                 f" and {design.n_features} features; it needs {(size.fixed + least) / 1e9:.2g} GB"
             )
-        task = TILE * size.task_voxel
-        tiles = int(np.clip(0.1 * free // max(task, 1), 1, MOST_OF_A_TASK // TILE))
-        free -= tiles * task
+        task = PART * size.task_voxel
+        parts = int(np.clip(0.1 * free // max(task, 1), 1, MOST_OF_A_TASK // PART))
+        free -= parts * task
         wanted = len(candidates) * (size.candidate + size.refit_factor)
         for_voxels = max(free - wanted, 0.4 * free)
-        block = int(np.clip(for_voxels // (TILE * size.voxel), 1, MOST_VOXELS // TILE)) * TILE
+        block = int(np.clip(for_voxels // (PART * size.voxel), 1, MOST_VOXELS // PART)) * PART
         most = free - max(size.candidate, size.refit_factor)
-        block = min(block, int(most // (TILE * size.voxel)) * TILE)
+        block = min(block, int(most // (PART * size.voxel)) * PART)
         kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
         refitted = max(1, int(left // size.refit_factor))
         whole = max(1, int((free - block * size.voxel) // size.refit_factor))
-        return cls(block, tiles * TILE, kept, whole, refitted)
+        return cls(block, parts * PART, kept, whole, refitted)
 
 
 class _Sizes:
@@ -88,30 +88,29 @@ class _Sizes:
         forms: Forms,
     ) -> None:
         self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
-        n, folds = design.n_images, len(design.folds) * (search != "gcv")
+        n, folds = design.n_images, len(design.folds) * (search != "refit")
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
         largest = int(((candidates > 0) @ widths).max())
-        dual = largest > n - max(fold.n_validation for fold in design.folds)
-        component = min(largest, n)
         held = max(fold.n_validation for fold in design.folds)
-        row, compressed = min(held, component), min(held, design.n_features)
+        dual = largest > n - held
+        component = min(largest, n)
+        row, compressed = min(held, component), min(held, design.n_components)
         workers = design.arrays.workers
-        grams = 8 * design.n_features**2 * (2 * folds + 2)
+        grams = 8 * design.n_components**2 * (2 * folds + 2)
         kernels = 8 * n**2 * len(widths) + workers * 24 * n**2
         decomposing = workers * 8 * 5 * component**2
-        # predictions at each penalty of a tile, and what makes them
-        searched = workers * self.item * ROWS * n_alphas * (TILE + component)
-        decomposing += searched if search == "exact" else 0
+        # predictions at each penalty of some voxels, and what makes them
+        decomposing += workers * self.item * ROWS * n_alphas * (PART + component) * (folds > 0)
+        decomposing += workers * self.item * 4 * component * row * (folds > 0)
         deletes = folds > 0 and any(forms.deletes(design, row, n_alphas) for row in candidates)
         correcting = workers * self.item * (n_alphas + 5) * held**2
         decomposing = max(decomposing, correcting if deletes else 0)
-        rows = (8 + self.item) * n * design.n_features
+        rows = (8 + self.item) * n * design.n_components
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
         operators = (n_alphas if forms.cholesky else 1) * component * row
-        operators += compressed * row * forms.triangular
         rotation = (n if dual else component) * component
-        self.refit_factor = self.item * (rotation + (n if dual else largest) * component)
-        whole = self.refit_factor if search != "exact" else 0
+        self.refit_factor = self.item * (rotation + largest * component)
+        whole = self.refit_factor if search == "windowed" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
         if deletes:
             deleted = n * component + folds * n_alphas * held**2
@@ -119,12 +118,13 @@ class _Sizes:
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":
             # what all folds of a task predict from
-            task, self.task_voxel = 0, workers * self.item * folds * (component + row)
+            self.task_voxel = workers * self.item * folds * (component + row)
             # c of all images, and predictions before they are corrected
             self.task_voxel += workers * self.item * (component + 4 * row) * deletes
-        operand = self.item * (folds + 1) * ((design.n_features if not dual else 0) + compressed)
-        losses = self.item * len(candidates) * n_alphas * (folds + 1)
+        operand = self.item * (folds + 1) * ((design.n_components if not dual else 0) + compressed)
+        losses = max(self.item * (folds + 1), 8) * len(candidates) * n_alphas
+        losses *= 2 if search == "windowed" else 1
         read = 3 * self.item * n
         task += self.item * component * (deletes and search == "exact")
-        weights = self.item * (n_models * design.n_features + 2 * component + 2 * largest)
-        self.voxel = read + operand + task + losses + weights
+        weights = n_models * (design.n_components + design.n_features) + 2 * component + 2 * largest
+        self.voxel = read + operand + task + losses + self.item * weights

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays, tiled_matmul
+from encoding.arrays import Arrays
 from encoding.factors import Factor
 from encoding.gram import Design, Fold, without_copy
 
-# voxels in a matrix product: its last bits depend on its shape, so the shape is always the same
-TILE = 512
+# voxels that are worked on at a time, so that they stay in a processor's cache
+PART = 512
 SQUARES = "ij,ij->i"
 
 
@@ -40,7 +40,7 @@ class Target:
 
     def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
-        rows = tiled_matmul(arrays, self.rows, arrays.asarray(rotation, dtype), TILE)
+        rows = self.rows @ arrays.asarray(rotation, dtype)
         if rows.shape[1] == self.rows.shape[1]:
             return Target(rows, self.outside, self.energy)
         energy = arrays.xp.einsum(SQUARES, rows, rows)
@@ -48,14 +48,11 @@ class Target:
 
 
 class Operands:
-    """Responses (voxel, image) less their mean over all images, zeros where no voxel is.
-
-    Rows are a multiple of TILE.
-    """
+    """Responses (voxel, image) less their mean over all images."""
 
     def __init__(self, design: Design, responses: Any) -> None:
         self.design = design
-        self._places: slice | np.ndarray = slice(None)
+        self._voxels: slice | np.ndarray = slice(None)
         self._responses = responses
         self._cross: dict[str, list[Any]] = {}
         self._targets: dict[tuple[str, int], Target] = {}
@@ -63,12 +60,12 @@ class Operands:
     @property
     def responses(self) -> Any:
         """(voxel, image)."""
-        return self._responses[self._places]
+        return self._responses[self._voxels]
 
     def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
         """Compute what these factors take, folds side by side."""
         factors = list(factors)
-        _ = self._sums
+        _ = self._sums, self._energy
         for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
             wanted = [self.design.whole]
             if any(
@@ -84,19 +81,30 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    def part(self, places: slice | np.ndarray) -> Operands:
-        """Some of the voxels of a block, whole tiles, with all that is prepared."""
-        part = copy.copy(self)
-        part._places = places
+    def part(self, voxels: slice | np.ndarray) -> Operands:
+        """Some of the voxels, with all that is prepared."""
+        part, all_voxels = copy.copy(self), np.arange(len(self._responses))
+        whole = isinstance(self._voxels, slice) and self._voxels == slice(None)
+        part._voxels = voxels if whole else all_voxels[self._voxels][voxels]
         return part
 
+    @property
+    def n_voxels(self) -> int:
+        """How many."""
+        return len(np.arange(len(self._responses))[self._voxels])
+
+    @property
+    def energy(self) -> np.ndarray:
+        """Sum of squares of each voxel's responses, (voxel,) float64."""
+        return self._energy[self._voxels]
+
     def operand(self, fold: Fold, factor: Factor) -> Any:
-        """What the factor rotates: (voxel, feature with weight), or (voxel, training image)."""
+        """What the factor rotates: (voxel, component with weight), or (voxel, training image)."""
         if factor.from_rows:
             rows = self.design.training(self.responses.T, fold).T
             return self.design.arrays.asarray(rows, factor.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
-        cross = self._cross[factor.dtype][place][self._places]
+        cross = self._cross[factor.dtype][place][self._voxels]
         return cross[:, without_copy(factor.columns)]
 
     def rotated(self, fold: Fold, factor: Factor, whole: Any = None) -> Any:
@@ -108,44 +116,37 @@ class Operands:
         """
         if factor.corrections is not None:
             rows = self.target(fold, factor).rows
-            return whole - tiled_matmul(self.design.arrays, rows, factor.operators.T, TILE)
+            return whole - rows @ factor.operators.T
         operand = self.operand(fold, factor)
         if factor.rotation is None:
             return operand
-        return tiled_matmul(self.design.arrays, operand, factor.rotation, TILE)
+        return operand @ factor.rotation
 
     def target(self, fold: Fold, factor: Factor) -> Target:
         """The fold's validation responses."""
         whole = self._targets[factor.dtype, self.design.index(fold)]
         return Target(
-            *(values[self._places] for values in (whole.rows, whole.outside, whole.energy))
+            *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
         )
 
-    def compressed_target(self, fold: Fold, factor: Factor) -> Target:
-        """The fold's validation responses in the rows that the factor predicts."""
-        target = self.target(fold, factor)
-        if factor.compression is None:
-            return target
-        return target.compress(self.design.arrays, factor.compression, factor.dtype)
-
     def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
-        """YᵀX (voxel, feature) of the training images of `fits` less their means.
+        """YᵀU (voxel, component) of the training images of `fits` less their means.
 
-        One pass over the images: folds are downdated, as the Grams are, while a tile is in cache.
+        One pass over the images: folds are downdated, as the Grams are, while a part is in cache.
         """
         design, arrays = self.design, self.design.arrays
         images = [*design.parts, *([design.rest] if design.rest.stop else [])]
-        features = [arrays.asarray(design.features[part], dtype) for part in images]
+        components = [arrays.asarray(design.components[part], dtype) for part in images]
         means = [arrays.asarray(fit.mean, dtype) for fit in fits]
         sums = [arrays.asarray(self._training_sums(fit), dtype) for fit in fits]
-        shape = len(self.responses), design.n_features
+        shape = len(self._responses), design.n_components
         crosses = [arrays.empty(shape, dtype) for _ in fits]
 
         def fill(start: int) -> None:
-            here = slice(start, start + TILE)
+            here = slice(start, start + PART)
             parts = [
-                arrays.xp.matmul(arrays.asarray(self.responses[here, part], dtype), rows)
-                for part, rows in zip(images, features, strict=True)
+                arrays.xp.matmul(arrays.asarray(self._responses[here, part], dtype), rows)
+                for part, rows in zip(images, components, strict=True)
             ]
             total = sum(parts[1:], parts[0] + 0)
             for place, (cross, fitted, mean) in enumerate(zip(crosses, sums, means, strict=True)):
@@ -154,15 +155,20 @@ class Operands:
                 if fits[place] is not design.whole:
                     cross[here] -= parts[design.index(fits[place])]
 
-        arrays.map(fill, range(0, shape[0], TILE))
+        arrays.map(fill, range(0, shape[0], PART))
         return crosses
+
+    @cached_property
+    def _energy(self) -> np.ndarray:
+        arrays, rows = self.design.arrays, self._responses
+        return arrays.to_numpy(arrays.xp.einsum(SQUARES, rows, rows)).astype(np.float64)
 
     @cached_property
     def _sums(self) -> list[Any]:
         """(voxel,) float64 sum over the images of each fold, then of those that never validate."""
         arrays, design = self.design.arrays, self.design
         images = [*design.parts, design.rest]
-        return arrays.map(lambda part: arrays.total(self.responses[:, part]), images)
+        return arrays.map(lambda part: arrays.total(self._responses[:, part]), images)
 
     def _training_sums(self, fold: Fold) -> Any:
         total = sum(self._sums[1:], self._sums[0])
@@ -172,7 +178,7 @@ class Operands:
         dtype, index = key
         design, arrays = self.design, self.design.arrays
         fold = design.folds[index]
-        rows = arrays.asarray(self.responses[:, fold.validation], dtype)
+        rows = arrays.asarray(self._responses[:, fold.validation], dtype)
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from encoding.factors import Factor, factorise
 from encoding.gram import Design
-from encoding.losses import LANE
+from encoding.operands import PART
 from encoding.responses import Block
 from encoding.search import prepare_design
 
@@ -40,7 +40,7 @@ class Refit:
         chosen : {model: (voxel,) candidate}
         picks : (candidate, voxel) index of the penalty
         """
-        shape = self.design.n_features, len(block.voxels)
+        shape = self.design.n_components, len(block.voxels)
         weights = {name: np.zeros(shape, self.design.dtype) for name in chosen}
         used = np.unique(np.concatenate(list(chosen.values())))
         self._decompose(used)
@@ -55,37 +55,28 @@ class Refit:
                         mine = taken[voxels]
                         target = np.ix_(factor.columns, voxels[mine])
                         weights[name][target] = found[mine].T
-        return weights
+        return {name: self.design.feature_weights(found) for name, found in weights.items()}
 
     def _weights(
         self, block: Block, factor: Factor, picks: np.ndarray, voxels: np.ndarray
     ) -> np.ndarray:
-        """(voxel, feature with weight) for `voxels` of the block."""
+        """(voxel, component with weight) for `voxels` of the block."""
         arrays, operands = self.design.arrays, block.operands
         operands.prepare([(self.design.whole, factor)])
-        # whole lanes: some voxels are computed twice
-        n_places = -(-len(voxels) // LANE) * LANE
-        operand = operands.operand(self.design.whole, factor)
-        operand = operand[np.resize(block.places[voxels], n_places)]
-        penalty = self.alphas[picks[np.resize(voxels, n_places)]]
-        penalty = arrays.asarray(penalty, factor.dtype)
-        values = arrays.asarray(factor.values, factor.dtype)
-        rows = None
-        if factor.row_scale is not None:
-            rows = arrays.asarray(self.design.features[:, factor.columns], factor.dtype)
-        weights = np.empty((n_places, len(factor.columns)), self.design.dtype)
+        part = operands.part(voxels)
+        operand = part.operand(self.design.whole, factor)
+        weights = np.empty((len(voxels), len(factor.columns)), self.design.dtype)
 
         def weigh(start: int) -> None:
-            here = slice(start, start + LANE)
-            rotated = arrays.xp.matmul(operand[here], factor.rotation)
-            rotated /= values + penalty[here, None]
-            found = arrays.xp.matmul(rotated, factor.to_weights.T)
-            if rows is not None:
-                found = arrays.xp.matmul(found, rows) * factor.row_scale
-            weights[here] = arrays.to_numpy(found)
+            here = slice(start, start + PART)
+            rotated = operand[here] @ factor.rotation
+            rotated *= arrays.asarray(
+                factor.shrinkage(self.alphas[picks[voxels[here]]]), factor.dtype
+            )
+            weights[here] = arrays.to_numpy(rotated @ factor.to_weights.T)
 
-        arrays.map(weigh, range(0, n_places, LANE))
-        return weights[: len(voxels)]
+        arrays.map(weigh, range(0, len(voxels), PART))
+        return weights
 
     def keep(self, whole: dict[int, list[Factor]]) -> None:
         """Take over the search's decompositions of all images, {candidate: those}."""

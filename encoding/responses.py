@@ -11,7 +11,7 @@ import numpy as np
 
 from encoding.arrays import Arrays
 from encoding.gram import Design
-from encoding.operands import TILE, Operands
+from encoding.operands import PART, Operands
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,10 @@ class Block:
     Attributes
     ----------
     voxels : (voxel,) columns of the responses
-    places : (voxel,) rows of the operands
     mean, variance : (voxel,) float64, of the responses
     """
 
     voxels: np.ndarray
-    places: np.ndarray
     operands: Operands
     mean: np.ndarray
     variance: np.ndarray
@@ -51,7 +49,7 @@ def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
     n_images, n_voxels = responses.shape
 
     def examine(start: int) -> tuple[np.ndarray, np.ndarray]:
-        values = np.asarray(responses[:, start : start + TILE])
+        values = np.asarray(responses[:, start : start + PART])
         finite = np.isfinite(values)
         # `where` is slow, and seldom needed
         where = {} if finite.all() else {"where": finite}
@@ -62,7 +60,7 @@ def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
         return varies, np.packbits(finite, axis=0).T
 
     groups: dict[bytes, list[int]] = defaultdict(list)
-    starts = range(0, n_voxels, TILE)
+    starts = range(0, n_voxels, PART)
     for start, (varies, packed) in zip(starts, arrays.map(examine, starts), strict=True):
         for voxel in np.flatnonzero(varies):
             groups[packed[voxel].tobytes()].append(start + int(voxel))
@@ -76,32 +74,25 @@ def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
 
 
 class ResponseBlocks:
-    """The voxels of one pattern, in tiles aligned to their global index."""
+    """The voxels of one pattern."""
 
-    def __init__(
-        self, design: Design, responses: Any, pattern: Pattern, first_voxel: int = 0
-    ) -> None:
+    def __init__(self, design: Design, responses: Any, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
-        self.first_voxel = first_voxel
 
-    def read(self, block_voxels: int) -> Iterator[Block]:
-        """Blocks of as many whole tiles as `block_voxels` has room for."""
-        tile = (self.pattern.voxels + self.first_voxel) // TILE
-        occupied = np.unique(tile)
-        n_tiles = max(1, block_voxels // TILE)
-        for start in range(0, len(occupied), n_tiles):
-            tiles = occupied[start : start + n_tiles]
-            yield self._block(tiles, self.pattern.voxels[np.isin(tile, tiles)])
+    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[Block]:
+        """At most `block_voxels` at a time; of all voxels of the responses, those `wanted`."""
+        voxels = self.pattern.voxels
+        voxels = voxels if wanted is None else voxels[wanted[voxels]]
+        for start in range(0, len(voxels), block_voxels):
+            yield self._block(voxels[start : start + block_voxels])
 
-    def _block(self, tiles: np.ndarray, voxels: np.ndarray) -> Block:
+    def _block(self, voxels: np.ndarray) -> Block:
         design = self.design
-        position = voxels + self.first_voxel
-        places = np.searchsorted(tiles, position // TILE) * TILE + position % TILE
-        rows = np.zeros((len(tiles) * TILE, design.n_images), design.dtype)
+        rows = np.empty((len(voxels), design.n_images), design.dtype)
         mean, variance = np.empty(len(voxels)), np.empty(len(voxels))
 
-        def read(tile: int) -> None:
-            here = np.flatnonzero(position // TILE == tile)
+        def read(start: int) -> None:
+            here = slice(start, start + PART)
             values = self._read(voxels[here])
             average = values.mean(axis=0, dtype=np.float64)
             values = values - average.astype(values.dtype)
@@ -109,11 +100,11 @@ class ResponseBlocks:
             mean[here] = average
             if not design.fit_intercept:
                 values += average.astype(values.dtype)
-            rows[places[here]] = values.T
+            rows[here] = values.T
 
-        design.arrays.map(read, tiles)
+        design.arrays.map(read, range(0, len(voxels), PART))
         mean *= design.fit_intercept
-        return Block(voxels, places, Operands(design, design.arrays.asarray(rows)), mean, variance)
+        return Block(voxels, Operands(design, design.arrays.asarray(rows)), mean, variance)
 
     def _read(self, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) in the design's order of images; neighbours are read at once."""

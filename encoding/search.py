@@ -1,9 +1,9 @@
 """Errors of every candidate and penalty, for a block of voxels.
 
 `exact` scores every penalty of every candidate by k-fold cross-validation. `windowed` lets
-generalised cross-validation rule out candidates and point at a penalty for the others, from where
-k-fold cross-validation goes on (`encoding.window`). `gcv` takes the closed form's word
-(`encoding.closed_form`).
+generalised cross-validation (`encoding.closed_form`) rule out candidates and point at a penalty for
+the others, from where k-fold cross-validation goes on (`encoding.window`); voxels in which the two
+disagree are searched exactly.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from encoding.deletion import delete_fold, deletion_pays
 from encoding.factors import Factor, factorise
 from encoding.gram import Design, Fold
 from encoding.losses import fold_losses
-from encoding.operands import TILE, Operands
-from encoding.responses import Block
+from encoding.operands import PART, Operands
 
-Search = Literal["exact", "windowed", "gcv"]
+Search = Literal["exact", "windowed"]
 # the last to end keeps the others waiting for one task in so many
 TASKS_OF_A_WORKER = 8
-SEARCHES: tuple[Search, ...] = ("exact", "windowed", "gcv")
+SEARCHES: tuple[Search, ...] = ("exact", "windowed")
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,10 @@ class Forms:
     ----------
     cholesky : of folds, for each penalty, instead of an eigendecomposition for all
     deletion : folds are deleted from the decomposition of all images; None: where it costs less
-    triangular : of folds that are decomposed; pays if they are predicted at many penalties
     """
 
     cholesky: bool = False
     deletion: bool | None = None
-    triangular: bool = True
 
     def deletes(self, design: Design, weights: np.ndarray, n_alphas: int) -> bool:
         """Whether a candidate's folds, of band weights (band,), are deleted."""
@@ -57,7 +54,11 @@ class Forms:
 
 @dataclass(frozen=True)
 class CandidateFactors:
-    """All decompositions of one candidate: by fold, and of all images (`gcv`, `windowed`)."""
+    """All decompositions of one candidate: by fold, and of all images.
+
+    Those of folds are not there where the closed form alone is computed, those of all images where
+    it is not.
+    """
 
     folds: list[list[Factor]]
     whole: list[Factor]
@@ -69,14 +70,25 @@ class CandidateFactors:
 
 
 def factorise_candidates(
-    design: Design, candidates: np.ndarray, alphas: np.ndarray, search: Search, forms: Forms
+    design: Design,
+    candidates: np.ndarray,
+    alphas: np.ndarray,
+    forms: Forms,
+    of_folds: bool = True,
+    of_all: bool = True,
 ) -> list[CandidateFactors]:
-    """Decompose each of `candidates` (candidate, band) as the search needs, side by side."""
-    folds = [] if search == "gcv" else list(design.folds)
+    """Decompose each of `candidates` (candidate, band), side by side.
+
+    Parameters
+    ----------
+    of_folds, of_all : which decompositions are asked for; folds that are deleted from the one of
+        all images need it
+    """
+    folds = list(design.folds) if of_folds else []
     deleting = [bool(folds) and forms.deletes(design, row, len(alphas)) for row in candidates]
     tasks = []
     for k, deletes in enumerate(deleting):
-        tasks += [(k, design.whole)] if deletes or search != "exact" else []
+        tasks += [(k, design.whole)] if deletes or of_all else []
         tasks += [] if deletes else [(k, fold) for fold in folds]
     held = _factorised(design, candidates, alphas, forms, tasks, deleting)
     tasks = [(k, fold) for k, deletes in enumerate(deleting) if deletes for fold in folds]
@@ -119,7 +131,7 @@ def _factorised(
     def decompose(task: tuple[int, Fold]) -> list[Factor]:
         k, fold = task
         images = deleting[k] and fold is design.whole
-        form = {"cholesky": forms.cholesky, "images": images, "triangular": forms.triangular}
+        form = {"cholesky": forms.cholesky, "images": images}
         return factorise(design, fold, candidates[k], alphas, **form)
 
     factors = design.arrays.map(decompose, tasks)
@@ -142,65 +154,51 @@ def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) ->
         _ = design.held
 
 
-def search_block(
-    block: Block,
+def closed_form_errors(
+    operands: Operands,
     candidates: list[CandidateFactors],
-    alphas: np.ndarray,
-    closed_form: bool = False,
+    n_alphas: int,
     task_voxels: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best penalty of each candidate, for each voxel of the block.
+) -> np.ndarray:
+    """Error by generalised cross-validation, (candidate, alpha, voxel) float64.
 
     Parameters
     ----------
-    alphas : (alpha,) ascending
-    closed_form : by generalised cross-validation; otherwise by k-fold
-    task_voxels : at most so many are taken by a task of the closed form
-
-    Returns
-    -------
-    score : (candidate, voxel) float64, minus the mean squared error over validation images,
-        averaged over folds, or minus its estimate
-    alpha : (candidate, voxel) index of the penalty
+    task_voxels : at most so many are taken by a task
     """
-    operands = block.operands
-    operands.prepare(used(operands.design, candidates))
-    if closed_form:
-        errors = _closed_form(operands, candidates, len(alphas), task_voxels)
-    else:
-        errors = _exact(operands, candidates, len(alphas))
-    return best_penalty(errors[..., block.places], alphas)
-
-
-def _closed_form(
-    operands: Operands, candidates: list[CandidateFactors], n_alphas: int, task_voxels: int | None
-) -> np.ndarray:
-    """(candidate, alpha, voxel) float64."""
+    whole = operands.design.whole
+    operands.prepare((whole, factor) for candidate in candidates for factor in candidate.whole)
     parts = _parts(operands, len(candidates), task_voxels)
 
-    def of(task: tuple[CandidateFactors, slice]) -> np.ndarray:
-        part, whole = operands.part(task[1]), task[0].whole
-        rotated = [part.rotated(part.design.whole, factor) for factor in whole]
-        return gcv_curve(part, whole, n_alphas, rotated)
+    def estimate(task: tuple[CandidateFactors, slice]) -> np.ndarray:
+        part, factors = operands.part(task[1]), task[0].whole
+        rotated = [part.rotated(whole, factor) for factor in factors]
+        return gcv_curve(part, factors, n_alphas, rotated)
 
-    curves = operands.design.arrays.map(of, list(itertools.product(candidates, parts)))
+    curves = operands.design.arrays.map(estimate, list(itertools.product(candidates, parts)))
     return np.array(_rows(curves, len(parts)))
 
 
 def used(design: Design, candidates: list[CandidateFactors]) -> Iterator[tuple[Fold, Factor]]:
-    """Decompositions of the candidates, with the images that they are of."""
+    """Decompositions of the candidates' folds; of all images too if folds are deleted from it."""
     for candidate in candidates:
-        yield from ((design.whole, factor) for factor in candidate.whole)
-        # by closed form alone no fold is decomposed
-        for fold, factors in zip(design.folds, candidate.folds, strict=False):
+        if candidate.deleted:
+            yield from ((design.whole, factor) for factor in candidate.whole)
+        for fold, factors in zip(design.folds, candidate.folds, strict=True):
             yield from ((fold, factor) for factor in factors)
 
 
-def _exact(operands: Operands, candidates: list[CandidateFactors], n_alphas: int) -> np.ndarray:
-    """(candidate, alpha, voxel) float64, averaged over folds."""
+def exact_errors(
+    operands: Operands, candidates: list[CandidateFactors], n_alphas: int
+) -> np.ndarray:
+    """Mean squared error over validation images, averaged over folds, (candidate, alpha, voxel).
+
+    float64.
+    """
+    operands.prepare(used(operands.design, candidates))
     deleted = [k for k, candidate in enumerate(candidates) if candidate.deleted]
     others = [k for k, candidate in enumerate(candidates) if not candidate.deleted]
-    losses = np.empty((len(candidates), n_alphas, len(operands.responses)))
+    losses = np.empty((len(candidates), n_alphas, operands.n_voxels))
     if others:
         losses[others] = _mean_losses(operands, [candidates[k] for k in others], n_alphas)
     # one after another: what their folds share is held once
@@ -210,10 +208,49 @@ def _exact(operands: Operands, candidates: list[CandidateFactors], n_alphas: int
     return losses
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes
+    ----------
+    score : (candidate, voxel) float64, minus the mean squared error over validation images,
+        averaged over folds, at the best penalty; minus infinity if the candidate was ruled out
+    pick : (candidate, voxel) index of the best penalty
+    exact : (voxel,) whether every candidate and penalty was scored
+    """
+
+    score: np.ndarray
+    pick: np.ndarray
+    exact: np.ndarray
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> Found:
+        """Nothing is scored."""
+        return cls(np.full(shape, -np.inf), np.zeros(shape, np.int32), np.zeros(shape[1], bool))
+
+    def fill(self, here: tuple[slice, np.ndarray], found: Found) -> None:
+        """Put in what was found of some candidates and voxels."""
+        self.score[here], self.pick[here] = found.score, found.pick
+        self.exact[here[1]] = found.exact
+
+    def of(self, voxels: np.ndarray) -> Found:
+        """The same of some voxels."""
+        return Found(self.score[:, voxels], self.pick[:, voxels], self.exact[voxels])
+
+
+def search_exactly(
+    operands: Operands, candidates: list[CandidateFactors], alphas: np.ndarray
+) -> Found:
+    """Score every candidate and penalty by k-fold cross-validation."""
+    errors = exact_errors(operands, candidates, len(alphas))
+    return Found(*best_penalty(errors, alphas), np.ones(errors.shape[2], bool))
+
+
 def _rotated_by_parts(operands: Operands, factor: Factor) -> Any:
     """`Operands.rotated` of all images, parts of voxels side by side."""
     arrays, whole = operands.design.arrays, operands.design.whole
-    rotated = arrays.empty((len(operands.responses), len(factor.values)), factor.dtype)
+    rotated = arrays.empty((operands.n_voxels, len(factor.values)), factor.dtype)
 
     def fill(part: slice) -> None:
         rotated[part] = operands.part(part).rotated(whole, factor)
@@ -232,16 +269,16 @@ def _mean_losses(
     whole : c (voxel, component) of all images, if the folds of the candidate are deleted
     """
     n_folds = len(operands.design.folds)
-    # a deleted fold's operators are made for each part
+    # what a fold's task makes for itself, it makes for each part
     parts = _parts(operands, (2 if whole is not None else 1) * len(candidates) * n_folds)
 
-    def of(task: tuple[CandidateFactors, slice, int]) -> np.ndarray:
+    def score(task: tuple[CandidateFactors, slice, int]) -> np.ndarray:
         candidate, part, fold = task
         shared = None if whole is None else whole[part]
         return fold_losses(operands.part(part), fold, candidate.folds[fold], n_alphas, shared)
 
     tasks = list(itertools.product(candidates, parts, range(n_folds)))
-    losses = operands.design.arrays.map(of, tasks)
+    losses = operands.design.arrays.map(score, tasks)
     groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
     means = [np.mean(group, axis=0, dtype=np.float64) for group in groups]
     return np.array(_rows(means, len(parts)))
@@ -254,11 +291,10 @@ def _rows(found: Sequence[np.ndarray], n_parts: int) -> list[np.ndarray]:
 
 def _parts(operands: Operands, n_tasks: int, most: int | None = None) -> list[slice]:
     """Voxels in so many parts that workers, given some tasks for each, end about together."""
-    n_tiles = len(operands.responses) // TILE
+    n_voxels = operands.n_voxels
     wanted = -(-TASKS_OF_A_WORKER * operands.design.arrays.workers // n_tasks)
-    tiles = min(-(-n_tiles // min(wanted, n_tiles)), (most or len(operands.responses)) // TILE)
-    starts = range(0, n_tiles, tiles)
-    return [slice(s * TILE, min(s + tiles, n_tiles) * TILE) for s in starts]
+    size = min(max(-(-n_voxels // wanted), PART), most or n_voxels)
+    return [slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size)]
 
 
 def best_penalty(losses: np.ndarray, alphas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays, tiled_matmul
+from encoding.arrays import Arrays
 from encoding.banded_ridge import DEFAULTS, Options, measured_alike
 from encoding.factors import Factor
 from encoding.memory import Plan
-from encoding.operands import TILE, Operands
+from encoding.operands import Operands
 from encoding.refit import Refit
 from encoding.responses import Block, ResponseBlocks
-from encoding.search import CandidateFactors, Forms, factorise_candidates, search_block
+from encoding.search import CandidateFactors, Forms, factorise_candidates, search_exactly
 
 # its name among the models of some spaces
 STACK = "stacked"
@@ -57,7 +57,6 @@ def fit_stacking(
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
 ) -> StackedFit:
     """Fit every space alone by exact search, and weigh the spaces by their held-out errors.
 
@@ -66,7 +65,7 @@ def fit_stacking(
     widths, n_voxels = [np.shape(band)[1] for band in bands.values()], responses.shape[1]
     shapes = [(len(bands),), (len(bands),), (), (sum(widths),), ()]
     stack = StackedFit(*(np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes))
-    for voxels, found in stream_stacks(bands, responses, folds, alphas, options, first_voxel):
+    for voxels, found in stream_stacks(bands, responses, folds, alphas, options):
         for field in fields(stack):
             getattr(stack, field.name)[..., voxels] = getattr(found, field.name)
     return stack
@@ -78,7 +77,6 @@ def stream_stacks(
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
-    first_voxel: int = 0,
 ) -> Iterator[tuple[np.ndarray, StackedFit]]:
     """`fit_stacking`, a block of voxels at a time.
 
@@ -89,7 +87,7 @@ def stream_stacks(
     fit : of these voxels
     """
     arrays, ascending = Arrays(options.backend, options.workers), np.sort(np.asarray(alphas, float))
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, first_voxel):
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
         for block, found in _fit_blocks(blocks, ascending, options):
             yield block.voxels, found
 
@@ -103,13 +101,11 @@ def _fit_blocks(
     forms = Forms(deletion=False)
     sizes = len(alphas), n_spaces, options.memory_bytes, "exact", forms
     plan = Plan.of(design, singles, *sizes)
-    factors = factorise_candidates(design, singles, alphas, "exact", forms)
+    factors = factorise_candidates(design, singles, alphas, forms, of_all=False)
     refit = Refit(design, singles, alphas, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        _, found = search_block(block, factors, alphas)
-        picks = np.zeros((n_spaces, len(block.operands.responses)), found.dtype)
-        picks[:, block.places] = found
-        products = error_products(block.operands, factors, picks)[block.places]
+        found = search_exactly(block.operands, factors, alphas).pick
+        products = error_products(block.operands, factors, found)
         weights = simplex_weights(products)
         chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
         single = refit.coefficients(block, chosen, found)
@@ -134,7 +130,7 @@ def error_products(
     (voxel, candidate, candidate) float64, averaged over validation images, then folds
     """
     design, xp = operands.design, operands.design.arrays.xp
-    n_voxels, n_candidates = operands.responses.shape[0], len(candidates)
+    n_voxels, n_candidates = operands.n_voxels, len(candidates)
     products = np.zeros((n_voxels, n_candidates, n_candidates))
     for index, fold in enumerate(design.folds):
         errors = [
@@ -157,11 +153,8 @@ def _errors(operands: Operands, index: int, factors: list[Factor], picks: np.nda
     alphas = alphas[np.argsort(np.concatenate([factor.alpha_indices for factor in factors]))]
     errors = operands.target(fold, factors[0]).rows + 0
     for factor in factors:
-        penalty = arrays.asarray(alphas[picks], factor.dtype)[:, None]
-        values = arrays.asarray(factor.values, factor.dtype)
-        shrunk = operands.rotated(fold, factor) / (values + penalty)
-        predicted = tiled_matmul(arrays, shrunk, factor.operators, TILE)
-        predicted = tiled_matmul(arrays, predicted, factor.compression.T, TILE)
+        shrinkage = arrays.asarray(factor.shrinkage(alphas[picks]), factor.dtype)
+        predicted = (operands.rotated(fold, factor) * shrinkage) @ factor.operators
         served = arrays.asarray(np.isin(picks, factor.alpha_indices).astype(factor.dtype))
         errors -= arrays.asarray(served[:, None] * predicted, design.dtype)
     return errors

@@ -61,9 +61,9 @@ def stream_weights(
     chosen = np.full(len(alpha), -1)
     chosen[picked] = place.ravel()
     arrays = Arrays(options.backend, options.workers)
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays, 0):
+    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
         size = blocks.design, candidates, len(alphas), 1, options.memory_bytes
-        plan = Plan.of(*size, "gcv", Forms())
+        plan = Plan.of(*size, "refit", Forms())
         refit = Refit(blocks.design, candidates, alphas, plan.refit_factors)
         with matmul_precision(arrays, options.matmul_precision):
             for block in blocks.read(plan.block_voxels):

@@ -1,39 +1,69 @@
 """The windowed search: closed forms say which candidates and penalties are cross-validated.
 
-Generalised cross-validation estimates the error of every candidate and penalty without folds. Its
-difference between candidates is that of k-fold cross-validation up to a few n-ths of the error, so
-that a candidate that is far behind need not be scored (`in_contention`). Of the others, the penalty
-that it points to and its neighbours are scored by k-fold cross-validation, then the neighbours of
-the best, until the best has been scored between two others: where a curve has one minimum, the pick
-is that of the exact search.
+Generalised cross-validation (GCV) estimates the error of every candidate and penalty without folds.
+Its difference between candidates is that of k-fold cross-validation up to a few n-ths of the error,
+so that a candidate that is far behind need not be scored (`contention_limits`). Of the others, the
+penalty that it points to, its neighbours and a few farther ones are scored by k-fold
+cross-validation, then the neighbours of the best, until these are no better (`search_window`).
+
+GCV takes images for exchangeable. It misleads where errors depend on one another within folds, or a
+few images outweigh the others. This shows in what was scored: there, k-fold errors and GCV differ
+by an amount that itself differs between candidates and penalties (`Window.disagreement`). Voxels in
+which it differs too much are searched exactly (`must_be_exact`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from encoding.gram import Design
-from encoding.losses import LANE, HeldOut
-from encoding.operands import TILE
+from encoding.losses import HeldOut
+from encoding.operands import PART, Operands
 from encoding.responses import Block
-from encoding.search import TASKS_OF_A_WORKER, CandidateFactors, best_penalty, used
+from encoding.search import (
+    TASKS_OF_A_WORKER,
+    CandidateFactors,
+    Found,
+    best_penalty,
+    closed_form_errors,
+    search_exactly,
+    used,
+)
 
 # n-ths of its error by which the closed form may misjudge a candidate, where images have like
 # leverage: on simulated data (700 to 4,000 images, 150 to 3,000 features) no winner of k-fold
 # cross-validation was further behind. The closed form takes leverages for equal: doubt grows as
 # they are not
 MISJUDGED = 32
-# of a loss: an end of the window that is as good as the best, up to this, is no end; of a voxel's
-# variance: what rounding may do to the closed form
+# disagreement of k-fold errors with the closed form's, as a share of the doubt, up to which what it
+# ruled out is not looked at
+TRUSTED = 2
+# voxels that are searched by windows before all others: these, or one in so many; and the share of
+# them that sends all others to the exact search
+PILOT, PILOT_SHARE, MANY = 32, 32, 0.25
+# decades between penalties that are tried first
+STRIDE = 1.0
+# share of the doubt by which a minimum of what was tried may be above the least to be followed
+NEAR = 0.25
+# of a voxel's variance: what rounding may do to the closed form
 ROUNDING = 1e-6
 
 
-def in_contention(
+def doubt(design: Design) -> float:
+    """Share of its error by which the closed form may misjudge a candidate."""
+    return MISJUDGED * design.unevenness / design.n_images
+
+
+def contention_limits(
     design: Design, scores: np.ndarray, choices: Iterable[np.ndarray], variance: np.ndarray
 ) -> np.ndarray:
-    """Whether a candidate may be the best of some model, (candidate, voxel) bool.
+    """Error by the closed form up to which a candidate may be the best, (candidate, voxel).
+
+    The largest over the models that may pick the candidate.
 
     Parameters
     ----------
@@ -41,43 +71,157 @@ def in_contention(
     choices : candidates (index,) that each model picks from
     variance : (voxel,) of the responses
     """
-    wanted = np.zeros(scores.shape, dtype=bool)
-    doubt = MISJUDGED * design.unevenness / design.n_images
+    limits = np.zeros(scores.shape)
     for model in choices:
         errors = -scores[model]
-        limit = errors.min(axis=0) * (1 + doubt) + ROUNDING * variance
         # infinite: no degree of freedom is left, the closed form knows nothing
-        wanted[model] |= (errors <= limit) | np.isinf(errors)
-    return wanted
+        limit = errors.min(axis=0) * (1 + doubt(design)) + ROUNDING * variance
+        limits[model] = np.maximum(limits[model], np.where(np.isinf(errors), np.inf, limit))
+    return limits
 
 
-def search_window(
+@dataclass(frozen=True)
+class Window:
+    """What a windowed search found.
+
+    Attributes
+    ----------
+    score, pick : (candidate, voxel), see `encoding.search.best_penalty`; the score of a candidate
+        that was ruled out is minus infinity
+    least, most : (candidate, voxel) of k-fold errors less GCV, over the penalties that were scored
+    """
+
+    score: np.ndarray
+    pick: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+
+    @classmethod
+    def empty(cls, start: np.ndarray) -> Window:
+        """Nothing is scored; `start` (candidate, voxel) stands for the picks."""
+        infinite = np.full(start.shape, np.inf)
+        return cls(-infinite, start.copy(), infinite.copy(), -infinite)
+
+    def fill(self, here: tuple[slice, np.ndarray], found: Window) -> None:
+        """Put in what was found of some candidates and voxels."""
+        for name, values in vars(self).items():
+            values[here] = getattr(found, name)
+
+    def disagreement(self) -> np.ndarray:
+        """Range of k-fold errors less GCV over all that was scored, by the least error."""
+        return (self.most.max(axis=0) - self.least.min(axis=0)) / -self.score.max(axis=0)
+
+
+def must_be_exact(design: Design, window: Window) -> np.ndarray:
+    """Whether the closed form misled, or may have, (voxel,) bool."""
+    return window.disagreement() > TRUSTED * doubt(design)
+
+
+def search_windowed(
     block: Block,
     candidates: list[CandidateFactors],
     alphas: np.ndarray,
-    start: np.ndarray,
-    wanted: np.ndarray,
+    choices: Iterable[np.ndarray],
     task_voxels: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best penalty of the wanted candidates, for each voxel of the block.
+) -> Found:
+    """Search windows first, then exactly what they leave.
+
+    Some voxels of the block go first: if many of them are left, or windows cost more than the exact
+    search, all are searched exactly.
 
     Parameters
     ----------
     alphas : (alpha,) ascending
-    start : (candidate, voxel) indices of penalties, where to begin
-    wanted : (candidate, voxel) bool
+    choices : candidates (index,) that each model picks from
     task_voxels : at most so many are taken by a task
-
-    Returns
-    -------
-    score, alpha : (candidate, voxel), see `encoding.search.search_block`; the score of a candidate
-        that is not wanted is minus infinity
     """
-    block.operands.prepare(used(block.operands.design, candidates))
-    scores, picks = np.full(start.shape, -np.inf), start.copy()
-    workers = block.operands.design.arrays.workers
-    size = _whole_tiles(-(-np.count_nonzero(wanted) // (TASKS_OF_A_WORKER * workers)))
-    size = min(max(size, TILE), task_voxels)
+    operands, n_voxels = block.operands, len(block.voxels)
+    whole = ((operands.design.whole, factor) for each in candidates for factor in each.whole)
+    operands.prepare([*whole, *used(operands.design, candidates)])
+    found, choices = Found.empty((len(candidates), n_voxels)), list(choices)
+    first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
+    left = np.zeros(n_voxels, bool)
+    for voxels in (first, np.setdiff1d(np.arange(n_voxels), first)):
+        if not len(voxels):
+            continue
+        part, design = operands.part(voxels), operands.design
+        curves = closed_form_errors(part, candidates, len(alphas), task_voxels)
+        scores = best_penalty(curves, alphas)[0]
+        limits = contention_limits(design, scores, choices, block.variance[voxels])
+        if voxels is first and not windows_pay(design, candidates, alphas, curves, limits):
+            left[:] = True
+            break
+        window = search_window(part, candidates, alphas, curves, limits, task_voxels)
+        found.score[:, voxels], found.pick[:, voxels] = window.score, window.pick
+        left[voxels] = must_be_exact(design, window)
+        if voxels is first and left[first].mean() > MANY:
+            left[:] = True
+            break
+    if left.any():
+        part = operands if left.all() else operands.part(np.flatnonzero(left))
+        found.fill((slice(None), left), search_exactly(part, candidates, alphas))
+    return found
+
+
+def windows_pay(
+    design: Design,
+    candidates: list[CandidateFactors],
+    alphas: np.ndarray,
+    curves: np.ndarray,
+    limits: np.ndarray,
+) -> bool:
+    """Whether windows cost less than the exact search, by multiplications of some voxels.
+
+    Parameters
+    ----------
+    curves : (candidate, alpha, voxel) errors by the closed form
+    limits : (candidate, voxel), see `contention_limits`
+    """
+    windows = exact = 0.0
+    near = curves <= limits[:, None]
+    for candidate, close in zip(candidates, near, strict=True):
+        voxels = np.count_nonzero(close.any(axis=0))
+        pairs = np.count_nonzero(close) / stride(alphas) + 2 * voxels
+        for factor in itertools.chain(*candidate.folds):
+            rows, p = design.folds[0].n_validation, len(factor.columns)
+            share = len(factor.alphas) / len(alphas)
+            product = p * min(rows, design.n_components)
+            rotation = p**2 if factor.corrections is None else p * rows
+            windows += voxels * rotation + share * pairs * product
+            half = 0.5 if factor.can_be_triangular else 1.0
+            exact += close.shape[1] * (rotation + rows**2 + half * len(factor.basis[0]) * product)
+    return windows < exact
+
+
+def stride(alphas: np.ndarray) -> int:
+    """Steps of the grid between penalties that are tried first."""
+    decades = np.log10(alphas[-1] / alphas[0]) / max(len(alphas) - 1, 1)
+    return max(1, round(STRIDE / decades)) if decades else 1
+
+
+def search_window(
+    operands: Operands,
+    candidates: list[CandidateFactors],
+    alphas: np.ndarray,
+    curves: np.ndarray,
+    limits: np.ndarray,
+    task_voxels: int,
+) -> Window:
+    """Best penalty of the candidates in contention, for each voxel.
+
+    Parameters
+    ----------
+    alphas : (alpha,) ascending
+    curves : (candidate, alpha, voxel) errors by generalised cross-validation
+    limits : (candidate, voxel), see `contention_limits`
+    task_voxels : at most so many are taken by a task
+    """
+    operands.prepare(used(operands.design, candidates))
+    scores, start = best_penalty(curves, alphas)
+    found, wanted = Window.empty(start), -scores <= limits
+    workers = operands.design.arrays.workers
+    size = -(-np.count_nonzero(wanted) // (TASKS_OF_A_WORKER * workers))
+    size = min(max(size, PART), task_voxels)
     tasks = [
         (candidate, voxels[first : first + size])
         for candidate, voxels in enumerate(map(np.flatnonzero, wanted))
@@ -86,45 +230,60 @@ def search_window(
 
     def descend(task: tuple[int, np.ndarray]) -> None:
         candidate, voxels = task
-        found = _descend(block, voxels, candidates[candidate], alphas, start[candidate, voxels])
-        scores[candidate, voxels], picks[candidate, voxels] = found
+        curve = curves[candidate][:, voxels]
+        problem = operands.part(voxels), candidates[candidate], curve, limits[candidate, voxels]
+        losses = _descend(*problem, stride(alphas), doubt(operands.design))
+        score, pick = best_penalty(losses[None], alphas)
+        found.score[candidate, voxels], found.pick[candidate, voxels] = score[0], pick[0]
+        known = np.isfinite(losses) & np.isfinite(curve)
+        gap = np.where(known, losses - np.where(known, curve, 0), np.nan)
+        found.least[candidate, voxels] = np.nanmin(gap, axis=0)
+        found.most[candidate, voxels] = np.nanmax(gap, axis=0)
 
-    block.operands.design.arrays.map(descend, tasks)
-    return scores, picks
-
-
-def _whole_tiles(size: int) -> int:
-    return -(-size // TILE) * TILE
+    operands.design.arrays.map(descend, tasks)
+    return found
 
 
 def _descend(
-    block: Block,
-    voxels: np.ndarray,
+    operands: Operands,
     candidate: CandidateFactors,
-    alphas: np.ndarray,
-    start: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score and penalty (voxel,) of the minimum that `start` (voxel,) leads to."""
-    # whole tiles: some voxels come twice
-    places = np.resize(block.places[voxels], _whole_tiles(len(voxels)))
-    operands, whole = block.operands.part(places), None
+    curve: np.ndarray,
+    limit: np.ndarray,
+    stride: int,
+    doubt: float,
+) -> np.ndarray:
+    """Losses (alpha, voxel) of penalties on the way to the minimum; infinite where none was tried.
+
+    Begins with the minimum of the closed form's curve (alpha, voxel) and its neighbours, and every
+    `stride`-th penalty at which the curve is at or below `limit` (voxel,): where little is
+    explained, k-fold errors may have another minimum there. Goes on from each minimum of what was
+    tried that may become the least, until its neighbours are no better.
+    """
+    whole = None
     if candidate.deleted:
         whole = operands.rotated(operands.design.whole, candidate.whole[0])
     folds = [HeldOut(operands, k, factors, whole) for k, factors in enumerate(candidate.folds)]
-    losses, penalty = np.full((len(alphas), len(voxels)), np.inf), np.arange(len(alphas))[:, None]
-    tried, end = np.zeros(losses.shape, dtype=bool), len(alphas) - 1
-    # few voxels go far: strides that grow keep the products full
-    first, last, step = np.maximum(start - 1, 0), np.minimum(start + 1, end), 1
-    while (wanted := (first <= penalty) & (penalty <= last) & ~tried).any():
+    away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
+    wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
+    losses = np.full(curve.shape, np.inf)
+    while wanted.any():
         at, which = np.nonzero(wanted)
-        lane = TILE if step == 1 else LANE
-        found = [fold.losses(which, at, lane) for fold in folds]
+        found = [fold.losses(which, at) for fold in folds]
         losses[at, which] = np.mean(found, axis=0, dtype=np.float64)
-        tried |= wanted
-        good = losses.min(axis=0) * (1 + ROUNDING)
-        down = np.take_along_axis(losses, first[None], 0)[0] <= good
-        up = np.take_along_axis(losses, last[None], 0)[0] <= good
-        first, last = np.maximum(first - step * down, 0), np.minimum(last + step * up, end)
-        step *= 2
-    score, pick = best_penalty(losses[None], alphas)
-    return score[0], pick[0]
+        lowest = _minima(losses) & (losses <= losses.min(axis=0) * (1 + NEAR * doubt))
+        wanted = lowest.copy()
+        wanted[1:] |= lowest[:-1]
+        wanted[:-1] |= lowest[1:]
+        wanted &= np.isinf(losses)
+    return losses
+
+
+def _minima(losses: np.ndarray) -> np.ndarray:
+    """Whether a loss is no larger than those next to it, of (alpha, voxel); infinite: unknown."""
+    lower = np.ones(losses.shape, bool)
+    for order in (1, -1):
+        before = np.full(losses.shape[1], np.inf)
+        for here, values in zip(lower[::order], losses[::order], strict=True):
+            here &= values <= before
+            before = np.where(np.isinf(values), before, values)
+    return lower & np.isfinite(losses)

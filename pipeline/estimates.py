@@ -44,7 +44,7 @@ from pipeline.sizes import StudySize, SubjectSize
 # operations per second and core of networks in float32, of this project's solver, of himalaya's
 NETWORK_RATE, SOLVER_RATES = 110e9, {"own": 90e9, "himalaya": 11e9}
 # penalties that a search computes predictions for, as a share of the grid
-SEARCHED = {"exact": 1.0, "windowed": 0.4, "gcv": 0.02}
+SEARCHED = {"exact": 1.0, "windowed": 0.4}
 # draws of matrix products, and permuted responses, per second and core
 DRAW_RATE, PERMUTATION_RATE = 50e9, 0.7e9
 # of a present-day data-centre GPU in float32, and stimuli that one process can prepare for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import h5py
@@ -25,15 +26,15 @@ from encoding.banded_ridge import (
     draw_band_weights,
     fit_banded_ridge,
     fit_models,
+    measured_alike,
     stream_fits,
 )
 from encoding.deletion import delete_fold, deletion_pays
 from encoding.factors import NEGLIGIBLE, factorise, shrinkage_basis
 from encoding.gram import Design
 from encoding.memory import Plan
-from encoding.operands import TILE
 from encoding.partition import model_name, subsets
-from encoding.search import Forms
+from encoding.search import Forms, closed_form_errors, factorise_candidates
 from encoding.splits import inner_folds
 
 
@@ -192,7 +193,7 @@ def test_cholesky_gives_the_losses_of_the_eigendecomposition():
 
 
 @pytest.mark.parametrize("form", [{}, {"cholesky": True}, {"deletion": True}], ids=str)
-@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+@pytest.mark.parametrize("search", ["exact", "windowed"])
 def test_torch_gives_what_numpy_gives(search, form):
     bands, y = simulated(7, 60, (9, 12), 5)
     arguments = bands, y, inner_folds(60, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
@@ -249,8 +250,7 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
         x = features[train] - features[train].mean(axis=0)
         target = responses[train] - responses[train].mean(axis=0)
         centred = features[held] - features[train].mean(axis=0)
-        root = np.repeat(np.sqrt(weights), (24, 30))
-        projected = target.T @ (x / root) @ factor.rotation
+        projected = target.T @ design.components[train] @ factor.rotation
         for position, alpha in enumerate(ALPHAS):
             ridge = np.linalg.solve(x.T @ x + alpha * np.eye(54), x.T @ target)
             operator = factor.operator(position, slice(None), slice(None), design.arrays)
@@ -325,21 +325,37 @@ def test_a_hundred_penalties_over_eighteen_decades_score_as_himalayas():
     assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights, alphas)[2])
 
 
-def test_generalised_cross_validation_is_its_formula():
-    bands, y = simulated(9, 50, (6, 5), 3)
-    weights = np.array([[0.3, 0.7]])
-    options = replace(EXACT, search="gcv")
-    fit = fit_banded_ridge(bands, y, inner_folds(50, 4, 0), ALPHAS, weights, options)
-    x = np.hstack(list(bands.values())) * np.sqrt(np.repeat(weights[0], (6, 5)))
+def closed_form(bands, y, folds, alphas, weights, dtype="float64"):
+    """(candidate, alpha, voxel)"""
+    options = replace(EXACT, dtype=dtype)
+    arrays = Arrays()
+    (blocks,) = measured_alike(bands, y, folds, alphas, options, arrays)
+    factors = factorise_candidates(blocks.design, weights, alphas, Forms(), of_folds=False)
+    (block,) = blocks.read(y.shape[1])
+    return closed_form_errors(block.operands, factors, len(alphas))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("n_images", "widths"), [(50, (6, 5)), (50, (30, 25)), (40, (60, 70))])
+def test_generalised_cross_validation_is_its_formula(n_images, widths, dtype):
+    """Fewer features than images, one image more than features, and more features than images.
+
+    Nothing is left of the residual there at small penalties: the formula is evaluated as
+    tr(M²) over tr(M)² with M = α (K + α)⁻¹ of the centred kernel, which does not cancel.
+    """
+    bands, y = simulated(9, n_images, widths, 3)
+    weights, alphas = np.array([[0.3, 0.7]]), np.logspace(-5, 5, 21)
+    found = closed_form(bands, y, inner_folds(n_images, 4, 0), alphas, weights, dtype)[0]
+    x = np.hstack(list(bands.values())) * np.sqrt(np.repeat(weights[0], widths))
     x, centred = x - x.mean(axis=0), y - y.mean(axis=0)
-    curve = []
-    for alpha in ALPHAS:
-        hat = x @ np.linalg.solve(x.T @ x + alpha * np.eye(11), x.T) + 1 / 50
-        residual = y - hat @ y
-        curve.append((residual**2).mean(axis=0) / (1 - np.trace(hat) / 50) ** 2)
-    assert np.allclose(fit.candidate_scores[0], -np.min(curve, axis=0))
-    assert np.allclose(fit.alpha, ALPHAS[np.argmin(curve, axis=0)])
-    assert np.allclose(fit.cv_score, 1 - np.min(curve, axis=0) / (centred**2).mean(axis=0))
+    # without the direction of the mean, which the intercept takes
+    others = np.linalg.svd(np.ones((1, n_images)))[2][1:]
+    values, vectors = np.linalg.eigh(others @ x @ x.T @ others.T)
+    values, vectors = np.where(values > 1e-9, values, 0), others.T @ vectors
+    for alpha, row in zip(alphas, found, strict=True):
+        left = alpha / (values + alpha)
+        errors = ((left[:, None] * (vectors.T @ centred)) ** 2).sum(axis=0) / n_images
+        assert np.allclose(row, errors / (left.sum() / n_images) ** 2, rtol=1e-4)
 
 
 # ---- all subsets at once
@@ -351,7 +367,7 @@ def every_subset(spaces, n_candidates=4):
     return models, candidates
 
 
-@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+@pytest.mark.parametrize("search", ["exact", "windowed"])
 @pytest.mark.parametrize("widths", [(9, 7, 5), (40, 30, 8)])
 def test_the_cross_validated_score_never_falls_when_a_band_is_added(search, widths):
     bands, y = simulated(10, 60, widths, 20)
@@ -465,44 +481,81 @@ def test_rotation_inside_a_band_and_order_of_bands_and_voxels_change_nothing(see
     assert np.allclose(other.predict(rotated), fit.predict(bands)[:, order], atol=1e-6)
 
 
-@pytest.mark.parametrize("search", ["exact", "windowed", "gcv"])
+SCORE_TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
+
+
+def assert_same_fit(found, expected, candidates=True):
+    """As docs/robustness.md promises: scores within rounding, other picks only where these tie."""
+    tolerance = SCORE_TOLERANCE[str(found.cv_score.dtype)]
+    assert np.allclose(found.cv_score, expected.cv_score, rtol=0, atol=tolerance)
+    same = (found.alpha == expected.alpha) & (found.band_weights == expected.band_weights).all(0)
+    assert same.mean() > 0.95
+    scale = abs(expected.coefficients).max(axis=0)[same]
+    difference = abs(found.coefficients - expected.coefficients)[:, same]
+    assert (difference <= 1e3 * tolerance * scale).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("search", ["exact", "windowed"])
 @pytest.mark.parametrize(
     ("widths", "deletion"),
     [((40, 24), False), ((30, 24), True), ((90, 60), None)],
     ids=["primal", "deleted", "dual"],
 )
-def test_a_voxels_fit_is_the_same_to_the_last_bit_however_voxels_are_parted(
-    search, widths, deletion
+def test_a_voxels_fit_is_the_same_up_to_rounding_however_voxels_are_parted(
+    search, widths, deletion, dtype
 ):
     bands, y = simulated(18, 80, widths, 1000)
-    options = Options(search=search, deletion=deletion)
+    options = Options(search=search, deletion=deletion, dtype=dtype)
     arguments = inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), options
-    whole = fit_banded_ridge(bands, y, *arguments, first_voxel=300)
-    for cuts in ([500], [1, 13, 725], [TILE - 300]):
+    whole = fit_banded_ridge(bands, y, *arguments)
+    for cuts in ([500], [1, 13, 725]):
         edges = [0, *cuts, 1000]
-        parts = [
-            fit_banded_ridge(bands, y[:, a:b], *arguments, first_voxel=300 + a)
-            for a, b in itertools.pairwise(edges)
-        ]
-        for field in ("alpha", "band_weights", "cv_score", "coefficients", "intercept"):
-            joined = np.concatenate([getattr(part, field) for part in parts], axis=-1)
-            assert np.array_equal(joined, getattr(whole, field)), (cuts, field)
+        parts = [fit_banded_ridge(bands, y[:, a:b], *arguments) for a, b in pairwise(edges)]
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
+            for name in ("alpha", "band_weights", "cv_score", "coefficients", "intercept")
+        }
+        assert_same_fit(replace(whole, **joined), whole)
 
 
 @pytest.mark.parametrize("deletion", [False, True])
-@pytest.mark.parametrize(("search", "least"), [("exact", 1.1e7), ("windowed", 4e6)])
-def test_a_voxels_fit_is_the_same_to_the_last_bit_whatever_memory_and_workers(
+@pytest.mark.parametrize(("search", "least"), [("exact", 1.2e7), ("windowed", 1.5e7)])
+def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
     search, least, deletion
 ):
-    bands, y = simulated(19, 80, (20, 12), 3 * TILE)
+    bands, y = simulated(19, 80, (20, 12), 1500)
     arguments = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
     options = Options(search=search, deletion=deletion)
     plenty = fit_banded_ridge(*arguments, options)
     for change in ({"memory_bytes": least}, {"workers": 1}, {"workers": 3}):
-        fit = fit_banded_ridge(*arguments, replace(options, **change))
-        assert np.array_equal(fit.coefficients, plenty.coefficients)
-        scores = fit.candidate_scores, plenty.candidate_scores
-        assert np.array_equal(*scores, equal_nan=search == "windowed")
+        assert_same_fit(fit_banded_ridge(*arguments, replace(options, **change)), plenty)
+
+
+@pytest.mark.parametrize("search", ["exact", "windowed"])
+def test_candidates_taken_in_parts_give_the_same_fit(search):
+    """Too little memory for all decompositions at once."""
+    bands, y = simulated(26, 200, (60, 40), 600)
+    weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
+    design = Design(list(bands.values()), folds, Arrays())
+    little = 4.5e7
+    plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
+    assert plan.candidates < 80
+    problem = bands, y, folds, ALPHAS, weights
+    plenty, parts = (
+        fit_banded_ridge(*problem, Options(search=search, memory_bytes=memory))
+        for memory in (4e9, little)
+    )
+    assert_same_fit(parts, plenty)
+
+
+@pytest.mark.parametrize("search", ["exact", "windowed"])
+def test_the_same_call_gives_the_same_bytes(search):
+    bands, y = simulated(25, 80, (20, 12), 700)
+    problem = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
+    first, second = (fit_banded_ridge(*problem, Options(search=search)) for _ in range(2))
+    assert first.coefficients.tobytes() == second.coefficients.tobytes()
+    assert first.candidate_scores.tobytes() == second.candidate_scores.tobytes()
 
 
 # ---- memory, streams, errors
@@ -512,7 +565,7 @@ def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     bands, _ = simulated(20, 200, (60, 40), 1)
     design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays())
     weights = draw_band_weights(2, 50, 0)
-    plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 6e7, 3e7)]
+    plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 1e8, 5e7)]
     assert plans[0].candidates == 50
     assert plans[0].block_voxels > plans[2].block_voxels
     assert plans[1].candidates > plans[2].candidates >= 1
@@ -523,19 +576,19 @@ def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
 
 
 def test_responses_are_streamed_from_a_file(tmp_path):
-    bands, y = simulated(21, 40, (6, 4), 2 * TILE + 9)
+    bands, y = simulated(21, 40, (6, 4), 1033)
     models, candidates = every_subset(bands, 2)
     arguments = inner_folds(40, 4, 0), ALPHAS, models, candidates
     with h5py.File(tmp_path / "responses.h5", "w") as file:
         stored = file.create_dataset("responses", data=y.astype(np.float32))
-        options = Options(memory_bytes=2e6)
+        options = Options(memory_bytes=1.2e7)
         parts = list(stream_fits(bands, stored, *arguments, options))
     whole = fit_models(bands, y.astype(np.float32), *arguments)
     assert len(parts) > 1
     assert np.array_equal(np.concatenate([v for v, _ in parts]), np.arange(y.shape[1]))
     for model, fit in whole.items():
-        joined = np.concatenate([fits[model].coefficients for _, fits in parts], axis=1)
-        assert np.array_equal(joined, fit.coefficients)
+        joined = np.concatenate([fits[model].cv_score for _, fits in parts])
+        assert np.allclose(joined, fit.cv_score, atol=1e-5)
 
 
 def test_a_decomposition_serves_every_penalty_once():

@@ -11,38 +11,122 @@ from ridge_problems import ALPHAS, EXACT, simulated
 
 from encoding.banded_ridge import Options, draw_band_weights, fit_banded_ridge
 from encoding.splits import inner_folds
-from encoding.window import MISJUDGED, in_contention
+from encoding.window import MISJUDGED, contention_limits
+
+
+def searched(bands, y, folds, alphas, weights, **options):
+    """Fits by the exact and the windowed search."""
+    problem = bands, y, folds, alphas, weights
+    return [
+        fit_banded_ridge(*problem, Options(search=search, **options))
+        for search in ("exact", "windowed")
+    ]
+
+
+def assert_as_good(exact, windowed):
+    """Cross-validated R² short by at most 1e-4 in 99.9 % of voxels, by at most 1e-3 in any."""
+    short = exact.cv_score - windowed.cv_score
+    assert np.mean(short > 1e-4) <= 1e-3
+    assert short.max() <= 1e-3
+    assert (short >= -1e-5).all()
 
 
 @pytest.mark.parametrize("widths", [(12, 9), (60, 50)])
 def test_a_windowed_search_picks_what_the_exact_search_picks(widths):
     bands, y = simulated(8, 60, widths, 60)
-    arguments = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
-    exact = fit_banded_ridge(*arguments, EXACT)
-    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
+    problem = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
+    exact, windowed = searched(*problem, dtype="float64")
     assert windowed.search == "windowed"
-    # a curve with two minima may be left at the other one
-    assert np.mean(np.isclose(exact.cv_score, windowed.cv_score, atol=1e-9)) > 0.95
-    assert (windowed.cv_score <= exact.cv_score + 1e-9).all()
+    assert_as_good(exact, windowed)
 
 
-@pytest.mark.parametrize("start", [0, 11, 21])
-def test_wherever_a_windowed_search_starts_it_walks_to_the_minimum(monkeypatch, start):
+@pytest.mark.parametrize("minimum", [0, 11, 21])
+def test_voxels_in_which_the_closed_form_misleads_are_searched_exactly(monkeypatch, minimum):
     bands, y = simulated(8, 60, (12, 9), 60)
-    alphas = np.logspace(-2, 5, 22)
-    arguments = bands, y, inner_folds(60, 4, 0), alphas, draw_band_weights(2, 5, 0)
+    problem = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
 
-    def misled(operands, factors, n_alphas, rotated) -> np.ndarray:
-        curve = np.ones((n_alphas, len(operands.responses)))
-        curve[start] = 0
+    def misleading(operands, factors, n_alphas, rotated) -> np.ndarray:
+        curve = np.full((n_alphas, operands.n_voxels), 1e3)
+        curve[minimum] = 0
         return curve
 
-    exact = fit_banded_ridge(*arguments, EXACT)
-    monkeypatch.setattr("encoding.search.gcv_curve", misled)
-    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
-    assert len(np.unique(exact.alpha)) > 5
-    # a curve with two minima may be left at the other one
-    assert np.mean(exact.alpha == windowed.alpha) > 0.9
+    monkeypatch.setattr("encoding.search.gcv_curve", misleading)
+    exact, windowed = searched(*problem)
+    assert windowed.exact.all()
+    assert np.array_equal(exact.alpha, windowed.alpha)
+
+
+# ---- where images are not exchangeable
+
+SHIPPED_ALPHAS = np.logspace(-5, 5, 21)
+
+
+def autoregressive(generator, shape):
+    """Rows that depend on those before them."""
+    rows = generator.standard_normal(shape)
+    for row in range(1, len(rows)):
+        rows[row] = 0.9 * rows[row - 1] + np.sqrt(1 - 0.9**2) * rows[row]
+    return rows
+
+
+def clustered(generator, shape, cluster):
+    """Rows that are alike within clusters."""
+    shared = generator.standard_normal((cluster.max() + 1, shape[1]))[cluster]
+    return np.sqrt(0.7) * shared + np.sqrt(0.3) * generator.standard_normal(shape)
+
+
+def hard_problem(kind, n_images=400, widths=(40, 30), n_voxels=300):
+    generator = np.random.default_rng(3)
+    cluster, folds = generator.integers(0, 40, n_images), inner_folds(n_images, 5, 0)
+    norms = {"leverage": np.exp(0.7 * generator.standard_normal((n_images, 1)))}
+    norms["heavy"] = abs(generator.standard_cauchy((n_images, 1)))
+    draw = {
+        "autoregressive": lambda shape: autoregressive(generator, shape),
+        "clusters": lambda shape: clustered(generator, shape, cluster),
+        "wide": generator.standard_normal,
+        "noise": generator.standard_normal,
+        "scales": lambda shape: (
+            generator.standard_normal(shape) * 10.0 ** generator.uniform(-4, 4, shape[1])
+        ),
+    }.get(kind, lambda shape: generator.standard_normal(shape) * norms[kind])
+    if kind == "autoregressive":
+        folds = np.arange(n_images) * 5 // n_images
+    if kind == "clusters":
+        folds = cluster % 5
+    if kind == "wide":
+        widths = (n_images, n_images)
+    bands = {}
+    for name, width in zip("ab", widths, strict=True):
+        band = draw((n_images, width))
+        bands[name] = (band / np.sqrt(np.mean(np.sum(band**2, axis=1)))).astype(np.float32)
+    signal = np.hstack(list(bands.values())) @ generator.standard_normal((sum(widths), n_voxels))
+    noise = draw((n_images, n_voxels)) if kind in ("autoregressive", "clusters") else 0
+    noise = noise if np.ndim(noise) else generator.standard_normal((n_images, n_voxels))
+    if kind == "leverage":
+        noise = noise * norms[kind]
+    strength = 0.0 if kind == "noise" else generator.uniform(0, 1.5, n_voxels)
+    return bands, (strength * signal / signal.std(axis=0) + noise).astype(np.float32), folds
+
+
+@pytest.mark.parametrize(
+    ("kind", "exactly"),
+    [
+        ("wide", False),
+        ("noise", None),  # whichever costs less
+        ("scales", False),
+        ("leverage", True),
+        ("heavy", True),
+        ("clusters", True),
+        ("autoregressive", True),
+    ],
+)
+def test_it_is_as_good_as_exact_or_says_that_it_searched_exactly(kind, exactly):
+    """On the shipped grid; at the smallest penalties a wide model fits all images."""
+    problem = *hard_problem(kind), SHIPPED_ALPHAS, draw_band_weights(2, 10, 0)
+    exact, windowed = searched(*problem)
+    assert_as_good(exact, windowed)
+    assert exactly is None or (windowed.exact.mean() > 0.9) == exactly
+    assert exact.exact.all()
 
 
 # ---- candidates that the closed form rules out
@@ -63,21 +147,6 @@ def test_only_candidates_that_may_win_are_cross_validated():
     assert 0.3 < scored.mean() < 0.9
     assert np.allclose(windowed.candidate_scores[scored], exact.candidate_scores[scored])
     assert np.allclose(windowed.coefficients, exact.coefficients)
-
-
-@pytest.mark.parametrize("noise", [0, 1, 3])
-def test_images_of_unequal_leverage_rule_out_no_winner(noise):
-    bands, y = simulated(41, 1000, (30, 20), 300)
-    generator = np.random.default_rng(0)
-    scale = np.exp(0.5 * generator.standard_normal((1000, 1)))
-    bands = {name: band * scale for name, band in bands.items()}
-    # louder where leverage is large: generalised cross-validation cannot know
-    y = y + noise * (scale - 1) * generator.standard_normal(y.shape)
-    arguments = bands, y, inner_folds(1000, 5, 0), ALPHAS, draw_band_weights(2, 12, 0)
-    exact = fit_banded_ridge(*arguments, EXACT)
-    windowed = fit_banded_ridge(*arguments, replace(EXACT, search="windowed"))
-    assert np.isnan(windowed.candidate_scores).mean() > 0.05
-    assert np.mean(exact.cv_score - windowed.cv_score > 1e-6) < 0.01
 
 
 def test_an_image_that_outweighs_all_others_leaves_every_candidate_in_contention():
@@ -108,7 +177,8 @@ def test_every_model_keeps_its_own_best_in_contention():
 
     def wanted(n_images, unevenness) -> list:
         design = SimpleNamespace(n_images=n_images, unevenness=unevenness)
-        return in_contention(design, scores, choices, np.ones(2)).tolist()
+        limits = contention_limits(design, scores, choices, np.ones(2))
+        return (-scores <= limits).tolist()
 
     close = [[True, True], [True, False], [True, False], [True, True]]
     assert wanted(MISJUDGED * 20, 1) == close

@@ -82,7 +82,7 @@ class EncodingSettings(Settings):
     band_weight_samples: int = Field(default=20, ge=1)
     seed: int
     solver: Literal["own", "himalaya"] = "own"
-    search: Literal["exact", "windowed", "gcv"] = "windowed"
+    search: Literal["exact", "windowed"] = "windowed"
     backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
     memory_gb: float = Field(default=8, gt=0)
     missing_images: Literal["available", "exclude"] = "exclude"

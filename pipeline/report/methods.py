@@ -26,8 +26,7 @@ SOLVER = {"own": "this project's solver", "himalaya": "himalaya's solver"}
 SEARCH = {
     "exact": "{folds}-fold cross-validation",
     "windowed": "{folds}-fold cross-validation of those that generalised cross-validation "
-    "(Golub et al. 1979) left in contention,",
-    "gcv": "generalised cross-validation",
+    "(Golub et al. 1979) left in contention, and of all where the two disagreed,",
 }
 
 

@@ -117,25 +117,29 @@ def _fit(
         name: np.full((*shape, training.shape[1]), np.nan, np.float32)
         for name, shape in _quantities(models).items()
     }
+    arrays["searched_exactly"] = np.zeros(training.shape[1], bool)
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    problem = fitted, training, fold, alphas, models, candidates, options, training.first
+    problem = fitted, training, fold, alphas, models, candidates, options
     parts = _solver(settings)(*problem)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)
             for name, fit in fits.items():
+                arrays["searched_exactly"][voxels] = fit.exact
                 shown = {space: bands[space][test] for space in models[name]}
                 predicted = fit.predict(shown)
                 for key, values in _scores(fit, measured, predicted, shown).items():
                     arrays[f"{name}/{key}"][..., voxels] = values
                 _store(kept[name], voxels, predicted)
             bar.update(len(voxels))
+    exact = np.count_nonzero(arrays["searched_exactly"])
+    tqdm.write(f"{model_name(bands)}: {exact} of {training.shape[1]} voxels were searched exactly")
     for name in models:
         _tell_edges(name, arrays[f"{name}/alpha"], alphas)
     if settings["stacking"] and len(bands) > 1:
         shown = {name: band[test] for name, band in bands.items()}
-        stacks = stream_stacks(fitted, training, fold, alphas, options, training.first)
+        stacks = stream_stacks(fitted, training, fold, alphas, options)
         arrays |= _stack(stacks, shown, held_out)
     return arrays
 
