@@ -262,6 +262,12 @@ def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)
 
 
+def test_a_model_without_valid_voxels_has_no_best_one(encoding):
+    row = best_voxel_row(encoding, ROIS, "clip")
+    assert (row["best_voxel"], row["best_voxel_rois"], row["n_voxels"]) == ("none", "none", 0)
+    assert np.isnan([row["best_r"], row["best_r2"], row["best_voxel_ceiling"]]).all()
+
+
 def test_best_values_are_said_to_be_biased():
     assert "biased" in COLUMNS["best_r"]
     assert "biased" in COLUMNS["best_r2"]
