@@ -58,7 +58,6 @@ include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
 include: "pipeline/rules/error_consistency.smk"
 include: "pipeline/rules/learning_curves.smk"
-include: "pipeline/rules/presets.smk"
 include: "pipeline/rules/report.smk"
 
 

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
 
 import numpy as np
 from himalaya.backend import get_backend
 from himalaya.kernel_ridge import generate_dirichlet_samples
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from encoding.banded_ridge import DEFAULT_MEMORY, Options, fit_banded_ridge
+from encoding.product_measure import OFFSET, split_r2
+from encoding.scores import r2_score
+
+OTHER_SCORES = (
+    "the mean squared error of held-out samples picks penalties and band weights; leave score_func "
+    "out, or take himalaya.ridge.GroupRidgeCV, which picks by other scores"
+)
+WEIGHTED = (
+    "subtract the weighted means from X and y, multiply their rows by the square roots of the "
+    "weights, and set fit_intercept=False"
+)
+A_PARTITION = (
+    "a sample validates in one fold at most, and is fitted in all others; choose KFold, GroupKFold "
+    "(its groups are `fit`'s cv_groups), LeaveOneGroupOut or PredefinedSplit"
+)
+
+
+# checks of scikit-learn: NaN in y is a missing sample
+OF_X = {"dtype": [np.float64, np.float32]}
+OF_Y = {"dtype": "numeric", "ensure_2d": False, "ensure_all_finite": "allow-nan"}
 
 
 class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -19,8 +41,8 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    groups : (feature,) the band of each feature, bands in ascending order, features of a negative
-        one left out; None for a single band; "input": X is a list of bands
+    groups : (feature,) the band of each feature, numbers or any other labels; features of a
+        negative number are left out; None for a single band; "input": X is a list of bands
     alphas : (alpha,) candidate penalties
     n_iter : band weights to draw, as many and as himalaya does, or (iteration, band) band weights
     cv : number of folds, or a scikit-learn splitter that validates no sample twice
@@ -28,9 +50,15 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
     fit_intercept : without, X and Y must have zero mean
     search, backend, dtype, memory_bytes, missing : see `encoding.banded_ridge.Options`; `dtype`
         None is that of X
+    local_alpha : whether each target has a penalty of its own. If not, one penalty of each
+        iteration serves all targets, the best on average; targets still pick their iteration. All
+        penalties of all iterations are then decomposed and searched, whatever `search` is
+    score_func : refused, as no other criterion than the mean squared error is computed
 
     Attributes
     ----------
+    bands_ : labels of the bands, in ascending order if they have one, else as they come; without
+        labels their numbers
     coef_ : (feature,) or (feature, target); with `groups`, features band after band
     intercept_ : float or (target,); only with `fit_intercept`
     best_alphas_ : (target,), 1 / Σ exp(deltas_), the penalty if the weights picked sum to 1
@@ -59,6 +87,8 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         dtype: str | None = None,
         memory_bytes: float = DEFAULT_MEMORY,
         missing: str = "available",
+        local_alpha: bool = True,
+        score_func: None = None,
     ) -> None:
         self.groups = groups
         self.alphas = alphas
@@ -71,21 +101,49 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.dtype = dtype
         self.memory_bytes = memory_bytes
         self.missing = missing
+        self.local_alpha = local_alpha
+        self.score_func = score_func
 
-    def fit(self, X: Any, y: Any) -> BandedRidgeCV:
-        """Fit to X (sample, feature), or a list of bands, and y (sample,) or (sample, target)."""
-        bands = self._bands(X, reset=True)
-        dtype = self.dtype or ("float32" if bands[0].dtype == np.float32 else "float64")
-        y = np.asarray(y, dtype=dtype)
-        responses = y[:, None] if y.ndim == 1 else y
-        fit = fit_banded_ridge(
-            {str(place): band for place, band in enumerate(bands)},
+    def fit(self, X: Any, y: Any = None, *, cv_groups: Any = None, **others: Any) -> BandedRidgeCV:
+        """Fit targets.
+
+        Parameters
+        ----------
+        X : (sample, feature), or a list of bands
+        y : (sample,) or (sample, target); NaN is a missing sample (see `missing`)
+        cv_groups : (sample,) labels of samples that `cv` keeps together, e.g. runs
+
+        Raises
+        ------
+        ValueError
+            Shapes disagree, values are infinite, no target is measured, `cv` validates a sample
+            twice, or there is a `score_func`.
+        TypeError
+            There is a `sample_weight`; the message says what to do instead.
+        """
+        if self.score_func is not None:
+            raise ValueError(f"score_func: {OTHER_SCORES}")
+        for name in others:
+            raise TypeError(f"fit has no argument '{name}'; instead of sample_weight, {WEIGHTED}")
+        X, widths = self._side_by_side(X)
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"{name} requires y to be passed, but the target y is None")
+        X, y = validate_data(self, X, y, validate_separately=(OF_X, OF_Y))
+        check_consistent_length(X, y)
+        self._columns = _columns_of_bands(self.groups, X.shape[1], widths)
+        self.bands_ = list(self._columns)
+        dtype = self.dtype or str(X.dtype)
+        responses = (y[:, None] if y.ndim == 1 else y).astype(dtype)
+        _require_measured(responses, self.missing)
+        fitted = (_fit if self.local_alpha else _fit_one_alpha)(
+            {str(place): X[:, columns] for place, columns in enumerate(self._columns.values())},
             responses,
-            self._folds(responses),
-            np.atleast_1d(self.alphas),
-            self._band_weights(len(bands)),
+            _folds(self.cv, X, responses, cv_groups),
+            np.atleast_1d(self.alphas).astype(np.float64),
+            self._band_weights(),
             Options(
-                search=self.search,
+                search=self.search if self.local_alpha else "exact",
                 backend=self.backend,
                 dtype=dtype,
                 memory_bytes=self.memory_bytes,
@@ -93,56 +151,176 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 fit_intercept=self.fit_intercept,
             ),
         )
-        with np.errstate(divide="ignore"):
-            deltas = np.log(fit.band_weights / fit.alpha)
-        target = (slice(None), 0) if y.ndim == 1 else slice(None)
-        self.coef_, self.deltas_ = fit.coefficients[target], deltas[target]
-        self.cv_scores_ = fit.candidate_scores
-        self.best_alphas_ = 1 / np.exp(deltas).sum(axis=0)
+        self.cv_scores_ = fitted.scores
+        self.best_alphas_ = 1 / np.exp(fitted.deltas).sum(axis=0)
+        target = 0 if y.ndim == 1 else slice(None)
+        self.coef_, self.deltas_ = fitted.coefficients[:, target], fitted.deltas[:, target]
         if self.fit_intercept:
-            self.intercept_ = fit.intercept[0] if y.ndim == 1 else fit.intercept
+            self.intercept_ = fitted.intercept[target]
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
-        """Predict (sample,) or (sample, target)."""
+    def predict(self, X: Any, split: bool = False) -> np.ndarray:
+        """Predict (sample,) or (sample, target).
+
+        With `split` the parts of the bands, (band, sample) or (band, sample, target), in the order
+        of `bands_`: they sum to the prediction less `intercept_`.
+        """
         check_is_fitted(self)
-        predicted = np.hstack(self._bands(X, reset=False)) @ self.coef_
+        X, widths = self._side_by_side(X)
+        X = validate_data(self, X, reset=False, **OF_X)
+        bands = [X[:, columns] for columns in self._columns.values()]
+        fitted = [band.shape[1] for band in bands]
+        if widths not in (None, fitted):
+            raise ValueError(f"X: bands of {widths} features; those of the fit have {fitted}")
+        if split:
+            parts = zip(bands, np.split(self.coef_, np.cumsum(fitted)[:-1]), strict=True)
+            return np.stack([band @ coefficients for band, coefficients in parts])
+        predicted = np.hstack(bands) @ self.coef_
         return predicted + self.intercept_ if self.fit_intercept else predicted
 
-    def score(self, X: Any, y: Any) -> np.ndarray:
-        """R² of each target, (target,) or a float, as in himalaya: not their mean."""
-        predicted, y = self.predict(X), np.asarray(y)
-        residual = ((y - predicted) ** 2).sum(axis=0)
-        return 1 - residual / ((y - y.mean(axis=0)) ** 2).sum(axis=0)
+    def score(self, X: Any, y: Any, split: bool = False) -> np.ndarray:
+        """R² of each target, (target,) or a float, as in himalaya: not their mean.
 
-    def _bands(self, X: Any, reset: bool) -> list[np.ndarray]:
-        if isinstance(self.groups, str) and self.groups == "input":
-            bands = [np.asarray(band) for band in X]
-            X = np.hstack(bands)
-        X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
-        if isinstance(self.groups, str) and self.groups == "input":
-            edges = np.cumsum([band.shape[1] for band in bands])[:-1]
-            return np.split(X, edges, axis=1)
-        groups = np.zeros(X.shape[1]) if self.groups is None else np.asarray(self.groups)
-        if groups.shape != (X.shape[1],):
-            raise ValueError(f"groups {groups.shape} do not name a band for {X.shape[1]} features")
-        return [X[:, groups == group] for group in np.unique(groups) if group >= 0]
+        With `split` the product measure of each band, (band, target) or (band,) (see
+        `encoding.product_measure`); if there is an intercept, of parts less their means over these
+        samples. They sum to R² and what a mean that is predicted wrongly costs,
+        n (mean(y) - mean(ŷ))² / Σ (y - mean(y))². NaN in y is left out; a target that does not vary
+        is NaN.
+        """
+        predicted, y = self.predict(X, split), np.asarray(y)
+        if y.ndim == 1:
+            predicted, y = predicted[..., None], y[:, None]
+        found = self._split_r2(y, predicted) if split else r2_score(y, predicted)
+        # a single R² is a float
+        return found[..., 0][()] if self.coef_.ndim == 1 else found
 
-    def _folds(self, responses: np.ndarray) -> np.ndarray:
-        folds = np.full(len(responses), -1)
-        for fold, (train, validation) in enumerate(check_cv(self.cv).split(responses)):
-            if (folds[validation] >= 0).any() or len(train) + len(validation) != len(folds):
-                raise ValueError(
-                    "cv: a sample validates in one fold at most and is fitted in all others; "
-                    "choose KFold, GroupKFold or PredefinedSplit"
-                )
-            folds[validation] = fold
-        return folds
+    def _split_r2(self, y: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """(band, target)."""
+        intercept = np.zeros(y.shape[1])
+        if self.fit_intercept:
+            means = parts.mean(axis=1)
+            parts, intercept = parts - means[:, None], self.intercept_ + means.sum(axis=0)
+        found = split_r2(y, {str(place): part for place, part in enumerate(parts)}, intercept)
+        return np.stack([values for name, values in found.items() if name != OFFSET])
 
-    def _band_weights(self, n_bands: int) -> np.ndarray:
+    def _side_by_side(self, X: Any) -> tuple[Any, list[int] | None]:
+        """Bands of a list as one X, and how many features each has."""
+        if not (isinstance(self.groups, str) and self.groups == "input"):
+            return X, None
+        bands = [np.asarray(band) for band in X]
+        return np.hstack(bands), [band.shape[-1] for band in bands]
+
+    def _band_weights(self) -> np.ndarray:
+        """(iteration, band)."""
         if not isinstance(self.n_iter, (int, np.integer)):
             return np.asarray(self.n_iter)
+        if self.n_iter < 1:
+            raise ValueError(f"n_iter: {self.n_iter} band weights; draw at least 1")
+        n_bands = len(self.bands_)
         drawn = generate_dirichlet_samples(self.n_iter, n_bands, [0.1, 1.0], self.random_state)
         drawn = get_backend().to_numpy(drawn)
         drawn[0] = 1 / n_bands
         return drawn
+
+
+class _Fitted(NamedTuple):
+    """What was learnt of (target,): coefficients (feature, …), deltas (band, …), scores
+    (iteration, …)."""
+
+    coefficients: np.ndarray
+    intercept: np.ndarray
+    deltas: np.ndarray
+    scores: np.ndarray
+
+
+def _fit(
+    bands: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    weights: np.ndarray,
+    options: Options,
+) -> _Fitted:
+    """Every target with a penalty of its own."""
+    fit = fit_banded_ridge(bands, responses, folds, alphas, weights, options)
+    with np.errstate(divide="ignore"):
+        deltas = np.log(fit.band_weights / fit.alpha)
+    return _Fitted(fit.coefficients, fit.intercept, deltas, fit.candidate_scores)
+
+
+def _fit_one_alpha(
+    bands: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    folds: np.ndarray,
+    alphas: np.ndarray,
+    weights: np.ndarray,
+    options: Options,
+) -> _Fitted:
+    """In each iteration the penalty that is best on average over targets.
+
+    Σ α ‖w‖² / γ is the penalty 1 of band weights γ / α: each pair is searched as a candidate.
+    """
+    one = np.ones(1)
+    pairs = weights[:, None] / alphas[:, None]
+    tried = _fit(bands, responses, folds, one, pairs.reshape(-1, weights.shape[1]), options)
+    scores = tried.scores.reshape(*pairs.shape[:2], -1)
+    usable = np.isfinite(scores).all(axis=(0, 1))
+    best = scores[..., usable].sum(axis=2).argmax(axis=1)
+    scores = scores[np.arange(len(weights)), best]
+    chosen = np.where(usable, scores.argmax(axis=0), -1)
+    fitted = _Fitted(tried.coefficients, tried.intercept, tried.deltas, scores)
+    for iteration in np.unique(chosen[usable]):
+        targets = np.flatnonzero(chosen == iteration)
+        pair = pairs[iteration, best[iteration]][None]
+        found = _fit(bands, responses[:, targets], folds, one, pair, options)
+        for values, of_targets in zip(fitted[:3], found, strict=False):
+            values[..., targets] = of_targets
+    return fitted
+
+
+def _columns_of_bands(
+    groups: Any, n_features: int, widths: Sequence[int] | None
+) -> dict[Hashable, Any]:
+    """{label of a band: its features}, the bands in order; `widths` are those of a list."""
+    if widths is not None:
+        ends = np.cumsum(widths).tolist()
+        return {
+            place: slice(end - width, end)
+            for place, (end, width) in enumerate(zip(ends, widths, strict=True))
+        }
+    if groups is None:
+        return {0: slice(None)}
+    labels = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    if len(labels) != n_features:
+        raise ValueError(f"groups ({len(labels)}) do not name a band for {n_features} features")
+    columns: dict[Hashable, list[int]] = {}
+    for feature, label in enumerate(labels):
+        # NaN is left out as well
+        if not isinstance(label, Real) or label >= 0:
+            columns.setdefault(label, []).append(feature)
+    if not columns:
+        raise ValueError("groups: numbers below 0 leave out every feature")
+    try:
+        return {label: columns[label] for label in sorted(columns)}
+    except TypeError:
+        return columns
+
+
+def _folds(cv: Any, X: np.ndarray, responses: np.ndarray, groups: Any) -> np.ndarray:
+    """(sample,) the fold in which each validates; -1: in none."""
+    splitter, folds = check_cv(cv), np.full(len(X), -1)
+    try:
+        splits = list(splitter.split(X, responses, groups))
+    except ValueError as error:
+        raise ValueError(f"cv: {error} (groups are given to fit, as `cv_groups`)") from None
+    for fold, (train, validation) in enumerate(splits):
+        if (folds[validation] >= 0).any() or len(train) + len(validation) != len(folds):
+            raise ValueError(f"cv: {splitter} does not fit: {A_PARTITION}")
+        folds[validation] = fold
+    return folds
+
+
+def _require_measured(responses: np.ndarray, missing: str) -> None:
+    measured = np.isfinite(responses)
+    if not (measured.all(axis=0) if missing == "exclude" else measured.any(axis=0)).any():
+        raise ValueError(f"y: its NaN leave no target to fit (with missing='{missing}')")

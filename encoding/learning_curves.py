@@ -5,6 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 
+def weighted_sums(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of scores over the voxels of regions, draw by draw, without those that a draw lacks.
+
+    A voxel whose responses do not vary over the images of a draw has no score in it. It is left out
+    of the means of that draw and of its regions, for all models alike, or a curve would compare
+    different voxels; other regions do not have it, and keep theirs.
+
+    Parameters
+    ----------
+    draws : (model, draw, voxel) scores; NaN where there is none
+    weights : (region, voxel), 0 for voxels outside
+
+    Returns
+    -------
+    sums : (model, region, draw)
+    known : (region, draw) the weights that they are sums of; means are sums / known
+    """
+    known = np.isfinite(draws).all(axis=0)
+    return weights @ np.where(known, draws, 0).swapaxes(1, 2), weights @ known.T
+
+
 def overtaking_size(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """The number of training images from which on the second model scores above the first.
 

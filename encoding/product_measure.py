@@ -49,12 +49,13 @@ def split_r2(
     y = np.asarray(measured, dtype=np.float64)
     scored = np.isfinite(y)
     mean = np.sum(y, axis=0, where=scored) / np.maximum(scored.sum(axis=0), 1)
+    size = np.sum(y**2, axis=0, where=scored)
     y = np.where(scored, y - mean, 0)
     parts = {band: np.asarray(part, dtype=np.float64) for band, part in by_band.items()}
     parts[OFFSET] = np.broadcast_to(np.asarray(intercept, dtype=np.float64) - mean, y.shape)
     total = np.where(scored, sum(parts.values()), 0)
     variation = np.sum(y**2, axis=0)
-    usable = np.where(variation > 1e-12, variation, np.nan)
+    usable = np.where(variation > 1e-12 * size, variation, np.nan)
     return {
         name: np.sum(part * (2 * y - total), axis=0, where=scored) / usable
         for name, part in parts.items()

@@ -20,7 +20,7 @@ def r2_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     y, prediction, scored = _paired(measured, predicted)
     residual = np.sum((y - prediction) ** 2, axis=0, where=scored)
     total = np.sum((y - _mean(y, scored)) ** 2, axis=0, where=scored)
-    return _divide(total - residual, total)
+    return _divide(total - residual, total, np.sum(y**2, axis=0, where=scored))
 
 
 def correlation_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -36,11 +36,10 @@ def correlation_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray
     response is NaN for a voxel are left out of its score.
     """
     y, prediction, scored = _paired(measured, predicted)
+    size = _lengths(y, prediction, scored)
     y, prediction = y - _mean(y, scored), prediction - _mean(prediction, scored)
-    scale = np.sqrt(
-        np.sum(y**2, axis=0, where=scored) * np.sum(prediction**2, axis=0, where=scored)
-    )
-    return _divide(np.sum(y * prediction, axis=0, where=scored), scale)
+    product = np.sum(y * prediction, axis=0, where=scored)
+    return _divide(product, _lengths(y, prediction, scored), size)
 
 
 def loss_difference(measured: np.ndarray, without: np.ndarray, with_it: np.ndarray) -> np.ndarray:
@@ -75,7 +74,16 @@ def _mean(values: np.ndarray, scored: np.ndarray) -> np.ndarray:
     return _divide(np.sum(values, axis=0, where=scored), np.count_nonzero(scored, axis=0))
 
 
-def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def _lengths(first: np.ndarray, second: np.ndarray, scored: np.ndarray) -> np.ndarray:
+    """Product of the lengths of two vectors of images, (voxel,)."""
+    lengths = (np.sqrt(np.sum(v**2, axis=0, where=scored)) for v in (first, second))
+    return np.prod(list(lengths), axis=0)
+
+
+def _divide(
+    numerator: np.ndarray, denominator: np.ndarray, size: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """NaN where the denominator is 0, or rounding error beside `size`: a constant has no variance,
+    whatever the units."""
     result = np.full(np.shape(numerator), np.nan)
-    # rounding error of a constant column is not variance
-    return np.divide(numerator, denominator, out=result, where=denominator > 1e-12)
+    return np.divide(numerator, denominator, out=result, where=denominator > 1e-12 * size)

@@ -1,7 +1,8 @@
-"""A finished study in the terminal, and for pycortex.
+"""A finished study in the terminal, for pycortex, and beside another.
 
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
+python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.errors import run_stage
+from pipeline.preset_comparison import compare_presets
 from pipeline.show import export_subject, show
 
 
@@ -23,9 +25,14 @@ def main() -> None:
     exported.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
     for command in (shown, exported):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
+    compared = commands.add_parser("compare_presets", help="what differs between two studies")
+    compared.add_argument("published", type=Path, help="results of config/paper.yaml")
+    compared.add_argument("corrected", type=Path, help="results of config/nsd.yaml")
     arguments = parser.parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)
+    elif arguments.command == "compare_presets":
+        print(compare_presets(arguments.published, arguments.corrected))
     else:
         print(export_subject(arguments.configfile, arguments.subject, arguments.folder))
 

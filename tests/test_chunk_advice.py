@@ -31,7 +31,7 @@ def study_of(mask: str, spaces: int, **changes: object) -> Configuration:
     """NSD's first subject, and all its fits of some spaces."""
     values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
     names = NAMES[:spaces]
-    values |= {"subjects": ["subj01"], "models": names, "compare_presets": None}
+    values |= {"subjects": ["subj01"], "models": names}
     values |= {"contrasts": {"joint": names} if spaces > 1 else {}, **changes}
     values["responses"] = {**values["responses"], "mask": mask}
     return parse_configuration(values)

@@ -71,6 +71,26 @@ def test_targets_that_the_readme_lists_are_there():
     assert set(listed.split(" | ")) <= TARGETS
 
 
+def test_sections_of_the_readme_that_are_named_are_there():
+    headings = set(re.findall(r"^## (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE))
+    folders = ("config", "docs", "pipeline", "features", "encoding", "benchmarks", "profiles")
+    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.*"))]
+    written = [path for path in paths if path.suffix in {".py", ".smk", ".md", ".yaml", ".rst"}]
+    named = {
+        (path.relative_to(ROOT).as_posix(), section)
+        for path in written
+        # lines of a comment may part them
+        for section in re.findall(r'README,[\s#]+"([^"]+)"', path.read_text())
+    }
+    assert len(named) > 3
+    assert {where for where in named if " ".join(where[1].split()) not in headings} == set()
+
+
+def test_local_rules_are_rules():
+    (listed,) = re.findall(r"^localrules:\n((?:    \w+,\n)+)", RULES, re.MULTILINE)
+    assert set(re.findall(r"\w+", listed)) - {"all"} <= TARGETS
+
+
 def test_a_file_that_no_rule_writes_would_be_seen():
     assert not written("tables/keywords.tsv")
     assert not written("maps/<network>")

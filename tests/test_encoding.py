@@ -19,6 +19,7 @@ from encoding.partition import (
     subsets,
 )
 from encoding.preparation import FeatureScaling
+from encoding.product_measure import split_r2
 from encoding.scores import correlation_score, r2_score
 from encoding.splits import inner_folds
 
@@ -81,6 +82,17 @@ def test_a_voxel_without_a_prediction_has_no_score(generator):
     predicted[:, 0], predicted[3, 1] = np.nan, np.nan
     assert np.isnan(r2_score(y, predicted)).all()
     assert np.isnan(correlation_score(y, predicted)).all()
+
+
+def test_scores_are_the_same_in_whatever_unit(generator):
+    """Magnetic fields of a brain are 1e-13 tesla."""
+    y, prediction = generator.normal(size=(2, 30, 4))
+    for score in (r2_score, correlation_score):
+        assert score(1e-13 * y, 1e-13 * prediction) == pytest.approx(score(y, prediction))
+        assert np.isnan(score(np.full((30, 1), 1e13 / 3), prediction[:, :1])).all()
+    for unit in (1e-13, 1):
+        split = split_r2(unit * y, {"a": unit * prediction}, np.zeros(4))
+        assert sum(split.values()) == pytest.approx(r2_score(y, prediction))
 
 
 def test_scores_are_signed_and_nan_for_voxels_without_variance(generator):

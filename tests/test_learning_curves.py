@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from encoding.banded_ridge import fit_banded_ridge
-from encoding.learning_curves import overtaking_size
+from encoding.learning_curves import overtaking_size, weighted_sums
 from encoding.preparation import FeatureScaling
 from encoding.scores import r2_score
 
@@ -97,3 +97,23 @@ def test_sizes_that_do_not_ascend_are_told(sizes):
 def test_scores_of_other_sizes_are_told():
     with pytest.raises(ValueError, match="not of the 5 sizes"):
         overtaking_size(SIZES, np.zeros(4), np.zeros(4))
+
+
+def test_a_voxel_without_a_score_in_a_draw_is_left_out_of_that_draw_of_its_regions():
+    """Two models, three draws, four voxels in two blocks; two regions and all voxels."""
+    scores = np.random.default_rng(0).standard_normal((2, 3, 4))
+    scores[1, 2, 0] = np.nan
+    scores[:, 0, 3] = np.nan
+    regions = np.array([[1, 1, 0, 0], [0, 0, 0, 1], [1, 1, 1, 1]])
+    weights = regions / regions.sum(axis=1, keepdims=True)
+    parts = np.arange(4).reshape(2, 2)
+    blocks = [weighted_sums(scores[..., part], weights[:, part]) for part in parts]
+    sums, known = (sum(of_blocks) for of_blocks in zip(*blocks, strict=True))
+    with np.errstate(invalid="ignore"):
+        means = sums / known
+    there = np.isfinite(scores).all(axis=0)
+    for region, draw in np.ndindex(3, 3):
+        voxels = regions[region].astype(bool) & there[draw]
+        expected = scores[:, draw, voxels].mean(axis=1) if voxels.any() else np.nan
+        assert np.allclose(means[:, region, draw], expected, equal_nan=True)
+    assert np.argwhere(np.isnan(means[0])).tolist() == [[1, 0]]

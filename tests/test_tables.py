@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
-from pipeline.storage import Result, read_table, write_table
+from pipeline.stages import write_tables
+from pipeline.storage import Result, read_table, write_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
@@ -261,6 +262,12 @@ def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)
 
 
+def test_a_model_without_valid_voxels_has_no_best_one(encoding):
+    row = best_voxel_row(encoding, ROIS, "clip")
+    assert (row["best_voxel"], row["best_voxel_rois"], row["n_voxels"]) == ("none", "none", 0)
+    assert np.isnan([row["best_r"], row["best_r2"], row["best_voxel_ceiling"]]).all()
+
+
 def test_best_values_are_said_to_be_biased():
     assert "biased" in COLUMNS["best_r"]
     assert "biased" in COLUMNS["best_r2"]
@@ -270,3 +277,25 @@ def test_a_table_without_rows_can_be_read_back(tmp_path):
     path = tmp_path / "partitions.tsv"
     write_table(path, pd.DataFrame(columns=PARTITION_COLUMNS), COLUMNS, PROVENANCE)
     assert tuple(read_table(path).columns) == PARTITION_COLUMNS
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 0, 4, 2, 1]], ids=["same", "another"])
+def test_tests_are_those_of_the_same_voxels_whatever_their_order(
+    encoding, significance, partition, tmp_path, monkeypatch, order
+):
+    tested = {name: values[order] for name, values in significance.arrays.items()}
+    files = {"encoding": encoding.arrays, "significance": tested, "partitions": partition.arrays}
+    command = ["write_tables", "--models", "bert", "clip", "--rois", str(tmp_path / "subj01.tsv")]
+    write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), {"inputs": {}})
+    for kind, arrays in files.items():
+        path = tmp_path / kind / "subj01/all/bert_vs_clip.h5"
+        write_result(path, arrays, PROVENANCE)
+        command += [f"--{kind}", str(path)]
+    tables = [str(tmp_path / f"{name}.tsv") for name in ("correlations", "partitions")]
+    monkeypatch.setattr("sys.argv", [*command, "--out", *tables])
+    write_tables.main()
+    correlations, partitions = (read_table(path) for path in tables)
+    rows = correlations.set_index(["model", "roi"])["n_significant"]
+    assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [1, 0]
+    rows = partitions.set_index(["component", "roi"])["n_significant"]
+    assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [2, 0]

@@ -2,7 +2,7 @@
 
     python docs/examples/own_images.py FOLDER features.npz
 
-Change `NETWORK` and `LAYERS` as you like; see the README, "A feature space of your own".
+Change `NETWORK` and `LAYERS` as you like; see the README, "Feature spaces".
 """
 
 import sys

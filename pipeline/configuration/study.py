@@ -36,7 +36,6 @@ from pipeline.configuration.interpretation import (
     RepresentationalSimilaritySettings,
 )
 from pipeline.configuration.names import declared, unique
-from pipeline.configuration.presets import PresetComparison
 from pipeline.configuration.variants import VariantSettings
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import (
@@ -98,7 +97,6 @@ class Configuration(Settings):
     error_consistency: ErrorConsistencySettings | None = None
     learning_curves: LearningCurveSettings | None = None
     rois: list[Atlas]
-    compare_presets: PresetComparison | None = None
     interpretation: InterpretationSettings | None = None
     representational_similarity: RepresentationalSimilaritySettings | None = None
     simulation: SimulationSettings | None = None

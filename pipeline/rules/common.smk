@@ -166,6 +166,6 @@ localrules:
     learning_curves,
     maps,
     tables,
-    validation,
+    validate,
     figures,
     report,

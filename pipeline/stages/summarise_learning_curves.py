@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from encoding.bootstrap import bootstrap_scores, draw_images
+from encoding.learning_curves import weighted_sums
 from pipeline.errors import run_stage
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
@@ -82,7 +83,8 @@ def _drawn(
     blocks = image_blocks(arguments.split, nsd_id, settings["resample"])
     counts = draw_images(len(nsd_id), settings["draws"], settings["seed"], blocks)
     shape = len(fits), len(weights), settings["draws"]
-    means = {f"drawn/{key}": np.zeros(shape, np.float32) for key in SCORES}
+    sums = {key: np.zeros(shape) for key in SCORES}
+    known = {key: np.zeros(shape[1:]) for key in SCORES}
     with ExitStack() as opened:
         file = opened.enter_context(open_result(arguments.responses))
         measured = StoredMatrix(file, "responses", nsd_id, str(fits[0].path))
@@ -98,13 +100,18 @@ def _drawn(
         for start in tqdm(range(0, len(usable), VOXELS_PER_BLOCK), unit="block", mininterval=1):
             here = usable[start : start + VOXELS_PER_BLOCK]
             responses = measured.of(voxel[here])
-            for number, stored in enumerate(predictions):
-                predicted = {"model": stored.of(voxel[here])}
-                found = bootstrap_scores(responses, predicted, counts)
-                for key in SCORES:
-                    draws = getattr(found, key)["model"]
-                    means[f"drawn/{key}"][number] += weights[:, here] @ draws.T
-    return means
+            found = [
+                bootstrap_scores(responses, {"model": stored.of(voxel[here])}, counts)
+                for stored in predictions
+            ]
+            for key in SCORES:
+                draws = np.stack([getattr(one, key)["model"] for one in found])
+                of_block = weighted_sums(draws, weights[:, here])
+                sums[key] += of_block[0]
+                known[key] += of_block[1]
+    # NaN in a draw that has no score of a region
+    with np.errstate(invalid="ignore"):
+        return {f"drawn/{key}": (sums[key] / known[key]).astype(np.float32) for key in SCORES}
 
 
 def _provenance(arguments: argparse.Namespace, fits: list[Result]) -> dict[str, object]:

@@ -9,7 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.storage import (
+    aligned_result,
+    make_provenance,
+    read_result,
+    read_table,
+    write_table,
+)
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
@@ -38,7 +44,8 @@ def main() -> None:
     done: set[tuple[str, ...]] = set()
     for path in arguments.encoding:
         subject, variant, _ = path.parts[-3:]
-        result, tested = read_result(path), read_result(tests[path.parts[-3:]])
+        result = read_result(path)
+        tested = aligned_result(tests[path.parts[-3:]], result)
         new = {model for model in result["models"] if (subject, variant, model) not in done}
         rows = correlation_rows(result, tested, rois[subject])
         correlations += [row for row in rows if row["model"] in new]
@@ -47,7 +54,8 @@ def main() -> None:
             done.add((subject, variant, model))
     for path in arguments.partitions:
         subject = path.parts[-3]
-        result, tested = read_result(path), read_result(tests[path.parts[-3:]])
+        result = read_result(path)
+        tested = aligned_result(tests[path.parts[-3:]], result)
         partitions += partition_rows(result, tested, rois[subject], path.stem)
     provenance = make_provenance(
         "write_tables",

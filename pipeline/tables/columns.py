@@ -117,7 +117,7 @@ COLUMNS = {
     "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
     "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
     "best_voxel": "voxel with the largest test correlation: its three indices (0-based) into the "
-    "map, or hemisphere and vertex",
+    "map, or hemisphere and vertex; none if no voxel has a score",
     "best_voxel_rois": "ROIs of that voxel",
     "best_voxel_ceiling": "noise ceiling of that voxel",
     "median_released_ncsnr": "median over voxels of the signal-to-noise ratio that NSD released",

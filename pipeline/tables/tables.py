@@ -221,21 +221,27 @@ def _is_unique(component: str) -> bool:
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
-    """The best voxels' r and R² of one model."""
+    """The best voxels' r and R² of one model; "none" and NaN if no voxel has both."""
     r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
     usable = np.isfinite(r) & np.isfinite(r2)
-    best = int(np.argmax(np.where(usable, r, -np.inf)))
-    voxel = int(result["voxel"][best])
-    names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
+    best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
+    best["best_voxel_ceiling"] = np.nan
+    if usable.any():
+        place = int(np.argmax(np.where(usable, r, -np.inf)))
+        voxel = int(result["voxel"][place])
+        names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
+        best = {
+            "best_voxel": _place(voxel, tuple(result["grid_shape"])),
+            "best_voxel_rois": ", ".join(names) or "none",
+            "best_voxel_ceiling": float(result["noise_ceiling"][place]),
+        }
     return {
         **_identity(result),
         "model": model,
         "best_r": statistic(np.max, r[usable]),
         "best_r2": statistic(np.max, r2[usable]),
         "r_of_99th_percentile": statistic(lambda values: np.percentile(values, 99), r[usable]),
-        "best_voxel": _place(voxel, tuple(result["grid_shape"])),
-        "best_voxel_rois": ", ".join(names) or "none",
-        "best_voxel_ceiling": float(result["noise_ceiling"][best]),
+        **best,
         **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, model.split(MODEL_SEPARATOR)),
     }

@@ -1,0 +1,40 @@
+"""What differs between the results of the study as published and as corrected, tabulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.storage import make_provenance, read_table, write_table
+from pipeline.tables.columns import COLUMNS
+from pipeline.tables.presets import MEAN, SIDES, preset_differences
+
+
+def compare_presets(published: Path, corrected: Path) -> str:
+    """Write tables/preset_differences.tsv into the corrected study's results.
+
+    Parameters
+    ----------
+    published, corrected : folders of results, e.g. results/paper and results/nsd
+
+    Returns
+    -------
+    the table's means over subjects and all voxels, as text
+
+    Raises
+    ------
+    InputError
+        A study's partitions are not there, or have no component in common.
+    """
+    folders = dict(zip(SIDES, (published, corrected), strict=True))
+    paths = {side: folder / "tables/partitions.tsv" for side, folder in folders.items()}
+    try:
+        table = preset_differences(*(read_table(path) for path in paths.values()))
+    except ValueError as error:
+        raise InputError(f"{' and '.join(map(str, paths.values()))}: {error}") from None
+    settings = {side: str(folder) for side, folder in folders.items()}
+    provenance = make_provenance("compare_presets", settings, paths)
+    write_table(corrected / "tables/preset_differences.tsv", table, COLUMNS, provenance)
+    whole = table[(table["subject"] == MEAN) & (table["roi"] == "all")]
+    told = whole[["contrast", "component", *SIDES]]
+    return told.to_string(index=False, float_format="%.3f")
