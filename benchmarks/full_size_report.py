@@ -260,7 +260,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 def _write_calibration(path: Path, provenance: dict[str, object]) -> None:
     """Two experiments of known truth: what they cost has nothing to do with a brain's size."""
     condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
     settings["level"] = 0.95
     found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
     write_table(path, summarise("plain", found, settings["level"]), TABLE_COLUMNS, provenance)

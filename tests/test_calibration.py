@@ -19,7 +19,6 @@ SETTINGS = {
     "folds": 4,
     "band_weight_samples": 4,
     "draws": 400,
-    "permutations": 199,
     "level": 0.95,
 }
 

@@ -206,7 +206,7 @@ class SyntheticStudy:
 
     def _write_calibration(self) -> Path:
         condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
         settings["level"] = 0.95
         found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
         table = summarise("plain", found, settings["level"])
