@@ -34,6 +34,7 @@ from encoding.partition import (
     subsets,
 )
 from pipeline.configuration import Configuration, parse_configuration
+from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
 from pipeline.storage import make_provenance, write_json, write_result, write_table
@@ -215,7 +216,11 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     identity |= {"untrained_spaces": []}
 
     def provenance(spaces: list[str]) -> dict[str, object]:
-        return make_provenance("benchmark", {**identity, "spaces": spaces}, {}, simulated=True)
+        made = {**identity, "spaces": spaces, "tests": tested_by}
+        return make_provenance("benchmark", made, {}, simulated=True)
+
+    chosen = study.significance
+    tested_by = describe_tests(chosen.test, chosen.resample, chosen.draws)
 
     geometry = {"voxel": voxel, "grid_shape": np.array(GRID)}
     write_result(root / "responses/subj01.h5", {**geometry, "affine": affine}, provenance([]))

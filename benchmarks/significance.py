@@ -53,14 +53,14 @@ def counts_of_r(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarra
 
 
 def counts_of_flips(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarray:
-    """Of differences of two losses of a distribution; `skewed`: of losses less their mean."""
+    """Of differences of two losses of a distribution; `skewed`: of a mean less its losses."""
     random, counts, n_signs = np.random.default_rng(seed), np.zeros(len(LEVELS), int), 20
     least = 1.0
     for _ in range(n_tests // (VOXELS_AT_ONCE * n_signs)):
         draw = DRAWN["exponential" if distribution == "skewed" else distribution]
         difference = draw(random, (n, VOXELS_AT_ONCE))
         if distribution == "skewed":
-            difference, signs = difference - 1, np.ones((1, n))
+            difference, signs = 1 - difference, np.ones((1, n))
         else:
             difference = difference - draw(random, difference.shape)
             signs = random.choice([-1.0, 1.0], (n_signs, n))
@@ -89,9 +89,7 @@ def tail(arguments: argparse.Namespace) -> None:
         n_tests = arguments.number // 20
         for n in IMAGES:
             counts = counts_of_flips("skewed", n, arguments.number, 0)
-            _print_counts(
-                "sign flips", "exponential less its mean: not symmetric", n, n_tests, counts
-            )
+            _print_counts("sign flips", "mean less exponential", n, n_tests, counts)
 
 
 def _print_counts(test: str, losses: str, n: int, n_tests: int, counts: np.ndarray) -> None:
@@ -132,12 +130,9 @@ def _print_clusters(
         p = [correlation_p(measured, {"m": predicted}, b)["m"] for b in (None, blocks)]
         rates.append([np.mean(p[0] <= 0.05), np.mean(p[1] <= 0.05), np.mean(p[1] <= 0.01)])
     image, cluster, low = np.mean(rates, axis=0)
-    number = f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)}–{max(numbers)}"
-    print(
-        f"| {n} | {sizes} | {number} | {share:.0%} | {distribution} | {image:.3f} | {cluster:.3f} | "
-        f"{low:.4f} |",
-        flush=True,
-    )
+    number = "–".join(map(str, sorted({min(numbers), max(numbers)})))
+    shares = f"{image:.3f} | {cluster:.3f} | {low:.4f}"
+    print(f"| {n} | {sizes} | {number} | {share:.0%} | {distribution} | {shares} |", flush=True)
 
 
 def _blocks(random: np.random.Generator, n: int, sizes: str) -> np.ndarray:

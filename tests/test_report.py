@@ -18,6 +18,7 @@ from conftest import TINY, bare
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
+from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import REFERENCES, methods_paragraphs, references
@@ -74,6 +75,7 @@ class SyntheticStudy:
             "untrained_spaces": [space for space in spaces if space in self.untrained],
         }
         named = configuration["untrained_spaces"]
+        configuration["tests"] = describe_tests("permutation", "images", 2000)
         return make_provenance(
             "synthetic", configuration, {}, simulated=self.simulated, untrained=named
         )

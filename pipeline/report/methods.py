@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
+from pipeline.described_tests import describe_tests
 from pipeline.tables.tables import LEVEL
-from pipeline.test_methods import describe_tests
 
 SCALING = {
     "zscore": "Features were z-scored on training images (units quieter than a tenth of their "

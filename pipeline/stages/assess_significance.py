@@ -20,6 +20,7 @@ from encoding.bootstrap import (
 )
 from encoding.partition import model_name, partition_variance, subsets
 from encoding.significance import component_p, correlation_p
+from pipeline.described_tests import describe_tests
 from pipeline.errors import run_stage
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.image_blocks import image_blocks
@@ -30,7 +31,6 @@ from pipeline.storage import (
     write_result,
 )
 from pipeline.stored_matrix import StoredMatrix
-from pipeline.test_methods import describe_tests
 from pipeline.voxel_chunks import voxels_of
 
 VOXELS_PER_BLOCK = 1024
