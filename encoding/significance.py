@@ -168,7 +168,7 @@ def _saddlepoint_p(values: np.ndarray) -> np.ndarray:
     off = w > 1e-4
     w[off] += np.log(u[off] / w[off]) / w[off]
     beyond[inside] = ndtr(-w)
-    return np.where(total >= 0, beyond, 1 - beyond)
+    return np.where(total >= 0, beyond, np.where(farthest, 1, 1 - beyond))
 
 
 def _saddlepoints(values: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -332,6 +332,7 @@ def test_sign_flips_are_those_of_all_flips(n_images):
         assert error.max() < 0.5
     # where all differences are gains no other flip does as well
     assert sign_flip_p(np.abs(difference)) == pytest.approx(np.full(40, 2.0**-n_images))
+    assert (sign_flip_p(-np.abs(difference)) == 1).all()
 
 
 def test_sign_flips_far_in_the_tail_are_those_of_the_binomial_distribution():
