@@ -34,6 +34,7 @@ from encoding.partition import (
     subsets,
 )
 from pipeline.configuration import Configuration, parse_configuration
+from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
 from pipeline.storage import make_provenance, write_json, write_result, write_table
@@ -215,7 +216,11 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     identity |= {"untrained_spaces": []}
 
     def provenance(spaces: list[str]) -> dict[str, object]:
-        return make_provenance("benchmark", {**identity, "spaces": spaces}, {}, simulated=True)
+        made = {**identity, "spaces": spaces, "tests": tested_by}
+        return make_provenance("benchmark", made, {}, simulated=True)
+
+    chosen = study.significance
+    tested_by = describe_tests(chosen.test, chosen.resample, chosen.draws)
 
     geometry = {"voxel": voxel, "grid_shape": np.array(GRID)}
     write_result(root / "responses/subj01.h5", {**geometry, "affine": affine}, provenance([]))
@@ -260,7 +265,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 def _write_calibration(path: Path, provenance: dict[str, object]) -> None:
     """Two experiments of known truth: what they cost has nothing to do with a brain's size."""
     condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
     settings["level"] = 0.95
     found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
     write_table(path, summarise("plain", found, settings["level"]), TABLE_COLUMNS, provenance)

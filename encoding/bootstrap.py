@@ -232,8 +232,11 @@ def bootstrap_p(samples: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    (voxel,) float64; NaN where a draw is NaN
+    (voxel,) float64, not below 1 / (B + 1); NaN where a draw is NaN, or all are 0: models that
+    predict the same are not tested, as in `encoding.significance.sign_flip_p`
     """
     reached = np.count_nonzero(samples <= 0, axis=0)
     p = (reached + 1) / (len(samples) + 1)
-    return np.where(np.isfinite(samples).all(axis=0), p, np.nan)
+    # sums of several R² leave rounding error where they are 0
+    tested = np.isfinite(samples).all(axis=0) & (np.abs(samples) > 1e-12).any(axis=0)
+    return np.where(tested, p, np.nan)

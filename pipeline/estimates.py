@@ -45,8 +45,8 @@ from pipeline.sizes import StudySize, SubjectSize
 NETWORK_RATE, SOLVER_RATES = 110e9, {"own": 90e9, "himalaya": 11e9}
 # penalties that a search computes predictions for, as a share of the grid
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
-# draws of matrix products, and permuted responses, per second and core
-DRAW_RATE, PERMUTATION_RATE = 50e9, 0.7e9
+# draws of matrix products, and responses that are tested, per second and core
+DRAW_RATE, TEST_RATE = 50e9, 10e6
 # of a present-day data-centre GPU in float32, and stimuli that one process can prepare for it
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 SECONDS_PER_VOXEL_AND_SESSION = 25e-6
@@ -306,11 +306,11 @@ def _significance(study: Configuration, size: StudySize) -> StageEstimate:
 
 def significance_job(study: Configuration, subject: SubjectSize, n_spaces: int) -> JobEstimate:
     """Of the tests and intervals of a fit."""
-    draws, permutations = study.significance.draws, study.significance.permutations
+    draws = study.significance.draws
     models = 2**n_spaces - 1
     responses = subject.voxels * subject.test_images * models
     # sums of predictions, their squares, their products with responses, and of errors
-    seconds = responses * (8 * draws / DRAW_RATE + permutations / PERMUTATION_RATE)
+    seconds = responses * (8 * draws / DRAW_RATE + 1 / TEST_RATE)
     disk = significance_bytes(subject.voxels, models, models if n_spaces > 1 else 0)
     return JobEstimate(SECONDS_TO_START + seconds, 3 * PLAIN_BYTES, disk)
 

@@ -32,6 +32,10 @@ def remove(key):
 
 BAD = {
     "unknown key": (put("subject", ["subj01"]), "subject: unknown key"),
+    "permutations, which are no longer drawn": (
+        put("significance", {"permutations": 1000}),
+        "significance: `permutations` are no longer drawn",
+    ),
     "missing key": (remove("splits"), "splits: this key is missing"),
     "unknown subject": (put("subjects", ["subj09"]), "subjects.0"),
     "subject listed twice": (

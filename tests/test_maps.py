@@ -14,6 +14,7 @@ from nilearn import plotting
 
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import read_configuration
+from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
 from pipeline.maps.files import (
     bids_label,
@@ -145,11 +146,26 @@ def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[R
         fit |= {f"{model}/{key}": values for key in ("r", "r2", "cv_score", "alpha")}
         fit[f"{model}/band_weights"] = np.tile(values, (model.count(MODEL_SEPARATOR) + 1, 1))
         tests |= {f"{model}/{key}": values for key in ("p", "q")}
-    provenance = {"configuration": {"untrained_spaces": untrained}}
+    told = describe_tests("permutation", "images", 2000)
+    provenance = {"configuration": {"untrained_spaces": untrained, "tests": told}}
     return (
         Result(Path("x.h5"), {**fit, **arrays}, provenance),
         Result(Path("y.h5"), tests, provenance),
     )
+
+
+def test_a_map_of_tested_values_tells_the_test():
+    result, significance = fitted(["clip"], [])
+    told = {m.quantity: m.test for m in encoding_maps(result, significance)}
+    assert (
+        told["r"] == told["p"] == told["q"] == describe_tests("permutation", "images", 1)["models"]
+    )
+    assert told["r2"] is told["ceiling"] is None
+    for resample in ("images", "clusters"):
+        words = describe_tests("permutation", resample, 1)
+        assert ("clusters" in words["models"]) == ("clusters" in words["components"])
+        assert ("clusters" in words["models"]) == (resample == "clusters")
+    assert "not below 1 / 2001" in describe_tests("bootstrap", "images", 2000)["components"]
 
 
 def test_a_map_tells_which_of_its_own_spaces_are_untrained():

@@ -18,6 +18,7 @@ from conftest import TINY, bare
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
+from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import REFERENCES, methods_paragraphs, references
@@ -74,6 +75,7 @@ class SyntheticStudy:
             "untrained_spaces": [space for space in spaces if space in self.untrained],
         }
         named = configuration["untrained_spaces"]
+        configuration["tests"] = describe_tests("permutation", "images", 2000)
         return make_provenance(
             "synthetic", configuration, {}, simulated=self.simulated, untrained=named
         )
@@ -206,7 +208,7 @@ class SyntheticStudy:
 
     def _write_calibration(self) -> Path:
         condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100, "permutations": 99}
+        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
         settings["level"] = 0.95
         found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
         table = summarise("plain", found, settings["level"])

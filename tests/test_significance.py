@@ -21,8 +21,8 @@ from encoding.partition import partition_variance, subsets
 from encoding.scores import loss_difference, r2_score
 from encoding.significance import (
     component_p,
+    correlation_p,
     false_discovery_rate,
-    permutation_p,
     sign_flip_p,
 )
 
@@ -227,61 +227,153 @@ def test_block_labels_must_be_there_for_every_image():
 # ---- tests
 
 
-def test_p_of_models_that_predict_nothing_are_uniform():
+LEVELS = np.array([0.05, 1e-2, 1e-3, 1e-4])
+DRAWN = {
+    "normal": lambda random, shape: random.standard_normal(shape),
+    "exponential": lambda random, shape: random.exponential(size=shape),
+    "t(3)": lambda random, shape: random.standard_t(3, shape),
+}
+
+
+def assert_level_is_held(p, levels=LEVELS):
+    """Numbers of p below each level are those of uniform p, within 99.9 % binomial intervals."""
+    counts = [np.count_nonzero(p <= level) for level in levels]
+    low, high = stats.binom.interval(0.999, p.size, levels)
+    assert ((low <= counts) & (counts <= high)).all(), (counts, low, high)
+
+
+@pytest.mark.parametrize("distribution", DRAWN)
+def test_p_of_models_that_predict_nothing_are_uniform_far_into_the_tail(distribution):
     random = np.random.default_rng(8)
-    measured, predicted = random.standard_normal((2, 60, 2000))
-    p = permutation_p(measured, {"null": predicted}, 199, 9)["null"]
-    # 200 values are possible: a continuous uniform is a hair away
-    jittered = p - random.random(len(p)) / 200
-    assert stats.kstest(jittered, "uniform").pvalue > 0.01
+    measured, predicted = (DRAWN[distribution](random, (100, 50_000)) for _ in range(2))
+    models = {str(shift): np.roll(predicted, shift, axis=1) for shift in range(4)}
+    p = correlation_p(measured, models)
+    assert_level_is_held(np.concatenate(list(p.values())))
+
+
+def test_p_of_r_are_those_of_permutations():
+    """Of responses and predictions with heavy tails, by scipy's permutations of normal scores."""
+    random = np.random.default_rng(11)
+    predicted = random.standard_t(3, (60, 4))
+    measured = np.exp(random.standard_normal((60, 4)) + 0.15 * predicted)
+    found = correlation_p(measured, {"m": predicted})["m"]
+    scores = stats.norm.ppf((stats.rankdata(measured, axis=0) - 0.65) / (60 + 1 - 1.3))
+    for voxel, p in enumerate(found):
+        expected = stats.permutation_test(
+            (scores[:, voxel],),
+            lambda x, of=voxel, axis=-1: x @ predicted[:, of],
+            permutation_type="pairings",
+            n_resamples=20_000,
+            alternative="greater",
+            vectorized=True,
+            rng=0,
+        ).pvalue
+        assert p == pytest.approx(expected, abs=0.004 + 0.05 * expected)
+
+
+def test_few_voxels_with_an_effect_are_found_among_very_many():
+    """1,000 permutations found none of 100 among 20,000: the least p was 1 / 1,001."""
+    random = np.random.default_rng(12)
+    measured, predicted = random.standard_normal((2, 1000, 20_000), np.float32)
+    measured[:, :100] += np.float32(0.4 / np.sqrt(1 - 0.4**2)) * predicted[:, :100]
+    q = false_discovery_rate(correlation_p(measured, {"m": predicted})["m"])
+    assert np.count_nonzero(q[:100] <= 0.05) >= 95
+    gain = random.standard_normal((1000, 20_000), np.float32)
+    gain[:, :100] += 0.3
+    assert np.count_nonzero(false_discovery_rate(sign_flip_p(gain))[:100] <= 0.05) >= 95
 
 
 def test_a_model_that_predicts_is_told_from_one_that_does_not():
     measured, predicted = simulated(100, 40, 0.5, 10)
     wrong = np.random.default_rng(11).standard_normal(predicted.shape)
-    p = permutation_p(measured, {"right": predicted, "wrong": wrong, "opposite": -predicted}, 99, 0)
-    assert (p["right"] == 1 / 100).all()
+    p = correlation_p(measured, {"right": predicted, "wrong": wrong, "opposite": -predicted})
+    assert (p["right"] < 1e-4).all()
     assert 0.2 < p["wrong"].mean() < 0.8
     # the test is one-sided: predicting the opposite is no evidence
-    assert (p["opposite"] == 1).all()
+    assert (p["opposite"] > 0.999).all()
 
 
 def test_voxels_are_tested_alike_however_many_are_tested_with_them():
     measured, predicted = simulated(30, 600, 0.02, 12)
-    whole = permutation_p(measured, {"m": predicted}, 50, 1)["m"]
-    part = permutation_p(measured[:, 300:310], {"m": predicted[:, 300:310]}, 50, 1)["m"]
-    assert np.array_equal(whole[300:310], part)
+    whole = correlation_p(measured, {"m": predicted})["m"]
+    part = correlation_p(measured[:, 300:310], {"m": predicted[:, 300:310]})["m"]
+    assert np.allclose(whole[300:310], part, rtol=1e-9)
 
 
 def test_voxels_that_cannot_be_tested_are_not():
     measured, predicted = simulated(30, 4, 0.5, 13)
     measured[3, 0], predicted[5, 1], measured[:, 2] = np.nan, np.nan, 1.0
-    p = permutation_p(measured, {"m": predicted}, 20, 0)["m"]
-    assert np.isnan(p).tolist() == [True, True, True, False]
+    for blocks in (None, np.arange(30) // 2):
+        p = correlation_p(measured, {"m": predicted}, blocks)["m"]
+        assert np.isnan(p).tolist() == [True, True, True, False]
 
 
-def test_sign_flips_reject_as_often_as_they_should_where_a_space_adds_nothing():
-    """Losses with heavy tails, symmetric about 0."""
+@pytest.mark.parametrize("distribution", DRAWN)
+def test_sign_flips_hold_their_level_far_into_the_tail_where_a_space_adds_nothing(distribution):
+    """Differences of two models' losses of the same distribution."""
     random = np.random.default_rng(14)
-    difference = random.standard_t(3, (200, 4000))
-    p = sign_flip_p(difference, 999, 15)
-    assert np.mean(p <= 0.05) == pytest.approx(0.05, abs=0.012)
-    assert stats.kstest(p - random.random(len(p)) / 1000, "uniform").pvalue > 0.01
+    first, second = (DRAWN[distribution](random, (100, 100_000)) for _ in range(2))
+    assert_level_is_held(sign_flip_p(first - second))
 
 
-def test_sign_flips_are_exact_where_all_can_be_counted():
-    """Two images with gains: of the four equally likely signs one reaches the sum."""
-    p = sign_flip_p(np.array([[1.0], [2.0]]), 4000, 0)
-    assert p[0] == pytest.approx(0.25, abs=0.03)
+@pytest.mark.parametrize("n_images", [5, 12, 13, 18])
+def test_sign_flips_are_those_of_all_flips(n_images):
+    """Counted for few images, approximated from 13 on."""
+    random = np.random.default_rng(n_images)
+    difference = random.standard_t(3, (n_images, 40)) + 0.5
+    flips = np.arange(2**n_images)[:, None] >> np.arange(n_images) & 1
+    sums = (1.0 - 2 * flips) @ difference
+    expected = np.mean(sums >= difference.sum(axis=0) - 1e-12, axis=0)
+    error = np.abs(sign_flip_p(difference) / expected - 1)
+    if n_images <= 12:
+        assert error.max() < 1e-9
+    else:
+        assert np.median(error) < 0.03
+        assert error.max() < 0.5
+    # where all differences are gains no other flip does as well
+    assert sign_flip_p(np.abs(difference)) == pytest.approx(np.full(40, 2.0**-n_images))
+    assert (sign_flip_p(-np.abs(difference)) == 1).all()
+
+
+def test_sign_flips_far_in_the_tail_are_those_of_the_binomial_distribution():
+    """Of equal differences, as many of which are gains as it takes; sums are even numbers."""
+    gains = np.array([260, 300, 330, 380])
+    difference = np.where(np.arange(500)[:, None] < gains, 1.0, -1.0)
+    # between two sums that are possible the approximation is that of the middle
+    upper, lower = stats.binom.sf(gains - 1, 500, 0.5), stats.binom.sf(gains, 500, 0.5)
+    p = sign_flip_p(difference)
+    assert ((lower < p) & (p < upper)).all()
+    assert p[-1] < 1e-30
 
 
 def test_images_that_resemble_one_another_flip_together():
     random = np.random.default_rng(16)
-    difference = np.repeat(random.standard_normal((100, 2000)), 4, axis=0)
+    difference = np.repeat(random.standard_normal((100, 5000)), 4, axis=0)
     blocks = np.repeat(np.arange(100), 4)
-    assert np.mean(sign_flip_p(difference, 499, 17) <= 0.05) > 0.15
-    together = np.mean(sign_flip_p(difference, 499, 17, blocks) <= 0.05)
-    assert together == pytest.approx(0.05, abs=0.02)
+    assert np.mean(sign_flip_p(difference) <= 0.05) > 0.15
+    together = np.mean(sign_flip_p(difference, blocks) <= 0.05)
+    assert together == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize("sizes", ["2", "5", "20", "1 to 60"])
+def test_r_is_tested_by_clusters_where_their_images_are_alike(sizes):
+    """Responses and predictions of a cluster's images are alike, and unrelated to one another."""
+    random = np.random.default_rng(40)
+    sizes = random.integers(1, 61, 20) if sizes == "1 to 60" else [int(sizes)] * (515 // int(sizes))
+    blocks = np.repeat(np.arange(len(sizes)), sizes)
+    common = random.standard_normal((2, len(sizes), 8000))[:, blocks]
+    measured, predicted = common + 0.7 * random.standard_normal(common.shape)
+    by_image = np.mean(correlation_p(measured, {"m": predicted})["m"] <= 0.05)
+    by_cluster = np.mean(correlation_p(measured, {"m": predicted}, blocks)["m"] <= 0.05)
+    assert by_image > 0.065
+    assert by_cluster == pytest.approx(0.05, abs=0.01)
+
+
+def test_few_clusters_are_warned_of():
+    measured, predicted = simulated(36, 3, 0.5, 41)
+    with pytest.warns(UserWarning, match="9 clusters.*0.002.*splits.clusters"):
+        p = correlation_p(measured, {"m": predicted}, np.arange(36) // 4)["m"]
+    assert (p >= 2.0**-9).all()
 
 
 def partitioned(share_of_b, seed, n_images=300, n_voxels=600):
@@ -295,33 +387,49 @@ def partitioned(share_of_b, seed, n_images=300, n_voxels=600):
 
 def test_unique_variance_is_tested_by_the_difference_of_two_models_losses():
     measured, predicted = partitioned(0.5, 30)
-    p = component_p(measured, predicted, ["a", "b"], 199, 31)
-    expected = sign_flip_p(loss_difference(measured, predicted["b"], predicted["a+b"]), 199, 31)
-    assert np.allclose(p["a"], expected, atol=0.011)
+    p = component_p(measured, predicted, ["a", "b"])
+    expected = sign_flip_p(loss_difference(measured, predicted["b"], predicted["a+b"]))
+    assert np.allclose(p["a"], expected, rtol=1e-6)
     assert list(p) == ["a", "b", "a&b"]
 
 
 def test_shared_variance_is_found_where_it_is_and_else_within_the_level():
     """Where B has nothing of the signal, A and B share nothing."""
-    shares = component_p(*partitioned(0.5, 32, n_images=600), ["a", "b"], 199, 33)
+    shares = component_p(*partitioned(0.5, 32, n_images=600), ["a", "b"])
     assert np.mean(shares["a&b"] <= 0.05) > 0.9
-    nothing = component_p(*partitioned(0.0, 34), ["a", "b"], 999, 35)["a&b"]
+    nothing = component_p(*partitioned(0.0, 34), ["a", "b"])["a&b"]
     assert 0.005 < np.mean(nothing <= 0.05) <= 0.05
 
 
 def test_components_of_a_voxel_lacking_images_are_tested_on_those_it_has():
     measured, predicted = partitioned(0.5, 36, n_voxels=3)
     measured[::2, 1], measured[:, 2] = np.nan, np.nan
-    p = component_p(measured, predicted, ["a", "b"], 999, 37)
+    p = component_p(measured, predicted, ["a", "b"])
     half = {name: rows[1::2] for name, rows in predicted.items()}
-    alone = component_p(measured[1::2], half, ["a", "b"], 999, 37)
+    alone = component_p(measured[1::2], half, ["a", "b"])
     assert p["a&b"][1] == pytest.approx(alone["a&b"][1], abs=0.06)
     assert np.isnan(p["a"]).tolist() == [False, False, True]
 
 
 def test_a_voxel_without_differences_is_not_tested():
-    p = sign_flip_p(np.array([[np.nan, 0.0, 1.0], [np.nan, 0.0, np.nan]]), 99, 0)
+    p = sign_flip_p(np.array([[np.nan, 0.0, 1.0], [np.nan, 0.0, np.nan]]))
     assert np.isnan(p).tolist() == [True, True, False]
+
+
+def test_components_that_are_zero_in_all_images_are_tested_by_neither_test():
+    """A space without weight: sums of models that are equal in pairs are 0 up to rounding."""
+    measured, predicted = simulated(60, 5, 0.3, 42)
+    random = np.random.default_rng(43)
+    a, b, ab = (predicted + random.standard_normal(predicted.shape) for _ in range(3))
+    spaces = ["a", "b", "c"]
+    models = {"a": a, "b": b, "a+b": ab, "c": 0 * a, "a+c": a, "b+c": b, "a+b+c": ab}
+    r2 = bootstrap_scores(measured, models, draw_images(60, 200, 0)).r2
+    of_draws = {n: bootstrap_p(v) for n, v in partition_variance(r2, spaces).items()}
+    of_flips = component_p(measured, models, spaces)
+    for name, p in of_flips.items():
+        expected = np.full(5, name in ("c", "b&c", "a&c"))
+        assert np.array_equal(np.isnan(p), expected), name
+        assert np.array_equal(np.isnan(of_draws[name]), expected), name
 
 
 def test_the_false_discovery_rate_is_that_of_statsmodels_and_leaves_out_what_was_not_tested():
@@ -343,7 +451,7 @@ def test_few_discoveries_are_false():
         null = random.standard_normal((2, 100, 1200))
         measured = np.hstack([signal, null[0]])
         models = {"m": np.hstack([predicted, null[1]])}
-        found = false_discovery_rate(permutation_p(measured, models, 999, seed)["m"]) <= 0.05
+        found = false_discovery_rate(correlation_p(measured, models)["m"]) <= 0.05
         assert found[:300].mean() > 0.8
         shares.append(found[300:].sum() / found.sum())
     assert np.mean(shares) <= 0.06

@@ -305,6 +305,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Provenance"]["simulated"] is True
     assert sidecar["Units"] == "correlation"
+    assert sidecar["Test"].startswith("Student's t")
 
 
 def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):

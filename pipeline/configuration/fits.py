@@ -117,23 +117,33 @@ class ScatterSettings(Settings):
 
 
 class SignificanceSettings(Settings):
-    """How often test images are drawn anew for intervals, and permuted for tests.
+    """How often test images are drawn anew for intervals, and how voxels are tested.
 
     `resample: clusters` draws, and flips, clusters of images that are alike in `splits.space`.
-    `test` is of r by permuted images and of components of variance by flipped signs, or of R² and
-    components by the bootstrap's draws, as published.
+    `test` is of r against permuted images and of components of variance against flipped signs,
+    both by the tails of their distributions, without draws; or of R² and components by the
+    bootstrap's draws, as published.
     """
 
     test: Literal["permutation", "bootstrap"] = "permutation"
     draws: int = Field(default=2000, ge=100)
-    permutations: int = Field(default=1000, ge=99)
     level: float = Field(default=0.95, gt=0, lt=1)
     resample: Literal["images", "clusters"] = "images"
     seed: int = 0
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_permutations(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "permutations" in values:
+            raise ValueError(
+                "`permutations` are no longer drawn: p of `test: permutation` are told by the "
+                "tails of distributions; remove the key (`draws` is of intervals alone)"
+            )
+        return values
+
 
 class CalibrationSettings(Settings):
     """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
-    they are analysed with the study's own folds, penalties, draws and permutations."""
+    they are analysed with the study's own folds, penalties and draws."""
 
     experiments: int = Field(default=20, ge=2)

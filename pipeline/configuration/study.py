@@ -345,7 +345,6 @@ class Configuration(Settings):
             "alphas": self.encoding.alphas.model_dump(mode="json"),
             "band_weight_samples": self.encoding.band_weight_samples,
             "draws": self.significance.draws,
-            "permutations": self.significance.permutations,
             "level": self.significance.level,
         }
 

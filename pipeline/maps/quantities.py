@@ -29,7 +29,7 @@ DESCRIPTIONS = {
     "bandWeight": ("weight of this feature space that cross-validation picked", "share"),
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
-    "p": ("probability of such a result by chance, one-sided, p = (k + 1) / (B + 1)", "p"),
+    "p": ("probability of such a result by chance, one-sided", "p"),
     "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
     "preferredLayer": (
         "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
@@ -80,6 +80,7 @@ class VoxelMap:
     band : feature space, of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
     named : the beginning of the file name, if name and contrast do not tell it
+    test : how it was tested, of maps with a test
     """
 
     quantity: str
@@ -92,6 +93,7 @@ class VoxelMap:
     band: str | None = None
     labels: Mapping[int, str] | None = None
     named: str | None = None
+    test: str | None = None
 
     @property
     def entities(self) -> str:
@@ -119,6 +121,7 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     for quantity, of in CEILINGS.items():
         yield VoxelMap(quantity, "noise ceiling", None, voxel, of(ceiling))
     bounds = np.where(ceiling >= LEAST_CEILING, ceiling, np.nan)
+    tests = significance.provenance["configuration"]["tests"]
     for model in result["models"].tolist():
         spaces = model.split(MODEL_SEPARATOR)
         untrained = _untrained(result, spaces)
@@ -132,7 +135,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
         }
         for quantity, values in arrays.items():
             tested = q if quantity == "r" else None
-            yield VoxelMap(quantity, model, None, voxel, values, untrained, tested)
+            test = tests["models"] if quantity in ("r", "p", "q") else None
+            yield VoxelMap(quantity, model, None, voxel, values, untrained, tested, test=test)
         weights = result[f"{model}/band_weights"]
         for space, values in zip(spaces, weights, strict=True):
             if len(spaces) > 1:
@@ -143,15 +147,16 @@ def partition_maps(result: Result, significance: Result, contrast: str) -> Itera
     """Every component of a partition, and its test."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
     untrained = _untrained(result, result.provenance["configuration"]["spaces"])
+    test = significance.provenance["configuration"]["tests"]["components"]
     for key in result.arrays:
         if not key.startswith("component/"):
             continue
         name, voxel = key.removeprefix("component/"), result["voxel"]
         quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
         q = significance[f"{key}/q"]
-        yield VoxelMap(quantity, name, contrast, voxel, result[key], untrained, q)
-        yield VoxelMap("p", name, contrast, voxel, significance[f"{key}/p"], untrained)
-        yield VoxelMap("q", name, contrast, voxel, q, untrained)
+        yield VoxelMap(quantity, name, contrast, voxel, result[key], untrained, q, test=test)
+        yield VoxelMap("p", name, contrast, voxel, significance[f"{key}/p"], untrained, test=test)
+        yield VoxelMap("q", name, contrast, voxel, q, untrained, test=test)
 
 
 def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
+from pipeline.described_tests import describe_tests
 from pipeline.tables.tables import LEVEL
 
 SCALING = {
@@ -97,7 +98,7 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         "(Hesterberg 2015) of "
         f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
         "by all models and voxels; they tell the uncertainty of sampling test images, not "
-        f"subjects. {_tests(study.significance)}, with p = (k + 1) / (B + 1); the false discovery "
+        f"subjects. {_tests(study.significance)}. The false discovery "
         "rate (Benjamini & Hochberg 1995) is over the voxels of one map of one subject.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
@@ -173,11 +174,9 @@ def _weightings(encoding: EncodingSettings) -> str:
 
 
 def _tests(significance: SignificanceSettings) -> str:
-    if significance.test == "bootstrap":
-        return "R² and components were tested by the draws at or below 0, one-sided"
+    told = describe_tests(significance.test, significance.resample, significance.draws)
     return (
-        f"r was tested by {significance.permutations} permutations of images, unique and "
-        "shared variance by as many sign flips of paired squared errors, one-sided"
+        f"p of a model is: {told['models']}. p of unique and shared variance: {told['components']}"
     )
 
 

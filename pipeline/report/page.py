@@ -58,7 +58,7 @@ CONTRASTS_INTRO = (
 )
 CALIBRATION_INTRO = (
     "Experiments of known truth, simulated apart from this study's data and analysed with its "
-    "folds, penalties, draws and permutations: whether intervals cover, tests keep their level and "
+    "folds, penalties, and draws: whether intervals cover, tests keep their level and "
     "estimates are biased. What is shown but not judged is a bias that is known, as of "
     "near-duplicate images that are drawn singly or stand on both sides of the split. Intervals of "
     "unique variance are counted where there is one: where a penalty or a band weight leaves a "

@@ -19,7 +19,8 @@ from encoding.bootstrap import (
     interval,
 )
 from encoding.partition import model_name, partition_variance, subsets
-from encoding.significance import component_p, permutation_p
+from encoding.significance import component_p, correlation_p
+from pipeline.described_tests import describe_tests
 from pipeline.errors import run_stage
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.image_blocks import image_blocks
@@ -70,7 +71,7 @@ def main() -> None:
 
 
 class Tests:
-    """The same draws, permutations and signs for every voxel."""
+    """The same draws for every voxel."""
 
     def __init__(
         self, spaces: list[str], settings: Mapping[str, Any], blocks: np.ndarray | None
@@ -101,11 +102,10 @@ class Tests:
             yield from ((f"{model}/p", bootstrap_p(draws.r2[model])) for model in self.models)
             yield from ((f"component/{n}/p", bootstrap_p(v)) for n, v in components.items())
             return
-        n = self.settings["permutations"]
-        p = permutation_p(measured, predicted, n, seed)
+        p = correlation_p(measured, predicted, self.blocks)
         yield from ((f"{model}/p", values) for model, values in p.items())
         if components:
-            p = component_p(measured, predicted, self.spaces, n, seed, self.blocks)
+            p = component_p(measured, predicted, self.spaces, self.blocks)
             yield from ((f"component/{name}/p", values) for name, values in p.items())
 
     def _interval(self, name: str, draws: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
@@ -118,15 +118,17 @@ def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
     fitted = read_result(arguments.predictions, []).provenance["configuration"]
     names = ("subject", "variant", "spaces", "untrained_spaces", "n_test")
     kept = {name: fitted[name] for name in names}
+    settings = arguments.configuration
+    told = describe_tests(settings["test"], settings["resample"], settings["draws"])
     return make_provenance(
         "assess_significance",
-        {**kept, **arguments.configuration, "false_discovery_family": FAMILY},
+        {**kept, **settings, "tests": told, "false_discovery_family": FAMILY},
         {
             "predictions": arguments.predictions,
             "responses": arguments.responses,
             "split": arguments.split,
         },
-        seed=arguments.configuration["seed"],
+        seed=settings["seed"],
     )
 
 

@@ -135,6 +135,8 @@ def _write(
             "OutsideMask": "0" if of_labels else "NaN",
             **{key.capitalize(): value for key, value in described.items()},
         }
+        if voxel_map.test is not None:
+            sidecar["Test"] = voxel_map.test
         if of_labels:
             sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
         # names tell subjects and variants apart wherever the files go

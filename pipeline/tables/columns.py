@@ -89,9 +89,11 @@ COLUMNS = {
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
     "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by permutation of images, components by sign flips of paired losses, or, with "
-    "`significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. Joint "
-    "variance and the product measure are not tested",
+    "one subject): r by Student's t of the correlation with normal scores (ranks) of the "
+    "responses, which is what permuted images give, components by sign flips of paired losses "
+    "(tail by saddlepoint), with `resample: clusters` both by sign flips of whole clusters; or, "
+    "with `significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. "
+    "Joint variance and the product measure are not tested",
     "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
     "best part (a model of fewer spaces); of the row 'joint' alone",
     "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
@@ -185,8 +187,8 @@ COLUMNS = {
     "share": "of the row's images, or of the group's voxels",
     "base_rate": "the same share of all images that have a score, or of all analysed voxels",
     "odds_ratio": "of having the label: the row's images against all others",
-    "p": "probability of such a value by chance: of r by permutation of images and of components "
-    "of variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, "
+    "p": "probability of such a value by chance: of r and of components of variance as "
+    "`n_significant` says, one-sided; of labels Fisher's exact test, "
     "two-sided; of corner pairs by permutation of the images, two-sided",
     "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
     "a level, both sides and all components, all branches or all clusters; of corner pairs over "

@@ -15,7 +15,7 @@ from encoding.noise_ceiling import signal_to_noise
 from encoding.partition import partition_variance
 from encoding.preparation import FeatureScaling
 from encoding.scores import r2_score
-from encoding.significance import component_p, false_discovery_rate, permutation_p
+from encoding.significance import component_p, correlation_p, false_discovery_rate
 from encoding.splits import inner_folds
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.validation.experiments import SPACES, Condition, Experiment
@@ -51,7 +51,7 @@ def run_experiment(
     Parameters
     ----------
     alphas : penalties
-    settings : `folds`, `band_weight_samples`, `draws`, `permutations` and `level` of the study
+    settings : `folds`, `band_weight_samples`, `draws` and `level` of the study
     with_oracle : it takes most of the time; without, its columns are NaN
     """
     experiment = Experiment(condition, seed)
@@ -144,9 +144,9 @@ def _tests(
     for name, samples in {"joint": draws["A+B"], **{s: components[s] for s in SPACES}}.items():
         ends = interval(samples, settings["level"], count_drawn(len(measured), blocks))
         columns |= {f"{name}/lower": ends[0], f"{name}/upper": ends[1]}
-    p = permutation_p(measured, predicted, settings["permutations"], seed)
+    p = correlation_p(measured, predicted, blocks)
     columns |= {f"{name}/p": values for name, values in p.items()}
-    p = component_p(measured, predicted, SPACES, settings["permutations"], seed, blocks)
+    p = component_p(measured, predicted, SPACES, blocks)
     return columns | {f"component {name}/p": values for name, values in p.items()}
 
 

@@ -1,0 +1,31 @@
+"""How voxels are tested, in the words of results, sidecars and reports."""
+
+from __future__ import annotations
+
+from encoding.significance import COUNTED_BLOCKS
+
+
+def describe_tests(test: str, resample: str, draws: int) -> dict[str, str]:
+    """What p of models and of components of variance are, by the settings of `significance`.
+
+    Returns
+    -------
+    {"models": …, "components": …}, each without a verb and a full stop
+    """
+    if test == "bootstrap":
+        of = f"share of {draws} bootstrap draws at or below 0, not below 1 / {draws + 1}, one-sided"
+        return {"models": f"R²: {of}", "components": of}
+    alike = "" if resample == "images" else ", flipped by whole clusters of images"
+    flips = (
+        "sign flips of {}" + alike + ", tail by saddlepoint approximation "
+        f"(counted for {COUNTED_BLOCKS} or fewer), one-sided"
+    )
+    by_student = (
+        "Student's t of the correlation of predictions with normal scores (ranks) of responses"
+    )
+    return {
+        "models": f"{by_student}, one-sided"
+        if resample == "images"
+        else flips.format("products of predictions and normal scores (ranks) of responses"),
+        "components": flips.format("paired differences of squared errors"),
+    }
