@@ -71,7 +71,9 @@ class EncodingSettings(Settings):
     """What is searched, and how: see `encoding.banded_ridge.Options`.
 
     `penalty: single` is ridge on the concatenated features of a model, without band weights.
-    `scaling: center` leaves features as large as they are (`encoding.preparation.FeatureScaling`).
+    `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,
+    `zscore_unfloored` by its own deviation; `center` leaves features as large as they are
+    (`encoding.preparation.FeatureScaling`).
     `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
     errors (`encoding.stacking`).
     """
