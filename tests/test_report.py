@@ -433,6 +433,19 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     np.testing.assert_array_equal(values[result["voxel"]], expected)
 
 
+def test_sidecars_say_what_the_q_of_a_map_covers(measured_report):
+    folder = measured_report[0].root / "maps/subj01/all"
+    for path in folder.glob("*_statmap.json"):
+        shows_q = "_stat-q_" in path.name or "_desc-fdr05_" in path.name
+        told = json.loads(path.read_text()).get("FalseDiscoveryFamily")
+        assert (told is not None) == shows_q, path
+        if shows_q:
+            image = path.with_name(path.name.replace(".json", ".nii.gz")).name
+            q = re.sub(r"_stat-(\w+?)(_desc-fdr05)?_statmap", "_stat-q_statmap", image)
+            n_tests = np.isfinite(nibabel.load(folder / q).get_fdata()).sum()
+            assert f"voxels of one map of one subject: the {n_tests} tests of this map" in told
+
+
 def test_table_values_are_escaped_and_missing_ones_shown():
     table = pd.DataFrame({"model": ["<b>"], "mean_r": [np.nan]})
     assert "&lt;b&gt;" in html_table(table)

@@ -12,8 +12,8 @@ SCALING = {
     "zscore": "Features were z-scored on training images (units quieter than a tenth of their "
     "space's root mean square deviation are not amplified further) and every feature space scaled "
     "to the same total variance.",
-    "zscore_unfloored": "Features were z-scored on training images, however quiet, and every feature "
-    "space scaled to the same total variance.",
+    "zscore_unfloored": "Features were z-scored on training images, however quiet they are, and "
+    "every feature space scaled to the same total variance.",
     "center": "Features were centred on training images, and not scaled.",
 }
 PENALTY = {

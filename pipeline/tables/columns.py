@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pipeline.false_discoveries import (
+    AGREEMENT_FAMILY,
+    CORNER_FAMILY,
+    FAMILY,
+    REGIONS_FAMILY,
+)
+
 # of the Parquet tables, one per atlas
 ROI_COLUMN = "roi_{}"
 COLUMNS = {
@@ -88,8 +95,8 @@ COLUMNS = {
     "0.1; not clipped",
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
-    "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by permutation of images, components by sign flips of paired losses, or, with "
+    "n_significant": f"voxels with q ≤ 0.05 (false discovery rate over the {FAMILY}): r by "
+    "permutation of images, components by sign flips of paired losses, or, with "
     "`significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. Joint "
     "variance and the product measure are not tested",
     "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
@@ -99,6 +106,13 @@ COLUMNS = {
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
     "p_t": "of t, two-sided",
+    "q_t": f"false discovery rate (Benjamini & Hochberg) of p_t over {REGIONS_FAMILY}",
+    "q_sign_flip": f"the same of p_sign_flip, over {REGIONS_FAMILY}",
+    "family": "which tests over subjects q_t and q_sign_flip cover, all regions together: of a "
+    "contrast its components and their differences, or R² of its joint and stacked model, or its "
+    "product measure; or R² of all models; or all differences of models. Other families, and other "
+    "variants, are not covered",
+    "n_tests": "tests of the family",
     "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
     "n_subjects": "subjects with the ROI",
     "n_positive": "of these with a mean above 0",
@@ -188,9 +202,9 @@ COLUMNS = {
     "p": "probability of such a value by chance: of r by permutation of images and of components "
     "of variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, "
     "two-sided; of corner pairs by permutation of the images, two-sided",
-    "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
-    "a level, both sides and all components, all branches or all clusters; of corner pairs over "
-    "all rows of a subject",
+    "q": f"false discovery rate (Benjamini & Hochberg) of p: of voxels over the {FAMILY}; of "
+    "labels over all of a level, both sides and all components, all branches or all clusters; of "
+    f"corner pairs over {CORNER_FAMILY}; of agreements over {AGREEMENT_FAMILY}",
     "n_clusters": "clusters of the k-means",
     "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
     "by chance, 1 if they are the same",
