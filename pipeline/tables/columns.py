@@ -112,7 +112,7 @@ COLUMNS = {
     "contrast its components and their differences, or R² of its joint and stacked model, or its "
     "product measure; or R² of all models; or all differences of models. Other families, and other "
     "variants, are not covered",
-    "n_tests": "tests of the family",
+    "n_tests": "tests of the family that q is over",
     "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
     "n_subjects": "subjects with the ROI",
     "n_positive": "of these with a mean above 0",
@@ -201,7 +201,8 @@ COLUMNS = {
     "odds_ratio": "of having the label: the row's images against all others",
     "p": "probability of such a value by chance: of r by permutation of images and of components "
     "of variance by sign flips of paired losses, one-sided; of labels Fisher's exact test, "
-    "two-sided; of corner pairs by permutation of the images, two-sided",
+    "two-sided; of corner pairs by permutation of the images, two-sided; of agreements by "
+    "permutation of the images of one of the two, one-sided",
     "q": f"false discovery rate (Benjamini & Hochberg) of p: of voxels over the {FAMILY}; of "
     "labels over all of a level, both sides and all components, all branches or all clusters; of "
     f"corner pairs over {CORNER_FAMILY}; of agreements over {AGREEMENT_FAMILY}",
@@ -215,6 +216,8 @@ COLUMNS = {
     "kind": "what is compared",
     "comparison": "of all pairs' similarities, which are Pearson correlations of patterns",
     "agreement": "of the two representations' similarities of all pairs of images",
+    "agreement_lower": "lower end of its interval (jackknife over images)",
+    "agreement_upper": "upper end of it",
     "lower_ceiling": "mean over subjects of the agreement of their ROI with the others' mean",
     "upper_ceiling": "with the mean of all subjects, oneself included: no model can exceed it",
     "n_voxels_first": "voxels of the first, if it is a ROI",
