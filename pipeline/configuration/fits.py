@@ -136,6 +136,7 @@ class SignificanceSettings(Settings):
 
 class CalibrationSettings(Settings):
     """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
-    they are analysed with the study's own folds, penalties, draws and permutations."""
+    `snakemake validate` fits and tests them with the study's own `encoding` and `significance`, and
+    as many folds."""
 
     experiments: int = Field(default=20, ge=2)
