@@ -1,4 +1,4 @@
-"""Families of tests: those among which a false discovery rate is controlled."""
+"""False discovery rates of files and tables, within families of tests."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ import numpy as np
 import pandas as pd
 
 from encoding.significance import false_discovery_rate
-
-# of a map of one subject; told in every file
-FAMILY = "voxels of one map of one subject"
-# of a map over subjects
-GROUP_FAMILY = "places of one map"
-# of the other tables with a q
-REGIONS_FAMILY = "all regions of a variant's `family`"
-CORNER_FAMILY = "all corners and regions of one subject"
-AGREEMENT_FAMILY = (
-    "all pairs of the same kind (two spaces, two ROIs, or one of each) of one subject"
-)
+from pipeline.families import FAMILY
 
 
 def false_discovery_rates(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
-from pipeline.false_discoveries import FAMILY
+from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.storage import Result
 from pipeline.tables.tables import LEAST_CEILING

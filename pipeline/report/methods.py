@@ -8,7 +8,7 @@ from pipeline.configuration import Configuration, PrincipalComponents, RandomPro
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
 from pipeline.configuration.interpretation import RepresentationalSimilaritySettings
 from pipeline.configuration.variants import VariantSettings
-from pipeline.false_discoveries import (
+from pipeline.families import (
     AGREEMENT_FAMILY,
     CORNER_FAMILY,
     FAMILY,

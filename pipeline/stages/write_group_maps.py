@@ -13,7 +13,7 @@ import numpy as np
 from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import GROUP_FAMILY
+from pipeline.families import GROUP_FAMILY
 from pipeline.maps.files import INDEX, map_names, read_map, write_map
 from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.false_discoveries import (
+from pipeline.families import (
     AGREEMENT_FAMILY,
     CORNER_FAMILY,
     FAMILY,
