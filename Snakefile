@@ -12,6 +12,7 @@ from pipeline.job_resources import JobResources
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
+from pipeline.seals import content_hash
 from pipeline.settings import ANNOTATIONS, GROUP_SPACES, WHOLE
 from pipeline.storage import canonical
 
@@ -56,6 +57,7 @@ include: "pipeline/rules/interpretation.smk"
 include: "pipeline/rules/layers.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
+include: "pipeline/rules/validation.smk"
 include: "pipeline/rules/error_consistency.smk"
 include: "pipeline/rules/learning_curves.smk"
 include: "pipeline/rules/report.smk"

@@ -38,9 +38,6 @@ from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
 from pipeline.storage import make_provenance, write_json, write_result, write_table
-from pipeline.tables.columns import COLUMNS as TABLE_COLUMNS
-from pipeline.validation.calibration import run_experiment, summarise
-from pipeline.validation.experiments import Condition
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
 SPACE, SUBJECT = "func1pt8mm", "subj01"
@@ -259,16 +256,6 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"] = "lh"
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))
-    _write_calibration(root / "validation/calibration.tsv", provenance([]))
-
-
-def _write_calibration(path: Path, provenance: dict[str, object]) -> None:
-    """Two experiments of known truth: what they cost has nothing to do with a brain's size."""
-    condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-    settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
-    settings["level"] = 0.95
-    found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
-    write_table(path, summarise("plain", found, settings["level"]), TABLE_COLUMNS, provenance)
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
@@ -282,7 +269,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     maps, tables = f"{root}/maps/{SUBJECT}/all", f"{root}/tables"
     named = [f"{tables}/{name}.tsv" for name in TABLES]
     rois, voxels = f"{root}/rois/{SUBJECT}.tsv", f"{tables}/voxels/{SUBJECT}.parquet"
-    limits, known = f"{root}/maps/colour_limits.json", f"{root}/validation/calibration.tsv"
+    limits = f"{root}/maps/colour_limits.json"
     yield [
         *("write_maps", "--nsd", str(study.nsd), "--subject", SUBJECT, "--variant", "all"),
         *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
@@ -307,7 +294,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--out-directory", f"{root}/report"),
     ]
     yield [
-        *("write_study_pages", "--configuration", text, "--tables", *named, known),
+        *("write_study_pages", "--configuration", text, "--tables", *named),
         *("--limits", limits, "--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
         *("--out-directory", f"{root}/report"),
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 from scipy.stats import rankdata
 
 Comparison = Literal["spearman", "pearson", "cosine"]
@@ -87,6 +88,85 @@ def compare(similarities: Mapping[str, np.ndarray], comparison: Comparison) -> n
     """
     rows = np.array([comparable(values, comparison) for values in similarities.values()])
     return rows @ rows.T
+
+
+def agreement_p(
+    similarities: Mapping[str, np.ndarray], comparison: Comparison, n_permutations: int, seed: int
+) -> np.ndarray:
+    """Test whether each two representations agree at all, by permuting the images of one.
+
+    Pairs that share an image are not independent, so that images are permuted, not pairs (Mantel
+    1967; Nili et al. 2014, PLoS Comput Biol). One-sided, p = (k + 1) / (B + 1) with k of B
+    permutations that reach the agreement; all pairs of representations share the permutations.
+
+    Parameters
+    ----------
+    similarities : {representation: (pair,)} of the same images
+
+    Returns
+    -------
+    (representation, representation) float64, symmetric; NaN where the agreement is
+    """
+    rows = np.array([comparable(v, comparison) for v in similarities.values()], np.float32)
+    n_images = _n_images(rows.shape[1])
+    first, second = pairs(n_images)
+    place = as_matrix(np.arange(len(first)), n_images)
+    # a permutation that changes nothing reaches the agreement up to rounding
+    agreement = rows @ rows.T
+    generator, reached = np.random.default_rng(seed), np.zeros(agreement.shape)
+    for _ in range(n_permutations):
+        order = generator.permutation(n_images)
+        reached += rows[:, place[order[first], order[second]]] @ rows.T >= agreement - 1e-5
+    # of two representations, permuting the one is permuting the other the other way round
+    upper = np.triu((reached + 1) / (n_permutations + 1))
+    return np.where(np.isfinite(agreement), upper + np.triu(upper, 1).T, np.nan)
+
+
+def agreement_interval(
+    first: np.ndarray, second: np.ndarray, comparison: Comparison, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of the agreement of two representations, for the sampling of images.
+
+    The agreement is a function of means over pairs of images (U-statistics), whose standard error
+    the jackknife estimates: each image is left out with all its pairs (Arvesen 1969, Annals of
+    Mathematical Statistics). The interval is Student's, on Fisher's z. Ranks of `spearman` are
+    those among all pairs. Where two representations have nothing in common the interval is too
+    wide, not too narrow.
+
+    Parameters
+    ----------
+    first, second : similarities (pair,) of the same images
+    level : share of intervals that cover
+
+    Returns
+    -------
+    lower and upper end; NaN with fewer than four images, or where the agreement is NaN
+    """
+    x, y = (comparable(values, comparison) for values in (first, second))
+    n = _n_images(len(x))
+    if n < 4 or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return np.nan, np.nan
+    moments = {"x": x, "y": y, "xx": x * x, "yy": y * y, "xy": x * y}
+    left = {name: values.sum() - _by_image(values, n) for name, values in moments.items()}
+    n_pairs = len(x) - (n - 1)
+    if comparison != "cosine":
+        for name in ("xx", "yy", "xy"):
+            left[name] -= left[name[0]] * left[name[1]] / n_pairs
+    r = left["xy"] / np.sqrt(left["xx"] * left["yy"])
+    z, whole = (np.arctanh(np.clip(values, -1 + 1e-9, 1 - 1e-9)) for values in (r, x @ y))
+    error = np.sqrt((n - 1) / n * np.sum((z - z.mean()) ** 2))
+    reach = stats.t.ppf((1 + level) / 2, n - 1) * error
+    return float(np.tanh(whole - reach)), float(np.tanh(whole + reach))
+
+
+def _by_image(values: np.ndarray, n_images: int) -> np.ndarray:
+    """Sum (image,) of the values (pair,) of each image's pairs."""
+    first, second = pairs(n_images)
+    return np.bincount(first, values, n_images) + np.bincount(second, values, n_images)
+
+
+def _n_images(n_pairs: int) -> int:
+    return round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
-"""Over what the rate of false discoveries is controlled."""
+"""False discovery rates of files and tables, within families of tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from encoding.significance import false_discovery_rate
-
-# told in every file
-FAMILY = "voxels of one map of one subject"
+from pipeline.families import FAMILY
 
 
 def false_discovery_rates(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -19,3 +18,30 @@ def false_discovery_rates(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndar
         for name, values in arrays.items()
         if name.endswith("/p")
     }
+
+
+def covered(q: np.ndarray) -> str:
+    """What the q-values (voxel,) of a map cover, for its sidecar; NaN where nothing was tested."""
+    n_tests = np.count_nonzero(np.isfinite(q))
+    return f"{FAMILY}: the {n_tests} tests of this map; no other map, contrast or subject"
+
+
+def with_q(table: pd.DataFrame, p: tuple[str, ...], family: list[str]) -> pd.DataFrame:
+    """A table with `q…` for each of its columns `p…`, and `n_tests`.
+
+    Parameters
+    ----------
+    p : columns of p-values; NaN where nothing was tested
+    family : columns whose values are the same in all rows of a family
+
+    Returns
+    -------
+    the same rows; `n_tests` of a row's family, for the first of the columns
+    """
+    rows = table.groupby(family, sort=False)
+    added = {f"q{name[1:]}": rows[name].transform(_of_family) for name in p}
+    return table.assign(**added, n_tests=rows[p[0]].transform("count"))
+
+
+def _of_family(p: pd.Series) -> pd.Series:
+    return pd.Series(false_discovery_rate(p.to_numpy()), p.index)

@@ -7,20 +7,32 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from conftest import TINY
 
 from encoding.banded_ridge import Options, fit_banded_ridge
 from encoding.splits import inner_folds
+from pipeline.configuration import parse_configuration
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 SMALL = Condition(widths=(12, 8), n_train=120, n_test=120)
 ALPHAS = np.logspace(-3, 3, 7)
-SETTINGS = {
-    "folds": 4,
-    "band_weight_samples": 4,
-    "draws": 400,
-    "level": 0.95,
-}
+
+
+def settings_of(encoding: dict | None = None, significance: dict | None = None) -> dict:
+    """What a study with these settings calibrates with."""
+    values = yaml.safe_load(TINY.read_text())
+    values["encoding"] |= {
+        "alphas": {"minimum": 1e-3, "maximum": 1e3, "number": 7},
+        "band_weight_samples": 4,
+        **(encoding or {}),
+    }
+    values["significance"] |= {"draws": 400, **(significance or {})}
+    return parse_configuration(values).calibrated
+
+
+SETTINGS = settings_of()
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6])
@@ -80,7 +92,7 @@ def shown():
     small = {name: replace(CONDITIONS[name], widths=(12, 8), n_train=150) for name in names}
     small["duplicates_across_the_split"] = CONDITIONS["duplicates_across_the_split"]
     experiments = {
-        name: [run_experiment(condition, 300 + n, ALPHAS, SETTINGS, n == 0) for n in range(12)]
+        name: [run_experiment(condition, 300 + n, SETTINGS, n == 0) for n in range(12)]
         for name, condition in small.items()
     }
     return experiments, {name: summarise(name, found, 0.95) for name, found in experiments.items()}
@@ -93,7 +105,7 @@ def test_methods_are_in_order_where_images_are_independent(shown):
 def test_spaces_of_unequal_width_are_recovered_as_well_as_by_an_oracle():
     """Both scale features alike: another scaling would be another prior, not a better method."""
     condition = CONDITIONS["unequal_spaces"]
-    found = [run_experiment(condition, seed, ALPHAS, SETTINGS) for seed in range(3)]
+    found = [run_experiment(condition, seed, SETTINGS) for seed in range(3)]
     bias = rows(summarise("unequal_spaces", found, 0.95), "recovered less oracle")
     assert set(bias["verdict"]) == {"as it should be"}
     assert bias["value"].abs().max() < 0.02
@@ -145,3 +157,25 @@ def test_p_values_that_are_not_uniform_are_told(shown):
     statistics = summarise("plain", eager, 0.95)
     assert rows(statistics, "Kolmogorov")["verdict"].item() == "off"
     assert rows(statistics, "r of A+B in voxels of noise")["verdict"].item() == "off"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "significance"),
+    [
+        ({"penalty": "single", "scaling": "center", "search": "exact"}, {"test": "bootstrap"}),
+        ({"solver": "himalaya", "search": "exact", "scaling": "zscore_unfloored"}, {}),
+        ({}, {"resample": "clusters"}),
+    ],
+)
+def test_experiments_are_analysed_with_the_settings_of_any_study(encoding, significance):
+    settings = settings_of(encoding)
+    settings["significance"] |= significance
+    test = settings["significance"]["test"]
+    found = [run_experiment(SMALL, seed, settings, with_oracle=False) for seed in range(3)]
+    for experiment in found:
+        assert np.isfinite(experiment.filter(regex="^(joint|A|B)/(lower|upper)$")).all(axis=None)
+        assert experiment.filter(regex="^(A|B|[+])+/p$").gt(0).all(axis=None)
+        assert (experiment["recovered/joint"] > 0.05)[experiment["kind"] != "neither"].mean() > 0.9
+    labels = " ".join(summarise("plain", found, 0.95, test)["statistic"])
+    assert ("R² of A in voxels of noise: p" in labels) == (test == "bootstrap")
+    assert ("r of A in voxels of noise: p" in labels) == (test != "bootstrap")

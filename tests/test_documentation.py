@@ -6,9 +6,11 @@ import ast
 import re
 
 import pytest
+import yaml
 from conftest import ROOT
 
-from pipeline.configuration import Configuration
+from pipeline.configuration import Configuration, parse_configuration
+from pipeline.settings import GROUP_SPACES
 
 STUDY_PAGE = (ROOT / "docs/study.md").read_text()
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "pipeline/rules").glob("*.smk")))
@@ -120,3 +122,48 @@ def test_every_defect_of_the_released_code_is_told_with_what_is_done_instead():
     assert all(len(row) == 3 and all(cell.strip() for cell in row) for row in told)
     for defect in DEFECTS:
         assert any(defect in row[0] for row in told), defect
+
+
+# an analysis of the study that a preset may lack: whether a configuration has it
+OPTIONAL = {
+    "A11": lambda study: "clip_vitb32_vs_clip_rn50" in study.contrasts,
+    "A13": lambda study: (
+        {"clip_text_vs_all_objects", "clip_text_vs_categories"} <= set(study.contrasts)
+    ),
+    "A14": lambda study: bool(study.layerwise),
+    "A15": lambda study: study.interpretation is not None,
+    "A16": lambda study: study.interpretation is not None,
+    "A17": lambda study: study.interpretation is not None,
+    "A20": lambda study: bool(set(GROUP_SPACES) & set(study.map_spaces)),
+    "A21": lambda study: study.representational_similarity is not None,
+    "A22": lambda study: study.error_consistency is not None,
+    "A23": lambda study: any(variant.subset for variant in study.variants.values()),
+}
+
+
+def numbered(text: str) -> set[str]:
+    """Analyses of a list such as A1 to A3, A7."""
+    found = re.findall(r"A(\d+)(?: to A(\d+))?", text)
+    return {f"A{n}" for first, last in found for n in range(int(first), int(last or first) + 1)}
+
+
+def test_the_analyses_that_a_preset_is_said_to_have_are_those_of_its_configuration():
+    page = (ROOT / "docs/presets.md").read_text()
+    has, lacks, other = re.search(
+        r"`paper.yaml` has(.+?)It has not(.+?); `nsd.yaml` has these but(.+?), for", page, re.DOTALL
+    ).groups()
+    assert numbered(has) | numbered(lacks) == {row["number"] for row in ROWS}
+    assert not numbered(has) & numbered(lacks)
+    for preset, missing in {"paper": numbered(lacks), "nsd": numbered(other)}.items():
+        values = yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text())
+        study = parse_configuration(values)
+        assert {name for name, has_it in OPTIONAL.items() if not has_it(study)} == missing
+
+
+def test_components_are_not_said_to_be_those_of_the_paper():
+    page = (ROOT / "docs/presets.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("| principal components of w")]
+    study = parse_configuration(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
+    assert f"{study.interpretation.voxels_per_subject:,} voxels of each" in row
+    assert "20,000 voxels of each" in row
+    assert not row.rstrip(" |").endswith("as the paper")

@@ -9,6 +9,7 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import scaling
 from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
 from encoding.noise_ceiling import noise_ceiling, signal_to_noise
 from encoding.partition import (
@@ -37,12 +38,12 @@ def generator():
 def test_scaling_sees_training_images_only_and_gives_unit_mean_gram_diagonal(generator):
     training, test = generator.normal(3, 5, (40, 7)), generator.normal(size=(10, 7))
     training[:, 2] = 4.0
-    scaling = FeatureScaling.fit(training)
-    scaled = scaling.transform(training)
+    fitted = FeatureScaling.fit(training)
+    scaled = fitted.transform(training)
     assert np.einsum("ij,ij->i", scaled, scaled).mean() == pytest.approx(1, rel=1e-5)
     assert not scaled[:, 2].any()
     assert np.allclose(
-        scaling.transform(test)[:, 0],
+        fitted.transform(test)[:, 0],
         (test[:, 0] - training[:, 0].mean()) / training[:, 0].std() / np.sqrt(6),
         atol=1e-6,
     )
@@ -54,6 +55,23 @@ def test_a_unit_that_fires_once_in_training_does_not_explode_in_a_test_image(gen
     training[7, 3], test[1, 3] = 1e-3, 1.0
     scaled = FeatureScaling.fit(training).transform(test)
     assert np.abs(scaled[:, 3]).max() < 5 * np.abs(np.delete(scaled, 3, axis=1)).max()
+
+
+def test_without_a_floor_every_feature_has_the_same_variance_however_quiet(generator):
+    training = generator.normal(size=(200, 20)) * np.logspace(-4, 2, 20)
+    deviation = FeatureScaling.fit(training, "zscore_unfloored").transform(training).std(axis=0)
+    assert np.allclose(deviation, 1 / np.sqrt(20), rtol=1e-4)
+    assert FeatureScaling.fit(training).transform(training).std(axis=0).min() < 1e-4
+
+
+def test_the_floor_costs_where_quiet_features_matter_and_saves_where_features_are_rare():
+    for problem, better in (
+        (scaling.scales(2.0, 500, "as z-scores"), "zscore_unfloored"),
+        (scaling.rare(500), "zscore"),
+    ):
+        r2 = {name: scaling.r2(problem, name).mean() for name in ("zscore", "zscore_unfloored")}
+        assert r2[better] == max(r2.values())
+        assert np.ptp(list(r2.values())) > 0.05
 
 
 @pytest.mark.parametrize(

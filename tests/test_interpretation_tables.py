@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import fisher_exact
+from statsmodels.stats.multitest import multipletests
 
 from encoding.representational_similarity import as_matrix, image_similarities
 from pipeline.figures import interpretation as drawn
@@ -27,7 +28,7 @@ from pipeline.tables.interpretation import (
 )
 from pipeline.tables.representational_similarity import (
     SubjectSimilarities,
-    agreement_rows,
+    agreement_table,
     ceilings,
     corner_table,
 )
@@ -43,6 +44,7 @@ CORNERS = {
     "percentile": 20.0,
     "permutations": 99,
     "seed": 0,
+    "comparison": "spearman",
 }
 
 
@@ -203,13 +205,18 @@ def test_spaces_are_compared_with_rois_on_common_images_beside_the_ceiling():
     results = [similarities(subject, seed) for seed, subject in enumerate(SUBJECTS)]
     subjects = [SubjectSimilarities.of(result, NSD_ID[2:]) for result in results]
     bounds = ceilings(subjects, "spearman")
-    table = pd.DataFrame(
-        row for one in subjects for row in agreement_rows(one, bounds, "spearman")
-    ).set_index(["subject", "first", "second"])
+    table = pd.concat(agreement_table(one, bounds, CORNERS, 0.95) for one in subjects)
+    for _, rows in table.groupby(["subject", "kind"]):
+        np.testing.assert_allclose(rows["q"], multipletests(rows["p"], method="fdr_bh")[1])
+        assert set(rows["n_tests"]) == {len(rows)}
+    table = table.set_index(["subject", "first", "second"])
     clip, bert = (table.loc[("subj01", s, "floc-faces/FFA-1")] for s in ("clip", "bert"))
     assert clip["kind"] == "feature space and ROI"
     assert clip["agreement"] > 0.5 > bert["agreement"]
     assert bert["agreement"] < clip["lower_ceiling"] < clip["upper_ceiling"]
+    assert bert["agreement_lower"] < bert["agreement"] < bert["agreement_upper"]
+    assert bert["agreement_upper"] < clip["agreement_lower"]
+    assert clip["p"] == 1 / 100 < bert["p"]
     assert (clip["n_images"], clip["n_voxels_second"]) == (N_IMAGES - 2, 6)
     assert (clip["weights"], bert["weights"]) == ("pretrained", "untrained: bert")
     between = table.loc[("subj01", "clip", "bert")]
@@ -267,7 +274,7 @@ def test_figures_of_similarities_tell_what_they_show():
         for seed, subject in enumerate(SUBJECTS)
     ]
     bounds = ceilings(subjects, "spearman")
-    table = pd.DataFrame(r for one in subjects for r in agreement_rows(one, bounds, "spearman"))
+    table = pd.concat(agreement_table(one, bounds, CORNERS, 0.95) for one in subjects)
     text = _texts(drawn_similarity.agreement(table))
     assert "2 subjects (dots), 12 images, simulated data" in text
     corners = pd.concat(corner_table(one, CORNERS) for one in subjects)

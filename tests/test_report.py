@@ -15,13 +15,25 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import TINY, bare
+from markupsafe import escape
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
-from pipeline.report.methods import REFERENCES, methods_paragraphs, references
+from pipeline.report.methods import (
+    REFERENCES,
+    calibration_sentence,
+    methods_paragraphs,
+    references,
+)
+from pipeline.report.page import (
+    NOT_CALIBRATED,
+    OTHERWISE_CALIBRATED,
+    ReportInputs,
+    _validation,
+)
 from pipeline.report.subject_page import in_parts
 from pipeline.stages import (
     choose_colour_limits,
@@ -33,7 +45,13 @@ from pipeline.stages import (
     write_tables,
     write_voxel_tables,
 )
-from pipeline.storage import make_provenance, read_result, write_result, write_table
+from pipeline.storage import (
+    make_provenance,
+    read_result,
+    read_table,
+    write_result,
+    write_table,
+)
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import run_experiment, summarise
 from pipeline.validation.experiments import Condition
@@ -62,6 +80,7 @@ class SyntheticStudy:
         self.encoding: list[Path] = []
         self.partitions: list[Path] = []
         self.significance: list[Path] = []
+        self.calibration: Path | None = None
         for number, subject in enumerate(self.study.subjects):
             self._write_subject(subject, np.random.default_rng(number))
 
@@ -206,18 +225,17 @@ class SyntheticStudy:
         write_result(path, arrays, self._provenance(subject, spaces))
         self.significance.append(path)
 
-    def _write_calibration(self) -> Path:
+    def write_calibration(self, settings: dict | None = None) -> None:
+        """Experiments of known truth, analysed with the study's settings or others."""
         condition = Condition(widths=(5, 4), n_train=40, n_test=40)
-        settings = {"folds": 3, "band_weight_samples": 2, "draws": 100}
-        settings["level"] = 0.95
-        found = [run_experiment(condition, k, np.logspace(-1, 2, 3), settings) for k in range(2)]
-        table = summarise("plain", found, settings["level"])
+        settings = self.study.calibrated if settings is None else settings
+        found = [run_experiment(condition, k, settings) for k in range(2)]
+        table = summarise("plain", found, settings["significance"]["level"])
         # one that is off, whatever the draw
         table.loc[table["verdict"] == "off", "verdict"] = "as it should be"
         table.loc[table["statistic"].str.startswith("ncsnr"), "verdict"] = "off"
-        path = self.root / "validation/calibration.tsv"
-        write_table(path, table, COLUMNS, make_provenance("calibrate", settings, {}))
-        return path
+        self.calibration = self.root / "validation/calibration.tsv"
+        write_table(self.calibration, table, COLUMNS, make_provenance("calibrate", settings, {}))
 
     def show(self, monkeypatch: pytest.MonkeyPatch) -> str:
         """Run the stages from maps to report; the text of the page."""
@@ -226,7 +244,6 @@ class SyntheticStudy:
         tables = [root / f"tables/{name}.tsv" for name in written]
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
-        validation.append(self._write_calibration())
 
         def run(stage, *arguments: object) -> None:
             monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
@@ -258,7 +275,7 @@ class SyntheticStudy:
                 validate_recovery,
                 *("--truth", *(root / f"truth/{s}.h5" for s in subjects)),
                 *results,
-                *("--out", *validation[:2]),
+                *("--out", *validation),
             )
         self._write_pages(run, tables, validation)
         return (root / "report/index.html").read_text()
@@ -295,6 +312,7 @@ class SyntheticStudy:
             write_study_pages,
             *(*configuration, "--tables", *tables, *validation, *limits),
             *("--figures", root / "figures", "--benchmarks", root / "benchmarks"),
+            *(("--calibration", self.calibration) if self.calibration else ()),
             *("--out-directory", root / "report"),
         )
 
@@ -313,6 +331,7 @@ def small_settings(simulated: bool) -> dict:
 @pytest.fixture(scope="module")
 def simulated_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
     study = SyntheticStudy(tmp_path_factory.mktemp("study"), small_settings(True), True, UNTRAINED)
+    study.write_calibration()
     with pytest.MonkeyPatch.context() as monkeypatch:
         return study, study.show(monkeypatch)
 
@@ -403,12 +422,31 @@ def test_measured_report_has_no_banner_and_no_planted_truth(measured_report):
         assert "Simulated data" not in path.read_text()
 
 
-@pytest.mark.parametrize("report", ["simulated_report", "measured_report"])
-def test_every_report_shows_the_experiments_of_known_truth_and_counts_what_is_off(report, request):
-    study, _ = request.getfixturevalue(report)
+def test_the_report_quotes_the_experiments_of_known_truth_if_they_were_made(
+    simulated_report, measured_report
+):
+    study, _ = simulated_report
     page = pages(study)["validation.html"]
     assert "Kolmogorov" in page
     assert re.search(r"Of \d+ judged statistics 1 is off", page)
+    assert escape(calibration_sentence(study.study)) in page
+    without = pages(measured_report[0])["validation.html"]
+    assert escape(NOT_CALIBRATED) in without
+    assert "judged statistics" not in without
+
+
+def test_experiments_that_were_analysed_otherwise_are_not_quoted(simulated_report, tmp_path):
+    study, _ = simulated_report
+    table = tmp_path / "calibration.tsv"
+    fewer = study.study.calibrated | {"folds": 2}
+    write_table(table, read_table(study.calibration), COLUMNS, make_provenance("x", fewer, {}))
+    inputs = ReportInputs(
+        *(study.study, {}, study.root / "figures", None, {}, table),
+        *(study.root / "benchmarks", {}, tmp_path),
+    )
+    _, values = _validation(inputs)
+    assert values["intro"] == OTHERWISE_CALIBRATED
+    assert not values["tables"]
 
 
 @pytest.mark.parametrize(
@@ -433,6 +471,19 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
     expected = result["clip_rn50/r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
+
+
+def test_sidecars_say_what_the_q_of_a_map_covers(measured_report):
+    folder = measured_report[0].root / "maps/subj01/all"
+    for path in folder.glob("*_statmap.json"):
+        shows_q = "_stat-q_" in path.name or "_desc-fdr05_" in path.name
+        told = json.loads(path.read_text()).get("FalseDiscoveryFamily")
+        assert (told is not None) == shows_q, path
+        if shows_q:
+            image = path.with_name(path.name.replace(".json", ".nii.gz")).name
+            q = re.sub(r"_stat-(\w+?)(_desc-fdr05)?_statmap", "_stat-q_statmap", image)
+            n_tests = np.isfinite(nibabel.load(folder / q).get_fdata()).sum()
+            assert f"voxels of one map of one subject: the {n_tests} tests of this map" in told
 
 
 def test_table_values_are_escaped_and_missing_ones_shown():

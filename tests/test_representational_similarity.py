@@ -12,6 +12,8 @@ from scipy.spatial.distance import cosine, pdist, squareform
 
 from encoding.representational_similarity import (
     agreement_ceiling,
+    agreement_interval,
+    agreement_p,
     as_matrix,
     compare,
     corner_pairs,
@@ -95,6 +97,87 @@ def test_subjects_who_are_the_same_leave_no_room_and_one_subject_has_no_ceiling(
     ceiling = agreement_ceiling([same, same, same], "spearman")
     assert (ceiling.lower, ceiling.upper) == (pytest.approx(1), pytest.approx(1))
     assert np.isnan(agreement_ceiling([same], "spearman").upper)
+
+
+COMPARISONS = pytest.mark.parametrize("comparison", ["spearman", "pearson", "cosine"])
+
+
+@COMPARISONS
+def test_p_of_agreement_is_uniform_where_there_is_none_and_least_where_there_is(comparison):
+    p = []
+    for seed in range(150):
+        three = {i: image_similarities(patterns(3 * seed + i)) for i in range(3)}
+        found = agreement_p(three, comparison, 99, seed)
+        assert np.array_equal(found, found.T)
+        assert (np.diagonal(found) == 1 / 100).all()
+        p.append(found[0, 1])
+    assert stats.kstest(np.array(p) - 1 / 200, "uniform").pvalue > 0.01
+    rows = patterns(1)
+    noisy = rows + np.random.default_rng(0).normal(size=rows.shape)
+    alike = {"a": image_similarities(rows), "b": image_similarities(noisy)}
+    assert agreement_p(alike, comparison, 99, 0)[0, 1] == 1 / 100
+
+
+def test_p_of_agreement_is_that_of_permuted_matrices():
+    values = {name: image_similarities(patterns(s, 4)) for name, s in (("a", 5), ("b", 6))}
+    (first, second), generator = values.values(), np.random.default_rng(3)
+    measured, reached = stats.spearmanr(first, second).statistic, 0
+    for _ in range(99):
+        order = generator.permutation(N_IMAGES)
+        matrix = as_matrix(first, N_IMAGES)[np.ix_(order, order)]
+        permuted = matrix[np.triu_indices(N_IMAGES, 1)]
+        reached += stats.spearmanr(permuted, second).statistic >= measured
+    assert agreement_p(values, "spearman", 99, 3)[0, 1] == (reached + 1) / 100
+
+
+def test_an_image_without_pattern_leaves_no_agreement_to_be_tested():
+    rows = patterns(0)
+    rows[2] = 0.1
+    values = {"a": image_similarities(rows), "b": image_similarities(patterns(1))}
+    p = agreement_p(values, "spearman", 9, 0)
+    assert np.isnan([p[0, 1], p[1, 0], p[0, 0]]).all()
+    assert p[1, 1] == 1 / 10
+    assert np.isnan(agreement_interval(*values.values(), "spearman")).all()
+
+
+@COMPARISONS
+def test_the_interval_of_an_agreement_is_the_jackknifes(comparison):
+    rows = patterns(1)
+    other = rows + np.random.default_rng(0).normal(size=rows.shape)
+    first, second = (image_similarities(values) for values in (rows, other))
+    kind = "pearson" if comparison == "spearman" else comparison
+    if comparison == "spearman":
+        first, second = stats.rankdata(first), stats.rankdata(second)
+    left = []
+    for image in range(N_IMAGES):
+        kept = np.delete(np.arange(N_IMAGES), image)
+        parts = [
+            as_matrix(values, N_IMAGES)[np.ix_(kept, kept)][np.triu_indices(N_IMAGES - 1, 1)]
+            for values in (first, second)
+        ]
+        left.append(compare(dict(enumerate(parts)), kind)[0, 1])
+    z = np.arctanh(left)
+    error = np.sqrt((N_IMAGES - 1) * z.var())
+    middle = np.arctanh(compare({0: first, 1: second}, kind)[0, 1])
+    expected = np.tanh(middle + np.array([-1, 1]) * stats.t.ppf(0.95, N_IMAGES - 1) * error)
+    found = agreement_interval(first, second, comparison, 0.9)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@COMPARISONS
+@pytest.mark.parametrize("noise", [0.5, 2.0])
+def test_intervals_of_agreement_cover_that_of_all_images(comparison, noise):
+    generator = np.random.default_rng(0)
+
+    def agreeing(n_images: int) -> list[np.ndarray]:
+        rows = generator.normal(size=(n_images, 10)) * np.linspace(2, 0.5, 10)
+        other = rows + noise * generator.normal(size=rows.shape)
+        return [image_similarities(values) for values in (rows, other)]
+
+    truth = compare(dict(enumerate(agreeing(1500))), comparison)[0, 1]
+    intervals = np.array([agreement_interval(*agreeing(60), comparison) for _ in range(400)])
+    covered = ((intervals[:, 0] <= truth) & (truth <= intervals[:, 1])).mean()
+    assert 0.92 < covered < 0.98
 
 
 def test_corners_are_the_extremes_of_both_spaces():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp, ttest_rel
+from statsmodels.stats.multitest import multipletests
 
 from pipeline.stages import write_tables
 from pipeline.storage import Result, read_table, write_result, write_table
@@ -18,8 +20,8 @@ from pipeline.tables.tables import (
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
-    group_rows,
-    model_rows,
+    group_table,
+    model_table,
     partition_rows,
     roi_members,
 )
@@ -172,7 +174,7 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
         ]
     )
     # in another order of subjects: they are paired all the same
-    table = pd.DataFrame(group_rows(partitions.sample(frac=1, random_state=0)))
+    table = group_table(partitions.sample(frac=1, random_state=0))
     paired = table[table["component"].str.contains(" less ")].set_index("roi")
     assert paired.loc["V1v", "component"] in ("a less b", "b less a")
     expected = ttest_rel([0.1, 0.3, 0.2], [-0.2, -0.6, -0.4]).statistic
@@ -185,6 +187,33 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
     assert (rows.loc["V1v", "n_subjects"], rows.loc["FFA-1", "n_subjects"]) == (3, 1)
     assert np.isnan(rows.loc["FFA-1", "p_t"])
     assert set(rows.columns) | {"roi"} == set(GROUP_COLUMNS)
+
+
+def test_tests_over_subjects_are_corrected_within_their_family():
+    """R² of the joint model is above 0 everywhere, and eases no other test's level."""
+    random = np.random.default_rng(0)
+    components = ("a", "b", "a&b", "joint", "stacked", "product:a", "product:b")
+    keys = ("variant", "contrast", "component", "roi", "subject")
+    names = (("all", "few"), ("a_vs_b", "a_vs_c"), components, ("V1", "V2"), range(8))
+    partitions = pd.DataFrame(itertools.product(*names), columns=keys).assign(
+        atlas="x", weights="pretrained", data="measured"
+    )
+    partitions["mean_variance"] = random.normal(partitions["component"].eq("joint") * 9.0)
+    table = group_table(partitions)
+    assert len(table) == 2 * 2 * 2 * 8
+    families = table.groupby(["variant", "family"])
+    assert set(table["family"]) == {
+        f"{measure} of {contrast}"
+        for measure in ("unique and shared variance", "R²", "product measure")
+        for contrast in ("a_vs_b", "a_vs_c")
+    }
+    for (_, name), rows in families:
+        members = {"u": {"a", "b", "a&b", "a less b"}, "R": {"joint", "stacked"}}
+        assert set(rows["component"]) == members.get(name[0], {"product:a", "product:b"})
+        assert set(rows["n_tests"]) == {len(rows)}
+        for test in ("t", "sign_flip"):
+            expected = multipletests(rows[f"p_{test}"], method="fdr_bh")[1]
+            np.testing.assert_allclose(rows[f"q_{test}"], expected)
 
 
 def test_models_are_compared_over_subjects():
@@ -206,7 +235,7 @@ def test_models_are_compared_over_subjects():
         correlations["model"].eq("clip") & correlations["subject"].eq(2), "mean_r2"
     ] = np.nan
     shuffled = correlations.sample(frac=1, random_state=1)
-    rows = pd.DataFrame(model_rows(shuffled, ["clip", "bert"])).set_index("model")
+    rows = model_table(shuffled, ["clip", "bert"]).set_index("model")
     assert set(rows["roi"]) == {"face"}
     assert list(rows.index) == ["clip", "bert", "clip less bert"]
     expected = ttest_rel([0.3, 0.2], [0.1, 0.15])
@@ -216,6 +245,10 @@ def test_models_are_compared_over_subjects():
     assert rows["n_subjects"].tolist() == [2, 3, 2]
     assert rows["weights"].tolist() == ["pretrained", "untrained: bert", "untrained: bert"]
     assert set(rows.columns) | {"model"} == set(MODEL_COLUMNS)
+    assert rows["family"].tolist() == ["R² of models"] * 2 + ["differences of models"]
+    assert rows["n_tests"].tolist() == [2, 2, 1]
+    expected = multipletests(rows["p_t"][:2], method="fdr_bh")[1]
+    np.testing.assert_allclose(rows["q_t"][:2], expected)
 
 
 def test_components_sum_to_the_joint_model(partition, significance):
@@ -234,13 +267,13 @@ def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, sig
     stacked = rows[rows["component"] == "stacked"].set_index("roi")
     assert stacked.loc["all", "mean_variance"] == pytest.approx(0.05)
     assert np.isnan(stacked.loc["all", "n_significant"])
-    assert not any("stacked" in name for name in group_rows_of(rows) if " less " in name)
+    assert not any("stacked" in name for name in components_over_subjects(rows) if " less " in name)
 
 
-def group_rows_of(rows: pd.DataFrame) -> list[str]:
+def components_over_subjects(rows: pd.DataFrame) -> list[str]:
     """Components of the tests over two subjects with these rows."""
     both = pd.concat([rows, rows.assign(subject="subj02")])
-    return [row["component"] for row in group_rows(both)]
+    return group_table(both)["component"].tolist()
 
 
 def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):

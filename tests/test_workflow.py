@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ENVIRON, ROOT
 from nilearn import plotting
 from scipy import stats
@@ -20,6 +21,7 @@ from encoding.scores import r2_score
 from encoding.significance import false_discovery_rate
 from encoding.stacking import fit_stacking
 from pipeline.audit import near_duplicates
+from pipeline.configuration import parse_configuration
 from pipeline.fit_inputs import read_scaled
 from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map
@@ -27,7 +29,7 @@ from pipeline.maps.quantities import DESCRIPTIONS
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import positions, read_result, read_table
+from pipeline.storage import positions, read_provenance, read_result, read_table
 
 SPACES = ["alexnet", "bert"]
 CONTRAST = "alexnet_vs_bert"
@@ -470,13 +472,26 @@ def test_the_terminal_shows_headlines_and_where_the_files_are(study):
         "maps",
         "tables",
         "figures",
-        "validate",
         "report",
     ],
 )
 def test_every_stage_can_be_asked_for_by_name(study, stage):
     # an audit looks at the files whenever it is asked for
     assert study.planned(stage) == ({"audit": 1} if stage == "audit" else {})
+
+
+def test_experiments_of_known_truth_are_made_when_asked_for_and_then_quoted(restored):
+    assert not (restored.results / "validation/calibration.tsv").exists()
+    page = restored.results / "report/validation.html"
+    assert "was not tried" in page.read_text()
+    restored.snakemake("validate")
+    assert restored.planned("validate") == {}
+    assert restored.planned("report") == {"report": 1, "write_study_pages": 1}
+    restored.snakemake("report")
+    assert "judged statistics" in page.read_text()
+    told = read_provenance(restored.results / "validation/calibration.tsv")["configuration"]
+    configuration = yaml.safe_load(restored.configuration.read_text())
+    assert told == parse_configuration(configuration).calibrated
 
 
 def test_noise_ceilings_are_compared_when_asked_for(study):

@@ -71,7 +71,9 @@ class EncodingSettings(Settings):
     """What is searched, and how: see `encoding.banded_ridge.Options`.
 
     `penalty: single` is ridge on the concatenated features of a model, without band weights.
-    `scaling: center` leaves features as large as they are (`encoding.preparation.FeatureScaling`).
+    `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,
+    `zscore_unfloored` by its own deviation; `center` leaves features as large as they are
+    (`encoding.preparation.FeatureScaling`).
     `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
     errors (`encoding.stacking`).
     """
@@ -144,6 +146,7 @@ class SignificanceSettings(Settings):
 
 class CalibrationSettings(Settings):
     """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
-    they are analysed with the study's own folds, penalties and draws."""
+    `snakemake validate` fits and tests them with the study's own `encoding` and `significance`, and
+    as many folds."""
 
     experiments: int = Field(default=20, ge=2)

@@ -338,14 +338,19 @@ class Configuration(Settings):
 
     @property
     def calibrated(self) -> dict[str, Any]:
-        """What the experiments of known truth are analysed with."""
+        """What the experiments of known truth are fitted and tested with: as the study is.
+
+        Seeds are an experiment's own, and where it is computed changes nothing.
+        """
+        apart = {"seed", "memory_gb", "backend", "stacking"}
         return {
             "experiments": self.calibration.experiments,
             "folds": self.splits.folds,
-            "alphas": self.encoding.alphas.model_dump(mode="json"),
-            "band_weight_samples": self.encoding.band_weight_samples,
-            "draws": self.significance.draws,
-            "level": self.significance.level,
+            "encoding": {
+                **self.encoding.model_dump(mode="json", exclude=apart),
+                "backend": "numpy",
+            },
+            "significance": self.significance.model_dump(mode="json", exclude={"seed"}),
         }
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
+from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.storage import Result
 from pipeline.tables.tables import LEAST_CEILING
@@ -30,7 +31,7 @@ DESCRIPTIONS = {
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "p": ("probability of such a result by chance, one-sided", "p"),
-    "q": ("false discovery rate over the voxels of this map, of a test against chance", "q"),
+    "q": (f"false discovery rate, over the {FAMILY}, of a test against chance", "q"),
     "preferredLayer": (
         "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
         "label",

@@ -6,13 +6,23 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
+from pipeline.configuration.interpretation import RepresentationalSimilaritySettings
+from pipeline.configuration.variants import VariantSettings
 from pipeline.described_tests import describe_tests
+from pipeline.families import (
+    AGREEMENT_FAMILY,
+    CORNER_FAMILY,
+    FAMILY,
+    GROUP_FAMILY,
+)
 from pipeline.tables.tables import LEVEL
 
 SCALING = {
     "zscore": "Features were z-scored on training images (units quieter than a tenth of their "
     "space's root mean square deviation are not amplified further) and every feature space scaled "
     "to the same total variance.",
+    "zscore_unfloored": "Features were z-scored on training images, however quiet they are, and "
+    "every feature space scaled to the same total variance.",
     "center": "Features were centred on training images, and not scaled.",
 }
 PENALTY = {
@@ -24,6 +34,7 @@ MISSING = {
     "available": "fitted and scored on the images that they have",
 }
 SOLVER = {"own": "this project's solver", "himalaya": "himalaya's solver"}
+FOLDS = {"shuffled": "", "listed": "; folds are neighbours by image number"}
 SEARCH = {
     "exact": "{folds}-fold cross-validation",
     "windowed": "{folds}-fold cross-validation of those that generalised cross-validation "
@@ -35,6 +46,8 @@ SEARCH = {
 REFERENCES = {
     "Allen et al. 2022": "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge "
     "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116-126.",
+    "Arvesen 1969": "Arvesen, J. N. (1969). Jackknifing U-statistics. The Annals of Mathematical "
+    "Statistics 40, 2076-2100.",
     "Benjamini & Hochberg 1995": "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false "
     "discovery rate. Journal of the Royal Statistical Society B 57, 289-300.",
     "Dupré la Tour et al. 2022": "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O., & "
@@ -89,23 +102,42 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{MISSING[encoding.missing_images]}. Noise ceilings follow the NSD Data Manual, "
         "for the repeats of the actual test images.",
         f"Features. {networks}. Captions are averaged per image.",
-        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} "
-        f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
-        f"picked for every voxel one of {encoding.alphas.number} penalties between "
-        f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
-        f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images.",
+        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} {_picked(study)}"
+        f"{FOLDS[study.splits.fold_order]}.",
         f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
         "(Hesterberg 2015) of "
         f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
         "by all models and voxels; they tell the uncertainty of sampling test images, not "
         f"subjects. {_tests(study.significance)}. The false discovery "
-        "rate (Benjamini & Hochberg 1995) is over the voxels of one map of one subject.",
+        f"rate (Benjamini & Hochberg 1995) is over the {FAMILY}: every map is a family of its own.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
         "images; shared variance follows by commonality analysis. Values are signed and components "
         "sum to R² of the joint model. The product measure splits that R² among the spaces without "
         "another fit.",
         *_of_analyses(study),
+        *_of_variants(study),
     ]
+
+
+def calibration_sentence(study: Configuration) -> str:
+    """How experiments of known truth were analysed: as the study's own voxels are."""
+    encoding, significance = study.encoding, study.significance
+    return (
+        f"They were analysed with this study's own settings. {SCALING[encoding.scaling]} "
+        f"{_picked(study)}; folds are drawn. Intervals ({significance.level:.0%}) are of "
+        f"{significance.draws} bootstrap draws; {_tests(significance)}."
+    )
+
+
+def _picked(study: Configuration) -> str:
+    """By what every voxel's penalty was picked, and from which."""
+    encoding = study.encoding
+    return (
+        f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
+        f"picked for every voxel one of {encoding.alphas.number} penalties between "
+        f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
+        f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images"
+    )
 
 
 def _of_analyses(study: Configuration) -> Iterator[str]:
@@ -114,8 +146,10 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
         yield (
             "Group. The subject is the unit: means of each region are tested over "
             f"{len(study.subjects)} subjects by a one-sample t-test and by all flips of the "
-            "subjects' signs, two-sided; maps by t, with the false discovery rate (q ≤ "
-            f"{LEVEL}) over the places of one map."
+            "subjects' signs, two-sided, each with the false discovery rate over all regions and: "
+            "a contrast's components and their differences; R² of its joint and stacked models; "
+            "its product measure; R² of all models; all differences of models. Maps are tested by "
+            f"t, with the false discovery rate (q ≤ {LEVEL}) over the {GROUP_FAMILY}."
         )
     if others := study.map_spaces[1:]:
         yield (
@@ -154,17 +188,68 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
             f"Components. The weights of {interpreted.model} in at most "
             f"{interpreted.voxels_per_subject} voxels of each subject with the best noise ceilings "
             f"(none below {interpreted.least_ceiling:g}) were decomposed into "
-            f"{interpreted.components} principal components (as Wang et al. 2023), and into "
-            f"{interpreted.clusters} clusters by k-means. Images are ranked among those that no "
+            f"{interpreted.components} principal components, and into {interpreted.clusters} "
+            "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen by "
+            "R². Images are ranked among those that no "
             "model was trained on."
         )
     if similarity := study.representational_similarity:
         yield (
             "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs of "
             f"test images in {', '.join(similarity.spaces)} and in regions are compared by "
-            f"{similarity.comparison}, tested by {similarity.permutations} permutations of images; "
-            "bounds of the agreement over subjects follow Nili et al. 2014."
+            f"{similarity.comparison}. Each agreement is tested by {similarity.permutations} "
+            "permutations of the images of one of the two, one-sided (Nili et al. 2014), with the "
+            f"false discovery rate over {AGREEMENT_FAMILY}; its interval "
+            f"({study.significance.level:.0%}) is of a jackknife over images (Arvesen 1969)."
+            f"{_corners(similarity)}{_bounds(study)}"
         )
+
+
+def _corners(similarity: RepresentationalSimilaritySettings) -> str:
+    if not similarity.corners:
+        return ""
+    return (
+        f" Pairs of images within the extreme {similarity.percentile:g} % of two spaces are "
+        f"compared with all pairs in each region by {similarity.permutations} permutations of "
+        f"images, two-sided, with the false discovery rate over {CORNER_FAMILY}."
+    )
+
+
+def _bounds(study: Configuration) -> str:
+    common = study.representational_similarity.images == "common"
+    if not common or len(study.subjects) < 2:
+        return ""
+    return " Bounds of the agreement over subjects follow Nili et al. 2014."
+
+
+def _of_variants(study: Configuration) -> Iterator[str]:
+    told = {name: _variant(study, variant) for name, variant in study.variants.items()}
+    if told:
+        yield (
+            "Variants. The same fits with other images or settings: "
+            + "; ".join(f"{name}: {words}" for name, words in told.items())
+            + ". Subsets hold for training and test images."
+            + "".join(
+                f" {' and '.join(names)} have as many images." for names in study.matched_variants
+            )
+        )
+
+
+def _variant(study: Configuration, variant: VariantSettings) -> str:
+    """What differs from the study as a whole."""
+    own = variant.encoding(study.encoding)
+    words = []
+    if variant.subset is not None:
+        shown = "with" if variant.subset.present else "without"
+        words.append(f"images {shown} {variant.subset.category}")
+    if variant.training_images is not None:
+        words.append(f"{variant.training_images} training images")
+    words += [
+        f"{key} {getattr(own, key)}"
+        for key in ("penalty", "scaling")
+        if getattr(own, key) != getattr(study.encoding, key)
+    ]
+    return ", ".join(words) or "as the study"
 
 
 def _weightings(encoding: EncodingSettings) -> str:

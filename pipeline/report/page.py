@@ -20,12 +20,12 @@ from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
-from pipeline.report.methods import methods_paragraphs, references
+from pipeline.report.methods import calibration_sentence, methods_paragraphs, references
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
-from pipeline.storage import read_table, write_text
+from pipeline.storage import canonical, read_provenance, read_table, write_text
 from pipeline.tables.columns import COLUMNS
 
 # where pictures over subjects are files
@@ -45,7 +45,6 @@ TABLES = {
     "validation": {
         "recovery": "Recovered against planted variance",
         "null_voxels": "Voxels without signal",
-        "calibration": "Experiments of known truth",
     },
 }
 MODELS_INTRO = (
@@ -57,17 +56,24 @@ CONTRASTS_INTRO = (
     "parts on the test images."
 )
 CALIBRATION_INTRO = (
-    "Experiments of known truth, simulated apart from this study's data and analysed with its "
-    "folds, penalties, and draws: whether intervals cover, tests keep their level and "
-    "estimates are biased. What is shown but not judged is a bias that is known, as of "
-    "near-duplicate images that are drawn singly or stand on both sides of the split. Intervals of "
-    "unique variance are counted where there is one: where a penalty or a band weight leaves a "
-    "space nothing, models with and without it are the same."
+    "Experiments of known truth, simulated apart from this study's data: whether intervals cover, "
+    "tests keep their level and estimates are biased. What is shown but not judged is a bias that "
+    "is known, as of near-duplicate images that are drawn singly or stand on both sides of the "
+    "split. Intervals of unique variance are counted where there is one: where a penalty or a band "
+    "weight leaves a space nothing, models with and without it are the same."
 )
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect is what a perfect fit of the planted "
     "components would find; oracle is what a ridge with as many training images reaches that knows "
     "the best penalties. The distance between the two is what the number of images costs."
+)
+NOT_CALIBRATED = (
+    "Whether intervals cover and tests keep their level with the settings of this study was not "
+    "tried: `snakemake validate` does it, and this page then shows what it found."
+)
+OTHERWISE_CALIBRATED = (
+    "The experiments of known truth were analysed with other settings than this study, and are not "
+    "shown: `snakemake validate` makes them anew."
 )
 NO_CONTROLS = "The configuration switches on no analysis besides models and contrasts."
 TIME_COLUMNS = {
@@ -92,6 +98,7 @@ class ReportInputs:
     figures : folder of figures with their index
     group_maps : folder of maps over subjects, None if there is none
     limits : {quantity: end of the colour scale}
+    calibration : experiments of known truth, None if they were not made
     benchmarks : folder of Snakemake's measurements
     provenance : of the tables
     directory : where pages are written
@@ -102,6 +109,7 @@ class ReportInputs:
     figures: Path
     group_maps: Path | None
     limits: Mapping[str, float]
+    calibration: Path | None
     benchmarks: Path
     provenance: dict[str, Any]
     directory: Path
@@ -117,8 +125,16 @@ class ReportInputs:
         }
 
     @cached_property
+    def files(self) -> dict[str, Path]:
+        """The tables, with the experiments of known truth if they are of this study's settings."""
+        made = self.calibration and read_provenance(self.calibration)["configuration"]
+        if made is None or canonical(made) != canonical(self.study.calibrated):
+            return dict(self.tables)
+        return {**self.tables, "calibration": self.calibration}
+
+    @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
-        return {name: _of_whole_study(read_table(path)) for name, path in self.tables.items()}
+        return {name: _of_whole_study(read_table(path)) for name, path in self.files.items()}
 
 
 def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
@@ -255,15 +271,27 @@ def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    """Experiments of known truth for every study; what was planted, for a simulated one."""
+    """What was planted, for a simulated study; experiments of known truth, if they were made."""
     planted = [VALIDATION_INTRO] if "recovery" in inputs.tables else []
+    template, values = _page(inputs, "validation", " ".join([*planted, _calibrated(inputs)]))
+    if "calibration" in inputs.frames:
+        values["tables"].append(_table(inputs, "calibration", "Experiments of known truth"))
+    return template, values
+
+
+def _calibrated(inputs: ReportInputs) -> str:
+    """How the experiments of known truth were analysed, and what they show, in words."""
+    if inputs.calibration is None:
+        return NOT_CALIBRATED
+    if "calibration" not in inputs.frames:
+        return OTHERWISE_CALIBRATED
     verdict = inputs.frames["calibration"]["verdict"]
     n_off, n_judged = (verdict == "off").sum(), (verdict != "shown").sum()
     counted = (
         f"Of {n_judged} judged statistics {n_off} {'is' if n_off == 1 else 'are'} off by more than "
         "chance."
     )
-    return _page(inputs, "validation", " ".join([*planted, CALIBRATION_INTRO, counted]))
+    return " ".join([CALIBRATION_INTRO, calibration_sentence(inputs.study), counted])
 
 
 def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:
@@ -281,7 +309,7 @@ def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, A
 
 
 def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
-    path = inputs.tables[name]
+    path = inputs.files[name]
     return {
         "title": title,
         "file": path.name,

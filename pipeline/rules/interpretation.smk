@@ -243,7 +243,9 @@ if SIMILARITY is not None:
             runtime=growing(60),
         params:
             similarity=section("representational_similarity"),
+            level=STUDY.significance.level,
             code=code_version("pipeline.stages.compare_similarities"),
         shell:
             "python -m pipeline.stages.compare_similarities --similarities {input:q}"
-            " --configuration {params.similarity:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.similarity:q} --level {params.level} --out {output:q}"
+            " 2>&1 | tee {log:q}"

@@ -14,7 +14,9 @@ ANALYSES = [
     *(path for path in rules.interpretation.input if path.endswith(".tsv")),
     *rules.representational_similarity.input,
 ]
-SHOWN_TABLES = [*TABLES, *rules.validate.input, *ANALYSES]
+SHOWN_TABLES = [*TABLES, *RECOVERY, *ANALYSES]
+# the calibration is quoted if `validate` made it: as an input every report would need it
+CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
 
@@ -27,7 +29,6 @@ rule report:
         rules.features.input,
         rules.maps.input,
         rules.tables.input,
-        rules.validate.input,
 
 
 rule figures:
@@ -149,11 +150,13 @@ rule write_study_pages:
     params:
         study=canonical(STUDY.model_dump(mode="json")),
         group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
+        calibration=["--calibration", CALIBRATION] if CALIBRATED else [],
+        calibrated=CALIBRATED,
         benchmarks=f"{RESULTS}/benchmarks",
         directory=lambda wildcards, output: Path(output[0]).parent,
         code=code_version("pipeline.stages.write_study_pages"),
     shell:
         "python -m pipeline.stages.write_study_pages --configuration {params.study:q}"
         " --tables {input.tables:q} --figures {input.figures:q} {params.group:q}"
-        " --limits {input.limits:q} --benchmarks {params.benchmarks:q}"
+        " --limits {input.limits:q} {params.calibration:q} --benchmarks {params.benchmarks:q}"
         " --out-directory {params.directory:q} 2>&1 | tee {log:q}"

@@ -2,8 +2,6 @@ TABLES = [
     f"{RESULTS}/tables/{name}.tsv"
     for name in ("correlations", "partitions", "group", "best_voxels", "models")
 ]
-CALIBRATION = f"{RESULTS}/validation/calibration.tsv"
-VALIDATION = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_voxels")]
 
 
 VOXEL_TABLES = {
@@ -17,32 +15,6 @@ rule tables:
         TABLES,
         VOXEL_TABLES.values(),
         CONFOUNDS,
-
-
-rule validate:
-    input:
-        CALIBRATION,
-        VALIDATION if VALIDATED else [],
-
-
-rule calibrate:
-    output:
-        CALIBRATION,
-    log:
-        f"{RESULTS}/logs/calibrate.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/calibrate.tsv"
-    conda:
-        "../../environment.yml"
-    resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
-    params:
-        settings=canonical(STUDY.calibrated),
-        code=code_version("pipeline.stages.calibrate"),
-    shell:
-        "python -m pipeline.stages.calibrate --configuration {params.settings:q}"
-        " --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_tables:
@@ -96,30 +68,3 @@ rule write_voxel_tables:
         " --rois {input.rois:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
         " --models {output.models:q} --components {output.components:q} 2>&1 | tee {log:q}"
-
-
-if VALIDATED:
-
-    rule validate_recovery:
-        input:
-            truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
-            # truth is of the whole study: other images have another
-            encoding=of_fits("encoding", variants=[WHOLE]),
-            partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
-        output:
-            VALIDATION,
-        log:
-            f"{RESULTS}/logs/validate_recovery.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/validate_recovery.tsv"
-        conda:
-            "../../environment.yml"
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
-        params:
-            code=code_version("pipeline.stages.validate_recovery"),
-        shell:
-            "python -m pipeline.stages.validate_recovery --truth {input.truth:q}"
-            " --encoding {input.encoding:q} --partitions {input.partitions:q}"
-            " --out {output:q} 2>&1 | tee {log:q}"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
@@ -25,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration
-    alphas = AlphaGrid.model_validate(settings["alphas"]).values()
+    significance = settings["significance"]
     tables = []
     with tqdm(total=len(CONDITIONS) * settings["experiments"], unit="experiment") as bar:
         for name, condition in CONDITIONS.items():
@@ -33,9 +32,9 @@ def main() -> None:
             experiments = []
             for number in range(settings["experiments"]):
                 with_oracle = number % ORACLE_EVERY == 0
-                experiments.append(run_experiment(condition, number, alphas, settings, with_oracle))
+                experiments.append(run_experiment(condition, number, settings, with_oracle))
                 bar.update()
-            tables.append(summarise(name, experiments, settings["level"]))
+            tables.append(summarise(name, experiments, significance["level"], significance["test"]))
     table = pd.concat(tables)
     for row in table[table["verdict"] == "off"].itertuples():
         tqdm.write(f"{row.condition}: {row.statistic}: {row.value:.3f} is not as it should be")

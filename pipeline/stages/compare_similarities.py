@@ -16,7 +16,7 @@ from pipeline.storage import Result, make_provenance, read_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.representational_similarity import (
     SubjectSimilarities,
-    agreement_rows,
+    agreement_table,
     ceilings,
     corner_table,
 )
@@ -29,23 +29,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--similarities", required=True, nargs="+", type=Path)
     parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--level", required=True, type=float, help="of intervals")
     parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration
     results = [read_result(path) for path in arguments.similarities]
     common = _common(results) if settings["images"] == "common" else None
     subjects = [SubjectSimilarities.of(result, common) for result in results]
-    comparison = settings["comparison"]
-    bounds = {} if common is None else ceilings(subjects, comparison)
-    rows = [row for one in subjects for row in agreement_rows(one, bounds, comparison)]
+    bounds = {} if common is None else ceilings(subjects, settings["comparison"])
+    agreements = [
+        agreement_table(one, bounds, settings, arguments.level)
+        for one in tqdm(subjects, "agreements", mininterval=1)
+    ]
     corners = [corner_table(one, settings) for one in tqdm(subjects, "corners", mininterval=1)]
     found = pd.concat(corners)
     frames = {
-        "representational_similarity": pd.DataFrame(rows),
+        "representational_similarity": pd.concat(agreements),
         "corner_pairs": found if len(found) else pd.DataFrame(columns=CORNER_COLUMNS),
     }
     inputs = {path.stem: path for path in arguments.similarities}
-    provenance = make_provenance("compare_similarities", settings, inputs, seed=settings["seed"])
+    told = {**settings, "level": arguments.level}
+    provenance = make_provenance("compare_similarities", told, inputs, seed=settings["seed"])
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)
 

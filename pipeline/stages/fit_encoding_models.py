@@ -112,7 +112,7 @@ def _fit(
     """Every subset's scores and picks, (…, voxel) float32; of weights, predictions remain."""
     alphas = AlphaGrid.model_validate(settings["alphas"]).values()
     models = {model_name(subset): subset for subset in subsets(list(bands))}
-    candidates = {name: _candidates(len(spaces), settings) for name, spaces in models.items()}
+    candidates = {name: model_candidates(len(spaces), settings) for name, spaces in models.items()}
     arrays = {
         name: np.full((*shape, training.shape[1]), np.nan, np.float32)
         for name, shape in _quantities(models).items()
@@ -121,7 +121,7 @@ def _fit(
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
     problem = fitted, training, fold, alphas, models, candidates, options
-    parts = _solver(settings)(*problem)
+    parts = solver_of(settings)(*problem)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)
@@ -197,13 +197,15 @@ def _scores(
     return scores
 
 
-def _candidates(n_bands: int, settings: dict[str, Any]) -> np.ndarray:
+def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
+    """Band weights (candidate, band) that a model chooses from, as configured under `encoding`."""
     if settings["penalty"] == "single":
         return equal_weights(n_bands)
     return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
 
 
-def _solver(settings: dict[str, Any]) -> Callable[..., Iterator[Any]]:
+def solver_of(settings: Mapping[str, Any]) -> Callable[..., Iterator[Any]]:
+    """What searches and fits, as configured under `encoding`."""
     if settings["penalty"] == "single":
         return partial(banded_ridge.stream_fits, inherit=False)
     return SOLVERS[settings["solver"]]

@@ -13,6 +13,7 @@ import numpy as np
 from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
+from pipeline.families import GROUP_FAMILY
 from pipeline.maps.files import INDEX, map_names, read_map, write_map
 from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
@@ -20,7 +21,6 @@ from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
-FAMILY = "places of one map"
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def _write(
 
 def _versions(tested: GroupMap, units: str) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
     q = false_discovery_rate(tested.p_t)
-    significant = f"q ≤ {LEVEL} over {FAMILY}, of t over subjects, two-sided"
+    significant = f"q ≤ {LEVEL} over {GROUP_FAMILY}, of t over subjects, two-sided"
     return {
         "mean": (tested.mean, {"description": "mean over subjects", "units": units}),
         "t": (tested.t, {"description": "one-sample t over subjects", "units": "t"}),

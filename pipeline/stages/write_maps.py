@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError, run_stage
+from pipeline.false_discoveries import covered
 from pipeline.maps.files import (
     INDEX,
     bids_label,
@@ -137,6 +138,8 @@ def _write(
         }
         if voxel_map.test is not None:
             sidecar["Test"] = voxel_map.test
+        if (q := _false_discoveries(voxel_map, suffix)) is not None:
+            sidecar["FalseDiscoveryFamily"] = covered(q)
         if of_labels:
             sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
         # names tell subjects and variants apart wherever the files go
@@ -150,6 +153,13 @@ def _write(
             path = arguments.out_directory / name
             write_map(path, image, sidecar, voxel_map.labels)
     return index
+
+
+def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | None:
+    """The q-values that a map shows or is thresholded by."""
+    if voxel_map.quantity == "q":
+        return voxel_map.values
+    return voxel_map.q if thresholded else None
 
 
 def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:

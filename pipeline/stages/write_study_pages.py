@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--figures", required=True, type=Path)
     parser.add_argument("--group-maps", type=Path)
     parser.add_argument("--limits", required=True, type=Path)
+    parser.add_argument("--calibration", type=Path, help="if it was made")
     parser.add_argument("--benchmarks", required=True, type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
@@ -30,6 +31,7 @@ def main() -> None:
         figures=arguments.figures,
         group_maps=arguments.group_maps,
         limits=read_account(arguments.limits),
+        calibration=arguments.calibration,
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
         directory=arguments.out_directory,

@@ -18,13 +18,11 @@ from pipeline.storage import (
 )
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
-    GROUP_COLUMNS,
-    MODEL_COLUMNS,
     PARTITION_COLUMNS,
     best_voxel_row,
     correlation_rows,
-    group_rows,
-    model_rows,
+    group_table,
+    model_table,
     partition_rows,
 )
 
@@ -67,11 +65,9 @@ def main() -> None:
     frames = {
         "correlations": correlation_table,
         "partitions": partition_table,
-        "group": pd.DataFrame(group_rows(partition_table), columns=GROUP_COLUMNS),
+        "group": group_table(partition_table),
         "best_voxels": pd.DataFrame(best),
-        "models": pd.DataFrame(
-            model_rows(correlation_table, arguments.models), columns=MODEL_COLUMNS
-        ),
+        "models": model_table(correlation_table, arguments.models),
     }
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pipeline.families import (
+    AGREEMENT_FAMILY,
+    CORNER_FAMILY,
+    FAMILY,
+    REGIONS_FAMILY,
+)
+
 # of the Parquet tables, one per atlas
 ROI_COLUMN = "roi_{}"
 COLUMNS = {
@@ -88,8 +95,8 @@ COLUMNS = {
     "0.1; not clipped",
     "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
     "n_explainable": "voxels with a noise ceiling of at least 0.1",
-    "n_significant": "voxels with q ≤ 0.05 (false discovery rate over the voxels of one map of "
-    "one subject): r by Student's t of the correlation with normal scores (ranks) of the "
+    "n_significant": f"voxels with q ≤ 0.05 (false discovery rate over the {FAMILY}): r by "
+    "Student's t of the correlation with normal scores (ranks) of the "
     "responses, which is what permuted images give, components by sign flips of paired losses "
     "(tail by saddlepoint), with `resample: clusters` both by sign flips of whole clusters; or, "
     "with `significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. "
@@ -101,6 +108,13 @@ COLUMNS = {
     "standard_error": "of that mean, over subjects or experiments",
     "t": "one-sample t over subjects",
     "p_t": "of t, two-sided",
+    "q_t": f"false discovery rate (Benjamini & Hochberg) of p_t over {REGIONS_FAMILY}",
+    "q_sign_flip": f"the same of p_sign_flip, over {REGIONS_FAMILY}",
+    "family": "which tests over subjects q_t and q_sign_flip cover, all regions together: of a "
+    "contrast its components and their differences, or R² of its joint and stacked model, or its "
+    "product measure; or R² of all models; or all differences of models. Other families, and other "
+    "variants, are not covered",
+    "n_tests": "tests of the family that q is over",
     "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
     "n_subjects": "subjects with the ROI",
     "n_positive": "of these with a mean above 0",
@@ -189,10 +203,11 @@ COLUMNS = {
     "odds_ratio": "of having the label: the row's images against all others",
     "p": "probability of such a value by chance: of r and of components of variance as "
     "`n_significant` says, one-sided; of labels Fisher's exact test, "
-    "two-sided; of corner pairs by permutation of the images, two-sided",
-    "q": "false discovery rate of p: of voxels over one map of one subject; of labels over all of "
-    "a level, both sides and all components, all branches or all clusters; of corner pairs over "
-    "all rows of a subject",
+    "two-sided; of corner pairs by permutation of the images, two-sided; of agreements by "
+    "permutation of the images of one of the two, one-sided",
+    "q": f"false discovery rate (Benjamini & Hochberg) of p: of voxels over the {FAMILY}; of "
+    "labels over all of a level, both sides and all components, all branches or all clusters; of "
+    f"corner pairs over {CORNER_FAMILY}; of agreements over {AGREEMENT_FAMILY}",
     "n_clusters": "clusters of the k-means",
     "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
     "by chance, 1 if they are the same",
@@ -203,6 +218,8 @@ COLUMNS = {
     "kind": "what is compared",
     "comparison": "of all pairs' similarities, which are Pearson correlations of patterns",
     "agreement": "of the two representations' similarities of all pairs of images",
+    "agreement_lower": "lower end of its interval (jackknife over images)",
+    "agreement_upper": "upper end of it",
     "lower_ceiling": "mean over subjects of the agreement of their ROI with the others' mean",
     "upper_ceiling": "with the mean of all subjects, oneself included: no model can exceed it",
     "n_voxels_first": "voxels of the first, if it is a ROI",

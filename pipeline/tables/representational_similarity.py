@@ -13,13 +13,15 @@ import pandas as pd
 from encoding.representational_similarity import (
     AgreementCeiling,
     agreement_ceiling,
+    agreement_interval,
+    agreement_p,
     as_matrix,
     compare,
     corner_pairs,
     corner_similarity,
     pairs,
 )
-from encoding.significance import false_discovery_rate
+from pipeline.false_discoveries import with_q
 from pipeline.storage import Result, positions
 from pipeline.tables.tables import source
 
@@ -80,13 +82,31 @@ def ceilings(subjects: list[SubjectSimilarities], comparison: Any) -> dict[str, 
     }
 
 
-def agreement_rows(
-    one: SubjectSimilarities, bounds: Mapping[str, AgreementCeiling], comparison: Any
+def agreement_table(
+    one: SubjectSimilarities,
+    bounds: Mapping[str, AgreementCeiling],
+    settings: Mapping[str, Any],
+    level: float,
+) -> pd.DataFrame:
+    """One row per two representations of a subject; q over all of a kind."""
+    frame = pd.DataFrame(_agreement_rows(one, bounds, settings, level))
+    return with_q(frame, ("p",), ["kind"])
+
+
+def _agreement_rows(
+    one: SubjectSimilarities,
+    bounds: Mapping[str, AgreementCeiling],
+    settings: Mapping[str, Any],
+    level: float,
 ) -> Iterator[dict[str, object]]:
-    """One row per two representations of a subject."""
+    comparison = settings["comparison"]
     agreement = compare(one.similarities, comparison)
+    p = agreement_p(one.similarities, comparison, settings["permutations"], settings["seed"])
     for (i, first), (j, second) in itertools.combinations(enumerate(one.similarities), 2):
         kinds = [name.partition("/")[0] for name in (first, second)]
+        lower, upper = agreement_interval(
+            one.similarities[first], one.similarities[second], comparison, level
+        )
         # what a feature space could reach at best; of other pairs there is no such bound
         bound = bounds.get(second) if kinds == ["space", "roi"] else None
         yield {
@@ -96,6 +116,9 @@ def agreement_rows(
             "second": second.partition("/")[2],
             "comparison": comparison,
             "agreement": agreement[i, j],
+            "agreement_lower": lower,
+            "agreement_upper": upper,
+            "p": p[i, j],
             "lower_ceiling": np.nan if bound is None else bound.lower,
             "upper_ceiling": np.nan if bound is None else bound.upper,
             "n_images": one.n_images,
@@ -134,8 +157,7 @@ def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.Da
                         **_source(one, [f"space/{first}", f"space/{second}"]),
                     }
                 )
-    frame = pd.DataFrame(rows)
-    return frame.assign(q=false_discovery_rate(frame["p"].to_numpy())) if rows else frame
+    return with_q(pd.DataFrame(rows), ("p",), ["subject"]) if rows else pd.DataFrame()
 
 
 def _source(one: SubjectSimilarities, names: list[str]) -> Mapping[str, object]:

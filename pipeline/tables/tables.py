@@ -13,6 +13,7 @@ from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
 from encoding.stacking import STACK
+from pipeline.false_discoveries import with_q
 from pipeline.nsd.composite_rois import ATLAS
 from pipeline.storage import Result
 
@@ -30,7 +31,11 @@ GROUP_COLUMNS = (
     "standard_error",
     "t",
     "p_t",
+    "q_t",
     "p_sign_flip",
+    "q_sign_flip",
+    "family",
+    "n_tests",
     "n_subjects",
     "n_positive",
     "weights",
@@ -62,6 +67,12 @@ PARTITION_COLUMNS = (
 PRODUCT = "product"
 JOINT = "joint"
 DIFFERENCE = "{} less {}"
+# tests over subjects: R² above 0 is no news, and would ease the level of what is asked
+COMPONENTS_FAMILY = "unique and shared variance of {}"
+R2_FAMILY = "R² of {}"
+PRODUCT_FAMILY = "product measure of {}"
+DIFFERENCES_FAMILY = "differences of models"
+TESTS_OVER_SUBJECTS = ("p_t", "p_sign_flip")
 TRAINED = "pretrained"
 
 
@@ -161,24 +172,31 @@ def _n_significant(significance: Result, component: str, usable: np.ndarray) -> 
     return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
 
 
-def group_rows(partitions: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Tests over subjects of each ROI's mean, from the rows of subjects.
+def group_table(partitions: pd.DataFrame) -> pd.DataFrame:
+    """Tests over subjects of each ROI's mean, from the rows of subjects (`partition_rows`).
 
     Of each component, and, paired, of the difference of every two spaces' unique variance, which
-    for a contrast of two is the difference of their models' R².
+    for a contrast of two is the difference of their models' R². Components of a contrast and their
+    differences are one family of tests over all ROIs; its R² and its product measure are others.
     """
     keys = ["variant", "contrast", "atlas", "roi", "weights", "data"]
+    tests = []
     for values, rows in partitions.groupby(keys, sort=False):
         means = rows.pivot(index="subject", columns="component", values="mean_variance")
         components = list(dict.fromkeys(rows["component"]))
         spaces = [name for name in components if _is_unique(name)]
+        identity = dict(zip(keys, values, strict=True))
         for component, of_subjects in _with_differences(means[components], spaces):
+            family = _family(component).format(identity["contrast"])
             tested = asdict(group_test(of_subjects.to_numpy()))
-            yield {**dict(zip(keys, values, strict=True)), "component": component, **tested}
+            tests.append({**identity, "component": component, "family": family, **tested})
+    return _corrected(tests, GROUP_COLUMNS)
 
 
-def model_rows(correlations: pd.DataFrame, models: Sequence[str]) -> Iterator[dict[str, object]]:
+def model_table(correlations: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     """Mean test R² of each model over subjects, and, paired, the difference of every two models.
+
+    Models over all ROIs are one family of tests, and their differences another.
 
     Parameters
     ----------
@@ -189,19 +207,39 @@ def model_rows(correlations: pd.DataFrame, models: Sequence[str]) -> Iterator[di
         correlations["model"].isin(models) & correlations["atlas"].isin(COMPARED_ATLASES)
     ]
     keys = ["variant", "atlas", "roi", "data"]
+    tests = []
     for values, rows in chosen.groupby(keys, sort=False):
         means = rows.pivot(index="subject", columns="model", values="mean_r2")
         weights = dict(zip(rows["model"], rows["weights"], strict=True))
         there = [model for model in models if model in means]
         for name, of_subjects in _with_differences(means[there], there):
-            told = dict.fromkeys(weights[model] for model in name.split(DIFFERENCE.format("", "")))
+            compared = name.split(DIFFERENCE.format("", ""))
+            told = dict.fromkeys(weights[model] for model in compared)
             untrained = [words for words in told if words != TRAINED]
-            yield {
-                **dict(zip(keys, values, strict=True)),
-                "model": name,
-                **asdict(group_test(of_subjects.to_numpy())),
-                "weights": "; ".join(untrained) or TRAINED,
-            }
+            tests.append(
+                {
+                    **dict(zip(keys, values, strict=True)),
+                    "model": name,
+                    **asdict(group_test(of_subjects.to_numpy())),
+                    "family": DIFFERENCES_FAMILY
+                    if len(compared) > 1
+                    else R2_FAMILY.format("models"),
+                    "weights": "; ".join(untrained) or TRAINED,
+                }
+            )
+    return _corrected(tests, MODEL_COLUMNS)
+
+
+def _family(component: str) -> str:
+    if component in (JOINT, STACK):
+        return R2_FAMILY
+    return PRODUCT_FAMILY if component.startswith(f"{PRODUCT}:") else COMPONENTS_FAMILY
+
+
+def _corrected(tests: list[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    if not tests:
+        return pd.DataFrame(columns=columns)
+    return with_q(pd.DataFrame(tests), TESTS_OVER_SUBJECTS, ["variant", "family"])[[*columns]]
 
 
 def _with_differences(
@@ -214,10 +252,7 @@ def _with_differences(
 
 
 def _is_unique(component: str) -> bool:
-    shared = COMPONENT_SEPARATOR in component
-    return (
-        not shared and component not in (JOINT, STACK) and not component.startswith(f"{PRODUCT}:")
-    )
+    return COMPONENT_SEPARATOR not in component and _family(component) == COMPONENTS_FAMILY
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:

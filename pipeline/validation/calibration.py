@@ -9,19 +9,23 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, fit_models
-from encoding.bootstrap import bootstrap_scores, count_drawn, draw_images, interval
+from encoding.banded_ridge import BandedRidgeFit, fit_models
 from encoding.noise_ceiling import signal_to_noise
 from encoding.partition import partition_variance
 from encoding.preparation import FeatureScaling
 from encoding.scores import r2_score
-from encoding.significance import component_p, correlation_p, false_discovery_rate
+from encoding.significance import false_discovery_rate
 from encoding.splits import inner_folds
+from pipeline.configuration import AlphaGrid
+from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
+from pipeline.stages.assess_significance import Tests
+from pipeline.stages.fit_encoding_models import model_candidates, solver_of
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
 LEVEL = 0.05
+MEMORY_MB = 1000
 BAND_WEIGHTS_OF_ORACLE = 8
 # of R²: predictions and weights are float32, which do not tell models apart that differ by less
 RESOLUTION = 1e-6
@@ -42,42 +46,55 @@ CONDITIONS: dict[str, Condition] = {
 def run_experiment(
     condition: Condition,
     seed: int,
-    alphas: np.ndarray,
     settings: Mapping[str, Any],
     with_oracle: bool = True,
 ) -> pd.DataFrame:
-    """One experiment, analysed as a study is: a row per voxel, columns named by quantity.
+    """One experiment, fitted and tested by the stages' own functions with a study's settings.
 
     Parameters
     ----------
-    alphas : penalties
-    settings : `folds`, `band_weight_samples`, `draws` and `level` of the study
+    seed : of the experiment, and in place of the study's
+    settings : `Configuration.calibrated`
     with_oracle : it takes most of the time; without, its columns are NaN
+
+    Returns
+    -------
+    one row per voxel, columns named by quantity
     """
+    encoding = {**settings["encoding"], "seed": seed}
     experiment = Experiment(condition, seed)
     train, test = experiment.train, ~experiment.train
     measured, pair = experiment.measured, experiment.pair
     within = condition.duplicates == "within"
     folds = inner_folds(train.sum(), settings["folds"], seed, pair[train] if within else None)
-    candidates = {
-        name: draw_band_weights(len(spaces), settings["band_weight_samples"], seed)
-        for name, spaces in MODELS.items()
+    candidates = {name: model_candidates(len(s), encoding) for name, s in MODELS.items()}
+    scalings = {
+        name: FeatureScaling.fit(x[train], encoding["scaling"])
+        for name, x in experiment.features.items()
     }
-    scalings = {name: FeatureScaling.fit(x[train]) for name, x in experiment.features.items()}
     features = {name: scalings[name].transform(x) for name, x in experiment.features.items()}
     training = {name: values[train] for name, values in features.items()}
-    options = Options(search="exact")
-    fits = fit_models(training, measured[train], folds, alphas, MODELS, candidates, options)
+    fits = fit_models(
+        *(training, measured[train], folds, AlphaGrid.model_validate(encoding["alphas"]).values()),
+        *(MODELS, candidates, solver_options(encoding, MEMORY_MB)),
+        solver=solver_of(encoding),
+        # larger models take candidates of smaller ones over only where the solver does
+        inherit=(encoding["penalty"], encoding["solver"]) == ("banded", "own"),
+    )
     held = {name: values[test] for name, values in features.items()}
     predicted = {
         name: fits[name].predict({space: held[space] for space in spaces})
         for name, spaces in MODELS.items()
     }
-    blocks = pair[test] if condition.pairs_drawn else None
+    # images that are like no other are clusters of one
+    clusters = settings["significance"]["resample"] == "clusters" and not within
+    blocks = pair[test] if condition.pairs_drawn or clusters else None
+    tests = {**settings["significance"], "seed": seed}
+    tests["resample"] = "images" if blocks is None else "clusters"
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    columns |= _tests(measured[test], predicted, blocks, seed, settings)
+    columns |= _tests(measured[test], predicted, Tests(list(SPACES), tests, blocks))
     return pd.DataFrame(columns)
 
 
@@ -131,27 +148,30 @@ def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
 
 
 def _tests(
-    measured: np.ndarray,
-    predicted: Mapping[str, np.ndarray],
-    blocks: np.ndarray | None,
-    seed: int,
-    settings: Mapping[str, Any],
+    measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: Tests
 ) -> dict[str, np.ndarray]:
-    counts = draw_images(len(measured), settings["draws"], seed, blocks)
-    draws = bootstrap_scores(measured, predicted, counts).r2
-    components = partition_variance(draws, SPACES)
-    columns = {}
-    for name, samples in {"joint": draws["A+B"], **{s: components[s] for s in SPACES}}.items():
-        ends = interval(samples, settings["level"], count_drawn(len(measured), blocks))
-        columns |= {f"{name}/lower": ends[0], f"{name}/upper": ends[1]}
-    p = correlation_p(measured, predicted, blocks)
-    columns |= {f"{name}/p": values for name, values in p.items()}
-    p = component_p(measured, predicted, SPACES, blocks)
-    return columns | {f"component {name}/p": values for name, values in p.items()}
+    """Ends of intervals of R² and unique variance, and p of models and components."""
+    found = dict(tests.of_block(measured, predicted))
+    intervals = {"joint": "A+B/r2"} | {space: f"component/{space}/variance" for space in SPACES}
+    ends = {
+        f"{name}/{end}": found[f"{key}_{end}"]
+        for name, key in intervals.items()
+        for end in ("lower", "upper")
+    }
+    p = {
+        name.replace("component/", "component "): found[name] for name in found if name[-2:] == "/p"
+    }
+    return ends | p
 
 
-def summarise(name: str, experiments: list[pd.DataFrame], level: float) -> pd.DataFrame:
+def summarise(
+    name: str, experiments: list[pd.DataFrame], level: float, test: str = "permutation"
+) -> pd.DataFrame:
     """What a condition's experiments show: one row per statistic, what was to be expected beside.
+
+    Parameters
+    ----------
+    level, test : of the study's `significance`
 
     Returns
     -------
@@ -160,7 +180,7 @@ def summarise(name: str, experiments: list[pd.DataFrame], level: float) -> pd.Da
     """
     condition = CONDITIONS[name]
     rows = []
-    for statistic, values, lowest, highest in _statistics(condition, experiments, level):
+    for statistic, values, lowest, highest in _statistics(condition, experiments, level, test):
         values = np.asarray(values, dtype=np.float64)
         values = values[np.isfinite(values)]
         value = values.mean() if len(values) else np.nan
@@ -191,7 +211,7 @@ def _verdict(value: float, error: float, lowest: float, highest: float) -> str:
 
 
 def _statistics(
-    condition: Condition, experiments: list[pd.DataFrame], level: float
+    condition: Condition, experiments: list[pd.DataFrame], level: float, test: str
 ) -> Iterator[tuple[str, Any, float, float]]:
     """Name, value of each experiment, lowest and highest value in order."""
     nan = np.nan
@@ -222,11 +242,16 @@ def _statistics(
         *bounds,
     )
     yield "unique variance: rank correlation with the oracle", _of(experiments, _rank), nan, nan
+    bootstrap = test == "bootstrap"
+    tested = "R²" if bootstrap else "r"
     for model in MODELS:
         false = _of(experiments, _rejected, f"{model}/p", "neither")
-        yield f"r of {model} in voxels of noise: p ≤ 0.05", false, nan, LEVEL
+        yield f"{tested} of {model} in voxels of noise: p ≤ 0.05", false, nan, LEVEL
     p = np.concatenate([rows.loc[rows["kind"] == "neither", "A+B/p"] for rows in experiments])
-    yield "r in voxels of noise: Kolmogorov-Smirnov p of uniform p", [_uniform(p)], 0.01, nan
+    # the bootstrap's p claims a level, not to be uniform
+    least = nan if bootstrap else 0.01
+    label = f"{tested} in voxels of noise: Kolmogorov-Smirnov p of uniform p"
+    yield label, [_uniform(p)], least, nan
     bounds = (nan, nan) if singly or leaks else (nan, LEVEL)
     yield (
         "unique variance of B in voxels of A: p ≤ 0.05",
@@ -242,7 +267,12 @@ def _statistics(
         label = "R²" if name == "joint" else f"unique variance of {name}"
         above = _of(experiments, _above_zero, name)
         yield f"{label} in voxels of noise: interval above 0", above, nan, LEVEL
-    yield "r: false discoveries at q ≤ 0.05", _of(experiments, _false_discoveries), nan, LEVEL
+    yield (
+        f"{tested}: false discoveries at q ≤ 0.05",
+        _of(experiments, _false_discoveries),
+        nan,
+        LEVEL,
+    )
     yield "ncsnr: recomputed less true", _of(experiments, _ncsnr), -0.02, 0.02
 
 

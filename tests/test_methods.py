@@ -1,0 +1,149 @@
+"""What generated text says is what was run, for every configuration that ships."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from encoding import banded_ridge
+from encoding.preparation import FeatureScaling
+from encoding.representational_similarity import agreement_interval, image_similarities
+from pipeline.configuration import parse_configuration
+from pipeline.report import methods
+from pipeline.stages import assess_significance, fit_encoding_models
+from pipeline.storage import Result
+from pipeline.tables.representational_similarity import SubjectSimilarities, agreement_table
+from pipeline.validation.calibration import run_experiment
+from pipeline.validation.experiments import Condition
+
+SMALL = Condition(widths=(6, 5), n_train=60, n_test=60)
+
+
+@pytest.fixture(params=["demo", "paper", "nsd"])
+def study(request):
+    return parse_configuration(yaml.safe_load((ROOT / f"config/{request.param}.yaml").read_text()))
+
+
+@pytest.fixture
+def ran(study, monkeypatch):
+    """What an experiment gave to the functions that fits, intervals and tests are made by."""
+    seen = SimpleNamespace(scalings=set(), levels=set(), fits=[], draws=None, bootstrap=False)
+    scale, fit = FeatureScaling.fit.__func__, banded_ridge.stream_fits
+    draw, interval = assess_significance.draw_images, assess_significance.interval
+    bootstrap_p = assess_significance.bootstrap_p
+
+    def scaled(cls, training, scaling="zscore"):
+        seen.scalings.add(scaling)
+        return scale(cls, training, scaling)
+
+    def fitted(*problem, **options):
+        seen.fits.append((problem, options))
+        return fit(*problem, **options)
+
+    def drawn(n_images, n_draws, *arguments):
+        seen.draws = n_draws
+        return draw(n_images, n_draws, *arguments)
+
+    def ends(samples, level, *arguments):
+        seen.levels.add(level)
+        return interval(samples, level, *arguments)
+
+    def below_zero(samples):
+        seen.bootstrap = True
+        return bootstrap_p(samples)
+
+    monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
+    monkeypatch.setattr(banded_ridge, "stream_fits", fitted)
+    monkeypatch.setitem(fit_encoding_models.SOLVERS, "own", fitted)
+    monkeypatch.setattr(assess_significance, "draw_images", drawn)
+    monkeypatch.setattr(assess_significance, "interval", ends)
+    monkeypatch.setattr(assess_significance, "bootstrap_p", below_zero)
+    run_experiment(SMALL, 0, study.calibrated, with_oracle=False)
+    return seen
+
+
+def test_fits_and_tests_are_told_as_they_were_made(study, ran):
+    paragraphs = {text.split(".")[0]: text for text in methods.methods_paragraphs(study)}
+    (scaling,), (level,), ((problem, how),) = ran.scalings, ran.levels, ran.fits
+    _, _, folds, alphas, _, candidates, options, *_ = problem
+    single = (candidates["A+B"] == 1).all()
+    assert how.get("inherit", True) != single
+    n_folds = len(np.unique(folds))
+    fits = [
+        methods.SCALING[scaling],
+        methods.PENALTY["single" if single else "banded"].split(" (")[0],
+        f"one of {len(alphas)} penalties between {alphas.min():g} and {alphas.max():g}",
+        methods.SEARCH[options.search].format(folds=n_folds),
+    ]
+    calibrated = methods.calibration_sentence(study)
+    for words in fits:
+        assert words in paragraphs["Encoding models"]
+        assert words in calibrated
+    weightings = re.findall(r"one of (\d+) band weightings", paragraphs["Encoding models"])
+    assert weightings == ([] if single else [str(len(candidates["A+B"]))])
+    tests = paragraphs["Significance"]
+    for text in (tests, calibrated):
+        assert f"Intervals ({level:.0%})" in text
+        assert f"{ran.draws} bootstrap draws" in text
+        assert ("draws at or below 0" in text) == ran.bootstrap
+        assert methods._tests(study.significance) in text
+    assert ("neighbours by image number" in paragraphs["Encoding models"]) == (
+        study.splits.fold_order == "listed"
+    )
+
+
+def test_agreements_are_told_as_they_are_tested(study):
+    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Representational")]
+    settings = study.representational_similarity
+    if settings is None:
+        assert not told
+        return
+    random = np.random.default_rng(0)
+    patterns = random.normal(size=(40, 8))
+    values = {
+        "space/a": image_similarities(patterns),
+        "space/b": image_similarities(patterns + 0.5 * random.normal(size=patterns.shape)),
+        "nsd_id": np.arange(40),
+    }
+    settings_of_file = {"subject": "subj01", "spaces": ["a", "b"], "untrained_spaces": []}
+    file = Result(Path("x.h5"), values, {"simulated": True, "configuration": settings_of_file})
+    one = SubjectSimilarities.of(file, None)
+    level = study.significance.level
+    (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
+    (text,) = told
+    assert row.p == row.q == pytest.approx(1 / (settings.permutations + 1))
+    assert f"compared by {row.comparison}" in text
+    assert f"tested by {settings.permutations} permutations" in text
+    ends = agreement_interval(values["space/a"], values["space/b"], row.comparison, level)
+    assert (row.agreement_lower, row.agreement_upper) == ends
+    assert f"interval ({level:.0%})" in text
+    several = len(study.subjects) > 1 and settings.images == "common"
+    assert ("Bounds of the agreement" in text) == several
+
+
+def test_variants_are_told_by_what_differs(study):
+    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Variants.")]
+    assert bool(told) == bool(study.variants)
+    for name, variant in study.variants.items():
+        own, whole = study.encoding_of(name), study.encoding
+        assert f"{name}: " in told[0]
+        for key in ("penalty", "scaling"):
+            differs = getattr(own, key) != getattr(whole, key)
+            words = told[0].split(f"{name}: ")[1].split(";")[0]
+            assert (f"{key} {getattr(own, key)}" in words) == differs
+        if variant.subset is not None:
+            assert variant.subset.category in told[0]
+
+
+def test_components_are_not_said_to_be_the_papers(study):
+    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Components.")]
+    assert len(told) == (study.interpretation is not None)
+    for text in told:
+        assert f"{study.interpretation.voxels_per_subject} voxels" in text
+        assert "Wang et al. 2023 took 20,000 voxels of each subject" in text
