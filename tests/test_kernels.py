@@ -1,0 +1,30 @@
+"""The engine's numbers with the matrix products of other processors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from threadpoolctl import threadpool_info
+
+SECOND_KERNEL = "Haswell"
+
+
+@pytest.mark.skipif("NSD_SECOND_KERNEL" in os.environ, reason="this is the second run")
+def test_the_engine_holds_with_kernels_of_avx2_processors():
+    """What is marked `kernels`, in a process whose OpenBLAS takes every processor for a Haswell."""
+    environment = os.environ | {"OPENBLAS_CORETYPE": SECOND_KERNEL, "NSD_SECOND_KERNEL": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "kernels", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, "tests"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+@pytest.mark.kernels
+@pytest.mark.skipif("NSD_SECOND_KERNEL" not in os.environ, reason="for the second run alone")
+def test_the_second_run_uses_the_second_kernel():
+    used = {pool["architecture"] for pool in threadpool_info() if pool.get("architecture")}
+    assert SECOND_KERNEL in used
