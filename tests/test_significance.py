@@ -50,7 +50,7 @@ def test_every_draw_is_the_score_of_the_images_drawn(seed, n_images):
         if len(np.unique(rows)) < 3:
             continue
         expected = sklearn_r2(measured[rows], predicted[rows], multioutput="raw_values")
-        assert np.allclose(found.r2["model"][draw], expected, atol=2e-4, rtol=2e-4)
+        assert np.allclose(found.r2["model"][draw], expected, atol=2e-4, rtol=1e-3)
         r = stats.pearsonr(measured[rows], predicted[rows]).statistic
         assert np.allclose(found.r["model"][draw], r, atol=2e-4)
 
