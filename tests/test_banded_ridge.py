@@ -528,7 +528,7 @@ def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
 ):
     bands, y = simulated(19, 80, (20, 12), 1500)
     arguments = bands, y, inner_folds(80, 4, 0), ALPHAS, draw_band_weights(2, 6, 0)
-    options = Options(search=search, deletion=deletion)
+    options = Options(search=search, deletion=deletion, workers=2)
     plenty = fit_banded_ridge(*arguments, options)
     for change in ({"memory_bytes": least}, {"workers": 1}, {"workers": 3}):
         assert_same_fit(fit_banded_ridge(*arguments, replace(options, **change)), plenty)
@@ -539,13 +539,13 @@ def test_candidates_taken_in_parts_give_the_same_fit(search):
     """Too little memory for all decompositions at once."""
     bands, y = simulated(26, 200, (60, 40), 600)
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
-    design = Design(list(bands.values()), folds, Arrays())
+    design = Design(list(bands.values()), folds, Arrays(workers=2))
     little = 4.5e7
     plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
     assert plan.candidates < 80
     problem = bands, y, folds, ALPHAS, weights
     plenty, parts = (
-        fit_banded_ridge(*problem, Options(search=search, memory_bytes=memory))
+        fit_banded_ridge(*problem, Options(search=search, memory_bytes=memory, workers=2))
         for memory in (4e9, little)
     )
     assert_same_fit(parts, plenty)
@@ -565,7 +565,7 @@ def test_the_same_call_gives_the_same_bytes(search):
 
 def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     bands, _ = simulated(20, 200, (60, 40), 1)
-    design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays())
+    design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays(workers=2))
     weights = draw_band_weights(2, 50, 0)
     plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 1e8, 5e7)]
     assert plans[0].candidates == 50
@@ -583,7 +583,7 @@ def test_responses_are_streamed_from_a_file(tmp_path):
     arguments = inner_folds(40, 4, 0), ALPHAS, models, candidates
     with h5py.File(tmp_path / "responses.h5", "w") as file:
         stored = file.create_dataset("responses", data=y.astype(np.float32))
-        options = Options(memory_bytes=1.2e7)
+        options = Options(memory_bytes=1.2e7, workers=2)
         parts = list(stream_fits(bands, stored, *arguments, options))
     whole = fit_models(bands, y.astype(np.float32), *arguments)
     assert len(parts) > 1
