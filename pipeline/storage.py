@@ -49,7 +49,7 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-PER_VOXEL = ("voxel", "noise_ceiling")
+PER_VOXEL = ("voxel", "noise_ceiling", "searched_exactly")
 
 
 @dataclass(frozen=True)
