@@ -227,7 +227,8 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     ceiling = (0.3 + 0.2 * smooth).astype(np.float32)
     for fit, spaces in study.fits().items():
         r2 = {model_name(s): sum(base[space] for space in s) for s in subsets(spaces)}
-        encoding = {**geometry, "noise_ceiling": ceiling, "models": list(r2)}
+        encoding = {**geometry, "models": list(r2), "reliability": ceiling}
+        encoding |= {"noise_ceiling": ceiling, "noise_ceiling_error": 0.1 * ceiling}
         tests: dict[str, object] = {"voxel": voxel}
         for name, values in r2.items():
             values = values.astype(np.float32)

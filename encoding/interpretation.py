@@ -46,21 +46,22 @@ class WeightComponents:
         return np.asarray(features, np.float64) @ self.components.T
 
 
-def best_voxels(ceiling: np.ndarray, number: int, least: float) -> np.ndarray:
-    """Voxels of the best noise ceiling, which no model's test score has a part in.
+def best_voxels(reliability: np.ndarray, number: int, least: float) -> np.ndarray:
+    """Voxels of the best reliability, which no test response has a part in.
 
     Parameters
     ----------
-    ceiling : (voxel,) noise ceiling; NaN for voxels that do not count
+    reliability : (voxel,) see `encoding.noise_ceiling`; NaN for voxels that do not count
     number : of voxels, at most
-    least : ceiling from which on a voxel counts
+    least : reliability from which on a voxel counts
 
     Returns
     -------
     (voxel,) int64 indices, best first
     """
-    order = np.argsort(-np.nan_to_num(ceiling, nan=-np.inf), kind="stable")
-    return order[np.nan_to_num(ceiling, nan=-np.inf)[order] >= least][:number]
+    known = np.nan_to_num(reliability, nan=-np.inf)
+    order = np.argsort(-known, kind="stable")
+    return order[known[order] >= least][:number]
 
 
 def equal_numbers(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

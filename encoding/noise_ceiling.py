@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 REPEATS = 3
 
 
-def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
-    """Explainable share of the variance of responses that were averaged over their repeats.
+def reliability(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
+    """Expected explainable share of the variance of responses averaged over their repeats.
 
-    NC = ncsnr² / (ncsnr² + mean over images of 1/n), which is the NSD Data Manual's
-    (A/3 + B/2 + C)/(A + B + C) for A, B, C images with 3, 2 and 1 repeats. It bounds R² and r².
+    ncsnr² / (ncsnr² + mean over images of 1/n), which is the NSD Data Manual's noise ceiling, with
+    (A/3 + B/2 + C)/(A + B + C) for A, B, C images with 3, 2 and 1 repeats. It takes the signal to
+    vary as over all images of the study and looks at no response of the images themselves: voxels
+    are chosen by it without a look at the test. What bounds scores of given test images is their
+    `noise_ceiling`.
 
     Parameters
     ----------
@@ -30,6 +34,13 @@ def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
     ValueError
         A negative number of repeats.
     """
+    noise = _mean_inverse(n_repeats)
+    signal = np.asarray(ncsnr, dtype=np.float64) ** 2
+    return signal / (signal + noise)
+
+
+def _mean_inverse(n_repeats: np.ndarray) -> np.ndarray:
+    """Mean of 1/n over the images that a voxel has: (voxel,), or (1,) of (image,) repeats."""
     n_repeats = np.asarray(n_repeats, dtype=np.float64)
     if (n_repeats < 0).any():
         raise ValueError("numbers of repeats are negative")
@@ -38,25 +49,75 @@ def noise_ceiling(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
     seen = n_repeats > 0
     inverse = np.divide(1.0, n_repeats, out=np.zeros_like(n_repeats), where=seen)
     counts = seen.sum(axis=0)
-    noise = np.divide(
+    return np.divide(
         inverse.sum(axis=0), counts, out=np.full(counts.shape, np.nan), where=counts > 0
     )
-    signal = np.asarray(ncsnr, dtype=np.float64) ** 2
-    return signal / (signal + noise)
 
 
-def correlation_ceiling(noise_ceiling: np.ndarray) -> np.ndarray:
-    """The largest correlation that a model of the signal itself reaches on average: √NC.
+@dataclass(frozen=True)
+class NoiseCeiling:
+    """Explainable share of the variance of the responses to given images; it bounds R² and r².
+
+    Attributes
+    ----------
+    ceiling : (voxel,) float64, at most 1; below 0 where responses vary less than noise alone would
+        on average; NaN where fewer than two images have a response, or these do not vary
+    standard_error : (voxel,) float64, over draws of as many images
+    """
+
+    ceiling: np.ndarray
+    standard_error: np.ndarray
+
+
+def noise_ceiling(
+    responses: np.ndarray, n_repeats: np.ndarray, noise_variance: np.ndarray
+) -> NoiseCeiling:
+    """Explainable share of the variance that the responses to these very images have.
+
+    1 - N / V, where N = mean(σ²/n) is the variance of the noise of the averaged responses and V
+    their sample variance. Images of one category vary less than those of a whole study, and share
+    its noise: their ceiling is lower. The standard error is V's by the delta method, N/V² √Var(V),
+    with Var(V) = (m₄ - V² (k-3)/(k-1)) / k of k images and their fourth central moment m₄ (e.g.
+    Mood, Graybill & Boes 1974, VI.2); σ², which comes from the trials of all images, is taken as
+    known.
 
     Parameters
     ----------
-    noise_ceiling : (voxel,) share of variance, as `noise_ceiling` gives it
+    responses : (image, voxel) averaged over repeats; NaN where an image has no response
+    n_repeats : (image, voxel) repeats that were averaged; 0 where an image has no response
+    noise_variance : (voxel,) σ², variance of a single trial's noise in the units of `responses`
+
+    Raises
+    ------
+    ValueError
+        A negative number of repeats.
+    """
+    y = np.asarray(responses, dtype=np.float64)
+    seen = np.isfinite(y)
+    k = np.where((n := seen.sum(axis=0)) > 1, n, np.nan)
+    deviation = np.where(seen, y, 0.0) - np.where(seen, y, 0.0).sum(axis=0) / k
+    square = np.where(seen, deviation**2, 0.0)
+    variance = square.sum(axis=0) / (k - 1)
+    # rounding error of a constant voxel is not variance
+    variance[~(variance > 1e-12)] = np.nan
+    noise = np.asarray(noise_variance, dtype=np.float64) * _mean_inverse(n_repeats)
+    fourth = (square**2).sum(axis=0) / k
+    of_variance = np.maximum(fourth - variance**2 * (k - 3) / (k - 1), 0) / k
+    return NoiseCeiling(1 - noise / variance, noise / variance**2 * np.sqrt(of_variance))
+
+
+def correlation_ceiling(noise_ceiling: np.ndarray) -> np.ndarray:
+    """The largest correlation that a model of the signal itself reaches on average.
+
+    Parameters
+    ----------
+    noise_ceiling : (voxel,) share of variance
 
     Returns
     -------
-    (voxel,) float64 in [0, 1]
+    (voxel,) float64 in [0, 1], the square root; 0 where the share is estimated to be below 0
     """
-    return np.sqrt(np.asarray(noise_ceiling, dtype=np.float64))
+    return np.sqrt(np.maximum(np.asarray(noise_ceiling, dtype=np.float64), 0))
 
 
 def signal_to_noise(

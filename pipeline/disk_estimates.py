@@ -16,6 +16,7 @@ from pipeline.chunk_shapes import (
     places_on_disk,
 )
 from pipeline.nsd.layout import TRIALS_PER_SESSION
+from pipeline.nsd.responses import NOISE_IMAGES
 from pipeline.simulation.settings import (
     FSAVERAGE_VERTICES,
     IMAGES_PER_SESSION,
@@ -94,9 +95,9 @@ def space_bytes(n_images: int, width: int, reduced_from: int = 0) -> float:
 
 
 def response_bytes(n_images: int, n_voxels: int) -> float:
-    """Of a subject's averaged responses and how often each was measured."""
-    data = n_images * (n_voxels * (FLOAT + 1) + 2 * ID) + n_voxels * (FLOAT + ID)
-    return hdf5_bytes(data, 8)
+    """Of a subject's averaged responses, how often each was measured, and noise."""
+    data = n_images * (n_voxels * (FLOAT + 1) + 2 * ID) + n_voxels * (2 * FLOAT + ID)
+    return hdf5_bytes(data + min(n_images, NOISE_IMAGES) * n_voxels * FLOAT, 10)
 
 
 # ---- fits
@@ -112,7 +113,7 @@ def encoding_bytes(n_test: int, n_voxels: int, bands: Sequence[int], stacked: in
     """
     # r, R², cross-validated R², penalty; of joint models how R² splits, and its offset
     arrays = [4 + n + (n + 1) * (n > 1) for n in bands]
-    per_voxel = ID + FLOAT * (1 + sum(arrays) + (2 + stacked) * (stacked > 0))
+    per_voxel = ID + FLOAT * (3 + sum(arrays) + (2 + stacked) * (stacked > 0))
     joint = sum(n > 1 for n in bands)
     n_arrays = 5 + sum(5 + (n + 1) * (n > 1) for n in bands) + 3 * (stacked > 0)
     n_groups = len(bands) + joint + (stacked > 0)

@@ -120,7 +120,7 @@ class FittedModel:
     stored : the same, by ids of voxels wherever they lie
     training_nsd_id, fold : (training image,)
     voxel : (voxel,) ids
-    noise_ceiling, alpha : (voxel,)
+    reliability, alpha : (voxel,)
     band_weights : (band, voxel)
     options : of the solver
     fitted : configuration of the fit, as its file tells it
@@ -134,7 +134,7 @@ class FittedModel:
     training_nsd_id: np.ndarray
     fold: np.ndarray
     voxel: np.ndarray
-    noise_ceiling: np.ndarray
+    reliability: np.ndarray
     alpha: np.ndarray
     band_weights: np.ndarray
     options: Options
@@ -167,7 +167,7 @@ class FittedModel:
         everyone = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
         picked = [f"{name}/alpha", f"{name}/band_weights"]
-        encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", *picked])
+        encoding = read_result(arguments.encoding, ["voxel", "reliability", *picked])
         fitted = encoding.provenance["configuration"]
         with open_result(arguments.responses) as file:
             if not np.array_equal(file["voxel"][()], encoding["voxel"]):
@@ -188,7 +188,7 @@ class FittedModel:
                 nsd_id,
                 training["fold"].to_numpy(),
                 encoding["voxel"],
-                encoding["noise_ceiling"],
+                encoding["reliability"],
                 *(encoding[key] for key in picked),
                 solver_options(fitted, arguments.memory_mb),
                 fitted,

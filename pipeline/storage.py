@@ -49,7 +49,13 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-PER_VOXEL = ("voxel", "noise_ceiling", "searched_exactly")
+PER_VOXEL = (
+    "voxel",
+    "noise_ceiling",
+    "noise_ceiling_error",
+    "reliability",
+    "searched_exactly",
+)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def test_layers_are_preferred_by_training_images_and_marked_by_the_noise_ceiling
     scores = np.array([f[f"{name}/cv_score"] for f, name in zip(fits, LAYERS, strict=True)])
     found = preferred_layers(scores)
     assert np.array_equal(result["raw/best"], found.best.astype(np.float32), equal_nan=True)
-    explainable = result["noise_ceiling"] >= 0.1
+    explainable = result["reliability"] >= 0.1
     assert np.isnan(result["best"][~explainable]).all()
     assert np.array_equal(
         result["first"][explainable], found.first[explainable].astype(np.float32), equal_nan=True

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchmarks import scaling
 from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
-from encoding.noise_ceiling import noise_ceiling, signal_to_noise
+from encoding.noise_ceiling import noise_ceiling, reliability, signal_to_noise
 from encoding.partition import (
     joint_gain,
     model_name,
@@ -148,25 +148,63 @@ def test_streamed_signal_to_noise_is_the_formula_on_all_trials_at_once(generator
     assert np.isnan(found[3])
 
 
-def test_noise_ceiling_is_the_manuals_formula_for_mixed_repeats():
+def test_reliability_is_the_manuals_formula_for_mixed_repeats():
     repeats = np.array([3] * 6 + [2] * 3 + [1])
     expected = 0.25 / (0.25 + (6 / 3 + 3 / 2 + 1) / 10)
-    assert noise_ceiling(np.array([0.5]), repeats) == pytest.approx(expected)
+    assert reliability(np.array([0.5]), repeats) == pytest.approx(expected)
 
 
-def test_noise_ceiling_counts_only_images_that_a_voxel_has():
+def test_reliability_counts_only_images_that_a_voxel_has():
     repeats = np.array([[3, 3], [3, 0], [0, 0]])
-    assert noise_ceiling(np.array([1.0, 1.0]), repeats) == pytest.approx([0.75, 0.75])
-    assert np.isnan(noise_ceiling(np.array([1.0]), np.array([0, 0])))
-    assert np.isnan(noise_ceiling(np.array([np.nan]), np.array([3])))
+    assert reliability(np.array([1.0, 1.0]), repeats) == pytest.approx([0.75, 0.75])
+    assert np.isnan(reliability(np.array([1.0]), np.array([0, 0])))
+    assert np.isnan(reliability(np.array([np.nan]), np.array([3])))
 
 
-def test_noise_ceiling_is_what_a_perfect_model_reaches(generator):
+def test_reliability_is_what_a_perfect_model_reaches(generator):
     ncsnr, repeats = 0.8, np.array([3, 2, 1, 3] * 5000)
     signal = ncsnr * generator.normal(size=len(repeats))
     measured = signal + generator.normal(size=len(repeats)) / np.sqrt(repeats)
     reached = r2_score(measured[:, None], signal[:, None])[0]
-    assert noise_ceiling(np.array([ncsnr]), repeats)[0] == pytest.approx(reached, abs=0.01)
+    assert reliability(np.array([ncsnr]), repeats)[0] == pytest.approx(reached, abs=0.01)
+
+
+def test_the_ceiling_of_a_category_is_what_a_perfect_model_reaches_on_it(generator):
+    """Images of one category share part of the signal: .749 over all of them, .677 within it."""
+    noise_variance, within = 1.0, 0.6987
+    repeats = np.full((60, 4000), 3)
+    signal = np.sqrt(within) * generator.normal(size=repeats.shape) + 2
+    measured = signal + np.sqrt(noise_variance / 3) * generator.normal(size=repeats.shape)
+    whole = reliability(np.array([np.sqrt(0.9947)]), repeats[:, :1])[0]
+    found = noise_ceiling(measured, repeats, np.full(4000, noise_variance))
+    reached = r2_score(measured, signal)
+    assert whole == pytest.approx(0.749, abs=0.001)
+    # both in expectation: 1 - E[1/V] N is below 1 - N / E[V] by 2 / 59 of N / V
+    assert found.ceiling.mean() == pytest.approx(0.677 - 0.323 * 2 / 59, abs=0.004)
+    # of a perfect model there is no mean to estimate
+    assert reached.mean() == pytest.approx(found.ceiling.mean(), abs=0.01)
+    assert np.std(found.ceiling) == pytest.approx(found.standard_error.mean(), rel=0.1)
+
+
+def test_the_error_of_a_ceiling_covers_heavy_tailed_signal_too(generator):
+    signal = generator.standard_t(6, size=(500, 2000)) / np.sqrt(1.5)
+    measured = signal + generator.normal(size=signal.shape)
+    found = noise_ceiling(measured, np.ones(signal.shape), np.ones(2000))
+    assert found.ceiling.mean() == pytest.approx(0.5, abs=0.01)
+    inside = np.abs(found.ceiling - 0.5) <= 1.96 * found.standard_error
+    assert 0.92 <= inside.mean() <= 0.97
+
+
+def test_a_ceiling_is_signed_and_of_the_images_that_a_voxel_has(generator):
+    measured = generator.normal(size=(200, 3))
+    repeats = np.full(measured.shape, 2)
+    measured[:50, 1], repeats[:50, 1] = np.nan, 0
+    measured[:, 2] = 1
+    found = noise_ceiling(measured, repeats, np.array([4.0, 1.0, 1.0]))
+    assert found.ceiling[0] == pytest.approx(1 - 2 / measured[:, 0].var(ddof=1))
+    assert found.ceiling[0] < 0
+    assert found.ceiling[1] == pytest.approx(1 - 0.5 / measured[50:, 1].var(ddof=1))
+    assert np.isnan([found.ceiling[2], found.standard_error[2]]).all()
 
 
 # ---- partition

@@ -25,14 +25,14 @@ def split(study, subject):
     return read_table(study.results / f"splits/{subject}/{WHOLE}.tsv")
 
 
-def test_every_subject_gives_as_many_voxels_and_those_of_the_best_ceiling(study, components):
+def test_every_subject_gives_as_many_voxels_and_the_most_reliable(study, components):
     assert components["subjects"].tolist() == list(SUBJECTS)
     for subject in SUBJECTS:
         fit = read_result(study.results / f"encoding/{subject}/{WHOLE}/{MODEL}.h5")
         taken = np.isin(fit["voxel"], components[f"voxel/{subject}"])
         assert np.count_nonzero(taken) == components["n_voxels"]
         fitted = np.isfinite(fit[f"{MODEL}/alpha"])
-        assert fit["noise_ceiling"][taken].min() >= fit["noise_ceiling"][fitted & ~taken].max()
+        assert fit["reliability"][taken].min() >= fit["reliability"][fitted & ~taken].max()
 
 
 def test_images_with_scores_trained_no_subject(study, components):
@@ -92,7 +92,7 @@ def test_best_images_have_the_largest_mean_prediction(study):
     fit = read_result(study.results / f"encoding/subj01/{WHOLE}/{MODEL}.h5")
     rois = read_table(study.results / "rois/subj01.tsv")
     inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
-    values = kept[f"predictions/{MODEL}"][:, inside & (fit["noise_ceiling"] >= 0.1)]
+    values = kept[f"predictions/{MODEL}"][:, inside & (fit["reliability"] >= 0.1)]
     order = np.argsort(-values[:, np.isfinite(values).all(axis=0)].mean(axis=1))
     rows = table[(table["subject"] == "subj01") & (table["roi"] == "V1v")]
     assert rows["nsd_id"].tolist() == kept["nsd_id"][order[: len(rows)]].tolist()
@@ -122,6 +122,6 @@ def test_similarities_are_of_the_measured_test_responses(study):
     rois = read_table(study.results / "rois/subj03.tsv")
     measured = responses["responses"][np.isin(responses["nsd_id"], fit["test_nsd_id"])]
     inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
-    inside &= (fit["noise_ceiling"] >= 0.1) & np.isfinite(measured).all(axis=0)
+    inside &= (fit["reliability"] >= 0.1) & np.isfinite(measured).all(axis=0)
     expected = image_similarities(measured[:, inside])
     assert np.allclose(stored["roi/prf-visualrois/V1v"], expected, atol=1e-6)

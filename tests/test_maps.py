@@ -139,7 +139,11 @@ def test_a_model_of_several_fits_is_mapped_once():
 def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[Result, Result]:
     """A fit and its tests in two voxels."""
     values = np.array([0.1, 0.3])
-    fit = {"voxel": np.array([7, 9]), "noise_ceiling": np.array([0.05, 0.4])}
+    fit = {
+        "voxel": np.array([7, 9]),
+        "noise_ceiling": np.array([0.5, 0.4]),
+        "reliability": np.array([0.05, 0.4]),
+    }
     fit |= {"models": np.array(models)}
     tests = {"voxel": fit["voxel"]}
     for model in models:
@@ -182,7 +186,13 @@ def test_normalised_scores_are_of_explainable_voxels_only():
     maps = {m.quantity: m.values for m in encoding_maps(*fitted(["bert"], []))}
     np.testing.assert_allclose(maps["normalisedR"], [np.nan, 0.3 / np.sqrt(0.4)])
     np.testing.assert_allclose(maps["normalisedR2"], [np.nan, 0.3 / 0.4])
-    np.testing.assert_allclose(maps["correlationCeiling"], np.sqrt([0.05, 0.4]))
+    np.testing.assert_allclose(maps["correlationCeiling"], np.sqrt([0.5, 0.4]))
+    # which voxels count is their reliability; below 0 a ceiling is the bound of nothing
+    negative = {"noise_ceiling": np.array([0.5, -0.1]), "reliability": np.array([0.5, 0.5])}
+    maps = {m.quantity: m.values for m in encoding_maps(*fitted(["bert"], [], **negative))}
+    np.testing.assert_allclose(maps["normalisedR"], [0.1 / np.sqrt(0.5), np.nan])
+    np.testing.assert_allclose(maps["ceiling"], [0.5, -0.1])
+    np.testing.assert_allclose(maps["correlationCeiling"], [np.sqrt(0.5), 0])
 
 
 def test_band_weights_are_maps_of_joint_models_by_band():
@@ -197,7 +207,7 @@ def test_the_preferred_model_has_the_best_cross_validated_score():
     first, _ = fitted(["bert"], [], **{"bert/cv_score": np.array([0.2, 0.1])})
     second, _ = fitted(["clip"], ["clip"], **{"clip/cv_score": np.array([0.1, 0.15])})
     preferred = preferred_model_map({"bert": first, "clip": second})
-    # the first voxel's ceiling is too low for a preference
+    # the first voxel's reliability is too low for a preference
     np.testing.assert_array_equal(preferred.values, [np.nan, 2])
     assert preferred.labels == {1: "bert", 2: "clip"}
     assert preferred.untrained == ("clip",)

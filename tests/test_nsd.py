@@ -192,6 +192,28 @@ def test_repeats_are_averaged_over_valid_presentations_only():
     assert np.isnan(averaged.responses[2]).all()
 
 
+def test_the_noise_of_trials_is_measured_in_the_units_of_the_responses():
+    """One-way analysis of variance of each voxel's valid trials, and first less second trials."""
+    generator = np.random.default_rng(1)
+    ids = np.arange(40)
+    images = [generator.permutation(np.repeat(ids, 2)), generator.permutation(ids[:25])]
+    trials = [generator.normal(3, 2, (len(shown), 3)).astype(np.float32) for shown in images]
+    trials[1][:, 1], trials[0][:, 2] = np.nan, np.nan
+    averaged = average_repeats(zip(images, trials, strict=True), ids, 3)
+    stacked, shown = np.concatenate(trials), np.concatenate(images)
+    for voxel in (0, 1):
+        here = np.isfinite(stacked[:, voxel])
+        groups = [stacked[here & (shown == image), voxel].astype(float) for image in ids]
+        within = sum(((group - group.mean()) ** 2).sum() for group in groups)
+        freedom = sum(len(group) - 1 for group in groups)
+        assert averaged.noise_variance[voxel] == pytest.approx(within / freedom, rel=1e-5)
+        pairs = [(group[0] - group[1]) / np.sqrt(2) for group in groups]
+        assert np.allclose(averaged.noise_sample[:, voxel], pairs, atol=1e-5)
+    # of a voxel of one trial an image nothing tells its noise
+    assert np.isnan(averaged.noise_variance[2])
+    assert np.isnan(averaged.noise_sample[:, 2]).all()
+
+
 def test_zscore_is_over_the_session_with_ddof_1_and_nan_without_variance():
     betas = np.random.default_rng(0).normal(4, 3, (750, 3)).astype(np.float32)
     betas[:, 1], betas[:, 2] = 0, np.nan

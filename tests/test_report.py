@@ -180,6 +180,8 @@ class SyntheticStudy:
             "voxel": voxel,
             "grid_shape": np.array(GRID),
             "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
+            "noise_ceiling_error": np.full(len(voxel), 0.05, np.float32),
+            "reliability": np.full(len(voxel), 0.5, np.float32),
         }
         arrays = {**shared, "models": list(noisy), "test_nsd_id": np.arange(100)}
         for name, values in noisy.items():

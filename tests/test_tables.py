@@ -53,6 +53,8 @@ def encoding() -> Result:
         "voxel": VOXEL,
         "grid_shape": np.array([2, 3, 4]),
         "noise_ceiling": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
+        "noise_ceiling_error": np.array([0.1, 0.3, 0.1, 0.1, 0.1]),
+        "reliability": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
         "models": np.array(["bert", "clip"]),
         "bert/r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
         "bert/r2": np.array([-0.9, 0.0, 0.1, np.nan, 0.2]),
@@ -104,6 +106,7 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding, significance)
     assert v1["mean_r"] == pytest.approx(-0.2)
     assert v1["mean_r2"] == pytest.approx(-0.45)
     assert v1["mean_ceiling"] == pytest.approx(0.3)
+    assert v1["mean_ceiling_error"] == pytest.approx(0.2)
     everywhere = rows.loc[("bert", "all")]
     assert (everywhere["n_voxels"], everywhere["n_excluded"]) == (4, 1)
     assert everywhere["median_r"] == pytest.approx(0.2)
@@ -134,16 +137,32 @@ def test_rows_tell_simulated_data_and_untrained_weights(encoding, significance):
 
 
 def test_scores_are_normalised_by_the_ceiling_without_clipping(encoding, significance):
-    encoding.arrays["noise_ceiling"] = np.array([0.05, 0.16, 0.04, 0.5, 0.01])
+    encoding.arrays["noise_ceiling"] = np.array([0.5, 0.16, 0.4, 0.5, 0.1])
+    encoding.arrays["reliability"] = np.array([0.05, 0.2, 0.04, 0.5, 0.01])
     rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     row = rows.loc[("bert", "all")]
     # of the valid voxels one can be explained at all: r = 0.1 of 0.4, R² = 0 of 0.16
     assert row["n_explainable"] == 1
     assert row["mean_normalised_r"] == pytest.approx(0.1 / 0.4)
     assert row["mean_normalised_r2"] == pytest.approx(0)
-    encoding.arrays["noise_ceiling"] = np.full(5, 0.1)
+    encoding.arrays["reliability"] = encoding.arrays["noise_ceiling"] = np.full(5, 0.1)
     rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
     assert rows.loc[("bert", "hV4"), "mean_normalised_r2"] == pytest.approx(2)
+
+
+def test_one_ceiling_near_0_does_not_decide_a_region(encoding, significance):
+    encoding.arrays["noise_ceiling"] = np.array([-0.09, 0.4, 0.001, 0.5, 0.489])
+    encoding.arrays["reliability"] = np.full(5, 0.2)
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    row = rows.loc[("bert", "all")]
+    assert row["n_explainable"] == 4
+    assert row["mean_ceiling"] == pytest.approx(0.2)
+    assert row["mean_normalised_r2"] == pytest.approx(np.mean([-0.9, 0.0, 0.1, 0.2]) / 0.2)
+    encoding.arrays["noise_ceiling"] = np.full(5, -0.1)
+    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    assert np.isnan(
+        rows.loc[("bert", "all"), ["mean_normalised_r", "mean_normalised_r2"]].astype(float)
+    ).all()
 
 
 def test_significant_voxels_are_counted_where_there_is_a_test(encoding, significance, partition):

@@ -56,7 +56,13 @@ def test_vertices_have_a_hemisphere():
 
 def results(tmp_path) -> tuple[Result, Result]:
     """A fit, and its tests with the voxels in another order."""
-    fit = {"voxel": VOXEL, "noise_ceiling": [0.1, 0.2, 0.3], "models": ["bert"]}
+    fit = {
+        "voxel": VOXEL,
+        "noise_ceiling": [0.1, 0.2, 0.3],
+        "noise_ceiling_error": [0.1, 0.1, 0.1],
+        "reliability": [0.1, 0.2, 0.3],
+        "models": ["bert"],
+    }
     fit |= {f"bert/{key}": VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
     fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
     tests = {"voxel": VOXEL[::-1]}

@@ -12,7 +12,7 @@ from pipeline.settings import Settings
 class InterpretationSettings(Settings):
     """Principal components of the weights of `model` (a model, or a contrast's joint one).
 
-    As many voxels of each subject, of the best noise ceiling, have a part in them: at most
+    As many voxels of each subject, of the best reliability, have a part in them: at most
     `voxels_per_subject`, and none below `least_ceiling`. Their `images` at the top and the bottom,
     and evenly spaced ones, are of those that no model was trained on. The first `tree_depth`
     components split voxels by sign, halves of at least `least_voxels` in each subject; smaller

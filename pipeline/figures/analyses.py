@@ -77,7 +77,7 @@ ACCURACY = (
 )
 CONSISTENCY = "Cohen's κ of which test images two models, or a model and another brain, miss."
 COMPONENTS = (
-    "Principal components of the encoding weights of the voxels with the best noise ceiling, as "
+    "Principal components of the encoding weights of the voxels with the best reliability, as "
     "many of each subject, and how far one subject agrees with the others."
 )
 PREFERRED = (

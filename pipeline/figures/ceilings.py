@@ -18,13 +18,16 @@ def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
 
     Parameters
     ----------
-    ceilings : {subject: (voxel,) share of variance}; NaN are left out
+    ceilings : {subject: (voxel,) share of variance, signed}; NaN are left out, and below -1 none is
+        drawn apart
     """
     figure, axis = plt.subplots(figsize=(6.2, 3.2))
-    edges = np.linspace(0, 1, BINS + 1)
+    lowest = min((np.nanmin(v, initial=0) for v in ceilings.values()), default=0)
+    # 0 is an edge
+    edges = np.arange(np.floor(max(lowest, -1) * BINS), BINS + 1) / BINS
     for number, (subject, values) in enumerate(ceilings.items()):
         known = values[np.isfinite(values)]
-        share = np.histogram(known, edges)[0] / max(len(known), 1)
+        share = np.histogram(np.maximum(known, edges[0]), edges)[0] / max(len(known), 1)
         median = np.median(known) if len(known) else np.nan
         label = f"{subject}: median {median:.2f}, n = {len(known):,} voxels"
         axis.stairs(share, edges, label=label, linewidth=1.6, **line_style(number))

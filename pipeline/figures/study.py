@@ -17,7 +17,7 @@ from pipeline.figures.rois import component_bars, model_bars, model_strips, uniq
 from pipeline.figures.style import StudyFigure
 from pipeline.seals import verify_beside
 from pipeline.settings import WHOLE
-from pipeline.tables.tables import LEAST_CEILING
+from pipeline.tables.tables import LEAST_RELIABILITY
 
 
 def study_figures(
@@ -68,9 +68,9 @@ def _of_models(
         "normalised_correlations",
         "models",
         "Share of what can be explained",
-        f"Test correlation over its bound, r / √(noise ceiling), of voxels with a ceiling of at "
-        f"least {LEAST_CEILING}; not clipped, so values above 1 can occur. A point per subject, a "
-        "dash for their mean.",
+        f"Test correlation over its bound, r / √(noise ceiling), mean over mean, of voxels with a "
+        f"reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can occur. A "
+        "point per subject, a dash for their mean.",
         model_strips(correlations, study.models, "mean_normalised_r", "mean r / √(noise ceiling)"),
     )
     first = study.models[0]

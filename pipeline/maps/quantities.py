@@ -12,17 +12,18 @@ from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.storage import Result
-from pipeline.tables.tables import LEAST_CEILING
+from pipeline.tables.tables import LEAST_RELIABILITY
 
+NO_SHARE = f"the reliability is below {LEAST_RELIABILITY} or the ceiling is not above 0"
 DESCRIPTIONS = {
     "r": ("Pearson correlation of measured and predicted test responses", "correlation"),
     "r2": ("coefficient of determination of the test responses", "R²"),
     "normalisedR": (
-        f"r / √(noise ceiling), not clipped; none below a ceiling of {LEAST_CEILING}",
+        f"r / √(noise ceiling), not clipped; none where {NO_SHARE}",
         "correlation / ceiling",
     ),
     "normalisedR2": (
-        f"R² / (noise ceiling), not clipped; none below a ceiling of {LEAST_CEILING}",
+        f"R² / (noise ceiling), not clipped; none where {NO_SHARE}",
         "R² / ceiling",
     ),
     "cvScore": ("cross-validated R² of the training responses", "R²"),
@@ -44,10 +45,17 @@ DESCRIPTIONS = {
         "projection of the voxel's weights on a principal component of all subjects' weights",
         "weight",
     ),
-    "ceiling": ("noise ceiling: explainable share of the test responses' variance", "R²"),
-    "correlationCeiling": ("square root of the noise ceiling: bound of r", "correlation"),
+    "ceiling": (
+        "noise ceiling: explainable share of the test responses' variance, signed",
+        "R²",
+    ),
+    "correlationCeiling": (
+        "square root of the noise ceiling, 0 where that is below 0: bound of r",
+        "correlation",
+    ),
     "preferredModel": (
-        f"single model with the best cross-validated R²; none below a ceiling of {LEAST_CEILING}",
+        "single model with the best cross-validated R²; none where the reliability is below "
+        f"{LEAST_RELIABILITY}",
         "label",
     ),
     "roi": ("labels of NSD's ROI collection, both hemispheres", "label"),
@@ -121,7 +129,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     voxel, ceiling = result["voxel"], result["noise_ceiling"]
     for quantity, of in CEILINGS.items():
         yield VoxelMap(quantity, "noise ceiling", None, voxel, of(ceiling))
-    bounds = np.where(ceiling >= LEAST_CEILING, ceiling, np.nan)
+    explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
+    bounds = np.where(explainable, ceiling, np.nan)
     tests = significance.provenance["configuration"]["tests"]
     for model in result["models"].tolist():
         spaces = model.split(MODEL_SEPARATOR)
@@ -169,7 +178,7 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
     """
     first = next(iter(results.values()))
     scores = np.array([result[f"{model}/cv_score"] for model, result in results.items()])
-    known = np.isfinite(scores).all(axis=0) & (first["noise_ceiling"] >= LEAST_CEILING)
+    known = np.isfinite(scores).all(axis=0) & (first["reliability"] >= LEAST_RELIABILITY)
     best = np.where(known, np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0) + 1.0, np.nan)
     untrained = {name for model, result in results.items() for name in _untrained(result, [model])}
     return VoxelMap(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NOISE_IMAGES = 1000
+
 
 @dataclass(frozen=True)
 class AveragedResponses:
@@ -18,12 +20,19 @@ class AveragedResponses:
     responses : (image, voxel) float32, NaN where no presentation was valid
     n_repeats : (image,) int64, presentations
     n_valid_repeats : (image, voxel) uint8, presentations in sessions that covered the voxel
+    noise_variance : (voxel,) float64, of a single trial about its image's mean, over all images; in
+        the units of `responses`, whatever trials were z-scored together; NaN where no image has two
+        valid trials
+    noise_sample : (at most `NOISE_IMAGES` images, voxel) float32, noise of a single trial in
+        evenly spaced images: the first less the second trial, over √2; NaN where there are not two
     """
 
     nsd_id: np.ndarray
     responses: np.ndarray
     n_repeats: np.ndarray
     n_valid_repeats: np.ndarray
+    noise_variance: np.ndarray
+    noise_sample: np.ndarray
 
 
 def zscore_within(
@@ -71,15 +80,34 @@ def average_repeats(
     total = np.zeros((len(nsd_id), n_voxels), dtype=np.float32)
     valid = np.zeros((len(nsd_id), n_voxels), dtype=np.uint8)
     n_repeats = np.zeros(len(nsd_id), dtype=np.int64)
+    squares = np.zeros(n_voxels)
+    sampled = np.unique(np.linspace(0, len(nsd_id) - 1, NOISE_IMAGES).astype(int))
+    sample = np.full((len(sampled), n_voxels), np.nan, dtype=np.float32)
+    place = dict(zip(sampled.tolist(), sample, strict=True))
     for images, responses in sessions:
         row = np.searchsorted(nsd_id, images)
         n_repeats += np.bincount(row, minlength=len(nsd_id))
         finite = np.isfinite(responses)
         # trial by trial: an image can be repeated within a session
+        squares += np.sum(responses**2, axis=0, where=finite, dtype=np.float64)
         for trial, image in enumerate(row):
+            if image in place:
+                _pair(place[image], responses[trial], valid[image])
             total[image] += np.where(finite[trial], responses[trial], 0)
             valid[image] += finite[trial]
     # in place: the sums are the largest thing in memory
     np.divide(total, valid, out=total, where=valid > 0)
+    between = np.einsum("iv,iv,iv->v", total, total, valid, dtype=np.float64)
+    freedom = valid.sum(axis=0, dtype=np.int64) - np.count_nonzero(valid, axis=0)
+    noise = np.full(n_voxels, np.nan)
+    np.divide(squares - between, freedom, out=noise, where=freedom > 0)
+    sample[valid[sampled] < 2] = np.nan
     total[valid == 0] = np.nan
-    return AveragedResponses(np.asarray(nsd_id), total, n_repeats, valid)
+    return AveragedResponses(np.asarray(nsd_id), total, n_repeats, valid, noise, sample)
+
+
+def _pair(noise: np.ndarray, trial: np.ndarray, valid: np.ndarray) -> None:
+    """Keep an image's first trial; make it the noise of the first and second when that comes."""
+    finite = np.isfinite(trial)
+    np.copyto(noise, trial, where=finite & (valid == 0))
+    np.copyto(noise, (noise - trial) / np.sqrt(2), where=finite & (valid == 1))

@@ -99,8 +99,11 @@ def methods_paragraphs(study: Configuration) -> list[str]:
         f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were "
         f"z-scored within {responses.zscore_within} over {responses.zscore_trials} trials and "
         "averaged over the repeats of each image. Voxels that a session did not cover are "
-        f"{MISSING[encoding.missing_images]}. Noise ceilings follow the NSD Data Manual, "
-        "for the repeats of the actual test images.",
+        f"{MISSING[encoding.missing_images]}. Noise ceilings are those of the "
+        "actual test images: 1 - mean(σ² / n) / variance of their responses, with n repeats of an "
+        "image and σ², the variance of single trials about their image's mean, over all images. "
+        "Voxels are chosen by their reliability, the noise ceiling that the NSD Data Manual "
+        "expects of such repeats (from ncsnr), which looks at no test response.",
         f"Features. {networks}. Captions are averaged per image.",
         f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} {_picked(study)}"
         f"{FOLDS[study.splits.fold_order]}.",
@@ -164,7 +167,7 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
         yield (
             "Layers. Every layer is an encoding model of its own. A voxel's preferred layer has "
             "the best cross-validated score; its first layer is the first that reaches "
-            f"{preferred.share:g} of that score (Wang et al. 2023). Voxels with a noise ceiling "
+            f"{preferred.share:g} of that score (Wang et al. 2023). Voxels with a reliability "
             f"below {preferred.least_ceiling:g} have none."
         )
     if curves := study.learning_curves:
@@ -177,8 +180,8 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
     if consistency := study.error_consistency:
         yield (
             "Identification. A test image is identified if, of all images' predicted patterns, its "
-            "own correlates best with the measured one (Kay et al. 2008), over voxels with a noise "
-            f"ceiling of at least {consistency.least_ceiling:g}. Cohen's κ tells whether two "
+            "own correlates best with the measured one (Kay et al. 2008), over voxels with a "
+            f"reliability of at least {consistency.least_ceiling:g}. Cohen's κ tells whether two "
             "predictors miss the same images beyond what their accuracies alone bring about "
             "(Geirhos et al. 2020). Other brains predict by ridge on their responses to the same "
             "images."
@@ -186,7 +189,7 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
     if interpreted := study.interpretation:
         yield (
             f"Components. The weights of {interpreted.model} in at most "
-            f"{interpreted.voxels_per_subject} voxels of each subject with the best noise ceilings "
+            f"{interpreted.voxels_per_subject} voxels of each subject with the best reliability "
             f"(none below {interpreted.least_ceiling:g}) were decomposed into "
             f"{interpreted.components} principal components, and into {interpreted.clusters} "
             "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen by "

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
-from pipeline.nsd.responses import average_repeats
+from pipeline.nsd.responses import NOISE_IMAGES, average_repeats
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.sessions import SessionReader, voxel_blocks
 from pipeline.storage import create_result, make_provenance
@@ -61,6 +61,10 @@ def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> 
     shape = len(images), len(voxel)
     responses = file.create_dataset("responses", shape, dtype=np.float32)
     n_valid_repeats = file.create_dataset("n_valid_repeats", shape, dtype=np.uint8)
+    noise_sample = file.create_dataset(
+        "noise_sample", (min(NOISE_IMAGES, images.size), len(voxel)), np.float32
+    )
+    noise_variance = file.create_dataset("noise_variance", len(voxel), np.float32)
     file["nsd_id"] = images
     never, start = 0, 0
     total = len(blocks) * reader.design.n_sessions
@@ -71,6 +75,8 @@ def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> 
             columns = slice(start, start + len(block))
             responses[:, columns] = averaged.responses
             n_valid_repeats[:, columns] = averaged.n_valid_repeats
+            noise_variance[columns] = averaged.noise_variance
+            noise_sample[:, columns] = averaged.noise_sample
             never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
             start += len(block)
     file["n_repeats"] = averaged.n_repeats

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from encoding import banded_ridge, himalaya_solver
 from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, equal_weights
-from encoding.noise_ceiling import noise_ceiling
+from encoding.noise_ceiling import noise_ceiling, reliability
 from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
 from encoding.scores import correlation_score, r2_score
@@ -44,6 +44,8 @@ from pipeline.storage import (
 from pipeline.voxel_chunks import voxels_of
 
 EDGE_SHARE = 0.05
+# read at a time for their ceilings
+CEILING_VOXELS = 1024
 SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
 
@@ -77,26 +79,43 @@ def main() -> None:
         for name, path in spaces.items()
     }
     with open_result(arguments.responses) as file:
-        names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats"]
+        names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats", "noise_variance"]
         measured = read_result(arguments.responses, names)
         rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
         here = voxels_of(arguments.chunk, len(measured["voxel"]))
+        repeats = measured["n_valid_repeats"][rows][test][:, here]
         arrays: dict[str, object] = {
             "voxel": measured["voxel"][here],
             "grid_shape": measured["grid_shape"],
             "test_nsd_id": nsd_id[test],
-            "noise_ceiling": noise_ceiling(
-                measured["ncsnr"][here], measured["n_valid_repeats"][rows][test][:, here]
-            ).astype(np.float32),
+            "reliability": reliability(measured["ncsnr"][here], repeats).astype(np.float32),
             "models": [model_name(subset) for subset in subsets(arguments.spaces)],
         }
         training = ResponseRows(file["responses"], rows[~test], here)
         held_out = ResponseRows(file["responses"], rows[test], here)
+        arrays |= _ceilings(held_out, repeats, measured["noise_variance"][here])
         provenance = _provenance(arguments, spaces, measured, test)
         with create_result(arguments.predictions, provenance) as predictions:
             predictions["nsd_id"], predictions["voxel"] = nsd_id[test], arrays["voxel"]
             arrays |= _fit(bands, test, training, held_out, fold, settings, options, predictions)
     write_result(arguments.out, arrays, provenance)
+
+
+def _ceilings(
+    held_out: ResponseRows, repeats: np.ndarray, noise_variance: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Ceiling of the test images and its standard error, (voxel,) float32."""
+    n_voxels = held_out.shape[1]
+    arrays = {
+        name: np.full(n_voxels, np.nan, np.float32)
+        for name in ("noise_ceiling", "noise_ceiling_error")
+    }
+    for start in range(0, n_voxels, CEILING_VOXELS):
+        part = slice(start, min(start + CEILING_VOXELS, n_voxels))
+        found = noise_ceiling(held_out[:, part], repeats[:, part], noise_variance[part])
+        arrays["noise_ceiling"][part] = found.ceiling
+        arrays["noise_ceiling_error"][part] = found.standard_error
+    return arrays
 
 
 def _fit(

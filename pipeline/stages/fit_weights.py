@@ -1,4 +1,4 @@
-"""Make the weights of a subject's voxels of the best noise ceiling again, and some of no meaning.
+"""Make the weights of a subject's most reliable voxels again, and some of no meaning.
 
 The latter are of the same voxels, penalties and features, with the images permuted: what shape a
 feature space alone gives to weights.
@@ -28,19 +28,21 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.configuration
     with FittedModel.open(arguments) as model:
-        ceiling = np.where(np.isfinite(model.alpha), model.noise_ceiling, np.nan)
-        columns = best_voxels(ceiling, settings["voxels_per_subject"], settings["least_ceiling"])
+        reliability = np.where(np.isfinite(model.alpha), model.reliability, np.nan)
+        columns = best_voxels(
+            reliability, settings["voxels_per_subject"], settings["least_ceiling"]
+        )
         if len(columns) <= settings["components"]:
             raise InputError(
-                f"interpretation: {arguments.encoding} has {len(columns)} voxels with a noise "
-                f"ceiling of at least {settings['least_ceiling']}, too few for "
+                f"interpretation: {arguments.encoding} has {len(columns)} voxels with a "
+                f"reliability of at least {settings['least_ceiling']}, too few for "
                 f"{settings['components']} components; lower `least_ceiling` or `components`"
             )
         responses = model.stored.of(model.voxel[columns])
         order = np.random.default_rng(settings["seed"]).permutation(len(responses))
         arrays = {
             "voxel": model.voxel[columns],
-            "noise_ceiling": model.noise_ceiling[columns],
+            "reliability": model.reliability[columns],
             "weights": _weights(model, responses, columns),
             "permuted_weights": _weights(model, responses[order], columns),
             "training_nsd_id": model.training_nsd_id,

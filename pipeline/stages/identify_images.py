@@ -51,7 +51,7 @@ def main() -> None:
         subject: Brain(responses, read_table(rois), settings)
         for subject, responses, rois in _by_subject(arguments)
     }
-    encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling", "test_nsd_id"])
+    encoding = read_result(arguments.encoding, ["voxel", "reliability", "test_nsd_id"])
     models = dict(zip(arguments.models, arguments.predictions, strict=True))
     nsd_id = encoding["test_nsd_id"]
     arrays = {"nsd_id": nsd_id, "models": arguments.models}
@@ -100,7 +100,7 @@ class Identification:
     Attributes
     ----------
     brains : of all subjects, the subject's own among them
-    encoding : a fit of the subject: voxels, their noise ceiling and the test images
+    encoding : a fit of the subject: voxels, their reliability and the test images
     models : {model: file of its predictions}
     """
 
@@ -142,8 +142,8 @@ class Identification:
                 yield from self._beside(other, roi, measured, predicted)
 
     def _explainable(self, voxels: np.ndarray) -> np.ndarray:
-        ceiling = self.encoding["noise_ceiling"]
-        kept = self.encoding["voxel"][ceiling >= self.settings["least_ceiling"]]
+        reliability = self.encoding["reliability"]
+        kept = self.encoding["voxel"][reliability >= self.settings["least_ceiling"]]
         return voxels[np.isin(voxels, kept)]
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:

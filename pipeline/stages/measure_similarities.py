@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--rois", required=True, type=Path)
-    parser.add_argument("--encoding", required=True, type=Path, help="any, for its noise ceiling")
+    parser.add_argument("--encoding", required=True, type=Path, help="any, for its reliability")
     parser.add_argument("--configuration", required=True, type=json.loads)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
@@ -48,7 +48,7 @@ def main() -> None:
         )
         for space, path in spaces.items()
     }
-    encoding = read_result(arguments.encoding, ["voxel", "noise_ceiling"])
+    encoding = read_result(arguments.encoding, ["voxel", "reliability"])
     rois, n_voxels = _of_rois(arguments, nsd_id[test], encoding)
     arrays: dict[str, Any] = {"nsd_id": nsd_id[test], **similarities, **rois}
     arrays |= {f"n_voxels/{roi}": number for roi, number in n_voxels.items()}
@@ -66,7 +66,7 @@ def _of_rois(
         measured = stored.of(encoding["voxel"])
     # a voxel that lacks an image has no place in a pattern of all images
     usable = np.isfinite(measured).all(axis=0)
-    usable &= encoding["noise_ceiling"] >= settings["least_ceiling"]
+    usable &= encoding["reliability"] >= settings["least_ceiling"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])
     for (atlas, roi), inside in tqdm(members.items(), unit="ROI", mininterval=1):
         number = int(np.count_nonzero(inside & usable))
@@ -77,7 +77,7 @@ def _of_rois(
     if not similarities:
         raise InputError(
             f"representational_similarity: no ROI of {', '.join(settings['atlases'])} in "
-            f"{arguments.rois} has {settings['least_voxels']} voxels with a noise ceiling of "
+            f"{arguments.rois} has {settings['least_voxels']} voxels with a reliability of "
             f"{settings['least_ceiling']}; lower them, or choose other `atlases`"
         )
     return similarities, n_voxels

@@ -25,17 +25,17 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = arguments.configuration
     fits = [read_result(path) for path in arguments.encoding]
-    voxel, ceiling = fits[0]["voxel"], fits[0]["noise_ceiling"]
+    voxel, reliability = fits[0]["voxel"], fits[0]["reliability"]
     scores = {key: np.empty((len(fits), len(voxel)), np.float32) for key in SCORES}
     for number, (layer, fit) in enumerate(zip(arguments.layers, fits, strict=True)):
         columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
         for key in SCORES:
             scores[key][number] = fit[f"{layer}/{key}"][columns]
     found = preferred_layers(scores["cv_score"], settings["share"])
-    explainable = found.where(ceiling >= settings["least_ceiling"])
+    explainable = found.where(reliability >= settings["least_ceiling"])
     arrays = {
         "voxel": voxel,
-        "noise_ceiling": ceiling,
+        "reliability": reliability,
         "layers": arguments.layers,
         **scores,
         "best": explainable.best.astype(np.float32),

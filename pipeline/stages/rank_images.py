@@ -75,9 +75,9 @@ def _measured(
     nsd_id, voxel, asker = predictions["nsd_id"], predictions["voxel"], str(predictions.path)
     with open_result(files["responses"]) as file:
         measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
-    encoding = read_result(files["encoding"], ["voxel", "noise_ceiling"])
+    encoding = read_result(files["encoding"], ["voxel", "reliability"])
     columns = positions(encoding["voxel"], voxel, files["encoding"], asker)
-    return measured, (encoding["noise_ceiling"] >= settings["least_ceiling"])[columns]
+    return measured, (encoding["reliability"] >= settings["least_ceiling"])[columns]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ COLUMNS = {
     "lower_quartile_r2": "lower quartile over voxels of the test R²",
     "upper_quartile_r2": "upper quartile over voxels of the test R²",
     "mean_cv_score": "mean over voxels of the cross-validated R² of training images",
-    "n_preferring": "voxels with a preferred layer: with a noise ceiling that suffices",
+    "n_preferring": "voxels with a preferred layer: with a reliability that suffices",
     "best_share": "share of these whose best cross-validated layer this is",
     "first_share": "share of those with a score above 0 for which this is the first layer that "
     "reaches the stated share (0.95 unless configured) of the best layer's score",
@@ -54,7 +54,7 @@ COLUMNS = {
     "similarities the second feature space or ROI",
     "n_images": "images that the row is of",
     "accuracy": "share of images that are identified: of all images' predicted patterns over the "
-    "ROI's voxels (noise ceiling at least 0.1 unless configured) their own correlates best with "
+    "ROI's voxels (reliability at least 0.1 unless configured) their own correlates best with "
     "the measured one",
     "chance": "1 / n_images",
     "mean_image_r": "mean over images of the correlation over voxels of predicted and measured "
@@ -87,14 +87,17 @@ COLUMNS = {
     "share_of_draws": "share of these draws of test images in which `second` overtakes `first`",
     "smallest_size": "smallest number of training images",
     "largest_size": "largest number of training images",
-    "mean_ceiling": "mean over voxels of the noise ceiling (share of variance, for the repeats "
-    "of the actual test images)",
-    "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling, "
-    "the bound of r",
-    "mean_normalised_r": "mean of r / √(noise ceiling) over voxels with a ceiling of at least "
-    "0.1; not clipped",
-    "mean_normalised_r2": "mean of R² / (noise ceiling) over these voxels; not clipped",
-    "n_explainable": "voxels with a noise ceiling of at least 0.1",
+    "mean_ceiling": "mean over voxels of the noise ceiling of the actual test images, signed (see "
+    "`noise_ceiling`)",
+    "mean_ceiling_error": "mean over voxels of the standard error of the noise ceiling: the "
+    "standard error of mean_ceiling is at most this, and near it where voxels vary together",
+    "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling (0 where "
+    "that is below 0), the bound of r",
+    "mean_reliability": "mean over voxels of `reliability`",
+    "mean_normalised_r": "mean of r over mean of √(noise ceiling), of voxels with a reliability of "
+    "at least 0.1; not clipped",
+    "mean_normalised_r2": "mean of R² over mean of the noise ceiling, of these voxels; not clipped",
+    "n_explainable": "voxels with a reliability of at least 0.1",
     "n_significant": f"voxels with q ≤ 0.05 (false discovery rate over the {FAMILY}): r by "
     "Student's t of the correlation with normal scores (ranks) of the "
     "responses, which is what permuted images give, components by sign flips of paired losses "
@@ -136,6 +139,7 @@ COLUMNS = {
     "map, or hemisphere and vertex; none if no voxel has a score",
     "best_voxel_rois": "ROIs of that voxel",
     "best_voxel_ceiling": "noise ceiling of that voxel",
+    "best_voxel_ceiling_error": "its standard error",
     "median_released_ncsnr": "median over voxels of the signal-to-noise ratio that NSD released",
     "median_recomputed_ncsnr": "the same, recomputed from the betas",
     "largest_noise_difference": "largest difference over voxels of the single-trial noise "
@@ -154,7 +158,15 @@ COLUMNS = {
     "surface_hemisphere": "lh or rh, of responses on surfaces",
     "vertex": "vertex of that hemisphere; 0-based",
     ROI_COLUMN: "label of {}; empty where there is none, several are joined by a comma",
-    "noise_ceiling": "explainable share of the variance of the test responses",
+    "noise_ceiling": "explainable share of the variance of the responses to the actual test "
+    "images, 1 - mean(σ² / n) / variance, with n repeats of an image and the variance σ² of a "
+    "single trial about its image's mean, measured on all images' trials; signed: below 0 where "
+    "the test responses vary less than noise alone would on average",
+    "noise_ceiling_error": "its standard error over draws of as many test images (delta method on "
+    "the sample variance; σ² taken as known)",
+    "reliability": "explainable share expected of images of the whole study with the test images' "
+    "repeats, by NSD's ncsnr: ncsnr² / (ncsnr² + mean(1 / n)); voxels are chosen by it, as it does "
+    "not look at the test responses",
     "r": "Pearson correlation of measured and predicted test responses",
     "r2": "coefficient of determination of the test responses, signed",
     "r_lower": "lower end of the bootstrap interval of r over test images",
@@ -187,7 +199,7 @@ COLUMNS = {
     "permuted_cosine": "the same of weights fitted after the images were permuted",
     "correlation": "correlation over images of the scores on these two matched components",
     "permuted_correlation": "the same of weights fitted after the images were permuted",
-    "n_voxels_per_subject": "voxels of the best noise ceiling of each subject whose weights are "
+    "n_voxels_per_subject": "voxels of the best reliability of each subject whose weights are "
     "analysed",
     "grouping": "component of the weights; tree: voxels above (+) and below (-) 0 on one component "
     "after another, 0 where the component does not split; cluster: of directions of weights",

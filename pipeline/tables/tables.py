@@ -19,8 +19,8 @@ from pipeline.storage import Result
 
 # of the false discovery rate
 LEVEL = 0.05
-# share of variance; as published
-LEAST_CEILING = 0.1
+# of the reliability of voxels whose scores are normalised; as published
+LEAST_RELIABILITY = 0.1
 GROUP_COLUMNS = (
     "variant",
     "contrast",
@@ -88,14 +88,16 @@ def correlation_rows(
     result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
     """One row per model and ROI of an encoding result."""
-    ceiling = result["noise_ceiling"]
-    # beyond it voxels are too noisy for a share of what can be explained to mean much
-    explainable = ceiling >= LEAST_CEILING
+    ceiling, error = result["noise_ceiling"], result["noise_ceiling_error"]
+    bound = correlation_ceiling(ceiling)
+    # below it voxels are too noisy for a share of what can be explained to mean much
+    explainable = result["reliability"] >= LEAST_RELIABILITY
     for model in result["models"].tolist():
         r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
         q = significance[f"{model}/q"]
         for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
             usable = inside & np.isfinite(r) & np.isfinite(r2)
+            normalised = usable & explainable
             yield {
                 **_identity(result),
                 "model": model,
@@ -107,14 +109,12 @@ def correlation_rows(
                 "mean_r2": statistic(np.mean, r2[usable]),
                 **_quartiles("r2", r2[usable]),
                 "mean_ceiling": statistic(np.mean, ceiling[usable]),
-                "mean_correlation_ceiling": statistic(
-                    np.mean, correlation_ceiling(ceiling[usable])
-                ),
-                "mean_normalised_r": statistic(
-                    np.mean, (r / correlation_ceiling(ceiling))[usable & explainable]
-                ),
-                "mean_normalised_r2": statistic(np.mean, (r2 / ceiling)[usable & explainable]),
-                "n_explainable": int(np.count_nonzero(usable & explainable)),
+                "mean_ceiling_error": statistic(np.mean, error[usable]),
+                "mean_correlation_ceiling": statistic(np.mean, bound[usable]),
+                "mean_reliability": statistic(np.mean, result["reliability"][usable]),
+                "mean_normalised_r": _ratio_of_means(r[normalised], bound[normalised]),
+                "mean_normalised_r2": _ratio_of_means(r2[normalised], ceiling[normalised]),
+                "n_explainable": int(np.count_nonzero(normalised)),
                 "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
                 **source(result, model.split(MODEL_SEPARATOR)),
             }
@@ -260,7 +260,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
     r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
     usable = np.isfinite(r) & np.isfinite(r2)
     best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
-    best["best_voxel_ceiling"] = np.nan
+    best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
     if usable.any():
         place = int(np.argmax(np.where(usable, r, -np.inf)))
         voxel = int(result["voxel"][place])
@@ -269,6 +269,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
             "best_voxel": _place(voxel, tuple(result["grid_shape"])),
             "best_voxel_rois": ", ".join(names) or "none",
             "best_voxel_ceiling": float(result["noise_ceiling"][place]),
+            "best_voxel_ceiling_error": float(result["noise_ceiling_error"][place]),
         }
     return {
         **_identity(result),
@@ -292,6 +293,12 @@ def _place(voxel: int, grid: tuple[int, ...]) -> str:
 def statistic(function: object, values: np.ndarray) -> float:
     """Of values in float64; NaN if there are none."""
     return float(function(values.astype(np.float64))) if len(values) else np.nan
+
+
+def _ratio_of_means(values: np.ndarray, bounds: np.ndarray) -> float:
+    """Not the mean of ratios: a bound that is estimated near 0 would decide that by itself."""
+    bound = statistic(np.mean, bounds)
+    return statistic(np.mean, values) / bound if bound > 0 else np.nan
 
 
 def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:

@@ -21,6 +21,7 @@ SCORES = ("r", "r2", "cv_score", "alpha")
 # of a model and of a component
 TESTS = ("r_lower", "r_upper", "r2_lower", "r2_upper", "p", "q")
 COMPONENT_TESTS = ("variance_lower", "variance_upper", "p", "q")
+BOUNDS = ("noise_ceiling", "noise_ceiling_error", "reliability")
 HEMISPHERES = ("lh", "rh")
 
 
@@ -60,8 +61,8 @@ def model_parts(
     for model in result["models"].tolist():
         scores = {name: result[f"{model}/{name}"].astype(np.float32) for name in SCORES}
         tested = {name: tests[f"{model}/{name}"].astype(np.float32) for name in TESTS}
-        ceiling = result["noise_ceiling"].astype(np.float32)
-        yield model, where.assign(model=model, **scores, **tested, noise_ceiling=ceiling)
+        bounds = {name: result[name].astype(np.float32) for name in BOUNDS}
+        yield model, where.assign(model=model, **scores, **tested, **bounds)
 
 
 def component_parts(
