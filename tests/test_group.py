@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from encoding.group import group_test
+from encoding.group import group_map, group_test
+from pipeline.stages.write_group_maps import _versions
 
 VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=8)
 
@@ -43,3 +44,10 @@ def test_subjects_without_the_roi_are_left_out():
 def test_too_few_subjects_are_not_tested(values):
     found = group_test(np.array(values))
     assert np.isnan([found.t, found.p_t, found.p_sign_flip]).all()
+
+
+def test_maps_of_ceilings_are_averaged_and_not_tested():
+    tested = group_map(np.random.default_rng(0).uniform(0.3, 0.9, (8, 20)))
+    told = {"units": "R²"}
+    assert set(_versions(tested, {**told, "quantity": "ceiling"})) == {"mean", "n"}
+    assert set(_versions(tested, {**told, "quantity": "r"})) == {"mean", "t", "fdr05", "n"}

@@ -11,8 +11,10 @@ from sklearn.linear_model import Ridge
 
 from encoding.banded_ridge import Options, draw_band_weights, equal_weights, fit_models
 from encoding.interpretation import (
+    PermutedResponses,
     best_voxels,
     equal_numbers,
+    exceedance,
     fit_components,
     fix_signs,
     leave_one_out,
@@ -233,6 +235,46 @@ def test_correlations_of_scores_are_those_of_scipy():
         stats.pearsonr(features @ a, features @ b)[0] for a, b in zip(own, reference, strict=True)
     ]
     assert np.allclose(first.correlation, expected)
+
+
+def test_permuted_responses_keep_what_is_missing_and_are_read_in_any_parts():
+    generator = np.random.default_rng(18)
+    responses = generator.normal(size=(30, 5)).astype(np.float32)
+    responses[3:9, 2] = np.nan
+    permuted = PermutedResponses(responses, 4, 0)
+    whole = permuted[:, 0:20]
+    assert permuted.shape == whole.shape == (30, 20)
+    assert np.array_equal(np.hstack([permuted[:, 0:7], permuted[:, 7:20]]), whole, equal_nan=True)
+    draws = whole.reshape(30, 4, 5)
+    for draw in np.moveaxis(draws, 1, 0):
+        assert np.array_equal(np.isnan(draw), np.isnan(responses))
+        assert np.array_equal(np.sort(draw, axis=0), np.sort(responses, axis=0), equal_nan=True)
+        # images are permuted, not responses: voxels stay together
+        rows = {tuple(row) for row in responses[:, [0, 1, 3, 4]].tolist()}
+        assert {tuple(row) for row in draw[:, [0, 1, 3, 4]].tolist()} == rows
+    assert len({draw.tobytes() for draw in np.moveaxis(draws, 1, 0)}) == 4
+
+
+def test_p_counts_draws_that_reach_what_was_measured():
+    permuted = np.array([[0.1, 0.5], [0.2, 0.4], [0.3, np.nan]])
+    assert exceedance(np.array([0.2, 0.6]), permuted).tolist() == [0.75, 0.25]
+    assert np.isnan(exceedance(np.array([np.nan]), permuted[:, :1])).all()
+
+
+def test_stability_of_unrelated_subjects_has_uniform_p():
+    """Weights of subjects without anything in common are exchangeable with those of the null."""
+
+    def cosines(generator):
+        weights = {s: generator.normal(size=(40, 6)) for s in range(3)}
+        reference = fit_components(np.concatenate(list(weights.values())), 2).components
+        found = leave_one_out(weights, reference, np.eye(6))
+        return np.mean([stability.cosine for stability in found.values()], axis=0)
+
+    generator, p = np.random.default_rng(19), []
+    for _ in range(60):
+        draws = np.array([cosines(generator) for _ in range(19)])
+        p.append(exceedance(cosines(generator), draws)[0])
+    assert stats.kstest(np.array(p) - 1 / 40, "uniform").pvalue > 0.01
 
 
 def test_a_single_subject_has_no_others_to_agree_with():

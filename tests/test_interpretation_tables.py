@@ -63,7 +63,7 @@ def components() -> Result:
     arrays = {
         "components": np.eye(2, 5),
         "explained": np.array([0.5, 0.25]),
-        "permuted_explained": np.array([0.2, 0.2]),
+        "permuted_explained": np.array([[0.2, 0.3], [0.2, 0.1], [0.2, 0.2]]),
         "sign_margin": np.array([0.3, 0.1]),
         "nsd_id": NSD_ID,
         "scores": np.column_stack([np.arange(N_IMAGES), generator.normal(size=N_IMAGES)]),
@@ -80,7 +80,10 @@ def components() -> Result:
         "adjusted_rand": np.array([0.5, 0.7]),
         **{f"voxel/{subject}": np.arange(N_VOXELS) for subject in SUBJECTS},
         **{f"stability/{name}": np.array([[0.9, 0.5], [0.7, 0.3]]) for name in measures},
-        **{f"stability/permuted_{name}": np.full((2, 2), 0.1) for name in measures},
+        **{
+            f"stability/permuted_{name}": np.array([np.full((2, 2), v) for v in (0.0, 0.1, 0.5)])
+            for name in measures
+        },
     }
     return Result(Path("components.h5"), arrays, provenance())
 
@@ -115,15 +118,27 @@ def similarities(subject: str, seed: int) -> Result:
 def test_a_components_stability_is_the_mean_over_subjects(components):
     table = pd.DataFrame(component_rows(components))
     assert table["subspace"].tolist() == pytest.approx([0.8, 0.4])
-    assert table["permuted_subspace"].tolist() == pytest.approx([0.1, 0.1])
+    assert table["permuted_subspace"].tolist() == pytest.approx([0.2, 0.2])
+    # (k + 1) / (B + 1): the mean over subjects of the third draw, .5, is above .4
+    assert table["p_subspace"].tolist() == [0.25, 0.5]
+    assert table["p_explained"].tolist() == [0.25, 0.5]
+    assert table["n_permutations"].tolist() == [3, 3]
     assert table["cumulative_explained"].tolist() == [0.5, 0.75]
     each = pd.DataFrame(stability_rows(components)).set_index(["subject", "component"])
     assert each.loc[("subj02", 1), "cosine"] == 0.7
+    assert each.loc[("subj02", 2), ["permuted_cosine", "p_cosine"]].tolist() == [
+        pytest.approx(0.2),
+        0.5,
+    ]
 
 
 def test_a_single_subject_has_components_without_stability(components):
     alone = {name: v for name, v in components.arrays.items() if not name.startswith("stability/")}
-    alone |= {name: np.zeros((0, 2)) for name in components.arrays if name.startswith("stability/")}
+    alone |= {
+        name: values[..., :0, :]
+        for name, values in components.arrays.items()
+        if name.startswith("stability/")
+    }
     alone |= {"subjects": np.array(["subj01"]), "adjusted_rand": np.array([np.nan])}
     result = replace(components, arrays=alone)
     assert list(stability_rows(result)) == []

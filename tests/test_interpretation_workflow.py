@@ -57,7 +57,9 @@ def test_weights_predict_what_the_fit_predicted(study):
     expected = kept[f"predictions/{MODEL}"][:, columns]
     difference = (predicted - predicted.mean(axis=0)) - (expected - expected.mean(axis=0))
     assert np.abs(difference).max() < 1e-4
-    assert not np.allclose(made["weights"], made["permuted_weights"], atol=1e-2)
+    permuted = made["permuted_weights"].reshape(19, *made["weights"].shape)
+    assert np.isfinite(permuted).all()
+    assert not any(np.allclose(made["weights"], draw, atol=1e-2) for draw in permuted)
 
 
 def test_voxels_are_projected_as_those_that_made_the_components(study, components):
@@ -84,6 +86,8 @@ def test_subjects_agree_on_what_components_prefer_more_than_by_chance(study):
     table = read_table(study.results / "tables/components.tsv")
     assert table["correlation"].iloc[0] > 0.4
     assert table["correlation"].mean() > table["permuted_correlation"].mean() + 0.2
+    assert table["p_correlation"].iloc[0] == 1 / 20
+    assert set(table["n_permutations"]) == {19}
 
 
 def test_best_images_have_the_largest_mean_prediction(study):

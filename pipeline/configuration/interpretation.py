@@ -16,7 +16,8 @@ class InterpretationSettings(Settings):
     `voxels_per_subject`, and none below `least_ceiling`. Their `images` at the top and the bottom,
     and evenly spaced ones, are of those that no model was trained on. The first `tree_depth`
     components split voxels by sign, halves of at least `least_voxels` in each subject; smaller
-    ROIs have no best images. `clusters` is the k of a k-means of the same voxels.
+    ROIs have no best images. `clusters` is the k of a k-means of the same voxels. Components are
+    tested against those of weights fitted to permuted images, `permutations` times.
     """
 
     model: str
@@ -27,6 +28,7 @@ class InterpretationSettings(Settings):
     tree_depth: int = Field(default=4, ge=1)
     least_voxels: int = Field(default=5, ge=1)
     clusters: int = Field(default=10, ge=2)
+    permutations: int = Field(default=100, ge=19)
     seed: int = 0
 
 

@@ -64,6 +64,7 @@ if INTERPRETATION is not None:
                 "voxels_per_subject",
                 "least_ceiling",
                 "components",
+                "permutations",
                 "seed",
             ),
             code=code_version("pipeline.stages.fit_weights"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,16 @@ from encoding.interpretation import (
 from encoding.preparation import FeatureScaling
 from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import Result, make_provenance, positions, read_result, write_result
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    write_result,
+)
 
-KINDS = ("weights", "permuted_weights")
+WEIGHTS = ["voxel", "weights", "training_nsd_id", "feature_mean", "feature_factor"]
 
 
 def main() -> None:
@@ -36,7 +44,7 @@ def main() -> None:
     settings = arguments.configuration
     subjects = {
         result.provenance["configuration"]["subject"]: result
-        for result in map(read_result, arguments.weights)
+        for result in (read_result(path, WEIGHTS) for path in arguments.weights)
     }
     training = [result["training_nsd_id"] for result in subjects.values()]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
@@ -47,13 +55,9 @@ def main() -> None:
             f"too few for {settings['images']} at each end; lower it, or choose another "
             "`splits.test`"
         )
-    kinds = {
-        kind: equal_numbers(
-            {name: common.translate(result, kind) for name, result in subjects.items()}
-        )
-        for kind in KINDS
-    }
-    weights = kinds["weights"]
+    weights = equal_numbers(
+        {name: common.translate(result, result["weights"]) for name, result in subjects.items()}
+    )
     n_voxels = len(next(iter(weights.values())))
     if len(subjects) * n_voxels <= settings["clusters"]:
         raise InputError(
@@ -63,7 +67,7 @@ def main() -> None:
     projections = {name: components.project(rows) for name, rows in weights.items()}
     arrays: dict[str, Any] = {
         **_components(components, common),
-        **_stability(kinds, components, common.features),
+        **_stability(weights, _permuted(subjects, common), components, common.features),
         **_groups(projections, settings),
         "n_voxels": n_voxels,
         "subjects": list(subjects),
@@ -94,10 +98,10 @@ class CommonSpace:
             features.append(scalings[-1].transform(result["features"][others]))
         self.scaling, self.features = FeatureScaling.joined(scalings), np.hstack(features)
 
-    def translate(self, result: Result, kind: str) -> np.ndarray:
+    def translate(self, result: Result, weights: np.ndarray) -> np.ndarray:
         """A subject's weights (voxel, feature) as weights of these features."""
         own = FeatureScaling(result["feature_mean"], result["feature_factor"])
-        return own.translate(result[kind], self.scaling)
+        return own.translate(weights, self.scaling)
 
 
 def _components(components: WeightComponents, common: CommonSpace) -> dict[str, Any]:
@@ -113,25 +117,54 @@ def _components(components: WeightComponents, common: CommonSpace) -> dict[str, 
     }
 
 
+def _permuted(
+    subjects: Mapping[str, Result], common: CommonSpace
+) -> Iterator[dict[str, np.ndarray]]:
+    """Weights of permuted images of all subjects, a draw at a time."""
+    n_draws = {r.provenance["configuration"]["permutations"] for r in subjects.values()}
+    for draw in range(min(n_draws)):
+        drawn = {}
+        for name, result in subjects.items():
+            n_voxels = len(result["voxel"])
+            with open_result(result.path) as file:
+                rows = file["permuted_weights"][draw * n_voxels : (draw + 1) * n_voxels]
+            drawn[name] = common.translate(result, rows)
+        yield equal_numbers(drawn)
+
+
 def _stability(
-    kinds: Mapping[str, Mapping[str, np.ndarray]],
+    weights: Mapping[str, np.ndarray],
+    permuted: Iterable[Mapping[str, np.ndarray]],
     components: WeightComponents,
     features: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """(subject, component) of measured weights, and of weights of permuted images."""
-    arrays = {}
-    for kind, weights in kinds.items():
-        reference = components
-        if kind != "weights":
-            everyone = np.concatenate(list(weights.values()))
-            reference = fit_components(everyone, len(components.explained))
-            arrays["permuted_explained"] = reference.explained
-        found = leave_one_out(weights, reference.components, features)
-        for measure in Stability.__dataclass_fields__:
-            values = [getattr(stability, measure) for stability in found.values()]
-            name = measure if kind == "weights" else f"permuted_{measure}"
-            arrays[f"stability/{name}"] = np.reshape(values, (-1, len(components.explained)))
-    return arrays
+    """(subject, component) of measured weights; (draw, subject, component) of permuted images."""
+    n_components = len(components.explained)
+    null: dict[str, list[np.ndarray]] = defaultdict(list)
+    for drawn in permuted:
+        reference = fit_components(np.concatenate(list(drawn.values())), n_components)
+        null["permuted_explained"].append(reference.explained)
+        for measure, values in _measured(drawn, reference, features).items():
+            null[f"stability/permuted_{measure}"].append(values)
+    found = _measured(weights, components, features)
+    return {
+        **{f"stability/{measure}": values for measure, values in found.items()},
+        **{name: np.array(draws) for name, draws in null.items()},
+    }
+
+
+def _measured(
+    weights: Mapping[str, np.ndarray], components: WeightComponents, features: np.ndarray
+) -> dict[str, np.ndarray]:
+    """{measure of stability: (subject, component)}; no subject if there is but one."""
+    found = leave_one_out(weights, components.components, features)
+    return {
+        measure: np.reshape(
+            [getattr(stability, measure) for stability in found.values()],
+            (-1, len(components.explained)),
+        )
+        for measure in Stability.__dataclass_fields__
+    }
 
 
 def _groups(

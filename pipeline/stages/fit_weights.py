@@ -1,23 +1,25 @@
 """Make the weights of a subject's most reliable voxels again, and some of no meaning.
 
-The latter are of the same voxels, penalties and features, with the images permuted: what shape a
-feature space alone gives to weights.
+The latter are of the same voxels, penalties and features, with the images permuted many times: what
+shape a feature space alone gives to weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from encoding.interpretation import best_voxels
+from encoding.interpretation import PermutedResponses, best_voxels
 from encoding.partition import model_name
 from encoding.weights import stream_weights
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import FittedModel
-from pipeline.storage import write_result
+from pipeline.storage import create_result
 
 
 def main() -> None:
@@ -39,30 +41,44 @@ def main() -> None:
                 f"{settings['components']} components; lower `least_ceiling` or `components`"
             )
         responses = model.stored.of(model.voxel[columns])
-        order = np.random.default_rng(settings["seed"]).permutation(len(responses))
+        n_draws = settings["permutations"]
+        permuted = PermutedResponses(responses, n_draws, settings["seed"])
         arrays = {
             "voxel": model.voxel[columns],
             "reliability": model.reliability[columns],
-            "weights": _weights(model, responses, columns),
-            "permuted_weights": _weights(model, responses[order], columns),
             "training_nsd_id": model.training_nsd_id,
             "feature_mean": model.scaling.mean,
             "feature_factor": model.scaling.factor,
         }
         provenance = model.provenance("fit_weights", settings)
-    write_result(arguments.out, arrays, provenance)
+        width = len(model.scaling.mean)
+        with create_result(arguments.out, provenance) as file:
+            for name, values in arrays.items():
+                file[name] = values
+            weights = file.create_dataset("weights", (len(columns), width), np.float32)
+            shape = n_draws * len(columns), width
+            # rows: draw * voxels + voxel
+            null = file.create_dataset("permuted_weights", shape, np.float32)
+            _write(weights, _weights(model, responses, columns))
+            _write(null, _weights(model, permuted, np.tile(columns, n_draws)))
     subject = provenance["configuration"]["subject"]
     print(f"{subject}: weights of {len(columns)} voxels of {model_name(arguments.spaces)}")
 
 
-def _weights(model: FittedModel, responses: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(voxel, feature) float32 of voxels that can all be fitted."""
-    weights = np.full((len(columns), len(model.scaling.mean)), np.nan, np.float32)
+def _weights(
+    model: FittedModel, responses: np.ndarray | PermutedResponses, columns: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Weights (feature, voxel) of some voxels, all of which can be fitted, with their penalties."""
     picked = model.alpha[columns], model.band_weights[:, columns]
-    parts = stream_weights(model.bands, responses, model.fold, *picked, model.options)
+    return stream_weights(model.bands, responses, model.fold, *picked, model.options)
+
+
+def _write(dataset: h5py.Dataset, parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Write weights (voxel, feature), neighbouring voxels at once."""
     for voxels, found in parts:
-        weights[voxels] = found.T
-    return weights
+        runs = np.split(np.arange(len(voxels)), np.flatnonzero(np.diff(voxels) > 1) + 1)
+        for run in runs:
+            dataset[voxels[run[0]] : voxels[run[-1]] + 1] = found[:, run].T
 
 
 if __name__ == "__main__":

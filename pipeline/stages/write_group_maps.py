@@ -21,6 +21,8 @@ from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
+# bounds of scores, not scores: that they are not 0 is no finding
+UNTESTED = ("ceiling",)
 
 
 def main() -> None:
@@ -68,12 +70,12 @@ def _write(
     provenance: Mapping[str, Any],
     directory: Path,
 ) -> dict[str, dict[str, object]]:
-    """Write the mean, t, and mean where t is significant, of each part (hemisphere) of a map."""
+    """Write the versions of each part (hemisphere) of a map."""
     parts = [_stack(of_subjects) for of_subjects in zip(*files, strict=True)]
     tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
     index: dict[str, dict[str, object]] = {}
     starts = np.cumsum([0, *(part[0].size for part in parts)])
-    for desc, (values, account) in _versions(tested, described["units"]).items():
+    for desc, (values, account) in _versions(tested, described).items():
         names = map_names(None, space, f"{entities}_desc-{desc}")
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
@@ -94,19 +96,27 @@ def _write(
     return index
 
 
-def _versions(tested: GroupMap, units: str) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
+def _versions(
+    tested: GroupMap, described: Mapping[str, Any]
+) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
+    """{desc: values and what they are}: mean and n; of what is tested t, and the mean by its q."""
+    units = described["units"]
+    versions = {
+        "mean": (tested.mean, {"description": "mean over subjects", "units": units}),
+        "n": (
+            tested.n_subjects.astype(np.float64),
+            {"description": "subjects with a value", "units": "subjects"},
+        ),
+    }
+    if described["quantity"] in UNTESTED:
+        return versions
     q = false_discovery_rate(tested.p_t)
     significant = f"q ≤ {LEVEL} over {GROUP_FAMILY}, of t over subjects, two-sided"
-    return {
-        "mean": (tested.mean, {"description": "mean over subjects", "units": units}),
+    return versions | {
         "t": (tested.t, {"description": "one-sample t over subjects", "units": "t"}),
         f"fdr{round(100 * LEVEL):02d}": (
             np.where(q <= LEVEL, tested.mean, np.nan),
             {"description": f"mean over subjects where {significant}", "units": units},
-        ),
-        "n": (
-            tested.n_subjects.astype(np.float64),
-            {"description": "subjects with a value", "units": "subjects"},
         ),
     }
 

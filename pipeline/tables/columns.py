@@ -188,17 +188,28 @@ COLUMNS = {
     "n_experiments": "experiments in the mean",
     "explained": "share of the variance of the weights that the component explains",
     "cumulative_explained": "of this component and all before it",
-    "permuted_explained": "the same of weights fitted after the images were permuted: what the "
-    "feature space, and correlations between voxels, make of chance",
+    "permuted_explained": "the same of weights fitted after the images were permuted, mean over "
+    "draws: what the feature space, and correlations between voxels, make of chance",
+    "p_explained": "share of draws of permuted images whose component of this rank explains as "
+    "much, p = (k + 1) / (B + 1), one-sided, not corrected",
+    "n_permutations": "draws of permuted images (B), the models fitted anew in each",
     "sign_margin": "cosine of component and mean weights; the sign, which is that of the mean "
     "weights, is arbitrary where it is near 0",
     "subspace": "one subject's components against those of all others: mean cos² of the principal "
     "angles between the spans of the components up to this one",
-    "permuted_subspace": "the same of weights fitted after the images were permuted",
+    "permuted_subspace": "the same of weights fitted after the images were permuted, mean over "
+    "draws",
+    "p_subspace": "share of draws of permuted images in which `subspace` is as large, "
+    "p = (k + 1) / (B + 1), one-sided, not corrected",
     "cosine": "cosine of one subject's component and the others', matched one for one",
-    "permuted_cosine": "the same of weights fitted after the images were permuted",
+    "permuted_cosine": "the same of weights fitted after the images were permuted, mean over draws",
+    "p_cosine": "share of draws of permuted images in which `cosine` is as large, "
+    "p = (k + 1) / (B + 1), one-sided, not corrected",
     "correlation": "correlation over images of the scores on these two matched components",
-    "permuted_correlation": "the same of weights fitted after the images were permuted",
+    "permuted_correlation": "the same of weights fitted after the images were permuted, mean over "
+    "draws",
+    "p_correlation": "share of draws of permuted images in which `correlation` is as large, "
+    "p = (k + 1) / (B + 1), one-sided, not corrected",
     "n_voxels_per_subject": "voxels of the best reliability of each subject whose weights are "
     "analysed",
     "grouping": "component of the weights; tree: voxels above (+) and below (-) 0 on one component "

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from encoding.image_profiles import LabelProfile, RankedImages, label_profiles, rank_images
+from encoding.interpretation import exceedance
 from encoding.partition import MODEL_SEPARATOR
 from pipeline.storage import Result
 from pipeline.tables.tables import roi_members, source
@@ -80,26 +81,38 @@ def _groups(result: Result) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def component_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per component; stability is the mean over subjects."""
-    means = {
-        f"{prefix}{measure}": _mean_over_subjects(result[f"stability/{prefix}{measure}"])
-        for measure in MEASURES
-        for prefix in ("", "permuted_")
-    }
-    for number, explained in enumerate(result["explained"]):
+    """One row per component; stability is the mean over subjects, as it is in every draw."""
+    means = {}
+    for measure in MEASURES:
+        mean = _mean_over_subjects(result[f"stability/{measure}"])
+        null = np.array(
+            [_mean_over_subjects(draw) for draw in result[f"stability/permuted_{measure}"]]
+        )
+        means |= _against(null, measure, mean)
+    explained = _against(result["permuted_explained"], "explained", result["explained"])
+    for number in range(len(result["explained"])):
         yield {
             "model": _model(result),
             "component": number + 1,
-            "explained": explained,
             "cumulative_explained": result["explained"][: number + 1].sum(),
-            "permuted_explained": result["permuted_explained"][number],
+            **{name: values[number] for name, values in explained.items()},
             "sign_margin": result["sign_margin"][number],
             **{name: values[number] for name, values in means.items()},
+            "n_permutations": len(result["permuted_explained"]),
             "n_subjects": len(result["subjects"]),
             "n_voxels_per_subject": int(result["n_voxels"]),
             "n_images": len(result["nsd_id"]),
             **_source(result),
         }
+
+
+def _against(null: np.ndarray, measure: str, measured: np.ndarray) -> dict[str, np.ndarray]:
+    """What was measured (…), the mean of draws of permuted images (draw, …), and p."""
+    return {
+        measure: measured,
+        f"permuted_{measure}": null.mean(axis=0),
+        f"p_{measure}": exceedance(measured, null),
+    }
 
 
 def _mean_over_subjects(values: np.ndarray) -> np.ndarray:
@@ -108,16 +121,19 @@ def _mean_over_subjects(values: np.ndarray) -> np.ndarray:
 
 def stability_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per subject and component; none with a single subject."""
-    names = [f"{prefix}{measure}" for measure in MEASURES for prefix in ("", "permuted_")]
+    if not len(result[f"stability/{MEASURES[0]}"]):
+        return
+    found = {}
+    for measure in MEASURES:
+        null = result[f"stability/permuted_{measure}"]
+        found |= _against(null, measure, result[f"stability/{measure}"])
     for row, subject in enumerate(result["subjects"].tolist()):
-        if not len(result[f"stability/{names[0]}"]):
-            return
         for number in range(len(result["explained"])):
             yield {
                 "subject": subject,
                 "model": _model(result),
                 "component": number + 1,
-                **{name: result[f"stability/{name}"][row, number] for name in names},
+                **{name: values[row, number] for name, values in found.items()},
                 **_source(result),
             }
 
