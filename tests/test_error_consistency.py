@@ -11,7 +11,13 @@ from sklearn.metrics import cohen_kappa_score
 
 from encoding.across_subjects import predict_across
 from encoding.bootstrap import draw_images
-from encoding.error_consistency import error_consistency, identified, pattern_correlation
+from encoding.error_consistency import (
+    error_consistency,
+    identified,
+    independent_errors,
+    kappa,
+    pattern_correlation,
+)
 
 ALPHAS = np.logspace(-4, 4, 9)
 
@@ -100,6 +106,54 @@ def test_models_that_share_features_miss_the_same_images():
     separate = error_consistency(hits[0], hits[2], counts)
     assert together.lower > separate.kappa
     assert together.expected == pytest.approx(separate.expected, abs=0.1)
+
+
+def independent_predictors(seed, error, shared=0.0, n_images=300, n_voxels=60):
+    """Two predictors of signals of 12 dimensions, noise that is correlated over voxels, patterns
+    of such noise."""
+    random = np.random.default_rng(seed)
+
+    def correlated(n_rows, rank, roots):
+        own = 0.5 * random.standard_normal((n_rows, n_voxels))
+        return (random.standard_normal((n_rows, rank)) @ roots + own) / np.sqrt(1.25)
+
+    signals, noises, first, second = (
+        random.standard_normal((rank, n_voxels)) / np.sqrt(rank) for rank in (12, 20, 15, 15)
+    )
+    signal = random.standard_normal((n_images, 12)) @ signals
+    measured = signal + correlated(n_images, 20, noises)
+    common = correlated(n_images, 15, first)
+    predicted = {
+        name: signal
+        + error * (np.sqrt(shared) * common + np.sqrt(1 - shared) * correlated(n_images, 15, own))
+        for name, own in (("A", first), ("B", second))
+    }
+    return measured, correlated(500, 20, noises), predicted
+
+
+@pytest.mark.parametrize("error", [0.5, 1.0, 2.0])
+def test_independent_errors_have_the_kappa_that_the_shared_target_makes(error):
+    """Means of 12 pairs: κ is above .1, its reference within .05 of it, accuracies .03."""
+    rows = []
+    for seed in range(12):
+        measured, noise, predicted = independent_predictors(seed, error)
+        hits = [identified(pattern_correlation(measured, values)) for values in predicted.values()]
+        simulated = independent_errors(measured, noise, predicted, 5, seed).values()
+        references = [kappa(*pair) for pair in zip(*simulated, strict=True)]
+        reached = [draws.mean() for draws in simulated]
+        rows.append([kappa(*hits), np.mean(references), np.mean(hits), np.mean(reached)])
+    observed, reference, accuracy, reached = np.mean(rows, axis=0)
+    assert observed > 0.1
+    assert reference == pytest.approx(observed, abs=0.05)
+    assert reached == pytest.approx(accuracy, abs=0.03)
+
+
+def test_shared_errors_stand_out_from_the_reference():
+    measured, noise, predicted = independent_predictors(1, 1.0, shared=0.9)
+    hits = [identified(pattern_correlation(measured, values)) for values in predicted.values()]
+    simulated = independent_errors(measured, noise, predicted, 5, 0).values()
+    references = [kappa(*pair) for pair in zip(*simulated, strict=True)]
+    assert kappa(*hits) > max(references) + 0.1
 
 
 def test_predictors_of_other_images_are_told():

@@ -51,7 +51,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
         axis.set_title(
             f"{roi[1]}\n{subjects(part)}, {n_images} images{told(part['data'])}", fontsize=9
         )
-    drawn.colorbar(image, ax=axes, label="Cohen's κ\n(0: agreement by accuracy alone)")
+    drawn.colorbar(image, ax=axes, label="Cohen's κ\n(0: by accuracy alone; by shared noise more)")
     return drawn
 
 

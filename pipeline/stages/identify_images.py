@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from encoding.across_subjects import predict_across
-from encoding.error_consistency import identified, pattern_correlation
+from encoding.error_consistency import identified, independent_errors, pattern_correlation
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.image_blocks import image_blocks
@@ -22,6 +22,7 @@ from pipeline.storage import (
     Result,
     make_provenance,
     open_result,
+    positions,
     read_result,
     read_table,
     write_result,
@@ -31,6 +32,8 @@ from pipeline.stored_matrix import StoredMatrix
 Roi = tuple[str, str]
 # of fewer voxels there is no pattern, of fewer images no map from one brain to another
 FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
+# of simulated predictors whose errors are independent
+SIMULATED = 20
 
 
 def main() -> None:
@@ -92,6 +95,17 @@ class Brain:
         with open_result(self.path) as file:
             return StoredMatrix(file, "responses", nsd_id, "the test images").of(voxels)
 
+    def noise(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+        """(pattern, voxel) of noise as it is in the images' averaged responses; none, if none."""
+        with open_result(self.path) as file:
+            asker = "the test images"
+            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, asker).of(voxels)
+            columns = positions(file["voxel"][()], voxels, self.path, asker)
+            first = columns.min()
+            sample = file["noise_sample"][:, first : columns.max() + 1][:, columns - first]
+        known = np.isfinite(sample).all(axis=1)
+        return sample[known] * np.sqrt(np.mean(1 / np.maximum(repeats, 1)))
+
 
 @dataclass(frozen=True)
 class Identification:
@@ -132,14 +146,16 @@ class Identification:
         measured = measured[:, usable]
         predicted = {model: values[:, usable] for model, values in predicted.items()}
         where = "/".join(roi)
+        noise = self.brains[self.subject].noise(nsd_id, voxels[usable])
         yield f"{where}/n_voxels", np.array(np.count_nonzero(usable))
         for model, values in predicted.items():
             correlation = pattern_correlation(measured, values)
             yield f"{where}/models/{model}/r", correlation.diagonal().astype(np.float32)
             yield f"{where}/models/{model}/identified", identified(correlation)
+        yield from self._simulated(f"{where}/models", measured, noise, predicted)
         for other in self.brains:
             if other != self.subject:
-                yield from self._beside(other, roi, measured, predicted)
+                yield from self._beside(other, roi, measured, noise, predicted)
 
     def _explainable(self, voxels: np.ndarray) -> np.ndarray:
         reliability = self.encoding["reliability"]
@@ -151,8 +167,26 @@ class Identification:
             nsd_id, asker = self.encoding["test_nsd_id"], str(self.encoding.path)
             return StoredMatrix(file, f"predictions/{model}", nsd_id, asker).of(voxels)
 
+    def _simulated(
+        self,
+        where: str,
+        measured: np.ndarray,
+        noise: np.ndarray,
+        predicted: Mapping[str, np.ndarray],
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """What predictors as accurate would identify if they shared the target alone."""
+        if len(noise):
+            draws = SIMULATED, self.settings["seed"]
+            found = independent_errors(measured, noise, predicted, *draws)
+            yield from ((f"{where}/{name}/simulated", hits) for name, hits in found.items())
+
     def _beside(
-        self, other: str, roi: Roi, measured: np.ndarray, predicted: Mapping[str, np.ndarray]
+        self,
+        other: str,
+        roi: Roi,
+        measured: np.ndarray,
+        noise: np.ndarray,
+        predicted: Mapping[str, np.ndarray],
     ) -> Iterator[tuple[str, np.ndarray]]:
         nsd_id, brain = self.encoding["test_nsd_id"], self.brains[other]
         common = np.isin(nsd_id, brain.images())
@@ -171,7 +205,9 @@ class Identification:
         where = f"{'/'.join(roi)}/beside/{other}"
         yield f"{where}/nsd_id", nsd_id[common]
         shown = {model: values[common] for model, values in predicted.items()}
-        for name, values in {other: across, **shown}.items():
+        found = {other: across, **shown}
+        yield from self._simulated(where, measured[common], noise, found)
+        for name, values in found.items():
             correlation = pattern_correlation(measured[common], values)
             yield f"{where}/{name}/identified", identified(correlation)
             if name == other:

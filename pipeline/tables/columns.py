@@ -68,7 +68,15 @@ COLUMNS = {
     "accuracy_second": "share of the images that `second` identifies",
     "observed_agreement": "share of the images that both identify or both miss",
     "expected_agreement": "that share if misses were independent, from the accuracies alone",
-    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none",
+    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none. "
+    "Both predictors are judged by the same noisy responses, whose noise it counts as shared "
+    "error: it is to be compared with kappa_independent, not with 0",
+    "kappa_independent": "the κ of two predictors of these accuracies whose own errors are "
+    "independent, so that they share the target and its noise alone: mean over simulated targets "
+    "(normal signals with the covariance of the measured patterns less that of the noise, and "
+    "noise patterns from repeated trials) and predictors (see "
+    "`encoding.error_consistency.independent_errors`); too large rather than too small where the "
+    "signal is weak and voxels are as many as images",
     "kappa_lower": "lower end of its bootstrap interval over images",
     "kappa_upper": "upper end of its bootstrap interval over images",
     "training_images": "images that the model is fitted on; the largest number is all that train",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from encoding.bootstrap import draw_images
-from encoding.error_consistency import error_consistency
+from encoding.error_consistency import error_consistency, kappa
 from pipeline.storage import Result
 from pipeline.tables.tables import source, subject_of
 
@@ -51,6 +51,7 @@ CONSISTENCY_COLUMNS = (
     "kappa",
     "kappa_lower",
     "kappa_upper",
+    "kappa_independent",
     "weights",
     "data",
 )
@@ -93,7 +94,8 @@ def error_consistency_rows(
 ) -> Iterator[dict[str, object]]:
     """One row per ROI and pair of models, or of a model and another subject's brain."""
     for (atlas, roi), arrays in _regions(result).items():
-        for group, right in _identified(arrays).items():
+        simulated = _hits(arrays, "simulated")
+        for group, right in _hits(arrays, "identified").items():
             other = None if group == "models" else group.split("/")[1]
             nsd_id = result["nsd_id"] if other is None else arrays[f"{group}/nsd_id"]
             n_images = len(nsd_id)
@@ -127,6 +129,7 @@ def error_consistency_rows(
                     "kappa": found.kappa,
                     "kappa_lower": found.lower,
                     "kappa_upper": found.upper,
+                    "kappa_independent": _independent(simulated.get(group), first, second),
                     **(
                         source(result, [first, second])
                         if other is None
@@ -151,12 +154,20 @@ def _regions(result: Result) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     return regions
 
 
-def _identified(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """{"models" or "beside/subject": {predictor: (image,) bool}}: the same images each."""
+def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second: str) -> float:
+    """Mean over draws of κ of simulated predictors; NaN where the noise is not known."""
+    if simulated is None:
+        return np.nan
+    pairs = zip(simulated[first], simulated[second], strict=True)
+    return float(np.mean([kappa(one, other) for one, other in pairs]))
+
+
+def _hits(arrays: Mapping[str, np.ndarray], kind: str) -> dict[str, dict[str, np.ndarray]]:
+    """{"models" or "beside/subject": {predictor: (…, image) bool}}: the same images each."""
     groups: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
-        if name.endswith("/identified"):
-            group, predictor = name.removesuffix("/identified").rsplit("/", 1)
+        if name.endswith(f"/{kind}"):
+            group, predictor = name.removesuffix(f"/{kind}").rsplit("/", 1)
             groups.setdefault(group, {})[predictor] = values
     return {group: groups[group] for group in sorted(groups, key=_models_first)}
 
