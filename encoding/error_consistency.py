@@ -166,8 +166,8 @@ def independent_errors(
     is such that as many images are identified as by the predictor.
 
     Where voxels are many and the signal is weak, some noise is taken for signal and κ of what is
-    simulated is too large: by .10 where the signal is a fifth of the variance in 200 voxels and 300
-    images, by up to .06 in 60 voxels.
+    simulated is too large: with 300 images by .10 where the signal is a fifth of the variance of
+    200 voxels, by .09 where it is a quarter in 60 voxels, by at most .03 where it is half.
 
     Parameters
     ----------
