@@ -19,6 +19,8 @@ from encoding.bootstrap import interval
 
 # directions of less variance than this share of the largest's hold no signal that can be told
 LEAST_SIGNAL = 0.1
+# draws of simulated predictors
+SIMULATED = 20
 # how the size of simulated errors is found: halvings of log2 g in ±6, over as many draws
 HALVINGS, TRIED = 9, 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from encoding.error_consistency import SIMULATED
 from pipeline.configuration import Configuration
 from pipeline.disk_estimates import ACCOUNT_BYTES, FLOAT, ID, hdf5_bytes
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
@@ -96,7 +97,12 @@ def identification_bytes(study: Configuration, size: StudySize, subject: Subject
         return 0.0
     n, models, others = subject.test_images, len(study.identifying_models), len(size.subjects) - 1
     of_roi = models * n * (FLOAT + 1) + others * n * (models + FLOAT + 1 + ID) + ID
-    arrays, groups = 1 + 2 * models + others * (models + 3), 2 + models + others * (models + 2)
+    simulated = models + others * (models + 1)
+    of_roi += SIMULATED * n * simulated
+    arrays, groups = (
+        1 + 2 * models + others * (models + 3) + simulated,
+        2 + models + others * (models + 2),
+    )
     rois = n_rois(study, settings.atlases)
     groups = rois * (1 + groups) + len(settings.atlases)
     return hdf5_bytes(rois * of_roi + 2 * ID * n, 3 + rois * arrays, groups)

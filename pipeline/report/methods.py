@@ -183,8 +183,9 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
             "own correlates best with the measured one (Kay et al. 2008), over voxels with a "
             f"reliability of at least {consistency.least_ceiling:g}. Cohen's κ tells whether two "
             "predictors miss the same images beyond what their accuracies alone bring about "
-            "(Geirhos et al. 2020). Other brains predict by ridge on their responses to the same "
-            "images."
+            "(Geirhos et al. 2020); beside it stands the κ of simulated predictors whose own "
+            "errors are independent, which share the noise of the responses alone. Other brains "
+            "predict by ridge on their responses to the same images."
         )
     if interpreted := study.interpretation:
         yield (
@@ -193,7 +194,9 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
             f"(none below {interpreted.least_ceiling:g}) were decomposed into "
             f"{interpreted.components} principal components, and into {interpreted.clusters} "
             "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen by "
-            "R². Images are ranked among those that no "
+            "R². Components and their stability over subjects are compared with those of "
+            f"{interpreted.permutations} fits to permuted images. Images are ranked among those "
+            "that no "
             "model was trained on."
         )
     if similarity := study.representational_similarity:

@@ -14,7 +14,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from encoding.across_subjects import predict_across
-from encoding.error_consistency import identified, independent_errors, pattern_correlation
+from encoding.error_consistency import (
+    SIMULATED,
+    identified,
+    independent_errors,
+    pattern_correlation,
+)
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.image_blocks import image_blocks
@@ -32,8 +37,6 @@ from pipeline.stored_matrix import StoredMatrix
 Roi = tuple[str, str]
 # of fewer voxels there is no pattern, of fewer images no map from one brain to another
 FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
-# of simulated predictors whose errors are independent
-SIMULATED = 20
 
 
 def main() -> None:
