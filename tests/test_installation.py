@@ -35,13 +35,13 @@ def test_a_conda_reader_understands_every_line_of_the_environment():
 
 
 def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):
-    """Here the scheduler is a shell that runs each job at once."""
+    """Here the scheduler is a shell that prints an id and runs each job at once."""
     copy = branch(study, tmp_path / "study", "tiny.yaml")
     table = copy.results / "tables/correlations.tsv"
     before = table.read_bytes()
     table.unlink()
     profile = ("--workflow-profile", str(ROOT / "profiles/generic"), "--latency-wait", "5")
     target = "results/tiny/tables/correlations.tsv"
-    done = copy.snakemake(target, *profile, "--cluster-generic-submit-cmd", "sh")
-    assert "external jobid" in done.stdout + done.stderr
+    done = copy.snakemake(target, *profile, "--cluster-generic-submit-cmd", "echo 7; sh")
+    assert "external jobid '7'" in done.stdout + done.stderr
     assert table.read_bytes() == before
