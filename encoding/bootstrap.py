@@ -237,6 +237,6 @@ def bootstrap_p(samples: np.ndarray) -> np.ndarray:
     """
     reached = np.count_nonzero(samples <= 0, axis=0)
     p = (reached + 1) / (len(samples) + 1)
-    # sums of several R² leave rounding error where they are 0
-    tested = np.isfinite(samples).all(axis=0) & (np.abs(samples) > 1e-12).any(axis=0)
+    # below is rounding error of predictions in float32
+    tested = np.isfinite(samples).all(axis=0) & (np.abs(samples) > 1e-6).any(axis=0)
     return np.where(tested, p, np.nan)

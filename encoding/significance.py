@@ -16,6 +16,9 @@ from scipy.stats import false_discovery_control, rankdata
 
 from encoding.partition import partition_variance
 
+# of a voxel's variance: differences of losses that are smaller in sum are rounding errors of
+# predictions in float32, whose sign and p another processor or number of threads would change
+INDISTINCT = 1e-5
 # voxels whose responses stay in the cache while they are tested
 BLOCK = 256
 # results are kept in float32, in which less is 0
@@ -216,7 +219,8 @@ def component_p(
 
     Returns
     -------
-    {component: (voxel,) float64}, as `partition_variance`; NaN where a component is 0 in all images
+    {component: (voxel,) float64}, as `partition_variance`; NaN where a component is 0 in all
+    images, up to what predictions in float32 can tell apart
     """
     # in float64, for models may predict nearly the same
     y = np.asarray(measured, dtype=np.float64)
@@ -224,10 +228,13 @@ def component_p(
     deviation = y - np.sum(y, axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
     gains = {model: deviation**2 - (y - values) ** 2 for model, values in predicted.items()}
     components = partition_variance(gains, spaces)
-    # what sums of many models leave where they predict the same is rounding error
-    rounding = 1e-15 * np.sum(deviation**2, axis=0, where=seen)
+    spread = np.sum(deviation**2, axis=0, where=seen)
+    differ = {
+        name: np.sum(np.abs(values), axis=0, where=seen) > INDISTINCT * spread
+        for name, values in components.items()
+    }
     return {
-        name: sign_flip_p(np.where(np.abs(values) > rounding, values, 0), blocks)
+        name: sign_flip_p(np.where(differ[name], values, 0), blocks)
         for name, values in components.items()
     }
 

@@ -432,6 +432,19 @@ def test_components_that_are_zero_in_all_images_are_tested_by_neither_test():
         assert np.array_equal(np.isnan(of_draws[name]), expected), name
 
 
+def test_models_that_differ_by_rounding_errors_of_float32_are_not_tested():
+    """A space that the search left almost no weight: p would be that of rounding errors."""
+    measured, predicted = simulated(60, 5, 0.3, 44)
+    joint = predicted.astype(np.float32) * (1 + np.float32(2e-7))
+    alone = predicted.astype(np.float32)
+    models = {"a": alone, "b": 0 * alone, "a+b": joint}
+    draws = bootstrap_scores(measured, models, draw_images(60, 200, 0)).r2
+    p = component_p(measured, models, ["a", "b"])
+    assert np.isnan(p["b"]).all()
+    assert np.isfinite(p["a"]).all()
+    assert np.isnan(bootstrap_p(partition_variance(draws, ["a", "b"])["b"])).all()
+
+
 def test_the_false_discovery_rate_is_that_of_statsmodels_and_leaves_out_what_was_not_tested():
     p = np.random.default_rng(18).random((20, 10)) ** 2
     p[3, 4] = np.nan
