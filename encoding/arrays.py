@@ -80,7 +80,7 @@ class Arrays:
         return self.xp.cholesky_solve(right, self.xp.linalg.cholesky(matrix))
 
     def inverse_positive(self, matrix: Any) -> Any:
-        """Of a symmetric positive definite matrix; None if it is not positive definite."""
+        """Inverse of a symmetric matrix; None if it is not positive definite."""
         if self.xp is not np:
             triangle, failed = self.xp.linalg.cholesky_ex(matrix)
             return None if failed else self.xp.cholesky_inverse(triangle)

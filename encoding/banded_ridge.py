@@ -54,6 +54,7 @@ from encoding.search import (
 from encoding.window import (
     Window,
     contention_limits,
+    is_small,
     must_be_exact,
     search_window,
     search_windowed,
@@ -170,7 +171,7 @@ class Options:
 
     @property
     def precision(self) -> str:
-        """Of products with voxels: `dtype`, or the format to which torch may round operands."""
+        """Precision of products with voxels: `dtype`, or the format that torch may round to."""
         return {"high": "tf32", "medium": "bfloat16"}.get(self.matmul_precision, self.dtype)
 
 
@@ -370,7 +371,9 @@ def _searched(
     Responses are read once if all decompositions fit in memory, else once for each part of them.
     Those of all images that stay in memory are given to `keep`.
     """
-    design, windowed, choices = blocks.design, search == "windowed", pool.choices.values()
+    design, choices = blocks.design, pool.choices.values()
+    size = design, pool.weights, len(alphas), len(blocks.pattern.voxels)
+    windowed = search == "windowed" and not is_small(*size)
     if plan.candidates < len(pool.weights):
         yield from _searched_by_parts(blocks, pool, alphas, plan, windowed, forms)
         return

@@ -213,7 +213,7 @@ def interval(
 
 
 def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
-    """Of rows in ascending order, interpolated between neighbours."""
+    """Quantile of each row of ascending values, interpolated between neighbours."""
     place = share * (ordered.shape[1] - 1)
     low, high = ordered[:, int(np.floor(place))], ordered[:, int(np.ceil(place))]
     return low + (place - np.floor(place)) * (high - low)

@@ -80,7 +80,7 @@ def identified(correlation: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ErrorConsistency:
-    """Of two predictors over the same images.
+    """Agreement of two predictors' misses over the same images.
 
     Attributes
     ----------

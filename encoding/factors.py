@@ -21,7 +21,7 @@ import numpy as np
 import scipy.linalg
 
 from encoding.arrays import Arrays
-from encoding.gram import Design, Fold
+from encoding.gram import Design, Fold, singular_values
 
 # relative to the largest eigenvalue: below it rounding errors of the Gram matrix in float64 would
 # show in the predictions
@@ -182,21 +182,11 @@ def factorise(
 
 
 def _precision(design: Design, parts: dict[str, Any]) -> str:
-    """Of products with the rotation: float64 where float32's rounding errors would be amplified."""
+    """Precision of products with the rotation: float64 where float32's errors would grow."""
     if design.dtype == "float64" or parts.get("from_rows"):
         return design.dtype
     norms = design.arrays.xp.einsum("ij,ij->j", parts["rotation"], parts["rotation"])
     return "float32" if float(norms.max()) <= LARGEST_IN_FLOAT32**2 else "float64"
-
-
-def _kept(design: Design, values: Any) -> tuple[Any, Any]:
-    """Eigenvalues that are not rounding error, one at least, and their inverse roots."""
-    host = design.arrays.to_numpy(values)
-    floor = np.finfo(np.float64).eps * len(host) * max(host.max(), 0.0)
-    kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
-    roots = np.sqrt(np.maximum(host[kept], 0))
-    inverse = np.divide(1, roots, out=np.zeros_like(roots), where=host[kept] > floor)
-    return kept, design.arrays.asarray(inverse)
 
 
 def _primal(
@@ -208,7 +198,7 @@ def _primal(
     roots: Any,
     images: bool,
 ) -> dict[str, Any]:
-    kept, inverse = _kept(design, values)
+    kept, _, inverse = singular_values(design.arrays, values, len(values))
     rotation = roots[:, None] * vectors[:, kept] * inverse
     parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
     if fold.n_validation:
@@ -227,7 +217,7 @@ def _dual(
     outer: Any,
     roots: Any,
 ) -> dict[str, Any]:
-    kept, inverse = _kept(design, values)
+    kept, _, inverse = singular_values(design.arrays, values, len(values))
     left = vectors[:, kept] * inverse**2
     parts = {"values": values[kept], "rotation": vectors[:, kept], "from_rows": True}
     if fold.n_validation:

@@ -278,15 +278,33 @@ def principal_components(arrays: Arrays, rows: Any) -> tuple[Any, np.ndarray, An
     """
     wide = rows.shape[1] > rows.shape[0]
     values, vectors = arrays.xp.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    host = arrays.to_numpy(values)
-    floor = np.finfo(np.float64).eps * max(rows.shape) * max(host.max(), 0.0)
-    kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
-    scales = np.sqrt(np.where(host[kept] > floor, host[kept], 0.0))
-    inverse = arrays.asarray(np.divide(1, scales, out=np.zeros_like(scales), where=scales > 0))
+    kept, scales, inverse = singular_values(arrays, values, max(rows.shape))
     axes = vectors[:, kept] * inverse
     if wide:
         axes = rows.T @ axes * inverse
     return rows @ axes, scales, axes
+
+
+def singular_values(arrays: Arrays, values: Any, size: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Which eigenvalues of a Gram matrix are not rounding error, one at least, and their roots.
+
+    Parameters
+    ----------
+    values : (component,) ascending
+    size : of the matrix, or of the longer side of what it is the Gram matrix of
+
+    Returns
+    -------
+    kept : indices
+    roots : (kept,) float64
+    inverse : (kept,) 1 / roots, 0 where there is no variance
+    """
+    host = arrays.to_numpy(values)
+    floor = np.finfo(np.float64).eps * size * max(host[-1], 0.0)
+    kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
+    roots = np.sqrt(np.where(host[kept] > floor, host[kept], 0.0))
+    inverse = np.divide(1, roots, out=np.zeros_like(roots), where=roots > 0)
+    return kept, roots, arrays.asarray(inverse)
 
 
 def without_copy(columns: np.ndarray) -> slice | np.ndarray:

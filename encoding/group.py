@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class GroupTest:
-    """Of one value per subject.
+    """Mean over subjects of one value each, and tests of it.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ def group_test(values: np.ndarray) -> GroupTest:
 
 @dataclass(frozen=True)
 class GroupMap:
-    """Of one value per subject, in every place of a map.
+    """Mean over subjects of one value each, and a test of it, in every place of a map.
 
     Attributes
     ----------

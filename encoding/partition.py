@@ -88,7 +88,7 @@ def joint_gain(r2: Mapping[str, np.ndarray], spaces: Sequence[str]) -> np.ndarra
 
 
 def shortfall(gain: np.ndarray) -> tuple[float, float]:
-    """Of voxels with a gain (see `joint_gain`): the share below 0, and by how much these are below.
+    """Share of voxels whose gain (see `joint_gain`) is below 0, and how far below these are.
 
     Returns
     -------

@@ -72,7 +72,7 @@ class FeatureScaling:
 
     @classmethod
     def joined(cls, bands: Iterable[FeatureScaling]) -> FeatureScaling:
-        """Of bands side by side."""
+        """Scaling of bands side by side."""
         scalings = list(bands)
         return cls(
             np.concatenate([scaling.mean for scaling in scalings]),

@@ -39,12 +39,14 @@ from encoding.search import (
 # cross-validation was further behind. The closed form takes leverages for equal: doubt grows as
 # they are not
 MISJUDGED = 32
-# disagreement of k-fold errors with the closed form's, as a share of the doubt, up to which what it
-# ruled out is not looked at
+# disagreement of k-fold errors with the closed form's, as a share of the doubt where leverages are
+# alike, up to which what it ruled out is not looked at
 TRUSTED = 2
+# multiplications of the exact search for a candidate in a fold, below which windows gain nothing
+SMALL = 1e9
 # voxels that are searched by windows before all others: these, or one in so many; and the share of
 # them that sends all others to the exact search
-PILOT, PILOT_SHARE, MANY = 32, 32, 0.25
+PILOT, PILOT_SHARE, MANY = 32, 32, 0.1
 # decades between penalties that are tried first
 STRIDE = 1.0
 # share of the doubt by which a minimum of what was tried may be above the least to be followed
@@ -113,8 +115,12 @@ class Window:
 
 
 def must_be_exact(design: Design, window: Window) -> np.ndarray:
-    """Whether the closed form misled, or may have, (voxel,) bool."""
-    return window.disagreement() > TRUSTED * doubt(design)
+    """Whether the closed form misled, or may have, (voxel,) bool.
+
+    Unequal leverages let folds and closed form differ by chance, but less than the doubt grows.
+    """
+    trusted = TRUSTED * MISJUDGED * np.sqrt(design.unevenness) / design.n_images
+    return window.disagreement() > trusted
 
 
 def search_windowed(
@@ -163,6 +169,19 @@ def search_windowed(
     return found
 
 
+def is_small(design: Design, candidates: np.ndarray, n_alphas: int, n_voxels: int) -> bool:
+    """Whether the exact search takes no longer than finding out what may be left out.
+
+    Parameters
+    ----------
+    candidates : (candidate, band) weights
+    """
+    widths = [columns.stop - columns.start for columns in design.band_slices]
+    p = np.minimum((candidates > 0) @ widths, design.n_images)
+    rows = np.minimum(design.folds[0].n_validation, p)
+    return float(np.mean(n_voxels * p * (p + n_alphas / 2 * rows))) < SMALL
+
+
 def windows_pay(
     design: Design,
     candidates: list[CandidateFactors],
@@ -181,7 +200,7 @@ def windows_pay(
     near = curves <= limits[:, None]
     for candidate, close in zip(candidates, near, strict=True):
         voxels = np.count_nonzero(close.any(axis=0))
-        pairs = np.count_nonzero(close) / stride(alphas) + 2 * voxels
+        pairs = np.count_nonzero(close) / stride(alphas) + max(2, stride(alphas)) * voxels
         for factor in itertools.chain(*candidate.folds):
             rows, p = design.folds[0].n_validation, len(factor.columns)
             share = len(factor.alphas) / len(alphas)

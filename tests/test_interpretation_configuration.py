@@ -111,6 +111,7 @@ def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_pa
     given = {
         "similarities": [path, other],
         "configuration": json.dumps({"images": "common"}),
+        "level": 0.95,
         "out": [tmp_path / "representational_similarity.tsv"],
     }
     with pytest.raises(InputError, match="choose `own`"):

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_info
 SECOND_KERNEL = "Haswell"
 
 
+# it starts the second run, which would start another
 @pytest.mark.skipif("NSD_SECOND_KERNEL" in os.environ, reason="this is the second run")
 def test_the_engine_holds_with_kernels_of_avx2_processors():
     """What is marked `kernels`, in a process whose OpenBLAS takes every processor for a Haswell."""
@@ -23,6 +24,7 @@ def test_the_engine_holds_with_kernels_of_avx2_processors():
     assert done.returncode == 0, done.stdout[-5000:]
 
 
+# the first run takes the kernel of its processor, whichever that is
 @pytest.mark.kernels
 @pytest.mark.skipif("NSD_SECOND_KERNEL" not in os.environ, reason="for the second run alone")
 def test_the_second_run_uses_the_second_kernel():
