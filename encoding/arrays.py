@@ -73,6 +73,12 @@ class Arrays:
             return scipy.linalg.qr(matrix, mode="economic", check_finite=False)
         return self.xp.linalg.qr(matrix)
 
+    def full_qr(self, matrix: Any) -> tuple[Any, Any]:
+        """As `thin_qr`, with as many orthonormal columns as there are rows."""
+        if self.xp is np:
+            return scipy.linalg.qr(matrix, check_finite=False)
+        return self.xp.linalg.qr(matrix, mode="complete")
+
     def solve_positive(self, matrix: Any, right: Any) -> Any:
         """matrix⁻¹ right by Cholesky, for a symmetric positive definite matrix."""
         if self.xp is np:

@@ -372,8 +372,7 @@ def _searched(
     Those of all images that stay in memory are given to `keep`.
     """
     design, choices = blocks.design, pool.choices.values()
-    size = design, pool.weights, len(alphas), len(blocks.pattern.voxels)
-    windowed = search == "windowed" and not is_small(*size)
+    windowed = search == "windowed" and not is_small(design, pool.weights, len(alphas))
     if plan.candidates < len(pool.weights):
         yield from _searched_by_parts(blocks, pool, alphas, plan, windowed, forms)
         return

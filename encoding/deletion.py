@@ -9,7 +9,7 @@ gives what the training images alone would predict for them, each side less its 
 (without 11ᵀ/n where there is no intercept). This is the block form of leave-one-out's shortcut
 (Allen 1974, Technometrics): N of a single row is 1 / (1 - leverage). A correction N of held rows ×
 held rows for each fold and penalty takes the place of a fold's eigendecomposition, which pays where
-features are many and held rows few.
+features are many and held rows few. Held rows are rotated, B = O R, so that R is triangular.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from encoding.arrays import Arrays
-from encoding.factors import NEGLIGIBLE, Factor, shrinkage_basis
+from encoding.factors import AMPLIFIED, NEGLIGIBLE, Factor, shrinkage_basis
 from encoding.gram import Design, Fold
 
 # of a float64 eigendecomposition of p features in products of float32: so many p³ operations
@@ -63,9 +63,10 @@ def delete_fold(design: Design, fold: Fold, whole: list[Factor]) -> list[Factor]
     if len(whole) != 1 or whole[0].images is None or whole[0].dtype != design.dtype:
         return []
     factor, arrays = whole[0], design.arrays
-    rows = factor.images[fold.validation]
-    kept = arrays.xp.eye(len(rows)) - design.fit_intercept / design.n_images
-    kept = arrays.asarray(kept, factor.dtype)
+    images = arrays.asarray(factor.images[fold.validation], "float64")
+    rotation, rows = (arrays.asarray(part, factor.dtype) for part in arrays.full_qr(images))
+    ones = rotation.sum(0) * design.fit_intercept / design.n_images**0.5
+    kept = arrays.asarray(arrays.xp.eye(len(rows)), factor.dtype) - ones[:, None] * ones[None, :]
     corrections = []
     for leverage in _leverages(arrays, factor, rows):
         correction = arrays.inverse_positive(kept - leverage)
@@ -73,7 +74,7 @@ def delete_fold(design: Design, fold: Fold, whole: list[Factor]) -> list[Factor]
             return []
         corrections.append(correction)
     deleted = replace(factor, to_weights=None, images=None, operators=rows.T)
-    return [replace(deleted, corrections=corrections)]
+    return [replace(deleted, held_rotation=rotation, corrections=corrections)]
 
 
 def _norm(arrays: Arrays, matrix: Any) -> float:
@@ -82,7 +83,9 @@ def _norm(arrays: Arrays, matrix: Any) -> float:
 
 def _leverages(arrays: Arrays, factor: Factor, rows: Any) -> Iterator[Any]:
     """B L (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
-    chosen, mixing = shrinkage_basis(factor.values, factor.alphas, NEGLIGIBLE[factor.dtype] / 10)
+    chosen, mixing = shrinkage_basis(
+        factor.values, factor.alphas, NEGLIGIBLE[factor.dtype] / AMPLIFIED
+    )
     parts = arrays.empty((len(chosen), len(rows), len(rows)), factor.dtype)
     for part, alpha in zip(parts, factor.alphas[chosen], strict=True):
         scaled = rows * arrays.asarray(factor.shrinkage(alpha) ** 0.5, factor.dtype)

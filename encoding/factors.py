@@ -13,8 +13,7 @@ and small components.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,8 @@ SMALLEST_IN_CHOLESKY = 1e-5
 LARGEST_IN_FLOAT32 = 1e3
 # share of a response, below the rounding error of a product over hundreds of components
 NEGLIGIBLE = {"float32": 1e-6, "float64": 1e-15}
-# at which curves of shrinkage are compared where eigenvalues are unknown
-UNKNOWN_VALUES = 300
+# what corrections of deleted folds commonly multiply an error by
+AMPLIFIED = 10
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,16 @@ class Factor:
     columns : components of the bands with weight
     from_rows : c is computed from responses, not from Uᵀy
     rotation : F, c = operand @ rotation; None if the operators take the operand itself
-    values : (component,) float64, L
+    values : (component,) float64, L, descending
     to_weights : (column, component), weights = to_weights @ (c L / (L + α)), of the model of all
         images
     operators : (component, row), Bᵀ; by Cholesky one for each penalty; None without validation
         images
+    held_rotation : (row, row), O: operators and corrections are those of validation rows Oᵀu; None
+        if they are those of the rows themselves
     images : (image, component), B of all images, if folds are to be deleted from it
-    corrections : (row, row) for each penalty, N of `encoding.deletion`; None if the fold itself was
-        decomposed
+    corrections : (row, row) for each penalty, N of `encoding.deletion`, which predictions are
+        multiplied by; None if the fold itself was decomposed
     """
 
     alpha_indices: np.ndarray
@@ -65,6 +66,7 @@ class Factor:
     values: Any = None
     to_weights: Any = None
     operators: Any = None
+    held_rotation: Any = None
     images: Any = None
     corrections: list[Any] | None = None
 
@@ -73,31 +75,39 @@ class Factor:
         return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
 
     @property
-    def can_be_triangular(self) -> bool:
-        """Whether all penalties share `operators`, and nothing follows them."""
-        return self.corrections is None and not isinstance(self.operators, list)
+    def by_penalty(self) -> bool:
+        """Whether each penalty has operators of its own."""
+        return isinstance(self.operators, list)
+
+    def triangular(self, arrays: Arrays) -> Factor:
+        """Operators whose row i takes the components from i on alone, by a QR of B = O R.
+
+        Components are in descending order of L: later rows take the smaller ones, whose curves of
+        shrinkage are more alike.
+        """
+        if self.by_penalty or self.held_rotation is not None:
+            return self
+        rotation, triangle = arrays.thin_qr(self.operators.T)
+        return replace(self, operators=triangle.T, held_rotation=rotation)
 
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
         """(component, row), predictions = c @ operator, for the penalty at `position`."""
-        if isinstance(self.operators, list):
+        if self.by_penalty:
             return arrays.contiguous(self.operators[position][components, rows])
         shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
-        if self.corrections is None:
-            return self.operators[components, rows] * shrinkage[:, None]
-        corrected = self.operators[components] @ self.corrections[position][:, rows]
-        return corrected * shrinkage[:, None]
+        return self.operators[components, rows] * shrinkage[:, None]
 
-    @cached_property
-    def basis(self) -> tuple[np.ndarray, np.ndarray]:
-        """Penalties whose predictions are computed, and how all others' are made of them."""
-        if isinstance(self.operators, list):
+    def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Penalties whose predictions are computed, and how all others' are made of them.
+
+        Parameters
+        ----------
+        first : component from which on predictions are made
+        """
+        if self.by_penalty:
             return np.arange(len(self.alphas)), np.eye(len(self.alphas))
-        values = self.values
-        if self.corrections is not None:
-            # the fold's own are unknown, but lie between 0 and the largest
-            least = self.alphas.min() * NEGLIGIBLE[self.dtype]
-            values = np.append(values, np.geomspace(least, values.max(), UNKNOWN_VALUES))
-        return shrinkage_basis(values, self.alphas, NEGLIGIBLE[self.dtype])
+        negligible = NEGLIGIBLE[self.dtype] / (1 if self.corrections is None else AMPLIFIED)
+        return shrinkage_basis(self.values[first:], self.alphas, negligible)
 
 
 def shrinkage_basis(
@@ -199,7 +209,9 @@ def _primal(
     images: bool,
 ) -> dict[str, Any]:
     kept, _, inverse = singular_values(design.arrays, values, len(values))
-    rotation = roots[:, None] * vectors[:, kept] * inverse
+    rotation = vectors[:, kept]
+    rotation *= roots[:, None]
+    rotation *= inverse
     parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
     if fold.n_validation:
         parts["base"] = design.held[design.index(fold)].components[:, columns], rotation
@@ -262,8 +274,10 @@ def _finish(
         precision = "float64" if from_rows else dtype
         left, right = (arrays.asarray(side, precision) for side in base)
         parts["operators"] = (left @ right).T
-    cast = {name: arrays.contiguous(arrays.asarray(part, dtype)) for name, part in parts.items()}
-    return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **cast)
+    # one array under two names is held once
+    cast = {id(part): arrays.contiguous(arrays.asarray(part, dtype)) for part in parts.values()}
+    held = {name: cast[id(part)] for name, part in parts.items()}
+    return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **held)
 
 
 def _cholesky(

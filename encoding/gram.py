@@ -197,12 +197,10 @@ class Design:
 
     def rotated_images(self, columns: np.ndarray, rotation: Any) -> Any:
         """Some columns of all images times `rotation` (column, component); a fold at a time."""
-        shape = self.n_images, rotation.shape[1]
-        rotated = self.arrays.empty(shape, self.dtype)
+        rotation = self.arrays.asarray(rotation, self.dtype)
+        rotated = self.arrays.empty((self.n_images, rotation.shape[1]), self.dtype)
         for images in [*self.parts, self.rest]:
-            rotated[images] = self.arrays.asarray(
-                self._rows(images)[:, columns] @ rotation, self.dtype
-            )
+            rotated[images] = self.components[images][:, without_copy(columns)] @ rotation
         return rotated
 
     def training(self, values: Any, fold: Fold) -> Any:
@@ -288,6 +286,8 @@ def principal_components(arrays: Arrays, rows: Any) -> tuple[Any, np.ndarray, An
 def singular_values(arrays: Arrays, values: Any, size: int) -> tuple[np.ndarray, np.ndarray, Any]:
     """Which eigenvalues of a Gram matrix are not rounding error, one at least, and their roots.
 
+    The largest come first.
+
     Parameters
     ----------
     values : (component,) ascending
@@ -302,6 +302,7 @@ def singular_values(arrays: Arrays, values: Any, size: int) -> tuple[np.ndarray,
     host = arrays.to_numpy(values)
     floor = np.finfo(np.float64).eps * size * max(host[-1], 0.0)
     kept = np.flatnonzero(host > floor) if (host > floor).any() else np.array([len(host) - 1])
+    kept = kept[::-1].copy()
     roots = np.sqrt(np.where(host[kept] > floor, host[kept], 0.0))
     inverse = np.divide(1, roots, out=np.zeros_like(roots), where=roots > 0)
     return kept, roots, arrays.asarray(inverse)

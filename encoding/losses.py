@@ -1,26 +1,26 @@
 """Held-out losses of a block of voxels: predictions are made a few at a time and never kept.
 
 Where all penalties are predicted, a QR of the operator, B = O R (see `encoding.factors`), leaves
-‖Oᵀy_v - R L (L + α)⁻¹ c‖² with R upper triangular: half of each product need not be done, which
-pays for Oᵀy_v.
+‖Oᵀy_v - R L (L + α)⁻¹ c‖² with R upper triangular. Row i takes the components from i on alone: half
+of each product need not be done, and these components' shrinkage has fewer independent curves, so
+that predictions at fewer penalties make up all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from encoding.arrays import Arrays
 from encoding.factors import Factor
-from encoding.gram import Design
 from encoding.operands import PART, SQUARES, Operands, Target
 
-# rows of the held-out part taken together: with few, more of a triangular operator's zeros are left
-# out, and predictions of many penalties stay in a processor's cache
-ROWS = 128
+# rows of the held-out part taken together, at most and at least: with few, more of a triangular
+# operator's zeros are left out, and predictions of many penalties stay in a processor's cache
+ROWS, FEWEST_ROWS = 128, 32
 # voxels whose residuals at all penalties are made at a time
 MIXED = 32
 
@@ -38,13 +38,9 @@ def fold_losses(
     fold = design.folds[index]
     losses = np.full((n_alphas, operands.n_voxels), np.inf, design.dtype)
     for factor in factors:
-        projected = operands.rotated(fold, factor, whole)
-        target, triangular = operands.target(fold, factor), factor.can_be_triangular
-        if triangular:
-            rotation, triangle = arrays.thin_qr(factor.operators.T)
-            target = target.compress(arrays, rotation, factor.dtype)
-            factor = replace(factor, operators=triangle.T)
-        residual = Residual(design, factor, projected, target.rows, triangular)
+        turned = factor.triangular(arrays)
+        projected, target = operands.rotated(fold, turned, whole), operands.target(fold, turned)
+        residual = Residual(arrays, turned, projected, target.rows)
         losses[factor.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
@@ -61,37 +57,34 @@ class HeldOutPart:
     def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Squared errors of pairs of a voxel and one of the decomposition's penalties, (pair,)."""
         energies = np.empty(len(voxels), self.factor.dtype)
-        for here, predicted in self._predictions(voxels, positions):
-            rest = self.target.rows[voxels[here]] - predicted
+        # pairs of a penalty are neighbours: they share a correction
+        order = np.argsort(positions, kind="stable")
+        for here in np.split(order, range(PART, len(order), PART)):
+            rest = self.target.rows[voxels[here]] - self._predicted(voxels[here], positions[here])
             energies[here] = self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
         return energies + self.arrays.to_numpy(self.target.outside)[voxels]
 
-    def _predictions(
-        self, voxels: np.ndarray, positions: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, Any]]:
-        """Indices of pairs, and their predictions (pair, row).
+    def _predicted(self, voxels: np.ndarray, positions: np.ndarray) -> Any:
+        """Predictions (pair, row) of pairs in ascending order of their penalties."""
+        factor, projected = self.factor, self.projected[voxels]
+        if factor.by_penalty:
+            return self._each(projected, factor.operators, positions)
+        shrinkage = self.arrays.asarray(factor.shrinkage(factor.alphas), factor.dtype)
+        projected *= shrinkage[positions]
+        predicted = projected @ factor.operators
+        if factor.corrections is None:
+            return predicted
+        return self._each(predicted, factor.corrections, positions)
 
-        Penalties share a product with the operator; Cholesky's operators and the corrections of
-        deleted folds are each of one penalty.
-        """
-        factor = self.factor
-        apart = isinstance(factor.operators, list) or factor.corrections is not None
-        shrinkage = None
-        if not isinstance(factor.operators, list):
-            shrinkage = self.arrays.asarray(factor.shrinkage(factor.alphas), factor.dtype)
-        for position in np.unique(positions) if apart else [None]:
-            members = np.flatnonzero(positions == position) if apart else np.arange(len(voxels))
-            for start in range(0, len(members), PART):
-                here = members[start : start + PART]
-                left = self.projected[voxels[here]]
-                if shrinkage is None:
-                    yield here, left @ factor.operators[position]
-                    continue
-                left *= shrinkage[positions[here]]
-                predicted = left @ factor.operators
-                if apart:
-                    predicted = predicted @ factor.corrections[position]
-                yield here, predicted
+    def _each(self, rows: Any, matrices: Sequence[Any], positions: np.ndarray) -> Any:
+        """Rows times the matrix at each one's position (ascending)."""
+        known, starts = np.unique(positions, return_index=True)
+        ends = [*starts[1:], len(positions)]
+        products = [
+            rows[start:end] @ matrices[position]
+            for position, start, end in zip(known, starts, ends, strict=True)
+        ]
+        return self.arrays.xp.concatenate(products)
 
 
 class HeldOut:
@@ -127,52 +120,76 @@ class HeldOut:
         return losses / self.fold.n_validation
 
 
+@dataclass(frozen=True)
 class Residual:
-    """‖target - projected @ operator‖² of every voxel, a few at a time: nothing else is kept.
+    """Squared errors of every voxel at all penalties; predictions of a few at a time are held.
 
-    Parameters
+    Attributes
     ----------
-    triangular : whether the factor's operators are lower triangular
+    factor : with triangular operators, or one for each penalty
+    projected : c (voxel, component)
+    target : (voxel, row)
     """
 
-    def __init__(
-        self, design: Design, factor: Factor, projected: Any, target: Any, triangular: bool
-    ) -> None:
-        self.arrays, self.factor, self.triangular = design.arrays, factor, triangular
-        self.projected, self.target = projected, target
-        n_rows = target.shape[1]
-        self.parts = [slice(r, min(r + ROWS, n_rows)) for r in range(0, n_rows, ROWS)]
+    arrays: Arrays
+    factor: Factor
+    projected: Any
+    target: Any
 
     def energies(self) -> np.ndarray:
-        """(alpha, voxel) for all of the factor's penalties; few of them take a product each."""
-        chosen, mixing = self.factor.basis
-        # the target is a part like another, the residual a mixture of all
-        mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
-        mixing = self.arrays.asarray(mixing, self.factor.dtype)
-        energies = np.zeros((len(mixing), self.target.shape[0]), self.factor.dtype)
-        for rows in self.parts:
-            operators = [self._operator(position, rows) for position in chosen]
-            for start in range(0, energies.shape[1], PART):
-                here = slice(start, min(start + PART, energies.shape[1]))
-                shape = mixing.shape[1], here.stop - start, rows.stop - rows.start
-                parts = self.arrays.empty(shape, self.factor.dtype)
-                for part, (first, operator) in zip(parts, operators, strict=False):
-                    self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
-                parts[-1] = self.target[here, rows]
-                energies[:, here] += self._mixed(mixing, parts)
+        """(alpha, voxel) for all of the factor's penalties."""
+        n_voxels = len(self.target)
+        parts = [slice(v, min(v + PART, n_voxels)) for v in range(0, n_voxels, PART)]
+        corrected = self.factor.corrections is not None
+        return np.hstack([(self._corrected if corrected else self._direct)(here) for here in parts])
+
+    def _direct(self, here: slice) -> np.ndarray:
+        """Of predictions as they are; the target is a part like another of what is mixed."""
+        energies = np.zeros((len(self.factor.alphas), here.stop - here.start), self.factor.dtype)
+        for rows, mixing, parts in self._parts(here):
+            mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
+            parts[-1] = self.target[here, rows]
+            for some, rest in self._mixed(mixing, parts):
+                squares = self.arrays.xp.einsum("avr,avr->av", rest, rest)
+                energies[:, some] += self.arrays.to_numpy(squares)
         return energies
 
-    def _mixed(self, mixing: Any, parts: Any) -> np.ndarray:
-        """Σ over rows of (mixing @ parts)², (alpha, voxel), of parts (part, voxel, row)."""
-        _, n_voxels, n_rows = parts.shape
-        flat, energies = parts.reshape(len(parts), -1), []
-        for start in range(0, n_voxels, MIXED):
-            rest = mixing @ flat[:, start * n_rows : (start + MIXED) * n_rows]
-            rest = rest.reshape(len(mixing), -1, n_rows)
-            energies.append(self.arrays.to_numpy(self.arrays.xp.einsum("avr,avr->av", rest, rest)))
-        return np.hstack(energies)
+    def _corrected(self, here: slice) -> np.ndarray:
+        """Of predictions that are corrected, each penalty's by its own matrix."""
+        target = self.target[here]
+        predicted = self.arrays.empty((len(self.factor.alphas), *target.shape), self.factor.dtype)
+        for rows, mixing, parts in self._parts(here):
+            for some, values in self._mixed(mixing, parts[:-1]):
+                predicted[:, some, rows] = values
+        energies = []
+        for values, correction in zip(predicted, self.factor.corrections or [], strict=True):
+            rest = target - values @ correction
+            energies.append(self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest)))
+        return np.array(energies)
 
-    def _operator(self, position: int, rows: slice) -> tuple[int, Any]:
-        """What predicts these rows, and the first component that does."""
-        first = rows.start if self.triangular else 0
-        return first, self.factor.operator(position, slice(first, None), rows, self.arrays)
+    def _parts(self, here: slice) -> Iterator[tuple[slice, np.ndarray, Any]]:
+        """Rows, (alpha, part) of mixing, and predictions (part, voxel, row) with room for one more.
+
+        Predictions of all penalties are mixtures of these.
+        """
+        n_rows, start = self.target.shape[1], 0
+        while start < n_rows:
+            rows = slice(start, min(start + min(max(start, FEWEST_ROWS), ROWS), n_rows))
+            first = 0 if self.factor.by_penalty else start
+            chosen, mixing = self.factor.basis(first)
+            shape = len(chosen) + 1, here.stop - here.start, rows.stop - start
+            parts = self.arrays.empty(shape, self.factor.dtype)
+            for part, position in zip(parts, chosen, strict=False):
+                operator = self.factor.operator(position, slice(first, None), rows, self.arrays)
+                self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
+            yield rows, mixing, parts
+            start = rows.stop
+
+    def _mixed(self, mixing: np.ndarray, parts: Any) -> Iterator[tuple[slice, Any]]:
+        """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
+        _, n_voxels, n_rows = parts.shape
+        flat, mixing = parts.reshape(len(parts), -1), self.arrays.asarray(mixing, self.factor.dtype)
+        for start in range(0, n_voxels, MIXED):
+            some = slice(start, min(start + MIXED, n_voxels))
+            mixed = mixing @ flat[:, some.start * n_rows : some.stop * n_rows]
+            yield some, mixed.reshape(len(mixing), -1, n_rows)

@@ -100,11 +100,12 @@ class _Sizes:
         kernels = 8 * n**2 * len(widths) + workers * 24 * n**2
         decomposing = workers * 8 * 5 * component**2
         # predictions at each penalty of some voxels, and what makes them
-        decomposing += workers * self.item * ROWS * n_alphas * (PART + component) * (folds > 0)
+        predicting = ROWS * ((n_alphas + 1) * PART + 2 * component)
+        decomposing += workers * self.item * predicting * (folds > 0)
         decomposing += workers * self.item * 4 * component * row * (folds > 0)
         deletes = folds > 0 and any(forms.deletes(design, row, n_alphas) for row in candidates)
-        correcting = workers * self.item * (n_alphas + 5) * held**2
-        decomposing = max(decomposing, correcting if deletes else 0)
+        correcting = (n_alphas + 5) * held**2 + n_alphas * PART * held
+        decomposing = max(decomposing, workers * self.item * correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_components
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
         operators = (n_alphas if forms.cholesky else 1) * component * row
@@ -113,7 +114,7 @@ class _Sizes:
         whole = self.refit_factor if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
         if deletes:
-            deleted = n * component + folds * n_alphas * held**2
+            deleted = n * component + folds * (n_alphas + 1) * held**2
             self.candidate = max(self.candidate, self.item * deleted + self.refit_factor)
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":

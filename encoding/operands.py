@@ -115,19 +115,21 @@ class Operands:
         whole : that of all images, from which a deleted fold is taken; others need none
         """
         if factor.corrections is not None:
-            rows = self.target(fold, factor).rows
-            return whole - rows @ factor.operators.T
+            return whole - self.target(fold, factor).rows @ factor.operators.T
         operand = self.operand(fold, factor)
         if factor.rotation is None:
             return operand
         return operand @ factor.rotation
 
     def target(self, fold: Fold, factor: Factor) -> Target:
-        """The fold's validation responses."""
+        """The fold's validation responses, rotated as the factor's rows are."""
         whole = self._targets[factor.dtype, self.design.index(fold)]
-        return Target(
+        target = Target(
             *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
         )
+        if factor.held_rotation is None:
+            return target
+        return target.compress(self.design.arrays, factor.held_rotation, factor.dtype)
 
     def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
         """YᵀU (voxel, component) of the training images of `fits` less their means.

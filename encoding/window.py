@@ -42,8 +42,9 @@ MISJUDGED = 32
 # disagreement of k-fold errors with the closed form's, as a share of the doubt where leverages are
 # alike, up to which what it ruled out is not looked at
 TRUSTED = 2
-# multiplications of the exact search for a candidate in a fold, below which windows gain nothing
-SMALL = 1e9
+# multiplications of the exact search for a voxel, candidate and fold, below which windows gain
+# nothing
+SMALL = 1e6
 # voxels that are searched by windows before all others: these, or one in so many; and the share of
 # them that sends all others to the exact search
 PILOT, PILOT_SHARE, MANY = 32, 32, 0.1
@@ -169,7 +170,7 @@ def search_windowed(
     return found
 
 
-def is_small(design: Design, candidates: np.ndarray, n_alphas: int, n_voxels: int) -> bool:
+def is_small(design: Design, candidates: np.ndarray, n_alphas: int) -> bool:
     """Whether the exact search takes no longer than finding out what may be left out.
 
     Parameters
@@ -179,7 +180,7 @@ def is_small(design: Design, candidates: np.ndarray, n_alphas: int, n_voxels: in
     widths = [columns.stop - columns.start for columns in design.band_slices]
     p = np.minimum((candidates > 0) @ widths, design.n_images)
     rows = np.minimum(design.folds[0].n_validation, p)
-    return float(np.mean(n_voxels * p * (p + n_alphas / 2 * rows))) < SMALL
+    return float(np.mean(p * (p + n_alphas / 2 * rows))) < SMALL
 
 
 def windows_pay(
@@ -207,8 +208,8 @@ def windows_pay(
             product = p * min(rows, design.n_components)
             rotation = p**2 if factor.corrections is None else p * rows
             windows += voxels * rotation + share * pairs * product
-            half = 0.5 if factor.can_be_triangular else 1.0
-            exact += close.shape[1] * (rotation + rows**2 + half * len(factor.basis[0]) * product)
+            half = 0.5
+            exact += close.shape[1] * (rotation + rows**2 + half * len(factor.basis()[0]) * product)
     return windows < exact
 
 

@@ -233,3 +233,9 @@ def assert_same_arrays(found, expected):
             assert close.mean() > 0.95, name
         if name.endswith("cv_score"):
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.fixture
+def windows_at_any_size(monkeypatch):
+    """Small problems are searched by windows too, which otherwise would not pay."""
+    monkeypatch.setattr("encoding.window.SMALL", 0)

@@ -37,7 +37,7 @@ from encoding.partition import model_name, subsets
 from encoding.search import Forms, closed_form_errors, factorise_candidates
 from encoding.splits import inner_folds
 
-pytestmark = pytest.mark.kernels
+pytestmark = [pytest.mark.kernels, pytest.mark.usefixtures("windows_at_any_size")]
 
 
 def himalaya(bands, responses, folds, weights, alphas=ALPHAS):
@@ -256,7 +256,9 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
         for position, alpha in enumerate(ALPHAS):
             ridge = np.linalg.solve(x.T @ x + alpha * np.eye(54), x.T @ target)
             operator = factor.operator(position, slice(None), slice(None), design.arrays)
-            assert np.allclose(projected @ operator, (centred @ ridge).T, atol=tolerance)
+            predicted = projected @ operator @ factor.corrections[position]
+            expected = (centred @ ridge).T @ factor.held_rotation
+            assert np.allclose(predicted, expected, atol=tolerance)
 
 
 def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
@@ -491,7 +493,7 @@ def assert_same_fit(found, expected, candidates=True):
     tolerance = SCORE_TOLERANCE[str(found.cv_score.dtype)]
     assert np.allclose(found.cv_score, expected.cv_score, rtol=0, atol=tolerance)
     same = (found.alpha == expected.alpha) & (found.band_weights == expected.band_weights).all(0)
-    assert same.mean() > 0.8
+    assert same.mean() > 0.95
     scale = abs(expected.coefficients).max(axis=0)[same]
     difference = abs(found.coefficients - expected.coefficients)[:, same]
     assert (difference <= 1e3 * tolerance * scale).all()
@@ -539,13 +541,15 @@ def test_candidates_taken_in_parts_give_the_same_fit(search):
     """Too little memory for all decompositions at once."""
     bands, y = simulated(26, 200, (60, 40), 600)
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
-    design = Design(list(bands.values()), folds, Arrays(workers=2))
-    little = 4.5e7
+    # in float64, where fewer of 80 candidates are tied within rounding
+    design = Design(list(bands.values()), folds, Arrays(workers=2), "float64")
+    little = 1e8
     plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
     assert plan.candidates < 80
     problem = bands, y, folds, ALPHAS, weights
+    options = Options(search=search, dtype="float64", workers=2)
     plenty, parts = (
-        fit_banded_ridge(*problem, Options(search=search, memory_bytes=memory, workers=2))
+        fit_banded_ridge(*problem, replace(options, memory_bytes=memory))
         for memory in (4e9, little)
     )
     assert_same_fit(parts, plenty)
