@@ -231,8 +231,11 @@ def test_a_fold_taken_out_of_all_images_scores_as_its_own_decomposition(
         fit_banded_ridge(*problem, replace(options, deletion=deletion))
         for deletion in (False, True)
     )
-    scores = decomposed.candidate_scores
-    assert np.allclose(scores, deleted.candidate_scores, rtol=1e-7, atol=1e-9, equal_nan=True)
+    scores = np.array([decomposed.candidate_scores, deleted.candidate_scores])
+    # windows may pay with the one and not with the other
+    both = np.isfinite(scores).all(axis=0)
+    assert np.allclose(*scores[:, both], rtol=1e-7, atol=1e-9)
+    assert both.all() or (search == "windowed" and both.any(axis=0).all())
     assert np.allclose(decomposed.coefficients, deleted.coefficients, atol=1e-6)
 
 
@@ -523,6 +526,40 @@ def test_a_voxels_fit_is_the_same_up_to_rounding_however_voxels_are_parted(
         assert_same_fit(replace(whole, **joined), whole)
 
 
+def conditioned(kind, n_images=200, n_voxels=300):
+    """Features that are hard to invert, and responses to them."""
+    generator = np.random.default_rng(5)
+    widths = {"square": (80, 80), "wide": (150, 100)}.get(kind, (40, 40))
+    bands = {
+        name: generator.standard_normal((n_images, p)) for name, p in zip("ab", widths, strict=True)
+    }
+    if kind == "scales":
+        bands["a"] *= 10.0 ** generator.uniform(-4, 4, widths[0])
+    if kind == "shared":
+        bands["b"] = bands["a"] + 1e-5 * bands["b"]
+    bands = {name: band / np.sqrt(np.sum(band**2) / n_images) for name, band in bands.items()}
+    signal = np.hstack(list(bands.values())) @ generator.standard_normal((sum(widths), n_voxels))
+    signal *= generator.uniform(0, 3, n_voxels) / signal.std(axis=0)
+    return bands, signal + generator.standard_normal(signal.shape)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["square", "wide", "scales", "shared"])
+def test_parts_change_an_error_by_a_share_of_itself_at_every_penalty(kind, dtype):
+    """Penalties down to 1e-14 of the largest eigenvalue."""
+    bands, y = conditioned(kind)
+    largest = np.linalg.eigvalsh(sum(band @ band.T for band in bands.values()))[-1]
+    folds, options = inner_folds(200, 5, 0), Options(search="exact", dtype=dtype)
+    for share in (1e-14, 1e-10, 1e-6, 1e-2, 1e3):
+        problem = folds, np.array([share * largest]), draw_band_weights(2, 2, 0), options
+        whole = fit_banded_ridge(bands, y, *problem).candidate_scores
+        parts = [
+            fit_banded_ridge(bands, y[:, a:b], *problem) for a, b in [(0, 1), (1, 14), (14, 300)]
+        ]
+        joined = np.hstack([part.candidate_scores for part in parts])
+        assert (abs(joined / whole - 1) <= SCORE_TOLERANCE[dtype]).all()
+
+
 @pytest.mark.parametrize("deletion", [False, True])
 @pytest.mark.parametrize(("search", "least"), [("exact", 1.2e7), ("windowed", 1.5e7)])
 def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
@@ -543,7 +580,7 @@ def test_candidates_taken_in_parts_give_the_same_fit(search):
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
     # in float64, where fewer of 80 candidates are tied within rounding
     design = Design(list(bands.values()), folds, Arrays(workers=2), "float64")
-    little = 1e8
+    little = 9e7
     plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
     assert plan.candidates < 80
     problem = bands, y, folds, ALPHAS, weights
