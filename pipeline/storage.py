@@ -23,7 +23,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from pipeline.code_version import code_version
 from pipeline.errors import FULL, InputError
+from pipeline.frozen_run import STAGES, settings_taken
 from pipeline.seals import (
     ENDS_WITH_SEAL,
     account_path,
@@ -242,8 +244,10 @@ def make_provenance(
     simulated: bool | None = None,
     untrained: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The account a result carries: configuration, versions, seed, hash of each input.
+    """The account a result carries: settings, code, versions, seed, hash of each input.
 
+    `settings` are what the process took of its frozen run, by their keys, and `code` is the version
+    of the stage's code; `configuration` is what the stage tells of how it understood them.
     That data are simulated or weights untrained is inherited from the inputs, so that no later
     stage can forget to say it; `simulated` and `untrained` add what this stage itself knows.
     """
@@ -252,6 +256,8 @@ def make_provenance(
     return {
         "stage": stage,
         "configuration": dict(configuration),
+        "settings": settings_taken(),
+        "code": code_version(f"{STAGES}{stage}"),
         "versions": package_versions(),
         "inputs": {
             name: {"file": label(path), "sha256": content_hash(path)}
