@@ -85,6 +85,22 @@ def read_run(path: Path) -> dict[str, Any]:
     return yaml.load(text, Loader=LOADER)
 
 
+def current_run() -> dict[str, Any]:
+    """The run that `PIPELINE_RUN` names.
+
+    Raises
+    ------
+    InputError
+        None is named, or it cannot be read.
+    """
+    if RUN not in os.environ:
+        raise InputError(
+            "settings are taken of a run, but none is named: export "
+            f"{RUN}=results/<study>/runs/<hash>.yaml"
+        )
+    return read_run(Path(os.environ[RUN]))
+
+
 # ---- settings
 
 
@@ -100,12 +116,7 @@ def setting(key: str) -> Any:
     InputError
         No run is named, or it has no such setting.
     """
-    if RUN not in os.environ:
-        raise InputError(
-            f"{key} is a setting of a run, but no run is named: export {RUN}=results/<study>/runs/"
-            "<hash>.yaml"
-        )
-    value = _taken[key] = look_up(read_run(Path(os.environ[RUN])), key)
+    value = _taken[key] = look_up(current_run(), key)
     return value
 
 
@@ -132,12 +143,19 @@ def look_up(run: Mapping[str, Any], key: str) -> Any:
         raise InputError(f"the study has no setting {key}") from None
 
 
-def settings_taken() -> dict[str, Any]:
-    """{key: value} of the settings that this process has taken, for its results to record."""
-    return dict(_taken)
+def record(stage: str) -> dict[str, Any]:
+    """What a stage's results record of it: its name, the settings that it took, by their keys, and
+    the version of its code."""
+    return {"stage": stage, "settings": dict(_taken), "code": code_version(f"{STAGES}{stage}")}
 
 
 # ---- code
+
+
+def running_stage() -> str | None:
+    """Name of the stage that this process runs, if it runs one."""
+    name = getattr(sys.modules["__main__"].__spec__, "name", "")
+    return name.removeprefix(STAGES) if name.startswith(STAGES) else None
 
 
 def require_code_of_run() -> None:
@@ -148,14 +166,14 @@ def require_code_of_run() -> None:
     InputError
         Naming the files that were edited since.
     """
-    stage = getattr(sys.modules["__main__"].__spec__, "name", "")
-    if RUN not in os.environ or not stage.startswith(STAGES):
+    stage = running_stage()
+    if RUN not in os.environ or stage is None:
         return
-    run = read_run(Path(os.environ[RUN]))
-    if code_version(stage) == run["stages"].get(stage.removeprefix(STAGES)):
+    run, module = current_run(), f"{STAGES}{stage}"
+    if code_version(module) == run["stages"].get(stage):
         return
     known = run["code"]
-    edited = [path for path, version in file_versions(stage).items() if known.get(path) != version]
+    edited = [path for path, version in file_versions(module).items() if known.get(path) != version]
     raise InputError(
         f"the code of {stage} is not that with which the run began: {', '.join(edited)} changed "
         "meanwhile. Nothing was computed. Run snakemake again: it takes the code as it is now and "

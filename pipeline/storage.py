@@ -23,15 +23,16 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from pipeline.code_version import code_version
 from pipeline.errors import FULL, InputError
-from pipeline.frozen_run import STAGES, settings_taken
+from pipeline.frozen_run import record, running_stage
 from pipeline.seals import (
     ENDS_WITH_SEAL,
     account_path,
     content_hash,
     label,
+    provenance_of,
     read_account,
+    read_made,
     seal_end,
     sealed_text,
     verify_beside,
@@ -235,6 +236,13 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     return None
 
 
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What a result (HDF5, JSON) records of the stage that made it, as `record` gave it."""
+    if path.suffix == ".h5":
+        return read_provenance(path)
+    return read_made(path) if path.suffix == ".json" else None
+
+
 def make_provenance(
     stage: str,
     configuration: Mapping[str, Any],
@@ -246,18 +254,15 @@ def make_provenance(
 ) -> dict[str, Any]:
     """The account a result carries: settings, code, versions, seed, hash of each input.
 
-    `settings` are what the process took of its frozen run, by their keys, and `code` is the version
-    of the stage's code; `configuration` is what the stage tells of how it understood them.
+    `configuration` is what the stage tells of how it understood the settings that it took.
     That data are simulated or weights untrained is inherited from the inputs, so that no later
     stage can forget to say it; `simulated` and `untrained` add what this stage itself knows.
     """
     inherited = [found for path in inputs.values() if (found := read_provenance(path))]
     names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
     return {
-        "stage": stage,
+        **record(stage),
         "configuration": dict(configuration),
-        "settings": settings_taken(),
-        "code": code_version(f"{STAGES}{stage}"),
         "versions": package_versions(),
         "inputs": {
             name: {"file": label(path), "sha256": content_hash(path)}
@@ -302,7 +307,9 @@ def write_account(
     path: Path | str, account: Mapping[str, Any], files: Iterable[Path | str] = ()
 ) -> None:
     """Write a sealed JSON, which vouches for the content of files beside it too."""
-    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files)))
+    stage = running_stage()
+    made = record(stage) if stage and not provenance_of(account) else {}
+    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files), _plain(made)))
 
 
 def write_table(

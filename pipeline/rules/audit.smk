@@ -13,9 +13,11 @@ rule audit:
     conda:
         "../../environment.yml"
     params:
-        folders=[RESULTS, FEATURES],
+        study=RESULTS,
+        shared=FEATURES,
     shell:
-        "python -m pipeline.stages.audit_files --folders {params.folders:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.audit_files --study {params.study:q} --shared {params.shared:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule audit_study:

@@ -12,6 +12,7 @@ from pipeline.audit import (
     CONVENTIONS,
     audit_fit,
     audit_inputs,
+    audit_record,
     audit_same_voxels,
     audit_sides,
     audit_split,
@@ -20,7 +21,8 @@ from pipeline.audit import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import verify_features
-from pipeline.frozen_run import setting
+from pipeline.frozen_run import current_run, setting
+from pipeline.seals import account_path
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_account
 
@@ -45,7 +47,8 @@ def main() -> None:
         for problem in _audit_subject(variants, arguments.specifications)
     ]
     if problems:
-        raise InputError("\n".join(problems))
+        # files of several variants are looked at for each
+        raise InputError("\n".join(dict.fromkeys(problems)))
     fits = {
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
@@ -75,6 +78,9 @@ def _audit_subject(
 
 def _audit_variant(files: dict[str, Any], specifications: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
+    results = [responses, *files["features"], *files["fits"], account_path(split_path)]
+    for path in results:
+        yield from audit_record(Path(path), current_run())
     yield from audit_split(split_path)
     split = read_table(split_path)
     for name, space in files["features"].items():
