@@ -11,7 +11,7 @@ from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
 from pipeline.seals import read_account
-from pipeline.storage import read_table
+from pipeline.storage import read_table, write_account
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
     maps = SubjectMaps(study, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.figures, arguments.out_directory)
+    write_account(arguments.out_directory / f"{subject}.json", {"page": f"{subject}.html"})
 
 
 if __name__ == "__main__":
