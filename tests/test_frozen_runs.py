@@ -138,7 +138,8 @@ def locally(study: Study) -> tuple[str, ...]:
     python = study.directory / "bin/python"
     python.parent.mkdir()
     interpreter = shutil.which("python", path=ENVIRON["PATH"])
-    python.write_text(f'#!/bin/bash\n{waiting_for(study.directory, f"exec {interpreter}")} "$@"\n')
+    job = waiting_for(study.directory, f'exec {interpreter} "$@"')
+    python.write_text(f"#!/bin/bash\n{job}\n")
     python.chmod(0o755)
     return ("--cores", "1")
 
@@ -259,13 +260,8 @@ def files(study: Study) -> dict[Path, int]:
 
 def test_every_result_records_settings_and_code(study):
     run = read_run(next((study.results / "runs").iterdir()))
-    for name in (
-        FIT,
-        TEST,
-        "rois/subj01.json",
-        "checked/networks.json",
-        "maps/subj01/all/index.json",
-    ):
+    others = "rois/subj01.json", "checked/networks.json", "maps/subj01/all/index.json"
+    for name in (FIT, TEST, *others, "report/subj01.json", "report/study.json"):
         made = read_record(study.results / name)
         assert made["code"] == run["stages"][made["stage"]], name
         assert made["settings"], name
