@@ -59,10 +59,10 @@ if not workflow.is_main_process:
         require_same_run(config, RUN)
     except InputError as error:
         raise WorkflowError(str(error)) from None
-# Jobs run the code beside this file, wherever they run.
+# Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
 shell.prefix(
-    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" {RUN_VARIABLE}="{RUN_FILE}";'
-    " set -euo pipefail; "
+    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
+    f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail; '
 )
 
 

@@ -220,6 +220,13 @@ def test_comments_edited_in_mid_run_stop_nothing(run, begun):
     assert done.returncode == 0, done.stdout[-5000:]
 
 
+def test_modules_in_the_folder_of_the_study_are_not_imported(finished):
+    (finished.results / TEST).unlink()
+    (finished.directory / "encoding").mkdir()
+    (finished.directory / "encoding/__init__.py").write_text("raise ImportError('another')\n")
+    finished.snakemake(f"results/tiny/{TEST}")
+
+
 def test_rules_edited_in_mid_run_stop_jobs_that_read_them_anew(begun):
     source = begun.checkout / "pipeline/rules/encoding.smk"
     text = source.read_text()
@@ -240,7 +247,7 @@ def test_a_dry_run_beside_a_running_study_disturbs_nothing(run, begun, study):
         beside = replace(begun, configuration=other)
         beside.edit(fewer_band_weightings)
         before = files(begun)
-        assert "fit_encoding_models" in beside.planned("--nolock")
+        assert "fit_encoding_models" in beside.planned()
         assert files(begun) == before
 
     done = run(look)
