@@ -8,7 +8,9 @@ from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
 from pipeline.folders import require_writable
+from pipeline.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
 from pipeline.job_resources import JobResources
+from pipeline.job_settings import JobSetting, require_same_run, study_run
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
@@ -19,9 +21,6 @@ from pipeline.storage import canonical
 min_version("9.20")
 
 
-# Jobs run the code beside this file, wherever they run.
-shell.prefix(f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH"; set -euo pipefail; ')
-
 # Each configuration is complete in itself: the demo is read only when nothing else was named.
 if not workflow.configfiles:
 
@@ -30,7 +29,9 @@ if not workflow.configfiles:
 
 MANIFEST_FILE = f"{workflow.basedir}/data_manifest.yaml"
 try:
-    STUDY = parse_configuration(config, " and ".join(map(str, workflow.configfiles)))
+    # a frozen run, which jobs on the nodes of a cluster are given, has the configuration inside
+    values = config.get("configuration", config)
+    STUDY = parse_configuration(values, " and ".join(map(str, workflow.configfiles)))
     MANIFEST = read_manifest(Path(MANIFEST_FILE))
     if BUCKET := STUDY.nsd_bucket and Bucket.of(STUDY.nsd_bucket, MANIFEST):
         folder = local_folder(BUCKET.address, workflow.storage_settings.local_storage_prefix)
@@ -46,6 +47,25 @@ except InputError as error:
 
 
 include: "pipeline/rules/common.smk"
+
+
+# What jobs take their settings of: frozen at the start of a run, and given to jobs on nodes, which
+# read this file anew, in the place of the configuration.
+RUN_TEXT = frozen_text(RUN)
+RUN_FILE = frozen_path(f"{RESULTS}/runs", RUN_TEXT)
+if not workflow.is_main_process:
+    RUN_FILE = Path(workflow.configfiles[0])
+    try:
+        require_same_run(config, RUN)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+# Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
+shell.prefix(
+    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
+    f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail; '
+)
+
+
 include: "pipeline/rules/data.smk"
 include: "pipeline/rules/features.smk"
 include: "pipeline/rules/responses.smk"
@@ -77,5 +97,7 @@ rule all:
 onstart:
     try:
         require_writable([Path(RESULTS), Path(FEATURES)])
+        freeze(RUN_FILE.parent, RUN_TEXT)
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    workflow.config_settings.configfiles = [RUN_FILE.absolute()]

@@ -10,7 +10,6 @@ stages run, each in a process of its own.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -35,6 +34,8 @@ from encoding.partition import (
 )
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.described_tests import describe_tests
+from pipeline.frozen_run import RUN, freeze, frozen_text
+from pipeline.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.stages.label_rois import COLUMNS
 from pipeline.storage import make_provenance, write_json, write_result, write_table
@@ -260,8 +261,8 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
-    """The command of every stage, in order."""
-    text = json.dumps(study.model_dump(mode="json"))
+    """The command of every stage, in order, and the run that they take their settings of."""
+    os.environ[RUN] = str(freeze(root / "runs", frozen_text(study_run(study, {}))))
     fits = {
         kind: [str(path) for path in sorted((root / kind / SUBJECT / "all").glob("*.h5"))]
         for kind in ("encoding", "significance", "partitions")
@@ -273,11 +274,11 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
     limits = f"{root}/maps/colour_limits.json"
     yield [
         *("write_maps", "--nsd", str(study.nsd), "--subject", SUBJECT, "--variant", "all"),
-        *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", *study.models),
-        *("--atlases", *study.rois, "--spaces", *study.map_spaces, "--out-directory", maps),
+        *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", "models"),
+        *("--atlases", "rois", "--spaces", "map_spaces", "--out-directory", maps),
     ]
     yield [
-        *("write_tables", "--models", *study.models, "--rois", rois, *of_fits),
+        *("write_tables", "--models", "models", "--rois", rois, *of_fits),
         *("--out", *named),
     ]
     yield [
@@ -285,17 +286,18 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
     ]
     yield ["choose_colour_limits", "--maps", maps, "--out", limits]
+    whole = ("--configuration", "configuration")
     yield [
-        *("write_figures", "--configuration", text, "--tables", *named, "--voxels", voxels),
+        *("write_figures", *whole, "--tables", *named, "--voxels", voxels),
         *("--out-directory", f"{root}/figures"),
     ]
     yield [
-        *("write_subject_page", "--configuration", text, "--maps", maps, "--limits", limits),
+        *("write_subject_page", *whole, "--maps", maps, "--limits", limits),
         *("--tables", *named, "--figures", f"{root}/figures"),
         *("--out-directory", f"{root}/report"),
     ]
     yield [
-        *("write_study_pages", "--configuration", text, "--tables", *named),
+        *("write_study_pages", *whole, "--tables", *named),
         *("--limits", limits, "--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
         *("--out-directory", f"{root}/report"),
     ]

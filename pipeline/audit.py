@@ -6,13 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
+from pipeline.frozen_run import look_up
 from pipeline.seals import content_hash
-from pipeline.storage import open_result, read_provenance, read_table, verify
+from pipeline.storage import (
+    canonical,
+    open_result,
+    read_provenance,
+    read_record,
+    read_table,
+    verify,
+)
 
 # correlation over features of two images that show the same
 NEAR_DUPLICATE = 0.95
@@ -24,8 +33,8 @@ CONVENTIONS = (
 
 # by which the clocks of two machines may differ
 SECONDS_OF_CLOCKS = 600
-# beside results, and no part of them: Snakemake writes them, at another time each run
-UNSEALED_FOLDERS = ("logs", "benchmarks")
+# beside results, and no part of them: another run has others
+UNSEALED_FOLDERS = ("logs", "benchmarks", "runs")
 
 
 def told(check: Callable[[], object]) -> Iterator[str]:
@@ -36,15 +45,59 @@ def told(check: Callable[[], object]) -> Iterator[str]:
         yield str(error)
 
 
-def audit_files(folder: Path) -> Iterator[str]:
-    """Problems of any file below a folder of results: altered, moved, or of another run."""
+def audit_files(folder: Path, run: Mapping[str, Any], shared: bool = False) -> Iterator[str]:
+    """Problems of any file below a folder of results: altered, moved, or of another run.
+
+    Parameters
+    ----------
+    run : of the study, as `read_run` reads it
+    shared : whether other studies have files there too, which are not looked at
+    """
     for path in result_files(folder):
-        yield from told(partial(verify, path))
+        problems = list(told(partial(verify, path)))
+        yield from problems or audit_record(path, run, shared)
         if path.stat().st_mtime > time.time() + SECONDS_OF_CLOCKS:
             yield (
                 f"{path}: is dated {time.ctime(path.stat().st_mtime)}, which is to come: a clock "
                 "jumped. Snakemake makes anew what follows from it in every run; touch the file"
             )
+
+
+def audit_record(path: Path, run: Mapping[str, Any], shared: bool = False) -> Iterator[str]:
+    """Problems of a file that was made with other settings or code than the study has."""
+    made = read_record(path)
+    if made is None:
+        return
+    if not {"stage", "settings", "code"} <= set(made):
+        yield (
+            f"{path}: records neither its settings nor its code: an earlier release made it. "
+            "Delete it and run snakemake again"
+        )
+        return
+    study = {}
+    try:
+        study = {key: look_up(run, key) for key in made["settings"]}
+    except InputError as error:
+        if not shared:
+            yield f"{path}: is of another configuration: {error}. Delete it"
+        return
+    for key, value in made["settings"].items():
+        for place, then, now in differences(value, study[key], key):
+            yield f"{path}: was made with {place} {then}; the study has {now}"
+    if made["code"] != run["stages"].get(made["stage"]):
+        yield (
+            f"{path}: was made by other code of {made['stage']} than the study's. Run snakemake "
+            "again, or check out the release that made it"
+        )
+
+
+def differences(then: Any, now: Any, key: str) -> Iterator[tuple[str, str, str]]:
+    """(key, then, now) of each value that is another in two settings."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        for name in sorted({*then, *now}):
+            yield from differences(then.get(name), now.get(name), f"{key}.{name}")
+    elif then != now:
+        yield key, canonical(then), canonical(now)
 
 
 def result_files(folder: Path) -> list[Path]:

@@ -1,14 +1,18 @@
 """The version of a stage's code: a hash of every project module that the stage imports.
 
 Snakemake compares it as a parameter, so that an edit reruns exactly the stages that use the edited
-module, and a checkout or a touched file reruns nothing.
+module. A checkout, a touched file, another docstring, comment or layout reruns nothing: what Python
+runs is hashed, not how it is written.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 HOUSES = ("features", "encoding", "pipeline")
@@ -23,10 +27,75 @@ def code_version(module: str, root: Path = ROOT) -> str:
     module : dotted name, e.g. "pipeline.stages.fit"
     root : folder that holds features/, encoding/ and pipeline/
     """
-    digest = hashlib.sha256()
-    for path in sorted(imported_files(module, root)):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
+    return _digest(sorted(file_versions(module, root).items()))
+
+
+def file_versions(module: str, root: Path = ROOT) -> dict[str, str]:
+    """{path below `root`: hash} of each file whose content `code_version` hashes."""
+    return {
+        path.relative_to(root).as_posix(): file_version(path)
+        for path in sorted(imported_files(module, root))
+    }
+
+
+def file_version(path: Path) -> str:
+    """Hash of a file; of Python without docstrings, comments and layout."""
+    return _read(path, *_state(path))[0]
+
+
+@cache
+def _read(path: Path, *state: int) -> tuple[str, tuple[ast.AST, ...]]:
+    """The hash of a file and its import statements; `state` tells an edited file apart."""
+    content = path.read_bytes()
+    if path.suffix != ".py":
+        return _digest(content), ()
+    tree = ast.parse(content)
+    imports = tuple(n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom))
+    return _digest(list(_code(tree))), imports
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _digest(content: object) -> str:
+    data = content if isinstance(content, bytes) else repr(content).encode()
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def _code(value: Any) -> Iterator[str]:
+    """What a syntax tree says, without docstrings and places.
+
+    Empty fields are left out: versions of Python differ in which there are.
+    """
+    if isinstance(value, ast.AST):
+        yield f"{type(value).__name__}("
+        for name, field in ast.iter_fields(value):
+            if name == "body" and isinstance(field, list) and _is_docstring(value, field[:1]):
+                field = field[1:]
+            if field is not None and field != []:
+                yield f"{name}="
+                yield from _code(field)
+        yield ")"
+    elif isinstance(value, list):
+        yield "["
+        for part in value:
+            yield from _code(part)
+        yield "]"
+    else:
+        yield repr(value)
+
+
+def _is_docstring(node: ast.AST, first: list[ast.stmt]) -> bool:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    return (
+        isinstance(node, documented)
+        and bool(first)
+        and isinstance(first[0], ast.Expr)
+        and isinstance(first[0].value, ast.Constant)
+        and isinstance(first[0].value.value, str)
+    )
 
 
 def imported_files(module: str, root: Path = ROOT) -> set[Path]:
@@ -54,10 +123,10 @@ def _source(module: str, root: Path) -> Path | None:
 def _imports(source: Path, root: Path) -> list[str]:
     package = source.relative_to(root).parent.parts
     names: list[str] = []
-    for node in ast.walk(ast.parse(source.read_text())):
+    for node in _read(source, *_state(source))[1]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*above, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]

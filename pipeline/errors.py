@@ -20,8 +20,15 @@ class InputError(Exception):
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; what a user can mend ends it with its message, without a traceback."""
+    """Run a stage's `main`, if it is made of the code of its run.
+
+    What a user can mend ends it with its message, without a traceback.
+    """
+    # it raises errors of this module
+    from pipeline.frozen_run import require_code_of_run
+
     try:
+        require_code_of_run()
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

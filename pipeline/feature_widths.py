@@ -50,10 +50,11 @@ def feature_widths(study: Configuration, kept: Path) -> dict[str, int]:
 
 def _measure(study: Configuration) -> Mapping[str, int]:
     """By a process apart, which alone holds the libraries of the networks."""
-    command = [sys.executable, "-m", STAGE, "--configuration", study.model_dump_json()]
+    command = [sys.executable, "-m", STAGE]
     path = os.pathsep.join([str(CODE), os.environ.get("PYTHONPATH", "")])
     environ = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run(command, capture_output=True, text=True, env=environ)
+    told = study.model_dump_json()
+    done = subprocess.run(command, input=told, capture_output=True, text=True, env=environ)
     if done.returncode:
         told = done.stderr.strip().split("error: ")[-1]
         raise InputError(f"feature spaces cannot be measured, as `voxel_chunks: auto` asks: {told}")

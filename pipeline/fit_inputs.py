@@ -17,6 +17,7 @@ from encoding.partition import model_name
 from encoding.preparation import FeatureScaling, Scaling
 from encoding.weights import stream_weights
 from pipeline.errors import InputError
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     canonical,
     make_provenance,
@@ -144,7 +145,7 @@ class FittedModel:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Of a stage that opens one."""
-        parser.add_argument("--spaces", required=True, nargs="+", help="of the model")
+        parser.add_argument("--spaces", required=True, type=setting, help="of the model")
         parser.add_argument("--features", required=True, nargs="+", type=Path)
         parser.add_argument("--responses", required=True, type=Path)
         parser.add_argument("--split", required=True, type=Path)

@@ -103,10 +103,15 @@ def _told_at_end(path: Path) -> str | None:
 # ---- accounts in JSON, which also vouch for files beside them
 
 
-def sealed_text(path: Path, account: Mapping[str, Any], files: Iterable[Path] = ()) -> str:
-    """JSON of an account, with its own hash and those of the files it describes."""
+def sealed_text(
+    path: Path,
+    account: Mapping[str, Any],
+    files: Iterable[Path] = (),
+    made: Mapping[str, Any] | None = None,
+) -> str:
+    """JSON of an account, with its own hash, those of the files it describes, and who made it."""
     hashes = {file.name: file_hash(file) for file in files}
-    seal = {"file": label(path), "files": hashes, "sha256": NO_DIGEST}
+    seal = {"file": label(path), "files": hashes, "sha256": NO_DIGEST, "made": made or {}}
     text = json.dumps({**account, "seal": seal}, indent=2, sort_keys=True) + "\n"
     return text.replace(NO_DIGEST, hashlib.sha256(text.encode()).hexdigest())
 
@@ -120,6 +125,17 @@ def read_account(path: Path | str) -> dict[str, Any]:
         Missing, altered, or of another place or run.
     """
     return {key: value for key, value in _read_sealed(Path(path)).items() if key != "seal"}
+
+
+def read_made(path: Path) -> dict[str, Any] | None:
+    """What an account says of the stage that made it, in its provenance or in its seal."""
+    account = _read_sealed(path)
+    return provenance_of(account) or account["seal"].get("made") or None
+
+
+def provenance_of(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance in an account; empty if it has none. BIDS's keys are capitalised."""
+    return account.get("provenance") or account.get("Provenance") or {}
 
 
 def _read_sealed(path: Path) -> dict[str, Any]:
@@ -138,8 +154,7 @@ def _read_sealed(path: Path) -> dict[str, Any]:
     if hashlib.sha256(unsealed).hexdigest().encode() != told:
         raise InputError(f"{path}: its content is not what its seal says. {ALTERED}.")
     verify_place(path, place)
-    provenance = account.get("provenance") or account.get("Provenance") or {}
-    verify_inputs(path, provenance.get("inputs", {}))
+    verify_inputs(path, provenance_of(account).get("inputs", {}))
     return {**account, "seal": {**seal, "files": named}}
 
 

@@ -24,12 +24,15 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import FULL, InputError
+from pipeline.frozen_run import record, running_stage
 from pipeline.seals import (
     ENDS_WITH_SEAL,
     account_path,
     content_hash,
     label,
+    provenance_of,
     read_account,
+    read_made,
     seal_end,
     sealed_text,
     verify_beside,
@@ -233,6 +236,13 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     return None
 
 
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What a result (HDF5, JSON) records of the stage that made it, as `record` gave it."""
+    if path.suffix == ".h5":
+        return read_provenance(path)
+    return read_made(path) if path.suffix == ".json" else None
+
+
 def make_provenance(
     stage: str,
     configuration: Mapping[str, Any],
@@ -242,15 +252,16 @@ def make_provenance(
     simulated: bool | None = None,
     untrained: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """The account a result carries: configuration, versions, seed, hash of each input.
+    """The account a result carries: settings, code, versions, seed, hash of each input.
 
+    `configuration` is what the stage tells of how it understood the settings that it took.
     That data are simulated or weights untrained is inherited from the inputs, so that no later
     stage can forget to say it; `simulated` and `untrained` add what this stage itself knows.
     """
     inherited = [found for path in inputs.values() if (found := read_provenance(path))]
     names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
     return {
-        "stage": stage,
+        **record(stage),
         "configuration": dict(configuration),
         "versions": package_versions(),
         "inputs": {
@@ -296,7 +307,9 @@ def write_account(
     path: Path | str, account: Mapping[str, Any], files: Iterable[Path | str] = ()
 ) -> None:
     """Write a sealed JSON, which vouches for the content of files beside it too."""
-    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files)))
+    stage = running_stage()
+    made = record(stage) if stage and not provenance_of(account) else {}
+    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files), _plain(made)))
 
 
 def write_table(

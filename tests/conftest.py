@@ -27,6 +27,15 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests/tiny.yaml"
 
 
+CODE = (
+    "README.md",
+    "Snakefile",
+    "data_manifest.yaml",
+    "pipeline",
+    "features",
+    "encoding",
+    "config",
+)
 # sections that name models, contrasts or ROIs: a study of others cannot have them
 NAMING_MODELS = (
     "interpretation",
@@ -136,6 +145,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     study = Study(directory, configuration)
     study.snakemake()
     return study
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project once more, to be edited."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in CODE:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    return folder
 
 
 @pytest.fixture

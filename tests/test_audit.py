@@ -11,14 +11,16 @@ import pytest
 
 from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
+from pipeline.frozen_run import RUN, current_run, freeze, frozen_text
 from pipeline.seals import read_account
 from pipeline.stages import audit
 from pipeline.storage import read_result, read_table, write_result, write_table
 
 
 @pytest.fixture
-def finished(study, tmp_path):
+def finished(study, tmp_path, monkeypatch):
     """A subject's results, copied so that they can be damaged."""
+    monkeypatch.setenv(RUN, str(next((study.results / "runs").iterdir())))
     for part in ("splits", "responses", "encoding/subj01", "features/subj01"):
         shutil.copytree(study.results / part, tmp_path / part)
     shared = study.results.parent / "features/tiny"
@@ -39,8 +41,12 @@ def finished(study, tmp_path):
 
 def run(monkeypatch, files):
     out = Path(files["split"]).parent / "audit.json"
-    arguments = ["audit", "--files", json.dumps({"subj01": {"all": files}}), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", arguments)
+    arguments = ["--files", "audited", "--specifications", "feature_specification"]
+    monkeypatch.setattr("sys.argv", ["audit", *arguments, "--out", str(out)])
+    run = current_run()
+    settings = {**run["settings"], "audited": {"subj01": {"all": files}}}
+    text = frozen_text({**run, "settings": settings})
+    monkeypatch.setenv(RUN, str(freeze(out.parent / "runs", text)))
     audit.main()
     return json.loads(out.read_text())
 

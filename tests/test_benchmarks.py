@@ -9,6 +9,7 @@ import nibabel
 
 from benchmarks import full_size_report
 from pipeline.configuration import parse_configuration
+from pipeline.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
 
 
@@ -21,6 +22,8 @@ def test_the_report_of_the_benchmarks_subject_is_made_of_a_coarse_brain(tmp_path
     mean = layout.mean_image(full_size_report.SUBJECT, full_size_report.SPACE)
     study = parse_configuration(full_size_report.configuration(2, 1, layout.root))
     full_size_report.write_results(study, tmp_path, voxel, nibabel.load(mean).affine)
+    # which the benchmark sets
+    monkeypatch.setenv(RUN, "")
     for stage, *arguments in full_size_report.stages(study, tmp_path):
         monkeypatch.setattr(sys, "argv", [stage, *arguments])
         importlib.import_module(f"pipeline.stages.{stage}").main()

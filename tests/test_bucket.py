@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import conftest
 import pytest
 import yaml
 from conftest import ROOT, TINY, Study
+from runs import frozen
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
@@ -98,9 +98,9 @@ def test_preflight_tells_what_jobs_will_take_from_the_bucket_and_what_it_cannot_
 ):
     without(CAPTIONS)
     command = [sys.executable, "-m", "pipeline.stages.preflight"]
-    command += ["--configuration", json.dumps(values_of())]
-    command += ["--manifest", str(ROOT / "data_manifest.yaml")]
-    environment = {**conftest.ENVIRON, "PYTHONPATH": str(ROOT)}
+    command += ["--configuration", "study", "--manifest", str(ROOT / "data_manifest.yaml")]
+    run = frozen(tmp_path, study=values_of())
+    environment = {**conftest.ENVIRON, **run, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert f"Files of study tiny in {ADDRESS}" in done.stdout
     rows = [re.findall(r"\w[^│]*\w|\d", line) for line in done.stdout.splitlines() if "│" in line]

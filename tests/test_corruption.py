@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import random
 import shutil
@@ -12,10 +11,12 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from conftest import ROOT, branch, rewrite
+from runs import frozen
 
 from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError
 from pipeline.figures.study import _read
+from pipeline.frozen_run import RUN
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
 from pipeline.seals import account_path, file_hash, read_account
@@ -215,18 +216,21 @@ def fit(results, tmp_path, monkeypatch):
 
     def run(**changes):
         given = {
-            "spaces": "bert",
+            "spaces": "spaces",
             "features": str(features / "bert.h5"),
             "responses": str(results / "tiny/responses/subj01.h5"),
             "split": str(results / "tiny/splits/subj01/all.tsv"),
-            "specifications": json.dumps({"bert": of_bert | changes}),
-            "configuration": json.dumps(fitted),
+            "specifications": "specifications",
+            "configuration": "fitted",
             "memory-mb": "1000",
             "out": str(tmp_path / "fit.h5"),
             "predictions": str(tmp_path / "predictions.h5"),
         }
         arguments = [part for name, value in given.items() for part in (f"--{name}", value)]
         monkeypatch.setattr("sys.argv", ["fit", *arguments])
+        specifications = {"bert": of_bert | changes}
+        run = frozen(tmp_path, spaces=["bert"], specifications=specifications, fitted=fitted)
+        monkeypatch.setenv(RUN, run[RUN])
         fit_encoding_models.main()
 
     yield run

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ENVIRON, ROOT, bare
+from runs import frozen
 from servers import BUCKET, CONTENT
 
 from features.networks.weights import local_weights
@@ -242,8 +243,9 @@ def user(tmp_path, s3, s3_address):
     def run(*options: str, **changes: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.stages.fetch"]
         command += ["--manifest", str(tmp_path / "manifest.yaml")]
-        command += ["--configuration", json.dumps({**study, **changes}), *options]
-        environment = {**ENVIRON, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL_S3": s3_address}
+        command += ["--configuration", "study", *options]
+        run = frozen(tmp_path, study={**study, **changes})
+        environment = {**ENVIRON, **run, "PYTHONPATH": str(ROOT), "AWS_ENDPOINT_URL_S3": s3_address}
         return subprocess.run(
             command, capture_output=True, text=True, cwd=tmp_path, env=environment
         )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import bare
+from runs import frozen
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import InputError
+from pipeline.frozen_run import RUN
 from pipeline.settings import WHOLE
 from pipeline.stages import compare_similarities, fit_components, fit_weights, measure_similarities
 from pipeline.storage import read_result, write_result
@@ -52,8 +54,11 @@ def test_a_space_that_is_only_compared_is_made_too(tiny_values):
     assert "bert" in parse_configuration(values).used_spaces
 
 
-def run(monkeypatch, stage, arguments: dict[str, object]) -> None:
+def run(monkeypatch, stage, arguments: dict[str, object], **settings: object) -> None:
+    """A stage in this process, whose run has these settings."""
     words = ["stage"]
+    run = frozen(Path(next(iter(np.ravel(arguments["out"])))).parent, **settings)
+    monkeypatch.setenv(RUN, run[RUN])
     for name, value in arguments.items():
         words += [f"--{name}", *(map(str, value) if isinstance(value, list) else [str(value)])]
     monkeypatch.setattr("sys.argv", words)
@@ -63,7 +68,7 @@ def run(monkeypatch, stage, arguments: dict[str, object]) -> None:
 def fitted(study, subject: str) -> dict[str, object]:
     results = study.results
     return {
-        "spaces": ["alexnet"],
+        "spaces": "spaces",
         "features": [results.parent / "features/tiny/alexnet.h5"],
         "responses": results / f"responses/{subject}.h5",
         "split": results / f"splits/{subject}/{WHOLE}.tsv",
@@ -73,21 +78,22 @@ def fitted(study, subject: str) -> dict[str, object]:
 
 def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
     settings = {"voxels_per_subject": 9, "least_ceiling": 0.999, "components": 2, "seed": 0}
-    given = {**fitted(study, "subj01"), "configuration": json.dumps(settings), "memory-mb": 1000}
+    given = {**fitted(study, "subj01"), "configuration": "mine", "memory-mb": 1000}
+    given["out"] = tmp_path / "weights.h5"
     with pytest.raises(InputError, match="lower `least_ceiling`"):
-        run(monkeypatch, fit_weights, {**given, "out": tmp_path / "weights.h5"})
+        run(monkeypatch, fit_weights, given, mine=settings, spaces=["alexnet"])
 
 
 def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
     given = {
-        "spaces": ["alexnet"],
+        "spaces": "spaces",
         "features": [study.results.parent / "features/tiny/alexnet.h5"],
         "weights": [study.results / "interpretation/subj01/weights.h5"],
-        "configuration": json.dumps({"images": 100000}),
+        "configuration": "mine",
         "out": tmp_path / "components.h5",
     }
     with pytest.raises(InputError, match=r"interpretation\.images"):
-        run(monkeypatch, fit_components, given)
+        run(monkeypatch, fit_components, given, mine={"images": 100000}, spaces=["alexnet"])
 
 
 def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
@@ -95,11 +101,11 @@ def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
     given = {
         **fitted(study, "subj01"),
         "rois": study.results / "rois/subj01.tsv",
-        "configuration": json.dumps(settings),
+        "configuration": "mine",
         "out": tmp_path / "similarities.h5",
     }
     with pytest.raises(InputError, match="no ROI of floc-words"):
-        run(monkeypatch, measure_similarities, given)
+        run(monkeypatch, measure_similarities, given, mine=settings, spaces=["alexnet"])
 
 
 def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_path):
@@ -110,9 +116,9 @@ def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_pa
     write_result(other, arrays, result.provenance)
     given = {
         "similarities": [path, other],
-        "configuration": json.dumps({"images": "common"}),
-        "level": 0.95,
+        "configuration": "mine",
+        "level": "level",
         "out": [tmp_path / "representational_similarity.tsv"],
     }
     with pytest.raises(InputError, match="choose `own`"):
-        run(monkeypatch, compare_similarities, given)
+        run(monkeypatch, compare_similarities, given, mine={"images": "common"}, level=0.95)

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import ROOT, damaged_copy
+from conftest import ENVIRON, ROOT, damaged_copy
+from runs import frozen
 
 from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
@@ -315,8 +316,9 @@ def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
     """Run the stage; its table's row."""
     settings = {"space": SPACE, "betas": BETAS, "mask": "nsdgeneral"}
     stage = [sys.executable, "-m", "pipeline.stages.compare_noise_ceilings", "--nsd", str(nsd)]
-    options = ["--subject", subject, "--configuration", json.dumps(settings), "--out", str(out)]
-    done = subprocess.run([*stage, *options], capture_output=True, text=True, cwd=ROOT)
+    options = ["--subject", subject, "--configuration", "responses", "--out", str(out)]
+    environ = ENVIRON | frozen(out.parent, responses=settings)
+    done = subprocess.run([*stage, *options], capture_output=True, text=True, cwd=ROOT, env=environ)
     assert done.returncode == 0, done.stderr
     return pd.read_csv(out, sep="\t").iloc[0]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, bare, damaged_copy, rewrite
+from runs import frozen
 
 from features.costs import network_cost
 from features.layers import Layer
@@ -30,9 +31,10 @@ COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"
 def preflight(study: Study, nsd: Path) -> subprocess.CompletedProcess[str]:
     values = yaml.safe_load(study.configuration.read_text())
     command = [sys.executable, "-m", "pipeline.stages.preflight"]
-    command += ["--configuration", json.dumps({**values, "nsd": str(nsd)})]
-    command += ["--manifest", str(ROOT / "data_manifest.yaml")]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=ENVIRON)
+    command += ["--configuration", "study", "--manifest", str(ROOT / "data_manifest.yaml")]
+    with tempfile.TemporaryDirectory() as folder:
+        environ = ENVIRON | frozen(Path(folder), study={**values, "nsd": str(nsd)})
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environ)
 
 
 def counts(output: str, role: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import subprocess
 import sys
@@ -12,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ENVIRON, ROOT
+from runs import frozen
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 
 from features import reduction as reduction_module
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError
+from pipeline.frozen_run import RUN
 from pipeline.stages import reduce_features
 from pipeline.storage import read_result, write_result, write_table
 
@@ -116,10 +117,11 @@ def shards(tmp_path):
 
 def reduce(monkeypatch, shards, settings, split=None):
     out = shards[0].parent / "space.h5"
-    arguments = ["--space", "mine", "--settings", json.dumps(settings), "--out", str(out)]
+    arguments = ["--space", "mine", "--settings", "mine", "--out", str(out)]
     arguments += ["--shards", *map(str, shards)]
     arguments += ["--split", str(split)] if split else []
     monkeypatch.setattr("sys.argv", ["reduce_features", *arguments])
+    monkeypatch.setenv(RUN, frozen(out.parent, mine=settings)[RUN])
     reduce_features.main()
     return read_result(out)
 
@@ -228,14 +230,14 @@ def test_a_full_disk_is_told_and_leaves_no_file(shards, tmp_path):
     limit = 20_000
     out = tmp_path / "space.h5"
     command = [sys.executable, "-m", "pipeline.stages.reduce_features", "--space", "mine"]
-    command += ["--settings", '{"layer": "block_*"}', "--out", str(out), "--shards"]
+    command += ["--settings", "mine", "--out", str(out), "--shards"]
     done = subprocess.run(
         [*command, *map(str, paths)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=ENVIRON,
+        env=ENVIRON | frozen(tmp_path, mine={"layer": "block_*"}),
     )
     assert done.returncode == 1
     # h5py itself remarks that it could not close the file

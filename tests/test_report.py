@@ -20,6 +20,8 @@ from markupsafe import escape
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.described_tests import describe_tests
+from pipeline.frozen_run import RUN, freeze, frozen_text
+from pipeline.job_settings import study_run
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import (
@@ -247,6 +249,8 @@ class SyntheticStudy:
         names = ("recovery", "null_voxels") if self.simulated else ()
         validation = [root / f"validation/{name}.tsv" for name in names]
 
+        monkeypatch.setenv(RUN, str(freeze(root / "runs", frozen_text(study_run(self.study, {})))))
+
         def run(stage, *arguments: object) -> None:
             monkeypatch.setattr(sys, "argv", [stage.__name__, *map(str, arguments)])
             stage.main()
@@ -256,8 +260,7 @@ class SyntheticStudy:
                 write_maps,
                 *("--nsd", self.study.nsd, "--subject", subject, "--variant", "all"),
                 *("--responses", root / f"responses/{subject}.h5"),
-                *("--models", *self.study.models, "--atlases", *self.study.rois),
-                *("--spaces", "func1pt8mm"),
+                *("--models", "models", "--atlases", "rois", "--spaces", "spaces_mapped.all"),
                 *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
                 *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
@@ -266,7 +269,7 @@ class SyntheticStudy:
         results = ["--encoding", *self.encoding, "--partitions", *self.partitions]
         run(
             write_tables,
-            *("--models", *self.study.models),
+            *("--models", "models"),
             *("--rois", *(root / f"rois/{s}.tsv" for s in subjects)),
             *("--significance", *self.significance),
             *results,
@@ -284,7 +287,7 @@ class SyntheticStudy:
 
     def _write_pages(self, run, tables: list[Path], validation: list[Path]) -> None:
         root, subjects = self.root, self.study.subjects
-        configuration = ("--configuration", json.dumps(self.study.model_dump(mode="json")))
+        configuration = ("--configuration", "configuration")
         for subject in subjects:
             run(
                 write_voxel_tables,

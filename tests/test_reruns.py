@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +12,6 @@ import yaml
 from conftest import ROOT
 
 TABLES = (ROOT / "docs/reruns.md").read_text()
-CODE = (
-    "README.md",
-    "Snakefile",
-    "data_manifest.yaml",
-    "pipeline",
-    "features",
-    "encoding",
-    "config",
-)
 
 
 def rows(title: str) -> list[tuple[str, str]]:
@@ -46,16 +36,6 @@ def merged(values: Any, changes: Any) -> Any:
     if not isinstance(values, dict) or not isinstance(changes, dict):
         return changes
     return values | {key: merged(values.get(key), value) for key, value in changes.items()}
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project once more, to be edited."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in CODE:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    return folder
 
 
 def test_nothing_changed_reruns_nothing(study):
@@ -83,12 +63,27 @@ def test_an_option_reruns_what_depends_on_it(restored, edit, reruns):
 def test_code_reruns_the_stages_that_use_it(study, checkout, file, reruns):
     path = checkout / file
     text = path.read_text()
-    path.write_text(f"{text}\n# edited\n")
+    line = "EDITED = True" if path.suffix == ".py" else "/* edited */"
+    path.write_text(f"{text}\n{line}\n")
     edited = replace(study, checkout=checkout)
     try:
         assert edited.planned() == jobs(reruns)
     finally:
         path.write_text(text)
+
+
+def test_comments_docstrings_and_layout_rerun_nothing(study, checkout):
+    """Of a module that all stages import, and of one that all fits do."""
+    texts = {checkout / name: None for name in ("pipeline/storage.py", "encoding/search.py")}
+    try:
+        for path in texts:
+            texts[path] = text = path.read_text()
+            docstring = ast.get_docstring(ast.parse(text), clean=False)
+            path.write_text(f"# edited\n{text.replace(docstring, 'Edited.')}\n\n# edited\n")
+        assert replace(study, checkout=checkout).planned() == {}
+    finally:
+        for path, text in texts.items():
+            path.write_text(text)
 
 
 @pytest.mark.parametrize(("files", "reruns"), rows("Files"))

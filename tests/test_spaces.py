@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import h5py
 import nibabel
 import numpy as np
@@ -11,8 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Study, damaged_copy
+from runs import frozen
 
 from pipeline.errors import InputError
+from pipeline.frozen_run import RUN
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
@@ -147,8 +147,9 @@ def test_a_surface_study_checks_its_files(layout):
 
 def compare(nsd, space, out, monkeypatch):
     """Run the stage in this process; its table's row."""
-    settings = json.dumps({"space": space, "betas": BETAS, "mask": "nsdgeneral"})
-    options = ["--nsd", str(nsd), "--subject", "subj01", "--configuration", settings]
+    settings = {"space": space, "betas": BETAS, "mask": "nsdgeneral"}
+    monkeypatch.setenv(RUN, frozen(out.parent, responses=settings)[RUN])
+    options = ["--nsd", str(nsd), "--subject", "subj01", "--configuration", "responses"]
     monkeypatch.setattr("sys.argv", ["compare_noise_ceilings", *options, "--out", str(out)])
     compare_noise_ceilings.main()
     return pd.read_csv(out, sep="\t").iloc[0]

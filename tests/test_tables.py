@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from runs import frozen
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
+from pipeline.frozen_run import RUN
 from pipeline.stages import write_tables
 from pipeline.storage import Result, read_table, write_result, write_table
 from pipeline.tables.columns import COLUMNS
@@ -337,7 +339,7 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
 ):
     tested = {name: values[order] for name, values in significance.arrays.items()}
     files = {"encoding": encoding.arrays, "significance": tested, "partitions": partition.arrays}
-    command = ["write_tables", "--models", "bert", "clip", "--rois", str(tmp_path / "subj01.tsv")]
+    command = ["write_tables", "--models", "models", "--rois", str(tmp_path / "subj01.tsv")]
     write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), {"inputs": {}})
     for kind, arrays in files.items():
         path = tmp_path / kind / "subj01/all/bert_vs_clip.h5"
@@ -345,6 +347,7 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
         command += [f"--{kind}", str(path)]
     tables = [str(tmp_path / f"{name}.tsv") for name in ("correlations", "partitions")]
     monkeypatch.setattr("sys.argv", [*command, "--out", *tables])
+    monkeypatch.setenv(RUN, frozen(tmp_path, models=["bert", "clip"])[RUN])
     write_tables.main()
     correlations, partitions = (read_table(path) for path in tables)
     rows = correlations.set_index(["model", "roi"])["n_significant"]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import ENVIRON, ROOT
 from nilearn import plotting
+from runs import frozen
 from scipy import stats
 
 from encoding.partition import model_name, partition_variance, subsets
@@ -96,15 +97,17 @@ def split_of(study, tmp_path, subject, **settings):
     """The split that other settings make of a subject's images."""
     out = tmp_path / f"{subject}.tsv"
     command = ["python", "-m", "pipeline.stages.split_images", "--nsd", str(study.nsd)]
-    command += ["--subject", subject, "--subjects", "subj01", "subj03"]
+    command += ["--subject", subject, "--subjects", "subjects"]
     command += ["--responses", str(study.results / f"responses/{subject}.h5")]
     command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
     defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "share": 0.2}
     defaults |= {"clusters": 12, "space": "bert"}
-    command += ["--configuration", json.dumps({**defaults, **settings}), "--out", str(out)]
+    command += ["--configuration", "splits", "--out", str(out)]
     whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
-    command += ["--variant", "all", "--selection", json.dumps(whole)]
-    subprocess.run(command, check=True, env=ENVIRON, cwd=ROOT)
+    command += ["--variant", "all", "--selection", "whole"]
+    splits = {**defaults, **settings}
+    run = frozen(tmp_path, subjects=["subj01", "subj03"], splits=splits, whole=whole)
+    subprocess.run(command, check=True, env=ENVIRON | run, cwd=ROOT)
     return read_table(out)
 
 

@@ -265,6 +265,12 @@ class Configuration(Settings):
         }
 
     @property
+    def learning_curve_fits(self) -> list[dict[str, Any]]:
+        """Fits that are the points of learning curves; all images that train are the last."""
+        whole = [{"variant": WHOLE, "model": m, "draw": 0} for m in self.learning_curves.models]
+        return [*self.learning_curves.fits, *whole]
+
+    @property
     def used_spaces(self) -> list[str]:
         """Feature spaces that a fit or the split uses, in order of declaration."""
         fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))

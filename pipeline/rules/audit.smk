@@ -13,9 +13,11 @@ rule audit:
     conda:
         "../../environment.yml"
     params:
-        folders=[RESULTS, FEATURES],
+        study=RESULTS,
+        shared=FEATURES,
     shell:
-        "python -m pipeline.stages.audit_files --folders {params.folders:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.audit_files --study {params.study:q} --shared {params.shared:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule audit_study:
@@ -35,15 +37,9 @@ rule audit_study:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
-        files=canonical(
-            {
-                subject: {
-                    variant: audited_files(subject, variant) for variant in STUDY.all_variants
-                }
-                for subject in STUDY.subjects
-            }
-        ),
+        files=setting("audited"),
+        specifications=setting("feature_specification"),
         code=code_version("pipeline.stages.audit"),
     shell:
-        "python -m pipeline.stages.audit --files {params.files:q} --out {output:q}"
+        "python -m pipeline.stages.audit --files {params.files.key} --specifications {params.specifications.key} --out {output:q}"
         " 2>&1 | tee {log:q}"

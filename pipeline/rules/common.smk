@@ -90,12 +90,6 @@ def estimated_minutes(wildcards, input, attempt, threads, rulename):
 SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
 
 
-def section(name, *keys):
-    """One section of the configuration, or some keys of it, as text in whatever order."""
-    values = STUDY.model_dump(mode="json", include={name})[name]
-    return canonical({key: values[key] for key in keys} if keys else values)
-
-
 def of_fits(
     folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants, contrasts_only=False
 ):
@@ -134,13 +128,33 @@ def audited_files(subject, variant):
     return {
         "split": f"{RESULTS}/splits/{subject}/{variant}.tsv",
         "responses": f"{RESULTS}/responses/{subject}.h5",
-        "features": {files[space]: STUDY.feature_specification(space) for space in used},
+        "features": {files[space]: space for space in used},
         "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],
         "fits": {
             f"{RESULTS}/encoding/{subject}/{variant}/{fit}.h5": {s: files[s] for s in spaces}
             for fit, spaces in fits.items()
         },
     }
+
+
+# frozen when a run starts: what jobs take of it is all that they are told of the study
+RUN = study_run(
+    STUDY,
+    {
+        subject: {variant: audited_files(subject, variant) for variant in STUDY.all_variants}
+        for subject in STUDY.subjects
+    },
+)
+
+
+def of_run(key):
+    """What a job takes of its frozen run, for its `params`."""
+    return JobSetting.of(RUN, key)
+
+
+def setting(key):
+    """As `of_run`, by a key in which wildcards stand."""
+    return lambda wildcards: of_run(key.format(**wildcards))
 
 
 localrules:

@@ -32,8 +32,8 @@ rule tabulate_confounds:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        contrasts=canonical(STUDY.confounds()),
+        contrasts=setting("confounds"),
         code=code_version("pipeline.stages.tabulate_confounds"),
     shell:
-        "python -m pipeline.stages.tabulate_confounds --contrasts {params.contrasts:q}"
+        "python -m pipeline.stages.tabulate_confounds --contrasts {params.contrasts.key}"
         " --features {input.features:q} --out {output:q} 2>&1 | tee {log:q}"

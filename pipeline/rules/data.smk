@@ -31,10 +31,10 @@ if SIMULATED:
             runtime=growing(60),
         params:
             nsd=NSD,
-            simulation=section("simulation"),
+            simulation=setting("simulation"),
             code=code_version("pipeline.stages.simulate"),
         shell:
-            "python -m pipeline.stages.simulate --configuration {params.simulation:q}"
+            "python -m pipeline.stages.simulate --configuration {params.simulation.key}"
             " --nsd {params.nsd:q} --done {output.done:q} 2>&1 | tee {log:q}"
 
 
@@ -58,12 +58,12 @@ rule check_networks:
         mem_mb=growing(2000),
         runtime=growing(15),
     params:
-        networks=canonical(STUDY.used_networks),
-        layers=canonical({name: STUDY.network_layers(name) for name in STUDY.used_networks}),
+        networks=setting("network_specification"),
+        layers=setting("network_layers"),
         code=code_version("pipeline.stages.check_networks"),
     shell:
-        "python -m pipeline.stages.check_networks --networks {params.networks:q}"
-        " --layers {params.layers:q} --out {output:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.check_networks --networks {params.networks.key}"
+        " --layers {params.layers.key} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule check_inputs:
@@ -84,16 +84,16 @@ rule check_inputs:
         runtime=growing(30),
     params:
         nsd=NSD,
-        subjects=STUDY.subjects,
-        rois=STUDY.rois,
-        responses=section("responses"),
-        annotations=STUDY.annotations,
-        map_spaces=STUDY.map_spaces,
+        subjects=setting("subjects"),
+        rois=setting("rois"),
+        responses=setting("responses"),
+        annotations=setting("annotations"),
+        map_spaces=setting("map_spaces"),
         code=code_version("pipeline.stages.check_inputs"),
     shell:
-        "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects}"
-        " --rois {params.rois} --responses {params.responses:q}"
-        " --annotations {params.annotations} --map-spaces {params.map_spaces}"
+        "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects.key}"
+        " --rois {params.rois.key} --responses {params.responses.key}"
+        " --annotations {params.annotations.key} --map-spaces {params.map_spaces.key}"
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
@@ -112,11 +112,11 @@ if BUCKET and NSD_FILES.packed:
             mem_mb=growing(2000),
             runtime=growing(60),
         params:
-            study=canonical(STUDY.model_dump(mode="json")),
+            study=setting("configuration"),
             manifest=MANIFEST_FILE,
             files=[file.path for file in NSD_FILES.packed],
         shell:
-            "python -m pipeline.stages.fetch --configuration {params.study:q}"
+            "python -m pipeline.stages.fetch --configuration {params.study.key}"
             " --manifest {params.manifest:q} --files {params.files:q} 2>&1 | tee {log:q}"
 
 
@@ -130,12 +130,12 @@ rule fetch_plan:
     conda:
         "../../environment.yml"
     params:
-        study=canonical(STUDY.model_dump(mode="json")),
+        study=setting("configuration"),
         manifest=MANIFEST_FILE,
         listing=f"{RESULTS}/fetch_plan.tsv",
     shell:
         "python -m pipeline.stages.fetch --plan {params.listing:q}"
-        " --configuration {params.study:q} --manifest {params.manifest:q} 2>&1 | tee {log:q}"
+        " --configuration {params.study.key} --manifest {params.manifest:q} 2>&1 | tee {log:q}"
 
 
 rule fetch:
@@ -150,10 +150,10 @@ rule fetch:
         mem_mb=growing(2000),
         runtime=growing(2880),
     params:
-        study=canonical(STUDY.model_dump(mode="json")),
+        study=setting("configuration"),
         manifest=MANIFEST_FILE,
     shell:
-        "python -m pipeline.stages.fetch --configuration {params.study:q}"
+        "python -m pipeline.stages.fetch --configuration {params.study.key}"
         " --manifest {params.manifest:q} --parallel {threads} 2>&1 | tee {log:q}"
 
 
@@ -163,8 +163,8 @@ rule preflight:
     conda:
         "../../environment.yml"
     params:
-        study=canonical(STUDY.model_dump(mode="json")),
+        study=setting("configuration"),
         manifest=MANIFEST_FILE,
     shell:
-        "python -m pipeline.stages.preflight --configuration {params.study:q}"
+        "python -m pipeline.stages.preflight --configuration {params.study.key}"
         " --manifest {params.manifest:q} 2>&1 | tee {log:q}"

@@ -34,23 +34,18 @@ rule fit_encoding_models:
         solver_mb=SOLVER_MB,
         runtime=estimated_minutes,
     params:
-        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
-        specifications=lambda wildcards: canonical(
-            {
-                space: STUDY.feature_specification(space)
-                for space in STUDY.fits(wildcards.variant)[wildcards.fit]
-            }
+        spaces=setting("fits.{variant}.{fit}"),
+        specifications=lambda wildcards: of_run(
+            "feature_specification:" + ",".join(STUDY.fits(wildcards.variant)[wildcards.fit])
         ),
-        encoding=lambda wildcards: canonical(
-            STUDY.encoding_of(wildcards.variant).model_dump(mode="json", exclude={"memory_gb"})
-        ),
+        encoding=setting("encoding_of.{variant}"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
         code=code_version("pipeline.stages.fit_encoding_models"),
     shell:
-        "python -m pipeline.stages.fit_encoding_models --chunk {params.chunk} --spaces {params.spaces}"
-        " --features {input.features:q} --specifications {params.specifications:q}"
+        "python -m pipeline.stages.fit_encoding_models --chunk {params.chunk} --spaces {params.spaces.key}"
+        " --features {input.features:q} --specifications {params.specifications.key}"
         " --responses {input.responses:q} --split {input.split:q}"
-        " --configuration {params.encoding:q} --out {output.encoding:q}"
+        " --configuration {params.encoding.key} --out {output.encoding:q}"
         " --predictions {output.predictions:q} --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
 
 
@@ -76,14 +71,14 @@ rule assess_significance:
         mem_mb=estimated_mb,
         runtime=estimated_minutes,
     params:
-        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
-        significance=section("significance"),
+        spaces=setting("fits.{variant}.{fit}"),
+        significance=setting("significance"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
         code=code_version("pipeline.stages.assess_significance"),
     shell:
-        "python -m pipeline.stages.assess_significance --chunk {params.chunk} --spaces {params.spaces}"
+        "python -m pipeline.stages.assess_significance --chunk {params.chunk} --spaces {params.spaces.key}"
         " --predictions {input.predictions:q} --responses {input.responses:q}"
-        " --split {input.split:q} --configuration {params.significance:q} --out {output:q}"
+        " --split {input.split:q} --configuration {params.significance.key} --out {output:q}"
         " 2>&1 | tee {log:q}"
 
 

@@ -35,16 +35,16 @@ if STUDY.error_consistency:
             mem_mb=growing(4000),
             runtime=growing(120),
         params:
-            models=STUDY.identifying_models,
-            subjects=STUDY.subjects,
-            settings=canonical(STUDY.identification),
+            models=setting("identifying_models"),
+            subjects=setting("subjects"),
+            settings=setting("identification"),
             code=code_version("pipeline.stages.identify_images"),
         shell:
-            "python -m pipeline.stages.identify_images --models {params.models}"
+            "python -m pipeline.stages.identify_images --models {params.models.key}"
             " --predictions {input.predictions:q} --encoding {input.encoding:q}"
-            " --split {input.split:q} --subject {wildcards.subject} --subjects {params.subjects}"
+            " --split {input.split:q} --subject {wildcards.subject} --subjects {params.subjects.key}"
             " --responses {input.responses:q} --rois {input.rois:q}"
-            " --configuration {params.settings:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.settings.key} --out {output:q} 2>&1 | tee {log:q}"
 
     rule write_identification_tables:
         input:
@@ -61,8 +61,8 @@ if STUDY.error_consistency:
             mem_mb=growing(1000),
             runtime=growing(30),
         params:
-            significance=section("significance"),
+            significance=setting("significance"),
             code=code_version("pipeline.stages.write_identification_tables"),
         shell:
             "python -m pipeline.stages.write_identification_tables --identification {input:q}"
-            " --significance {params.significance:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --significance {params.significance.key} --out {output:q} 2>&1 | tee {log:q}"

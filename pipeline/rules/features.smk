@@ -33,10 +33,10 @@ rule list_images:
         runtime=growing(15),
     params:
         nsd=NSD,
-        subjects=STUDY.subjects,
+        subjects=setting("subjects"),
         code=code_version("pipeline.stages.list_images"),
     shell:
-        "python -m pipeline.stages.list_images --nsd {params.nsd:q} --subjects {params.subjects}"
+        "python -m pipeline.stages.list_images --nsd {params.nsd:q} --subjects {params.subjects.key}"
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
@@ -88,12 +88,12 @@ rule extract_features:
     params:
         nsd=NSD,
         weights=WEIGHTS,
-        network=lambda wildcards: canonical(STUDY.network_specification(wildcards.network)),
-        layers=lambda wildcards: canonical(STUDY.network_layers(wildcards.network)),
+        network=setting("network_specification.{network}"),
+        layers=setting("network_layers.{network}"),
         code=code_version("pipeline.stages.extract_features"),
     shell:
         "python -m pipeline.stages.extract_features --nsd {params.nsd:q} --images {input.images:q}"
-        " --network {params.network:q} --layers {params.layers:q} --shard {wildcards.shard}"
+        " --network {params.network.key} --layers {params.layers.key} --shard {wildcards.shard}"
         " --weights {params.weights:q} --threads {threads} --out {output:q} 2>&1 | tee {log:q}"
 
 
@@ -112,11 +112,11 @@ rule reduce_features:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
+        settings=setting("space_specification.{space}"),
         code=code_version("pipeline.stages.reduce_features"),
     shell:
         "python -m pipeline.stages.reduce_features --space {wildcards.space}"
-        " --settings {params.settings:q} --shards {input.shards:q} --out {output:q}"
+        " --settings {params.settings.key} --shards {input.shards:q} --out {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -136,9 +136,9 @@ rule fit_reduction:
         mem_mb=growing(4000),
         runtime=growing(120),
     params:
-        settings=lambda wildcards: canonical(STUDY.space_specification(wildcards.space)),
+        settings=setting("space_specification.{space}"),
         code=code_version("pipeline.stages.reduce_features"),
     shell:
         "python -m pipeline.stages.reduce_features --space {wildcards.space}"
-        " --settings {params.settings:q} --split {input.split:q} --shards {input.shards:q}"
+        " --settings {params.settings.key} --split {input.split:q} --shards {input.shards:q}"
         " --out {output:q} 2>&1 | tee {log:q}"

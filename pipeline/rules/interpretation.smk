@@ -57,22 +57,16 @@ if INTERPRETATION is not None:
             solver_mb=SOLVER_MB,
             runtime=growing(60),
         params:
-            spaces=INTERPRETED,
-            interpretation=section(
-                "interpretation",
-                "model",
-                "voxels_per_subject",
-                "least_ceiling",
-                "components",
-                "permutations",
-                "seed",
+            spaces=setting("interpreted"),
+            interpretation=setting(
+                "interpretation:model,voxels_per_subject,least_ceiling,components,permutations,seed"
             ),
             code=code_version("pipeline.stages.fit_weights"),
         shell:
-            "python -m pipeline.stages.fit_weights --spaces {params.spaces}"
+            "python -m pipeline.stages.fit_weights --spaces {params.spaces.key}"
             " --features {input.features:q} --responses {input.responses:q}"
             " --split {input.split:q} --encoding {input.encoding:q}"
-            " --configuration {params.interpretation:q} --out {output:q}"
+            " --configuration {params.interpretation.key} --out {output:q}"
             " --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
 
     rule fit_components:
@@ -93,13 +87,13 @@ if INTERPRETATION is not None:
             mem_mb=growing(8000),
             runtime=growing(120),
         params:
-            spaces=INTERPRETED,
-            interpretation=section("interpretation"),
+            spaces=setting("interpreted"),
+            interpretation=setting("interpretation"),
             code=code_version("pipeline.stages.fit_components"),
         shell:
-            "python -m pipeline.stages.fit_components --spaces {params.spaces}"
+            "python -m pipeline.stages.fit_components --spaces {params.spaces.key}"
             " --features {input.features:q} --weights {input.weights:q}"
-            " --configuration {params.interpretation:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.interpretation.key} --out {output:q} 2>&1 | tee {log:q}"
 
     rule project_voxels:
         input:
@@ -121,10 +115,10 @@ if INTERPRETATION is not None:
             solver_mb=SOLVER_MB,
             runtime=growing(120),
         params:
-            spaces=INTERPRETED,
+            spaces=setting("interpreted"),
             code=code_version("pipeline.stages.project_voxels"),
         shell:
-            "python -m pipeline.stages.project_voxels --spaces {params.spaces}"
+            "python -m pipeline.stages.project_voxels --spaces {params.spaces.key}"
             " --features {input.features:q} --responses {input.responses:q}"
             " --split {input.split:q} --encoding {input.encoding:q}"
             " --components {input.components:q} --out {output:q}"
@@ -182,16 +176,14 @@ if INTERPRETATION is not None:
             runtime=growing(30),
         params:
             nsd=NSD,
-            spaces=INTERPRETED,
-            interpretation=section(
-                "interpretation", "model", "images", "least_ceiling", "least_voxels"
-            ),
+            spaces=setting("interpreted"),
+            interpretation=setting("interpretation:model,images,least_ceiling,least_voxels"),
             code=code_version("pipeline.stages.rank_images"),
         shell:
-            "python -m pipeline.stages.rank_images --nsd {params.nsd:q} --spaces {params.spaces}"
+            "python -m pipeline.stages.rank_images --nsd {params.nsd:q} --spaces {params.spaces.key}"
             " --predictions {input.predictions:q} --responses {input.responses:q}"
             " --encoding {input.encoding:q} --rois {input.rois:q}"
-            " --configuration {params.interpretation:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.interpretation.key} --out {output:q} 2>&1 | tee {log:q}"
 
 
 if SIMILARITY is not None:
@@ -217,16 +209,14 @@ if SIMILARITY is not None:
             mem_mb=growing(4000),
             runtime=growing(30),
         params:
-            spaces=SIMILARITY.spaces,
-            similarity=section(
-                "representational_similarity", "atlases", "least_ceiling", "least_voxels"
-            ),
+            spaces=setting("representational_similarity.spaces"),
+            similarity=setting("representational_similarity:atlases,least_ceiling,least_voxels"),
             code=code_version("pipeline.stages.measure_similarities"),
         shell:
-            "python -m pipeline.stages.measure_similarities --spaces {params.spaces}"
+            "python -m pipeline.stages.measure_similarities --spaces {params.spaces.key}"
             " --features {input.features:q} --responses {input.responses:q}"
             " --split {input.split:q} --rois {input.rois:q} --encoding {input.encoding:q}"
-            " --configuration {params.similarity:q} --out {output:q} 2>&1 | tee {log:q}"
+            " --configuration {params.similarity.key} --out {output:q} 2>&1 | tee {log:q}"
 
     rule compare_similarities:
         input:
@@ -243,10 +233,10 @@ if SIMILARITY is not None:
             mem_mb=growing(4000),
             runtime=growing(60),
         params:
-            similarity=section("representational_similarity"),
-            level=STUDY.significance.level,
+            similarity=setting("representational_similarity"),
+            level=setting("significance.level"),
             code=code_version("pipeline.stages.compare_similarities"),
         shell:
             "python -m pipeline.stages.compare_similarities --similarities {input:q}"
-            " --configuration {params.similarity:q} --level {params.level} --out {output:q}"
+            " --configuration {params.similarity.key} --level {params.level.key} --out {output:q}"
             " 2>&1 | tee {log:q}"

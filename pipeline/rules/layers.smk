@@ -27,13 +27,13 @@ rule prefer_layers:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        layers=lambda wildcards: STUDY.layerwise[wildcards.network],
-        preferred_layer=section("preferred_layer"),
+        layers=setting("layerwise.{network}"),
+        preferred_layer=setting("preferred_layer"),
         code=code_version("pipeline.stages.prefer_layers"),
     shell:
         "python -m pipeline.stages.prefer_layers --network {wildcards.network}"
-        " --layers {params.layers} --encoding {input.encoding:q}"
-        " --configuration {params.preferred_layer:q} --out {output:q} 2>&1 | tee {log:q}"
+        " --layers {params.layers.key} --encoding {input.encoding:q}"
+        " --configuration {params.preferred_layer.key} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule write_layer_table:

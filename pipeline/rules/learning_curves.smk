@@ -11,21 +11,15 @@ rule learning_curves:
 
 if STUDY.learning_curves:
 
-    # all images that train are the last point of a curve
-    CURVE_FITS = [
-        *STUDY.learning_curves.fits,
-        *({"variant": WHOLE, "model": m, "draw": 0} for m in STUDY.learning_curves.models),
-    ]
-
     rule summarise_learning_curves:
         input:
             encoding=[
                 f"{RESULTS}/encoding/{{subject}}/{fit['variant']}/{fit['model']}.h5"
-                for fit in CURVE_FITS
+                for fit in STUDY.learning_curve_fits
             ],
             predictions=[
                 f"{RESULTS}/predictions/{{subject}}/{fit['variant']}/{fit['model']}.h5"
-                for fit in CURVE_FITS
+                for fit in STUDY.learning_curve_fits
             ],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
@@ -42,21 +36,15 @@ if STUDY.learning_curves:
             mem_mb=growing(2000),
             runtime=growing(120),
         params:
-            models=[fit["model"] for fit in CURVE_FITS],
-            draws=[fit["draw"] for fit in CURVE_FITS],
-            settings=canonical(
-                {
-                    "draws": STUDY.learning_curves.draws,
-                    "resample": STUDY.significance.resample,
-                    "seed": STUDY.significance.seed,
-                }
-            ),
+            models=setting("learning_curve.models"),
+            draws=setting("learning_curve.draws"),
+            settings=setting("learning_curve.resampling"),
             code=code_version("pipeline.stages.summarise_learning_curves"),
         shell:
-            "python -m pipeline.stages.summarise_learning_curves --models {params.models}"
-            " --draws {params.draws} --encoding {input.encoding:q}"
+            "python -m pipeline.stages.summarise_learning_curves --models {params.models.key}"
+            " --draws {params.draws.key} --encoding {input.encoding:q}"
             " --predictions {input.predictions:q} --responses {input.responses:q}"
-            " --split {input.split:q} --rois {input.rois:q} --configuration {params.settings:q} --out {output:q}"
+            " --split {input.split:q} --rois {input.rois:q} --configuration {params.settings.key} --out {output:q}"
             " 2>&1 | tee {log:q}"
 
     rule write_learning_curve_tables:
@@ -74,8 +62,8 @@ if STUDY.learning_curves:
             mem_mb=growing(1000),
             runtime=growing(15),
         params:
-            level=STUDY.significance.level,
+            level=setting("significance.level"),
             code=code_version("pipeline.stages.write_learning_curve_tables"),
         shell:
             "python -m pipeline.stages.write_learning_curve_tables --curves {input:q}"
-            " --level {params.level} --out {output:q} 2>&1 | tee {log:q}"
+            " --level {params.level.key} --out {output:q} 2>&1 | tee {log:q}"

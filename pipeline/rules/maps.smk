@@ -54,18 +54,16 @@ rule write_maps:
         runtime=estimated_minutes,
     params:
         nsd=NSD,
-        models=STUDY.models,
-        atlases=STUDY.rois,
-        spaces=lambda wildcards: (
-            STUDY.map_spaces if wildcards.variant == WHOLE else STUDY.map_spaces[:1]
-        ),
+        models=setting("models"),
+        atlases=setting("rois"),
+        spaces=setting("spaces_mapped.{variant}"),
         code=code_version("pipeline.stages.write_maps"),
     shell:
         "python -m pipeline.stages.write_maps --nsd {params.nsd:q} --subject {wildcards.subject}"
         " --variant {wildcards.variant}"
         " --responses {input.responses:q} --encoding {input.encoding:q}"
         " --significance {input.significance:q} --partitions {input.partitions:q}"
-        " --models {params.models} --atlases {params.atlases} --spaces {params.spaces}"
+        " --models {params.models.key} --atlases {params.atlases.key} --spaces {params.spaces.key}"
         " --projections {input.projections:q} --layers {input.layers:q}"
         " --out-directory {output:q} 2>&1 | tee {log:q}"
 
@@ -105,11 +103,11 @@ rule describe_maps:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        study=STUDY.study,
-        subjects=STUDY.subjects,
+        study=setting("study"),
+        subjects=setting("subjects"),
         simulated="--simulated" if SIMULATED else "",
         code=code_version("pipeline.stages.describe_maps"),
     shell:
-        "python -m pipeline.stages.describe_maps --study {params.study:q}"
-        " --subjects {params.subjects} {params.simulated} --description {output.description:q}"
+        "python -m pipeline.stages.describe_maps --study {params.study.key}"
+        " --subjects {params.subjects.key} {params.simulated} --description {output.description:q}"
         " --participants {output.participants:q} 2>&1 | tee {log:q}"

@@ -18,8 +18,8 @@ rule partition_variance:
         mem_mb=estimated_mb,
         runtime=estimated_minutes,
     params:
-        spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
+        spaces=setting("fits.{variant}.{fit}"),
         code=code_version("pipeline.stages.partition_variance"),
     shell:
-        "python -m pipeline.stages.partition_variance --spaces {params.spaces}"
+        "python -m pipeline.stages.partition_variance --spaces {params.spaces.key}"
         " --encoding {input.encoding:q} --out {output:q} 2>&1 | tee {log:q}"

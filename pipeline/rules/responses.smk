@@ -30,11 +30,11 @@ rule average_responses:
         runtime=growing(120),
     params:
         nsd=NSD,
-        responses=section("responses"),
+        responses=setting("responses"),
         code=code_version("pipeline.stages.average_responses"),
     shell:
         "python -m pipeline.stages.average_responses --nsd {params.nsd:q}"
-        " --subject {wildcards.subject} --configuration {params.responses:q}"
+        " --subject {wildcards.subject} --configuration {params.responses.key}"
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
@@ -55,11 +55,11 @@ rule label_rois:
         runtime=growing(15),
     params:
         nsd=NSD,
-        rois=STUDY.rois,
+        rois=setting("rois"),
         code=code_version("pipeline.stages.label_rois"),
     shell:
         "python -m pipeline.stages.label_rois --nsd {params.nsd:q} --subject {wildcards.subject}"
-        " --responses {input.responses:q} --atlases {params.rois} --out {output:q}"
+        " --responses {input.responses:q} --atlases {params.rois.key} --out {output:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -84,16 +84,15 @@ rule split_images:
         runtime=growing(15),
     params:
         nsd=NSD,
-        # whose common images test: no other split depends on who is in the study
-        subjects=STUDY.subjects if STUDY.splits.test == "shared515" else [],
-        splits=section("splits"),
-        selection=lambda wildcards: canonical(STUDY.image_selection(wildcards.variant)),
+        subjects=setting("testing_subjects"),
+        splits=setting("splits"),
+        selection=setting("image_selection.{variant}"),
         code=code_version("pipeline.stages.split_images"),
     shell:
         "python -m pipeline.stages.split_images --nsd {params.nsd:q} --subject {wildcards.subject}"
-        " --subjects {params.subjects} --responses {input.responses:q} --features {input.features}"
-        " --labels {input.labels} --configuration {params.splits:q} --variant {wildcards.variant}"
-        " --selection {params.selection:q} --out {output:q} 2>&1 | tee {log:q}"
+        " --subjects {params.subjects.key} --responses {input.responses:q} --features {input.features}"
+        " --labels {input.labels} --configuration {params.splits.key} --variant {wildcards.variant}"
+        " --selection {params.selection.key} --out {output:q} 2>&1 | tee {log:q}"
 
 
 # The end-to-end check that a user runs once on real data; no other stage needs it.
@@ -120,9 +119,9 @@ rule compare_noise_ceilings:
         runtime=growing(120),
     params:
         nsd=NSD,
-        responses=section("responses"),
+        responses=setting("responses"),
         code=code_version("pipeline.stages.compare_noise_ceilings"),
     shell:
         "python -m pipeline.stages.compare_noise_ceilings --nsd {params.nsd:q}"
-        " --subject {wildcards.subject} --configuration {params.responses:q}"
+        " --subject {wildcards.subject} --configuration {params.responses.key}"
         " --out {output:q} 2>&1 | tee {log:q}"

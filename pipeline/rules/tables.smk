@@ -35,10 +35,10 @@ rule write_tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        models=STUDY.models,
+        models=setting("models"),
         code=code_version("pipeline.stages.write_tables"),
     shell:
-        "python -m pipeline.stages.write_tables --models {params.models} --rois {input.rois:q}"
+        "python -m pipeline.stages.write_tables --models {params.models.key} --rois {input.rois:q}"
         " --encoding {input.encoding:q} --significance {input.significance:q}"
         " --partitions {input.partitions:q} --out {output:q} 2>&1 | tee {log:q}"
 

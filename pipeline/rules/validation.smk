@@ -25,10 +25,10 @@ rule calibrate:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=canonical(STUDY.calibrated),
+        settings=setting("calibrated"),
         code=code_version("pipeline.stages.calibrate"),
     shell:
-        "python -m pipeline.stages.calibrate --configuration {params.settings:q}"
+        "python -m pipeline.stages.calibrate --configuration {params.settings.key}"
         " --out {output:q} 2>&1 | tee {log:q}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from encoding.significance import component_p, correlation_p
 from pipeline.described_tests import describe_tests
 from pipeline.errors import run_stage
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     make_provenance,
@@ -38,11 +38,11 @@ VOXELS_PER_BLOCK = 1024
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--spaces", required=True, type=setting)
     parser.add_argument("--predictions", required=True, type=Path)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()

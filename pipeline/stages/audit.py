@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.audit import (
     CONVENTIONS,
     audit_fit,
     audit_inputs,
+    audit_record,
     audit_same_voxels,
     audit_sides,
     audit_split,
@@ -21,6 +21,8 @@ from pipeline.audit import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import verify_features
+from pipeline.frozen_run import current_run, setting
+from pipeline.seals import account_path
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_account
 
@@ -30,17 +32,23 @@ def main() -> None:
     parser.add_argument(
         "--files",
         required=True,
-        type=json.loads,
+        type=setting,
         help="{subject: {variant: {split, responses, fits: {path: {space: path}}, "
-        "features: {path: what they must be}, reduced: []}}}",
+        "features: {path: space}, reduced: []}}}",
+    )
+    parser.add_argument(
+        "--specifications", required=True, type=setting, help="{space: what its features must be}"
     )
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     problems = [
-        problem for variants in arguments.files.values() for problem in _audit_subject(variants)
+        problem
+        for variants in arguments.files.values()
+        for problem in _audit_subject(variants, arguments.specifications)
     ]
     if problems:
-        raise InputError("\n".join(problems))
+        # files of several variants are looked at for each
+        raise InputError("\n".join(dict.fromkeys(problems)))
     fits = {
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
@@ -58,20 +66,25 @@ def main() -> None:
         print(f"by convention: {convention}")
 
 
-def _audit_subject(variants: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _audit_subject(
+    variants: dict[str, dict[str, Any]], specifications: dict[str, Any]
+) -> Iterator[str]:
     for files in variants.values():
-        yield from _audit_variant(files)
+        yield from _audit_variant(files, specifications)
         yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
     fits = [Path(name) for files in variants.values() for name in files["fits"]]
     yield from audit_same_voxels(fits)
 
 
-def _audit_variant(files: dict[str, Any]) -> Iterator[str]:
+def _audit_variant(files: dict[str, Any], specifications: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
+    results = [responses, *files["features"], *files["fits"], account_path(split_path)]
+    for path in results:
+        yield from audit_record(Path(path), current_run())
     yield from audit_split(split_path)
     split = read_table(split_path)
-    for name, specification in files["features"].items():
-        yield from told(partial(verify_features, Path(name), specification))
+    for name, space in files["features"].items():
+        yield from told(partial(verify_features, Path(name), specifications[space]))
     for path in map(Path, files["reduced"]):
         yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():

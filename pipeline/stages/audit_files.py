@@ -1,4 +1,4 @@
-"""Audit every file of a finished study: none was altered, moved, or is of another run."""
+"""Audit every file of a finished study: none was altered, moved, or made otherwise than it says."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from pathlib import Path
 
 from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import current_run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folders", required=True, nargs="+", type=Path)
+    parser.add_argument("--study", required=True, type=Path, help="folder of its results")
+    parser.add_argument("--shared", required=True, type=Path, help="folder of shared features")
     arguments = parser.parse_args()
-    problems = [problem for folder in arguments.folders for problem in audit_files(folder)]
+    run = current_run()
+    problems = [
+        *audit_files(arguments.study, run),
+        *audit_files(arguments.shared, run, shared=True),
+    ]
     if problems:
         raise InputError("\n".join(problems))
-    n_files = sum(len(result_files(folder)) for folder in arguments.folders)
+    n_files = sum(len(result_files(folder)) for folder in (arguments.study, arguments.shared))
     print(f"audit: {n_files} files are as they were made, and of one run")
 
 

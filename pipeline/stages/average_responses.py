@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.responses import NOISE_IMAGES, average_repeats
@@ -26,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
@@ -20,7 +20,7 @@ ORACLE_EVERY = 4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import write_account
@@ -15,11 +15,11 @@ from pipeline.storage import write_account
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subjects", required=True, nargs="+")
-    parser.add_argument("--rois", required=True, nargs="+")
-    parser.add_argument("--responses", required=True, type=json.loads)
-    parser.add_argument("--annotations", required=True, nargs="*")
-    parser.add_argument("--map-spaces", required=True, nargs="+")
+    parser.add_argument("--subjects", required=True, type=setting)
+    parser.add_argument("--rois", required=True, type=setting)
+    parser.add_argument("--responses", required=True, type=setting)
+    parser.add_argument("--annotations", required=True, type=setting)
+    parser.add_argument("--map-spaces", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     summary = check_tree(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ from features.costs import network_cost
 from features.layers import Layer
 from features.networks import check_specification
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import write_account
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", required=True, type=json.loads)
-    parser.add_argument("--layers", required=True, type=json.loads, help="{network: layers}")
+    parser.add_argument("--networks", required=True, type=setting)
+    parser.add_argument("--layers", required=True, type=setting, help="{network: layers}")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     widths = {}

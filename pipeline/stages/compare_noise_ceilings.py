@@ -6,13 +6,13 @@ Agreement says that axes, trial order, repeats and the z-score are all read as N
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import Result, make_provenance, read_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.representational_similarity import (
@@ -28,8 +28,8 @@ CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--similarities", required=True, nargs="+", type=Path)
-    parser.add_argument("--configuration", required=True, type=json.loads)
-    parser.add_argument("--level", required=True, type=float, help="of intervals")
+    parser.add_argument("--configuration", required=True, type=setting)
+    parser.add_argument("--level", required=True, type=setting, help="of intervals")
     parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

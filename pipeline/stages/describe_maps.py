@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.maps.files import BIDS_SPACES, bids_subject
 from pipeline.seals import account_path
 from pipeline.storage import write_account, write_text
@@ -15,8 +16,8 @@ BIDS_VERSION = "1.9.0"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", required=True)
-    parser.add_argument("--subjects", required=True, nargs="+")
+    parser.add_argument("--study", required=True, type=setting)
+    parser.add_argument("--subjects", required=True, type=setting)
     parser.add_argument("--simulated", action="store_true")
     parser.add_argument("--description", required=True, type=Path)
     parser.add_argument("--participants", required=True, type=Path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from features.networks import Network, choose_device, load_network
 from features.networks.weights import weights_label
 from pipeline.chunk_shapes import chunks_of_images
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
 from pipeline.storage import create_result, make_provenance, read_table
@@ -38,10 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--images", required=True, type=Path)
-    parser.add_argument("--network", required=True, type=json.loads)
-    parser.add_argument(
-        "--layers", required=True, type=json.loads, help='["fc7", "block_*:cls", …]'
-    )
+    parser.add_argument("--network", required=True, type=setting)
+    parser.add_argument("--layers", required=True, type=setting, help='["fc7", "block_*:cls", …]')
     parser.add_argument("--shard", required=True, help="e.g. 1of4")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--weights", type=Path, help="folder of downloaded weights")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.table import Table
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.fetch.fetch import Fetcher, summarise
+from pipeline.frozen_run import setting
 from pipeline.manifest import (
     ArchiveSource,
     BucketSource,
@@ -31,7 +31,7 @@ WIDTH = 110
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--manifest", required=True, type=Path)
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--verify", action="store_true", help="compare checksums of all files")

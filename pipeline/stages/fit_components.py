@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from encoding.interpretation import (
 from encoding.preparation import FeatureScaling
 from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -35,10 +35,10 @@ WEIGHTS = ["voxel", "weights", "training_nsd_id", "feature_mean", "feature_facto
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, nargs="+", help="of the model")
+    parser.add_argument("--spaces", required=True, type=setting, help="of the model")
     parser.add_argument("--features", required=True, nargs="+", type=Path)
     parser.add_argument("--weights", required=True, nargs="+", type=Path, help="of each subject")
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

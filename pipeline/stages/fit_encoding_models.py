@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from pipeline.fit_inputs import (
     solver_options,
     verify_features,
 )
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     create_result,
@@ -52,14 +52,14 @@ SCORES = ("r", "r2", "cv_score", "alpha")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--spaces", required=True, type=setting)
     parser.add_argument("--features", required=True, nargs="+", type=Path)
     parser.add_argument(
-        "--specifications", type=json.loads, default={}, help="{space: what its features must be}"
+        "--specifications", required=True, type=setting, help="{space: what its features must be}"
     )
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
     add_memory_argument(parser)
     parser.add_argument("--out", required=True, type=Path)

@@ -7,7 +7,6 @@ shape a feature space alone gives to weights.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +18,14 @@ from encoding.partition import model_name
 from encoding.weights import stream_weights
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import FittedModel
+from pipeline.frozen_run import setting
 from pipeline.storage import create_result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     FittedModel.add_arguments(parser)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from encoding.error_consistency import (
 )
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
@@ -41,15 +41,15 @@ FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", required=True, nargs="+")
+    parser.add_argument("--models", required=True, type=setting)
     parser.add_argument("--predictions", required=True, nargs="+", type=Path, help="of the models")
     parser.add_argument("--encoding", required=True, type=Path, help="of the first model")
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--subject", required=True)
-    parser.add_argument("--subjects", required=True, nargs="+", help="whose brains there are")
+    parser.add_argument("--subjects", required=True, type=setting, help="whose brains there are")
     parser.add_argument("--responses", required=True, nargs="+", type=Path, help="of the subjects")
     parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.composite_rois import composite_labels
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table, read_roi_labels
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
     parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--atlases", required=True, nargs="+")
+    parser.add_argument("--atlases", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout = NSDLayout(arguments.nsd)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import make_provenance, write_table
@@ -19,7 +20,7 @@ COLUMNS = {"nsd_id": "0-based index of an image in nsd_stimuli.hdf5"}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subjects", required=True, nargs="+")
+    parser.add_argument("--subjects", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout = NSDLayout(arguments.nsd)

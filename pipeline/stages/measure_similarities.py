@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from encoding.representational_similarity import image_similarities
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_scaled
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -30,13 +30,13 @@ from pipeline.tables.tables import roi_members
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--spaces", required=True, type=setting)
     parser.add_argument("--features", required=True, nargs="+", type=Path)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--rois", required=True, type=Path)
     parser.add_argument("--encoding", required=True, type=Path, help="any, for its reliability")
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     split = read_table(arguments.split)

@@ -1,9 +1,13 @@
-"""Print how wide each feature space is that a study uses, by a pass of one stimulus."""
+"""Print how wide each feature space is that a study uses, by a pass of one stimulus.
+
+The study's configuration is read from standard input, as JSON: no run is frozen yet.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
@@ -11,10 +15,8 @@ from pipeline.study_size import measure_features
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
-    arguments = parser.parse_args()
-    study = parse_configuration(arguments.configuration)
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    study = parse_configuration(json.load(sys.stdin))
     print(json.dumps(dict(measure_features(study).widths)))
 
 

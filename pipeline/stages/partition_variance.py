@@ -11,12 +11,13 @@ from encoding.partition import joint_gain, model_name, partition_variance, short
 from encoding.product_measure import OFFSET
 from encoding.stacking import STACK
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, write_result
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, nargs="+")
+    parser.add_argument("--spaces", required=True, type=setting)
     parser.add_argument("--encoding", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
 from encoding.layers import preferred_layers
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, positions, read_result, write_result
 
 SCORES = ("cv_score", "r", "r2")
@@ -18,9 +18,9 @@ SCORES = ("cv_score", "r", "r2")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", required=True, help="name of the comparison")
-    parser.add_argument("--layers", required=True, nargs="+", help="first layer first")
+    parser.add_argument("--layers", required=True, type=setting, help="first layer first")
     parser.add_argument("--encoding", required=True, nargs="+", type=Path, help="of the layers")
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -20,6 +19,7 @@ from pipeline.errors import InputError, run_stage
 from pipeline.estimates import StageEstimate, estimate_study
 from pipeline.expected_size import expected_study
 from pipeline.fetch.fetch import bytes_to_come
+from pipeline.frozen_run import setting
 from pipeline.manifest import (
     ExternalFile,
     Manifest,
@@ -39,7 +39,7 @@ HOUR, GIGABYTE = 3600, 1e9
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--manifest", required=True, type=Path)
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pandas as pd
 
 from encoding.partition import model_name
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import (
@@ -32,12 +32,12 @@ from pipeline.tables.interpretation import BEST_IMAGE_COLUMNS, best_image_rows
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--spaces", required=True, nargs="+", help="of the model")
+    parser.add_argument("--spaces", required=True, type=setting, help="of the model")
     parser.add_argument("--predictions", required=True, nargs="+", type=Path)
     parser.add_argument("--responses", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     kinds = ("predictions", "responses", "encoding", "rois")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pandas as pd
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     create_result,
     make_provenance,
@@ -31,7 +31,7 @@ ROWS_PER_BLOCK = 4096
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--space", required=True)
-    parser.add_argument("--settings", required=True, type=json.loads)
+    parser.add_argument("--settings", required=True, type=setting)
     parser.add_argument("--split", type=Path, help="of a subject, whose training images decide")
     parser.add_argument("--shards", required=True, nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.simulate import simulate
 from pipeline.storage import write_json
@@ -14,7 +14,7 @@ from pipeline.storage import write_json
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--done", required=True, type=Path)
     arguments = parser.parse_args()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from encoding.splits import (
     random_test,
 )
 from pipeline.errors import InputError, run_stage
+from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
 from pipeline.storage import Result, make_provenance, positions, read_result, write_table
@@ -42,13 +42,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--subject", required=True)
-    parser.add_argument("--subjects", nargs="*", help="all whose images shared515 takes")
+    parser.add_argument("--subjects", required=True, type=setting, help="all of shared515, or none")
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--features", nargs="*", type=Path, help="in which images are alike")
     parser.add_argument("--labels", nargs="*", type=Path, help="of images, to choose subsets by")
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--variant", required=True)
-    parser.add_argument("--selection", required=True, type=json.loads)
+    parser.add_argument("--selection", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings = arguments.configuration

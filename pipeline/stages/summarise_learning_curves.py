@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from encoding.bootstrap import bootstrap_scores, draw_images
 from encoding.learning_curves import weighted_sums
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
@@ -32,14 +32,14 @@ SCORES = ("r", "r2")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", required=True, nargs="+", help="of the fits, one each")
-    parser.add_argument("--draws", required=True, nargs="+", type=int, help="of training images")
+    parser.add_argument("--models", required=True, type=setting, help="of the fits, one each")
+    parser.add_argument("--draws", required=True, type=setting, help="of training images")
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--predictions", required=True, nargs="+", type=Path)
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--split", required=True, type=Path)
     parser.add_argument("--rois", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     fits = [read_result(path) for path in arguments.encoding]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, open_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.confounds import confound_rows, summarise
@@ -18,7 +18,7 @@ NAMES = ("contrast", "attribute", "status", "values")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contrasts", required=True, type=json.loads)
+    parser.add_argument("--contrasts", required=True, type=setting)
     parser.add_argument("--features", required=True, nargs="*", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
+from pipeline.frozen_run import setting
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.stimuli import read_images
 from pipeline.storage import make_provenance, read_table, write_account
@@ -22,7 +22,7 @@ IMAGES_AT_ONCE = 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
     parser.add_argument("--voxels", required=True, nargs="+", type=Path)
     parser.add_argument("--out-directory", required=True, type=Path)

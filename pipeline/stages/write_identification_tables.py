@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.identification import (
@@ -22,7 +22,7 @@ from pipeline.tables.identification import (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identification", required=True, nargs="+", type=Path)
-    parser.add_argument("--significance", required=True, type=json.loads)
+    parser.add_argument("--significance", required=True, type=setting)
     parser.add_argument("--out", required=True, nargs=2, type=Path, help="consistency, accuracy")
     arguments = parser.parse_args()
     consistency, accuracy = [], []

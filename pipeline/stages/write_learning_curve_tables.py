@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.learning_curves import (
@@ -20,7 +21,7 @@ from pipeline.tables.learning_curves import (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--curves", required=True, nargs="+", type=Path)
-    parser.add_argument("--level", required=True, type=float, help="of the intervals")
+    parser.add_argument("--level", required=True, type=setting, help="of the intervals")
     parser.add_argument("--out", required=True, nargs=2, type=Path, help="curves, overtaking")
     arguments = parser.parse_args()
     results = [read_result(path) for path in arguments.curves]

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import covered
+from pipeline.frozen_run import setting
 from pipeline.maps.files import (
     INDEX,
     bids_label,
@@ -60,9 +61,9 @@ def main() -> None:
     parser.add_argument("--partitions", required=True, nargs="*", type=Path)
     parser.add_argument("--layers", default=[], nargs="*", type=Path)
     parser.add_argument("--projections", default=[], nargs="*", type=Path)
-    parser.add_argument("--models", required=True, nargs="+", help="among which one is preferred")
-    parser.add_argument("--atlases", required=True, nargs="*")
-    parser.add_argument("--spaces", required=True, nargs="+", help="of the responses first")
+    parser.add_argument("--models", required=True, type=setting, help="one is preferred")
+    parser.add_argument("--atlases", required=True, type=setting)
+    parser.add_argument("--spaces", required=True, type=setting, help="of the responses first")
     parser.add_argument("--out-directory", required=True, type=Path)
     arguments = parser.parse_args()
     layout = NSDLayout(arguments.nsd)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from pathlib import Path
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
+from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
 from pipeline.seals import read_account
-from pipeline.storage import read_provenance
+from pipeline.storage import read_provenance, write_account
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
     parser.add_argument("--figures", required=True, type=Path)
     parser.add_argument("--group-maps", type=Path)
@@ -39,6 +40,8 @@ def main() -> None:
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
     write_study_pages(inputs)
+    pages = [link["file"] for link in page_links([])]
+    write_account(arguments.out_directory / "study.json", {"pages": pages})
 
 
 if __name__ == "__main__":

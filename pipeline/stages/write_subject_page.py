@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from pathlib import Path
 
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
 from pipeline.seals import read_account
-from pipeline.storage import read_table
+from pipeline.storage import read_table, write_account
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=json.loads)
+    parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--maps", required=True, type=Path)
     parser.add_argument("--limits", required=True, type=Path)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
@@ -31,6 +31,7 @@ def main() -> None:
     maps = SubjectMaps(study, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.figures, arguments.out_directory)
+    write_account(arguments.out_directory / f"{subject}.json", {"page": f"{subject}.html"})
 
 
 if __name__ == "__main__":

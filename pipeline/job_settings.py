@@ -1,0 +1,124 @@
+"""What jobs are told of a study: the settings that follow from its configuration, by key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.code_version import ROOT, code_version, file_version, file_versions
+from pipeline.configuration import Configuration
+from pipeline.errors import InputError
+from pipeline.frozen_run import STAGES, look_up
+from pipeline.settings import WHOLE
+from pipeline.storage import canonical
+
+# read anew by each job of a cluster
+WORKFLOW = ("Snakefile", "data_manifest.yaml", "pipeline/rules/*.smk")
+
+
+def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
+    """All that a run of a study is frozen as.
+
+    Parameters
+    ----------
+    audited : files of each subject and variant that the audit looks at
+    """
+    stages = sorted(path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py"))
+    code: dict[str, str] = {}
+    for stage in stages:
+        code |= file_versions(f"{STAGES}{stage}")
+    content = {
+        "configuration": study.model_dump(mode="json"),
+        "settings": {**job_settings(study), "audited": audited},
+        "stages": {stage: code_version(f"{STAGES}{stage}") for stage in stages},
+        "workflow": {
+            path.relative_to(ROOT).as_posix(): file_version(path)
+            for pattern in WORKFLOW
+            for path in sorted(ROOT.glob(pattern))
+        },
+        "code": dict(sorted(code.items())),
+    }
+    # plain values, as they are read back
+    return json.loads(json.dumps(content))
+
+
+def job_settings(study: Configuration) -> dict[str, Any]:
+    """Settings that are no section of the configuration, but follow from it."""
+    variants, spaces, networks = study.all_variants, study.used_spaces, study.used_networks
+    return {
+        "fits": {variant: study.fits(variant) for variant in variants},
+        "encoding_of": {
+            variant: study.encoding_of(variant).model_dump(mode="json", exclude={"memory_gb"})
+            for variant in variants
+        },
+        "image_selection": {variant: study.image_selection(variant) for variant in variants},
+        "network_specification": networks,
+        "network_layers": {network: study.network_layers(network) for network in networks},
+        "space_specification": {space: study.space_specification(space) for space in spaces},
+        "feature_specification": {space: study.feature_specification(space) for space in spaces},
+        "interpreted": study.fits()[study.interpretation.model] if study.interpretation else [],
+        "identifying_models": study.identifying_models if study.error_consistency else [],
+        "identification": study.identification if study.error_consistency else {},
+        "learning_curve": _learning_curve(study) if study.learning_curves else {},
+        "confounds": study.confounds(),
+        "calibrated": study.calibrated,
+        "map_spaces": study.map_spaces,
+        "spaces_mapped": {
+            variant: study.map_spaces if variant == WHOLE else study.map_spaces[:1]
+            for variant in variants
+        },
+        # whose common images test: no other split depends on who is in the study
+        "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
+        "annotations": study.annotations,
+    }
+
+
+def _learning_curve(study: Configuration) -> dict[str, Any]:
+    return {
+        "models": [fit["model"] for fit in study.learning_curve_fits],
+        "draws": [fit["draw"] for fit in study.learning_curve_fits],
+        "resampling": {
+            "draws": study.learning_curves.draws,
+            "resample": study.significance.resample,
+            "seed": study.significance.seed,
+        },
+    }
+
+
+class JobSetting(str):
+    """A setting among a job's `params`: its value as text, by which Snakemake sees that it changed.
+
+    The command names it by its `key`, by which the stage takes it of the frozen run.
+    """
+
+    key: str
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any], key: str) -> JobSetting:
+        found = cls(canonical(look_up(run, key)))
+        found.key = key
+        return found
+
+
+def require_same_run(frozen: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise unless a job that reads the workflow anew, on a node, reads that of its run.
+
+    The code of its stage the job itself compares.
+
+    Raises
+    ------
+    InputError
+    """
+    edited = [
+        path
+        for path in sorted({*frozen["workflow"], *now["workflow"]})
+        if frozen["workflow"].get(path) != now["workflow"].get(path)
+    ]
+    if not edited and any(frozen[part] != now[part] for part in ("configuration", "settings")):
+        edited = ["pipeline/configuration"]
+    if edited:
+        raise InputError(
+            f"{', '.join(edited)}: changed since the run began. Run snakemake again, or put the "
+            "code back first."
+        )

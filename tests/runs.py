@@ -1,0 +1,26 @@
+"""A run that stages called in tests take their settings of."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conftest import ROOT
+
+from pipeline.code_version import code_version
+from pipeline.frozen_run import RUN, STAGES, freeze, frozen_text
+
+
+@cache
+def stages() -> dict[str, str]:
+    """Versions of the code of all stages."""
+    names = (path.stem for path in (ROOT / "pipeline/stages").glob("*.py"))
+    return {name: code_version(f"{STAGES}{name}") for name in names}
+
+
+def frozen(folder: Path, **settings: Any) -> dict[str, str]:
+    """The environment of a stage whose run has these settings; others it has none."""
+    run = {"configuration": {}, "settings": settings, "stages": stages(), "code": {}}
+    path = freeze(folder / "runs", frozen_text(run))
+    return {RUN: str(path)}
