@@ -188,6 +188,10 @@ def test_mni_maps_are_ras_and_left_stays_left(layout):
     # NSD's volumes run from left to right, MNI's x too
     assert np.corrcoef(world[:, 0], values[tuple(voxel.T)])[0, 1] > 0.99
     assert 0.3 < np.isfinite(values).mean() < 1
+    zooms, header = mapped.header.get_zooms(), mapped.header
+    assert (*map(float, zooms), header.get_xyzt_units()[0]) == (8, 8, 8, "mm")
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (4, 4)
+    np.testing.assert_allclose(header.get_qform(), header.get_sform())
     # of a template in FSL's order, so that its last voxel on the left comes first
     template = nibabel.load(layout.mni_template)
     corner = template.affine @ [template.shape[0] - 1, 0, 0, 1]

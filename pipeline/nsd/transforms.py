@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, open_image, read_vertices, require_grid, require_sides
-from pipeline.nsd.frame import Frame
+from pipeline.nsd.frame import Frame, volume_image
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
 
@@ -123,7 +123,7 @@ def volume_to_mni(
     else:
         values = sample(volumes, flat, interpolation)
     mapped = values.reshape(*points.shape[:3], *volumes.shape[3:]).astype(np.float32)
-    return nibabel.Nifti1Image(mapped, affine)
+    return volume_image(mapped, affine, "mni")
 
 
 def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray, np.ndarray]:

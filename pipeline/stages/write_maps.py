@@ -147,7 +147,7 @@ def _write(
         of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
         entities = f"{of}{voxel_map.entities}{suffix}"
         names = map_names(arguments.subject, target.name, entities, labels=of_labels)
-        images = map_images(shown, target.place, target.geometry, voxel_map.labels)
+        images = map_images(shown, target.place, target.geometry, voxel_map.labels, target.name)
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name
