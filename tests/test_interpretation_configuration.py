@@ -110,6 +110,7 @@ def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_pa
     write_result(other, arrays, result.provenance)
     given = {
         "similarities": [path, other],
+        "rois": [study.results / "rois/subj01.tsv"],
         "configuration": json.dumps({"images": "common"}),
         "level": 0.95,
         "out": [tmp_path / "representational_similarity.tsv"],

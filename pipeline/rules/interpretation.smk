@@ -230,7 +230,8 @@ if SIMILARITY is not None:
 
     rule compare_similarities:
         input:
-            SIMILARITIES,
+            similarities=SIMILARITIES,
+            rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             SIMILARITY_TABLES,
         log:
@@ -247,6 +248,6 @@ if SIMILARITY is not None:
             level=STUDY.significance.level,
             code=code_version("pipeline.stages.compare_similarities"),
         shell:
-            "python -m pipeline.stages.compare_similarities --similarities {input:q}"
+            "python -m pipeline.stages.compare_similarities --similarities {input.similarities:q} --rois {input.rois:q}"
             " --configuration {params.similarity:q} --level {params.level} --out {output:q}"
             " 2>&1 | tee {log:q}"
