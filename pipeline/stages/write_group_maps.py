@@ -13,7 +13,7 @@ from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY
-from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
+from pipeline.maps.files import INDEX, image_like, map_names, read_map, spatial_reference, write_map
 from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
 from pipeline.storage import make_provenance, write_account
@@ -84,6 +84,8 @@ def _write(
             }
             sidecar = {
                 "Subjects": provenance["configuration"]["subjects"],
+                # of all subjects
+                "SpatialReference": spatial_reference("", space),
                 "Simulated": provenance["simulated"],
                 "UntrainedSpaces": provenance["untrained"],
                 "OutsideMask": "NaN",

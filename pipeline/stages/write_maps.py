@@ -16,6 +16,7 @@ from pipeline.maps.files import (
     bids_label,
     map_images,
     map_names,
+    spatial_reference,
     write_map,
 )
 from pipeline.maps.quantities import (
@@ -82,6 +83,7 @@ def main() -> None:
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
+            "SpatialReference": spatial_reference(arguments.subject, space),
             "SpaceOfResponses": own,
             "Interpolation": INTERPOLATION["own" if space == own else space],
             "Simulated": provenance["simulated"],
