@@ -256,7 +256,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
         write_result(root / f"encoding/subj01/all/{fit}.h5", encoding, provenance(spaces))
         write_result(root / f"significance/subj01/all/{fit}.h5", tests, provenance(spaces))
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
-    rois["hemisphere"] = "lh"
+    rois["hemisphere"], rois["place"] = "lh", 0
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))
 
 

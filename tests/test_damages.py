@@ -622,10 +622,12 @@ DAMAGES = {
         *(mapped_to_native_surface, TO_LAYER, "not one coordinate (x, y, z) per vertex", FETCH),
     ),
     "transform to MNI that is no volume of coordinates": Damage(
-        image_of(TO_MNI, (23, 27, 22)), mapped_to_mni, TO_MNI, "expected (X, Y, Z, 3)", FETCH
+        image_of(TO_MNI, (23, 27, 22)),
+        *(mapped_to_mni, TO_MNI, "grid (23, 27, 22), expected (23, 27, 22, 3)", ORIGINAL),
     ),
     "template of another grid": Damage(
-        image_of(TEMPLATE, (5, 6, 7)), mapped_to_mni, TEMPLATE, "not the grid (right to", FETCH
+        image_of(TEMPLATE, (5, 6, 7)),
+        *(mapped_to_mni, TEMPLATE, "grid (23, 27, 22, 3), expected (5, 6, 7, 3) of", ORIGINAL),
     ),
 }
 

@@ -116,6 +116,7 @@ def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_pa
     write_result(other, arrays, result.provenance)
     given = {
         "similarities": [path, other],
+        "rois": [study.results / "rois/subj01.tsv"],
         "configuration": "mine",
         "level": "level",
         "out": [tmp_path / "representational_similarity.tsv"],

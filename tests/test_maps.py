@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nilearn import plotting
+from nilearn.reporting import get_clusters_table
 
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import read_configuration
@@ -18,6 +19,7 @@ from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
 from pipeline.maps.files import (
     bids_label,
+    image_like,
     map_images,
     map_names,
     read_map,
@@ -30,6 +32,7 @@ from pipeline.maps.quantities import (
     layer_maps,
     preferred_model_map,
 )
+from pipeline.nsd.frame import volume_image
 from pipeline.seals import account_path, read_account
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
@@ -80,8 +83,62 @@ def test_file_keeps_values_and_affine(tmp_path, image):
     read = nibabel.load(path)
     np.testing.assert_array_equal(read_map(path), image.get_fdata(dtype=np.float32))
     np.testing.assert_allclose(read.affine, AFFINE)
-    assert int(read.header["sform_code"]) == 1
     assert read_account(tmp_path / "map.json") == {"Units": "R²"}
+
+
+def of_kinds(tmp_path: Path) -> dict[str, Path]:
+    """A map of values, one of labels, one in MNI, and a mean over subjects in either."""
+    voxel = np.ravel_multi_index(([1, 1, 2], [2, 3, 3], [3, 3, 3]), GRID)
+    values, written = np.array([2.0, 3.0, 4.0]), {}
+    for space in ("func1mm", "MNI152"):
+        for labels in (None, {2: "V1v", 3: "V1d", 4: "V2v"}):
+            (made,) = map_images(values, voxel, GEOMETRY, labels, space)
+            path = tmp_path / map_names("subj01", space, "stat-r", labels=labels is not None)[0]
+            write_map(path, made, {}, labels)
+            written[f"{space} {'labels' if labels else 'values'}"] = path
+        mean = tmp_path / map_names(None, space, "stat-r_desc-mean")[0]
+        values_only = written[f"{space} values"]
+        write_map(mean, image_like(values_only, read_map(values_only)), {})
+        written[f"{space} mean"] = mean
+    return written
+
+
+def test_headers_tell_one_place_in_millimetres(tmp_path):
+    for kind, path in of_kinds(tmp_path).items():
+        header = nibabel.load(path).header
+        np.testing.assert_allclose(header.get_zooms(), [1.8] * 3, rtol=1e-6)
+        assert header.get_xyzt_units()[0] == "mm"
+        code = 4 if kind.startswith("MNI") else 1
+        assert (int(header["sform_code"]), int(header["qform_code"])) == (code, code), kind
+        np.testing.assert_allclose(header.get_sform(), AFFINE, atol=1e-5)
+        np.testing.assert_allclose(header.get_qform(), AFFINE, atol=1e-5)
+        assert header.get_intent()[0] == ("label" if "labels" in kind else "none")
+
+
+def test_nilearn_measures_clusters_in_cubic_millimetres(tmp_path):
+    for path in of_kinds(tmp_path).values():
+        table = get_clusters_table(nibabel.load(path), stat_threshold=1.5)
+        assert table["Cluster Size (mm3)"].iloc[0] == int(3 * 1.8**3)
+
+
+def test_a_mirrored_affine_is_told_by_both_forms():
+    """A frame from right to left needs a qform of another handedness."""
+    mirrored = AFFINE @ np.diag([-1, 1, 1, 1])
+    header = volume_image(np.zeros(GRID), mirrored).header
+    np.testing.assert_allclose(header.get_qform(), mirrored, atol=1e-5)
+    np.testing.assert_allclose(header.get_sform(), mirrored, atol=1e-5)
+
+
+def test_surfaces_of_the_group_tell_their_hemisphere(tmp_path):
+    voxel = np.arange(7)
+    images = map_images(voxel / 7, voxel, {"grid_shape": np.array([3, 4])})
+    for name, image in zip(map_names("subj01", "fsaverage", "stat-r"), images, strict=True):
+        write_map(tmp_path / name, image, {})
+        made = image_like(tmp_path / name, read_map(tmp_path / name) * 2)
+        assert made.meta == image.meta
+        (array,) = made.darrays
+        assert array.data.dtype == np.float32
+        np.testing.assert_allclose(array.data, image.darrays[0].data * 2)
 
 
 def test_equal_maps_are_equal_files(tmp_path, image, monkeypatch):

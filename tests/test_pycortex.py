@@ -32,7 +32,16 @@ def test_surfaces_are_nsds_own(surface_tree, tmp_path, subject):
     # pycortex's own Database lists these, and stops where one is missing
     assert {path.name for path in folder.iterdir()} == set(FOLDERS)
     depth = np.load(folder / "surface-info/sulcaldepth.npz")
-    assert len(depth["left"]) == len(nibabel.load(folder / "surfaces/wm_lh.gii").darrays[0].data)
+    for side, name in (("lh", "left"), ("rh", "right")):
+        sulc = nibabel.freesurfer.read_morph_data(layout.surface(subject, side, "sulc"))
+        # cortex.freesurfer.import_subj saves left=-lh, right=-rh
+        np.testing.assert_allclose(depth[name], -sulc)
+        structure = image_of(folder, side).meta["AnatomicalStructurePrimary"]
+        assert structure == f"Cortex{name.capitalize()}"
+
+
+def image_of(folder, side):
+    return nibabel.load(folder / f"surfaces/wm_{side}.gii")
 
 
 def test_values_are_those_of_the_left_then_of_the_right_vertices(surface_tree, tmp_path):

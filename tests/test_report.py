@@ -116,6 +116,7 @@ class SyntheticStudy:
         group = np.array(ROI_NAMES)[(np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)]
         rois = pd.DataFrame({"voxel": voxel, "atlas": "prf-visualrois", "roi": group})
         rois["hemisphere"] = "lh"
+        rois["place"] = rois["roi"].map(ROI_NAMES.index)
         rois = rois[rois["roi"] != "no signal"]
         write_table(
             self.root / f"rois/{subject}.tsv",
@@ -433,7 +434,10 @@ def test_the_report_quotes_the_experiments_of_known_truth_if_they_were_made(
     study, _ = simulated_report
     page = pages(study)["validation.html"]
     assert "Kolmogorov" in page
-    assert re.search(r"Of \d+ judged statistics 1 is off", page)
+    table = read_table(study.calibration)
+    (off,) = table[table["verdict"] == "off"].itertuples()
+    named = rf"{re.escape(str(escape(off.statistic)))}, plain \({off.value:.3f}, expected at "
+    assert re.search(rf"Of \d+ judged statistics 1 is off by more than chance: {named}", page)
     assert escape(calibration_sentence(study.study)) in page
     without = pages(measured_report[0])["validation.html"]
     assert escape(NOT_CALIBRATED) in without

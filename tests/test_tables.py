@@ -35,6 +35,7 @@ ROIS = pd.DataFrame(
         "atlas": "prf-visualrois",
         "roi": ["V1v", "V1v", "V1v", "hV4"],
         "hemisphere": ["lh", "lh", "rh", "rh"],
+        "place": [0, 0, 0, 6],
     }
 )
 PROVENANCE = {

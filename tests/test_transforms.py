@@ -188,6 +188,10 @@ def test_mni_maps_are_ras_and_left_stays_left(layout):
     # NSD's volumes run from left to right, MNI's x too
     assert np.corrcoef(world[:, 0], values[tuple(voxel.T)])[0, 1] > 0.99
     assert 0.3 < np.isfinite(values).mean() < 1
+    zooms, header = mapped.header.get_zooms(), mapped.header
+    assert (*map(float, zooms), header.get_xyzt_units()[0]) == (8, 8, 8, "mm")
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (4, 4)
+    np.testing.assert_allclose(header.get_qform(), header.get_sform())
     # of a template in FSL's order, so that its last voxel on the left comes first
     template = nibabel.load(layout.mni_template)
     corner = template.affine @ [template.shape[0] - 1, 0, 0, 1]
@@ -205,13 +209,16 @@ def test_the_millimetre_frame_of_the_standard_template_is_nsds(tmp_path, layout)
     """FSL's 1 mm template gives NSD's own affine: diag(1), origin (-91, -126, -72)."""
     tree = damaged_copy(layout.root, tmp_path)
     small = NSDLayout(tree)
-    affine = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1.0]])
+    template = np.array([[-1, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1.0]])
+    # NSD's transforms have the header of `nsd_savenifti`, which knows nothing of the template
+    centred = np.array([[1, 0, 0, -90.5], [0, 1, 0, -108.5], [0, 0, 1, -90.5], [0, 0, 0, 1.0]])
     shape = (182, 218, 182)
-    for path, data in (
-        (small.mni_template, np.zeros(shape, np.uint8)),
+    for path, data, affine in (
+        (small.mni_template, np.zeros(shape, np.uint8), template),
         (
             small.volume_transform("subj01", "func1pt0", "MNI"),
             np.full((*shape, 3), 9999, np.float32),
+            centred,
         ),
     ):
         path.unlink()

@@ -74,8 +74,9 @@ def _of_models(
         model_strips(correlations, study.models, "mean_normalised_r", "mean r / √(noise ceiling)"),
     )
     first = study.models[0]
-    wanted = ["subject", "noise_ceiling"]
-    parts = [_read(path, wanted, [first]) for path in voxels]
+    wanted = ["subject", "noise_ceiling", "r", "r2"]
+    # voxels without a score, of too few images, are in no table: the same voxels here
+    parts = [_read(path, wanted, [first]).dropna(subset=["r", "r2"]) for path in voxels]
     yield StudyFigure(
         "noise_ceilings",
         "models",

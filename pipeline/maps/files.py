@@ -11,6 +11,8 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from pipeline.nsd.frame import volume_image
+from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.seals import account_path, verify_beside
 from pipeline.settings import SURFACES
 from pipeline.storage import atomic_path, write_account, write_text
@@ -19,8 +21,12 @@ from pipeline.storage import atomic_path, write_account, write_text
 INDEX = "index.json"
 # BIDS calls the hemispheres L and R; volumes have no such part in their names
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
+# what GIFTI calls them
+STRUCTURES = {"lh": "CortexLeft", "rh": "CortexRight"}
 # what BIDS calls NSD's spaces, where it has a name for them; NSD's template is that of FSL
 BIDS_SPACES = {"nativesurface": "fsnative", "MNI152": "MNI152NLin6Asym"}
+# what NIfTI calls the frames of these spaces
+FRAMES = {"MNI152": "mni"}
 # Okabe and Ito's
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 
@@ -28,6 +34,25 @@ LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 def bids_subject(subject: str) -> str:
     """NSD's `subj01` as the raw data of NSD and BIDS call it: `sub-01`."""
     return f"sub-{subject.removeprefix('subj')}"
+
+
+def spatial_reference(subject: str, space: str) -> str | dict[str, str]:
+    """What BIDS calls the reference of a map: the file of NSD, from its root, that it lies on.
+
+    Parameters
+    ----------
+    subject : NSD's name
+    space : NSD's name
+    """
+    nsd = NSDLayout(Path())
+    if space == "MNI152":
+        return str(nsd.mni_template)
+    if space not in SURFACES:
+        return str(nsd.mean_image(subject, space))
+    owner = FSAVERAGE if space == FSAVERAGE else subject
+    return {
+        structure: str(nsd.surface(owner, side, "white")) for side, structure in STRUCTURES.items()
+    }
 
 
 def map_names(subject: str | None, space: str, entities: str, *, labels: bool = False) -> list[str]:
@@ -57,6 +82,7 @@ def map_images(
     voxel: np.ndarray,
     geometry: Mapping[str, np.ndarray],
     labels: Mapping[int, str] | None = None,
+    space: str | None = None,
 ) -> list[nibabel.filebasedimages.FileBasedImage]:
     """Voxel values in their place, NaN elsewhere, in the order of `map_names`.
 
@@ -67,19 +93,31 @@ def map_images(
     geometry : `grid_shape` (X, Y, Z) with `affine` (voxel to world, mm, as the subject's
         functional files have it), or `grid_shape` (left vertices, right vertices)
     labels : {value: name} of a map of labels, which is of integers and 0 where there is none
+    space : NSD's name, by which the header of a volume tells MNI from the subject's own frame
     """
     grid = tuple(int(n) for n in geometry["grid_shape"])
     everywhere = _fill(values, voxel, int(np.prod(grid) if "affine" in geometry else sum(grid)))
     if labels is not None:
         everywhere = np.nan_to_num(everywhere).astype(np.int32)
     if "affine" in geometry:
-        image = nibabel.Nifti1Image(everywhere.reshape(grid), None)
-        image.set_sform(geometry["affine"], code=1)
-        image.set_qform(None, code=0)
+        frame = FRAMES.get(space, "scanner")
+        image = volume_image(everywhere.reshape(grid), geometry["affine"], frame)
+        if labels is not None:
+            image.header.set_intent("label")
         return [image]
-    structures = ("CortexLeft", "CortexRight")
     parts = np.split(everywhere, [grid[0]])
-    return [_gifti(part, name, labels) for part, name in zip(parts, structures, strict=True)]
+    return [
+        _gifti(part, name, labels) for part, name in zip(parts, STRUCTURES.values(), strict=True)
+    ]
+
+
+def image_like(path: Path, values: np.ndarray) -> nibabel.filebasedimages.FileBasedImage:
+    """Other values float32 in the places of a map that was written, in its frame."""
+    image = nibabel.load(path)
+    values = np.asarray(values, dtype=np.float32)
+    if isinstance(image, nibabel.GiftiImage):
+        return _gifti(values, image.meta["AnatomicalStructurePrimary"], None)
+    return volume_image(values, image.affine, image.header.get_value_label("sform_code"))
 
 
 def _fill(values: np.ndarray, voxel: np.ndarray, size: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.maps.files import INDEX, read_map
+from pipeline.maps.files import INDEX, STRUCTURES, read_map
 from pipeline.maps.spaces import NATIVE
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces import SurfaceSpace
@@ -30,9 +30,9 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
     """A subject's surfaces in the form of pycortex's database, below `folder`.
 
     Surfaces are GIFTI, `surfaces/{wm,pia,inflated}_{lh,rh}.gii`; sulcal depth is
-    `surface-info/sulcaldepth.npz`. Copy or link the folder into pycortex's store
-    (`cortex.database.default_filestore`). Flat maps need a cut that pycortex's users draw; there
-    is none in NSD.
+    `surface-info/sulcaldepth.npz`, negative in sulci: pycortex negates FreeSurfer's. Copy or link
+    the folder into pycortex's store (`cortex.database.default_filestore`). Flat maps need a cut
+    that pycortex's users draw; there is none in NSD.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
         (folder / subject / name).mkdir(parents=True, exist_ok=True)
     for name, theirs in SURFACES.items():
         for side, (points, faces) in zip(HEMISPHERES, space.read_meshes(name), strict=True):
-            _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces))
+            _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces, side))
     left, right = space.read_sulcal_depth()
     path = folder / subject / "surface-info/sulcaldepth.npz"
     with atomic_path(path) as temporary:
-        np.savez(temporary, left=left, right=right)
+        np.savez(temporary, left=-left, right=-right)
     return folder / subject
 
 
@@ -60,8 +60,9 @@ def _surface(layout: NSDLayout, subject: str) -> SurfaceSpace:
     return SurfaceSpace.open(layout, subject, name, "")
 
 
-def _mesh(points: np.ndarray, faces: np.ndarray) -> nibabel.GiftiImage:
+def _mesh(points: np.ndarray, faces: np.ndarray, side: str) -> nibabel.GiftiImage:
     return nibabel.GiftiImage(
+        meta=nibabel.gifti.GiftiMetaData(AnatomicalStructurePrimary=STRUCTURES[side]),
         darrays=[
             nibabel.gifti.GiftiDataArray(
                 points.astype(np.float32), intent="NIFTI_INTENT_POINTSET", datatype=np.float32
@@ -69,7 +70,7 @@ def _mesh(points: np.ndarray, faces: np.ndarray) -> nibabel.GiftiImage:
             nibabel.gifti.GiftiDataArray(
                 faces.astype(np.int32), intent="NIFTI_INTENT_TRIANGLE", datatype=np.int32
             ),
-        ]
+        ],
     )
 
 

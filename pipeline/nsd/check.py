@@ -12,13 +12,19 @@ import numpy as np
 from pipeline.errors import InputError
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import Design, read_design
-from pipeline.nsd.files import read_mesh, read_morphometry
+from pipeline.nsd.files import (
+    read_mesh,
+    read_morphometry,
+    read_vertices,
+    require_grid,
+    require_sides,
+)
 from pipeline.nsd.instances import read_instances
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
-from pipeline.nsd.transforms import nearest_native_vertices, transform_checks
+from pipeline.nsd.transforms import nearest_native_vertices, transform_checks, vertices_of
 from pipeline.settings import SURFACES
 
 
@@ -76,7 +82,7 @@ def find_problems(
             for check in (
                 *_subject_checks(layout, design, space, betas, atlases),
                 *transform_checks(layout, subject, space, map_spaces),
-                *_picture_checks(layout, subject, map_spaces),
+                *_picture_checks(layout, subject, space, map_spaces),
             ):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
@@ -107,21 +113,31 @@ def _subject_checks(
 
 
 def _picture_checks(
-    layout: NSDLayout, subject: str, map_spaces: Sequence[str]
+    layout: NSDLayout, subject: str, space: str, map_spaces: Sequence[str]
 ) -> Iterator[Callable[[], Any]]:
     """Checks of the surfaces that maps are drawn on, which nothing reads before the report."""
-    for space in (space for space in map_spaces if space in SURFACES):
-        for hemisphere in HEMISPHERES:
-            yield partial(_check_surface, layout, subject, space, hemisphere)
+    for name in (name for name in map_spaces if name in SURFACES):
+        yield partial(_check_surfaces, layout, subject, space, name)
 
 
-def _check_surface(layout: NSDLayout, subject: str, space: str, hemisphere: str) -> None:
-    owner = FSAVERAGE if space == FSAVERAGE else subject
-    n_vertices = len(read_morphometry(layout.surface(owner, hemisphere, "sulc")))
-    for shape in SHAPES:
-        read_mesh(layout.surface(owner, hemisphere, shape), n_vertices)
-    if owner == subject:
-        nearest_native_vertices(layout, subject, hemisphere, n_vertices)
+def _check_surfaces(layout: NSDLayout, subject: str, space: str, name: str) -> None:
+    """Raise unless all files of a surface have its vertices, and hemispheres are on their sides."""
+    owner = FSAVERAGE if name == FSAVERAGE else subject
+    pial = []
+    for hemisphere in HEMISPHERES:
+        n_vertices = len(read_morphometry(layout.surface(owner, hemisphere, "sulc")))
+        meshes = {
+            shape: read_mesh(layout.surface(owner, hemisphere, shape), n_vertices)
+            for shape in SHAPES
+        }
+        # inflated hemispheres lie about one centre
+        pial.append(meshes["pial"][0][:, 0])
+        if owner == subject:
+            nearest_native_vertices(layout, subject, hemisphere, n_vertices)
+        if name != space:
+            path = vertices_of(layout, subject, space, name, hemisphere)
+            require_grid(path, read_vertices(path).shape[:1], (n_vertices,))
+    require_sides([layout.surface(owner, side, "pial") for side in HEMISPHERES], pial)
 
 
 def _check_last_session(layout: NSDLayout, design: Design, name: str, betas: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -130,13 +130,6 @@ def require_whole(path: Path, n_bytes: int) -> None:
         raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {MEND}")
 
 
-def read_volume(path: Path, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """A whole volume (X, Y, Z), checked against the grid it must have."""
-    with open_image(path) as image:
-        require_grid(path, image.shape, shape)
-        return np.asanyarray(image.dataobj)
-
-
 def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
     """Values of a surface's vertices (vertex, …) from .mgh or .mgz, which keeps them as volumes."""
     with open_image(path) as image:
@@ -181,13 +174,32 @@ def _freesurfer(path: Path, magic: bytes) -> Iterator[tuple[int, int]]:
         yield counts
 
 
-def require_grid(path: Path, found: tuple[int, ...], expected: tuple[int, ...] | None) -> None:
-    """Raise if a file's grid is not the subject's."""
+def require_grid(
+    path: Path, found: tuple[int, ...], expected: tuple[int, ...] | None, of: Path | None = None
+) -> None:
+    """Raise if a file's grid is not the subject's, or not that of the file `of`."""
     if expected is None or tuple(found) == tuple(expected):
         return
     found, expected = (tuple(int(n) for n in shape) for shape in (found, expected))
     hint = " (axes in another order)" if sorted(found) == sorted(expected) else ""
+    whose = f" of {of}" if of else ""
     raise InputError(
-        f"{path}: grid {found}{hint}, expected {expected}. The file belongs to "
+        f"{path}: grid {found}{hint}, expected {expected}{whose}. The file belongs to "
         "another subject or space, or was converted; fetch the original from NSD."
     )
+
+
+def require_sides(paths: Sequence[Path], x: Sequence[np.ndarray]) -> None:
+    """Raise unless what a left file holds lies left of what the right one holds.
+
+    Parameters
+    ----------
+    paths : left, right
+    x : (place,) of each, growing to the right; where one has no place nothing is known
+    """
+    left, right = x
+    if len(left) and len(right) and not left.mean() < right.mean():
+        raise InputError(
+            f"{paths[0]} and {paths[1].name}: what should be left lies right of the other. The "
+            "hemispheres were exchanged; fetch both again from NSD."
+        )

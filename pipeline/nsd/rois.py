@@ -73,7 +73,7 @@ def _labels(space: ResponseSpace, atlas: str, hemisphere: str, voxel: np.ndarray
 
 
 def read_colour_table(layout: NSDLayout, subject: str, atlas: str) -> dict[int, str]:
-    """Label names {integer: name} of an atlas, without 0 (Unknown)."""
+    """Label names {integer: name} of an atlas in its order, without 0 (Unknown)."""
     path = require(layout.colour_table(subject, atlas))
     names: dict[int, str] = {}
     with reading(path, "not a colour table", MEND):
@@ -88,4 +88,4 @@ def read_colour_table(layout: NSDLayout, subject: str, atlas: str) -> dict[int, 
             raise InputError(f"{path}: names label {fields[0]} twice. {MEND}")
         names[int(fields[0])] = fields[1].strip()
     names.pop(0, None)
-    return names
+    return dict(sorted(names.items()))

@@ -1,12 +1,11 @@
 """From a functional volume to the native surface, fsaverage and MNI by NSD's transform files.
 
 A file `A-to-B` lies on B's grid and holds, for each place of B, its 1-based coordinate in A.
-Affines play no part: the spaces of functional and anatomical volumes share no frame.
+Affines do not lead from one space to another: functional and anatomical volumes share no frame.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,14 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import DAMAGED, MEND, open_image, read_vertices, read_volume
+from pipeline.nsd.files import MEND, open_image, read_vertices, require_grid, require_sides
+from pipeline.nsd.frame import Frame, volume_image
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
-from pipeline.reading import reading
+
+COORDINATES = 3
+# coordinates beyond any volume mark places without data: 9999, or what an affine made of it
+NO_DATA = 1000
 
 
 def volume_to_native_surface(
@@ -45,11 +48,19 @@ def volume_to_native_surface(
 def surface_points(
     layout: NSDLayout, subject: str, space: str, hemisphere: str
 ) -> list[np.ndarray]:
-    """Where the native surface's vertices are in the volume `space`: (vertex, 3) of each depth."""
+    """Where the native surface's vertices are in the volume `space`: (vertex, 3) of each depth.
+
+    Raises
+    ------
+    InputError
+        A file is missing or damaged, or the depths have different numbers of vertices.
+    """
     source = TRANSFORM_NAMES[space]
-    return [
-        _points(layout.surface_transform(subject, hemisphere, source, depth)) for depth in DEPTHS
-    ]
+    paths = [layout.surface_transform(subject, hemisphere, source, depth) for depth in DEPTHS]
+    points = [_points(path) for path in paths]
+    for path, of_depth in zip(paths, points, strict=True):
+        require_grid(path, of_depth.shape[:1], points[0].shape[:1])
+    return points
 
 
 def labels_to_native_surface(
@@ -112,7 +123,7 @@ def volume_to_mni(
     else:
         values = sample(volumes, flat, interpolation)
     mapped = values.reshape(*points.shape[:3], *volumes.shape[3:]).astype(np.float32)
-    return nibabel.Nifti1Image(mapped, affine)
+    return volume_image(mapped, affine, "mni")
 
 
 def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray, np.ndarray]:
@@ -123,11 +134,9 @@ def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray,
     (X, Y, Z, 3) 1-based coordinates, and the affine (4, 4) from MNI voxels to millimetres
     """
     path = layout.volume_transform(subject, TRANSFORM_NAMES[space], "MNI")
-    _, affine = _mni_grid(layout, path)
-    # the transform's first index runs from right to left, as the template of FSL does
-    with reading(layout.mni_template, DAMAGED, MEND):
-        ordered = nibabel.as_closest_canonical(nibabel.Nifti1Image(read_volume(path), affine))
-    return np.asanyarray(ordered.dataobj), ordered.affine
+    frame, template = _mni_frames(layout)
+    # stored from right to left, although the header says left to right
+    return frame.read(path, (COORDINATES,))[::-1], template.affine
 
 
 def transform_checks(
@@ -136,29 +145,57 @@ def transform_checks(
     """Checks of all files that bring maps from the space of the responses to others."""
     source = TRANSFORM_NAMES.get(space)
     if source and {"nativesurface", FSAVERAGE}.intersection(map_spaces):
-        for hemisphere, depth in itertools.product(HEMISPHERES, DEPTHS):
-            yield partial(_points, layout.surface_transform(subject, hemisphere, source, depth))
+        yield partial(_check_surface_points, layout, subject, space)
     if FSAVERAGE in map_spaces and space != FSAVERAGE:
         for hemisphere in HEMISPHERES:
-            path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
-            yield partial(_nearest_vertices, path)
+            yield partial(_check_nearest_vertices, layout, subject, space, hemisphere)
     if source and "MNI152" in map_spaces:
-        yield partial(_mni_grid, layout, layout.volume_transform(subject, source, "MNI"))
+        yield partial(_check_mni, layout, layout.volume_transform(subject, source, "MNI"))
 
 
-def _mni_grid(layout: NSDLayout, path: Path) -> tuple[tuple[int, ...], np.ndarray]:
-    """Shape and affine of the template, which must be those of a transform to it."""
+def _check_surface_points(layout: NSDLayout, subject: str, space: str) -> None:
+    """Raise unless the left hemisphere's vertices lie left of the right one's."""
+    paths = [vertices_of(layout, subject, space, "nativesurface", side) for side in HEMISPHERES]
+    points = [surface_points(layout, subject, space, side)[0][:, 0] for side in HEMISPHERES]
+    require_sides(paths, [x[x < NO_DATA] for x in points])
+
+
+def _check_nearest_vertices(layout: NSDLayout, subject: str, space: str, hemisphere: str) -> None:
+    native = vertices_of(layout, subject, space, "nativesurface", hemisphere)
+    nearest_native_vertices(layout, subject, hemisphere, len(read_vertices(native)))
+
+
+def vertices_of(layout: NSDLayout, subject: str, space: str, surface: str, hemisphere: str) -> Path:
+    """A file with an entry for every vertex of a surface, among those that lead to it.
+
+    Parameters
+    ----------
+    space : of the responses
+    surface : nativesurface, or fsaverage where it is not the space
+    """
+    if surface == FSAVERAGE:
+        return layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
+    if space in TRANSFORM_NAMES:
+        return layout.surface_transform(subject, hemisphere, TRANSFORM_NAMES[space], DEPTHS[0])
+    return layout.surface_roi(subject, "nsdgeneral", hemisphere)
+
+
+def _check_mni(layout: NSDLayout, path: Path) -> None:
+    frame, _ = _mni_frames(layout)
     with open_image(path) as image:
-        if image.ndim != 4 or image.shape[3] != 3:
-            raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z, 3). {MEND}")
-        grid = image.shape[:3]
-    # the transform's first index runs from right to left, as the template of FSL does
-    with open_image(layout.mni_template) as template:
-        if template.shape[:3] != grid or template.affine[0, 0] >= 0:
-            raise InputError(
-                f"{layout.mni_template}: not the grid (right to left, {grid}) of {path}. {MEND}"
-            )
-        return grid, template.affine
+        frame.turn(path, image, (COORDINATES,))
+
+
+def _mni_frames(layout: NSDLayout) -> tuple[Frame, Frame]:
+    """What the header of a transform to MNI must say, and the template's own frame.
+
+    The header is that of `nsd_savenifti` by default: millimetres from the volume's centre.
+    """
+    template = Frame.of(layout.mni_template)
+    edges = nibabel.affines.voxel_sizes(template.affine)
+    centre = (np.array(template.shape) - 1) / 2 * edges
+    affine = nibabel.affines.from_matvec(np.diag(edges), -centre)
+    return Frame(template.shape, affine, layout.mni_template), template
 
 
 def _nearest_vertices(path: Path) -> np.ndarray:
@@ -171,6 +208,6 @@ def _nearest_vertices(path: Path) -> np.ndarray:
 
 def _points(path: Path) -> np.ndarray:
     points = read_vertices(path)
-    if points.ndim != 2 or points.shape[1] != 3:
+    if points.ndim != 2 or points.shape[1] != COORDINATES:
         raise InputError(f"{path}: not one coordinate (x, y, z) per vertex. {MEND}")
     return points

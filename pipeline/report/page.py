@@ -285,13 +285,27 @@ def _calibrated(inputs: ReportInputs) -> str:
         return NOT_CALIBRATED
     if "calibration" not in inputs.frames:
         return OTHERWISE_CALIBRATED
-    verdict = inputs.frames["calibration"]["verdict"]
-    n_off, n_judged = (verdict == "off").sum(), (verdict != "shown").sum()
-    counted = (
-        f"Of {n_judged} judged statistics {n_off} {'is' if n_off == 1 else 'are'} off by more than "
-        "chance."
+    return " ".join(
+        [CALIBRATION_INTRO, calibration_sentence(inputs.study), _off(inputs.frames["calibration"])]
     )
-    return " ".join([CALIBRATION_INTRO, calibration_sentence(inputs.study), counted])
+
+
+def _off(calibration: pd.DataFrame) -> str:
+    """How many judged statistics are off, and which."""
+    n_judged = (calibration["verdict"] != "shown").sum()
+    off = calibration[calibration["verdict"] == "off"]
+    counted = f"Of {n_judged} judged statistics {len(off)} {'is' if len(off) == 1 else 'are'} off"
+    named = "; ".join(
+        f"{row.statistic}, {row.condition} ({row.value:.3f}, expected "
+        f"{_bounds(row.lowest, row.highest)})"
+        for row in off.itertuples()
+    )
+    return f"{counted} by more than chance{f': {named}' if named else ''}."
+
+
+def _bounds(lowest: float, highest: float) -> str:
+    ends = {"at least": lowest, "at most": highest}
+    return " and ".join(f"{words} {end:.3f}" for words, end in ends.items() if pd.notna(end))
 
 
 def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:

@@ -48,7 +48,10 @@ if STUDY.error_consistency:
 
     rule write_identification_tables:
         input:
-            expand(f"{RESULTS}/identification/{{subject}}.h5", subject=STUDY.subjects),
+            identification=expand(
+                f"{RESULTS}/identification/{{subject}}.h5", subject=STUDY.subjects
+            ),
+            rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             IDENTIFICATION_TABLES,
         log:
@@ -64,5 +67,6 @@ if STUDY.error_consistency:
             significance=setting("significance"),
             code=code_version("pipeline.stages.write_identification_tables"),
         shell:
-            "python -m pipeline.stages.write_identification_tables --identification {input:q}"
+            "python -m pipeline.stages.write_identification_tables"
+            " --identification {input.identification:q} --rois {input.rois:q}"
             " --significance {params.significance.key} --out {output:q} 2>&1 | tee {log:q}"

@@ -220,7 +220,8 @@ if SIMILARITY is not None:
 
     rule compare_similarities:
         input:
-            SIMILARITIES,
+            similarities=SIMILARITIES,
+            rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             SIMILARITY_TABLES,
         log:
@@ -237,6 +238,6 @@ if SIMILARITY is not None:
             level=setting("significance.level"),
             code=code_version("pipeline.stages.compare_similarities"),
         shell:
-            "python -m pipeline.stages.compare_similarities --similarities {input:q}"
+            "python -m pipeline.stages.compare_similarities --similarities {input.similarities:q} --rois {input.rois:q}"
             " --configuration {params.similarity.key} --level {params.level.key} --out {output:q}"
             " 2>&1 | tee {log:q}"

@@ -49,7 +49,8 @@ if STUDY.learning_curves:
 
     rule write_learning_curve_tables:
         input:
-            expand(f"{RESULTS}/learning_curves/{{subject}}.h5", subject=STUDY.subjects),
+            curves=expand(f"{RESULTS}/learning_curves/{{subject}}.h5", subject=STUDY.subjects),
+            rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             CURVE_TABLES,
         log:
@@ -65,5 +66,5 @@ if STUDY.learning_curves:
             level=setting("significance.level"),
             code=code_version("pipeline.stages.write_learning_curve_tables"),
         shell:
-            "python -m pipeline.stages.write_learning_curve_tables --curves {input:q}"
-            " --level {params.level.key} --out {output:q} 2>&1 | tee {log:q}"
+            "python -m pipeline.stages.write_learning_curve_tables --curves {input.curves:q}"
+            " --rois {input.rois:q} --level {params.level.key} --out {output:q} 2>&1 | tee {log:q}"

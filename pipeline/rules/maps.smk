@@ -93,6 +93,7 @@ rule describe_maps:
     output:
         description=f"{RESULTS}/maps/dataset_description.json",
         participants=f"{RESULTS}/maps/participants.tsv",
+        ignored=f"{RESULTS}/maps/.bidsignore",
     log:
         f"{RESULTS}/logs/describe_maps.log",
     benchmark:
@@ -110,4 +111,4 @@ rule describe_maps:
     shell:
         "python -m pipeline.stages.describe_maps --study {params.study.key}"
         " --subjects {params.subjects.key} {params.simulated} --description {output.description:q}"
-        " --participants {output.participants:q} 2>&1 | tee {log:q}"
+        " --participants {output.participants:q} --ignored {output.ignored:q} 2>&1 | tee {log:q}"

@@ -12,8 +12,10 @@ import h5py
 import nibabel
 import numpy as np
 
+from pipeline.simulation.settings import MNI_EDGE
+
 # of each space: the voxels' edge (mm) and the time between volumes (s)
-VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0}
+VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0, "MNI152": MNI_EDGE}
 REPETITION_TIME = {"func1pt8mm": 4 / 3, "func1mm": 1.0}
 
 

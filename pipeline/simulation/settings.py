@@ -14,7 +14,8 @@ IMAGES_PER_SESSION = 250
 # of every subject a few more, so that no two have as many
 NATIVE_VERTICES = {"lh": 640, "rh": 655}
 FSAVERAGE_VERTICES = 500
-MNI_SHAPE = (23, 27, 22)
+# of the simulated template: voxels, and their edge in mm
+MNI_SHAPE, MNI_EDGE = (23, 27, 22), 8.0
 # of a grid, of vertices, and of a grid's mask what is left of it in the template, about
 MASK_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
 SURFACE_SHARES = {"nsdgeneral": 0.3, "cortex": 0.95}

@@ -217,7 +217,7 @@ def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: 
         surfaces.write_vertices(transforms / file, values)
     source = surfaces.TRANSFORM_NAMES[settings.volume]
     points = surfaces.mni_coordinates(settings.volume, grid)
-    files.write_nifti(transforms / f"{source}-to-MNI.nii.gz", points, settings.volume)
+    files.write_nifti(transforms / f"{source}-to-MNI.nii.gz", points, "MNI152")
     template = nibabel.Nifti1Image(
         np.zeros(surfaces.MNI_SHAPE, np.int16), surfaces.mni_affine(), dtype=np.int16
     )

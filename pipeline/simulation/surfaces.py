@@ -16,7 +16,12 @@ import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 
 from pipeline.simulation.brain import BRAIN_RADIUS, WHITE_MATTER_RADIUS
-from pipeline.simulation.settings import FSAVERAGE_VERTICES, MNI_SHAPE, NATIVE_VERTICES
+from pipeline.simulation.settings import (
+    FSAVERAGE_VERTICES,
+    MNI_EDGE,
+    MNI_SHAPE,
+    NATIVE_VERTICES,
+)
 
 LATERAL = {"lh": -1.0, "rh": 1.0}
 # the medial wall is where the sphere's far pole closes over the rim of the half shell
@@ -26,7 +31,6 @@ LAYERS = ("layerB1", "layerB2", "layerB3")
 # what marks a place without data: NSD made its 1.8 mm transforms of the 1 mm ones by an affine
 NO_DATA = {"func1pt0": 9999.0, "func1pt8": 5555.4}
 TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
-MNI_EDGE = 8.0
 
 
 @dataclass(frozen=True)

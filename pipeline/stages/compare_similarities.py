@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from pipeline.errors import InputError, run_stage
 from pipeline.frozen_run import setting
-from pipeline.storage import Result, make_provenance, read_result, write_table
+from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.representational_similarity import (
     SubjectSimilarities,
     agreement_table,
@@ -28,6 +29,7 @@ CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--similarities", required=True, nargs="+", type=Path)
+    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--level", required=True, type=setting, help="of intervals")
     parser.add_argument("--out", required=True, nargs="+", type=Path)
@@ -42,10 +44,14 @@ def main() -> None:
         for one in tqdm(subjects, "agreements", mininterval=1)
     ]
     corners = [corner_table(one, settings) for one in tqdm(subjects, "corners", mininterval=1)]
+    rois = [read_table(path) for path in arguments.rois]
     found = pd.concat(corners)
+    found = found if len(found) else pd.DataFrame(columns=CORNER_COLUMNS)
     frames = {
-        "representational_similarity": pd.concat(agreements),
-        "corner_pairs": found if len(found) else pd.DataFrame(columns=CORNER_COLUMNS),
+        "representational_similarity": in_atlas_order(
+            pd.concat(agreements), rois, ["first", "second"]
+        ),
+        "corner_pairs": in_atlas_order(found, rois, ["roi"]),
     }
     inputs = {path.stem: path for path in arguments.similarities}
     told = {**settings, "level": arguments.level}

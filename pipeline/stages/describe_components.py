@@ -24,6 +24,7 @@ from pipeline.tables.interpretation import (
     preferences,
     stability_rows,
 )
+from pipeline.tables.regions import in_atlas_order
 
 LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
 STABILITY_COLUMNS = ("subject", "model", "component")
@@ -58,7 +59,7 @@ def main() -> None:
         ),
         "preferred_images": pd.DataFrame(images),
         "preferred_categories": pd.DataFrame(categories),
-        "voxel_groups": pd.DataFrame(group_roi_rows(result, rois)),
+        "voxel_groups": in_atlas_order(pd.DataFrame(group_roi_rows(result, rois)), rois.values()),
         "voxel_clusters": pd.DataFrame(cluster_rows(result)),
     }
     inputs = {"components": arguments.components, "labels": arguments.labels}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
-from pipeline.nsd.composite_rois import composite_labels
+from pipeline.nsd.composite_rois import ATLAS, COMPOSITES, composite_labels
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table, read_roi_labels
 from pipeline.nsd.spaces import open_space
@@ -20,6 +20,8 @@ COLUMNS = {
     "atlas": "NSD's ROI collection, or 'composite' for regions made of several ROIs",
     "roi": "label, as the collection's colour table names it",
     "hemisphere": "lh or rh",
+    "place": "of the ROI among all that subjects can have: collections as configured, then the "
+    "composites, each in its own order",
 }
 
 
@@ -43,7 +45,24 @@ def main() -> None:
         {"responses": arguments.responses},
     )
     labels = pd.concat([labels, composite_labels(labels)], ignore_index=True)
+    places = _places(layout, arguments)
+    regions = zip(labels["atlas"], labels["roi"], strict=True)
+    labels = labels.assign(place=[places[region] for region in regions])
+    labels = labels.sort_values("place", kind="stable")
     write_table(arguments.out, labels, COLUMNS, provenance)
+
+
+def _places(layout: NSDLayout, arguments: argparse.Namespace) -> dict[tuple[str, str], int]:
+    """{(atlas, roi): place} of all regions that a subject can have: the same for every subject."""
+    regions = [
+        *(
+            (atlas, name)
+            for atlas in arguments.atlases
+            for name in read_colour_table(layout, arguments.subject, atlas).values()
+        ),
+        *((ATLAS, name) for name in COMPOSITES),
+    ]
+    return {region: place for place, region in enumerate(dict.fromkeys(regions))}
 
 
 def _tell_absent(layout: NSDLayout, arguments: argparse.Namespace, labels: pd.DataFrame) -> None:

@@ -27,6 +27,7 @@ from pipeline.storage import (
 from pipeline.stored_matrix import StoredMatrix
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.interpretation import BEST_IMAGE_COLUMNS, best_image_rows
+from pipeline.tables.regions import in_atlas_order
 
 
 def main() -> None:
@@ -65,7 +66,9 @@ def main() -> None:
         f"{kind}/{files['rois'].stem}": path for files in subjects for kind, path in files.items()
     }
     provenance = make_provenance("rank_images", arguments.configuration, inputs)
-    write_table(arguments.out, pd.DataFrame(rows, columns=BEST_IMAGE_COLUMNS), COLUMNS, provenance)
+    rois = [read_table(files["rois"]) for files in subjects]
+    frame = in_atlas_order(pd.DataFrame(rows, columns=BEST_IMAGE_COLUMNS), rois)
+    write_table(arguments.out, frame, COLUMNS, provenance)
 
 
 def _measured(

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from encoding.group import GroupMap, group_map
 from encoding.significance import false_discovery_rate
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY
-from pipeline.maps.files import INDEX, map_names, read_map, write_map
+from pipeline.maps.files import INDEX, image_like, map_names, read_map, spatial_reference, write_map
 from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
 from pipeline.storage import make_provenance, write_account
@@ -85,6 +84,8 @@ def _write(
             }
             sidecar = {
                 "Subjects": provenance["configuration"]["subjects"],
+                # of all subjects
+                "SpatialReference": spatial_reference("", space),
                 "Simulated": provenance["simulated"],
                 "UntrainedSpaces": provenance["untrained"],
                 "OutsideMask": "NaN",
@@ -92,7 +93,7 @@ def _write(
                 **{key.capitalize(): value for key, value in told.items()},
             }
             index[name] = told
-            write_map(directory / name, _like(files[0][number], part), sidecar)
+            write_map(directory / name, image_like(files[0][number], part), sidecar)
     return index
 
 
@@ -131,18 +132,6 @@ def _stack(files: tuple[Path, ...]) -> np.ndarray:
                 "different templates; delete both folders and run snakemake again."
             )
     return np.stack(values)
-
-
-def _like(path: Path, values: np.ndarray) -> nibabel.filebasedimages.FileBasedImage:
-    image = nibabel.load(path)
-    values = values.astype(np.float32)
-    if isinstance(image, nibabel.GiftiImage):
-        array = nibabel.gifti.GiftiDataArray(values, datatype=np.float32)
-        return nibabel.GiftiImage(darrays=[array], meta=image.meta)
-    made = nibabel.Nifti1Image(values, None)
-    made.set_sform(image.affine, code=1)
-    made.set_qform(None, code=0)
-    return made
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
-from pipeline.storage import make_provenance, read_result, write_table
+from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.identification import (
     CONSISTENCY_COLUMNS,
@@ -17,11 +17,13 @@ from pipeline.tables.identification import (
     error_consistency_rows,
     image_accuracy_rows,
 )
+from pipeline.tables.regions import in_atlas_order
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--identification", required=True, nargs="+", type=Path)
+    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
     parser.add_argument("--significance", required=True, type=setting)
     parser.add_argument("--out", required=True, nargs=2, type=Path, help="consistency, accuracy")
     arguments = parser.parse_args()
@@ -38,8 +40,9 @@ def main() -> None:
         pd.DataFrame(consistency, columns=CONSISTENCY_COLUMNS),
         pd.DataFrame(accuracy, columns=IMAGE_COLUMNS),
     ]
+    rois = [read_table(path) for path in arguments.rois]
     for path, frame in zip(arguments.out, frames, strict=True):
-        write_table(path, frame, COLUMNS, provenance)
+        write_table(path, in_atlas_order(frame, rois), COLUMNS, provenance)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.layers import layer_rows
+from pipeline.tables.regions import in_atlas_order
 
 
 def main() -> None:
@@ -27,7 +28,8 @@ def main() -> None:
     ]
     inputs = {"/".join(path.with_suffix("").parts[-3:]): path for path in arguments.layers}
     provenance = make_provenance("write_layer_table", {}, inputs)
-    write_table(arguments.out, pd.DataFrame(rows), COLUMNS, provenance)
+    frame = in_atlas_order(pd.DataFrame(rows), rois.values())
+    write_table(arguments.out, frame, COLUMNS, provenance)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pipeline.maps.files import (
     bids_label,
     map_images,
     map_names,
+    spatial_reference,
     write_map,
 )
 from pipeline.maps.quantities import (
@@ -83,6 +84,7 @@ def main() -> None:
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
+            "SpatialReference": spatial_reference(arguments.subject, space),
             "SpaceOfResponses": own,
             "Interpolation": INTERPOLATION["own" if space == own else space],
             "Simulated": provenance["simulated"],
@@ -148,7 +150,7 @@ def _write(
         of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
         entities = f"{of}{voxel_map.entities}{suffix}"
         names = map_names(arguments.subject, target.name, entities, labels=of_labels)
-        images = map_images(shown, target.place, target.geometry, voxel_map.labels)
+        images = map_images(shown, target.place, target.geometry, voxel_map.labels, target.name)
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name

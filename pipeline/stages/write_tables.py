@@ -17,6 +17,7 @@ from pipeline.storage import (
     write_table,
 )
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.tables import (
     PARTITION_COLUMNS,
     best_voxel_row,
@@ -60,8 +61,9 @@ def main() -> None:
         {"models": arguments.models},
         {"/".join(path.with_suffix("").parts[-4:]): path for path in _inputs(arguments)},
     )
-    correlation_table = pd.DataFrame(correlations)
-    partition_table = pd.DataFrame(partitions, columns=PARTITION_COLUMNS)
+    labels = [*rois.values()]
+    correlation_table = in_atlas_order(pd.DataFrame(correlations), labels)
+    partition_table = in_atlas_order(pd.DataFrame(partitions, columns=PARTITION_COLUMNS), labels)
     frames = {
         "correlations": correlation_table,
         "partitions": partition_table,

@@ -93,7 +93,10 @@ class SurfaceSpace(ResponseSpace):
         # ROIs that were drawn on each subject exist on native surfaces only
         path = self.layout.surface_roi(self.subject, atlas, hemisphere)
         native = integer_labels(path, read_vertices(path))
-        return native_surface_to_fsaverage(self.layout, self.subject, hemisphere, native)
+        labels = native_surface_to_fsaverage(self.layout, self.subject, hemisphere, native)
+        transform = self.layout.surface_transform(self.subject, hemisphere, "white", FSAVERAGE)
+        require_grid(transform, labels.shape, (n_vertices,))
+        return labels
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         for hemisphere, n_vertices in self._hemispheres():

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.nsd.betas import check_betas, read_hdf5, read_series
-from pipeline.nsd.files import open_image, read_volume, require_grid
+from pipeline.nsd.files import require_sides
+from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces.base import ResponseSpace
 from pipeline.nsd.spaces.values import integer_labels, percent_signal_change
@@ -30,10 +31,15 @@ class VolumeSpace(ResponseSpace):
 
     @classmethod
     def open(cls, layout: NSDLayout, subject: str, name: str, betas: str) -> VolumeSpace:
-        """The grid that every file of the subject must share is that of the nsdgeneral ROI."""
-        with open_image(layout.roi(subject, name, "nsdgeneral")) as image:
-            affine = np.asarray(image.affine, dtype=np.float64)
-            return cls(layout, subject, name, betas, tuple(image.shape), affine)
+        """The frame that every file of the subject must share is that of the nsdgeneral ROI."""
+        frame = Frame.of(layout.roi(subject, name, "nsdgeneral"))
+        return cls(layout, subject, name, betas, frame.shape, frame.affine)
+
+    @property
+    def frame(self) -> Frame:
+        """The order of axes in which voxels are counted, and where they are."""
+        reference = self.layout.roi(self.subject, self.name, "nsdgeneral")
+        return Frame(self.shape, self.affine, reference)
 
     @property
     def n_voxels(self) -> int:
@@ -46,22 +52,22 @@ class VolumeSpace(ResponseSpace):
             # the file's axes are those of the volume in reverse
             stored = read_hdf5(path, np.unravel_index(voxel, self.shape)[::-1])
         else:
-            stored = read_series(path, voxel)
-        valid = read_volume(self._valid(session), self.shape).ravel()[voxel] > 0
+            stored = read_series(path, voxel, self.frame)
+        valid = self.frame.read(self._valid(session)).ravel()[voxel] > 0
         return percent_signal_change(path, stored, valid)
 
     def check_session(self, session: int) -> None:
         path = self.layout.betas(self.subject, self.name, self.betas, session)
-        check_betas(path, self.shape, np.int16)
-        self._check_volume(self._valid(session))
+        check_betas(path, self.shape, np.int16, self.frame)
+        self.frame.check(self._valid(session))
 
     def read_ncsnr(self) -> np.ndarray:
         path = self.layout.ncsnr(self.subject, self.name, self.betas)
-        return read_volume(path, self.shape).ravel()
+        return self.frame.read(path).ravel()
 
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
         path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
-        return integer_labels(path, read_volume(path, self.shape).ravel())
+        return integer_labels(path, self.frame.read(path).ravel())
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         files = [
@@ -69,12 +75,20 @@ class VolumeSpace(ResponseSpace):
             self.layout.mean_image(self.subject, self.name),
         ]
         for path in files:
-            yield partial(self._check_volume, path)
+            yield partial(self.frame.check, path)
         yield partial(self.read_labels, "nsdgeneral")
         for atlas in atlases:
             # maps show the labels of both hemispheres from one file
-            for hemisphere in (None, *HEMISPHERES):
-                yield partial(self.read_labels, atlas, hemisphere)
+            yield partial(self.read_labels, atlas)
+            yield partial(self._check_hemispheres, atlas)
+
+    def _check_hemispheres(self, atlas: str) -> None:
+        x = [
+            np.unravel_index(np.flatnonzero(self.read_labels(atlas, side) > 0), self.shape)[0]
+            for side in HEMISPHERES
+        ]
+        paths = [self.layout.roi(self.subject, self.name, atlas, side) for side in HEMISPHERES]
+        require_sides(paths, x)
 
     @property
     def geometry(self) -> dict[str, np.ndarray]:
@@ -82,7 +96,3 @@ class VolumeSpace(ResponseSpace):
 
     def _valid(self, session: int) -> Any:
         return self.layout.valid_session(self.subject, self.name, session)
-
-    def _check_volume(self, path: Any) -> None:
-        with open_image(path) as image:
-            require_grid(path, image.shape, self.shape)
