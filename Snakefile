@@ -1,12 +1,15 @@
+import os
+import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from pipeline.chunk_advice import choose_chunks
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
+from pipeline.failed_jobs import FailedJobs
 from pipeline.folders import require_writable
 from pipeline.job_resources import JobResources
 from pipeline.manifest import read_manifest
@@ -20,7 +23,11 @@ min_version("9.20")
 
 
 # Jobs run the code beside this file, wherever they run.
-shell.prefix(f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH"; set -euo pipefail; ')
+shell.prefix(
+    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH";'
+    f' source "{workflow.basedir}/pipeline/rules/job.sh"; '
+)
+logger.addFilter(FailedJobs())
 
 # Each configuration is complete in itself: the demo is read only when nothing else was named.
 if not workflow.configfiles:
@@ -42,7 +49,8 @@ try:
     scatter = STUDY.scatter.model_copy(update={"voxel_chunks": chunks})
     STUDY = STUDY.model_copy(update={"scatter": scatter})
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    # not by Snakemake, which puts its own traceback around what the user can mend
+    sys.exit(f"error: {error}")
 
 
 include: "pipeline/rules/common.smk"
@@ -78,4 +86,4 @@ onstart:
     try:
         require_writable([Path(RESULTS), Path(FEATURES)])
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"error: {error}")

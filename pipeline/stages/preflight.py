@@ -65,10 +65,11 @@ def main() -> None:
         problems += disk_problems(_wanted(study, manifest, files, estimates))
     except InputError as error:
         problems.append(f"no estimates: {error}")
-    for problem in problems:
-        console.print(f"- {problem}", highlight=False, markup=False, soft_wrap=True)
     if problems:
-        console.print(f"[bold]The study cannot start. Problems: {len(problems)}, see above.")
+        # last, and to where the tables went
+        told = "".join(f"\n- {problem}" for problem in problems)
+        text = f"error: The study cannot start. Problems: {len(problems)}.{told}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     console.print("[bold]The study can start.")
 
