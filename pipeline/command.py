@@ -1,7 +1,7 @@
-"""The configuration files of a command, read before Snakemake does, which tells no file and no line.
+"""What runs before Snakemake reads a command's configuration files: profiles call it.
 
-Profiles run this file (profiles/default/config.yaml): nothing else of a workflow runs before
-Snakemake reads them.
+Of a file that cannot be read Snakemake tells neither name nor line, and it reads them before any
+code of a workflow runs but its profile's (profiles/default/config.yaml).
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from pipeline.errors import InputError  # noqa: E402
-from pipeline.settings_files import read_settings  # noqa: E402
+from pipeline.errors import InputError
+from pipeline.machine import machine_memory
+from pipeline.settings_files import read_settings
+
+__all__ = ["check_command", "check_or_exit", "machine_memory"]
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 
@@ -43,8 +46,9 @@ def check_command(arguments: Sequence[str]) -> None:
         read_settings(file)
 
 
-if __name__ == "__main__":
+def check_or_exit(arguments: Sequence[str]) -> None:
+    """End with the message if `check_command` refuses."""
     try:
-        check_command(sys.argv[1:])
+        check_command(arguments)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 
 import pytest
@@ -10,6 +11,9 @@ import yaml
 from conftest import ROOT, TINY, Study, bare
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from features.costs import network_cost
+from features.layers import Layer
+from features.networks import load_network
 from pipeline.command import check_command
 from pipeline.errors import InputError
 from pipeline.failed_jobs import FailedJobs, failure
@@ -183,7 +187,7 @@ def test_a_configuration_that_is_not_there_is_told_with_every_profile(profile):
 
 
 def test_a_folder_is_no_configuration():
-    with pytest.raises(InputError, match="^config: a folder"):
+    with pytest.raises(InputError, match=r"^config: a folder"):
         check_command(["--configfile", "config"])
 
 
@@ -197,3 +201,25 @@ def test_one_configuration_laid_over_another_is_read(tmp_path):
     path = tmp_path / "seed.yaml"
     path.write_text("splits: {seed: 1}\n")
     check_command(["maps", "--configfile", str(ROOT / "config/demo.yaml"), str(path), "--cores=2"])
+
+
+# ---- warnings
+
+
+def test_weights_that_nobody_asked_for_are_not_missed(caplog):
+    untrained = {"architecture": "RN50-quickgelu", "stimulus": "image", "weights": "untrained"}
+    network_cost(
+        {"library": "open_clip", **untrained, "weights": "pretrained"}, [Layer("embedding")]
+    )
+    load_network({"library": "open_clip", **untrained, "seed": 0}, device="cpu")
+    assert "No pretrained weights" not in caplog.text
+    # nothing else is hushed, and nothing later
+    logging.warning("No pretrained weights loaded for model 'RN50'")
+    assert "No pretrained weights" in caplog.text
+
+
+def test_no_stage_of_a_whole_study_warns(study):
+    logs = sorted((study.directory / "results").rglob("*.log"))
+    assert len(logs) > 50
+    lines = [(log.name, line) for log in logs for line in log.read_text().splitlines()]
+    assert [told for told in lines if "warning" in told[1].lower()] == []

@@ -15,7 +15,6 @@ WEIGHTS = str(MANIFEST.weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 
-
 def existing_tree(wildcards):
     """NSD's design; without it the run ends here, as Snakemake would only name this file."""
     if not Path(EXPERIMENT_DESIGN).exists():
@@ -101,8 +100,10 @@ def estimated_minutes(wildcards, input, attempt, threads, rulename):
     return attempt * JOB_RESOURCES.minutes(rulename, wildcards, input, threads)
 
 
-# a resource and no parameter: another budget gives the same results
-SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
+def solver_mb(wildcards, input):
+    """What the solver may take: a resource and no parameter, as results do not depend on it."""
+    shared = workflow.global_resources.get("mem_mb")
+    return JOB_RESOURCES.solver_megabytes(input, shared.value if shared else math.inf)
 
 
 def section(name, *keys):

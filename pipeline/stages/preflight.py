@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pipeline.errors import InputError, run_stage
 from pipeline.estimates import StageEstimate, estimate_study
 from pipeline.expected_size import expected_study
 from pipeline.fetch.fetch import bytes_to_come
+from pipeline.machine import machine_memory
 from pipeline.manifest import (
     ExternalFile,
     Manifest,
@@ -192,13 +192,13 @@ def _show_chunks(console: Console, study: Configuration, size: StudySize) -> Non
 
 def _memory_problems(estimates: Sequence[StageEstimate]) -> list[str]:
     memory = max(stage.memory_bytes for stage in estimates)
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    installed = machine_memory()
     if memory <= installed:
         return []
     return [
         f"memory: a job needs about {memory / GIGABYTE:.1f} GB, this machine has "
-        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or with "
-        "`mask: nsdgeneral`"
+        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or "
+        "with a smaller `encoding: {memory_gb: …}` or `mask: nsdgeneral`"
     ]
 
 
