@@ -39,11 +39,19 @@ class FailedJobs(logging.Filter):
 
 
 def failure(rule: str, logs: list[str]) -> str:
-    """What a job that failed said last: its message, or if it has none the end of its log."""
+    """What a job that failed said last: its message, or if it has none the end of its log.
+
+    Parameters
+    ----------
+    logs : the job's own, then its scheduler's
+    """
     there = [path for path in map(Path, logs) if path.is_file()]
-    said = there[0].read_text(errors="replace").rstrip() if there else ""
-    if message := re.search(r"^error: .*", said, re.MULTILINE | re.DOTALL):
-        return message[0]
-    end = said.splitlines()[-SHOWN_LINES:]
-    where = f"; the end of {there[0]}:" if end else " and said nothing: it may have been killed."
-    return "\n".join([f"error: a job of rule {rule} failed{where}", *end])
+    texts = {path: path.read_text(errors="replace").rstrip() for path in there}
+    for said in texts.values():
+        if message := re.search(r"^error: .*", said, re.MULTILINE | re.DOTALL):
+            return message[0]
+    for path, said in reversed(texts.items()):
+        if said:
+            end = said.splitlines()[-SHOWN_LINES:]
+            return "\n".join([f"error: a job of rule {rule} failed; the end of {path}:", *end])
+    return f"error: a job of rule {rule} failed and said nothing: it may have been killed."
