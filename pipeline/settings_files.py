@@ -20,7 +20,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         Not there, a folder, empty, not YAML (with the line), or a key stands there twice.
     """
     if not path.exists():
-        raise InputError(f"{path}: there is no such configuration file. {EXAMPLE}")
+        raise InputError(f"{path}: not found. {EXAMPLE}")
     if path.is_dir():
         raise InputError(f"{path}: a folder, not a configuration file. {EXAMPLE}")
     values = read_yaml(path, f"Correct it; {EXAMPLE}")

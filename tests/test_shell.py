@@ -182,7 +182,7 @@ def test_a_configuration_that_cannot_be_read_is_told_with_its_line(content, tmp_
 @pytest.mark.parametrize("profile", sorted(path.name for path in (ROOT / "profiles").iterdir()))
 def test_a_configuration_that_is_not_there_is_told_with_every_profile(profile):
     line = refusal("--configfile", "config/nsb.yaml", profile=profile)
-    assert line.startswith("error: config/nsb.yaml: there is no such configuration file.")
+    assert line.startswith("error: config/nsb.yaml: not found.")
 
 
 def test_a_folder_is_no_configuration():
