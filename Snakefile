@@ -1,12 +1,16 @@
+import math
+import os
+import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from pipeline.chunk_advice import choose_chunks
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
+from pipeline.failed_jobs import FailedJobs
 from pipeline.folders import require_writable
 from pipeline.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
 from pipeline.job_resources import JobResources
@@ -20,6 +24,8 @@ from pipeline.storage import canonical
 
 min_version("9.20")
 
+
+logger.addFilter(FailedJobs())
 
 # Each configuration is complete in itself: the demo is read only when nothing else was named.
 if not workflow.configfiles:
@@ -43,7 +49,8 @@ try:
     scatter = STUDY.scatter.model_copy(update={"voxel_chunks": chunks})
     STUDY = STUDY.model_copy(update={"scatter": scatter})
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    # not by Snakemake, which puts its own traceback around what the user can mend
+    sys.exit(f"error: {error}")
 
 
 include: "pipeline/rules/common.smk"
@@ -58,11 +65,11 @@ if not workflow.is_main_process:
     try:
         require_same_run(config, RUN)
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"error: {error}")
 # Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
 shell.prefix(
     f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
-    f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail; '
+    f' {RUN_VARIABLE}="{RUN_FILE}"; source "{workflow.basedir}/pipeline/rules/job.sh"; '
 )
 
 
@@ -99,5 +106,5 @@ onstart:
         require_writable([Path(RESULTS), Path(FEATURES)])
         freeze(RUN_FILE.parent, RUN_TEXT)
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"error: {error}")
     workflow.config_settings.configfiles = [RUN_FILE.absolute()]

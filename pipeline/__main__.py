@@ -15,7 +15,8 @@ from pipeline.preset_comparison import compare_presets
 from pipeline.show import export_subject, show
 
 
-def main() -> None:
+def argument_parser() -> argparse.ArgumentParser:
+    """What `python -m pipeline` takes."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("show", help="key numbers and paths of a study, or of a subject")
@@ -28,7 +29,11 @@ def main() -> None:
     compared = commands.add_parser("compare_presets", help="what differs between two studies")
     compared.add_argument("published", type=Path, help="results of config/paper.yaml")
     compared.add_argument("corrected", type=Path, help="results of config/nsd.yaml")
-    arguments = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    arguments = argument_parser().parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)
     elif arguments.command == "compare_presets":

@@ -19,6 +19,10 @@ class InputError(Exception):
     """Bad input: the message names the file or key, what was expected, and the mend."""
 
 
+class OtherReleaseError(InputError):
+    """A result that another release made, in a format that this one does not read."""
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main`, if it is made of the code of its run.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.configuration import Configuration
-from pipeline.errors import FORBIDDEN, InputError
+from pipeline.errors import FORBIDDEN, InputError, OtherReleaseError
 from pipeline.seals import read_account
 from pipeline.storage import canonical, write_account
 
@@ -35,7 +35,10 @@ def feature_widths(study: Configuration, kept: Path) -> dict[str, int]:
         A network or a layer is unknown, or the file was altered.
     """
     keys = {space: canonical(study.feature_specification(space)) for space in study.used_spaces}
-    known = read_account(kept)["widths"] if kept.exists() else {}
+    try:
+        known = read_account(kept)["widths"] if kept.exists() else {}
+    except OtherReleaseError:
+        known = {}
     if not set(keys.values()) <= set(known):
         measured = _measure(study)
         known = {**known, **{key: measured[space] for space, key in keys.items()}}

@@ -67,6 +67,22 @@ class JobResources:
         n_bytes = self._estimate(rule, wildcards, input).memory_bytes
         return max(LEAST_MB, math.ceil(MEMORY_FACTOR * n_bytes / 1e6))
 
+    def solver_megabytes(self, input: Any, shared: float) -> int:
+        """Memory for the solver of a job: as configured, if the job then keeps within `shared`.
+
+        Parameters
+        ----------
+        shared : megabytes of all jobs together; infinite on a cluster
+
+        Raises
+        ------
+        FileNotFoundError
+            As `minutes`.
+        """
+        budget = 1000 * self.study.encoding.memory_gb
+        beside = solver_memory(self.study, _largest(input)) / 1e6 - budget
+        return int(min(budget, max(0, shared / MEMORY_FACTOR - beside)))
+
     def _estimate(self, rule: str, wildcards: Wildcards, input: Any) -> JobEstimate:
         return getattr(self, f"_{rule}")(wildcards, input)
 
@@ -95,8 +111,7 @@ class JobResources:
 
     def _solving(self, input: Any) -> JobEstimate:
         """Of a rule whose time nothing estimates."""
-        largest = max(os.path.getsize(path) for path in input.features)
-        return JobEstimate(math.nan, solver_memory(self.study, largest))
+        return JobEstimate(math.nan, solver_memory(self.study, _largest(input)))
 
     def _assess_significance(self, wildcards: Wildcards, input: Any) -> JobEstimate:
         return significance_job(self.study, self._part(wildcards), len(self._spaces(wildcards)))
@@ -133,3 +148,8 @@ class JobResources:
         variant = self.study.all_variants[wildcards["variant"]]
         subject = variant_size(self._subject(wildcards), variant)
         return replace(subject, voxels=math.ceil(subject.voxels / self.study.scatter.voxel_chunks))
+
+
+def _largest(input: Any) -> int:
+    """Bytes of the largest feature space that a job reads."""
+    return max(os.path.getsize(path) for path in input.features)

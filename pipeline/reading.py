@@ -71,13 +71,27 @@ def read_yaml(path: Path, mend: str) -> Any:
     Raises
     ------
     InputError
-        Not YAML, or its aliases stand for more than anybody would write.
+        Not YAML, a key stands there twice, or its aliases stand for more than anybody would write.
     """
-    with reading(path, "not valid YAML", mend):
-        content = yaml.safe_load(path.read_text())
+    with reading(path, "not valid YAML", mend), open(path, encoding="utf-8") as file:
+        content = yaml.load(file, Loader=_UniqueKeys)
         if _size(content, {}) > LARGEST_YAML:
             raise ValueError("its aliases stand for too much")
     return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML, of which other readers take the last of several values of a key without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        found: set[str] = set()
+        for key, _ in node.value:
+            # `<<` may stand for several mappings
+            if isinstance(key, yaml.ScalarNode) and key.value in found and key.value != "<<":
+                told = f"the key {key.value} stands there twice"
+                raise yaml.MarkedYAMLError(None, None, told, key.start_mark)
+            found.add(getattr(key, "value", ""))
+        return super().construct_mapping(node, deep)
 
 
 def _size(value: Any, known: dict[int, float]) -> float:

@@ -2,26 +2,32 @@
 
 What a file's content must hash to is written with it: at the end of files whose format ends before
 (HDF5, HTML, SVG, PNG, PDF), in the JSON itself, and for all others (tables, maps) in the JSON
-beside them. HDF5 and JSON also say where they belong, and what they were made of: if that is still
-there, it must be the same.
+beside them. With it stands the number of the format: results of another are refused by it. HDF5
+and JSON also say where they belong, and what they were made of: if that is still there, it must be
+the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, OtherReleaseError
 
 HASH_BLOCK = 1 << 20
 RESULTS = "results"
+# of all results: another whenever names, shapes or meanings in them change. Before there were
+# numbers it was 0.
+FORMAT = 1
 # what reads these formats stops before it; a comment in HTML and SVG
-BEFORE, AFTER = b"\n<!-- sha256:", b" -->\n"
+BEFORE, AFTER = f"\n<!-- format:{FORMAT} sha256:".encode(), b" -->\n"
 DIGITS = 64
+OF_ANY_FORMAT = re.compile(rb"\n<!-- (?:format:(\d+) )?sha256:[0-9a-f]{%d} -->\n\Z" % DIGITS)
 LENGTH = len(BEFORE) + DIGITS + len(AFTER)
 ENDS_WITH_SEAL = frozenset({".h5", ".html", ".svg", ".png", ".pdf"})
 NO_DIGEST = "0" * DIGITS
@@ -85,16 +91,36 @@ def verify_end(path: Path) -> None:
     if told is None:
         raise InputError(
             f"{path}: not a whole result of this pipeline: it does not end with its seal. It was "
-            "cut short or altered, or another program made it; delete it and run snakemake again."
+            "cut short or altered, or another program or a release without seals made it; delete "
+            "it and run snakemake again."
         )
     if told != _hashes(path)[0]:
         raise InputError(f"{path}: its content is not what its seal says. {ALTERED}.")
 
 
+def verify_format(path: Path, told: int) -> None:
+    """Raise if a result is of another format than this release reads.
+
+    Raises
+    ------
+    OtherReleaseError
+    """
+    if told != FORMAT:
+        raise OtherReleaseError(
+            f"{path}: made by {'an earlier' if told < FORMAT else 'a later'} release, in format "
+            f"{told} of results, of which this one reads {FORMAT}; read the study with the release "
+            "that made it, or delete this file and run snakemake again, which makes it anew."
+        )
+
+
 def _told_at_end(path: Path) -> str | None:
     with open(path, "rb") as file:
-        file.seek(max(path.stat().st_size - LENGTH, 0))
-        end = file.read(LENGTH)
+        # one of another format may be longer
+        file.seek(max(path.stat().st_size - 2 * LENGTH, 0))
+        end = file.read()
+    if seal := OF_ANY_FORMAT.search(end):
+        verify_format(path, int(seal[1] or 0))
+    end = end[-LENGTH:]
     if len(end) != LENGTH or not end.startswith(BEFORE) or not end.endswith(AFTER):
         return None
     return end[len(BEFORE) : -len(AFTER)].decode("ascii", "replace")
@@ -111,7 +137,8 @@ def sealed_text(
 ) -> str:
     """JSON of an account, with its own hash, those of the files it describes, and who made it."""
     hashes = {file.name: file_hash(file) for file in files}
-    seal = {"file": label(path), "files": hashes, "sha256": NO_DIGEST, "made": made or {}}
+    seal = {"file": label(path), "files": hashes, "format": FORMAT, "sha256": NO_DIGEST}
+    seal["made"] = made or {}
     text = json.dumps({**account, "seal": seal}, indent=2, sort_keys=True) + "\n"
     return text.replace(NO_DIGEST, hashlib.sha256(text.encode()).hexdigest())
 
@@ -144,7 +171,7 @@ def _read_sealed(path: Path) -> dict[str, Any]:
         account = json.loads(content)
         seal = account["seal"]
         told, place = seal["sha256"].encode(), seal["file"]
-        named = dict(seal["files"])
+        named, number = dict(seal["files"]), int(seal.get("format", 0))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: not JSON that this pipeline sealed ({type(error).__name__}: {error}). "
@@ -153,6 +180,7 @@ def _read_sealed(path: Path) -> dict[str, Any]:
     unsealed = content.replace(told, NO_DIGEST.encode()) if len(told) == DIGITS else b""
     if hashlib.sha256(unsealed).hexdigest().encode() != told:
         raise InputError(f"{path}: its content is not what its seal says. {ALTERED}.")
+    verify_format(path, number)
     verify_place(path, place)
     verify_inputs(path, provenance_of(account).get("inputs", {}))
     return {**account, "seal": {**seal, "files": named}}

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 import os
 import random
 import shutil
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from conftest import ROOT, branch, rewrite
+from conftest import ROOT, TINY, branch, rewrite
 from runs import frozen
 
+from pipeline import feature_widths as widths_of
+from pipeline import seals
 from pipeline.audit import audit_files, result_files
-from pipeline.errors import InputError
+from pipeline.configuration import read_configuration
+from pipeline.errors import InputError, OtherReleaseError
 from pipeline.figures.study import _read
 from pipeline.frozen_run import RUN
 from pipeline.maps.files import read_map
@@ -22,12 +29,15 @@ from pipeline.report.html import read_figures
 from pipeline.seals import account_path, file_hash, read_account
 from pipeline.stages import fit_encoding_models
 from pipeline.storage import (
+    canonical,
     read_provenance,
     read_result,
     read_table,
     verify,
+    write_account,
     write_result,
     write_table,
+    write_text,
 )
 
 
@@ -307,3 +317,65 @@ def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(stu
     assert "all.tsv: its content is not what all.json says" in done.stdout + done.stderr
     assert file_hash(fit) == before
     assert np.isfinite(read_result(fit)["bert/r2"]).any()
+
+
+# ---- studies of other releases
+
+
+def as_if_of(release: int | None, monkeypatch, path: Path) -> None:
+    """Write a file as a release of another format did; None: before formats had numbers."""
+    number = seals.FORMAT if release is None else release
+    monkeypatch.setattr(seals, "FORMAT", number)
+    told = b"" if release is None else f"format:{release} ".encode()
+    monkeypatch.setattr(seals, "BEFORE", b"\n<!-- " + told + b"sha256:")
+    monkeypatch.setattr(seals, "LENGTH", len(seals.BEFORE) + seals.DIGITS + len(seals.AFTER))
+    if path.suffix == ".h5":
+        write_result(path, {"voxel": np.arange(3)}, {"stage": "fit"})
+    elif path.suffix == ".html":
+        write_text(path, "<html></html>")
+    else:
+        frame = pd.DataFrame({"model": ["bert"]})
+        write_table(path, frame, {"model": "its name"}, {"stage": "tables"})
+        if release is None:
+            account = json.loads(account_path(path).read_text())
+            del account["seal"]["format"]
+            account["seal"]["sha256"] = seals.NO_DIGEST
+            text = json.dumps(account, indent=2, sort_keys=True) + "\n"
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            account_path(path).write_text(text.replace(seals.NO_DIGEST, digest))
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    "name", ["encoding/subj01/all/bert.h5", "tables/models.tsv", "report/a.html"]
+)
+@pytest.mark.parametrize("release", [None, seals.FORMAT + 1, seals.FORMAT + 120])
+def test_results_of_another_release_are_refused_by_its_number(name, release, tmp_path, monkeypatch):
+    path = tmp_path / "results/old" / name
+    as_if_of(release, monkeypatch, path)
+    with pytest.raises(OtherReleaseError) as refused:
+        verify(path)
+    message = str(refused.value)
+    which = "an earlier" if release is None else "a later"
+    assert f"made by {which} release, in format {release or 0} of results" in message
+    assert f"of which this one reads {seals.FORMAT};" in message
+    assert message.count(". ") == 0
+    # nor by its hash, as an input of a newer result
+    if name.endswith(".h5"):
+        newer = tmp_path / "results/old/significance/subj01/all/bert.h5"
+        inputs = {"fit": {"file": "old/" + name, "sha256": "0"}}
+        write_result(newer, {"voxel": np.arange(3)}, {"inputs": inputs})
+        with pytest.raises(OtherReleaseError):
+            read_result(newer)
+
+
+def test_widths_that_another_release_kept_are_measured_anew(tmp_path, monkeypatch):
+    kept = tmp_path / "feature_widths.json"
+    monkeypatch.setattr(seals, "FORMAT", seals.FORMAT + 1)
+    study = read_configuration(TINY)
+    account = {canonical(study.feature_specification(name)): 1 for name in study.used_spaces}
+    write_account(kept, {"widths": account})
+    monkeypatch.undo()
+    monkeypatch.setattr(widths_of, "_measure", lambda study: dict.fromkeys(study.used_spaces, 7))
+    assert set(widths_of.feature_widths(study, kept).values()) == {7}
+    assert set(widths_of.feature_widths(study, kept).values()) == {7}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import yaml
-from conftest import ROOT, branch
+from conftest import ROOT, TINY, Study, branch
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rattler import Channel, MatchSpec
@@ -45,3 +46,13 @@ def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):
     done = copy.snakemake(target, *profile, "--cluster-generic-submit-cmd", "echo 7; sh")
     assert "external jobid '7'" in done.stdout + done.stderr
     assert table.read_bytes() == before
+
+
+def test_no_gpu_is_asked_of_another_scheduler_unless_its_profile_is_told_to(tmp_path):
+    """Every job has a number of them, so that the profile's command may name it."""
+    dry = Study(tmp_path, TINY)
+    profile = ("--workflow-profile", str(ROOT / "profiles/generic"))
+    said = dry.snakemake("features", "--dry-run", *profile).stdout
+    asked = re.findall(r"^ *rule (\w+):\n(?:    .*\n)*?    resources: (.*)$", said, re.MULTILINE)
+    assert {"extract_features", "reduce_features"} <= {rule for rule, _ in asked}
+    assert {text for text in asked if not re.search(r"\bgpu=0\b", text[1])} == set()

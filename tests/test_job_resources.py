@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -9,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from conftest import ROOT, Study
+from conftest import ROOT, Study, rewrite
 
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.job_resources import LEAST_MB, LEAST_MINUTES, TIME_FACTOR, JobResources
+from pipeline.machine import machine_memory
 from pipeline.manifest import read_manifest
 
 SCALE = ROOT / "docs/scale.md"
@@ -126,3 +128,69 @@ def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     assert LEAST_MINUTES <= asked["assess_significance"]["runtime"] < 120
     assert asked["assess_significance"]["mem_mb"] == LEAST_MB
     assert asked["average_responses"]["mem_mb"] == LEAST_MB
+
+
+@pytest.mark.parametrize("shared", [6000, 8000, 14_000, math.inf])
+def test_a_fit_keeps_within_the_memory_that_all_jobs_share(shared, tmp_path):
+    files = feature_files(tmp_path, WIDTHS)
+    resources = resources_of()
+    budget = resources.solver_megabytes(files, shared)
+    assert budget <= 1000 * resources.study.encoding.memory_gb
+    asked = resources_of(
+        encoding={**resources.study.encoding.model_dump(), "memory_gb": budget / 1000}
+    ).megabytes("project_voxels", JOB, files)
+    assert asked <= shared
+    # and takes what there is
+    wanted = resources.megabytes("project_voxels", JOB, files)
+    assert asked == pytest.approx(min(shared, wanted), abs=3)
+
+
+def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_path):
+    """`--resources` is another limit, of all jobs together and so of each."""
+    dry = Study(tmp_path, ROOT / "config/nsd.yaml")
+    design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
+    design.parent.mkdir(parents=True)
+    design.touch()
+    files = feature_files(tmp_path / "results/features/nsd", WIDTHS)
+    target = f"results/nsd/encoding/subj01/all/{THREE}.h5"
+    said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", "--", target)
+    (told,) = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
+    memory = min(
+        machine_memory() // 1_000_000, resources_of().megabytes("fit_encoding_models", JOB, files)
+    )
+    assert re.search(rf"\bmem_mb={memory}\b", told)
+    assert re.search(r"\bsolver_mb=8000\b", told) or memory < 14_000
+    limits = ("--resources", "mem_mb=6000", "gpu=1")
+    said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", *limits, "--", target)
+    (told,) = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
+    assert re.search(r"\bmem_mb=6000\b", told)
+    assert re.search(rf"\bsolver_mb={resources_of().solver_megabytes(files, 6000)}\b", told)
+
+
+def test_every_job_tells_its_memory():
+    """A job that does not is free to Snakemake."""
+    for path in sorted((ROOT / "pipeline/rules").glob("*.smk")):
+        _, *rules = re.split(r"^ *(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)
+        told = {rule.split(":")[0]: "mem_mb=" in rule for rule in rules if "shell:" in rule}
+        assert all(told.values()), told
+
+
+def test_the_memory_of_a_container_or_an_allocation_is_that_of_the_machine(tmp_path):
+    group = tmp_path / "proc/self/cgroup"
+    assert machine_memory(tmp_path) == machine_memory(Path("/nowhere"))
+    group.parent.mkdir(parents=True)
+    rewrite(group, "0::/slurm/job_7/step_0\n")
+    for folder, limit in (
+        ("slurm/job_7/step_0", "max"),
+        ("slurm/job_7", "4000000000"),
+        ("", "max"),
+    ):
+        told = tmp_path / "sys/fs/cgroup" / folder / "memory.max"
+        told.parent.mkdir(parents=True, exist_ok=True)
+        rewrite(told, f"{limit}\n")
+    assert machine_memory(tmp_path) == 4_000_000_000
+    rewrite(group, "4:memory:/docker/a\n")
+    told = tmp_path / "sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes"
+    told.parent.mkdir(parents=True)
+    rewrite(told, "2000000000\n")
+    assert machine_memory(tmp_path) == 2_000_000_000

@@ -6,7 +6,9 @@ are pretrained (through the library's own loader), a local checkpoint, or untrai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +64,29 @@ def load_network(
     check_specification(specification)
     library = LIBRARIES[specification["library"]]
     chosen = choose_device(device)
-    network = library.load(specification, local_weights(specification), chosen, cache)
+    with _asked_for_no_weights(specification):
+        network = library.load(specification, local_weights(specification), chosen, cache)
     network.name = specification.get("name") or specification["architecture"]
     network.precision = specification.get("precision", "float32")
     # channels last, in which convolutions run faster
     network.module.eval().to(chosen, memory_format=torch.channels_last)
     return network
+
+
+@contextmanager
+def _asked_for_no_weights(specification: Mapping[str, Any]) -> Iterator[None]:
+    """Without open_clip's warning that there are none, where none are wanted."""
+    root = logging.getLogger()
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("No pretrained weights loaded")
+
+    if specification["weights"] == "untrained":
+        root.addFilter(wanted)
+    try:
+        yield
+    finally:
+        root.removeFilter(wanted)
 
 
 def check_specification(specification: Mapping[str, Any]) -> None:

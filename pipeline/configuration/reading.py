@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pipeline.catalogue import with_catalogue
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.reading import read_yaml, reading
+from pipeline.reading import reading
+from pipeline.settings_files import read_settings
 
 
 def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
@@ -46,10 +47,4 @@ def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
 
 def read_configuration(path: Path | str) -> Configuration:
     """Read and check a YAML configuration file."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: not found. config/demo.yaml is a complete example.")
-    values = read_yaml(path, "Correct it; config/demo.yaml is a complete example.")
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: not a configuration (expected keys and values).")
-    return parse_configuration(values, str(path))
+    return parse_configuration(read_settings(Path(path)), str(path))

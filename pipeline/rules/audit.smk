@@ -12,6 +12,9 @@ rule audit:
         f"{RESULTS}/logs/audit.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=RESULTS,
         shared=FEATURES,

@@ -14,9 +14,23 @@ VALIDATED = (
 WEIGHTS = str(MANIFEST.weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
+
+def existing_tree(wildcards):
+    """NSD's design; without it the run ends here, as Snakemake would only name this file."""
+    if not Path(EXPERIMENT_DESIGN).exists():
+        named = [os.path.relpath(file, workflow.workdir_init) for file in workflow.configfiles]
+        options = " ".join(["--configfile", *named])
+        sys.exit(
+            f"error: {NSD}: NSD's data are missing (there is no {EXPERIMENT_DESIGN}); `snakemake"
+            f" preflight {options}` lists what the study needs, `snakemake fetch {options}`"
+            " downloads it, and `nsd:` in the configuration names a copy that lies elsewhere."
+        )
+    return EXPERIMENT_DESIGN
+
+
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
 # name, so their date says nothing; a tree that is simulated anew reruns what reads it.
-TREE = SIMULATION if SIMULATED else ancient(EXPERIMENT_DESIGN)
+TREE = SIMULATION if SIMULATED else ancient(existing_tree)
 # of a bucket, each stage's own files come with its job: there is no tree to check before
 CHECKED = [
     f"{RESULTS}/checked/{what}.json"
@@ -86,8 +100,10 @@ def estimated_minutes(wildcards, input, attempt, threads, rulename):
     return attempt * JOB_RESOURCES.minutes(rulename, wildcards, input, threads)
 
 
-# a resource and no parameter: another budget gives the same results
-SOLVER_MB = int(1000 * STUDY.encoding.memory_gb)
+def solver_mb(wildcards, input):
+    """What the solver may take: a resource and no parameter, as results do not depend on it."""
+    shared = workflow.global_resources.get("mem_mb")
+    return JOB_RESOURCES.solver_megabytes(input, shared.value if shared else math.inf)
 
 
 def of_fits(

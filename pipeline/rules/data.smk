@@ -129,6 +129,9 @@ rule fetch_plan:
         f"{RESULTS}/logs/fetch_plan.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,
@@ -162,6 +165,9 @@ rule preflight:
         f"{RESULTS}/logs/preflight.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,

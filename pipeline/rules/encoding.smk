@@ -31,7 +31,7 @@ rule fit_encoding_models:
         "../../environment.yml"
     resources:
         mem_mb=estimated_mb,
-        solver_mb=SOLVER_MB,
+        solver_mb=solver_mb,
         runtime=estimated_minutes,
     params:
         spaces=setting("fits.{variant}.{fit}"),

@@ -54,7 +54,7 @@ if INTERPRETATION is not None:
             "../../environment.yml"
         resources:
             mem_mb=estimated_mb,
-            solver_mb=SOLVER_MB,
+            solver_mb=solver_mb,
             runtime=growing(60),
         params:
             spaces=setting("interpreted"),
@@ -112,7 +112,7 @@ if INTERPRETATION is not None:
             "../../environment.yml"
         resources:
             mem_mb=estimated_mb,
-            solver_mb=SOLVER_MB,
+            solver_mb=solver_mb,
             runtime=growing(120),
         params:
             spaces=setting("interpreted"),

@@ -6,6 +6,7 @@ Nothing here goes through `features/`: an error there cannot hide in the simulat
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,9 +48,12 @@ def _clip_images(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     pretrained = {"untrained": None, "pretrained": "openai"}.get(space.weights, space.weights)
+    # open_clip warns where weights are random, also if that is asked for
+    logging.disable(logging.WARNING if pretrained is None else logging.NOTSET)
     model, _, transform = open_clip.create_model_and_transforms(
         space.architecture, pretrained=pretrained
     )
+    logging.disable(logging.NOTSET)
     model.eval()
     return _in_batches(name, images, lambda batch: model.encode_image(_prepare(batch, transform)))
 

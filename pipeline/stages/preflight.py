@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from pipeline.estimates import StageEstimate, estimate_study
 from pipeline.expected_size import expected_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.frozen_run import setting
+from pipeline.machine import machine_memory
 from pipeline.manifest import (
     ExternalFile,
     Manifest,
@@ -65,10 +65,11 @@ def main() -> None:
         problems += disk_problems(_wanted(study, manifest, files, estimates))
     except InputError as error:
         problems.append(f"no estimates: {error}")
-    for problem in problems:
-        console.print(f"- {problem}", highlight=False, markup=False, soft_wrap=True)
     if problems:
-        console.print(f"[bold]The study cannot start. Problems: {len(problems)}, see above.")
+        # last, and to where the tables went
+        told = "".join(f"\n- {problem}" for problem in problems)
+        text = f"error: The study cannot start. Problems: {len(problems)}.{told}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     console.print("[bold]The study can start.")
 
@@ -191,13 +192,13 @@ def _show_chunks(console: Console, study: Configuration, size: StudySize) -> Non
 
 def _memory_problems(estimates: Sequence[StageEstimate]) -> list[str]:
     memory = max(stage.memory_bytes for stage in estimates)
-    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    installed = machine_memory()
     if memory <= installed:
         return []
     return [
         f"memory: a job needs about {memory / GIGABYTE:.1f} GB, this machine has "
-        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or with "
-        "`mask: nsdgeneral`"
+        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or "
+        "with a smaller `encoding: {memory_gb: …}` or `mask: nsdgeneral`"
     ]
 
 

@@ -1,0 +1,31 @@
+"""Configuration files as they lie on disk, before anything is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.reading import read_yaml
+
+EXAMPLE = "config/demo.yaml is a complete example."
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The keys and values of a configuration file.
+
+    Raises
+    ------
+    InputError
+        Not there, a folder, empty, not YAML (with the line), or a key stands there twice.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: not found. {EXAMPLE}")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, not a configuration file. {EXAMPLE}")
+    values = read_yaml(path, f"Correct it; {EXAMPLE}")
+    if values is None:
+        raise InputError(f"{path}: an empty configuration file. {EXAMPLE}")
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: not a configuration (expected keys and values). {EXAMPLE}")
+    return values

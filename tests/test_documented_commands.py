@@ -1,0 +1,204 @@
+"""Every command of the documentation does what it says, as it is written there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ENVIRON, ROOT
+from snakemake.cli import get_argument_parser
+
+from pipeline.__main__ import argument_parser
+from pipeline.command import check_command
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "Makefile", "Dockerfile", "environment.yml")),
+    *(ROOT / "data_manifest.yaml", *sorted((ROOT / "docs").glob("*.md"))),
+    *sorted((ROOT / "config").glob("*.yaml")),
+    *sorted((ROOT / "profiles").glob("*/*.yaml")),
+]
+PROGRAMS = ("snakemake", "python -m", "make", "pytest")
+# values that stand for a user's own
+OWN = {"…": "config/nsd.yaml", "<target>": "maps", "$(CONFIG)": "config/demo.yaml"}
+
+
+def lines_of(page: Path) -> list[str]:
+    """Lines of code blocks, what is set as code in the text, recipes, and comments of YAML."""
+    text = re.sub(r"\\\n\s*", " ", page.read_text())
+    inline = re.findall(
+        r"`([^`\n]+(?:\n[^`\n]+)?)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    )
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    if page.suffix == ".md":
+        lines = [line for block in blocks for line in block.splitlines()]
+    else:
+        lines = [line.lstrip("#\t ") for line in text.splitlines()]
+    # comments end commands: in the shell by a number sign, in a YAML comment by a gap
+    return [
+        re.split(r"\s#|\s{3,}", line)[0]
+        for line in (*lines, *(" ".join(i.split()) for i in inline))
+    ]
+
+
+def documented() -> list[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for page in PAGES:
+        for line in lines_of(page):
+            line = re.sub(r"^(\w+=\S+ )+", "", line.strip())
+            if line.startswith(tuple(f"{program} " for program in PROGRAMS)):
+                for own, value in OWN.items():
+                    line = line.replace(own, value)
+                # a choice of targets is as many commands
+                first, *others = line.split(" | ")
+                head = first.rsplit(" ", 1)[0]
+                for command in (first, *(f"{head} {other}" for other in others)):
+                    found.setdefault(command, page.relative_to(ROOT).as_posix())
+    return [(command, page) for command, page in found.items()]
+
+
+COMMANDS = documented()
+
+
+def of_program(program: str) -> list[pytest.param]:
+    # a plugin that is not installed
+    chosen = [(c, page) for c, page in COMMANDS if c.startswith(program) and "kubernetes" not in c]
+    return [pytest.param(command, id=f"{page}: {command}") for command, page in chosen]
+
+
+def arguments(command: str):
+    return get_argument_parser().parse_args(shlex.split(command)[1:])
+
+
+def test_commands_are_found_on_every_kind_of_page():
+    commands = [command for command, _ in COMMANDS]
+    assert len(commands) > 60
+    for command in (
+        "snakemake --configfile config/nsd.yaml",
+        "snakemake preflight --configfile config/nsd.yaml",
+        "snakemake representational_similarity",
+        "snakemake --lint",
+        "python -m pipeline show subj01 --configfile config/demo.yaml",
+        "make demo",
+    ):
+        assert command in commands
+    assert {"README.md", "Makefile", "config/paper.yaml"} <= {page for _, page in COMMANDS}
+
+
+TARGETS = set(
+    re.findall(
+        r"^ *rule (\w+):",
+        "\n".join(p.read_text() for p in [ROOT / "Snakefile", *ROOT.glob("pipeline/rules/*.smk")]),
+        re.MULTILINE,
+    )
+)
+
+
+@pytest.mark.parametrize("command", of_program("snakemake"))
+def test_snakemake_takes_a_command_as_it_is_meant(command):
+    given = arguments(command)
+    assert set(given.targets) <= TARGETS
+    for rule in given.forcerun or []:
+        assert rule in TARGETS
+    # what is there is a configuration, and no target was swallowed
+    check_command(shlex.split(command.replace("--configfile config.yaml", ""))[1:])
+    if given.workflow_profile not in (None, "none"):
+        assert (ROOT / given.workflow_profile / "config.yaml").exists()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A checkout beside whose configurations NSD lies, as far as a dry run looks at it."""
+    made = tmp_path_factory.mktemp("checkout")
+    for path in ROOT.iterdir():
+        if path.name not in ("data", "results", "logs", ".snakemake", ".git"):
+            (made / path.name).symlink_to(path)
+    design = made / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
+    design.parent.mkdir(parents=True)
+    design.touch()
+    return made
+
+
+# what a dry run cannot show, or another machine is needed for
+NOT_DRY = (
+    "--lint",
+    "--unlock",
+    "--report",
+    "--sdm",
+    "kubernetes",
+    "/volume",
+    "/opt",
+    "-n",
+    "--slurm",
+)
+DRY = [
+    param
+    for param in of_program("snakemake")
+    if ("--" in param.values[0] or "-R" in param.values[0])
+    and not any(word in param.values[0] for word in NOT_DRY)
+]
+
+
+def dry_run(command: str, folder: Path) -> str:
+    argv = [str(Path(sys.executable).parent / "snakemake"), *shlex.split(command)[1:]]
+    done = subprocess.run(
+        [*argv, "--dry-run"], capture_output=True, text=True, cwd=folder, env=ENVIRON
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", DRY)
+def test_a_documented_run_can_be_planned(command, folder):
+    said = dry_run(command, folder)
+    (jobs,) = re.findall(r"^total +(\d+)$", said.split("Job stats:")[1], re.MULTILINE)[:1]
+    assert int(jobs) > 0
+    named = arguments(command).configfile
+    study = Path(str(named[0])).stem if named else "demo"
+    assert f"results/{study}/" in said
+
+
+def test_all_stages_that_are_listed_can_be_planned_together(folder):
+    listed = [
+        arguments(command).targets
+        for command, _ in COMMANDS
+        if command.startswith("snakemake ") and "--" not in command
+    ]
+    targets = sorted({target for targets in listed for target in targets})
+    assert len(targets) > 15
+    dry_run(" ".join(["snakemake", *targets]), folder)
+
+
+@pytest.mark.parametrize("command", of_program("python -m pipeline "))
+def test_arguments_of_a_pipeline_command_are_right(command):
+    argument_parser().parse_args(shlex.split(command)[3:])
+
+
+@pytest.mark.parametrize("command", of_program("python -m benchmarks"))
+def test_a_benchmark_has_what_is_asked_of_it(command):
+    module, *rest = shlex.split(command)[2:]
+    subcommand = [word for word in rest[:1] if not word.startswith("-")]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *subcommand, "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=ENVIRON,
+    )
+    assert done.returncode == 0, done.stderr
+    for word in rest:
+        assert not word.startswith("--") or word in done.stdout
+
+
+@pytest.mark.parametrize("command", of_program("make"))
+def test_make_has_a_target(command):
+    subprocess.run([*shlex.split(command), "--dry-run"], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.mark.parametrize("command", [*of_program("pytest"), *of_program("python -m pytest")])
+def test_tests_that_are_named_are_there(command):
+    for word in shlex.split(command):
+        assert not word.startswith("tests/") or (ROOT / word).exists()

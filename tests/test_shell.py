@@ -1,0 +1,224 @@
+"""What a user sees at a shell: how runs end, what is refused, and that documented commands work."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+
+import pytest
+import yaml
+from conftest import ROOT, TINY, Study, bare
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from features.costs import network_cost
+from features.layers import Layer
+from features.networks import load_network
+from pipeline.command import check_command
+from pipeline.errors import InputError
+from pipeline.failed_jobs import FailedJobs, failure
+
+PREFLIGHT_REFUSES = "error: The study cannot start. Problems: "
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed last, where messages go."""
+    return done.stderr.strip()
+
+
+@pytest.fixture
+def measured(tmp_path) -> Study:
+    """A study of real data, which are not there."""
+    values = {**bare(yaml.safe_load(TINY.read_text())), "nsd": "data/nsd", "study": "measured"}
+    del values["simulation"]
+    study = Study(tmp_path, tmp_path / "measured.yaml")
+    study.configuration.write_text(yaml.safe_dump(values))
+    return study
+
+
+# ---- how a run ends
+
+
+def test_a_stage_that_refuses_ends_the_run_with_its_message_and_nothing_else(measured):
+    done = measured.snakemake("preflight", check=False)
+    assert done.returncode == 1
+    both = done.stdout + done.stderr
+    assert both.count(PREFLIGHT_REFUSES) == 1
+    _, message = said(done).split(PREFLIGHT_REFUSES)
+    number, *problems = message.splitlines()
+    # its problems, one a line, are the last lines
+    assert [line[:2] for line in problems] == ["- "] * int(number.rstrip("."))
+    assert "single-trial responses: " in message
+    for noise in ("Traceback", "CalledProcessError", '{"', "Look above", "WorkflowError"):
+        assert noise not in both, noise
+    assert "No pretrained weights" not in both
+    log = measured.results.parent / "measured/logs/preflight.log"
+    assert PREFLIGHT_REFUSES in log.read_text()
+
+
+def test_without_the_data_one_sentence_tells_what_is_missing_and_what_brings_it(measured):
+    done = measured.snakemake(check=False)
+    assert done.returncode == 1
+    message = said(done).splitlines()[-1]
+    assert message.startswith("error: data/nsd: NSD's data are missing")
+    assert "nsd_expdesign.mat" in message
+    for target in ("fetch", "preflight"):
+        assert f"`snakemake {target} --configfile " in message
+    assert "Exception" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_can_be_made_without_the_data_still_is(measured):
+    assert measured.planned("fetch_plan") == {"fetch_plan": 1}
+
+
+def test_a_configuration_that_is_refused_is_told_without_a_traceback(measured):
+    measured.edit(lambda values: values.update(subject=["subj01"]))
+    done = measured.snakemake("--dry-run", check=False)
+    assert done.returncode == 1
+    (last,) = [line for line in said(done).splitlines() if line.startswith("error: ")]
+    assert said(done).endswith(last)
+    assert last.endswith("subject: unknown key; check its spelling, or remove it")
+    assert "Traceback" not in done.stderr
+    assert "WorkflowError" not in done.stderr
+
+
+def record(event: LogEvent, text: str = "", **values: object) -> logging.LogRecord:
+    made = logging.LogRecord("snakemake", logging.ERROR, "", 0, text, (), None)
+    vars(made).update(values, event=event)
+    return made
+
+
+def failed(log, jobid: int = 1, rule: str = "fit_encoding_models") -> logging.LogRecord:
+    shellcmd = "python -m pipeline.stages.x --configuration '{}'"
+    return record(
+        *(LogEvent.JOB_ERROR, "Error in rule"),
+        **{"jobid": jobid, "rule_name": rule, "log": [str(log)], "shellcmd": shellcmd},
+    )
+
+
+def end(jobs: FailedJobs) -> str:
+    last = record(LogEvent.ERROR, "WorkflowError:\nAt least one job did not complete successfully.")
+    assert jobs.filter(last)
+    return last.msg
+
+
+def test_a_run_ends_with_every_message_of_its_jobs_once(tmp_path):
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    first.write_text("progress\nerror: nsd/a.nii: damaged. Fetch it again.\n- and more\n")
+    second.write_text("error: the disk is full\n")
+    jobs = FailedJobs()
+    for jobid, log in enumerate((first, second, first)):
+        shown = failed(log, jobid)
+        assert jobs.filter(shown)
+        assert shown.shellcmd is None
+    told = "error: nsd/a.nii: damaged. Fetch it again.\n- and more\n\nerror: the disk is full"
+    assert end(jobs) == told
+
+
+def test_a_job_that_was_tried_again_and_ended_well_is_not_told(tmp_path):
+    log = tmp_path / "fit.log"
+    log.write_text("error: lost\n")
+    jobs = FailedJobs()
+    jobs.filter(failed(log, 1))
+    jobs.filter(failed(tmp_path / "other.log", 2))
+    jobs.filter(record(LogEvent.JOB_FINISHED, job_id=1))
+    assert end(jobs) == failure("fit_encoding_models", [str(tmp_path / "other.log")])
+    assert "may have been killed" in end(jobs)
+
+
+def test_of_a_fault_in_the_code_the_end_of_the_log_is_shown(tmp_path):
+    log = tmp_path / "fit.log"
+    log.write_text("\n".join([f"line {n}" for n in range(100)] + ["ValueError: no message"]))
+    told = failure("fit_encoding_models", [str(log)])
+    assert told.startswith(f"error: a job of rule fit_encoding_models failed; the end of {log}:\n")
+    assert told.endswith("line 99\nValueError: no message")
+    assert "line 50\n" not in told
+
+
+# ---- configuration files, looked at before Snakemake reads them
+
+
+UNREADABLE = {
+    "a mapping in a value": ("study: a\nnsd: b: c\n", ["not valid YAML", "line 2"]),
+    "an open list": ("study: a\nmodels: [a,\n", ["not valid YAML", "line 3"]),
+    "a tab": ("study: a\nsplits:\n\tfolds: 5\n", ["not valid YAML", "line 3"]),
+    "a key twice": ("study: a\nnsd: b\nstudy: c\n", ["the key study stands there twice", "line 3"]),
+    "a key twice within": (
+        "study: a\nsplits:\n  seed: 1\n  folds: 5\n  seed: 2\n",
+        ["the key seed stands there twice", "line 5"],
+    ),
+    "nothing": ("", ["an empty configuration file"]),
+    "a comment alone": ("# nothing yet\n", ["an empty configuration file"]),
+    "a list": ("- a\n- b\n", ["expected keys and values"]),
+    "one word": ("study\n", ["expected keys and values"]),
+}
+
+
+def refusal(*arguments: str, profile: str = "default") -> str:
+    """The one line that a command of Snakemake in this folder ends with."""
+    command = ["snakemake", "--dry-run", "--workflow-profile", f"profiles/{profile}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1, done.stdout
+    using, *message = done.stderr.splitlines()
+    assert using.startswith("Using workflow specific profile")
+    (line,) = message
+    return line
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_configuration_that_cannot_be_read_is_told_with_its_line(content, tmp_path):
+    text, expected = UNREADABLE[content]
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as refused:
+        check_command(["--dry-run", "--configfile", str(path)])
+    line = str(refused.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    for part in expected:
+        assert part in line
+
+
+@pytest.mark.parametrize("profile", sorted(path.name for path in (ROOT / "profiles").iterdir()))
+def test_a_configuration_that_is_not_there_is_told_with_every_profile(profile):
+    line = refusal("--configfile", "config/nsb.yaml", profile=profile)
+    assert line.startswith("error: config/nsb.yaml: not found.")
+
+
+def test_a_folder_is_no_configuration():
+    with pytest.raises(InputError, match=r"^config: a folder"):
+        check_command(["--configfile", "config"])
+
+
+@pytest.mark.parametrize("target", ["preflight", "results/nsd/tables/correlations.tsv"])
+def test_targets_after_the_configuration_are_told_where_to_stand(target):
+    with pytest.raises(InputError, match=f"snakemake {target} --configfile config/nsd.yaml$"):
+        check_command(["--cores", "2", "--configfile", "config/nsd.yaml", target, "-n"])
+
+
+def test_one_configuration_laid_over_another_is_read(tmp_path):
+    path = tmp_path / "seed.yaml"
+    path.write_text("splits: {seed: 1}\n")
+    check_command(["maps", "--configfile", str(ROOT / "config/demo.yaml"), str(path), "--cores=2"])
+
+
+# ---- warnings
+
+
+def test_weights_that_nobody_asked_for_are_not_missed(caplog):
+    untrained = {"architecture": "RN50-quickgelu", "stimulus": "image", "weights": "untrained"}
+    network_cost(
+        {"library": "open_clip", **untrained, "weights": "pretrained"}, [Layer("embedding")]
+    )
+    load_network({"library": "open_clip", **untrained, "seed": 0}, device="cpu")
+    assert "No pretrained weights" not in caplog.text
+    # nothing else is hushed, and nothing later
+    logging.warning("No pretrained weights loaded for model 'RN50'")
+    assert "No pretrained weights" in caplog.text
+
+
+def test_no_stage_of_a_whole_study_warns(study):
+    logs = sorted((study.directory / "results").rglob("*.log"))
+    assert len(logs) > 50
+    lines = [(log.name, line) for log in logs for line in log.read_text().splitlines()]
+    assert [told for told in lines if "warning" in told[1].lower()] == []
