@@ -3,6 +3,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from pipeline.checkpoints import features_to_expect, network_to_load
 from pipeline.chunk_advice import choose_chunks
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration

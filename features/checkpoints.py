@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 
 PACKAGE_PREFIX = "package:"
+# what the weights of a network can be
+PRETRAINED, UNTRAINED, NOTHING_TO_TRAIN = "pretrained", "untrained", "nothing to train"
 NOT_LOCAL = ("pretrained", "untrained", "none")
 
 

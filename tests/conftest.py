@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,3 +233,11 @@ def assert_same_arrays(found, expected):
             assert close.mean() > 0.95, name
         if name.endswith("cv_score"):
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)
+
+
+def weights_told(*pretrained: str, untrained: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """What a provenance tells of feature spaces' weights."""
+    states = {**dict.fromkeys(pretrained, "pretrained"), **dict.fromkeys(untrained, "untrained")}
+    return {
+        space: {"state": state, "label": f"{state} (made up)"} for space, state in states.items()
+    }

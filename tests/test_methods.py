@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, weights_told
 
 from encoding import banded_ridge
 from encoding.preparation import FeatureScaling
@@ -111,8 +111,9 @@ def test_agreements_are_told_as_they_are_tested(study):
         "space/b": image_similarities(patterns + 0.5 * random.normal(size=patterns.shape)),
         "nsd_id": np.arange(40),
     }
-    settings_of_file = {"subject": "subj01", "spaces": ["a", "b"], "untrained_spaces": []}
-    file = Result(Path("x.h5"), values, {"simulated": True, "configuration": settings_of_file})
+    told_by_file = {"simulated": True, "weights": weights_told("a", "b")}
+    told_by_file["configuration"] = {"subject": "subj01", "spaces": ["a", "b"]}
+    file = Result(Path("x.h5"), values, told_by_file)
     one = SubjectSimilarities.of(file, None)
     level = study.significance.level
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import weights_told
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
@@ -38,11 +39,11 @@ ROIS = pd.DataFrame(
 PROVENANCE = {
     "simulated": True,
     "untrained": ["clip"],
+    "weights": weights_told("bert", untrained=["clip"]),
     "configuration": {
         "subject": "subj01",
         "variant": "all",
         "spaces": ["bert", "clip"],
-        "untrained_spaces": ["clip"],
     },
 }
 

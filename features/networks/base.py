@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from features.checkpoints import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 from features.layers import Layer, nearest, pool
-from features.networks.weights import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED, Checkpoint
+from features.networks.weights import Checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -127,10 +128,17 @@ class Network:
         captured: dict[Layer, torch.Tensor] = {}
         with torch.inference_mode(), self._autocast(), ExitStack() as hooks:
             moved = {key: self._move(value) for key, value in inputs.items()}
+            n_stimuli = len(next(iter(moved.values())))
 
             def keep(layer: Layer, *hooked: Any) -> None:
+                activation = _first_tensor(hooked[-1])
+                if activation.ndim < 2 or len(activation) != n_stimuli:
+                    raise ValueError(
+                        f"{self.name}: layer '{layer.name}' gives {tuple(activation.shape)} for "
+                        f"{n_stimuli} stimuli: not a row each. Take a layer further out"
+                    )
                 # pooled at once: whole layers of a whole batch would not fit
-                captured[layer] = pool(_first_tensor(hooked[-1]), layer.pooling, moved.get(MASK))
+                captured[layer] = pool(activation, layer.pooling, moved.get(MASK))
 
             for layer in layers:
                 if layer.name in self._modules:

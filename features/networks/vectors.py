@@ -36,9 +36,8 @@ def check(specification: Mapping[str, Any]) -> None:
             "on as they are; give `weights: none`"
         )
     if stimulus not in STIMULI[architecture]:
-        raise ValueError(
-            f"{architecture}: takes `stimulus: {' or '.join(STIMULI[architecture])}`, not {stimulus}"
-        )
+        known = " or ".join(STIMULI[architecture])
+        raise ValueError(f"{architecture}: takes `stimulus: {known}`, not {stimulus}")
     if specification.get("precision", "float32") != "float32":
         raise ValueError(
             f"{architecture}: nothing is computed in `precision: {specification['precision']}`; "

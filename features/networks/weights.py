@@ -15,7 +15,6 @@ import torch
 
 from features.checkpoints import NOT_LOCAL
 
-PRETRAINED, UNTRAINED, NOTHING_TO_TRAIN = "pretrained", "untrained", "nothing to train"
 # what `weights:` may be: one of the words, or a path
 PATH = "a path"
 

@@ -134,7 +134,7 @@ def audited_files(subject, variant):
     return {
         "split": f"{RESULTS}/splits/{subject}/{variant}.tsv",
         "responses": f"{RESULTS}/responses/{subject}.h5",
-        "features": {files[space]: STUDY.feature_specification(space) for space in used},
+        "features": {files[space]: features_to_expect(STUDY, space) for space in used},
         "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],
         "fits": {
             f"{RESULTS}/encoding/{subject}/{variant}/{fit}.h5": {s: files[s] for s in spaces}

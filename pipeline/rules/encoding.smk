@@ -37,7 +37,7 @@ rule fit_encoding_models:
         spaces=lambda wildcards: STUDY.fits(wildcards.variant)[wildcards.fit],
         specifications=lambda wildcards: canonical(
             {
-                space: STUDY.feature_specification(space)
+                space: features_to_expect(STUDY, space)
                 for space in STUDY.fits(wildcards.variant)[wildcards.fit]
             }
         ),

@@ -88,7 +88,7 @@ rule extract_features:
     params:
         nsd=NSD,
         weights=WEIGHTS,
-        network=lambda wildcards: canonical(STUDY.network_specification(wildcards.network)),
+        network=lambda wildcards: canonical(network_to_load(STUDY, wildcards.network)),
         layers=lambda wildcards: canonical(STUDY.network_layers(wildcards.network)),
         code=code_version("pipeline.stages.extract_features"),
     shell:
