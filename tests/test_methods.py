@@ -148,3 +148,11 @@ def test_components_are_not_said_to_be_the_papers(study):
     for text in told:
         assert f"{study.interpretation.voxels_per_subject} voxels" in text
         assert "Wang et al. 2023 took 20,000 voxels of each subject" in text
+
+
+def test_weights_are_told_as_they_were_loaded_never_as_they_were_asked_for(study):
+    told = {space: f"pretrained ({space}.pt, sha256 0123)" for space in study.used_spaces}
+    (text,) = [t for t in methods.methods_paragraphs(study, told) if t.startswith("Features.")]
+    assert all(label in text for label in told.values())
+    (text,) = [t for t in methods.methods_paragraphs(study) if t.startswith("Features.")]
+    assert "weights" not in text
