@@ -211,11 +211,11 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     """Responses, fits, tests and partitions with made-up scores."""
     generator = np.random.default_rng(0)
     identity = {"subject": SUBJECT, "variant": "all", "space": SPACE, "betas": BETAS}
-    identity |= {"untrained_spaces": []}
 
     def provenance(spaces: list[str]) -> dict[str, object]:
         made = {**identity, "spaces": spaces, "tests": tested_by}
-        return make_provenance("benchmark", made, {}, simulated=True)
+        told = {space: {"state": "pretrained", "label": "pretrained"} for space in spaces}
+        return make_provenance("benchmark", made, {}, simulated=True, weights=told)
 
     chosen = study.significance
     tested_by = describe_tests(chosen.test, chosen.resample, chosen.draws)

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from features.layers import Layer
 from features.networks import load_network
+from features.networks.weights import PATH, kind_of_weights
 
 # of the length of COCO's captions
 CAPTION = "a brown dog catches a ball on the green grass"
@@ -51,9 +52,11 @@ def network_cost(specification: Mapping[str, Any], layers: Sequence[Layer]) -> N
         As `load_network` and `Network.run`.
     """
     # a local transformers folder tells the architecture too
-    if specification["weights"] == "pretrained" or specification["library"] != "transformers":
-        specification = {**specification, "weights": "untrained", "seed": 0}
-    network = load_network(specification, device="cpu")
+    told_by_files = (specification["library"], kind_of_weights(specification)) == (
+        "transformers",
+        PATH,
+    )
+    network = load_network(specification, device="cpu", measured_only=not told_by_files)
     stimulus: Any = CAPTION
     if network.caption_length is None:
         stimulus = Image.fromarray(np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-# "adaptive-5000": average over a grid as fine as 5,000 features allow
-ADAPTIVE = re.compile(r"adaptive-(\d+)")
+# "adaptive-5000": average over a grid as fine as 5,000 features allow; what follows tells which
+# axis of a picture's activation its channels are on
+POOLING = re.compile(r"(mean|cls|last|adaptive-(\d+))(?:-(channels-first|channels-last))?")
+CHANNEL_AXES = {"channels-first": 1, "channels-last": 3}
 POOLINGS = "mean, cls, last, adaptive-N or none"
 
 
@@ -24,7 +26,8 @@ class Layer:
         a module, or a pattern that stands for several of them ("layer*", "block_*")
     pooling : "mean" over positions (of a text: over its tokens without padding), "cls" (the first
         token), "last" (the last token that is no padding), "adaptive-N" (averages over the finest
-        square grid with at most N features), None (flattened)
+        square grid with at most N features), None (flattened). "mean-channels-last",
+        "adaptive-N-channels-first" name the axis of the channels where the shape does not tell it
     """
 
     name: str
@@ -57,8 +60,8 @@ def pool(
 
     Parameters
     ----------
-    activation : (stimulus, feature), (stimulus, position, feature) or
-        (stimulus, channel, row, column)
+    activation : (stimulus, feature), (stimulus, position, feature),
+        (stimulus, channel, row, column) or (stimulus, row, column, channel)
     pooling : see `Layer`
     mask : (stimulus, position), 0 for padding
 
@@ -67,27 +70,52 @@ def pool(
     ValueError
         The pooling does not fit the activation.
     """
-    if pooling is None or activation.ndim == 2:
+    if pooling is None:
         # a later in-place operation must not change what was kept
         return activation.flatten(start_dim=1).clone()
+    asked = POOLING.fullmatch(pooling)
+    kind, limit, channels = asked.groups() if asked else (None, None, None)
     sequence, picture = activation.ndim == 3, activation.ndim == 4
-    if pooling == "cls" and sequence:
-        return activation[:, 0].clone()
-    if pooling == "last" and sequence and mask is not None:
-        last = mask.long().sum(dim=1) - 1
-        return activation[torch.arange(len(last), device=last.device), last].clone()
-    if pooling == "mean" and picture:
-        return activation.mean(dim=(2, 3))
-    if pooling == "mean" and sequence:
-        return _mean_over_tokens(activation, mask)
-    if (limit := ADAPTIVE.fullmatch(pooling)) and picture:
-        side = max(1, int((int(limit[1]) / activation.shape[1]) ** 0.5))
-        side = min(side, activation.shape[2])
-        return torch.nn.functional.adaptive_avg_pool2d(activation, side).flatten(start_dim=1)
+    if picture and (kind == "mean" or limit):
+        activation = _channels_first(activation, pooling, channels)
+        return activation.mean(dim=(2, 3)) if kind == "mean" else _on_a_grid(activation, int(limit))
+    if sequence and channels is None:
+        if kind == "cls":
+            return activation[:, 0].clone()
+        if kind == "last" and mask is not None:
+            last = mask.long().sum(dim=1) - 1
+            return activation[torch.arange(len(last), device=last.device), last].clone()
+        if kind == "mean":
+            return _mean_over_tokens(activation, mask)
     raise ValueError(
         f"pooling '{pooling}' does not fit an activation of shape {tuple(activation.shape)}; "
-        f"choose {POOLINGS} (cls, last: sequences of tokens; adaptive: pictures)"
+        f"choose {POOLINGS} (cls, last: sequences of tokens; adaptive: pictures; none: what is one "
+        "vector per stimulus already)"
     )
+
+
+def _channels_first(activation: torch.Tensor, pooling: str, channels: str | None) -> torch.Tensor:
+    """(stimulus, channel, row, column); networks see squares, so two sides alike are its places."""
+    _, first, middle, last = activation.shape
+    if channels is None:
+        if first != middle == last or first == middle == last == 1:
+            channels = "channels-first"
+        elif first == middle != last:
+            channels = "channels-last"
+        else:
+            raise ValueError(
+                f"pooling '{pooling}': which axis of the activation of shape "
+                f"{tuple(activation.shape)} has the channels? Say '{pooling}-channels-first' or "
+                f"'{pooling}-channels-last'"
+            )
+    return activation.movedim(CHANNEL_AXES[channels], 1)
+
+
+def _on_a_grid(activation: torch.Tensor, limit: int) -> torch.Tensor:
+    """Averages over the finest square grid with at most `limit` features."""
+    side = max(1, int((limit / activation.shape[1]) ** 0.5))
+    side = min(side, *activation.shape[2:])
+    return torch.nn.functional.adaptive_avg_pool2d(activation, side).flatten(start_dim=1)
 
 
 def _mean_over_tokens(activation: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:

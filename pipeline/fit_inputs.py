@@ -85,7 +85,7 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    specification : see `Configuration.feature_specification`
+    specification : see `pipeline.checkpoints.features_to_expect`
 
     Raises
     ------
@@ -210,7 +210,7 @@ class FittedModel:
         self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None
     ) -> dict[str, Any]:
         """Of what a stage makes of the model, and of other inputs."""
-        names = ("subject", "variant", "spaces", "untrained_spaces", "scaling")
+        names = ("subject", "variant", "spaces", "scaling")
         kept = {name: self.fitted[name] for name in names}
         return make_provenance(
             stage,

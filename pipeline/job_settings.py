@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.checkpoints import features_to_expect, network_to_load
 from pipeline.code_version import ROOT, code_version, file_version, file_versions
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
@@ -53,10 +54,10 @@ def job_settings(study: Configuration) -> dict[str, Any]:
             for variant in variants
         },
         "image_selection": {variant: study.image_selection(variant) for variant in variants},
-        "network_specification": networks,
+        "network_specification": {name: network_to_load(study, name) for name in networks},
         "network_layers": {network: study.network_layers(network) for network in networks},
         "space_specification": {space: study.space_specification(space) for space in spaces},
-        "feature_specification": {space: study.feature_specification(space) for space in spaces},
+        "feature_specification": {space: features_to_expect(study, space) for space in spaces},
         "interpreted": study.fits()[study.interpretation.model] if study.interpretation else [],
         "identifying_models": study.identifying_models if study.error_consistency else [],
         "identification": study.identification if study.error_consistency else {},

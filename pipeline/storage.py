@@ -251,12 +251,15 @@ def make_provenance(
     seed: int | None = None,
     simulated: bool | None = None,
     untrained: Sequence[str] | None = None,
+    weights: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """The account a result carries: settings, code, versions, seed, hash of each input.
 
-    `configuration` is what the stage tells of how it understood the settings that it took.
-    That data are simulated or weights untrained is inherited from the inputs, so that no later
-    stage can forget to say it; `simulated` and `untrained` add what this stage itself knows.
+    `configuration` is what the stage tells of how it understood the settings that it took. That
+    data are simulated, which networks are untrained and what the weights of every feature space are
+    ({space: {"state", "label"}}, see `pipeline.space_weights`) is inherited from the inputs, so
+    that no later stage can forget to say it; `simulated`, `untrained` and `weights` add what this
+    stage itself knows.
     """
     inherited = [found for path in inputs.values() if (found := read_provenance(path))]
     names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
@@ -271,6 +274,10 @@ def make_provenance(
         "seed": seed,
         "simulated": bool(simulated) or any(found["simulated"] for found in inherited),
         "untrained": sorted(names),
+        "weights": {
+            **{name: told for found in inherited for name, told in found["weights"].items()},
+            **(weights or {}),
+        },
     }
 
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -258,3 +258,11 @@ def assert_same_arrays(found, expected):
 def windows_at_any_size(monkeypatch):
     """Small problems are searched by windows too, which otherwise would not pay."""
     monkeypatch.setattr("encoding.window.SMALL", 0)
+
+
+def weights_told(*pretrained: str, untrained: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """What a provenance tells of feature spaces' weights."""
+    states = {**dict.fromkeys(pretrained, "pretrained"), **dict.fromkeys(untrained, "untrained")}
+    return {
+        space: {"state": state, "label": f"{state} (made up)"} for space, state in states.items()
+    }

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import weights_told
 
 from pipeline.figures import error_consistency, image_accuracy, layers, learning_curves
 from pipeline.storage import Result
@@ -29,8 +30,9 @@ ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1
 
 
 def result_of(arrays, **configuration):
-    settings = {"subject": "subj01", "untrained_spaces": ["clip"], **configuration}
-    return Result(Path("x.h5"), arrays, {"simulated": True, "configuration": settings})
+    settings = {"subject": "subj01", **configuration}
+    told = {"simulated": True, "weights": weights_told("conv1", "bert", untrained=["clip"])}
+    return Result(Path("x.h5"), arrays, {**told, "configuration": settings})
 
 
 @pytest.fixture

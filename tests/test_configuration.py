@@ -10,6 +10,7 @@ import yaml
 from conftest import ROOT, TINY
 
 from pipeline.catalogue import read_catalogue
+from pipeline.checkpoints import features_to_expect, network_to_load
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.errors import InputError
 
@@ -303,3 +304,22 @@ def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_val
     assert study.fits("nobody") == {"bert": ["bert"]}
     assert study.encoding_of("few").penalty == "single"
     assert study.encoding_of("people") == study.encoding
+
+
+def test_a_checkpoint_is_an_input_of_its_network_by_its_content(tmp_path):
+    """So that features are extracted anew, and those of another content are refused."""
+    path = tmp_path / "mine.pt"
+    values = yaml.safe_load(TINY.read_text())
+    values["networks"]["alexnet"] = {
+        **{"library": "torchvision", "architecture": "alexnet", "stimulus": "image"},
+        "weights": str(path),
+    }
+    study = parse_configuration(values)
+    assert "checkpoint_sha256" not in network_to_load(study, "alexnet")
+    found = []
+    for content in (b"a", b"b", b"a"):
+        path.write_bytes(content)
+        found.append(features_to_expect(study, "alexnet"))
+    assert found[0] == found[2] != found[1]
+    assert found[0]["extracted_from"] == network_to_load(study, "alexnet")
+    assert set(found[0]["extracted_from"]) >= {"name", "weights", "checkpoint_sha256"}

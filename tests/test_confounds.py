@@ -32,7 +32,17 @@ def study(contrasts, **sections):
 
 
 def rows_of(contrast):
-    return list(confound_rows(contrast, study({contrast: None}).confounds()[contrast]))
+    """With what the features tell of the weights, by the networks' names."""
+    stated = study({contrast: None}).confounds()[contrast]
+    return list(
+        confound_rows(contrast, {s: {**f, "weights": _weights(s)} for s, f in stated.items()})
+    )
+
+
+def _weights(space):
+    if space.startswith("untrained"):
+        return "untrained"
+    return "nothing to train" if space.startswith(("categories", "super")) else "pretrained"
 
 
 @pytest.mark.parametrize("contrast", CONTRASTS)

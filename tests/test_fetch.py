@@ -19,7 +19,7 @@ from conftest import ENVIRON, ROOT, bare
 from runs import frozen
 from servers import BUCKET, CONTENT
 
-from features.networks.weights import local_weights
+from features.checkpoints import local_weights
 from pipeline.errors import InputError
 from pipeline.fetch import fetch as fetch_module
 from pipeline.fetch.fetch import Fetcher
@@ -299,14 +299,14 @@ def slip(user, web, tmp_path):
 def test_a_released_checkpoint_comes_to_where_its_network_looks(slip, web, tmp_path):
     fetch, path = slip
     with pytest.raises(ValueError, match="not found"):
-        local_weights({"weights": str(path)})
+        local_weights(str(path))
     planned = fetch("--plan", str(tmp_path / "plan.tsv"))
     assert f"weights of mine: {web.address}, 3 MB" in planned.stdout
     assert not path.exists()
     web.break_after = [1_000_000]
     done = fetch()
     assert done.returncode == 0, done.stderr
-    assert local_weights({"weights": str(path)}) == path
+    assert local_weights(str(path)) == path
     assert path.read_bytes() == web.content
     locked = json.loads((path.parent / LOCK_NAME).read_text())[path.name]
     assert locked["address"] == web.address

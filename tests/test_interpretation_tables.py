@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import weights_told
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
@@ -48,9 +50,10 @@ CORNERS = {
 }
 
 
-def provenance(**settings: object) -> dict[str, object]:
-    configuration = {"model": "clip", "spaces": ["clip"], "untrained_spaces": [], **settings}
-    return {"simulated": True, "configuration": configuration}
+def provenance(untrained: Sequence[str] = (), **settings: object) -> dict[str, object]:
+    configuration = {"model": "clip", "spaces": ["clip"], **settings}
+    told = weights_told("clip", "bert", untrained=untrained)
+    return {"simulated": True, "weights": told, "configuration": configuration}
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def similarities(subject: str, seed: int) -> Result:
     }
     # files are read in alphabetical order
     ordered = dict(sorted(arrays.items()))
-    settings = provenance(subject=subject, spaces=["clip", "bert"], untrained_spaces=["bert"])
+    settings = provenance(subject=subject, spaces=["clip", "bert"], untrained=["bert"])
     return Result(Path(f"{subject}.h5"), ordered, settings)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from conftest import weights_told
 from hypothesis import given
 from hypothesis import strategies as st
 from nilearn import plotting
@@ -208,7 +209,9 @@ def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[R
         fit[f"{model}/band_weights"] = np.tile(values, (model.count(MODEL_SEPARATOR) + 1, 1))
         tests |= {f"{model}/{key}": values for key in ("p", "q")}
     told = describe_tests("permutation", "images", 2000)
-    provenance = {"configuration": {"untrained_spaces": untrained, "tests": told}}
+    spaces = {space for model in models for space in model.split(MODEL_SEPARATOR)}
+    weights = weights_told(*spaces, untrained=untrained)
+    provenance = {"configuration": {"tests": told}, "weights": weights}
     return (
         Result(Path("x.h5"), {**fit, **arrays}, provenance),
         Result(Path("y.h5"), tests, provenance),
@@ -300,8 +303,9 @@ def test_names_are_of_bids_and_tell_nsds_subject():
 def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
     """A network may be called as one of its layers is: maps of both must have other names."""
     arrays = {"voxel": np.array([7]), "best": np.array([2.0]), "first": np.array([np.nan])}
-    configuration = {"network": "bert", "spaces": ["conv1", "bert"], "untrained_spaces": ["bert"]}
-    maps = list(layer_maps(Result(Path("x.h5"), arrays, {"configuration": configuration})))
+    configuration = {"network": "bert", "spaces": ["conv1", "bert"]}
+    told = {"configuration": configuration, "weights": weights_told("conv1", untrained=["bert"])}
+    maps = list(layer_maps(Result(Path("x.h5"), arrays, told)))
     assert [m.entities for m in maps] == [
         "network-bert_stat-preferredLayer",
         "network-bert_stat-firstLayer",

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, weights_told
 
 from encoding import banded_ridge
 from encoding.preparation import FeatureScaling
@@ -111,8 +111,9 @@ def test_agreements_are_told_as_they_are_tested(study):
         "space/b": image_similarities(patterns + 0.5 * random.normal(size=patterns.shape)),
         "nsd_id": np.arange(40),
     }
-    settings_of_file = {"subject": "subj01", "spaces": ["a", "b"], "untrained_spaces": []}
-    file = Result(Path("x.h5"), values, {"simulated": True, "configuration": settings_of_file})
+    told_by_file = {"simulated": True, "weights": weights_told("a", "b")}
+    told_by_file["configuration"] = {"subject": "subj01", "spaces": ["a", "b"]}
+    file = Result(Path("x.h5"), values, told_by_file)
     one = SubjectSimilarities.of(file, None)
     level = study.significance.level
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
@@ -147,3 +148,11 @@ def test_components_are_not_said_to_be_the_papers(study):
     for text in told:
         assert f"{study.interpretation.voxels_per_subject} voxels" in text
         assert "Wang et al. 2023 took 20,000 voxels of each subject" in text
+
+
+def test_weights_are_told_as_they_were_loaded_never_as_they_were_asked_for(study):
+    told = {space: f"pretrained ({space}.pt, sha256 0123)" for space in study.used_spaces}
+    (text,) = [t for t in methods.methods_paragraphs(study, told) if t.startswith("Features.")]
+    assert all(label in text for label in told.values())
+    (text,) = [t for t in methods.methods_paragraphs(study) if t.startswith("Features.")]
+    assert "weights" not in text

@@ -89,6 +89,16 @@ def test_random_projections_keep_distances_and_follow_their_seed():
     assert not np.array_equal(short, fit_random_projection(4000, 1000, seed=4).transform(wide))
 
 
+# what a network tells of itself
+LOADED = {
+    "architecture": "alexnet",
+    "weights": "untrained",
+    "weights_label": "untrained (seed 2)",
+    "weights_sha256": "a" * 64,
+    "preprocessing": "resized",
+}
+
+
 # ---- the stage: shards joined, training images decide, what was fitted is kept
 
 
@@ -100,9 +110,10 @@ def shards(tmp_path):
     for number, rows in enumerate(np.array_split(np.arange(len(FEATURES)), 3), start=1):
         path = tmp_path / f"{number}of3.h5"
         provenance = {
-            "configuration": {"layers": ["fc:mean", "block_0", "block_1"]},
+            "configuration": {"layers": ["fc:mean", "block_0", "block_1"], **LOADED},
             "simulated": True,
             "untrained": ["alexnet"],
+            "weights": {},
         }
         arrays = {
             "nsd_id": nsd_id[rows],
@@ -128,7 +139,7 @@ def reduce(monkeypatch, shards, settings, split=None):
 
 def write_split(path, nsd_id, is_test):
     sets = pd.DataFrame({"nsd_id": nsd_id, "set": np.where(is_test, "test", "train")})
-    provenance = {"simulated": True, "untrained": []}
+    provenance = {"simulated": True, "untrained": [], "weights": {}}
     write_table(path, sets, {"nsd_id": "image", "set": "train or test"}, provenance)
     return path
 
@@ -139,7 +150,21 @@ def test_a_space_is_its_layer_in_the_order_of_the_images(monkeypatch, shards):
     assert np.array_equal(space["nsd_id"], nsd_id)
     assert np.array_equal(space["features"], -FEATURES)
     assert space.provenance["untrained"] == ["alexnet"]
+    assert space.provenance["weights"] == {
+        "mine": {"state": "untrained", "label": "untrained (seed 2)"}
+    }
     assert set(space.provenance["inputs"]) == {"1of3", "2of3", "3of3"}
+
+
+@pytest.mark.parametrize("key", ["weights_sha256", "preprocessing"])
+def test_shards_of_networks_that_differ_are_not_joined(monkeypatch, shards, key):
+    path = shards[1][1]
+    file = read_result(path)
+    provenance = {**file.provenance, "configuration": {**file.provenance["configuration"]}}
+    provenance["configuration"][key] = "another"
+    write_result(path, file.arrays, provenance)
+    with pytest.raises(InputError, match=rf"2of3.h5: its network's {key} is another.*replaced"):
+        reduce(monkeypatch, shards[1], {"layer": "fc", "pooling": "mean"})
 
 
 def test_a_pattern_sets_layers_side_by_side(monkeypatch, shards):
@@ -209,9 +234,10 @@ def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
     monkeypatch, capsys, tmp_path
 ):
     provenance = {
-        "configuration": {"layers": ["some", "none"]},
+        "configuration": {"layers": ["some", "none"], **LOADED},
         "simulated": False,
         "untrained": [],
+        "weights": {},
     }
     some = np.column_stack([np.arange(5), np.ones((5, 3))]).astype(np.float32)
     arrays = {"nsd_id": np.arange(5), "features/some": some, "features/none": some[:, 1:]}

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import TINY, bare
+from conftest import TINY, bare, weights_told
 from markupsafe import escape
 
 from encoding.partition import joint_gain, model_name, partition_variance, subsets
@@ -93,12 +93,16 @@ class SyntheticStudy:
             "space": "func1pt8mm",
             "betas": "betas_fithrf_GLMdenoise_RR",
             "spaces": spaces,
-            "untrained_spaces": [space for space in spaces if space in self.untrained],
         }
-        named = configuration["untrained_spaces"]
+        named = [space for space in spaces if space in self.untrained]
         configuration["tests"] = describe_tests("permutation", "images", 2000)
         return make_provenance(
-            "synthetic", configuration, {}, simulated=self.simulated, untrained=named
+            "synthetic",
+            configuration,
+            {},
+            simulated=self.simulated,
+            untrained=named,
+            weights=weights_told(*spaces, untrained=named),
         )
 
     def _write_subject(self, subject: str, generator: np.random.Generator) -> None:

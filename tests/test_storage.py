@@ -18,7 +18,7 @@ from pipeline.storage import (
     write_table,
 )
 
-ACCOUNT = {"stage": "test", "simulated": False, "untrained": []}
+ACCOUNT = {"stage": "test", "simulated": False, "untrained": [], "weights": {}}
 
 
 def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path):
@@ -80,11 +80,15 @@ def test_rows_are_found_by_id_and_a_lacking_id_names_both_files():
 
 def test_simulated_data_and_untrained_weights_are_told_by_everything_made_from_them(tmp_path):
     brain, features = tmp_path / "responses.h5", tmp_path / "features.h5"
+    told = {"conv1": {"state": "untrained", "label": "untrained (seed 2)"}}
     write_result(brain, {"x": [0]}, make_provenance("a", {}, {}, simulated=True))
-    write_result(features, {"x": [0]}, make_provenance("b", {}, {}, untrained=["alexnet"]))
+    write_result(
+        features, {"x": [0]}, make_provenance("b", {}, {}, untrained=["alexnet"], weights=told)
+    )
     both = make_provenance("c", {}, {"responses": brain, "features": features})
     assert both["simulated"]
     assert both["untrained"] == ["alexnet"]
+    assert both["weights"] == told
     assert set(both["inputs"]["features"]) == {"file", "sha256"}
     alone = make_provenance("d", {}, {"features": features})
     assert not alone["simulated"]

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import weights_told
 from runs import frozen
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from pipeline.frozen_run import RUN
+from pipeline.space_weights import untrained_spaces, weights_in_words
 from pipeline.stages import write_tables
 from pipeline.storage import Result, read_table, write_result, write_table
 from pipeline.tables.columns import COLUMNS
@@ -41,11 +43,11 @@ ROIS = pd.DataFrame(
 PROVENANCE = {
     "simulated": True,
     "untrained": ["clip"],
+    "weights": weights_told("bert", untrained=["clip"]),
     "configuration": {
         "subject": "subj01",
         "variant": "all",
         "spaces": ["bert", "clip"],
-        "untrained_spaces": ["clip"],
     },
 }
 
@@ -355,3 +357,12 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
     assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [1, 0]
     rows = partitions.set_index(["component", "roi"])["n_significant"]
     assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [2, 0]
+
+
+def test_weights_have_three_states_in_every_table():
+    states = {"a": "pretrained", "b": "untrained", "c": "nothing to train", "d": "untrained"}
+    told = {"weights": {name: {"state": state, "label": ""} for name, state in states.items()}}
+    assert weights_in_words(told, ["a"]) == "pretrained"
+    assert weights_in_words(told, ["c", "a"]) == "nothing to train: c"
+    assert weights_in_words(told, states) == "untrained: b, d; nothing to train: c"
+    assert untrained_spaces(told, states) == ("b", "d")

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from features.checkpoints import checkpoint_hash, local_weights
 from features.layers import nearest
 from features.networks import (
     clip_networks,
@@ -25,7 +26,7 @@ from features.networks import (
     vectors,
 )
 from features.networks.base import PRECISIONS, Network
-from features.networks.weights import local_weights
+from features.networks.weights import Checkpoint, check_weights
 
 __all__ = ["LIBRARIES", "Network", "check_specification", "choose_device", "load_network"]
 
@@ -41,7 +42,11 @@ LIBRARIES = {
 
 
 def load_network(
-    specification: Mapping[str, Any], device: str = "auto", cache: Path | None = None
+    specification: Mapping[str, Any],
+    device: str = "auto",
+    cache: Path | None = None,
+    *,
+    measured_only: bool = False,
 ) -> Network:
     """Load a network.
 
@@ -50,24 +55,35 @@ def load_network(
     specification : `library` (a key of `LIBRARIES`), `architecture`, `stimulus` ("image", or what
         is read), `weights` ("pretrained", "untrained", a local path, "package:NAME/folder" for
         weights inside an installed Python package, "none" where there is nothing to learn), `seed`
-        for untrained weights, `pretrained_tag` for open_clip and timm, optional `name` and
-        `precision` (float32, bfloat16, float16)
+        for untrained weights, `pretrained_tag` for open_clip, torchvision and timm, optional
+        `name`, `precision` (float32, bfloat16, float16) and `checkpoint_sha256` (what the content
+        of a local path must be, see `features.checkpoints.checkpoint_hash`)
     device : "auto" (CUDA, else Apple's MPS, else CPU) or a torch device
     cache : folder in which libraries keep the weights they download; each library's own by default
+    measured_only : build it with random weights in place of those that it is to have, to learn how
+        large it is; files need not be there
 
     Raises
     ------
     ValueError
-        Unknown library, architecture, tag or precision; weights that cannot be found or do not fit;
-        a stimulus that the network cannot take.
+        Unknown library, architecture, tag or precision; weights that cannot be found, do not fit
+        or are not those that were asked for; a stimulus that the network cannot take; a setting
+        that its library would not use.
     """
-    check_specification(specification)
-    library = LIBRARIES[specification["library"]]
+    _check_settings(specification)
+    random = measured_only and specification["weights"] != "none"
+    if random:
+        specification = {**specification, "weights": "untrained", "seed": 0}
+    local = _checkpoint(specification)
     chosen = choose_device(device)
     with _asked_for_no_weights(specification):
-        network = library.load(specification, local_weights(specification), chosen, cache)
+        network = LIBRARIES[specification["library"]].load(specification, local, chosen, cache)
     network.name = specification.get("name") or specification["architecture"]
     network.precision = specification.get("precision", "float32")
+    network.seed = specification.get("seed")
+    if local is not None:
+        tag = network.checkpoint and network.checkpoint.tag
+        network.checkpoint = Checkpoint(specification["weights"], tag, checkpoint_hash(local))
     # channels last, in which convolutions run faster
     network.module.eval().to(chosen, memory_format=torch.channels_last)
     return network
@@ -90,25 +106,44 @@ def _asked_for_no_weights(specification: Mapping[str, Any]) -> Iterator[None]:
 
 
 def check_specification(specification: Mapping[str, Any]) -> None:
-    """Check what can be known of a network without building it: names, stimulus, local weights.
+    """Check what can be known of a network without building it: settings, and local weights.
 
     Raises
     ------
     ValueError
         As `load_network`.
     """
+    _check_settings(specification)
+    _checkpoint(specification)
+
+
+def _check_settings(specification: Mapping[str, Any]) -> None:
+    """Raise ValueError for names that nobody knows, and settings that the library does not use."""
     name, architecture = specification["library"], specification["architecture"]
     if name not in LIBRARIES:
         raise ValueError(f"unknown library '{name}'. {nearest(name, LIBRARIES)}")
-    known = LIBRARIES[name].architectures()
+    library = LIBRARIES[name]
+    known = library.architectures()
     if known is not None and architecture not in known:
         near = nearest(architecture, known)
         raise ValueError(f"{name} has no architecture '{architecture}'. {near}")
     precision = specification.get("precision", "float32")
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision '{precision}'. {nearest(precision, PRECISIONS)}")
-    LIBRARIES[name].check(specification)
-    local_weights(specification)
+    library.check(specification)
+    check_weights(specification, library.WEIGHTS, library.TAGGED)
+
+
+def _checkpoint(specification: Mapping[str, Any]) -> Path | None:
+    """Where local weights are; ValueError if they are not there, or not those asked for."""
+    path = local_weights(specification["weights"])
+    wanted = specification.get("checkpoint_sha256")
+    if path is not None and wanted is not None and checkpoint_hash(path) != wanted:
+        raise ValueError(
+            f"weights: {specification['weights']} was replaced since this run began: its sha256 is "
+            f"{checkpoint_hash(path)[:12]}, not {wanted[:12]}. Run snakemake again"
+        )
+    return path
 
 
 def choose_device(device: str = "auto") -> torch.device:

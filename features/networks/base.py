@@ -6,19 +6,23 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from features.checkpoints import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 from features.layers import Layer, nearest, pool
+from features.networks.weights import Checkpoint
 
 logger = logging.getLogger(__name__)
 
 Inputs = dict[str, torch.Tensor]
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# stimuli that are numbers already
+NUMBERS = ("categories", "supercategories", "identity")
 # says which positions of a sequence are tokens and which are padding
 MASK = "attention_mask"
 
@@ -38,6 +42,10 @@ class Network:
     caption_length : caption -> number of tokens, for networks that read
     context_length : the longest caption it can read, in tokens
     precision : "float32", or "bfloat16" or "float16" by autocast
+    checkpoint : what its weights were loaded from; None if from nothing
+    seed : that its weights were drawn with; None if they were not
+    preprocessing : what `preprocess` does, in words
+    architecture : its library's name of it
     """
 
     name: str
@@ -50,8 +58,13 @@ class Network:
     caption_length: Callable[[str], int] | None = None
     context_length: int | None = None
     precision: str = "float32"
+    checkpoint: Checkpoint | None = None
+    seed: int | None = None
+    preprocessing: str = ""
+    architecture: str = ""
 
     def __post_init__(self) -> None:
+        self.architecture = self.architecture or self.name
         # the empty path is the whole module
         paths = {path: module for path, module in self.module.named_modules() if path}
         named = {name: paths[path] for name, path in self.layer_names.items() if path in paths}
@@ -115,10 +128,17 @@ class Network:
         captured: dict[Layer, torch.Tensor] = {}
         with torch.inference_mode(), self._autocast(), ExitStack() as hooks:
             moved = {key: self._move(value) for key, value in inputs.items()}
+            n_stimuli = len(next(iter(moved.values())))
 
             def keep(layer: Layer, *hooked: Any) -> None:
+                activation = _first_tensor(hooked[-1])
+                if activation.ndim < 2 or len(activation) != n_stimuli:
+                    raise ValueError(
+                        f"{self.name}: layer '{layer.name}' gives {tuple(activation.shape)} for "
+                        f"{n_stimuli} stimuli: not a row each. Take a layer further out"
+                    )
                 # pooled at once: whole layers of a whole batch would not fit
-                captured[layer] = pool(_first_tensor(hooked[-1]), layer.pooling, moved.get(MASK))
+                captured[layer] = pool(activation, layer.pooling, moved.get(MASK))
 
             for layer in layers:
                 if layer.name in self._modules:
@@ -133,6 +153,40 @@ class Network:
                         )
                     keep(layer, outputs[layer.name])
         return {layer: captured[layer].float().cpu().numpy() for layer in layers}
+
+    @property
+    def weights_state(self) -> str:
+        """Whether it is pretrained, untrained, or has nothing to train.
+
+        Raises
+        ------
+        ValueError
+            It has parameters that neither a checkpoint nor a seed decided.
+        """
+        if next(self.module.parameters(), None) is None:
+            return NOTHING_TO_TRAIN
+        if self.checkpoint is not None:
+            return PRETRAINED
+        if self.seed is None:
+            raise ValueError(f"{self.name}: its weights are neither loaded nor drawn with a seed")
+        return UNTRAINED
+
+    def identity(self) -> dict[str, Any]:
+        """What was loaded, as results record it: two networks that tell the same are the same."""
+        state, digest = self.weights_state, self.weights_hash()
+        label = state
+        if state == PRETRAINED:
+            label = f"{state} ({self.checkpoint.name}, sha256 {digest[:12]})"
+        elif state == UNTRAINED:
+            label = f"{state} (seed {self.seed})"
+        return {
+            "architecture": self.architecture,
+            "weights": state,
+            "weights_label": label,
+            "weights_sha256": digest,
+            "checkpoint": None if self.checkpoint is None else asdict(self.checkpoint),
+            "preprocessing": self.preprocessing,
+        }
 
     def weights_hash(self) -> str:
         """SHA-256 of all parameters and buffers, in their order."""
@@ -168,6 +222,15 @@ class Network:
 
 def _first_tensor(output: Any) -> torch.Tensor:
     return output if isinstance(output, torch.Tensor) else _first_tensor(output[0])
+
+
+def require_texts(specification: Mapping[str, Any]) -> None:
+    """Raise ValueError if a network that reads is to be given numbers."""
+    if specification["stimulus"] in NUMBERS:
+        raise ValueError(
+            f"{specification['architecture']}: {specification['library']}'s networks see images or "
+            f"read texts; {specification['stimulus']} are numbers, which `library: vectors` takes"
+        )
 
 
 def require_images(specification: Mapping[str, Any]) -> None:

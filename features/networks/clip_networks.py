@@ -10,9 +10,10 @@ import open_clip
 import torch
 
 from features.layers import nearest
-from features.networks.base import MASK, Inputs, Network
-from features.networks.weights import seed_untrained, weights_error
+from features.networks.base import MASK, Inputs, Network, require_texts
+from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
 
+WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
 # the field's names for the towers' stages
 LAYER_NAMES = {
     "image": {
@@ -31,6 +32,7 @@ def architectures() -> list[str]:
 
 def check(specification: Mapping[str, Any]) -> None:
     """Raise ValueError for an unknown tag, or one that was trained with another activation."""
+    require_texts(specification)
     if specification["weights"] != "pretrained":
         return
     architecture, tag = specification["architecture"], _tag(specification)
@@ -77,6 +79,10 @@ def load(
     except Exception as error:
         origin = _origin(architecture, source) if local is None else local
         raise weights_error(architecture, origin, error, cache) from error
+    checkpoint = None
+    if source is not None:
+        told = (str(local),) if local else (_origin(architecture, source), source)
+        checkpoint = Checkpoint(*told)
     # whatever is read goes through the text tower
     tower = "image" if stimulus == "image" else "text"
     paths = dict(module.named_modules())
@@ -91,6 +97,8 @@ def load(
             module=module,
             device=device,
             preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
+            preprocessing=str(transform),
+            checkpoint=checkpoint,
             forward=forward,
             outputs=("embedding",),
             layer_names=names,
@@ -108,6 +116,8 @@ def load(
         module=module,
         device=device,
         preprocess=preprocess,
+        preprocessing=type(tokenizer).__name__,
+        checkpoint=checkpoint,
         forward=lambda inputs: {"embedding": module.encode_text(inputs["text"])},
         outputs=("embedding",),
         layer_names=names,

@@ -18,6 +18,7 @@ from PIL import Image
 
 from features.networks.base import Inputs, Network, require_images
 
+WEIGHTS, TAGGED = ("none",), ()
 SIZE = 128
 ORIENTATIONS = 8
 # pixels of the picture; from one to the next the picture is halved
@@ -96,6 +97,7 @@ def load(
         module=module,
         device=device,
         preprocess=preprocess,
+        preprocessing=f"resized to {SIZE} × {SIZE} (bilinear), in [0, 1]",
         forward=forward,
         outputs=("energy", "colour", "embedding"),
     )

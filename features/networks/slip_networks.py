@@ -17,8 +17,9 @@ import torch
 import torchvision
 
 from features.networks.base import Inputs, Network, require_images
-from features.networks.weights import seed_untrained, weights_error
+from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
 
+WEIGHTS, TAGGED = ("untrained", PATH), ()
 ARCHITECTURES = {
     "ViT-S-16": "vit_small_patch16_224",
     "ViT-B-16": "vit_base_patch16_224",
@@ -91,6 +92,8 @@ def load(
         module=module,
         device=device,
         preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
+        preprocessing=str(transform),
+        checkpoint=None if local is None else Checkpoint(str(local)),
         forward=forward,
         outputs=("visual", "embedding") if projects else ("visual",),
     )

@@ -11,7 +11,9 @@ import torch
 
 from features.layers import nearest
 from features.networks.base import Inputs, Network, require_images
-from features.networks.weights import seed_untrained, weights_error
+from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
+
+WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
 
 
 def architectures() -> list[str]:
@@ -19,12 +21,17 @@ def architectures() -> list[str]:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Raise ValueError for an unknown tag, or another stimulus than images."""
+    """Raise ValueError for an unknown tag, no weights at all, or another stimulus than images."""
     require_images(specification)
     architecture, tag = specification["architecture"], specification.get("pretrained_tag")
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
     if tag is not None and tag not in tags:
         raise ValueError(f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}")
+    if specification["weights"] == "pretrained" and not tags:
+        raise ValueError(
+            f"{architecture}: timm has no pretrained weights of it; give the path of a checkpoint, "
+            "or `weights: untrained` with a `seed`"
+        )
 
 
 def load(
@@ -46,6 +53,11 @@ def load(
             architecture, local or f"huggingface.co/timm/{name}", error, cache
         ) from error
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(module))
+    loaded = module.pretrained_cfg
+    checkpoint = None
+    if specification["weights"] != "untrained":
+        place = loaded.get("hf_hub_id") or loaded.get("url") or "timm"
+        checkpoint = Checkpoint(f"huggingface.co/{place}", loaded.get("tag") or None)
 
     def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
         activation = module.forward_features(inputs["image"])
@@ -58,6 +70,8 @@ def load(
         module=module,
         device=device,
         preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
+        preprocessing=str(transform),
+        checkpoint=checkpoint,
         forward=forward,
         outputs=("embedding", "logits"),
     )

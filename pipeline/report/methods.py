@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
@@ -82,15 +82,21 @@ def references(paragraphs: Sequence[str]) -> list[str]:
     return [full for cited, full in REFERENCES.items() if cited in text]
 
 
-def methods_paragraphs(study: Configuration) -> list[str]:
-    """Sentences for a paper, from the configuration."""
+def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None = None) -> list[str]:
+    """Sentences for a paper, from the configuration.
+
+    Parameters
+    ----------
+    weights : {feature space: its network's weights}, as loaded; what was asked for is not told
+    """
+    loaded = weights or {}
     responses, encoding = study.responses, study.encoding
     networks = "; ".join(
         f"{space}: {study.networks[settings.network].library} "
         f"{study.networks[settings.network].architecture}, layer {settings.layer}"
         + (f", pooled by {settings.pooling}" if settings.pooling else "")
         + (f", {_reduction(settings.reduction)}" if settings.reduction else "")
-        + f", weights {study.networks[settings.network].weights}"
+        + (f", weights: {loaded[space]}" if space in loaded else "")
         for space, settings in study.feature_spaces.items()
         if space in study.used_spaces
     )

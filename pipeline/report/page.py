@@ -25,6 +25,7 @@ from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
+from pipeline.space_weights import weights_labels
 from pipeline.storage import canonical, read_provenance, read_table, write_text
 from pipeline.tables.columns import COLUMNS
 
@@ -335,7 +336,7 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
 
 def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
-    paragraphs = methods_paragraphs(study)
+    paragraphs = methods_paragraphs(study, weights_labels(provenance))
     return "methods.html.j2", {
         "methods": paragraphs,
         "references": references(paragraphs),

@@ -116,7 +116,7 @@ class Tests:
 
 def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
     fitted = read_result(arguments.predictions, []).provenance["configuration"]
-    names = ("subject", "variant", "spaces", "untrained_spaces", "n_test")
+    names = ("subject", "variant", "spaces", "n_test")
     kept = {name: fitted[name] for name in names}
     settings = arguments.configuration
     told = describe_tests(settings["test"], settings["resample"], settings["draws"])

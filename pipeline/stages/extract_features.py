@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from features.checkpoints import UNTRAINED
 from features.extraction import (
     caption_features,
     fitting_batch_size,
@@ -21,7 +22,6 @@ from features.extraction import (
 )
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
-from features.networks.weights import weights_label
 from pipeline.chunk_shapes import chunks_of_images
 from pipeline.errors import InputError, run_stage
 from pipeline.frozen_run import setting
@@ -53,20 +53,20 @@ def main() -> None:
         network = load_network(settings, device.type, arguments.weights)
         layers = network.expand(map(Layer.parse, arguments.layers))
         batch_size = _batch_size(network, settings, layers)
+        identity = network.identity()
         provenance = make_provenance(
             "extract_features",
             {
                 "network": settings,
                 "layers": [str(layer) for layer in layers],
-                "weights_label": weights_label(settings),
-                "weights_sha256": network.weights_hash(),
+                **identity,
                 "batch_size": batch_size,
                 "device": device.type,
             },
             {"images": arguments.images},
             seed=settings.get("seed"),
             simulated=layout.is_simulated,
-            untrained=[settings["name"]] if settings["weights"] == "untrained" else [],
+            untrained=[settings["name"]] if identity["weights"] == UNTRAINED else [],
         )
         with create_result(arguments.out, provenance) as file:
             file["nsd_id"] = nsd_id

@@ -195,14 +195,12 @@ def _tell(components: WeightComponents) -> None:
 
 
 def _provenance(arguments: argparse.Namespace, subjects: Mapping[str, Result]) -> dict[str, Any]:
-    untrained = [result.provenance["configuration"] for result in subjects.values()]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
     return make_provenance(
         "fit_components",
         {
             "subjects": list(subjects),
             "spaces": arguments.spaces,
-            "untrained_spaces": untrained[0]["untrained_spaces"],
             **arguments.configuration,
         },
         {**dict(zip(subjects, arguments.weights, strict=True)), **spaces},

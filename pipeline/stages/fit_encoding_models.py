@@ -265,9 +265,6 @@ def _provenance(
             "subject": subject,
             "variant": read_provenance(arguments.split)["configuration"]["variant"],
             "spaces": list(spaces),
-            "untrained_spaces": [
-                name for name, path in spaces.items() if read_provenance(path)["untrained"]
-            ],
             "n_train": int(np.count_nonzero(~test)),
             "n_test": int(np.count_nonzero(test)),
             **arguments.configuration,

@@ -220,15 +220,9 @@ class Identification:
 def _provenance(
     arguments: argparse.Namespace, encoding: Result, models: Mapping[str, Path]
 ) -> dict[str, object]:
-    untrained = {
-        name
-        for path in models.values()
-        for name in read_result(path, []).provenance["configuration"]["untrained_spaces"]
-    }
     configuration = {
         "subject": arguments.subject,
         "subjects": arguments.subjects,
-        "untrained_spaces": sorted(untrained),
         **arguments.configuration,
     }
     inputs = {

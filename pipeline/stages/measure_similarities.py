@@ -19,7 +19,6 @@ from pipeline.storage import (
     Result,
     make_provenance,
     open_result,
-    read_provenance,
     read_result,
     read_table,
     write_result,
@@ -97,9 +96,6 @@ def _provenance(
         {
             "subject": encoding.provenance["configuration"]["subject"],
             "spaces": list(spaces),
-            "untrained_spaces": [
-                name for name, path in spaces.items() if read_provenance(path)["untrained"]
-            ],
             **arguments.configuration,
         },
         {

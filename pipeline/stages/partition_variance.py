@@ -42,7 +42,6 @@ def main() -> None:
         "spaces": arguments.spaces,
         "subject": fitted["subject"],
         "variant": fitted["variant"],
-        "untrained_spaces": fitted["untrained_spaces"],
     }
     inputs = {"encoding": arguments.encoding}
     _tell(joint, gain)

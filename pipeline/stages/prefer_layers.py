@@ -44,12 +44,10 @@ def main() -> None:
         "raw/first": found.first.astype(np.float32),
     }
     configurations = [fit.provenance["configuration"] for fit in fits]
-    untrained = {name for fitted in configurations for name in fitted["untrained_spaces"]}
     configuration = {
         "subject": configurations[0]["subject"],
         "network": arguments.network,
         "spaces": arguments.layers,
-        "untrained_spaces": [layer for layer in arguments.layers if layer in untrained],
         **settings,
     }
     inputs = dict(zip(arguments.layers, arguments.encoding, strict=True))

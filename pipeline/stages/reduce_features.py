@@ -26,6 +26,8 @@ from pipeline.storage import (
 )
 
 ROWS_PER_BLOCK = 4096
+# what all parts of the images must have gone through alike
+IDENTITY = ("architecture", "weights_label", "weights_sha256", "preprocessing")
 
 
 def main() -> None:
@@ -40,6 +42,7 @@ def main() -> None:
     split = None if arguments.split is None else read_table(arguments.split)
     with ExitStack() as files:
         shards = [files.enter_context(open_result(path)) for path in arguments.shards]
+        _require_one_network(arguments.shards)
         rows = StackedRows.of(shards, Layer(settings["layer"], settings.get("pooling")), arguments)
         try:
             fitted = None if reduction is None else _fit(reduction, rows, split, arguments)
@@ -49,6 +52,19 @@ def main() -> None:
             rows = rows.of_images(split["nsd_id"].to_numpy(), arguments)
         with create_result(arguments.out, _provenance(arguments, rows)) as file:
             _tell(arguments.space, rows, _write(file, rows, fitted))
+
+
+def _require_one_network(shards: list[Path]) -> None:
+    """Raise if the parts are of networks that differ in weights or preprocessing."""
+    found = [read_provenance(path)["configuration"] for path in shards]
+    for path, told in zip(shards, found, strict=True):
+        for key in IDENTITY:
+            if told[key] != found[0][key]:
+                raise InputError(
+                    f"{path}: its network's {key} is {told[key]}, that of {shards[0]} is "
+                    f"{found[0][key]}: the checkpoint was replaced between them. Delete both and "
+                    "run snakemake again"
+                )
 
 
 def _write(file: h5py.File, rows: StackedRows, reduction: Reduction | None) -> np.ndarray:
@@ -114,16 +130,19 @@ def _provenance(arguments: argparse.Namespace, rows: StackedRows) -> dict[str, A
     inputs = {path.stem: path for path in arguments.shards}
     if arguments.split is not None:
         inputs["split"] = arguments.split
+    extraction = read_provenance(arguments.shards[0])["configuration"]
+    told = {"state": extraction["weights"], "label": extraction["weights_label"]}
     return make_provenance(
         "reduce_features",
         {
             "space": arguments.space,
             **settings,
             "layers": [dataset.name.removeprefix("/features/") for dataset in rows.datasets[0]],
-            "extraction": read_provenance(arguments.shards[0])["configuration"],
+            "extraction": extraction,
         },
         inputs,
         seed=(settings.get("reduction") or {}).get("seed"),
+        weights={arguments.space: told},
     )
 
 

@@ -116,10 +116,8 @@ def _drawn(
 
 def _provenance(arguments: argparse.Namespace, fits: list[Result]) -> dict[str, object]:
     fitted = [fit.provenance["configuration"] for fit in fits]
-    untrained = {space for each in fitted for space in each["untrained_spaces"]}
     configuration = {
         "subject": fitted[0]["subject"],
-        "untrained_spaces": sorted(untrained),
         **arguments.configuration,
     }
     inputs = {name: getattr(arguments, name) for name in ("responses", "split", "rois")}

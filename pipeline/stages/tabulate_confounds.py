@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
-from pipeline.storage import make_provenance, open_result, write_table
+from pipeline.space_weights import weights_state
+from pipeline.storage import make_provenance, open_result, read_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.confounds import confound_rows, summarise
 
@@ -23,10 +24,10 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     paths = {path.stem: path for path in arguments.features}
-    dimensions = {space: _n_features(path) for space, path in paths.items()}
+    measured = {space: _measured(space, path) for space, path in paths.items()}
     rows = []
     for contrast, spaces in arguments.contrasts.items():
-        stated = {s: {**facts, "dimensions": dimensions[s]} for s, facts in spaces.items()}
+        stated = {s: {**facts, **measured[s]} for s, facts in spaces.items()}
         found = list(confound_rows(contrast, stated))
         print(summarise(found))
         rows += found
@@ -34,9 +35,11 @@ def main() -> None:
     write_table(arguments.out, pd.DataFrame(rows, columns=NAMES), COLUMNS, provenance)
 
 
-def _n_features(path: Path) -> int:
+def _measured(space: str, path: Path) -> dict[str, object]:
+    """What the features themselves tell."""
     with open_result(path) as file:
-        return file["features"].shape[1]
+        width = file["features"].shape[1]
+    return {"dimensions": width, "weights": weights_state(read_provenance(path), space)}
 
 
 if __name__ == "__main__":

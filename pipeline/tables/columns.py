@@ -29,7 +29,7 @@ COLUMNS = {
     "their unique variance, with two spaces that of their models' R²",
     "atlas": "NSD's ROI collection, or 'all'",
     "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
-    "weights": "pretrained, or the networks of the row whose weights are untrained",
+    "weights": "pretrained, or which spaces of the row are untrained or have nothing to train",
     "data": "measured, or simulated",
     "network": "comparison of the layers of one network, as the configuration names it",
     "layer": "feature space that is fitted as a model of its own",

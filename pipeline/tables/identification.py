@@ -140,8 +140,9 @@ def error_consistency_rows(
 
 def _source(result: Result, predictor: str) -> dict[str, object]:
     """A brain has no weights."""
-    told = dict(source(result, [predictor]))
-    return told if predictor in result["models"] else {**told, "weights": np.nan}
+    if predictor in result["models"]:
+        return dict(source(result, [predictor]))
+    return {**source(result, []), "weights": np.nan}
 
 
 def _regions(result: Result) -> dict[tuple[str, str], dict[str, np.ndarray]]:

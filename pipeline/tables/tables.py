@@ -13,8 +13,10 @@ from encoding.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
 from encoding.stacking import STACK
+from features.checkpoints import PRETRAINED
 from pipeline.false_discoveries import with_q
 from pipeline.nsd.composite_rois import ATLAS
+from pipeline.space_weights import weights_in_words
 from pipeline.storage import Result
 
 # of the false discovery rate
@@ -73,7 +75,6 @@ R2_FAMILY = "R² of {}"
 PRODUCT_FAMILY = "product measure of {}"
 DIFFERENCES_FAMILY = "differences of models"
 TESTS_OVER_SUBJECTS = ("p_t", "p_sign_flip")
-TRAINED = "pretrained"
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
@@ -215,7 +216,7 @@ def model_table(correlations: pd.DataFrame, models: Sequence[str]) -> pd.DataFra
         for name, of_subjects in _with_differences(means[there], there):
             compared = name.split(DIFFERENCE.format("", ""))
             told = dict.fromkeys(weights[model] for model in compared)
-            untrained = [words for words in told if words != TRAINED]
+            others = [words for words in told if words != PRETRAINED]
             tests.append(
                 {
                     **dict(zip(keys, values, strict=True)),
@@ -224,7 +225,7 @@ def model_table(correlations: pd.DataFrame, models: Sequence[str]) -> pd.DataFra
                     "family": DIFFERENCES_FAMILY
                     if len(compared) > 1
                     else R2_FAMILY.format("models"),
-                    "weights": "; ".join(untrained) or TRAINED,
+                    "weights": "; ".join(others) or PRETRAINED,
                 }
             )
     return _corrected(tests, MODEL_COLUMNS)
@@ -327,10 +328,8 @@ def subject_of(result: Result) -> str:
 
 
 def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
-    """Which of the row's spaces are untrained, and whether the data are measured."""
-    untrained = result.provenance["configuration"]["untrained_spaces"]
-    named = [space for space in spaces if space in untrained]
+    """What the weights of the row's spaces are, and whether the data are measured."""
     return {
-        "weights": f"untrained: {', '.join(named)}" if named else TRAINED,
+        "weights": weights_in_words(result.provenance, spaces),
         "data": "simulated" if result.provenance["simulated"] else "measured",
     }
