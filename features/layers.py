@@ -22,9 +22,9 @@ class Layer:
     ----------
     name : an output ("embedding", "last_hidden_state", …), a name of the field ("fc7"), the path of
         a module, or a pattern that stands for several of them ("layer*", "block_*")
-    pooling : "mean" over positions (of a text: over its tokens without padding), "cls" (the first
-        token), "last" (the last token that is no padding), "adaptive-N" (averages over the finest
-        square grid with at most N features), None (flattened)
+    pooling : "mean" over positions (of a text: over its tokens), "cls" (the first token), "last"
+        (a text's last token), "adaptive-N" (averages over the finest square grid with at most N
+        features), None (flattened); padding is no token, whichever side it is on
     """
 
     name: str
@@ -60,41 +60,58 @@ def pool(
     activation : (stimulus, feature), (stimulus, position, feature) or
         (stimulus, channel, row, column)
     pooling : see `Layer`
-    mask : (stimulus, position), 0 for padding
+    mask : of texts, (stimulus, position): 0 for padding, on whichever side
 
     Raises
     ------
     ValueError
-        The pooling does not fit the activation.
+        The pooling does not fit the activation, or the mask has other positions.
     """
+    sequence, picture = activation.ndim == 3, activation.ndim == 4
+    if sequence and mask is not None:
+        return _pool_tokens(activation, pooling, mask)
     if pooling is None or activation.ndim == 2:
         # a later in-place operation must not change what was kept
         return activation.flatten(start_dim=1).clone()
-    sequence, picture = activation.ndim == 3, activation.ndim == 4
     if pooling == "cls" and sequence:
         return activation[:, 0].clone()
-    if pooling == "last" and sequence and mask is not None:
-        last = mask.long().sum(dim=1) - 1
-        return activation[torch.arange(len(last), device=last.device), last].clone()
     if pooling == "mean" and picture:
         return activation.mean(dim=(2, 3))
     if pooling == "mean" and sequence:
-        return _mean_over_tokens(activation, mask)
+        return activation.mean(dim=1)
     if (limit := ADAPTIVE.fullmatch(pooling)) and picture:
         side = max(1, int((int(limit[1]) / activation.shape[1]) ** 0.5))
         side = min(side, activation.shape[2])
         return torch.nn.functional.adaptive_avg_pool2d(activation, side).flatten(start_dim=1)
-    raise ValueError(
-        f"pooling '{pooling}' does not fit an activation of shape {tuple(activation.shape)}; "
-        f"choose {POOLINGS} (cls, last: sequences of tokens; adaptive: pictures)"
+    raise _misfit(pooling, activation)
+
+
+def _pool_tokens(activation: torch.Tensor, pooling: str | None, mask: torch.Tensor) -> torch.Tensor:
+    """One vector per text, of its tokens alone."""
+    if mask.shape != activation.shape[:2]:
+        raise ValueError(
+            f"an activation of shape {tuple(activation.shape)} has no row for each token of the "
+            f"{mask.shape[0]} texts of {mask.shape[1]} tokens; choose another layer"
+        )
+    if pooling == "mean":
+        weights = mask.to(activation.dtype)[..., None]
+        return (activation * weights).sum(dim=1) / weights.sum(dim=1)
+    tokens = mask.long()
+    if pooling == "cls":
+        position = tokens.argmax(dim=1)
+    elif pooling == "last":
+        position = mask.shape[1] - 1 - tokens.flip(1).argmax(dim=1)
+    else:
+        raise _misfit(pooling, activation)
+    return activation[torch.arange(len(position), device=position.device), position].clone()
+
+
+def _misfit(pooling: str | None, activation: torch.Tensor) -> ValueError:
+    return ValueError(
+        f"pooling '{pooling or 'none'}' does not fit an activation of shape "
+        f"{tuple(activation.shape)}; choose {POOLINGS} (cls, last: sequences of tokens; adaptive: "
+        "pictures; none: all but the tokens of texts, whose number varies)"
     )
-
-
-def _mean_over_tokens(activation: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    if mask is None:
-        return activation.mean(dim=1)
-    weights = mask.to(activation.dtype)[..., None]
-    return (activation * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 
-from features.networks.base import Inputs, Network
+from features.networks.base import MASK, Inputs, Network
 from features.networks.weights import seed_untrained, weights_error
 
 
@@ -24,7 +26,41 @@ def check(specification: Mapping[str, Any]) -> None:
 def load(
     specification: Mapping[str, Any], local: Path | None, device: torch.device, cache: Path | None
 ) -> Network:
-    """See `features.networks.load_network`; outputs are last_hidden_state and hidden_states.N."""
+    """See `features.networks.load_network`; outputs are last_hidden_state and hidden_states.N.
+
+    Of a network with an encoder and a decoder (T5, BART) the encoder reads, and of one with two
+    towers (CLIP) the tower that the stimulus asks for is run.
+    """
+    reads = specification["stimulus"] != "image"
+    processor, module = _load_files(specification, local, cache)
+    module = getattr(module, "text_model" if reads else "vision_model", module)
+    if reads and module.config.is_encoder_decoder:
+        module = module.get_encoder()
+    config = module.config.get_text_config() if reads else module.config
+    n_layers = getattr(config, "num_hidden_layers", 0)
+    states = tuple(f"hidden_states.{layer}" for layer in range(n_layers + 1))
+    taken = set(processor.model_input_names) & set(inspect.signature(module.forward).parameters)
+
+    def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
+        given = {name: value for name, value in inputs.items() if name in taken}
+        output = module(**given, output_hidden_states=True)
+        named = {f"hidden_states.{i}": state for i, state in enumerate(output.hidden_states)}
+        return {"last_hidden_state": output.last_hidden_state, **named}
+
+    return Network(
+        name=specification["architecture"],
+        module=module,
+        device=device,
+        forward=forward,
+        outputs=("last_hidden_state", *states),
+        **(_reading(processor, module) if reads else {"preprocess": _seeing(processor)}),
+    )
+
+
+def _load_files(
+    specification: Mapping[str, Any], local: Path | None, cache: Path | None
+) -> tuple[Any, torch.nn.Module]:
+    """The tokenizer or the image processor, and the network."""
     architecture = specification["architecture"]
     source = architecture if local is None else str(local)
     reads = specification["stimulus"] != "image"
@@ -35,43 +71,58 @@ def load(
         if specification["weights"] == "untrained":
             settings = transformers.AutoConfig.from_pretrained(source, **options)
             seed_untrained(specification)
-            module = transformers.AutoModel.from_config(settings)
-        else:
-            module = transformers.AutoModel.from_pretrained(source, dtype=torch.float32, **options)
+            return processor, transformers.AutoModel.from_config(settings)
+        module = transformers.AutoModel.from_pretrained(source, dtype=torch.float32, **options)
+        return processor, module
     except Exception as error:
         raise weights_error(
             architecture, local or f"huggingface.co/{source}", error, cache
         ) from error
 
-    def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
-        output = module(**inputs, output_hidden_states=True)
-        states = {f"hidden_states.{i}": state for i, state in enumerate(output.hidden_states)}
-        return {"last_hidden_state": output.last_hidden_state, **states}
 
-    n_layers = getattr(module.config, "num_hidden_layers", 0)
-    common = {
-        "name": architecture,
-        "module": module,
-        "device": device,
-        "forward": forward,
-        "outputs": (
-            "last_hidden_state",
-            *(f"hidden_states.{layer}" for layer in range(n_layers + 1)),
-        ),
-    }
-    if not reads:
-        return Network(
-            **common, preprocess=lambda images: dict(processor(list(images), return_tensors="pt"))
-        )
-    limit = min(processor.model_max_length, module.config.max_position_embeddings)
+def _seeing(processor: Any) -> Callable[[Sequence[Any]], Inputs]:
+    return lambda images: dict(processor(list(images), return_tensors="pt"))
+
+
+def _reading(tokenizer: Any, module: torch.nn.Module) -> dict[str, Any]:
+    """What a `Network` needs to read captions."""
+    limit = _context_length(tokenizer, module)
+    if tokenizer.pad_token is None:
+        # padding is masked, so that any token serves
+        known = tokenizer.eos_token, tokenizer.unk_token, tokenizer.convert_ids_to_tokens(0)
+        tokenizer.pad_token = next(token for token in known if token is not None)
+    # a network whose tokenizer gives no mask (SigLIP) was trained to read its padding, all of it
+    reads_padding = MASK not in tokenizer.model_input_names and limit is not None
 
     def preprocess(captions: Sequence[str]) -> Inputs:
-        options = {"padding": True, "truncation": True, "max_length": limit}
-        return dict(processor(list(captions), return_tensors="pt", **options))
+        return dict(
+            tokenizer(
+                list(captions),
+                truncation=limit is not None,
+                max_length=limit,
+                padding="max_length" if reads_padding else True,
+                # whatever the tokenizer's own side is: tokens keep their positions, and a network
+                # that reads from left to right meets no padding before them
+                padding_side="right",
+                return_attention_mask=True,
+                return_tensors="pt",
+            )
+        )
 
-    return Network(
-        **common,
-        preprocess=preprocess,
-        caption_length=lambda caption: len(processor(caption, verbose=False)["input_ids"]),
-        context_length=limit,
-    )
+    return {
+        "preprocess": preprocess,
+        "caption_length": lambda caption: len(tokenizer(caption, verbose=False)["input_ids"]),
+        "context_length": limit,
+    }
+
+
+def _context_length(tokenizer: Any, module: torch.nn.Module) -> int | None:
+    """The most tokens that both the tokenizer and the network take; None without a limit."""
+    config = module.config.get_text_config()
+    limits = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 0]
+    for name, part in module.named_modules():
+        if "position" in name and isinstance(part, torch.nn.Embedding):
+            # RoBERTa, MPNet and others count positions from the one behind padding's
+            first = 0 if part.padding_idx is None else part.padding_idx + 1
+            limits.append(part.num_embeddings - first)
+    return min((limit for limit in limits if 0 < limit < VERY_LARGE_INTEGER), default=None)
