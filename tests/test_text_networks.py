@@ -1,4 +1,4 @@
-"""A caption's features are the library's own, whatever is read beside it; nothing is cut in silence."""
+"""A caption has the features that its library gives it alone; none is cut without a word."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_captions_of_one_pass_have_one_length(tmp_path):
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 def test_a_tokenizer_without_a_token_for_padding_is_enough(tmp_path, kind, special):
     save_network(tmp_path, kind, pad_token_id=None)
-    save_tokenizer(tmp_path, special)
+    save_tokenizer(tmp_path, special, None)
     network = reader(tmp_path)
     layer = Layer("last_hidden_state", "last")
     together = network.run(network.preprocess(CAPTIONS), [layer])[layer]
@@ -170,7 +170,7 @@ def test_tokens_of_texts_are_not_laid_side_by_side(tmp_path):
 
 def test_a_caption_without_tokens_is_an_error(tmp_path):
     save_network(tmp_path, "gpt2")
-    save_tokenizer(tmp_path, ("</s>",))
+    save_tokenizer(tmp_path, ("</s>",), None)
     with pytest.raises(ValueError, match="a caption without a token"):
         features(reader(tmp_path), ["a dog", " "], LAYERS[:1])
 

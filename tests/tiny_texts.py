@@ -58,23 +58,27 @@ COMMON = {
 
 
 def save_tokenizer(
-    folder: Path, special: tuple[str, ...] = SPECIAL, **options: object
+    folder: Path,
+    special: tuple[str, ...] = SPECIAL,
+    template: str | None = "<s> $A </s>",
+    **options: object,
 ) -> transformers.PreTrainedTokenizerFast:
-    """A tokenizer of words that puts `<s>` and `</s>` around a text, if it has both.
+    """A tokenizer of words.
 
     Parameters
     ----------
     special : tokens with a meaning, which have the first numbers
+    template : what a text `$A` becomes
     options : of transformers' tokenizer, e.g. `padding_side`
     """
     numbers = {token: i for i, token in enumerate((*special, *WORDS.split()))}
     unknown = "<unk>" if "<unk>" in special else WORDS.split()[0]
     words = tokenizers.Tokenizer(tokenizers.models.WordLevel(numbers, unk_token=unknown))
     words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    around = [(token, numbers[token]) for token in ("<s>", "</s>") if token in special]
-    if len(around) == 2:
+    if template:
+        around = [(token, numbers[token]) for token in template.split() if token in special]
         words.post_processor = tokenizers.processors.TemplateProcessing(
-            single="<s> $A </s>", special_tokens=around
+            single=template, special_tokens=around
         )
     roles = {"bos": "<s>", "cls": "<s>", "pad": "<pad>", "eos": "</s>", "sep": "</s>"}
     named = {f"{role}_token": token for role, token in roles.items() if token in special}
