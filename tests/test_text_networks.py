@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_texts import CAPTIONS, NETWORKS, save_network, save_tokenizer
+import transformers
+from tiny_texts import CAPTIONS, COMMON, NETWORKS, save_network, save_tokenizer
 
 from features.extraction import caption_features
 from features.layers import Layer, pool
@@ -159,6 +160,34 @@ def test_the_encoder_of_t5_is_loaded_and_run_alone(tmp_path):
     taken = Layer("block.0", "mean")
     found = features(network, CAPTIONS, [taken, Layer("hidden_states.1", "mean")])
     close(*found.values())
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "t5", "clip"])
+def test_weights_that_a_checkpoint_lacks_are_not_drawn_in_silence(tmp_path, kind):
+    model = save_network(tmp_path, kind)
+    save_tokenizer(tmp_path)
+    parts = {"t5": "encoder.block.1", "clip": "text_model.encoder.layers.1"}
+    state = model.state_dict()
+    lost = next(n for n in state if n.startswith(parts.get(kind, "")) and ".1." in n)
+    model.save_pretrained(tmp_path, state_dict={n: v for n, v in state.items() if n != lost})
+    with pytest.raises(ValueError, match="lacks 1 weights of the network") as raised:
+        reader(tmp_path)
+    assert lost in str(raised.value)
+    # of a decoder or another tower they do not matter
+    others = {"t5": "decoder.", "clip": "vision_model."}
+    if kind in others:
+        kept = {n: v for n, v in state.items() if not n.startswith(others[kind])}
+        model.save_pretrained(tmp_path, state_dict=kept)
+        features(reader(tmp_path), CAPTIONS[:1], LAYERS)
+
+
+def test_a_checkpoint_of_a_language_model_has_no_features_of_a_pooler(tmp_path):
+    settings = transformers.AutoConfig.for_model("bert", **COMMON)
+    transformers.BertForMaskedLM(settings).save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    features(reader(tmp_path), CAPTIONS, LAYERS)
+    with pytest.raises(ValueError, match="layer pooler: the features hold NaN"):
+        features(reader(tmp_path), CAPTIONS, [Layer("pooler")])
 
 
 def test_tokens_of_texts_are_not_laid_side_by_side(tmp_path):

@@ -32,10 +32,11 @@ def load(
     towers (CLIP) the tower that the stimulus asks for is run.
     """
     reads = specification["stimulus"] != "image"
-    processor, module = _load_files(specification, local, cache)
-    module = getattr(module, "text_model" if reads else "vision_model", module)
+    processor, whole, lacking = _load_files(specification, local, cache)
+    module = getattr(whole, "text_model" if reads else "vision_model", whole)
     if reads and module.config.is_encoder_decoder:
         module = module.get_encoder()
+    _refuse_random_weights(specification["architecture"], whole, module, lacking)
     config = module.config.get_text_config() if reads else module.config
     n_layers = getattr(config, "num_hidden_layers", 0)
     states = tuple(f"hidden_states.{layer}" for layer in range(n_layers + 1))
@@ -59,8 +60,8 @@ def load(
 
 def _load_files(
     specification: Mapping[str, Any], local: Path | None, cache: Path | None
-) -> tuple[Any, torch.nn.Module]:
-    """The tokenizer or the image processor, and the network."""
+) -> tuple[Any, torch.nn.Module, set[str]]:
+    """The tokenizer or the image processor, the network, and weights that its files lack."""
     architecture = specification["architecture"]
     source = architecture if local is None else str(local)
     reads = specification["stimulus"] != "image"
@@ -71,13 +72,35 @@ def _load_files(
         if specification["weights"] == "untrained":
             settings = transformers.AutoConfig.from_pretrained(source, **options)
             seed_untrained(specification)
-            return processor, transformers.AutoModel.from_config(settings)
-        module = transformers.AutoModel.from_pretrained(source, dtype=torch.float32, **options)
-        return processor, module
+            return processor, transformers.AutoModel.from_config(settings), set()
+        module, found = transformers.AutoModel.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True, **options
+        )
+        return processor, module, set(found["missing_keys"])
     except Exception as error:
         raise weights_error(
             architecture, local or f"huggingface.co/{source}", error, cache
         ) from error
+
+
+def _refuse_random_weights(
+    architecture: str, whole: torch.nn.Module, part: torch.nn.Module, lacking: set[str]
+) -> None:
+    """Weights that a checkpoint lacks were drawn by chance; transformers only logs it."""
+    run = {id(weight) for weight in part.state_dict(keep_vars=True).values()}
+    weights = whole.state_dict(keep_vars=True)
+    drawn = {name: weights[name] for name in lacking if id(weights.get(name)) in run}
+    # checkpoints of language models have no pooler, and no output depends on it
+    needed = sorted(name for name in drawn if "pooler" not in name)
+    if needed:
+        raise ValueError(
+            f"{architecture}: the checkpoint lacks {len(needed)} weights of the network, of which "
+            f"the first is {needed[0]}; they would be random. Give a checkpoint that fits, or "
+            "`weights: untrained` with a seed"
+        )
+    for weight in drawn.values():
+        # a layer that does depend on it has no features
+        torch.nn.init.constant_(weight, torch.nan)
 
 
 def _seeing(processor: Any) -> Callable[[Sequence[Any]], Inputs]:
