@@ -68,19 +68,18 @@ def _activation(quick: bool) -> str:
 
 def _training(specification: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Activation and preprocessing that weights were trained with; None of untrained weights."""
-    architecture, tag = specification["architecture"], specification.get("pretrained_tag")
-    local = local_weights(specification)
-    if local is None and specification["weights"] != "pretrained":
+    architecture, weights = specification["architecture"], specification["weights"]
+    if weights in ("untrained", "none"):
         return None
     tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if local is None:
-        tag = _tag(specification)
+    tag = _tag(specification) if weights == "pretrained" else specification.get("pretrained_tag")
     if tag is not None:
         if tag not in tags:
             raise ValueError(
                 f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}"
             )
         return open_clip.get_pretrained_cfg(architecture, tag)
+    local = local_weights(specification)
     beside = local.with_name(CONFIGURATION)
     if not beside.is_file():
         released = f" (one of {', '.join(tags)})" if tags else ""

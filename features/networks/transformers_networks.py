@@ -34,10 +34,13 @@ def load(
     reads = specification["stimulus"] != "image"
     processor, whole, lacking = _load_files(specification, local, cache)
     module = getattr(whole, "text_model" if reads else "vision_model", whole)
-    if reads and module.config.is_encoder_decoder:
+    config = module.config
+    if reads and config.is_encoder_decoder:
         module = module.get_encoder()
     _refuse_random_weights(specification["architecture"], whole, module, lacking)
-    config = module.config.get_text_config() if reads else module.config
+    if reads:
+        # of those that also see
+        config = config.get_text_config()
     n_layers = getattr(config, "num_hidden_layers", 0)
     states = tuple(f"hidden_states.{layer}" for layer in range(n_layers + 1))
     taken = set(processor.model_input_names) & set(inspect.signature(module.forward).parameters)
@@ -54,7 +57,7 @@ def load(
         device=device,
         forward=forward,
         outputs=("last_hidden_state", *states),
-        **(_reading(processor, module) if reads else {"preprocess": _seeing(processor)}),
+        **(_reading(processor, module, config) if reads else {"preprocess": _seeing(processor)}),
     )
 
 
@@ -107,9 +110,9 @@ def _seeing(processor: Any) -> Callable[[Sequence[Any]], Inputs]:
     return lambda images: dict(processor(list(images), return_tensors="pt"))
 
 
-def _reading(tokenizer: Any, module: torch.nn.Module) -> dict[str, Any]:
+def _reading(tokenizer: Any, module: torch.nn.Module, config: Any) -> dict[str, Any]:
     """What a `Network` needs to read captions."""
-    limit = _context_length(tokenizer, module)
+    limit = _context_length(tokenizer, module, config)
     if tokenizer.pad_token is None:
         # padding is masked, so that any token serves
         known = tokenizer.eos_token, tokenizer.unk_token, tokenizer.convert_ids_to_tokens(0)
@@ -139,9 +142,8 @@ def _reading(tokenizer: Any, module: torch.nn.Module) -> dict[str, Any]:
     }
 
 
-def _context_length(tokenizer: Any, module: torch.nn.Module) -> int | None:
+def _context_length(tokenizer: Any, module: torch.nn.Module, config: Any) -> int | None:
     """The most tokens that both the tokenizer and the network take; None without a limit."""
-    config = module.config.get_text_config()
     limits = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 0]
     for name, part in module.named_modules():
         if "position" in name and isinstance(part, torch.nn.Embedding):
