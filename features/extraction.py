@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -87,7 +88,7 @@ def caption_features(
     Raises
     ------
     ValueError
-        An image has no text, an unknown layer, features that are not finite.
+        An image has no text or an empty one, an unknown layer, features that are not finite.
     """
     if network.caption_length is None:
         raise ValueError(f"{network.name} does not read captions")
@@ -96,16 +97,15 @@ def caption_features(
         if not all(len(texts) for texts in batch):
             raise ValueError("an image has no caption")
         distinct = sorted({text for texts in batch for text in texts})
-        # captions of like length share a pass: less padding
         lengths = {text: network.caption_length(text) for text in distinct}
-        distinct.sort(key=lambda text: (lengths[text], text))
-        truncated += sum(length > network.context_length for length in lengths.values())
-        passes = range(0, len(distinct), captions_per_pass)
-        parts = [
-            network.run(network.preprocess(distinct[i : i + captions_per_pass]), layers)
-            for i in passes
-        ]
-        row = {text: i for i, text in enumerate(distinct)}
+        if not all(lengths.values()):
+            raise ValueError(f"{network.name}: a caption without a token")
+        limit = network.context_length or max(lengths.values())
+        truncated += sum(length > limit for length in lengths.values())
+        read = {text: min(length, limit) for text, length in lengths.items()}
+        passes = _passes(read, captions_per_pass)
+        parts = [network.run(network.preprocess(texts), layers) for texts in passes]
+        row = {text: i for i, text in enumerate(itertools.chain(*passes))}
         yield {
             layer: _mean_per_image(np.concatenate([part[layer] for part in parts]), batch, row)
             for layer in layers
@@ -117,6 +117,17 @@ def caption_features(
             truncated,
             network.context_length,
         )
+
+
+def _passes(lengths: Mapping[str, int], largest: int) -> list[list[str]]:
+    """Texts that go through the network together, of one number of tokens each.
+
+    No text is padded because of another: many networks read their padding in spite of a mask
+    (FNet mixes all positions, ConvBERT and CANINE convolve them).
+    """
+    texts = sorted(lengths, key=lambda text: (lengths[text], text))
+    equal = [list(group) for _, group in itertools.groupby(texts, key=lengths.__getitem__)]
+    return [group[i : i + largest] for group in equal for i in range(0, len(group), largest)]
 
 
 def fitting_batch_size(

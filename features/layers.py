@@ -24,10 +24,11 @@ class Layer:
     ----------
     name : an output ("embedding", "last_hidden_state", …), a name of the field ("fc7"), the path of
         a module, or a pattern that stands for several of them ("layer*", "block_*")
-    pooling : "mean" over positions (of a text: over its tokens without padding), "cls" (the first
-        token), "last" (the last token that is no padding), "adaptive-N" (averages over the finest
-        square grid with at most N features), None (flattened). "mean-channels-last",
-        "adaptive-N-channels-first" name the axis of the channels where the shape does not tell it
+    pooling : "mean" over positions (of a text: over its tokens), "cls" (the first token), "last"
+        (a text's last token), "adaptive-N" (averages over the finest square grid with at most N
+        features), None (flattened); padding is no token, whichever side it is on.
+        "mean-channels-last", "adaptive-N-channels-first" name the axis of the channels where the
+        shape does not tell it
     """
 
     name: str
@@ -63,35 +64,49 @@ def pool(
     activation : (stimulus, feature), (stimulus, position, feature),
         (stimulus, channel, row, column) or (stimulus, row, column, channel)
     pooling : see `Layer`
-    mask : (stimulus, position), 0 for padding
+    mask : of texts, (stimulus, position): 0 for padding, on whichever side
 
     Raises
     ------
     ValueError
-        The pooling does not fit the activation.
+        The pooling does not fit the activation, or the mask has other positions.
     """
+    sequence, picture = activation.ndim == 3, activation.ndim == 4
+    if sequence and mask is not None:
+        return _pool_tokens(activation, pooling, mask)
     if pooling is None:
         # a later in-place operation must not change what was kept
         return activation.flatten(start_dim=1).clone()
     asked = POOLING.fullmatch(pooling)
     kind, limit, channels = asked.groups() if asked else (None, None, None)
-    sequence, picture = activation.ndim == 3, activation.ndim == 4
     if picture and (kind == "mean" or limit):
         activation = _channels_first(activation, pooling, channels)
         return activation.mean(dim=(2, 3)) if kind == "mean" else _on_a_grid(activation, int(limit))
-    if sequence and channels is None:
-        if kind == "cls":
-            return activation[:, 0].clone()
-        if kind == "last" and mask is not None:
-            last = mask.long().sum(dim=1) - 1
-            return activation[torch.arange(len(last), device=last.device), last].clone()
-        if kind == "mean":
-            return _mean_over_tokens(activation, mask)
-    raise ValueError(
-        f"pooling '{pooling}' does not fit an activation of shape {tuple(activation.shape)}; "
-        f"choose {POOLINGS} (cls, last: sequences of tokens; adaptive: pictures; none: what is one "
-        "vector per stimulus already)"
-    )
+    if sequence and channels is None and kind == "cls":
+        return activation[:, 0].clone()
+    if sequence and channels is None and kind == "mean":
+        return activation.mean(dim=1)
+    raise _misfit(pooling, activation)
+
+
+def _pool_tokens(activation: torch.Tensor, pooling: str | None, mask: torch.Tensor) -> torch.Tensor:
+    """One vector per text, of its tokens alone."""
+    if mask.shape != activation.shape[:2]:
+        raise ValueError(
+            f"an activation of shape {tuple(activation.shape)} has no row for each token of the "
+            f"{mask.shape[0]} texts of {mask.shape[1]} tokens; choose another layer"
+        )
+    if pooling == "mean":
+        weights = mask.to(activation.dtype)[..., None]
+        return (activation * weights).sum(dim=1) / weights.sum(dim=1)
+    tokens = mask.long()
+    if pooling == "cls":
+        position = tokens.argmax(dim=1)
+    elif pooling == "last":
+        position = mask.shape[1] - 1 - tokens.flip(1).argmax(dim=1)
+    else:
+        raise _misfit(pooling, activation)
+    return activation[torch.arange(len(position), device=position.device), position].clone()
 
 
 def _channels_first(activation: torch.Tensor, pooling: str, channels: str | None) -> torch.Tensor:
@@ -118,11 +133,12 @@ def _on_a_grid(activation: torch.Tensor, limit: int) -> torch.Tensor:
     return torch.nn.functional.adaptive_avg_pool2d(activation, side).flatten(start_dim=1)
 
 
-def _mean_over_tokens(activation: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    if mask is None:
-        return activation.mean(dim=1)
-    weights = mask.to(activation.dtype)[..., None]
-    return (activation * weights).sum(dim=1) / weights.sum(dim=1)
+def _misfit(pooling: str | None, activation: torch.Tensor) -> ValueError:
+    return ValueError(
+        f"pooling '{pooling or 'none'}' does not fit an activation of shape "
+        f"{tuple(activation.shape)}; choose {POOLINGS} (cls, last: sequences of tokens; adaptive: "
+        "pictures; none: all but the tokens of texts, whose number varies)"
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

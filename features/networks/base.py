@@ -40,7 +40,7 @@ class Network:
     outputs : the names of the outputs
     layer_names : the field's names for module paths
     caption_length : caption -> number of tokens, for networks that read
-    context_length : the longest caption it can read, in tokens
+    context_length : the longest caption it can read, in tokens; None where nothing limits it
     precision : "float32", or "bfloat16" or "float16" by autocast
     checkpoint : what its weights were loaded from; None if from nothing
     seed : that its weights were drawn with; None if they were not

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+import transformers
 
+from features.checkpoints import local_weights
 from features.layers import nearest
 from features.networks.base import MASK, Inputs, Network, require_texts
 from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
 
 WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
-# the field's names for the towers' stages
-LAYER_NAMES = {
-    "image": {
-        **{f"block_{i}": f"visual.transformer.resblocks.{i}" for i in range(48)},
-        "stem": "visual.avgpool",
-        **{f"layer{i}": f"visual.layer{i}" for i in range(1, 5)},
-        "attnpool": "visual.attnpool",
-    },
-    "text": {f"block_{i}": f"transformer.resblocks.{i}" for i in range(48)},
+# the field's names for the towers' stages; where text towers have their blocks differs
+BLOCKS = {
+    "image": ("visual.transformer.resblocks",),
+    "text": (
+        "transformer.resblocks",
+        "text.transformer.resblocks",
+        "text.transformer.encoder.layer",
+        "text.transformer.layers",
+        "text.transformer.block",
+    ),
 }
+STAGES = {
+    "stem": "visual.avgpool",
+    **{f"layer{i}": f"visual.layer{i}" for i in range(1, 5)},
+    "attnpool": "visual.attnpool",
+}
+# what open_clip saves beside weights: the architecture, and the preprocessing of images
+CONFIGURATION = "open_clip_config.json"
+PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
 def architectures() -> list[str]:
@@ -31,22 +43,25 @@ def architectures() -> list[str]:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Raise ValueError for an unknown tag, or one that was trained with another activation."""
+    """Raise ValueError for weights of which the tag, the preprocessing or the activation is amiss.
+
+    That is a tag unknown to open_clip, a file without a tag whose preprocessing and activation are
+    not told beside it, or weights that were trained with another activation.
+    """
     require_texts(specification)
-    if specification["weights"] != "pretrained":
+    training = _training(specification)
+    if training is None:
         return
-    architecture, tag = specification["architecture"], _tag(specification)
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if tag not in tags:
-        raise ValueError(f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}")
-    trained = open_clip.get_pretrained_cfg(architecture, tag).get("quick_gelu", False)
+    architecture = specification["architecture"]
+    trained = training.get("quick_gelu", False)
     built = open_clip.get_model_config(architecture).get("quick_gelu", False)
     if trained != built:
         # the wrong activation gives plausible, wrong features
         base = architecture.removesuffix("-quickgelu")
+        weights = specification.get("pretrained_tag") or specification["weights"]
         raise ValueError(
-            f"{architecture}: the weights '{tag}' were trained with {_activation(trained)}, this "
-            f"architecture has {_activation(built)}; use {base}{'-quickgelu' if trained else ''}"
+            f"{architecture}: the weights '{weights}' were trained with {_activation(trained)}, "
+            f"this architecture has {_activation(built)}; use {base}{'-quickgelu' * trained}"
         )
 
 
@@ -54,74 +69,162 @@ def _activation(quick: bool) -> str:
     return "QuickGELU" if quick else "GELU"
 
 
+def _training(specification: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Activation and preprocessing that weights were trained with; None of untrained weights."""
+    architecture, weights = specification["architecture"], specification["weights"]
+    if weights == "untrained":
+        return None
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    tag = _tag(specification) if weights == "pretrained" else specification.get("pretrained_tag")
+    if tag is not None:
+        if tag not in tags:
+            raise ValueError(
+                f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}"
+            )
+        return open_clip.get_pretrained_cfg(architecture, tag)
+    local = local_weights(weights)
+    beside = local.with_name(CONFIGURATION)
+    if not beside.is_file():
+        released = f" (one of {', '.join(tags)})" if tags else ""
+        raise ValueError(
+            f"{architecture}: {local} does not say which preprocessing and activation it was "
+            f"trained with. Give the `pretrained_tag` under which it was released{released}, or "
+            f"keep its {CONFIGURATION} beside it"
+        )
+    told = json.loads(beside.read_text())
+    quick = told.get("model_cfg", {}).get("quick_gelu", False)
+    return {**told.get("preprocess_cfg", {}), "quick_gelu": quick}
+
+
 def _tag(specification: Mapping[str, Any]) -> str:
     return specification.get("pretrained_tag") or "openai"
-
-
-def _origin(architecture: str, tag: str | None) -> str:
-    place = open_clip.get_pretrained_cfg(architecture, tag) if tag else {}
-    return f"{tag} of {place.get('url') or 'huggingface.co/' + place.get('hf_hub', '')}"
 
 
 def load(
     specification: Mapping[str, Any], local: Path | None, device: torch.device, cache: Path | None
 ) -> Network:
     """See `features.networks.load_network`."""
-    architecture, stimulus = specification["architecture"], specification["stimulus"]
+    architecture = specification["architecture"]
+    # whatever is read goes through the text tower
+    tower = "image" if specification["stimulus"] == "image" else "text"
+    try:
+        module, transform = _build(specification, local, cache)
+        if tower == "text":
+            tokenizer = open_clip.get_tokenizer(architecture, cache_dir=cache and str(cache))
+    except Exception as error:
+        raise weights_error(architecture, _origin(specification, local), error, cache) from error
+    common = {"name": architecture, "module": module, "device": device, "outputs": ("embedding",)}
+    common |= {"layer_names": _layer_names(module, tower), "checkpoint": None}
+    if specification["weights"] != "untrained":
+        tag = specification.get("pretrained_tag") if local else _tag(specification)
+        common["checkpoint"] = Checkpoint(str(_origin(specification, local)), tag)
+    if tower == "text":
+        return Network(**common, **_reading(module, tokenizer))
+
+    def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
+        return {"embedding": module.encode_image(inputs["image"])}
+
+    return Network(
+        **common,
+        preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
+        preprocessing=str(transform),
+        forward=forward,
+    )
+
+
+def _build(
+    specification: Mapping[str, Any], local: Path | None, cache: Path | None
+) -> tuple[torch.nn.Module, Any]:
+    """The network, and the preprocessing of images that its weights were trained with."""
+    architecture = specification["architecture"]
     source = local and str(local)
     if specification["weights"] == "pretrained":
         source = _tag(specification)
+    training = _training(specification) or {}
+    options = {f"image_{key}": training[key] for key in PREPROCESSING if key in training}
+    text = open_clip.get_model_config(architecture)["text_cfg"]
+    if "hf_model_name" in text:
+        # its settings alone: its own weights would make an untrained network half trained
+        settings = transformers.utils.cached_file(
+            text["hf_model_name"], "config.json", cache_dir=cache
+        )
+        folder = str(Path(settings).parent)
+        options["text_cfg"] = {**text, "hf_model_name": folder, "hf_model_pretrained": False}
     seed_untrained(specification)
-    try:
-        module, _, transform = open_clip.create_model_and_transforms(
-            architecture, pretrained=source, cache_dir=cache and str(cache)
-        )
-    except Exception as error:
-        origin = _origin(architecture, source) if local is None else local
-        raise weights_error(architecture, origin, error, cache) from error
-    checkpoint = None
-    if source is not None:
-        told = (str(local),) if local else (_origin(architecture, source), source)
-        checkpoint = Checkpoint(*told)
-    # whatever is read goes through the text tower
-    tower = "image" if stimulus == "image" else "text"
+    module, _, transform = open_clip.create_model_and_transforms(
+        architecture,
+        pretrained=source,
+        pretrained_text=False,
+        cache_dir=cache and str(cache),
+        **options,
+    )
+    return module, transform
+
+
+def _origin(specification: Mapping[str, Any], local: Path | None) -> object:
+    """Where the weights come from; of untrained ones, where the text tower's files do."""
+    architecture = specification["architecture"]
+    if local is not None:
+        return local
+    if specification["weights"] == "pretrained":
+        tag = _tag(specification)
+        place = open_clip.get_pretrained_cfg(architecture, tag)
+        return f"{tag} of {place.get('url') or 'huggingface.co/' + place.get('hf_hub', '')}"
+    text = open_clip.get_model_config(architecture)["text_cfg"]
+    return f"huggingface.co/{text.get('hf_model_name') or text.get('hf_tokenizer_name', '')}"
+
+
+def _layer_names(module: torch.nn.Module, tower: str) -> dict[str, str]:
+    """The field's names for those modules of a tower that have one."""
     paths = dict(module.named_modules())
-    names = {name: path for name, path in LAYER_NAMES[tower].items() if path in paths}
-    if tower == "image":
+    named = {} if tower == "text" else {n: path for n, path in STAGES.items() if path in paths}
+    for blocks in BLOCKS[tower]:
+        children = paths[blocks].named_children() if blocks in paths else ()
+        named |= {f"block_{number}": f"{blocks}.{number}" for number, _ in children}
+    return named
 
-        def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
-            return {"embedding": module.encode_image(inputs["image"])}
 
-        return Network(
-            name=architecture,
-            module=module,
-            device=device,
-            preprocess=lambda images: {"image": torch.stack([transform(i) for i in images])},
-            preprocessing=str(transform),
-            checkpoint=checkpoint,
-            forward=forward,
-            outputs=("embedding",),
-            layer_names=names,
-        )
-    tokenizer = open_clip.get_tokenizer(architecture)
+def _reading(module: torch.nn.Module, tokenizer: Any) -> dict[str, Any]:
+    """What a `Network` needs to read captions."""
+    from_hub = isinstance(tokenizer, open_clip.tokenizer.HFTokenizer)
+    # CoCa puts a class token behind the text, which is what it projects
+    appends = getattr(getattr(module, "text", None), "cls_emb", None) is not None
 
     def preprocess(captions: Sequence[str]) -> Inputs:
         tokens = tokenizer(list(captions))
-        # the end of text has the largest number; what follows is padding
-        ends = tokens.argmax(dim=1, keepdim=True)
-        return {"text": tokens, MASK: torch.arange(tokens.shape[1]) <= ends}
+        if from_hub:
+            mask = _hub_mask(tokenizer, captions, tokens)
+        else:
+            # the end of text has the largest number; what follows is padding
+            mask = torch.arange(tokens.shape[1]) <= tokens.argmax(dim=1, keepdim=True)
+        if appends:
+            mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+        return {"text": tokens, MASK: mask}
 
-    return Network(
-        name=architecture,
-        module=module,
-        device=device,
-        preprocess=preprocess,
-        preprocessing=type(tokenizer).__name__,
-        checkpoint=checkpoint,
-        forward=lambda inputs: {"embedding": module.encode_text(inputs["text"])},
-        outputs=("embedding",),
-        layer_names=names,
+    def length(caption: str) -> int:
+        if from_hub:
+            return len(tokenizer.tokenizer(tokenizer.clean_fn(caption), verbose=False)["input_ids"])
         # start and end of text take two places
-        caption_length=lambda caption: len(tokenizer.encode(caption)) + 2,
-        context_length=tokenizer.context_length,
-    )
+        return len(tokenizer.encode(caption)) + 2
+
+    return {
+        "preprocess": preprocess,
+        "preprocessing": type(tokenizer).__name__,
+        "forward": lambda inputs: {"embedding": module.encode_text(inputs["text"])},
+        "caption_length": length,
+        "context_length": tokenizer.context_length,
+    }
+
+
+def _hub_mask(tokenizer: Any, captions: Sequence[str], tokens: torch.Tensor) -> torch.Tensor:
+    """Which tokens of a Hugging Face tokenizer are no padding, of which open_clip says nothing."""
+    mask = tokenizer.tokenizer(
+        [tokenizer.clean_fn(caption) for caption in captions],
+        max_length=tokenizer.context_length,
+        padding="max_length",
+        truncation=True,
+        return_attention_mask=True,
+        return_tensors="pt",
+    )[MASK].bool()
+    # CLIPA overwrites the end of text with padding
+    return mask & (tokens != 0) if tokenizer.strip_sep_token else mask

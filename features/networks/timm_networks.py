@@ -21,7 +21,7 @@ def architectures() -> list[str]:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Raise ValueError for an unknown tag, no weights at all, or another stimulus than images."""
+    """Raise ValueError for an unknown tag, no weights, another activation or another stimulus."""
     require_images(specification)
     architecture, tag = specification["architecture"], specification.get("pretrained_tag")
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
@@ -32,6 +32,33 @@ def check(specification: Mapping[str, Any]) -> None:
             f"{architecture}: timm has no pretrained weights of it; give the path of a checkpoint, "
             "or `weights: untrained` with a `seed`"
         )
+    if specification["weights"] != "untrained":
+        _check_activation(architecture, tag, tags, specification["weights"])
+
+
+def _check_activation(architecture: str, tag: str | None, tags: list[str], weights: str) -> None:
+    """timm notes which weights of CLIP want another activation than the architecture has."""
+    if "quickgelu" in architecture:
+        return
+    quick = [known for known in tags if _wants_quick_gelu(f"{architecture}.{known}")]
+    if weights == "pretrained":
+        # without a tag, timm's own choice
+        tag = tag or timm.get_pretrained_cfg(architecture).tag
+    other = architecture.replace("_clip_", "_clip_quickgelu_")
+    if tag in quick:
+        raise ValueError(
+            f"{architecture}: the weights '{tag}' were trained with QuickGELU, this architecture "
+            f"has GELU; use {other}"
+        )
+    if quick and tag is None:
+        raise ValueError(
+            f"{architecture}: {weights} does not say with which activation it was trained. Give "
+            f"the `pretrained_tag` under which it was released; {', '.join(quick)} want {other}"
+        )
+
+
+def _wants_quick_gelu(name: str) -> bool:
+    return any("quickgelu" in note.lower() for note in timm.get_pretrained_cfg(name).notes or ())
 
 
 def load(
