@@ -24,11 +24,11 @@ class Layer:
     ----------
     name : an output ("embedding", "last_hidden_state", …), a name of the field ("fc7"), the path of
         a module, or a pattern that stands for several of them ("layer*", "block_*")
-    pooling : "mean" over positions (of a text: over its tokens), "cls" (the first token), "last"
-        (a text's last token), "adaptive-N" (averages over the finest square grid with at most N
-        features), None (flattened); padding is no token, whichever side it is on.
-        "mean-channels-last", "adaptive-N-channels-first" name the axis of the channels where the
-        shape does not tell it
+    pooling : "mean" over positions (of a text: over its tokens without padding), "cls" (the first
+        token), "last" (a text's last token; padding is no token, whichever side it is on),
+        "adaptive-N" (averages over the finest square grid with at most N features), None
+        (flattened). "mean-channels-last", "adaptive-N-channels-first" name the axis of the channels
+        where the shape does not tell it
     """
 
     name: str
@@ -82,31 +82,12 @@ def pool(
     if picture and (kind == "mean" or limit):
         activation = _channels_first(activation, pooling, channels)
         return activation.mean(dim=(2, 3)) if kind == "mean" else _on_a_grid(activation, int(limit))
-    if sequence and channels is None and kind == "cls":
-        return activation[:, 0].clone()
-    if sequence and channels is None and kind == "mean":
-        return activation.mean(dim=1)
+    if sequence and channels is None:
+        if kind == "cls":
+            return activation[:, 0].clone()
+        if kind == "mean":
+            return activation.mean(dim=1)
     raise _misfit(pooling, activation)
-
-
-def _pool_tokens(activation: torch.Tensor, pooling: str | None, mask: torch.Tensor) -> torch.Tensor:
-    """One vector per text, of its tokens alone."""
-    if mask.shape != activation.shape[:2]:
-        raise ValueError(
-            f"an activation of shape {tuple(activation.shape)} has no row for each token of the "
-            f"{mask.shape[0]} texts of {mask.shape[1]} tokens; choose another layer"
-        )
-    if pooling == "mean":
-        weights = mask.to(activation.dtype)[..., None]
-        return (activation * weights).sum(dim=1) / weights.sum(dim=1)
-    tokens = mask.long()
-    if pooling == "cls":
-        position = tokens.argmax(dim=1)
-    elif pooling == "last":
-        position = mask.shape[1] - 1 - tokens.flip(1).argmax(dim=1)
-    else:
-        raise _misfit(pooling, activation)
-    return activation[torch.arange(len(position), device=position.device), position].clone()
 
 
 def _channels_first(activation: torch.Tensor, pooling: str, channels: str | None) -> torch.Tensor:
@@ -133,11 +114,31 @@ def _on_a_grid(activation: torch.Tensor, limit: int) -> torch.Tensor:
     return torch.nn.functional.adaptive_avg_pool2d(activation, side).flatten(start_dim=1)
 
 
+def _pool_tokens(activation: torch.Tensor, pooling: str | None, mask: torch.Tensor) -> torch.Tensor:
+    """One vector per text, of its tokens alone."""
+    if mask.shape != activation.shape[:2]:
+        raise ValueError(
+            f"an activation of shape {tuple(activation.shape)} has no row for each token of the "
+            f"{mask.shape[0]} texts of {mask.shape[1]} tokens; choose another layer"
+        )
+    if pooling == "mean":
+        weights = mask.to(activation.dtype)[..., None]
+        return (activation * weights).sum(dim=1) / weights.sum(dim=1)
+    tokens = mask.long()
+    if pooling == "cls":
+        position = tokens.argmax(dim=1)
+    elif pooling == "last":
+        position = mask.shape[1] - 1 - tokens.flip(1).argmax(dim=1)
+    else:
+        raise _misfit(pooling, activation)
+    return activation[torch.arange(len(position), device=position.device), position].clone()
+
+
 def _misfit(pooling: str | None, activation: torch.Tensor) -> ValueError:
     return ValueError(
         f"pooling '{pooling or 'none'}' does not fit an activation of shape "
         f"{tuple(activation.shape)}; choose {POOLINGS} (cls, last: sequences of tokens; adaptive: "
-        "pictures; none: all but the tokens of texts, whose number varies)"
+        "pictures; none: what is one vector per stimulus already)"
     )
 
 

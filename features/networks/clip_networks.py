@@ -17,6 +17,7 @@ from features.networks.base import MASK, Inputs, Network, require_texts
 from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
 
 WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
+
 # the field's names for the towers' stages; where text towers have their blocks differs
 BLOCKS = {
     "image": ("visual.transformer.resblocks",),
@@ -72,7 +73,7 @@ def _activation(quick: bool) -> str:
 def _training(specification: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Activation and preprocessing that weights were trained with; None of untrained weights."""
     architecture, weights = specification["architecture"], specification["weights"]
-    if weights == "untrained":
+    if weights in ("untrained", "none"):
         return None
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     tag = _tag(specification) if weights == "pretrained" else specification.get("pretrained_tag")
@@ -113,13 +114,20 @@ def load(
             tokenizer = open_clip.get_tokenizer(architecture, cache_dir=cache and str(cache))
     except Exception as error:
         raise weights_error(architecture, _origin(specification, local), error, cache) from error
-    common = {"name": architecture, "module": module, "device": device, "outputs": ("embedding",)}
-    common |= {"layer_names": _layer_names(module, tower), "checkpoint": None}
+    common = {
+        "name": architecture,
+        "module": module,
+        "device": device,
+        "outputs": ("embedding",),
+    }
     if specification["weights"] != "untrained":
         tag = specification.get("pretrained_tag") if local else _tag(specification)
         common["checkpoint"] = Checkpoint(str(_origin(specification, local)), tag)
+    common["layer_names"] = _layer_names(module, tower)
     if tower == "text":
-        return Network(**common, **_reading(module, tokenizer))
+        return Network(
+            **common, preprocessing=type(tokenizer).__name__, **_reading(module, tokenizer)
+        )
 
     def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
         return {"embedding": module.encode_image(inputs["image"])}
@@ -209,7 +217,6 @@ def _reading(module: torch.nn.Module, tokenizer: Any) -> dict[str, Any]:
 
     return {
         "preprocess": preprocess,
-        "preprocessing": type(tokenizer).__name__,
         "forward": lambda inputs: {"embedding": module.encode_text(inputs["text"])},
         "caption_length": length,
         "context_length": tokenizer.context_length,

@@ -21,7 +21,7 @@ def architectures() -> list[str]:
 
 
 def check(specification: Mapping[str, Any]) -> None:
-    """Raise ValueError for an unknown tag, no weights, another activation or another stimulus."""
+    """Raise ValueError for an unknown tag, none, one of another activation, or no images."""
     require_images(specification)
     architecture, tag = specification["architecture"], specification.get("pretrained_tag")
     tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
@@ -32,7 +32,7 @@ def check(specification: Mapping[str, Any]) -> None:
             f"{architecture}: timm has no pretrained weights of it; give the path of a checkpoint, "
             "or `weights: untrained` with a `seed`"
         )
-    if specification["weights"] != "untrained":
+    if specification["weights"] not in ("untrained", "none"):
         _check_activation(architecture, tag, tags, specification["weights"])
 
 
