@@ -291,6 +291,13 @@ def test_a_network_tells_what_its_weights_are(settings, state, label):
     assert re.fullmatch(label, told["weights_label"])
 
 
+@pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-32-quickgelu"])
+def test_a_network_tells_its_activation_functions(architecture):
+    """What weights of OpenAI's networks are worth depends on it."""
+    told = load_network(network("open_clip", architecture, **UNTRAINED), "cpu").identity()
+    assert told["activations"] == ["QuickGELU" if "quick" in architecture else "GELU"]
+
+
 def test_weights_that_nothing_decided_are_no_network():
     loaded = load_network(network("torchvision", "alexnet", **UNTRAINED), "cpu")
     loaded.seed = None
