@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.models import WeightsEnum, get_model, get_model_weights
+from torchvision.models.regnet import BlockParams
 
 from features.checkpoints import checkpoint_hash
 from features.extraction import image_features
@@ -169,8 +170,17 @@ def test_every_network_of_torchvision_is_torchvisions_own(capsys):
 
 
 def _same_names_and_shapes(architecture, weights):
-    """Built without memory for its weights."""
-    with torch.device("meta"):
+    """Built without memory for its weights; widths of a RegNet are numbers all the same."""
+    counted = BlockParams.from_init_params
+
+    def with_memory(*arguments, **options):
+        with torch.device("cpu"):
+            return counted(*arguments, **options)
+
+    with (
+        torch.device("meta"),
+        mock.patch.object(BlockParams, "from_init_params", with_memory),
+    ):
         state = on_the_hub(architecture, weights)
         with mock.patch.object(WeightsEnum, "get_state_dict", _answer(state)):
             loaded = load_network(network("torchvision", architecture), "meta")
@@ -289,6 +299,13 @@ def test_a_network_tells_what_its_weights_are(settings, state, label):
     told = load_network(settings, "cpu").identity()
     assert told["weights"] == state
     assert re.fullmatch(label, told["weights_label"])
+
+
+@pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-32-quickgelu"])
+def test_a_network_tells_its_activation_functions(architecture):
+    """What weights of OpenAI's networks are worth depends on it."""
+    told = load_network(network("open_clip", architecture, **UNTRAINED), "cpu").identity()
+    assert told["activations"] == ["QuickGELU" if "quick" in architecture else "GELU"]
 
 
 def test_weights_that_nothing_decided_are_no_network():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,6 +24,8 @@ Inputs = dict[str, torch.Tensor]
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # stimuli that are numbers already
 NUMBERS = ("categories", "supercategories", "identity")
+# names of modules that are activation functions
+ACTIVATION = re.compile(r"(lu6?|swish|sigmoid|tanh|mish|activation)$", re.IGNORECASE)
 # says which positions of a sequence are tokens and which are padding
 MASK = "attention_mask"
 
@@ -186,6 +189,13 @@ class Network:
             "weights_sha256": digest,
             "checkpoint": None if self.checkpoint is None else asdict(self.checkpoint),
             "preprocessing": self.preprocessing,
+            "activations": sorted(
+                {
+                    type(module).__name__
+                    for module in self.module.modules()
+                    if ACTIVATION.search(type(module).__name__)
+                }
+            ),
         }
 
     def weights_hash(self) -> str:
