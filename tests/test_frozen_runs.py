@@ -301,7 +301,7 @@ def test_the_audit_names_settings_and_code_that_differ(finished):
 
     # nothing is made of them that would tell
     changes = {
-        "significance/subj03/all/bert.h5": other_code,
+        "significance/subj03/all/alexnet_conv3.h5": other_code,
         "predictions/subj03/all/bert.h5": other_settings,
         "predictions/subj03/all/alexnet.h5": no_record,
     }
@@ -312,7 +312,9 @@ def test_the_audit_names_settings_and_code_that_differ(finished):
     assert done.returncode != 0
     wanted = yaml.safe_load(finished.configuration.read_text())["encoding"]["band_weight_samples"]
     assert f"was made with encoding_of.all.band_weight_samples 4; the study has {wanted}" in told
-    assert "bert.h5: was made by other code of assess_significance than the study's" in told
+    assert (
+        "alexnet_conv3.h5: was made by other code of assess_significance than the study's" in told
+    )
     assert "alexnet.h5: records neither its settings nor its code" in told
 
 
