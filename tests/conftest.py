@@ -31,6 +31,7 @@ CODE = (
     "README.md",
     "Snakefile",
     "data_manifest.yaml",
+    "environment.yml",
     "pipeline",
     "features",
     "encoding",
