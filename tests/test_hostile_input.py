@@ -440,10 +440,11 @@ def test_a_label_that_no_integer_holds_is_refused_rather_than_wrapped(
 ):
     copied = damaged_copy(tree, tmp_path)
     path = copied / CASES["NIfTI labels"].file
-    labels = np.zeros(nibabel.load(path).shape, np.float32)
+    image = nibabel.load(path)
+    labels = np.zeros(image.shape, np.float32)
     labels[3, 3, 3] = value
     path.unlink()
-    nibabel.Nifti1Image(labels, np.eye(4)).to_filename(path)
+    nibabel.Nifti1Image(labels, image.affine).to_filename(path)
     outcome = worker.read("labels", copied, path)
     assert outcome.what == "refused"
     assert "has the label" in outcome.told
