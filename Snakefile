@@ -23,10 +23,11 @@ from pipeline.storage import canonical
 min_version("9.20")
 
 
-# Jobs run the code beside this file, wherever they run.
+# Jobs run the code beside this file, wherever they run. What they say goes through `tee` of
+# pipeline/job_output.py to their log.
 shell.prefix(
-    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH";'
-    f' source "{workflow.basedir}/pipeline/rules/job.sh"; '
+    f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH"; set -euo pipefail;'
+    f' tee() {{{{ python -IS "{workflow.basedir}/pipeline/job_output.py" "$1"; }}}}; '
 )
 logger.addFilter(FailedJobs())
 
