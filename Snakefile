@@ -67,9 +67,11 @@ if not workflow.is_main_process:
     except InputError as error:
         sys.exit(f"error: {error}")
 # Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
+# What they say goes through `tee` of pipeline/job_output.py to their log.
 shell.prefix(
     f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
-    f' {RUN_VARIABLE}="{RUN_FILE}"; source "{workflow.basedir}/pipeline/rules/job.sh"; '
+    f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail;'
+    f' tee() {{{{ python -IS "{workflow.basedir}/pipeline/job_output.py" "$1"; }}}}; '
 )
 
 

@@ -35,25 +35,27 @@ def run_stage(main: Callable[[], None]) -> None:
         require_code_of_run()
         main()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _tell(str(error))
         sys.exit(1)
     except OSError as error:
         if error.errno in FORBIDDEN:
-            print(
-                f"error: {error.filename or 'a file'}: may not be read or written "
-                f"({error.strerror}). It is read-only or belongs to somebody else: correct its "
-                "permissions, or run in a folder of your own; what was finished is kept.",
-                file=sys.stderr,
+            _tell(
+                f"{error.filename or 'a file'}: may not be read or written ({error.strerror}). It "
+                "is read-only or belongs to somebody else: correct its permissions, or run in a "
+                "folder of your own; what was finished is kept."
             )
             sys.exit(1)
         if error.errno not in FULL:
             raise
-        print(
-            f"error: the disk is full, or a quota or file size limit is reached ({error}). Free "
-            "space (`snakemake preflight` estimates how much a study needs) and run snakemake "
-            "again: what was finished is kept.",
-            file=sys.stderr,
-            flush=True,
+        _tell(
+            f"the disk is full, or a quota or file size limit is reached ({error}). Free space "
+            "(`snakemake preflight` estimates how much a study needs) and run snakemake again: "
+            "what was finished is kept."
         )
         # HDF5 would try to write once more when the interpreter ends, and crash it
         os._exit(1)
+
+
+def _tell(message: str) -> None:
+    """Say why a stage ends, on a line of its own: a progress bar may stand on this one."""
+    print(f"\nerror: {message}", file=sys.stderr, flush=True)

@@ -84,13 +84,13 @@ class _UniqueKeys(yaml.SafeLoader):
     """YAML, of which other readers take the last of several values of a key without a word."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        found: set[str] = set()
-        for key, _ in node.value:
-            # `<<` may stand for several mappings
-            if isinstance(key, yaml.ScalarNode) and key.value in found and key.value != "<<":
+        found: set[tuple[str, str]] = set()
+        # `<<` may stand for several mappings
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in found and key.value != "<<":
                 told = f"the key {key.value} stands there twice"
                 raise yaml.MarkedYAMLError(None, None, told, key.start_mark)
-            found.add(getattr(key, "value", ""))
+            found.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
 

@@ -91,8 +91,8 @@ def verify_end(path: Path) -> None:
     if told is None:
         raise InputError(
             f"{path}: not a whole result of this pipeline: it does not end with its seal. It was "
-            "cut short or altered, or another program or a release without seals made it; delete "
-            "it and run snakemake again."
+            "cut short or altered, or a release without seals or another program made it; "
+            "delete it and run snakemake again."
         )
     if told != _hashes(path)[0]:
         raise InputError(f"{path}: its content is not what its seal says. {ALTERED}.")
@@ -244,7 +244,7 @@ def verify_place(path: Path, told: str) -> None:
     if made and here and made != here:
         raise InputError(
             f"{path}: was made as {told}. It was copied over the file that belongs there; delete "
-            "it and run snakemake again."
+            "delete it and run snakemake again."
         )
 
 

@@ -23,7 +23,7 @@ PAGES = [
 ]
 PROGRAMS = ("snakemake", "python -m", "make", "pytest")
 # values that stand for a user's own
-OWN = {"…": "config/nsd.yaml", "<target>": "maps", "$(CONFIG)": "config/demo.yaml"}
+OWN = {"…": "config/nsd.yaml", "<target>": "preflight", "$(CONFIG)": "config/demo.yaml"}
 
 
 def lines_of(page: Path) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,6 +18,7 @@ from features.networks import load_network
 from pipeline.command import check_command
 from pipeline.errors import InputError
 from pipeline.failed_jobs import FailedJobs, failure
+from pipeline.job_output import copy_output
 
 PREFLIGHT_REFUSES = "error: The study cannot start. Problems: "
 
@@ -222,3 +225,47 @@ def test_no_stage_of_a_whole_study_warns(study):
     assert len(logs) > 50
     lines = [(log.name, line) for log in logs for line in log.read_text().splitlines()]
     assert [told for told in lines if "warning" in told[1].lower()] == []
+
+
+# ---- what is shown of a job while it runs
+
+
+def shown_of(parts: list[str], log: Path, monkeypatch) -> str:
+    """What is shown of output that comes in these parts."""
+    coming, shown = [part.encode() for part in parts], []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", lambda source, n: coming.pop(0) if coming else b"")
+        patch.setattr(os, "write", lambda target, text: shown.append(text))
+        copy_output(0, str(log), 1)
+    return b"".join(shown).decode()
+
+
+MESSAGE = "error: the disk is full\nFree space.\n"
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize(
+    "said", ["", "begun\n", "begun\n\nerr\n", "no error: of ours\n", "bar  0%\r"]
+)
+def test_a_message_is_left_to_the_end_of_the_run_and_is_in_the_log(
+    said, size, tmp_path, monkeypatch
+):
+    said += "\n" * (not said.endswith("\n") and bool(said))
+    text = said + MESSAGE
+    parts = [text[n : n + size] for n in range(0, len(text), size)]
+    assert shown_of(parts, tmp_path / "log", monkeypatch) == said
+    assert (tmp_path / "log").read_text() == text.replace("\r", "\n") or "\r" in text
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_output_without_a_message_is_shown_whole(size, tmp_path, monkeypatch):
+    text = "begun\nerror\nbar 1%\rbar 2%\rno newline at the end\nerr"
+    parts = [text[n : n + size] for n in range(0, len(text), size)]
+    assert shown_of(parts, tmp_path / "log", monkeypatch) == text
+
+
+def test_a_message_that_the_log_cannot_take_is_shown_at_once(tmp_path, monkeypatch):
+    shown = shown_of(["begun\n", MESSAGE], tmp_path / "missing/log", monkeypatch)
+    assert shown.startswith("begun\n")
+    assert shown.endswith(MESSAGE)
+    assert "No such file" in shown
