@@ -45,6 +45,8 @@ TRUSTED = 2
 # multiplications of the exact search for a voxel, candidate and fold, below which windows gain
 # nothing
 SMALL = 1e6
+# penalties that the exact search predicts at, of however many
+PREDICTED = 16
 # voxels that are searched by windows before all others: these, or one in so many; and the share of
 # them that sends all others to the exact search
 PILOT, PILOT_SHARE, MANY = 32, 32, 0.1
@@ -180,7 +182,7 @@ def is_small(design: Design, candidates: np.ndarray, n_alphas: int) -> bool:
     widths = [columns.stop - columns.start for columns in design.band_slices]
     p = np.minimum((candidates > 0) @ widths, design.n_images)
     rows = np.minimum(design.folds[0].n_validation, p)
-    return float(np.mean(p * (p + n_alphas / 2 * rows))) < SMALL
+    return float(np.mean(p * (p + min(n_alphas, PREDICTED) / 2 * rows))) < SMALL
 
 
 def windows_pay(
