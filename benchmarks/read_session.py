@@ -52,7 +52,9 @@ def write_session(layout: NSDLayout) -> Path:
         data = file.create_dataset("betas", (750, *SHAPE[::-1]), "<i2", chunks=(750, 1, 1, 1))
         for z in range(SHAPE[2]):
             data[:, z] = generator.integers(-900, 900, (750, *SHAPE[1::-1]), dtype=np.int16)
-    files.write_nifti(layout.valid_session(SUBJECT, SPACE, 1), np.ones(SHAPE, np.int16), SPACE)
+    # the mask gives the space its frame
+    for file in (layout.valid_session(SUBJECT, SPACE, 1), layout.roi(SUBJECT, SPACE, "nsdgeneral")):
+        files.write_nifti(file, np.ones(SHAPE, np.int16), SPACE)
     return path
 
 
@@ -66,7 +68,7 @@ def cortex(n_voxels: int) -> np.ndarray:
 
 
 def report(layout: NSDLayout, path: Path, voxel: np.ndarray) -> None:
-    space = VolumeSpace(layout, SUBJECT, SPACE, BETAS, SHAPE, np.eye(4))
+    space = VolumeSpace.open(layout, SUBJECT, SPACE, BETAS)
 
     def pipeline() -> None:
         betas = space.read_session(1, voxel)

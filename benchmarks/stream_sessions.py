@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.read_session import BETAS, SHAPE, SPACE, SUBJECT, cortex, write_session
+from benchmarks.read_session import BETAS, SPACE, SUBJECT, cortex, write_session
 from pipeline.nsd.design import Design
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
 from pipeline.nsd.responses import average_repeats
@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         layout = NSDLayout(Path(folder))
         link_sessions(layout, arguments.sessions)
-        space = VolumeSpace(layout, SUBJECT, SPACE, BETAS, SHAPE, np.eye(4))
+        space = VolumeSpace.open(layout, SUBJECT, SPACE, BETAS)
         reader = SessionReader(space, design)
         blocks = voxel_blocks(voxel, len(design.images))
         for number, block in enumerate(blocks, start=1):
