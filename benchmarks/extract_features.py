@@ -51,6 +51,7 @@ class Silent:
 
 def specification(name: str, folder: Path) -> dict[str, Any]:
     settings = {**read_catalogue()["networks"][name], "weights": "untrained", "seed": 0}
+    settings.pop("pretrained_tag", None)
     if name == "bert":
         settings["architecture"] = str(bert_base(folder))
     return settings
