@@ -176,7 +176,9 @@ def _write_mni(layout: NSDLayout) -> None:
     index = np.stack(np.meshgrid(*(np.arange(n) for n in MNI_GRID), indexing="ij"), axis=-1)
     world = nibabel.affines.apply_affine(affine, index.reshape(-1, 3)).reshape(index.shape)
     points = _voxel_coordinates(world).astype(np.float32)
-    _save(layout.volume_transform(SUBJECT, "func1pt8", "MNI"), points, affine)
+    # NSD writes transforms with the origin at the centre, whatever their grid
+    centred = nibabel.affines.from_matvec(np.eye(3), -(np.array(MNI_GRID) - 1) / 2)
+    _save(layout.volume_transform(SUBJECT, "func1pt8", "MNI"), points, centred)
 
 
 def configuration(n_models: int, n_contrasts: int, tree: Path) -> dict[str, object]:
