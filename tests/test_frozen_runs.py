@@ -347,4 +347,3 @@ def test_a_refused_preflight_does_not_show_the_configuration(finished):
     done = finished.snakemake("preflight", check=False)
     assert done.returncode != 0
     assert "band_weight_samples" not in done.stdout + done.stderr
-    assert "--configuration configuration" in done.stdout + done.stderr

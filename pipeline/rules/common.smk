@@ -102,8 +102,10 @@ def estimated_minutes(wildcards, input, attempt, threads, rulename):
 
 def solver_mb(wildcards, input):
     """What the solver may take: a resource and no parameter, as results do not depend on it."""
-    shared = workflow.global_resources.get("mem_mb")
-    return JOB_RESOURCES.solver_megabytes(input, shared.value if shared else math.inf)
+    offered = workflow.global_resources.get("mem_mb")
+    # on the node of a cluster nothing is offered: the job has what it asked for
+    shared = math.inf if offered is None or offered.value is None else offered.value
+    return JOB_RESOURCES.solver_megabytes(input, shared)
 
 
 def of_fits(
