@@ -19,6 +19,11 @@ def stages() -> dict[str, str]:
     return {name: code_version(f"{STAGES}{name}") for name in names}
 
 
+def run_file(results: Path) -> Path:
+    """The run that made a study; tests may have begun others on it since."""
+    return min((results / "runs").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+
+
 def frozen(folder: Path, **settings: Any) -> dict[str, str]:
     """The environment of a stage whose run has these settings; others it has none."""
     run = {"configuration": {}, "settings": settings, "stages": stages(), "code": {}}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import run_file
 
 from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
@@ -20,7 +21,7 @@ from pipeline.storage import read_result, read_table, write_result, write_table
 @pytest.fixture
 def finished(study, tmp_path, monkeypatch):
     """A subject's results, copied so that they can be damaged."""
-    monkeypatch.setenv(RUN, str(next((study.results / "runs").iterdir())))
+    monkeypatch.setenv(RUN, str(run_file(study.results)))
     for part in ("splits", "responses", "encoding/subj01", "features/subj01"):
         shutil.copytree(study.results / part, tmp_path / part)
     shared = study.results.parent / "features/tiny"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, branch, rewrite
+from runs import run_file
 
 from pipeline.audit import audit_record, differences
 from pipeline.code_version import code_version
@@ -267,7 +268,7 @@ def files(study: Study) -> dict[Path, int]:
 
 
 def test_every_result_records_settings_and_code(study):
-    run = read_run(next((study.results / "runs").iterdir()))
+    run = read_run(run_file(study.results))
     others = "rois/subj01.json", "checked/networks.json", "maps/subj01/all/index.json"
     for name in (FIT, TEST, *others, "report/subj01.json", "report/study.json"):
         made = read_record(study.results / name)

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+from runs import frozen
 
 from pipeline.figures import study as figures
 from pipeline.figures.style import shown_rois
@@ -39,7 +40,9 @@ def test_a_subjects_labels_are_in_the_order_of_the_colour_tables(tmp_path, monke
     provenance = make_provenance("x", settings, {}, simulated=True)
     write_result(responses, {"voxel": found["voxel"].to_numpy()}, provenance)
     given = ["--nsd", tmp_path, "--subject", "subj01", "--responses", responses, "--out", out]
-    monkeypatch.setattr(sys, "argv", ["x", *map(str, given), "--atlases", *ATLASES])
+    monkeypatch.setattr(sys, "argv", ["x", *map(str, given), "--atlases", "rois"])
+    for name, value in frozen(tmp_path, rois=list(ATLASES)).items():
+        monkeypatch.setenv(name, value)
     label_rois.main()
     labels = read_table(out)
     composites = [(ATLAS, name) for name in ("early visual", "scene", "face")]

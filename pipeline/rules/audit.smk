@@ -16,8 +16,8 @@ rule audit:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        study=RESULTS,
-        shared=FEATURES,
+        study=lambda wildcards: RESULTS,
+        shared=lambda wildcards: FEATURES,
     shell:
         "python -m pipeline.stages.audit_files --study {params.study:q} --shared {params.shared:q}"
         " 2>&1 | tee {log:q}"

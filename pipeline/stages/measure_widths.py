@@ -16,7 +16,7 @@ from pipeline.study_size import measure_features
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    study = parse_configuration(json.load(sys.stdin))
+    study = parse_configuration(json.loads(sys.stdin.read()))
     print(json.dumps(dict(measure_features(study).widths)))
 
 
