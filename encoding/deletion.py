@@ -91,4 +91,4 @@ def _leverages(arrays: Arrays, factor: Factor, rows: Any) -> Iterator[Any]:
         scaled = rows * arrays.asarray(factor.shrinkage(alpha) ** 0.5, factor.dtype)
         part[:] = scaled @ scaled.T
     for shares in arrays.asarray(mixing, factor.dtype):
-        yield (shares @ parts.reshape(len(parts), -1)).reshape(len(rows), len(rows))
+        yield (shares @ parts.reshape(len(parts), len(rows) ** 2)).reshape(len(rows), len(rows))

@@ -288,8 +288,8 @@ def _cholesky(
     gram = design.weighted_gram(fold, columns, roots)
     held = design.held[design.index(fold)].components[:, columns] * roots
     # a bound: the eigenvalues themselves are what is to be saved
-    relative = alphas / float(abs(gram).sum(0).max())
-    precise = relative >= (SMALLEST_IN_CHOLESKY if design.dtype == "float32" else np.inf)
+    relative = alphas / (float(abs(gram).sum(0).max()) or 1.0)
+    precise = (relative >= SMALLEST_IN_CHOLESKY) & (design.dtype == "float32")
     small = relative < SMALLEST_IN_GRAM
     diagonal = arrays.xp.arange(len(columns))
     factors = []

@@ -115,6 +115,8 @@ class HeldOut:
         for part in self.parts:
             own = part.factor.alpha_indices
             served = np.flatnonzero(np.isin(alphas, own))
+            if not len(served):
+                continue
             positions = np.searchsorted(own, alphas[served])
             losses[served] = part.errors(voxels[served], positions)
         return losses / self.fold.n_validation
@@ -188,8 +190,9 @@ class Residual:
     def _mixed(self, mixing: np.ndarray, parts: Any) -> Iterator[tuple[slice, Any]]:
         """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
         _, n_voxels, n_rows = parts.shape
-        flat, mixing = parts.reshape(len(parts), -1), self.arrays.asarray(mixing, self.factor.dtype)
+        flat = parts.reshape(len(parts), n_voxels * n_rows)
+        mixing = self.arrays.asarray(mixing, self.factor.dtype)
         for start in range(0, n_voxels, MIXED):
             some = slice(start, min(start + MIXED, n_voxels))
             mixed = mixing @ flat[:, some.start * n_rows : some.stop * n_rows]
-            yield some, mixed.reshape(len(mixing), -1, n_rows)
+            yield some, mixed.reshape(len(mixing), some.stop - some.start, n_rows)

@@ -243,7 +243,7 @@ def verify_place(path: Path, told: str) -> None:
     made, here = (place.split("/")[1:] for place in (str(told), label(path)))
     if made and here and made != here:
         raise InputError(
-            f"{path}: was made as {told}. It was copied over the file that belongs there; delete "
+            f"{path}: was made as {told}. It was copied over the file that belongs there; "
             "delete it and run snakemake again."
         )
 

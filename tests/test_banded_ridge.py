@@ -239,6 +239,23 @@ def test_a_fold_taken_out_of_all_images_scores_as_its_own_decomposition(
     assert np.allclose(decomposed.coefficients, deleted.coefficients, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["held images outnumber features", "constant band", "quiet band"])
+def test_folds_are_deleted_where_some_rows_are_predicted_by_nothing(kind):
+    bands, y = simulated(33, 150, (30, 15), 20)
+    folds, alphas = np.repeat([0, 1, 2], [90, 30, 30]), np.logspace(1, 5, 5)
+    weights = np.array([[0.5, 0.5], [0.0, 1.0]])
+    if kind == "constant band":
+        bands["band1"][:] = 3
+    if kind == "quiet band":
+        bands["band1"] *= 1e-5
+    problem = bands, y, folds, alphas, weights
+    decomposed, deleted = (
+        fit_banded_ridge(*problem, Options(search="exact", deletion=deletion))
+        for deletion in (False, True)
+    )
+    assert np.allclose(decomposed.candidate_scores, deleted.candidate_scores, rtol=1e-5)
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-10)])
 def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance):
     """Ridge refitted without the fold, by the normal equations, for each penalty."""

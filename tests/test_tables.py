@@ -348,11 +348,13 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
         path = tmp_path / kind / "subj01/all/bert_vs_clip.h5"
         write_result(path, arrays, PROVENANCE)
         command += [f"--{kind}", str(path)]
-    tables = [str(tmp_path / f"{name}.tsv") for name in ("correlations", "partitions")]
+    names = "correlations", "partitions", "models"
+    tables = [str(tmp_path / f"{name}.tsv") for name in names]
     monkeypatch.setattr("sys.argv", [*command, "--out", *tables])
     monkeypatch.setenv(RUN, frozen(tmp_path, models=["bert", "clip"])[RUN])
     write_tables.main()
-    correlations, partitions = (read_table(path) for path in tables)
+    correlations, partitions, models = (read_table(path) for path in tables)
+    assert {"bert", "clip"} <= set(models["model"])
     rows = correlations.set_index(["model", "roi"])["n_significant"]
     assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [1, 0]
     rows = partitions.set_index(["component", "roi"])["n_significant"]

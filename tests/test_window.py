@@ -73,6 +73,16 @@ def test_what_the_exact_search_does_at_once_is_searched_exactly(monkeypatch):
     assert windowed.exact.all()
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_windows_take_penalties_that_decompositions_of_two_precisions_serve(backend):
+    """Cholesky's in float32 and float64; many voxels try penalties of one alone."""
+    bands, y = simulated(9, 300, (40, 30), 80)
+    problem = bands, y, inner_folds(300, 4, 0), SHIPPED_ALPHAS, draw_band_weights(2, 3, 0)
+    exact, windowed = searched(*problem, cholesky=True, backend=backend)
+    assert not windowed.exact.all()
+    assert_as_good(exact, windowed)
+
+
 # ---- where images are not exchangeable
 
 SHIPPED_ALPHAS = np.logspace(-5, 5, 21)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.frozen_run import setting
 from pipeline.storage import (
     aligned_result,
     make_provenance,
@@ -30,7 +31,7 @@ from pipeline.tables.tables import (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", nargs="+", required=True, help="to be compared")
+    parser.add_argument("--models", required=True, type=setting, help="to be compared")
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
     parser.add_argument("--encoding", required=True, nargs="+", type=Path)
     parser.add_argument("--significance", required=True, nargs="+", type=Path)
