@@ -241,8 +241,8 @@ def test_a_fold_taken_out_of_all_images_scores_as_its_own_decomposition(
 
 @pytest.mark.parametrize("kind", ["held images outnumber features", "constant band", "quiet band"])
 def test_folds_are_deleted_where_some_rows_are_predicted_by_nothing(kind):
-    bands, y = simulated(33, 150, (30, 15), 20)
-    folds, alphas = np.repeat([0, 1, 2], [90, 30, 30]), np.logspace(1, 5, 5)
+    bands, y = simulated(33, 150, (40, 35), 20)
+    folds, alphas = np.repeat([0, 1, 2], [60, 45, 45]), np.logspace(1, 5, 5)
     weights = np.array([[0.5, 0.5], [0.0, 1.0]])
     if kind == "constant band":
         bands["band1"][:] = 3
