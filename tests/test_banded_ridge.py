@@ -278,7 +278,9 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
             operator = factor.operator(position, slice(None), slice(None), design.arrays)
             predicted = projected @ operator @ factor.corrections[position]
             expected = (centred @ ridge).T @ factor.held_rotation
-            assert np.allclose(predicted, expected, atol=tolerance)
+            # rounding is a share of the predictions, not of each of them
+            largest = abs(expected).max()
+            assert np.allclose(predicted, expected, rtol=0, atol=tolerance * largest)
 
 
 def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
@@ -562,8 +564,9 @@ def conditioned(kind, n_images=200, n_voxels=300):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["square", "wide", "scales", "shared"])
-def test_parts_change_an_error_by_a_share_of_itself_at_every_penalty(kind, dtype):
-    """Penalties down to 1e-14 of the largest eigenvalue."""
+def test_parts_change_a_score_little_at_every_penalty(kind, dtype):
+    """Penalties down to 1e-14 of the largest eigenvalue; with as many features as images R² falls
+    far below -1 there, and the error changes by a share of itself."""
     bands, y = conditioned(kind)
     largest = np.linalg.eigvalsh(sum(band @ band.T for band in bands.values()))[-1]
     folds, options = inner_folds(200, 5, 0), Options(search="exact", dtype=dtype)
@@ -574,7 +577,8 @@ def test_parts_change_an_error_by_a_share_of_itself_at_every_penalty(kind, dtype
             fit_banded_ridge(bands, y[:, a:b], *problem) for a, b in [(0, 1), (1, 14), (14, 300)]
         ]
         joined = np.hstack([part.candidate_scores for part in parts])
-        assert (abs(joined / whole - 1) <= SCORE_TOLERANCE[dtype]).all()
+        bound = np.where(whole > -2 * y.var(axis=0), y.var(axis=0), 10 * abs(whole))
+        assert (abs(joined - whole) <= SCORE_TOLERANCE[dtype] * bound).all()
 
 
 @pytest.mark.parametrize("deletion", [False, True])
