@@ -101,8 +101,10 @@ def bootstrap_scores(
     n = counts.sum(axis=1, keepdims=True) if seen is None else counts @ seen.astype(np.float32)
     sums = counts @ y
     spread = _spread(counts @ y**2, sums, n)
+    # a draw may have none of the images that a voxel saw
+    mean = np.divide(sums, n, out=np.full_like(sums, np.nan), where=n > 0)
     r = {
-        model: _r(y, _centred(values, seen), counts, sums / n, spread, n)
+        model: _r(y, _centred(values, seen), counts, mean, spread, n)
         for model, values in predicted.items()
     }
     return BootstrapScores(_r2(measured, seen, predicted, counts, spread), r)
