@@ -11,6 +11,7 @@ key, such as `responses` or `fits.all.clip`; results record what was taken, and 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -116,7 +117,9 @@ def setting(key: str) -> Any:
     InputError
         No run is named, or it has no such setting.
     """
-    value = _taken[key] = look_up(current_run(), key)
+    # in one order: what a job computes must not depend on the order in which keys were written, by
+    # which Snakemake sees no change
+    value = _taken[key] = json.loads(json.dumps(look_up(current_run(), key), sort_keys=True))
     return value
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, branch, rewrite
-from runs import run_file
+from runs import frozen, run_file
 
 from pipeline.audit import audit_record, differences
 from pipeline.code_version import code_version
 from pipeline.configuration import parse_configuration, read_configuration
 from pipeline.errors import InputError
-from pipeline.frozen_run import freeze, frozen_text, look_up, read_run
+from pipeline.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
 from pipeline.job_settings import study_run
 from pipeline.storage import read_provenance, read_record, read_result, write_result
 
@@ -348,3 +348,13 @@ def test_a_refused_preflight_does_not_show_the_configuration(finished):
     done = finished.snakemake("preflight", check=False)
     assert done.returncode != 0
     assert "band_weight_samples" not in done.stdout + done.stderr
+
+
+def test_a_setting_has_one_order_whatever_that_of_the_configuration(tmp_path, monkeypatch):
+    """What a job draws in turn must not depend on what Snakemake cannot see."""
+    for order in (["clip", "bert"], ["bert", "clip"]):
+        run = frozen(tmp_path / order[0], planted={name: {"b": 1, "a": 2} for name in order})
+        monkeypatch.setenv(RUN, run[RUN])
+        found = setting("planted")
+        assert list(found) == ["bert", "clip"]
+        assert list(found["clip"]) == ["a", "b"]
