@@ -146,7 +146,10 @@ class Residual:
         return np.hstack([(self._corrected if corrected else self._direct)(here) for here in parts])
 
     def _direct(self, here: slice) -> np.ndarray:
-        """Of predictions as they are; the target is a part like another of what is mixed."""
+        """Squared errors (alpha, voxel) of predictions that need no correction.
+
+        The target is mixed with the predictions, as one more part.
+        """
         energies = np.zeros((len(self.factor.alphas), here.stop - here.start), self.factor.dtype)
         for rows, mixing, parts in self._parts(here):
             mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
@@ -157,7 +160,7 @@ class Residual:
         return energies
 
     def _corrected(self, here: slice) -> np.ndarray:
-        """Of predictions that are corrected, each penalty's by its own matrix."""
+        """Squared errors (alpha, voxel) of predictions corrected by a matrix for each penalty."""
         target = self.target[here]
         predicted = self.arrays.empty((len(self.factor.alphas), *target.shape), self.factor.dtype)
         for rows, mixing, parts in self._parts(here):

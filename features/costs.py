@@ -21,7 +21,7 @@ IMAGE_SIZE = 425
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Of one pass through a network.
+    """Cost of one pass through a network.
 
     Attributes
     ----------

@@ -38,7 +38,7 @@ def n_rois(study: Configuration, atlases: Sequence[str]) -> int:
 
 
 def interpretation_bytes(study: Configuration, size: StudySize) -> float:
-    """Of weights, their components, and every voxel's projections."""
+    """Estimates for weights, their components, and every voxel's projections."""
     settings = study.interpretation
     if settings is None:
         return 0.0
@@ -60,7 +60,7 @@ def interpretation_bytes(study: Configuration, size: StudySize) -> float:
 
 
 def similarity_bytes(study: Configuration, subject: SubjectSize) -> float:
-    """Of the similarities of a subject's test images."""
+    """Estimate for the similarities of a subject's test images."""
     settings = study.representational_similarity
     if settings is None:
         return 0.0
@@ -72,7 +72,7 @@ def similarity_bytes(study: Configuration, subject: SubjectSize) -> float:
 
 
 def layer_bytes(study: Configuration, subject: SubjectSize) -> float:
-    """Of the scores of layers of every network, and of the layers that voxels prefer."""
+    """Estimates for the scores of layers of every network, and the layers that voxels prefer."""
     total = 0.0
     for spaces in study.layerwise.values():
         per_voxel = ID + FLOAT * (3 * len(spaces) + 5)
@@ -81,7 +81,7 @@ def layer_bytes(study: Configuration, subject: SubjectSize) -> float:
 
 
 def learning_curve_bytes(study: Configuration) -> float:
-    """Of a subject's scores by numbers of training images, and of their draws."""
+    """Estimates for a subject's scores by numbers of training images, and their draws."""
     settings = study.learning_curves
     if settings is None:
         return 0.0
@@ -91,7 +91,7 @@ def learning_curve_bytes(study: Configuration) -> float:
 
 
 def identification_bytes(study: Configuration, size: StudySize, subject: SubjectSize) -> float:
-    """Of which of a subject's test images are identified, by models and by other brains."""
+    """Estimate for the identification of a subject's test images by models and other brains."""
     settings = study.error_consistency
     if settings is None:
         return 0.0
@@ -109,7 +109,7 @@ def identification_bytes(study: Configuration, size: StudySize, subject: Subject
 
 
 def analyses_bytes(study: Configuration, size: StudySize) -> float:
-    """Of all analyses, beside their tables, maps and figures."""
+    """Estimates for all analyses, beside their tables, maps and figures."""
     total = interpretation_bytes(study, size)
     for subject in size.subjects.values():
         total += similarity_bytes(study, subject) + layer_bytes(study, subject)

@@ -61,11 +61,15 @@ def test_settings_are_found_by_their_key():
             look_up(run, key)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda p: p.stem)
+CONFIGURATIONS = [
+    path
+    for path in sorted((ROOT / "config").glob("*.yaml"))
+    if "study" in yaml.safe_load(path.read_text())
+]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.stem)
 def test_a_frozen_configuration_is_the_configuration(path):
-    values = yaml.safe_load(path.read_text())
-    if "study" not in values:
-        pytest.skip("no study")
     study = read_configuration(path)
     frozen = yaml.safe_load(frozen_text(study_run(study, {})))
     assert parse_configuration(frozen["configuration"]) == study
@@ -199,13 +203,18 @@ def test_a_configuration_edited_in_mid_run_changes_nothing(run, begun, study):
     assert begun.planned(f"results/tiny/{TEST}") == {}
 
 
-def test_code_edited_in_mid_run_stops_the_job_that_imports_it(run, begun):
+def run_while_edited(run, begun, template: str) -> subprocess.CompletedProcess[str]:
+    """Run the study while a module of the engine is edited; it is put back afterwards."""
     source = begun.checkout / "encoding/scores.py"
     text = source.read_text()
     try:
-        done = run(lambda: source.write_text(f"{text}\nHALF = 2\n"))
+        return run(lambda: source.write_text(template.format(text)))
     finally:
         source.write_text(text)
+
+
+def test_code_edited_in_mid_run_stops_the_job_that_imports_it(run, begun):
+    done = run_while_edited(run, begun, "{}\nHALF = 2\n")
     assert done.returncode != 0
     assert "the code of fit_encoding_models is not that with which the run began" in done.stdout
     assert "encoding/scores.py changed" in done.stdout
@@ -213,12 +222,7 @@ def test_code_edited_in_mid_run_stops_the_job_that_imports_it(run, begun):
 
 
 def test_comments_edited_in_mid_run_stop_nothing(run, begun):
-    source = begun.checkout / "encoding/scores.py"
-    text = source.read_text()
-    try:
-        done = run(lambda: source.write_text(f"# a remark\n{text}"))
-    finally:
-        source.write_text(text)
+    done = run_while_edited(run, begun, "# a remark\n{}")
     assert done.returncode == 0, done.stdout[-5000:]
 
 
