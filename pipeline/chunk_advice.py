@@ -25,7 +25,7 @@ THREADS = 8
 
 @dataclass(frozen=True)
 class ChunkAdvice:
-    """Of a subject's longest fit.
+    """How to divide a subject's longest fit.
 
     Attributes
     ----------

@@ -11,12 +11,12 @@ Shape = tuple[int, int]
 
 
 def chunks_of_voxels(shape: Shape) -> Shape:
-    """Of (image, voxel) that is written and read by voxels, all images of some at once."""
+    """Chunks of (image, voxel) that is written and read by voxels, all images at once."""
     return shape[0], min(VOXELS_PER_CHUNK, shape[1])
 
 
 def chunks_of_images(shape: Shape) -> Shape:
-    """Of float32 (image, feature) that is written and read by images, about `CHUNK_BYTES` each."""
+    """Chunks, of about `CHUNK_BYTES`, of float32 (image, feature) written and read by images."""
     return min(max(1, CHUNK_BYTES // (4 * shape[1])), shape[0]), shape[1]
 
 

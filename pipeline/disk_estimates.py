@@ -42,13 +42,13 @@ BEHAVIOUR_BYTES_PER_TRIAL = 77
 
 
 def hdf5_bytes(data: float, arrays: int, groups: int = 0, chunked: int = 0) -> float:
-    """Of a result file with so many bytes of numbers."""
+    """Bytes of a result file with so many bytes of numbers."""
     kept = arrays * ARRAY_BYTES + groups * GROUP_BYTES + chunked * CHUNKED_BYTES
     return data + kept + FILE_BYTES
 
 
 def matrix_bytes(shape: Shape, chunks: Shape) -> int:
-    """Of a float32 matrix that is divided into chunks."""
+    """Bytes of a float32 matrix that is divided into chunks."""
     return FLOAT * places_on_disk(shape, chunks)
 
 
@@ -56,7 +56,7 @@ def matrix_bytes(shape: Shape, chunks: Shape) -> int:
 
 
 def simulation_bytes(settings: SimulationSettings) -> float:
-    """Of all files of NSD that are simulated, and of the truth beside them."""
+    """Bytes of all files of NSD that are simulated, and of the truth beside them."""
     about_image = INSTANCES_BYTES + CAPTION_BYTES * settings.captions_per_image
     total = settings.n_images * (IMAGE_BYTES + about_image) + TEMPLATE_BYTES
     of_chunk = TRIALS_PER_SESSION * BETA + CHUNK_INDEX_BYTES
@@ -80,14 +80,14 @@ def simulation_bytes(settings: SimulationSettings) -> float:
 
 
 def shard_bytes(n_images: int, widths: Sequence[int]) -> float:
-    """Of some images' features in layers of those widths."""
+    """Bytes of some images' features in layers of those widths."""
     shapes = [(n_images, width) for width in widths]
     data = sum(matrix_bytes(shape, chunks_of_images(shape)) for shape in shapes)
     return hdf5_bytes(data + ID * n_images, 1 + len(widths), 1, len(widths))
 
 
 def space_bytes(n_images: int, width: int, reduced_from: int = 0) -> float:
-    """Of a feature space, and of the principal components that it has instead of features."""
+    """Bytes of a feature space, and of the principal components that it has instead of features."""
     data = n_images * (FLOAT * width + ID)
     if not reduced_from:
         return hdf5_bytes(data, 2)
@@ -95,7 +95,7 @@ def space_bytes(n_images: int, width: int, reduced_from: int = 0) -> float:
 
 
 def response_bytes(n_images: int, n_voxels: int) -> float:
-    """Of a subject's averaged responses, how often each was measured, and noise."""
+    """Bytes of a subject's averaged responses, how often each was measured, and noise."""
     data = n_images * (n_voxels * (FLOAT + 1) + 2 * ID) + n_voxels * (2 * FLOAT + ID)
     return hdf5_bytes(data + min(n_images, NOISE_IMAGES) * n_voxels * FLOAT, 10)
 
@@ -104,7 +104,7 @@ def response_bytes(n_images: int, n_voxels: int) -> float:
 
 
 def encoding_bytes(n_test: int, n_voxels: int, bands: Sequence[int], stacked: int) -> float:
-    """Of the scores of the models of a fit.
+    """Bytes of the scores of the models of a fit.
 
     Parameters
     ----------
@@ -121,21 +121,21 @@ def encoding_bytes(n_test: int, n_voxels: int, bands: Sequence[int], stacked: in
 
 
 def prediction_bytes(n_test: int, n_voxels: int, n_models: int) -> float:
-    """Of what the models of a fit predict for its test images."""
+    """Bytes of what the models of a fit predict for its test images."""
     shape = n_test, n_voxels
     data = n_models * matrix_bytes(shape, chunks_of_voxels(shape)) if n_voxels else 0
     return hdf5_bytes(data + ID * (n_test + n_voxels), 2 + n_models, 1, n_models)
 
 
 def significance_bytes(n_voxels: int, n_models: int, n_components: int) -> float:
-    """Of intervals of r and R², or of a component, and of p and q."""
+    """Bytes of intervals of r and R², or of a component, and of p and q."""
     arrays, groups = 6 * n_models + 4 * n_components, n_models + n_components
     per_voxel = ID + FLOAT * arrays
     return hdf5_bytes(n_voxels * per_voxel, 1 + arrays, groups + (n_components > 0))
 
 
 def partition_bytes(n_voxels: int, n_spaces: int, stacked: bool) -> float:
-    """Of a fit's variance in components, and by the product measure."""
+    """Bytes of a fit's variance in components, and by the product measure."""
     models = 2**n_spaces - 1
     # R² and components, shares of spaces and their offset, ceiling, gain of the joint model
     arrays = 2 * models + n_spaces + 1 + 2 + stacked

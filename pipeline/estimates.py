@@ -66,7 +66,7 @@ PICTURES_BYTES = 1.2e9
 
 @dataclass(frozen=True)
 class JobEstimate:
-    """Of one job, on CPU.
+    """Time and memory of one job, on CPU.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class JobEstimate:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """Of all jobs of a stage together.
+    """Time and memory of all jobs of a stage together.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ def _simulation(study: Configuration, size: StudySize) -> Iterator[StageEstimate
 
 
 def _planted_job(study: Configuration, size: StudySize, space: PlantedSpace) -> JobEstimate:
-    """Of a planted space's features: as those of the study's networks of the same architecture."""
+    """Estimate for a planted space's features, as for networks of the same architecture."""
     alike = [
         cost
         for name, cost in size.networks.items()
@@ -175,7 +175,7 @@ def _features(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def extraction_job(stimuli: float, operations: float, parameter_bytes: float) -> JobEstimate:
-    """Of a shard of stimuli through a network of so many operations for each."""
+    """Time and memory to extract one shard by a network of so many operations a stimulus."""
     seconds = SECONDS_TO_START + stimuli * operations / NETWORK_RATE
     return JobEstimate(seconds, TORCH_BYTES + 2 * parameter_bytes)
 
@@ -201,7 +201,7 @@ def _responses(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def response_job(subject: SubjectSize) -> JobEstimate:
-    """Of averaging a subject's trials."""
+    """Estimate for averaging a subject's trials."""
     seconds = subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
     disk = response_bytes(subject.images, subject.voxels)
     memory = PLAIN_BYTES + min(BLOCK_BYTES, 1.5 * disk)
@@ -237,7 +237,7 @@ def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
 def fit_job(
     study: Configuration, subject: SubjectSize, widths: Mapping[str, int], n_images: int
 ) -> JobEstimate:
-    """Of fitting all subsets of some feature spaces.
+    """Estimate for fitting all subsets of some feature spaces.
 
     Parameters
     ----------
@@ -279,7 +279,7 @@ def _search_operations(
     n_bands: int,
     search: str | None = None,
 ) -> float:
-    """Of the search of one model: a factorisation and all penalties' predictions per fold."""
+    """Search of one model: a factorisation and all penalties' predictions per fold."""
     folds = study.splits.folds
     train = (subject.images - subject.test_images) * (1 - 1 / folds)
     held_out = train / (folds - 1)
@@ -305,7 +305,7 @@ def _significance(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def significance_job(study: Configuration, subject: SubjectSize, n_spaces: int) -> JobEstimate:
-    """Of the tests and intervals of a fit."""
+    """Estimate for the tests and intervals of a fit."""
     draws = study.significance.draws
     models = 2**n_spaces - 1
     responses = subject.voxels * subject.test_images * models
@@ -325,13 +325,13 @@ def _partitions(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def partition_job(study: Configuration, subject: SubjectSize, n_spaces: int) -> JobEstimate:
-    """Of the variance of a fit, partitioned."""
+    """Estimate for the variance of a fit, partitioned."""
     disk = partition_bytes(subject.voxels, n_spaces, study.encoding.stacking)
     return JobEstimate(0.5, PLAIN_BYTES, disk)
 
 
 def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
-    """Of what the configuration switches on; tables are made of each once more."""
+    """Estimates for what the configuration switches on; tables are made of each once more."""
     switched = (study.representational_similarity, study.error_consistency, study.learning_curves)
     kinds = len(study.layerwise) + sum(settings is not None for settings in switched)
     jobs = (len(size.subjects) + 1) * kinds
@@ -353,7 +353,7 @@ def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
 
 
 def _solving_operations(subject: SubjectSize, n_features: int, permuted: int) -> float:
-    """Of making weights of what a search picked: of all voxels, and of permuted images'."""
+    """Operations to make weights of what was picked: all voxels', and permuted images'."""
     train = subject.images - subject.test_images
     rank = min(train, n_features)
     return 2 * (9 * rank**2 * max(rank, train / 3) + 2 * train * rank * subject.voxels) + (
@@ -380,7 +380,7 @@ def _maps_and_report(study: Configuration, size: StudySize) -> StageEstimate:
 
 
 def map_job(study: Configuration, subject: SubjectSize, variant: str) -> JobEstimate:
-    """Of a subject's maps; variants have them in the responses' own space only."""
+    """Estimate for a subject's maps; variants have them in the responses' own space only."""
     per_place = SECONDS_PER_PLACE + maps_of(study, variant).number * SECONDS_PER_PLACE_AND_MAP
     places = sum(subject.mapped.values()) if variant == WHOLE else 0
     disk = subject_maps_bytes(study, subject, variant)
@@ -388,6 +388,6 @@ def map_job(study: Configuration, subject: SubjectSize, variant: str) -> JobEsti
 
 
 def page_job(study: Configuration) -> JobEstimate:
-    """Of a subject's page, which pictures the whole study."""
+    """Estimate for a subject's page, which pictures the whole study."""
     seconds = maps_of(study, WHOLE).number * PICTURE_SECONDS_PER_MAP
     return JobEstimate(SECONDS_TO_START + seconds, PICTURES_BYTES)

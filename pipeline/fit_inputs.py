@@ -144,7 +144,7 @@ class FittedModel:
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Of a stage that opens one."""
+        """Options of a stage that opens a fit."""
         parser.add_argument("--spaces", required=True, type=setting, help="of the model")
         parser.add_argument("--features", required=True, nargs="+", type=Path)
         parser.add_argument("--responses", required=True, type=Path)
@@ -209,7 +209,7 @@ class FittedModel:
     def provenance(
         self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None
     ) -> dict[str, Any]:
-        """Of what a stage makes of the model, and of other inputs."""
+        """Provenance of what a stage makes from the model and other inputs."""
         names = ("subject", "variant", "spaces", "scaling")
         kept = {name: self.fitted[name] for name in names}
         return make_provenance(
@@ -221,7 +221,7 @@ class FittedModel:
 
 
 def add_memory_argument(parser: argparse.ArgumentParser) -> None:
-    """Of a stage that fits; no setting of `encoding`, as it decides no number of the result."""
+    """Memory for a stage that fits: an option, as it decides no number of the result."""
     parser.add_argument("--memory-mb", required=True, type=float, help="that the solver may take")
 
 

@@ -43,7 +43,7 @@ Wildcards = Mapping[str, str]
 
 @dataclass(frozen=True)
 class JobResources:
-    """Of the jobs of a study, by rule.
+    """Resources of the jobs of a study, by rule.
 
     `wildcards` and `input` are those of a job as Snakemake has them.
     """
@@ -52,7 +52,7 @@ class JobResources:
     manifest: Manifest
 
     def minutes(self, rule: str, wildcards: Wildcards, input: Any, threads: int) -> int:
-        """Of the first attempt.
+        """Time limit of the first attempt.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class JobResources:
         return self._solving(input)
 
     def _solving(self, input: Any) -> JobEstimate:
-        """Of a rule whose time nothing estimates."""
+        """Estimate for a rule whose time nothing estimates: memory alone."""
         return JobEstimate(math.nan, solver_memory(self.study, _largest(input)))
 
     def _assess_significance(self, wildcards: Wildcards, input: Any) -> JobEstimate:

@@ -140,7 +140,7 @@ class Manifest(Settings):
         return getattr(self.subjects[subject], space)
 
     def n_voxels(self, subject: str, space: str) -> int:
-        """Of the whole space."""
+        """Number of voxels in the whole space."""
         grid = self.grid(subject, space)
         return sum(grid) if space in SURFACES else math.prod(grid)
 

@@ -88,7 +88,7 @@ class Maps:
 
 
 def maps_of(study: Configuration, variant: str) -> Maps:
-    """Of a subject's maps of a variant."""
+    """Which maps of a variant a subject has."""
     fits = study.fits(variant)
     models = {subset for spaces in fits.values() for subset in subsets(spaces)}
     components = sum(len(subsets(spaces)) for spaces in fits.values() if len(spaces) > 1)
@@ -107,7 +107,7 @@ def maps_of(study: Configuration, variant: str) -> Maps:
 
 
 def subject_maps_bytes(study: Configuration, subject: SubjectSize, variant: str) -> float:
-    """Of a subject's folder of maps; variants have them in the responses' own space only."""
+    """Bytes of a subject's folder of maps; variants have them in the responses' own space only."""
     maps, own = maps_of(study, variant), study.responses.space
     fits = study.fits(variant)
     inputs = 1 + 2 * len(fits) + sum(len(spaces) > 1 for spaces in fits.values())
@@ -121,7 +121,7 @@ def subject_maps_bytes(study: Configuration, subject: SubjectSize, variant: str)
 
 
 def _folder_bytes(maps: Maps, space: str, places: int, inputs: int, *, interpolated: bool) -> float:
-    """Of maps in a space, their sidecars, and their part of the index."""
+    """Bytes of maps in a space, their sidecars, and their part of the index."""
     # in other spaces every value is a mean of several
     picked, few = (MEAN_PICKED_BYTES, VALUE_BYTES) if interpolated else (PICKED_BYTES, FEW_BYTES)
     per_place = VALUE_BYTES * (maps.values + SIGNIFICANT_SHARE * maps.significant)
@@ -133,7 +133,7 @@ def _folder_bytes(maps: Maps, space: str, places: int, inputs: int, *, interpola
 
 
 def group_maps_bytes(study: Configuration, size: StudySize) -> float:
-    """Of means over subjects, t, and means where t is significant."""
+    """Bytes of means over subjects, t, and means where t is significant."""
     if len(size.subjects) < 2:
         return 0.0
     fits = study.fits(WHOLE).values()
@@ -155,7 +155,7 @@ def group_maps_bytes(study: Configuration, size: StudySize) -> float:
 
 
 def voxel_tables_bytes(study: Configuration, subject: SubjectSize) -> float:
-    """Of all voxels of a subject, as Parquet."""
+    """Bytes of all voxels of a subject, as Parquet."""
     total = 0.0
     for variant in study.assessed_variants:
         fits = study.fits(variant)
@@ -168,7 +168,7 @@ def voxel_tables_bytes(study: Configuration, subject: SubjectSize) -> float:
 
 
 def tables_bytes(study: Configuration, size: StudySize) -> float:
-    """Of the tables of subjects, regions and models, and of the JSON beside them."""
+    """Bytes of the tables of subjects, regions and models, and of the JSON beside them."""
     return N_TABLES * TABLE_ACCOUNT_BYTES + ROW_BYTES * _rows(study, size)
 
 
@@ -202,7 +202,7 @@ def _interpretation_rows(study: Configuration, size: StudySize) -> int:
 
 
 def figures_bytes(study: Configuration, size: StudySize) -> float:
-    """Of all figures, in three formats."""
+    """Bytes of all figures, in three formats."""
     return FIGURE_BYTES * _n_figures(study) + IMAGES_BYTES * sum(_pictured(study, size))
 
 
@@ -229,7 +229,7 @@ def _pictured(study: Configuration, size: StudySize) -> tuple[float, float]:
 
 
 def report_bytes(study: Configuration, size: StudySize) -> float:
-    """Of all pages with what they show: figures, tables and pictures of brains."""
+    """Bytes of all pages with what they show: figures, tables and pictures of brains."""
     total = SITE_BYTES + BASE64 * FIGURE_SVG_BYTES * (1 + _n_figures(study))
     total += BASE64 * IMAGES_SVG_BYTES * sum(_pictured(study, size))
     total += TABLE_HTML_FACTOR * ROW_BYTES * _rows(study, size)
@@ -248,7 +248,7 @@ def _group_pictures_bytes(study: Configuration, size: StudySize) -> float:
 
 
 def _subject_pages_bytes(study: Configuration, subject: SubjectSize) -> float:
-    """Of slices, surfaces to turn, and pictures of both."""
+    """Bytes of slices, surfaces to turn, and pictures of both."""
     models, pairs = len(study.models), sum(len(s) == 2 for s in study.contrasts.values())
     unique = sum(len(spaces) for spaces in study.contrasts.values())
     total = 0.0
@@ -271,7 +271,7 @@ def _subject_pages_bytes(study: Configuration, subject: SubjectSize) -> float:
 
 
 def _shown_vertices(study: Configuration) -> int:
-    """Of the surface that a subject's page shows."""
+    """Vertices of the surface that a subject's page shows."""
     if study.simulation is None:
         return 2 * MOST_VERTICES
     native = "nativesurface" in study.map_spaces

@@ -92,7 +92,7 @@ def _console() -> Console:
 
 
 def _headlines(table: pd.DataFrame, subject: str | None) -> pd.DataFrame:
-    """Of all modelled voxels of the whole study."""
+    """Rows on all modelled voxels of the whole study."""
     table = table[table["variant"] == WHOLE]
     if "roi" in table:
         table = table[table["roi"] == "all"]

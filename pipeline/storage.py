@@ -215,7 +215,7 @@ def _read(dataset: h5py.Dataset) -> np.ndarray:
 
 
 def dataset_names(file: h5py.File) -> list[str]:
-    """Of every array in a file, with the groups that it is in."""
+    """Names of every array in a file, with the groups that it is in."""
     names: list[str] = []
     file.visititems(lambda name, item: names.append(name) if _is_dataset(item) else None)
     return names

@@ -199,7 +199,7 @@ def simulate_without_networks(tree: Path, **changes: object) -> None:
 
 @pytest.fixture(scope="module")
 def s3_address():
-    """Of a real S3 server on loopback."""
+    """Address of a real S3 server on loopback."""
     from servers import s3_server
 
     with s3_server() as address:

@@ -115,7 +115,7 @@ class SlurmCluster:
 
     @property
     def state(self) -> str:
-        """Of the node: idle, mixed, drained, …"""
+        """State of the node: idle, mixed, drained, …"""
         return self.ask("sinfo", "-h", "-N", "-o", "%T").split()[0]
 
     def wait_until(self, condition: Callable[[], object], seconds: float, what: str) -> object:

@@ -130,7 +130,7 @@ def test_models_are_compared_on_all_images_and_with_a_brain_on_those_it_saw(iden
 
 
 def test_images_of_one_cluster_are_drawn_together(identification):
-    """Of a single cluster every draw is the whole: κ has no spread."""
+    """With a single cluster every draw is the whole: κ has no spread."""
     rows = error_consistency_rows(identification, {**SIGNIFICANCE, "resample": "clusters"})
     both = next(iter(rows))
     assert (both["kappa_lower"], both["kappa_upper"]) == pytest.approx((both["kappa"],) * 2)

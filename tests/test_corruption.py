@@ -80,7 +80,7 @@ def test_files_as_they_were_made_are_not_refused(results):
 
 
 def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
-    """Of every file that the workflow writes, at a random place and at both ends."""
+    """Every file that the workflow writes, at a random place and at both ends."""
     generator = random.Random(0)
     for path in files_of(results):
         content = path.read_bytes()

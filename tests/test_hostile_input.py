@@ -281,7 +281,7 @@ def test_a_search_guided_by_coverage_finds_no_file_that_breaks_a_reader(tree, tm
 
 
 def test_a_search_finds_a_reader_that_breaks_and_tells_how(tree, tmp_path):
-    """Of a table in which not every change must be noticed, as if it must."""
+    """A table in which not every change must be noticed, as if it must."""
     pytest.importorskip("atheris", reason="NOT TESTED: atheris is not installed")
     path = tree / CASES["colour table"].file
     with damaged(path):
@@ -359,7 +359,7 @@ MATLAB_SIZES = [128 + 4, 128 + 8 + 4, 128 + 24 + 4, 128 + 40 + 4]
 def test_a_size_in_a_matlab_file_that_is_larger_than_what_it_lies_in_is_refused(
     worker, tree, tmp_path, place, compressed
 ):
-    """Of a variable, its flags, its dimensions and its name: each would be allocated."""
+    """Sizes of a variable, its flags, its dimensions and its name: each would be allocated."""
     copied = damaged_copy(tree, tmp_path)
     path = copied / CASES["MAT"].file
     content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}

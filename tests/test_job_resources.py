@@ -58,7 +58,7 @@ def fit_minutes(tmp_path: Path, threads: int = 8, **changes: object) -> int:
     ],
 )
 def test_a_fit_asks_for_thrice_the_time_that_the_documentation_says(tmp_path, row, fit, mask):
-    """Of spaces of 512 features, on one core."""
+    """Spaces of 512 features, on one core."""
     hours = float(re.search(rf"\| {row} \| ([\d.]+) \|", SCALE.read_text())[1])
     study = resources_of(responses={**study_of().responses.model_dump(), "mask": mask})
     spaces = study.study.contrasts[fit]
@@ -104,7 +104,7 @@ def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
 
 
 def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
-    """Of a workflow at its beginning but for features, whose sizes tell how long a fit takes."""
+    """A workflow at its beginning but for features, whose sizes tell how long a fit takes."""
     dry = Study(tmp_path, ROOT / "config/nsd.yaml")
     design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
     design.parent.mkdir(parents=True)

@@ -91,7 +91,7 @@ def test_intervals_are_percentiles_of_the_draws(seed, n_draws, level):
 
 
 def test_intervals_of_few_images_are_expanded_as_student_s_t_is_wider():
-    """Of draws of the mean of normal values the expanded interval is the classical one."""
+    """For draws of the mean of normal values the expanded interval is the classical one."""
     random = np.random.default_rng(0)
     values = random.standard_normal((8, 1))
     draws = (draw_images(8, 200_000, 1) @ values / 8).astype(np.float32)
@@ -105,7 +105,7 @@ def test_intervals_of_few_images_are_expanded_as_student_s_t_is_wider():
 
 
 def test_intervals_are_those_of_scipy():
-    """Of paired R², r and unique variance, at the level that expands them."""
+    """Intervals of paired R², r and unique variance, at the level that expands them."""
     measured, predicted = simulated(40, 3, 0.5, 4)
     other = predicted + 0.4 * np.random.default_rng(5).standard_normal(predicted.shape)
     draws = bootstrap_scores(measured, {"b": other, "a+b": predicted}, draw_images(40, 30_000, 6))
@@ -159,7 +159,7 @@ def test_a_voxel_without_a_prediction_has_no_draws():
 
 @pytest.mark.parametrize("r2", [0.1, 0.5])
 def test_intervals_cover_the_population_r2_of_a_model(r2):
-    """Of 95 % intervals over 600 independent voxels 93 to 97 %."""
+    """93 to 97 % of 95 % intervals over 600 independent voxels do."""
     measured, predicted = simulated(1000, 600, r2, 1)
     found = bootstrap_scores(measured, {"m": predicted}, draw_images(1000, 1000, 2))
     lower, upper = interval(found.r2["m"])
@@ -252,7 +252,7 @@ def test_p_of_models_that_predict_nothing_are_uniform_far_into_the_tail(distribu
 
 
 def test_p_of_r_are_those_of_permutations():
-    """Of responses and predictions with heavy tails, by scipy's permutations of normal scores."""
+    """Responses and predictions with heavy tails, by scipy's permutations of normal scores."""
     random = np.random.default_rng(11)
     predicted = random.standard_t(3, (60, 4))
     measured = np.exp(random.standard_normal((60, 4)) + 0.15 * predicted)
@@ -336,7 +336,7 @@ def test_sign_flips_are_those_of_all_flips(n_images):
 
 
 def test_sign_flips_far_in_the_tail_are_those_of_the_binomial_distribution():
-    """Of equal differences, as many of which are gains as it takes; sums are even numbers."""
+    """Equal differences, as many of which are gains as it takes; sums are even numbers."""
     gains = np.array([260, 300, 330, 380])
     difference = np.where(np.arange(500)[:, None] < gains, 1.0, -1.0)
     # between two sums that are possible the approximation is that of the middle

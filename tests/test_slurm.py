@@ -104,7 +104,7 @@ def running(cluster: SlurmCluster, rule: str) -> str | None:
 
 
 def processes_of(module: str) -> list[int]:
-    """Of a job: the stage and the snakemake that started it."""
+    """Processes of a job: the stage and the snakemake that started it."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

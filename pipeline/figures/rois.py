@@ -47,7 +47,7 @@ class Series:
     def of(
         cls, rows: pd.DataFrame, value: str, place: Mapping[Region, float], **given: object
     ) -> Series:
-        """Of the rows (subject × region) of one model or component."""
+        """Values from the rows (subject × region) of one model or component."""
         mean = rows.groupby("region")[value].mean()
         centre, x = (np.array([place[r] for r in regions]) for regions in (mean.index, rows.region))
         return cls(centre=centre, mean=mean.to_numpy(), x=x, values=rows[value].to_numpy(), **given)

@@ -150,7 +150,7 @@ def _picked(study: Configuration) -> str:
 
 
 def _of_analyses(study: Configuration) -> Iterator[str]:
-    """Of what the study switches on beyond encoding models and contrasts."""
+    """Sentences on what the study switches on beyond encoding models and contrasts."""
     if len(study.subjects) > 1:
         yield (
             "Group. The subject is the unit: means of each region are tested over "

@@ -74,7 +74,7 @@ class SubjectMaps:
         return self.study.responses.space
 
     def files(self, entities: str, space: str, labels: bool = False) -> list[Path]:
-        """Of one map."""
+        """Files of one map."""
         names = map_names(self.subject, space, entities, labels=labels)
         return [self.folder / name for name in names]
 

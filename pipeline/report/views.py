@@ -69,7 +69,7 @@ class Scale:
 
     @property
     def least(self) -> float:
-        """Of pairs, the value that one of the two must reach to be drawn."""
+        """Value that one of a pair must reach for the pair to be drawn."""
         return self.limit / STEPS
 
     @property

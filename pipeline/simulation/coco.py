@@ -141,6 +141,6 @@ def _instance(image_id: int, category: str, segmentation: Any) -> dict[str, Any]
 
 
 def _area(points: np.ndarray) -> float:
-    """Of a polygon (corner, 2), by the shoelace formula."""
+    """Area of a polygon (corner, 2), by the shoelace formula."""
     x, y = points.T
     return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

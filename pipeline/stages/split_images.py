@@ -146,7 +146,7 @@ def _shared(arguments: argparse.Namespace) -> np.ndarray:
 
 
 class _Alike(NamedTuple):
-    """Of the study's images: features (image, feature), clusters (image,), and a subject's rows."""
+    """Likeness of images: features (image, feature), clusters (image,), and a subject's rows."""
 
     features: np.ndarray
     clusters: np.ndarray

@@ -60,7 +60,7 @@ class Preference:
 
 
 def preferences(result: Result) -> Iterator[Preference]:
-    """Of components, of branches of the tree, and of clusters.
+    """Preferences of components, of branches of the tree, and of clusters.
 
     A group's is that of the mean of its voxels' weights, less the mean weights of all voxels.
     """

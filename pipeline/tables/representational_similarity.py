@@ -30,7 +30,7 @@ KINDS = {"space": "feature space", "roi": "ROI"}
 
 @dataclass(frozen=True)
 class SubjectSimilarities:
-    """Of one subject.
+    """Similarities of one subject.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class SubjectSimilarities:
 
     @classmethod
     def of(cls, result: Result, nsd_id: np.ndarray | None) -> SubjectSimilarities:
-        """Of these images, or of all the subject's."""
+        """Similarities of these images, or of all the subject's."""
         spaces = result.provenance["configuration"]["spaces"]
         rois = [name for name in result.arrays if name.startswith("roi/")]
         similarities = {name: result[name] for name in [*(f"space/{s}" for s in spaces), *rois]}
@@ -72,7 +72,7 @@ class SubjectSimilarities:
 
 
 def ceilings(subjects: list[SubjectSimilarities], comparison: Any) -> dict[str, AgreementCeiling]:
-    """Of each ROI, over the subjects that have it; they must have the same images."""
+    """Ceiling of each ROI over the subjects that have it; they must have the same images."""
     rois = dict.fromkeys(roi for one in subjects for roi in one.of_kind("roi"))
     return {
         roi: agreement_ceiling(

@@ -292,7 +292,7 @@ def _place(voxel: int, grid: tuple[int, ...]) -> str:
 
 
 def statistic(function: object, values: np.ndarray) -> float:
-    """Of values in float64; NaN if there are none."""
+    """Statistic of values in float64; NaN if there are none."""
     return float(function(values.astype(np.float64))) if len(values) else np.nan
 
 

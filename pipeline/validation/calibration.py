@@ -332,6 +332,6 @@ def _ncsnr(rows: pd.DataFrame) -> float:
 
 
 def _uniform(p: np.ndarray) -> float:
-    """Of the least p that permutations allow, the continuous uniform is a hair away."""
+    """Distance from uniform; permutations' least p is a hair away from the continuous one."""
     step = np.diff(np.unique(p)).min(initial=1.0)
     return float(scipy.stats.kstest(p - step / 2, "uniform").pvalue)
