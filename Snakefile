@@ -19,7 +19,7 @@ from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.seals import content_hash
-from pipeline.settings import ANNOTATIONS, GROUP_SPACES, WHOLE
+from pipeline.settings import ANNOTATIONS, GROUP_SPACES, SHARED, WHOLE
 from pipeline.storage import canonical
 
 min_version("9.20")

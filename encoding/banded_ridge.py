@@ -48,8 +48,10 @@ from encoding.search import (
     Search,
     best_penalty,
     closed_form_errors,
+    decompose_all_images,
     factorise_candidates,
     search_exactly,
+    without_images,
 )
 from encoding.window import (
     Window,
@@ -374,7 +376,7 @@ def _searched(
     design, choices = blocks.design, pool.choices.values()
     windowed = search == "windowed" and not is_small(design, pool.weights, len(alphas))
     if plan.candidates < len(pool.weights):
-        yield from _searched_by_parts(blocks, pool, alphas, plan, windowed, forms)
+        yield from _searched_by_parts(blocks, pool, alphas, plan, windowed, forms, keep)
         return
     factors = factorise_candidates(design, pool.weights, alphas, forms, of_all=windowed)
     keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
@@ -392,17 +394,22 @@ def _searched_by_parts(
     plan: Plan,
     windowed: bool,
     forms: Forms,
+    keep: Callable[[dict[int, list[Factor]]], None],
 ) -> Iterator[tuple[Block, Found]]:
     """`_searched`, some candidates at a time."""
     n_candidates, n_voxels = len(pool.weights), blocks.responses.shape[1]
+    wholes: list[list[Factor]] = []
+    if plan.keeps_all_images:
+        wholes += decompose_all_images(blocks.design, pool.weights, alphas, forms)
+        keep({k: without_images(whole) for k, whole in enumerate(wholes)})
     kept = Found.empty((n_candidates, n_voxels))
     exact = np.ones(n_voxels, bool)
 
     def decomposed(n: int, **which: bool) -> Iterator[tuple[slice, list[CandidateFactors]]]:
         for first in range(0, n_candidates, n):
             part = slice(first, first + n)
-            weights = pool.weights[part]
-            yield part, factorise_candidates(blocks.design, weights, alphas, forms, **which)
+            problem = blocks.design, pool.weights[part], alphas, forms
+            yield part, factorise_candidates(*problem, **which, wholes=wholes[part])
 
     if windowed:
         exact = _window_by_parts(blocks, pool, alphas, plan, decomposed, kept)
@@ -411,6 +418,7 @@ def _searched_by_parts(
             found = search_exactly(block.operands, factors, alphas)
             kept.fill((part, block.voxels), found)
     kept.exact[:] = exact
+    wholes.clear()
     for block in blocks.read(plan.block_voxels):
         yield block, kept.of(block.voxels)
 
@@ -425,7 +433,8 @@ def _window_by_parts(
 ) -> np.ndarray:
     """Fill `kept` by windows, all candidates judged by closed form first; which voxels are left."""
     variance = np.ones(kept.score.shape[1])
-    for part, factors in decomposed(plan.candidates_in_closed_form, of_folds=False):
+    at_a_time = len(pool.weights) if plan.keeps_all_images else plan.candidates_in_closed_form
+    for part, factors in decomposed(at_a_time, of_folds=False):
         for block in blocks.read(plan.block_voxels):
             curves = closed_form_errors(block.operands, factors, len(alphas), plan.task_voxels)
             kept.score[part, block.voxels] = best_penalty(curves, alphas)[0]

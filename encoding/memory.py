@@ -23,13 +23,16 @@ class Plan:
     block_voxels : voxels of a block in the search
     task_voxels : those of them that one task of the closed form or the window takes
     candidates : candidates whose decompositions are kept during the search
-    candidates_in_closed_form : the same, if only those of all images are needed
+    keeps_all_images : whether those of all images are kept of every candidate, where those of folds
+        are made of some at a time
+    candidates_in_closed_form : candidates at a time, where they are made for the closed form alone
     refit_factors : decompositions kept during the refit
     """
 
     block_voxels: int
     task_voxels: int
     candidates: int
+    keeps_all_images: bool
     candidates_in_closed_form: int
     refit_factors: int
 
@@ -67,12 +70,17 @@ class Plan:
         block = int(np.clip(for_voxels // (PART * size.voxel), 1, MOST_VOXELS // PART)) * PART
         most = free - max(size.candidate, size.refit_factor)
         block = min(block, int(most // (PART * size.voxel)) * PART)
-        kept = int(np.clip((free - block * size.voxel) // size.candidate, 1, len(candidates)))
+        free -= block * size.voxel
+        kept = int(np.clip(free // size.candidate, 1, len(candidates)))
+        beside = free - len(candidates) * size.whole
+        keeps_all_images = kept < len(candidates) and beside >= size.candidate
+        if keeps_all_images:
+            kept = int(beside // size.candidate)
         # candidates in parts are searched first and refitted when their decompositions are gone
-        left = free - block * size.voxel - size.candidate * (kept if kept == len(candidates) else 0)
+        left = free - size.candidate * (kept if kept == len(candidates) else 0)
         refitted = max(1, int(left // size.refit_factor))
-        whole = max(1, int((free - block * size.voxel) // size.refit_factor))
-        return cls(block, parts * PART, kept, whole, refitted)
+        whole = max(1, int(free // size.refit_factor))
+        return cls(block, parts * PART, kept, keeps_all_images, whole, refitted)
 
 
 class _Sizes:
@@ -116,6 +124,7 @@ class _Sizes:
         if deletes:
             deleted = n * component + folds * (n_alphas + 1) * held**2
             self.candidate = max(self.candidate, self.item * deleted + self.refit_factor)
+        self.whole = self.refit_factor + self.item * n * component * deletes
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":
             # what all folds of a task predict from

@@ -76,6 +76,7 @@ def factorise_candidates(
     forms: Forms,
     of_folds: bool = True,
     of_all: bool = True,
+    wholes: Sequence[list[Factor]] = (),
 ) -> list[CandidateFactors]:
     """Decompose each of `candidates` (candidate, band), side by side.
 
@@ -83,14 +84,16 @@ def factorise_candidates(
     ----------
     of_folds, of_all : which decompositions are asked for; folds that are deleted from the one of
         all images need it
+    wholes : (candidate,) as `decompose_all_images` made them, so that they are not made again
     """
     folds = list(design.folds) if of_folds else []
     deleting = [bool(folds) and forms.deletes(design, row, len(alphas)) for row in candidates]
     tasks = []
     for k, deletes in enumerate(deleting):
-        tasks += [(k, design.whole)] if deletes or of_all else []
+        tasks += [(k, design.whole)] if (deletes or of_all) and not wholes else []
         tasks += [] if deletes else [(k, fold) for fold in folds]
-    held = _factorised(design, candidates, alphas, forms, tasks, deleting)
+    held = {(k, -1): whole for k, whole in enumerate(wholes)}
+    held |= _factorised(design, candidates, alphas, forms, tasks, deleting)
     tasks = [(k, fold) for k, deletes in enumerate(deleting) if deletes for fold in folds]
     found = design.arrays.map(lambda task: delete_fold(design, task[1], held[task[0], -1]), tasks)
     # folds of a candidate are all deleted, or none
@@ -103,10 +106,25 @@ def factorise_candidates(
     return [
         CandidateFactors(
             [held[k, fold] for fold in range(len(folds))],
-            [replace(factor, images=None) for factor in held.get((k, -1), [])],
+            without_images(held.get((k, -1), [])),
         )
         for k in range(len(candidates))
     ]
+
+
+def decompose_all_images(
+    design: Design, candidates: np.ndarray, alphas: np.ndarray, forms: Forms
+) -> list[list[Factor]]:
+    """(candidate,) decompositions of all images, from which folds can be deleted."""
+    deleting = [forms.deletes(design, row, len(alphas)) for row in candidates]
+    tasks = [(k, design.whole) for k in range(len(candidates))]
+    held = _factorised(design, candidates, alphas, forms, tasks, deleting)
+    return [held[task[0], -1] for task in tasks]
+
+
+def without_images(factors: list[Factor]) -> list[Factor]:
+    """Decompositions without what only the deletion of folds needs."""
+    return [replace(factor, images=None) for factor in factors]
 
 
 def _factorised(

@@ -55,8 +55,9 @@ def interpretation_bytes(study: Configuration, size: StudySize) -> float:
         total += hdf5_bytes(weights, 7) + hdf5_bytes(projections, 2)
     n_scored = max(subject.test_images for subject in size.subjects.values())
     components = DOUBLE * (width * (n + 3) + chosen * (n + 3) + n_scored * (n + 1))
-    labels = size.images * (CATEGORIES + ID)
-    return total + hdf5_bytes(components, 32, 3) + hdf5_bytes(labels, 3)
+    for subject in size.subjects.values():
+        total += hdf5_bytes(subject.images * (CATEGORIES + ID), 3)
+    return total + hdf5_bytes(components, 32, 3)
 
 
 def similarity_bytes(study: Configuration, subject: SubjectSize) -> float:

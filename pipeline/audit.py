@@ -45,17 +45,16 @@ def told(check: Callable[[], object]) -> Iterator[str]:
         yield str(error)
 
 
-def audit_files(folder: Path, run: Mapping[str, Any], shared: bool = False) -> Iterator[str]:
+def audit_files(folder: Path, run: Mapping[str, Any]) -> Iterator[str]:
     """Problems of any file below a folder of results: altered, moved, or of another run.
 
     Parameters
     ----------
     run : of the study, as `read_run` reads it
-    shared : whether other studies have files there too, which are not looked at
     """
     for path in result_files(folder):
         problems = list(told(partial(verify, path)))
-        yield from problems or audit_record(path, run, shared)
+        yield from problems or audit_record(path, run)
         if path.stat().st_mtime > time.time() + SECONDS_OF_CLOCKS:
             yield (
                 f"{path}: is dated {time.ctime(path.stat().st_mtime)}, which is to come: a clock "
@@ -63,7 +62,7 @@ def audit_files(folder: Path, run: Mapping[str, Any], shared: bool = False) -> I
             )
 
 
-def audit_record(path: Path, run: Mapping[str, Any], shared: bool = False) -> Iterator[str]:
+def audit_record(path: Path, run: Mapping[str, Any]) -> Iterator[str]:
     """Problems of a file that was made with other settings or code than the study has."""
     made = read_record(path)
     if made is None:
@@ -78,8 +77,7 @@ def audit_record(path: Path, run: Mapping[str, Any], shared: bool = False) -> It
     try:
         study = {key: look_up(run, key) for key in made["settings"]}
     except InputError as error:
-        if not shared:
-            yield f"{path}: is of another configuration: {error}. Delete it"
+        yield f"{path}: is of another configuration: {error}. Delete it"
         return
     for key, value in made["settings"].items():
         for place, then, now in differences(value, study[key], key):

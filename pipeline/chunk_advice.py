@@ -78,7 +78,7 @@ def _advise(study: Configuration, size: StudySize, subject: SubjectSize) -> Chun
         part = variant_size(subject, study.all_variants[variant])
         part = replace(part, voxels=math.ceil(part.voxels / chunks))
         widths = {space: size.features[space] for space in study.fits(variant)[name]}
-        return fit_job(study, part, widths, size.images).core_seconds / THREADS / 3600
+        return fit_job(study, part, widths).core_seconds / THREADS / 3600
 
     fits = [(variant, fit) for variant in study.all_variants for fit in study.fits(variant)]
     longest = max(fits, key=lambda fit: hours(fit, 1))

@@ -78,6 +78,9 @@ def simulation_bytes(settings: SimulationSettings) -> float:
 
 # ---- features and responses
 
+# of a file that refers to features that lie elsewhere, and of each run of neighbouring rows
+REFERENCE_BYTES, BYTES_OF_RUN = 15_000, 78
+
 
 def shard_bytes(n_images: int, widths: Sequence[int]) -> float:
     """Bytes of some images' features in layers of those widths."""
@@ -92,6 +95,12 @@ def space_bytes(n_images: int, width: int, reduced_from: int = 0) -> float:
     if not reduced_from:
         return hdf5_bytes(data, 2)
     return hdf5_bytes(data + FLOAT * (reduced_from * (width + 1) + width), 5, 1)
+
+
+def reference_bytes(n_shared: int, n_own: int) -> float:
+    """Bytes of a feature space whose rows are others', in the order of images of two kinds."""
+    runs = 2 * n_shared * n_own / (n_shared + n_own)
+    return REFERENCE_BYTES + BYTES_OF_RUN * runs
 
 
 def response_bytes(n_images: int, n_voxels: int) -> float:

@@ -19,9 +19,11 @@ from pipeline.configuration.variants import VariantSettings
 from pipeline.disk_estimates import (
     FLOAT,
     IMAGE_BYTES,
+    REFERENCE_BYTES,
     encoding_bytes,
     partition_bytes,
     prediction_bytes,
+    reference_bytes,
     response_bytes,
     shard_bytes,
     significance_bytes,
@@ -154,24 +156,37 @@ def _planted_job(study: Configuration, size: StudySize, space: PlantedSpace) -> 
 
 def _features(study: Configuration, size: StudySize) -> StageEstimate:
     core, gpu, disk, memory = 0.0, 0.0, 0.0, 0.0
-    shards = study.extraction.shards
+    shards, parts = study.extraction.shards, _image_parts(size)
     for name, cost in size.networks.items():
         captioned = study.networks[name].stimulus == "captions"
-        stimuli = size.images * (size.captions_per_image if captioned else 1)
-        job = extraction_job(stimuli / shards, cost.operations, cost.parameter_bytes)
-        core += shards * job.core_seconds
-        memory = max(memory, job.memory_bytes)
-        gpu += shards * SECONDS_TO_START
-        gpu += stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
-        per_shard = math.ceil(size.images / shards)
-        disk += shards * shard_bytes(per_shard, list(cost.widths.values()))
+        for images in parts:
+            stimuli = images * (size.captions_per_image if captioned else 1)
+            job = extraction_job(stimuli / shards, cost.operations, cost.parameter_bytes)
+            core += shards * job.core_seconds
+            memory = max(memory, job.memory_bytes)
+            gpu += shards * SECONDS_TO_START
+            gpu += stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND)
+            per_shard = math.ceil(images / shards)
+            disk += shards * shard_bytes(per_shard, list(cost.widths.values()))
     made = list(_spaces(study, size))
-    for space, n_images in made:
-        fitted = study.feature_spaces[space].is_fitted
-        disk += space_bytes(n_images, size.features[space], size.taken[space] if fitted else 0)
-    jobs = shards * len(size.networks) + len(made)
+    for space, subject in made:
+        settings = study.feature_spaces[space]
+        taken = size.taken[space] if settings.is_fitted else 0
+        if settings.reduction is None:
+            disk += reference_bytes(subject.test_images, subject.images - subject.test_images)
+        else:
+            disk += space_bytes(subject.images, size.features[space], taken)
+    extracted = shards * len(parts) * len(size.networks)
+    disk += REFERENCE_BYTES * extracted
     core += SECONDS_TO_START * len(made)
-    return StageEstimate("features", jobs, core, gpu, memory, disk)
+    return StageEstimate("features", extracted + len(made), core, gpu, memory, disk)
+
+
+def _image_parts(size: StudySize) -> list[int]:
+    """Numbers of images that go through a network together: all subjects', and each one's own."""
+    subjects = size.subjects.values()
+    own = [subject.images - subject.test_images for subject in subjects]
+    return [max(subject.test_images for subject in subjects), *own]
 
 
 def extraction_job(stimuli: float, operations: float, parameter_bytes: float) -> JobEstimate:
@@ -180,16 +195,16 @@ def extraction_job(stimuli: float, operations: float, parameter_bytes: float) ->
     return JobEstimate(seconds, TORCH_BYTES + 2 * parameter_bytes)
 
 
-def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, int]]:
-    """Each feature space as often as it is made, and of how many images."""
+def _spaces(study: Configuration, size: StudySize) -> Iterator[tuple[str, SubjectSize]]:
+    """Each feature space as often as it is made, and of how much of a subject."""
     for space in size.features:
         if not study.feature_spaces[space].is_fitted:
-            yield space, size.images
+            yield from ((space, subject) for subject in size.subjects.values())
             continue
         for name, variant in study.all_variants.items():
             if any(space in spaces for spaces in study.fits(name).values()):
                 for subject in size.subjects.values():
-                    yield space, variant_size(subject, variant).images
+                    yield space, variant_size(subject, variant)
 
 
 def _responses(study: Configuration, size: StudySize) -> StageEstimate:
@@ -228,22 +243,19 @@ def variant_size(subject: SubjectSize, variant: VariantSettings) -> SubjectSize:
 
 def _encoding(study: Configuration, size: StudySize) -> StageEstimate:
     jobs = [
-        fit_job(study, subject, {s: size.features[s] for s in spaces}, size.images)
+        fit_job(study, subject, {s: size.features[s] for s in spaces})
         for subject, spaces in _fits(study, size, study.all_variants)
     ]
     return _stage("encoding", jobs)
 
 
-def fit_job(
-    study: Configuration, subject: SubjectSize, widths: Mapping[str, int], n_images: int
-) -> JobEstimate:
+def fit_job(study: Configuration, subject: SubjectSize, widths: Mapping[str, int]) -> JobEstimate:
     """Estimate for fitting all subsets of some feature spaces.
 
     Parameters
     ----------
     subject : of whose voxels the job may have a part
     widths : {feature space: number of features}
-    n_images : rows of their files
     """
     models = subsets(list(widths))
     operations = sum(
@@ -259,7 +271,7 @@ def fit_job(
         )
     seconds = SECONDS_TO_START + operations / SOLVER_RATES[study.encoding.solver]
     seconds += searched * study.splits.folds * SECONDS_PER_DECOMPOSITION
-    memory = solver_memory(study, FLOAT * n_images * max(widths.values()))
+    memory = solver_memory(study, FLOAT * subject.images * max(widths.values()))
     disk = encoding_bytes(
         subject.test_images, subject.voxels, [len(model) for model in models], stacked
     )
@@ -268,7 +280,7 @@ def fit_job(
 
 
 def solver_memory(study: Configuration, largest_space: float) -> float:
-    """Bytes: the solver takes what it may; features are read of all images, a space at a time."""
+    """Bytes: the solver takes what it may; features are read a space at a time."""
     return 1e9 * (1 + study.encoding.memory_gb) + largest_space
 
 
@@ -345,7 +357,8 @@ def _analyses(study: Configuration, size: StudySize) -> Iterator[StageEstimate]:
             _solving_operations(subject, sum(widths), analysed)
             for subject in size.subjects.values()
         )
-        memory = solver_memory(study, FLOAT * size.images * max(widths))
+        images = max(subject.images for subject in size.subjects.values())
+        memory = solver_memory(study, FLOAT * images * max(widths))
     if not jobs:
         return
     seconds = jobs * SECONDS_TO_START + operations / SOLVER_RATES["own"]

@@ -7,10 +7,11 @@ other numbers give the same results and rerun nothing.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+import h5py
 
 from pipeline.configuration import Configuration
 from pipeline.estimates import (
@@ -26,8 +27,9 @@ from pipeline.estimates import (
     solver_memory,
     variant_size,
 )
-from pipeline.expected_size import captions_per_image, distinct_images, expected_subject
+from pipeline.expected_size import captions_per_image, expected_subject
 from pipeline.manifest import Manifest
+from pipeline.settings import SHARED
 from pipeline.sizes import SubjectSize
 
 # Estimates of time are meant to be right within a factor of two on the machine where rates were
@@ -91,17 +93,17 @@ class JobResources:
 
     def _extract_features(self, wildcards: Wildcards, input: Any) -> JobEstimate:
         captioned = self.study.networks[wildcards["network"]].stimulus == "captions"
-        stimuli = self._n_images * (captions_per_image(self.study) if captioned else 1)
+        part, subjects = wildcards["part"], self.study.subjects
+        subject = self._subject({"subject": subjects[0] if part == SHARED else part})
+        images = subject.test_images if part == SHARED else subject.images
+        stimuli = images * (captions_per_image(self.study) if captioned else 1)
         shard = stimuli / self.study.extraction.shards
         return extraction_job(shard, MOST_OPERATIONS, MOST_PARAMETER_BYTES)
 
     def _fit_encoding_models(self, wildcards: Wildcards, input: Any) -> JobEstimate:
-        part, spaces = self._part(wildcards), self._spaces(wildcards)
-        widths = {
-            space: self._width(space, path, part)
-            for space, path in zip(spaces, input.features, strict=True)
-        }
-        return fit_job(self.study, part, widths, self._n_images)
+        spaces = zip(self._spaces(wildcards), input.features, strict=True)
+        widths = {space: _shape(path)[1] for space, path in spaces}
+        return fit_job(self.study, self._part(wildcards), widths)
 
     def _fit_weights(self, wildcards: Wildcards, input: Any) -> JobEstimate:
         return self._solving(input)
@@ -129,17 +131,6 @@ class JobResources:
     def _spaces(self, wildcards: Wildcards) -> list[str]:
         return self.study.fits(wildcards["variant"])[wildcards["fit"]]
 
-    def _width(self, space: str, path: str, subject: SubjectSize) -> int:
-        """Number of features, by the size of their file."""
-        fitted = self.study.feature_spaces[space].is_fitted
-        rows = subject.images if fitted else self._n_images
-        return max(1, round(os.path.getsize(path) / (FLOAT * rows)))
-
-    @property
-    def _n_images(self) -> int:
-        subjects = self.study.subjects
-        return distinct_images([self._subject({"subject": subject}) for subject in subjects])
-
     def _subject(self, wildcards: Wildcards) -> SubjectSize:
         return expected_subject(self.study, self.manifest, wildcards["subject"])
 
@@ -152,4 +143,10 @@ class JobResources:
 
 def _largest(input: Any) -> int:
     """Bytes of the largest feature space that a job reads."""
-    return max(os.path.getsize(path) for path in input.features)
+    return max(FLOAT * math.prod(_shape(path)) for path in input.features)
+
+
+def _shape(path: str) -> tuple[int, int]:
+    """(images, features) of a feature space."""
+    with h5py.File(path, "r") as file:
+        return file["features"].shape

@@ -52,6 +52,8 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
 }
 # every image of the study, fitted as its `encoding` section says: one variant among others
 WHOLE = "all"
+# images that every subject was to see, beside each subject's own
+SHARED = "shared"
 
 
 class Settings(BaseModel):

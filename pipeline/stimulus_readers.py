@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.nsd.coco import read_captions
+from pipeline.nsd.coco import SPLITS, read_captions
 from pipeline.nsd.instances import label_matrix, read_categories, read_instances
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_object
-from pipeline.nsd.stimuli import read_images
+from pipeline.nsd.stimuli import read_images, sample_images
+from pipeline.seals import file_hash
+from pipeline.settings import ANNOTATIONS
 
 Texts = list[list[str]]
+N_SAMPLED = 16
 
 
 def read_stimuli(
@@ -31,6 +35,21 @@ def read_stimuli(
     stimuli: Sequence[Any] = (TEXTS.get(kind) or VECTORS[kind])(layout, nsd_id)
     for start in range(0, len(nsd_id), batch_size):
         yield stimuli[start : start + batch_size]
+
+
+def stimuli_hash(layout: NSDLayout, kind: str) -> str:
+    """SHA-256 by which the stimuli of two trees are told apart.
+
+    Of texts and labels it is that of the annotations they are made of; of images that of a sample
+    of all 73,000, as reading them takes minutes.
+    """
+    if kind == "image":
+        return hashlib.sha256(sample_images(layout, N_SAMPLED).tobytes()).hexdigest()
+    if not ANNOTATIONS[kind]:
+        return ""
+    files = [layout.annotations(name, split) for name in ANNOTATIONS[kind] for split in SPLITS]
+    hashes = [file_hash(path) for path in [layout.image_table, *files] if path.exists()]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def _all_objects(layout: NSDLayout, nsd_id: np.ndarray) -> Texts:

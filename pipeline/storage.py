@@ -25,6 +25,7 @@ import pandas as pd
 
 from pipeline.errors import FULL, InputError
 from pipeline.frozen_run import record, running_stage
+from pipeline.references import sources_of
 from pipeline.seals import (
     ENDS_WITH_SEAL,
     account_path,
@@ -187,7 +188,21 @@ def open_result(path: Path | str) -> Iterator[h5py.File]:
             raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
         verify_place(path, file.attrs["file"])
         verify_inputs(path, json.loads(file.attrs["provenance"]).get("inputs", {}))
+        for source in sources_of(file, path):
+            _verify_source(source, path)
         yield file
+
+
+def _verify_source(source: Path, path: Path) -> None:
+    """Raise if a file is missing or altered whose rows another consists of."""
+    follows = f"{path} consists of rows of it: delete it as well."
+    if not source.is_file():
+        raise InputError(f"{source}: not found. Run snakemake again. {follows}")
+    try:
+        with open_result(source):
+            return
+    except InputError as error:
+        raise InputError(f"{error} {follows}") from None
 
 
 def verify(path: Path) -> None:

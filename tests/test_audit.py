@@ -24,11 +24,9 @@ def finished(study, tmp_path, monkeypatch):
     monkeypatch.setenv(RUN, str(run_file(study.results)))
     for part in ("splits", "responses", "encoding/subj01", "features/subj01"):
         shutil.copytree(study.results / part, tmp_path / part)
-    shared = study.results.parent / "features/tiny"
-    for space in ("alexnet", "bert"):
-        shutil.copy(shared / f"{space}.h5", tmp_path / f"{space}.h5")
     conv3 = str(tmp_path / "features/subj01/all/alexnet_conv3.h5")
-    spaces = {name: str(tmp_path / f"{name}.h5") for name in ("alexnet", "bert")}
+    features = tmp_path / "features/subj01"
+    spaces = {name: str(features / f"{name}.h5") for name in ("alexnet", "bert")}
     made_of = {"alexnet_vs_bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
     fits = {str(tmp_path / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
     return {

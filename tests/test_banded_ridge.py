@@ -596,16 +596,24 @@ def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
         assert_same_fit(fit_banded_ridge(*arguments, replace(options, **change)), plenty)
 
 
-@pytest.mark.parametrize("search", ["exact", "windowed"])
-def test_candidates_taken_in_parts_give_the_same_fit(search):
-    """Too little memory for all decompositions at once."""
+@pytest.mark.parametrize(
+    ("search", "little", "keeps"),
+    [
+        ("exact", 6e7, False),
+        ("exact", 9e7, True),
+        ("windowed", 9e7, False),
+        ("windowed", 1.2e8, True),
+    ],
+)
+def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps):
+    """Too little memory for all decompositions at once, or for any but those of all images."""
     bands, y = simulated(26, 200, (60, 40), 600)
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
     # in float64, where fewer of 80 candidates are tied within rounding
     design = Design(list(bands.values()), folds, Arrays(workers=2), "float64")
-    little = 9e7
     plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
     assert plan.candidates < 80
+    assert plan.keeps_all_images == keeps
     problem = bands, y, folds, ALPHAS, weights
     options = Options(search=search, dtype="float64", workers=2)
     plenty, parts = (

@@ -79,7 +79,7 @@ def test_a_study_from_a_bucket_is_that_from_a_folder(study, bucket, tmp_path):
     other.configuration.write_text(yaml.safe_dump(values_of(), sort_keys=False))
     fit = "encoding/subj03/all/bert.h5"
     said = other.snakemake(f"results/tiny/{fit}").stderr
-    for path in (fit, "responses/subj03.h5", "splits/subj03/all.tsv", "../features/tiny/bert.h5"):
+    for path in (fit, "responses/subj03.h5", "splits/subj03/all.tsv", "features/subj03/bert.h5"):
         assert (other.results / path).read_bytes() == (study.results / path).read_bytes(), path
     brought = set(re.findall(rf"Retrieving from storage: {ADDRESS}/(\S+)", said))
     assert {BETAS, CAPTIONS} < brought

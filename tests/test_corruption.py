@@ -50,7 +50,7 @@ def results(study, tmp_path_factory):
 
 
 def files_of(results):
-    return [path for name in ("tiny", "features/tiny") for path in result_files(results / name)]
+    return [path for name in ("tiny", "features") for path in result_files(results / name)]
 
 
 def altered(content: bytes, where: int) -> bytes:
@@ -75,8 +75,7 @@ def test_files_as_they_were_made_are_not_refused(results):
         *(".h5", ".tsv", ".json", ".gz", ".gii", ".parquet", ".html", ".svg", ".png", ".pdf")
     }
     run = read_run(run_file(results / "tiny"))
-    for name in ("tiny", "features/tiny"):
-        assert list(audit_files(results / name, run)) == []
+    assert list(audit_files(results / "tiny", run)) == []
 
 
 def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
@@ -202,7 +201,7 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
     """Another subject, another model, another fit: of the same shape or not."""
     tiny = results / "tiny"
     moves = {
-        results / "features/tiny/bert.h5": results / "features/tiny/alexnet.h5",
+        tiny / "features/subj01/bert.h5": tiny / "features/subj01/alexnet.h5",
         tiny / "encoding/subj01/all/bert.h5": tiny / "encoding/subj01/all/alexnet.h5",
         tiny / "responses/subj01.h5": tiny / "responses/subj03.h5",
         tiny / "predictions/subj03/all/bert.h5": tiny / "predictions/subj01/all/bert.h5",
@@ -221,7 +220,7 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
 @pytest.fixture
 def fit(results, tmp_path, monkeypatch):
     """Run the stage that joins features, responses and a split."""
-    features = results / "features/tiny"
+    features = results / "tiny/features/subj01"
     of_bert = specification(features / "bert.h5")
     fitted = read_provenance(results / "tiny/encoding/subj01/all/bert.h5")["configuration"]
 

@@ -69,7 +69,7 @@ def fitted(study, subject: str) -> dict[str, object]:
     results = study.results
     return {
         "spaces": "spaces",
-        "features": [results.parent / "features/tiny/alexnet.h5"],
+        "features": [results / f"features/{subject}/alexnet.h5"],
         "responses": results / f"responses/{subject}.h5",
         "split": results / f"splits/{subject}/{WHOLE}.tsv",
         "encoding": results / f"encoding/{subject}/{WHOLE}/alexnet.h5",
@@ -87,7 +87,7 @@ def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
 def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
     given = {
         "spaces": "spaces",
-        "features": [study.results.parent / "features/tiny/alexnet.h5"],
+        "features": [study.results / "features/subj01/alexnet.h5"],
         "weights": [study.results / "interpretation/subj01/weights.h5"],
         "configuration": "mine",
         "out": tmp_path / "components.h5",

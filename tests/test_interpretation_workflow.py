@@ -49,7 +49,7 @@ def test_weights_predict_what_the_fit_predicted(study):
     """Refitted weights, of a subject's own scaled features: the predictions kept, less a mean."""
     kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
     made = read_result(study.results / "interpretation/subj01/weights.h5")
-    space = read_result(study.results.parent / f"features/tiny/{MODEL}.h5")
+    space = read_result(study.results / f"features/subj01/{MODEL}.h5")
     features = space["features"][np.searchsorted(space["nsd_id"], kept["nsd_id"])]
     scaled = (features - made["feature_mean"]) * made["feature_factor"]
     predicted = scaled @ made["weights"].T

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, Study, rewrite
@@ -18,7 +19,7 @@ from pipeline.machine import machine_memory
 from pipeline.manifest import read_manifest
 
 SCALE = ROOT / "docs/scale.md"
-IMAGES = 70_566
+IMAGES = 10_000
 WIDTHS = {"clip_rn50": 1024, "resnet50": 2048, "bert": 768}
 THREE = "clip_rn50_resnet50_bert"
 JOB = {"subject": "subj01", "variant": "all", "fit": THREE}
@@ -34,12 +35,12 @@ def resources_of(**changes: object) -> JobResources:
 
 
 def feature_files(folder: Path, widths: dict[str, int]) -> SimpleNamespace:
-    """Files as large as features of all NSD's images, which take no room."""
+    """Features of a subject's images, never written."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{space}.h5" for space in widths]
     for path, width in zip(paths, widths.values(), strict=True):
-        path.touch()
-        os.truncate(path, 4 * IMAGES * width)
+        with h5py.File(path, "w") as file:
+            file.create_dataset("features", (IMAGES, width), np.float32)
     return SimpleNamespace(features=paths)
 
 
@@ -109,7 +110,7 @@ def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
     design.parent.mkdir(parents=True)
     design.touch()
-    feature_files(tmp_path / "results/features/nsd", WIDTHS)
+    feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
     target = f"results/nsd/significance/subj01/all/{THREE}.h5"
     slurm = ("--set-threads", "fit_encoding_models=8", "assess_significance=4", "--cores", "8")
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", *slurm, target).stdout
@@ -151,7 +152,7 @@ def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_pat
     design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
     design.parent.mkdir(parents=True)
     design.touch()
-    files = feature_files(tmp_path / "results/features/nsd", WIDTHS)
+    files = feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
     target = f"results/nsd/encoding/subj01/all/{THREE}.h5"
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", "--", target)
     (told,) = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)

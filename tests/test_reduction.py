@@ -130,7 +130,12 @@ def reduce(monkeypatch, shards, settings, split=None):
     out = shards[0].parent / "space.h5"
     arguments = ["--space", "mine", "--settings", "mine", "--out", str(out)]
     arguments += ["--shards", *map(str, shards)]
-    arguments += ["--split", str(split)] if split else []
+    if split is None:
+        nsd_id = np.concatenate([read_result(path, ["nsd_id"])["nsd_id"] for path in shards])
+        images = out.with_name("images.tsv")
+        nothing = {"simulated": True, "untrained": [], "weights": {}}
+        write_table(images, pd.DataFrame({"nsd_id": nsd_id}), {"nsd_id": "image"}, nothing)
+    arguments += ["--split", str(split)] if split else ["--images", str(images)]
     monkeypatch.setattr("sys.argv", ["reduce_features", *arguments])
     monkeypatch.setenv(RUN, frozen(out.parent, mine=settings)[RUN])
     reduce_features.main()
@@ -153,7 +158,7 @@ def test_a_space_is_its_layer_in_the_order_of_the_images(monkeypatch, shards):
     assert space.provenance["weights"] == {
         "mine": {"state": "untrained", "label": "untrained (seed 2)"}
     }
-    assert set(space.provenance["inputs"]) == {"1of3", "2of3", "3of3"}
+    assert set(space.provenance["inputs"]) == {"1of3", "2of3", "3of3", "images"}
 
 
 @pytest.mark.parametrize("key", ["weights_sha256", "preprocessing"])
@@ -252,18 +257,21 @@ def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
 
 def test_a_full_disk_is_told_and_leaves_no_file(shards, tmp_path):
     """The system refuses to let the file grow, as a full disk would."""
-    _, paths = shards
-    limit = 20_000
+    nsd_id, paths = shards
+    limit = 100_000
     out = tmp_path / "space.h5"
     command = [sys.executable, "-m", "pipeline.stages.reduce_features", "--space", "mine"]
-    command += ["--settings", "mine", "--out", str(out), "--shards"]
+    command += ["--settings", "mine", "--out", str(out)]
+    is_test = np.arange(len(nsd_id)) < 10
+    command += ["--split", str(write_split(tmp_path / "split.tsv", nsd_id, is_test)), "--shards"]
+    reduction = {"method": "random_projection", "components": 300, "seed": 0}
     done = subprocess.run(
         [*command, *map(str, paths)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=ENVIRON | frozen(tmp_path, mine={"layer": "block_*"}),
+        env=ENVIRON | frozen(tmp_path, mine={"layer": "block_*", "reduction": reduction}),
     )
     assert done.returncode == 1
     # h5py itself remarks that it could not close the file

@@ -89,8 +89,9 @@ def cluster_study(study, tmp_path_factory) -> ClusterStudy:
     """The small study, of which a network's features and what follows from them are gone."""
     directory = tmp_path_factory.mktemp("cluster") / "study"
     begun = ClusterStudy(**vars(branch(study, directory, "cluster.yaml")))
-    shutil.rmtree(begun.results.parent / "features/tiny/layers/bert")
-    (begun.results.parent / "features/tiny/bert.h5").unlink()
+    shutil.rmtree(begun.results / "features/layers/bert")
+    for path in begun.results.glob("features/*/bert.h5"):
+        path.unlink()
     for folder in ("encoding", "predictions", "significance"):
         for path in (begun.results / folder).rglob("*bert*.h5"):
             path.unlink()

@@ -99,7 +99,8 @@ def split_of(study, tmp_path, subject, **settings):
     command = ["python", "-m", "pipeline.stages.split_images", "--nsd", str(study.nsd)]
     command += ["--subject", subject, "--subjects", "subjects"]
     command += ["--responses", str(study.results / f"responses/{subject}.h5")]
-    command += ["--features", str(study.results.parent / "features/tiny/bert.h5")]
+    command += ["--features"]
+    command += [str(study.results / f"features/{name}/bert.h5") for name in ("subj01", "subj03")]
     defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "share": 0.2}
     defaults |= {"clusters": 12, "space": "bert"}
     command += ["--configuration", "splits", "--out", str(out)]
@@ -173,7 +174,7 @@ def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
     nsd_id, path = split["nsd_id"].to_numpy(), study.results / "responses/subj01.h5"
     measured = read_result(path, ["nsd_id", "responses"])
     rows = positions(measured["nsd_id"], nsd_id, path, "the split")
-    y, features = measured["responses"][rows], study.results.parent / "features/tiny"
+    y, features = measured["responses"][rows], study.results / "features/subj01"
     bands = {
         space: read_scaled(features / f"{space}.h5", nsd_id, ~test, "the split").features
         for space in SPACES
@@ -218,18 +219,29 @@ def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
     assert np.isfinite(r2[~incomplete]).all()
 
 
-def test_features_carry_the_images_weights_and_batches_they_come_from(study):
-    folder = study.results.parent / "features/tiny"
-    shards = [read_result(folder / f"layers/alexnet/{number}of2.h5") for number in (1, 2)]
-    images = read_table(folder / "images.tsv")["nsd_id"]
-    assert np.array_equal(np.concatenate([shard["nsd_id"] for shard in shards]), images)
-    told = [shard.provenance["configuration"] for shard in shards]
-    assert told[0]["weights_sha256"] == told[1]["weights_sha256"]
-    assert told[0]["batch_size"] == 8
+def test_features_carry_the_images_and_weights_they_come_from(study):
+    """What subjects share was extracted once, beside what each of them alone saw."""
+    parts = {
+        part: [
+            read_result(study.results / f"features/layers/alexnet/{part}_{number}of2.h5")
+            for number in (1, 2)
+        ]
+        for part in ("shared", "subj01", "subj03")
+    }
+    for subject in ("subj01", "subj03"):
+        shards = [*parts["shared"], *parts[subject]]
+        nsd_id = np.concatenate([shard["nsd_id"] for shard in shards])
+        assert len(set(nsd_id)) == len(nsd_id)
+        images = read_table(study.results / f"images/{subject}.tsv")["nsd_id"]
+        space = read_result(study.results / f"features/{subject}/alexnet.h5")
+        assert np.array_equal(space["nsd_id"], images)
+        extracted = np.concatenate([shard["features/fc7"] for shard in shards])
+        rows = positions(nsd_id, images, "shards", "the subject's images")
+        assert np.array_equal(space["features"], extracted[rows])
+    told = [shard.provenance["configuration"] for shards in parts.values() for shard in shards]
+    assert len({made["weights_sha256"] for made in told}) == 1
     assert told[0]["weights_label"] == "untrained (seed 2)"
     assert told[0]["layers"] == [*(f"conv{number}:mean" for number in range(1, 6)), "fc7"]
-    space = read_result(folder / "alexnet.h5")
-    assert np.array_equal(space["features"], np.concatenate([s["features/fc7"] for s in shards]))
 
 
 def test_principal_components_know_a_subjects_training_images_alone(study):

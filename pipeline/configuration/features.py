@@ -93,6 +93,6 @@ class FeatureSpaceSettings(Settings):
 
 
 class ExtractionSettings(Settings):
-    """In how many parts the images go through a network; a job that is killed loses one."""
+    """In how many parts a subject's images go through a network; a job that is killed loses one."""
 
     shards: int = Field(default=1, ge=1)

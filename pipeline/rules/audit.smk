@@ -17,10 +17,8 @@ rule audit:
         runtime=growing(30),
     params:
         study=lambda wildcards: RESULTS,
-        shared=lambda wildcards: FEATURES,
     shell:
-        "python -m pipeline.stages.audit_files --study {params.study:q} --shared {params.shared:q}"
-        " 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.audit_files --study {params.study:q} 2>&1 | tee {log:q}"
 
 
 rule audit_study:

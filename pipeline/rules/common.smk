@@ -1,4 +1,5 @@
 RESULTS = f"results/{STUDY.study}"
+# which studies share
 FEATURES = f"results/features/{STUDY.stimulus_set}"
 NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
@@ -41,6 +42,7 @@ CHECKED = [
 
 wildcard_constraints:
     subject=r"subj0[1-8]",
+    part=rf"subj0[1-8]|{SHARED}",
     space=r"[A-Za-z][A-Za-z0-9_]*",
     network=r"[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d+of\d+",
@@ -53,13 +55,15 @@ wildcard_constraints:
 def nsd_files(stage, subjects=None, needs=None):
     """What a stage reads of NSD: `TREE`, or from a bucket the files themselves.
 
-    They are those of the wildcard's subject where there is one, and of the given kinds of stimuli.
+    They are those of the wildcard's subject, or part of the images, where there is one, and of the
+    given kinds of stimuli.
     """
     if not BUCKET:
         return TREE
 
     def of_job(wildcards):
-        own = [wildcards.subject] if "subject" in wildcards.keys() else STUDY.subjects
+        named = [name for key, name in wildcards.items() if key in ("subject", "part")]
+        own = named or STUDY.subjects
         kinds = None if needs is None else needs(wildcards)
         inside, packed = NSD_FILES.read_by(stage, subjects or own, kinds)
         stored = [storage.s3(BUCKET.file(path)) for path in inside]
@@ -125,17 +129,23 @@ def feature_file(space, subject, variant):
     """Where the features of a space are that a variant of a subject is fitted on."""
     if STUDY.feature_spaces[space].is_fitted:
         return f"{RESULTS}/features/{subject}/{variant}/{space}.h5"
-    return f"{FEATURES}/{space}.h5"
+    return f"{RESULTS}/features/{subject}/{space}.h5"
+
+
+def features_of_subjects(spaces):
+    """Files of feature spaces that no variant decides, of every subject."""
+    return [feature_file(space, subject, WHOLE) for subject in STUDY.subjects for space in spaces]
 
 
 def shards_of(wildcards):
-    """What a network gave for a space."""
+    """What a network gave for a subject and space."""
     network = STUDY.feature_spaces[wildcards.space].network
     n_shards = STUDY.extraction.shards
-    return expand(
-        f"{FEATURES}/layers/{network}/{{number}}of{n_shards}.h5",
-        number=range(1, n_shards + 1),
-    )
+    return [
+        f"{RESULTS}/features/layers/{network}/{part}_{number}of{n_shards}.h5"
+        for part in (SHARED, wildcards.subject)
+        for number in range(1, n_shards + 1)
+    ]
 
 
 def audited_files(subject, variant):
@@ -184,6 +194,7 @@ localrules:
     fetch_plan,
     fetch,
     preflight,
+    reduce_features,
     features,
     responses,
     noise_ceilings,

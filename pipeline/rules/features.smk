@@ -1,6 +1,6 @@
-# A network runs once over all images that some subject of the study saw, shard by shard, and keeps
-# its layers; of these each feature space is made. A space that training images decide (principal
-# components) is made for each subject.
+# A network runs over the images that all subjects were to see, and over each subject's own, and keeps
+# its layers in a folder that studies share; of these a subject's feature spaces are made. One that
+# training images decide (principal components) is made for each variant of a study.
 
 
 rule features:
@@ -21,11 +21,11 @@ rule list_images:
     input:
         tree=nsd_files("list_images"),
     output:
-        f"{FEATURES}/images.tsv",
+        f"{RESULTS}/images/{{part}}.tsv",
     log:
-        f"{RESULTS}/logs/list_images.log",
+        f"{RESULTS}/logs/list_images/{{part}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/list_images.tsv"
+        f"{RESULTS}/benchmarks/list_images/{{part}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -33,27 +33,22 @@ rule list_images:
         runtime=growing(15),
     params:
         nsd=NSD,
-        subjects=setting("subjects"),
         code=code_version("pipeline.stages.list_images"),
     shell:
-        "python -m pipeline.stages.list_images --nsd {params.nsd:q} --subjects {params.subjects.key}"
+        "python -m pipeline.stages.list_images --nsd {params.nsd:q} --part {wildcards.part}"
         " --out {output:q} 2>&1 | tee {log:q}"
-
-
-# not beside the spaces, one of which may be called so
-LABELS = f"{FEATURES}/labels/coco.h5"
 
 
 rule label_images:
     input:
-        images=f"{FEATURES}/images.tsv",
+        images=f"{RESULTS}/images/{{subject}}.tsv",
         tree=nsd_files("label_images"),
     output:
-        LABELS,
+        f"{RESULTS}/labels/{{subject}}.h5",
     log:
-        f"{RESULTS}/logs/label_images.log",
+        f"{RESULTS}/logs/label_images/{{subject}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/label_images.tsv"
+        f"{RESULTS}/benchmarks/label_images/{{subject}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -68,16 +63,17 @@ rule label_images:
         " --out {output:q} 2>&1 | tee {log:q}"
 
 
+# What the folder that studies share has already is not extracted again.
 rule extract_features:
     input:
-        images=f"{FEATURES}/images.tsv",
+        images=f"{RESULTS}/images/{{part}}.tsv",
         tree=nsd_files("extract_features", needs=stimuli_of),
     output:
-        f"{FEATURES}/layers/{{network}}/{{shard}}.h5",
+        f"{RESULTS}/features/layers/{{network}}/{{part}}_{{shard}}.h5",
     log:
-        f"{FEATURES}/logs/extract_features/{{network}}_{{shard}}.log",
+        f"{RESULTS}/logs/extract_features/{{network}}_{{part}}_{{shard}}.log",
     benchmark:
-        f"{FEATURES}/benchmarks/extract_features/{{network}}_{{shard}}.tsv"
+        f"{RESULTS}/benchmarks/extract_features/{{network}}_{{part}}_{{shard}}.tsv"
     conda:
         "../../environment.yml"
     threads: 8
@@ -88,24 +84,28 @@ rule extract_features:
     params:
         nsd=NSD,
         weights=WEIGHTS,
+        store=FEATURES,
+        study=setting("study"),
         network=setting("network_specification.{network}"),
         layers=setting("network_layers.{network}"),
         code=code_version("pipeline.stages.extract_features"),
     shell:
         "python -m pipeline.stages.extract_features --nsd {params.nsd:q} --images {input.images:q}"
-        " --network {params.network.key} --layers {params.layers.key} --shard {wildcards.shard}"
-        " --weights {params.weights:q} --threads {threads} --out {output:q} 2>&1 | tee {log:q}"
+        " --part {wildcards.part} --network {params.network.key} --layers {params.layers.key}"
+        " --shard {wildcards.shard} --weights {params.weights:q} --threads {threads}"
+        " --store {params.store:q} --study {params.study.key} --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule reduce_features:
     input:
         shards=shards_of,
+        images=f"{RESULTS}/images/{{subject}}.tsv",
     output:
-        f"{FEATURES}/{{space}}.h5",
+        f"{RESULTS}/features/{{subject}}/{{space}}.h5",
     log:
-        f"{FEATURES}/logs/reduce_features/{{space}}.log",
+        f"{RESULTS}/logs/reduce_features/{{subject}}_{{space}}.log",
     benchmark:
-        f"{FEATURES}/benchmarks/reduce_features/{{space}}.tsv"
+        f"{RESULTS}/benchmarks/reduce_features/{{subject}}_{{space}}.tsv"
     conda:
         "../../environment.yml"
     resources:
@@ -116,8 +116,8 @@ rule reduce_features:
         code=code_version("pipeline.stages.reduce_features"),
     shell:
         "python -m pipeline.stages.reduce_features --space {wildcards.space}"
-        " --settings {params.settings.key} --shards {input.shards:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        " --settings {params.settings.key} --images {input.images:q} --shards {input.shards:q}"
+        " --out {output:q} 2>&1 | tee {log:q}"
 
 
 rule fit_reduction:

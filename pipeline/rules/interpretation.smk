@@ -40,7 +40,7 @@ if INTERPRETATION is not None:
 
     rule fit_weights:
         input:
-            features=[f"{FEATURES}/{space}.h5" for space in INTERPRETED],
+            features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
             encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
@@ -71,7 +71,7 @@ if INTERPRETATION is not None:
 
     rule fit_components:
         input:
-            features=[f"{FEATURES}/{space}.h5" for space in INTERPRETED],
+            features=features_of_subjects(INTERPRETED),
             weights=expand(
                 f"{RESULTS}/interpretation/{{subject}}/weights.h5", subject=STUDY.subjects
             ),
@@ -97,7 +97,7 @@ if INTERPRETATION is not None:
 
     rule project_voxels:
         input:
-            features=[f"{FEATURES}/{space}.h5" for space in INTERPRETED],
+            features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
             encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
@@ -128,7 +128,7 @@ if INTERPRETATION is not None:
         input:
             tree=nsd_files("describe_components"),
             components=COMPONENTS,
-            labels=LABELS,
+            labels=expand(f"{RESULTS}/labels/{{subject}}.h5", subject=STUDY.subjects),
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             COMPONENT_TABLES,

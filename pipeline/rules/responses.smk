@@ -67,9 +67,11 @@ rule split_images:
     input:
         tree=nsd_files("split_images", STUDY.subjects if STUDY.splits.test == "shared515" else None),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        features=f"{FEATURES}/{STUDY.splits.space}.h5" if STUDY.splits.space else [],
+        features=features_of_subjects([STUDY.splits.space] if STUDY.splits.space else []),
         labels=lambda wildcards: (
-            LABELS if STUDY.all_variants[wildcards.variant].subset is not None else []
+            f"{RESULTS}/labels/{wildcards.subject}.h5"
+            if STUDY.all_variants[wildcards.variant].subset is not None
+            else []
         ),
     output:
         f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",

@@ -13,16 +13,10 @@ from pipeline.frozen_run import current_run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", required=True, type=Path, help="folder of its results")
-    parser.add_argument("--shared", required=True, type=Path, help="folder of shared features")
     arguments = parser.parse_args()
-    run = current_run()
-    problems = [
-        *audit_files(arguments.study, run),
-        *audit_files(arguments.shared, run, shared=True),
-    ]
-    if problems:
+    if problems := list(audit_files(arguments.study, current_run())):
         raise InputError("\n".join(problems))
-    n_files = sum(len(result_files(folder)) for folder in (arguments.study, arguments.shared))
+    n_files = len(result_files(arguments.study))
     print(f"audit: {n_files} files are as they were made, and of one run")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import run_stage
+from pipeline.fit_inputs import read_pooled
 from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.layout import NSDLayout
@@ -34,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--components", required=True, type=Path)
-    parser.add_argument("--labels", required=True, type=Path, help="what images show")
+    parser.add_argument(
+        "--labels", required=True, nargs="+", type=Path, help="what each subject's images show"
+    )
     parser.add_argument("--rois", required=True, nargs="+", type=Path)
     parser.add_argument("--out", required=True, nargs="+", type=Path)
     arguments = parser.parse_args()
@@ -62,20 +65,21 @@ def main() -> None:
         "voxel_groups": in_atlas_order(pd.DataFrame(group_roi_rows(result, rois)), rois.values()),
         "voxel_clusters": pd.DataFrame(cluster_rows(result)),
     }
-    inputs = {"components": arguments.components, "labels": arguments.labels}
-    provenance = make_provenance(
-        "describe_components", {}, inputs | {f"rois/{path.stem}": path for path in arguments.rois}
-    )
+    inputs = {"components": arguments.components}
+    for kind in ("labels", "rois"):
+        inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
+    provenance = make_provenance("describe_components", {}, inputs)
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)
 
 
-def _labels(path: Path, nsd_id: np.ndarray) -> dict[str, tuple[list[str], np.ndarray]]:
-    result = read_result(path)
-    rows = positions(result["nsd_id"], nsd_id, path, "the images with scores")
-    place = {name: column for column, name in enumerate(result["label"].tolist())}
+def _labels(paths: list[Path], nsd_id: np.ndarray) -> dict[str, tuple[list[str], np.ndarray]]:
+    images, shown = read_pooled(paths, "shown")
+    rows = positions(images, nsd_id, paths[0], "the images with scores")
+    labels = read_result(paths[0], ["label"])["label"].tolist()
+    place = {name: column for column, name in enumerate(labels)}
     return {
-        level: (names, result["shown"][rows][:, [place[name] for name in names]])
+        level: (names, shown[rows][:, [place[name] for name in names]])
         for level, names in LEVELS.items()
     }
 

@@ -23,10 +23,13 @@ from features.extraction import (
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
 from pipeline.chunk_shapes import chunks_of_images
+from pipeline.code_version import code_version
 from pipeline.errors import InputError, run_stage
+from pipeline.feature_store import FeatureStore
 from pipeline.frozen_run import setting
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
-from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
+from pipeline.settings import SHARED
+from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimuli_hash
 from pipeline.storage import create_result, make_provenance, read_table
 
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
@@ -38,49 +41,86 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--images", required=True, type=Path)
+    parser.add_argument("--part", required=True, help=f"a subject's own images, or {SHARED}")
     parser.add_argument("--network", required=True, type=setting)
     parser.add_argument("--layers", required=True, type=setting, help='["fc7", "block_*:cls", …]')
     parser.add_argument("--shard", required=True, help="e.g. 1of4")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--weights", type=Path, help="folder of downloaded weights")
+    parser.add_argument("--store", required=True, type=Path, help="folder that studies share")
+    parser.add_argument("--study", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     layout, settings = NSDLayout(arguments.nsd), arguments.network
-    nsd_id = _shard(read_table(arguments.images)["nsd_id"].to_numpy(), arguments.shard)
-    device = choose_device()
+    nsd_id = _images(arguments)
     try:
-        network = load_network(settings, device.type, arguments.weights)
+        network = load_network(settings, choose_device().type, arguments.weights)
         layers = network.expand(map(Layer.parse, arguments.layers))
-        batch_size = _batch_size(network, settings, layers)
         identity = network.identity()
-        provenance = make_provenance(
-            "extract_features",
-            {
-                "network": settings,
-                "layers": [str(layer) for layer in layers],
-                **identity,
-                "batch_size": batch_size,
-                "device": device.type,
-            },
-            {"images": arguments.images},
-            seed=settings.get("seed"),
-            simulated=layout.is_simulated,
-            untrained=[settings["name"]] if identity["weights"] == UNTRAINED else [],
-        )
-        with create_result(arguments.out, provenance) as file:
-            file["nsd_id"] = nsd_id
-            batches = _features(network, layout, nsd_id, settings["stimulus"], layers, batch_size)
-            description = f"{settings['name']} {arguments.shard}"
-            with tqdm(desc=description, total=len(nsd_id), unit="image", mininterval=1) as progress:
-                _write(file, batches, len(nsd_id), progress)
+        store = FeatureStore(arguments.store, _all_that_decides(settings, identity, layout))
+        for images, missing in store.missing(nsd_id, [str(layer) for layer in layers]):
+            _add(store, network, settings, layout, images, missing, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
+    names = [str(layer) for layer in layers]
+    parts = {path.stem: path for path in store.sources(nsd_id, names)}
+    provenance = make_provenance(
+        "extract_features",
+        {"network": settings, "layers": names, **identity},
+        {"images": arguments.images, **parts},
+        seed=settings.get("seed"),
+        untrained=[settings["name"]] if identity["weights"] == UNTRAINED else [],
+    )
+    with create_result(arguments.out, provenance) as file:
+        file["nsd_id"] = nsd_id
+        store.refer(file, arguments.out, nsd_id, names)
 
 
-def _shard(nsd_id: np.ndarray, shard: str) -> np.ndarray:
-    number, n_shards = map(int, shard.split("of"))
-    return np.array_split(nsd_id, n_shards)[number - 1]
+def _images(arguments: argparse.Namespace) -> np.ndarray:
+    """Images of a shard; what subjects share is extracted once, and no subject's own."""
+    images = read_table(arguments.images)
+    chosen = images.loc[images["shared"] == (arguments.part == SHARED), "nsd_id"]
+    number, n_shards = map(int, arguments.shard.split("of"))
+    return np.array_split(chosen.to_numpy(), n_shards)[number - 1]
+
+
+def _all_that_decides(
+    settings: dict[str, Any], identity: dict[str, Any], layout: NSDLayout
+) -> dict[str, Any]:
+    """What features are kept by, beside image and layer."""
+    return {
+        **identity,
+        "library": settings["library"],
+        "precision": settings["precision"],
+        "stimulus": settings["stimulus"],
+        "stimuli": stimuli_hash(layout, settings["stimulus"]),
+        "simulated": layout.is_simulated,
+        "code": code_version("pipeline.stages.extract_features"),
+    }
+
+
+def _add(
+    store: FeatureStore,
+    network: Network,
+    settings: dict[str, Any],
+    layout: NSDLayout,
+    nsd_id: np.ndarray,
+    names: list[str],
+    study: str,
+) -> None:
+    """Run the network over images, and add what its layers give to the store."""
+    layers = [Layer.parse(name) for name in names]
+    batch_size = _batch_size(network, settings, layers)
+    told = {**network.identity(), "batch_size": batch_size, "device": network.device.type}
+    provenance = make_provenance(
+        "extract_features", {**told, "layers": names}, {}, simulated=layout.is_simulated
+    )
+    with store.add(study, nsd_id, names, provenance) as file:
+        batches = _features(network, layout, nsd_id, settings["stimulus"], layers, batch_size)
+        description = f"{settings['name']}, {len(nsd_id)} images"
+        with tqdm(desc=description, total=len(nsd_id), unit="image", mininterval=1) as progress:
+            _write(file, batches, len(nsd_id), progress)
 
 
 def _batch_size(network: Network, settings: dict[str, Any], layers: list[Layer]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from encoding.interpretation import (
 from encoding.preparation import FeatureScaling
 from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
 from pipeline.errors import InputError, run_stage
+from pipeline.fit_inputs import read_pooled
 from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
@@ -36,7 +37,7 @@ WEIGHTS = ["voxel", "weights", "training_nsd_id", "feature_mean", "feature_facto
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spaces", required=True, type=setting, help="of the model")
-    parser.add_argument("--features", required=True, nargs="+", type=Path)
+    parser.add_argument("--features", required=True, nargs="+", type=Path, help="of each subject")
     parser.add_argument("--weights", required=True, nargs="+", type=Path, help="of each subject")
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--out", required=True, type=Path)
@@ -47,7 +48,8 @@ def main() -> None:
         for result in (read_result(path, WEIGHTS) for path in arguments.weights)
     }
     training = [result["training_nsd_id"] for result in subjects.values()]
-    spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+    number = len(arguments.spaces)
+    spaces = {name: arguments.features[n::number] for n, name in enumerate(arguments.spaces)}
     common = CommonSpace(spaces, np.unique(np.concatenate(training)))
     if len(common.held_out) < 2 * settings["images"]:
         raise InputError(
@@ -87,15 +89,15 @@ class CommonSpace:
     features : (image, feature) of these, scaled, spaces side by side
     """
 
-    def __init__(self, spaces: Mapping[str, Path], training: np.ndarray) -> None:
+    def __init__(self, spaces: Mapping[str, Sequence[Path]], training: np.ndarray) -> None:
         scalings, features = [], []
-        for path in spaces.values():
-            result = read_result(path, ["features", "nsd_id"])
-            rows = positions(result["nsd_id"], training, path, "the subjects' splits")
-            self.held_out = np.setdiff1d(result["nsd_id"], training)
-            others = positions(result["nsd_id"], self.held_out, path, "the model's other spaces")
-            scalings.append(FeatureScaling.fit(result["features"][rows]))
-            features.append(scalings[-1].transform(result["features"][others]))
+        for paths in spaces.values():
+            nsd_id, pooled = read_pooled(paths, "features")
+            rows = positions(nsd_id, training, paths[0], "the subjects' splits")
+            self.held_out = np.setdiff1d(nsd_id, training)
+            others = positions(nsd_id, self.held_out, paths[0], "the model's other spaces")
+            scalings.append(FeatureScaling.fit(pooled[rows]))
+            features.append(scalings[-1].transform(pooled[others]))
         self.scaling, self.features = FeatureScaling.joined(scalings), np.hstack(features)
 
     def translate(self, result: Result, weights: np.ndarray) -> np.ndarray:
@@ -195,7 +197,7 @@ def _tell(components: WeightComponents) -> None:
 
 
 def _provenance(arguments: argparse.Namespace, subjects: Mapping[str, Result]) -> dict[str, Any]:
-    spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
+    features = {f"features/{path.parent.name}/{path.stem}": path for path in arguments.features}
     return make_provenance(
         "fit_components",
         {
@@ -203,7 +205,7 @@ def _provenance(arguments: argparse.Namespace, subjects: Mapping[str, Result]) -
             "spaces": arguments.spaces,
             **arguments.configuration,
         },
-        {**dict(zip(subjects, arguments.weights, strict=True)), **spaces},
+        {**dict(zip(subjects, arguments.weights, strict=True)), **features},
         seed=arguments.configuration["seed"],
     )
 

@@ -1,4 +1,4 @@
-"""List the images that some subject of the study saw."""
+"""List the images that a subject saw, or those that all subjects were to see."""
 
 from __future__ import annotations
 
@@ -9,27 +9,31 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
-from pipeline.nsd.design import read_design
+from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
+from pipeline.settings import SHARED
 from pipeline.storage import make_provenance, write_table
 
-COLUMNS = {"nsd_id": "0-based index of an image in nsd_stimuli.hdf5"}
+COLUMNS = {
+    "nsd_id": "0-based index of an image in nsd_stimuli.hdf5",
+    "shared": "whether every subject was to see the image (shared1000)",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subjects", required=True, type=setting)
+    parser.add_argument("--part", required=True, help=f"a subject, or {SHARED}")
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     layout = NSDLayout(arguments.nsd)
-    seen = [read_design(layout, subject).images for subject in arguments.subjects]
-    images = pd.DataFrame({"nsd_id": np.unique(np.concatenate(seen))})
+    shared = np.flatnonzero(read_image_table(layout)["shared1000"])
+    images = shared if arguments.part == SHARED else read_design(layout, arguments.part).images
+    table = pd.DataFrame({"nsd_id": images, "shared": np.isin(images, shared)})
     provenance = make_provenance(
-        "list_images", {"subjects": arguments.subjects}, {}, simulated=layout.is_simulated
+        "list_images", {"part": arguments.part}, {}, simulated=layout.is_simulated
     )
-    write_table(arguments.out, images, COLUMNS, provenance)
+    write_table(arguments.out, table, COLUMNS, provenance)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError, run_stage
 from pipeline.frozen_run import setting
+from pipeline.references import Rows, refer_to_rows
 from pipeline.storage import (
     create_result,
     make_provenance,
@@ -34,12 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--space", required=True)
     parser.add_argument("--settings", required=True, type=setting)
+    parser.add_argument("--images", type=Path, help="of a subject")
     parser.add_argument("--split", type=Path, help="of a subject, whose training images decide")
     parser.add_argument("--shards", required=True, nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
     settings, reduction = arguments.settings, arguments.settings.get("reduction")
     split = None if arguments.split is None else read_table(arguments.split)
+    images = read_table(arguments.images or arguments.split)["nsd_id"].to_numpy()
     with ExitStack() as files:
         shards = [files.enter_context(open_result(path)) for path in arguments.shards]
         _require_one_network(arguments.shards)
@@ -48,10 +52,13 @@ def main() -> None:
             fitted = None if reduction is None else _fit(reduction, rows, split, arguments)
         except ValueError as error:
             raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
-        if split is not None:
-            rows = rows.of_images(split["nsd_id"].to_numpy(), arguments)
+        rows = rows.of_images(images, arguments)
         with create_result(arguments.out, _provenance(arguments, rows)) as file:
-            _tell(arguments.space, rows, _write(file, rows, fitted))
+            file["nsd_id"] = rows.nsd_id
+            if fitted is None:
+                rows.refer(file, arguments)
+            blocks = _reduced(file, rows, fitted) if fitted else _blocks(rows)
+            _tell(arguments.space, rows, _varying(blocks))
 
 
 def _require_one_network(shards: list[Path]) -> None:
@@ -67,20 +74,31 @@ def _require_one_network(shards: list[Path]) -> None:
                 )
 
 
-def _write(file: h5py.File, rows: StackedRows, reduction: Reduction | None) -> np.ndarray:
-    """Write the features, and return which of them vary."""
-    width = rows.shape[1] if reduction is None else reduction.components.shape[1]
-    file["nsd_id"] = rows.nsd_id
-    features = file.create_dataset("features", (len(rows), width), np.float32)
-    first, varies = None, np.zeros(width, dtype=bool)
+def _blocks(rows: StackedRows) -> Iterator[tuple[slice, np.ndarray]]:
+    """Places of some images at a time, and their features."""
     for start in range(0, len(rows), ROWS_PER_BLOCK):
-        block = rows[start : start + ROWS_PER_BLOCK]
-        reduced = block if reduction is None else reduction.transform(block)
-        features[start : start + len(block)] = reduced
-        first = reduced[0] if first is None else first
-        varies |= (reduced != first).any(axis=0)
-    if reduction is not None:
-        _store(file, reduction)
+        here = slice(start, min(start + ROWS_PER_BLOCK, len(rows)))
+        yield here, rows[here]
+
+
+def _reduced(
+    file: h5py.File, rows: StackedRows, reduction: Reduction
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """`_blocks` of reduced features, each of which was written; with them how they came to be."""
+    shape = len(rows), reduction.components.shape[1]
+    features = file.create_dataset("features", shape, np.float32)
+    for here, block in _blocks(rows):
+        features[here] = reduced = reduction.transform(block)
+        yield here, reduced
+    _store(file, reduction)
+
+
+def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
+    """(feature,) bool, whether a feature differs between images."""
+    _, first = next(blocks)
+    varies = (first != first[0]).any(axis=0)
+    for _, block in blocks:
+        varies |= (block != first[0]).any(axis=0)
     return varies
 
 
@@ -128,8 +146,9 @@ def _store(file: h5py.File, reduction: Reduction) -> None:
 def _provenance(arguments: argparse.Namespace, rows: StackedRows) -> dict[str, Any]:
     settings = arguments.settings
     inputs = {path.stem: path for path in arguments.shards}
-    if arguments.split is not None:
-        inputs["split"] = arguments.split
+    for name in ("images", "split"):
+        if path := getattr(arguments, name):
+            inputs[name] = path
     extraction = read_provenance(arguments.shards[0])["configuration"]
     told = {"state": extraction["weights"], "label": extraction["weights_label"]}
     return make_provenance(
@@ -185,9 +204,22 @@ class StackedRows:
 
     def of_images(self, nsd_id: np.ndarray, arguments: argparse.Namespace) -> StackedRows:
         """The same with these images only."""
-        source = arguments.shards[0].parent
-        rows = positions(self.nsd_id, nsd_id, source, str(arguments.split))
+        source, asker = arguments.shards[0].parent, arguments.images or arguments.split
+        rows = positions(self.nsd_id, nsd_id, source, str(asker))
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
+
+    def refer(self, file: h5py.File, arguments: argparse.Namespace) -> None:
+        """Let `features` of a file be these rows, where they are."""
+        blocks = []
+        shards = zip(arguments.shards, self.datasets, self.starts[:-1], strict=True)
+        for path, layers, start in shards:
+            (here,) = np.nonzero((self.rows >= start) & (self.rows < start + len(layers[0])))
+            column = 0
+            for dataset in layers:
+                own = self.rows[here] - start
+                blocks.append(Rows(path, dataset.name, dataset.shape, own, here, column))
+                column += dataset.shape[1]
+        refer_to_rows(file, arguments.out, "features", self.shape, blocks)
 
     @property
     def shape(self) -> tuple[int, int]:

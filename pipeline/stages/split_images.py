@@ -20,6 +20,7 @@ from encoding.splits import (
     random_test,
 )
 from pipeline.errors import InputError, run_stage
+from pipeline.fit_inputs import read_pooled
 from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
@@ -44,7 +45,9 @@ def main() -> None:
     parser.add_argument("--subject", required=True)
     parser.add_argument("--subjects", required=True, type=setting, help="all of shared515, or none")
     parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--features", nargs="*", type=Path, help="in which images are alike")
+    parser.add_argument(
+        "--features", nargs="*", type=Path, help="of each subject, in which images are alike"
+    )
     parser.add_argument("--labels", nargs="*", type=Path, help="of images, to choose subsets by")
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--variant", required=True)
@@ -154,13 +157,13 @@ class _Alike(NamedTuple):
 
 
 def _alike(arguments: argparse.Namespace, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Alike:
-    """Which images are alike: the same for every subject."""
-    (path,) = arguments.features
-    inputs["features"] = path
-    settings, space = arguments.configuration, read_result(path, ["features", "nsd_id"])
-    rows = positions(space["nsd_id"], nsd_id, path, str(arguments.responses))
-    clusters = cluster_images(space["features"], settings["clusters"], settings["seed"])
-    return _Alike(space["features"], clusters, rows)
+    """Which images of all subjects are alike: the same for every subject."""
+    paths, settings = arguments.features, arguments.configuration
+    inputs |= {f"features/{path.parent.name}": path for path in paths}
+    images, features = read_pooled(paths, "features")
+    rows = positions(images, nsd_id, paths[0], str(arguments.responses))
+    clusters = cluster_images(features, settings["clusters"], settings["seed"])
+    return _Alike(features, clusters, rows)
 
 
 if __name__ == "__main__":
