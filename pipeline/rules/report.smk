@@ -58,10 +58,12 @@ rule write_figures:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        nsd=NSD,
         study=setting("configuration"),
         code=code_version("pipeline.stages.write_figures"),
     shell:
-        "python -m pipeline.stages.write_figures --configuration {params.study.key}"
+        "python -m pipeline.stages.write_figures --nsd {params.nsd:q}"
+        " --configuration {params.study.key}"
         " --tables {input.tables:q} --voxels {input.voxels:q} --out-directory {output:q}"
         " 2>&1 | tee {log:q}"
 
@@ -98,6 +100,7 @@ rule write_subject_page:
         figures=f"{RESULTS}/figures",
     output:
         page=f"{REPORT}/{{subject}}.html",
+        account=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     log:
         f"{RESULTS}/logs/write_subject_page/{{subject}}.log",
@@ -109,11 +112,13 @@ rule write_subject_page:
         mem_mb=estimated_mb,
         runtime=estimated_minutes,
     params:
+        nsd=NSD,
         study=setting("configuration"),
         directory=lambda wildcards, output: Path(output.page).parent,
         code=code_version("pipeline.stages.write_subject_page"),
     shell:
-        "python -m pipeline.stages.write_subject_page --configuration {params.study.key}"
+        "python -m pipeline.stages.write_subject_page --nsd {params.nsd:q}"
+        " --configuration {params.study.key}"
         " --maps {input.maps:q} --limits {input.limits:q} --tables {input.tables:q}"
         " --figures {input.figures:q} --out-directory {params.directory:q} 2>&1 | tee {log:q}"
 
@@ -148,6 +153,7 @@ rule write_study_pages:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        nsd=NSD,
         study=setting("configuration"),
         group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
         calibration=["--calibration", CALIBRATION] if CALIBRATED else [],
@@ -156,7 +162,8 @@ rule write_study_pages:
         directory=lambda wildcards, output: Path(output[0]).parent,
         code=code_version("pipeline.stages.write_study_pages"),
     shell:
-        "python -m pipeline.stages.write_study_pages --configuration {params.study.key}"
+        "python -m pipeline.stages.write_study_pages --nsd {params.nsd:q}"
+        " --configuration {params.study.key}"
         " --tables {input.tables:q} --figures {input.figures:q} {params.group:q}"
         " --limits {input.limits:q} {params.calibration:q} --benchmarks {params.benchmarks:q}"
         " --out-directory {params.directory:q} 2>&1 | tee {log:q}"

@@ -22,6 +22,7 @@ IMAGES_AT_ONCE = 64
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
     parser.add_argument("--voxels", required=True, nargs="+", type=Path)
@@ -30,7 +31,7 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     index = []
-    layout = NSDLayout(study.nsd)
+    layout = NSDLayout(arguments.nsd)
 
     def images(nsd_id: np.ndarray) -> np.ndarray:
         return np.concatenate(list(read_images(layout, nsd_id, IMAGES_AT_ONCE)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
+from pipeline.nsd.layout import NSDLayout
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
 from pipeline.seals import read_account
@@ -17,6 +18,7 @@ from pipeline.storage import read_provenance, write_account
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--nsd", required=True, type=Path)
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--tables", required=True, nargs="+", type=Path)
     parser.add_argument("--figures", required=True, type=Path)
@@ -28,6 +30,7 @@ def main() -> None:
     arguments = parser.parse_args()
     inputs = ReportInputs(
         study=parse_configuration(arguments.configuration),
+        layout=NSDLayout(arguments.nsd),
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,
