@@ -186,7 +186,7 @@ def setting(key):
 
 
 def parameters(stage):
-    """What a stage's rule has among its `params`: settings, NSD's folder, version of its code."""
+    """Parameters of a stage: its settings, NSD's folder if it reads that, the version of its code."""
     settings = {name: setting(key) for name, key in declared_settings(stage).items()}
     nsd = {"nsd": NSD} if reads_nsd(stage) else {}
     return {**nsd, **settings, "code": code_version(f"pipeline.stages.{stage}")}
