@@ -65,7 +65,10 @@ def main() -> None:
         layers = network.expand(map(Layer.parse, arguments.layers))
         identity = network.identity()
         store = FeatureStore(arguments.store, _all_that_decides(settings, identity, layout))
-        for images, missing in store.missing(nsd_id, [str(layer) for layer in layers]):
+        wanted = store.missing(nsd_id, [str(layer) for layer in layers])
+        if not wanted:
+            print(f"{settings['name']}: {len(nsd_id)} images were extracted before")
+        for images, missing in wanted:
             _add(store, network, settings, layout, images, missing, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
