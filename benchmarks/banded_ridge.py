@@ -36,8 +36,8 @@ import h5py
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from encoding.banded_ridge import Options, draw_band_weights, stream_fits
-from encoding.partition import model_name, subsets
+from encoding.ridge.solver import Options, draw_band_weights, stream_fits
+from encoding.variance_partitioning import model_name, subsets
 
 # of config/nsd.yaml
 ALPHAS = np.logspace(-5, 5, 21)

@@ -24,9 +24,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.banded_ridge import ALPHAS, N_FOLDS, simulated
-from encoding.banded_ridge import Options, draw_band_weights, stream_fits
-from encoding.bootstrap import bootstrap_scores, draw_images, interval
-from encoding.partition import model_name, subsets
+from encoding.inference.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.ridge.solver import Options, draw_band_weights, stream_fits
+from encoding.variance_partitioning import model_name, subsets
 from pipeline.stages.assess_significance import VOXELS_PER_BLOCK
 
 N_DRAWS, N_IMAGES, N_VOXELS, MODELS = 2000, 1000, 15_000, ("A", "B", "A+B")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from encoding.banded_ridge import Options, fit_banded_ridge
-from encoding.preparation import FeatureScaling
+from encoding.ridge.solver import Options, fit_banded_ridge
+from encoding.scaling import FeatureScaling
 from encoding.splits import inner_folds
 
 EXACT = Options(search="exact")

@@ -12,10 +12,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from encoding.banded_ridge import Options
-from encoding.partition import model_name
-from encoding.preparation import FeatureScaling, Scaling
-from encoding.weights import stream_weights
+from encoding.ridge.solver import Options
+from encoding.ridge.weights import stream_weights
+from encoding.scaling import FeatureScaling, Scaling
+from encoding.variance_partitioning import model_name
 from pipeline.errors import InputError
 from pipeline.frozen_run import setting
 from pipeline.storage import (

@@ -94,5 +94,5 @@ def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():
         path.relative_to(ROOT).as_posix()
         for path in imported_files("pipeline.stages.fit_encoding_models")
     }
-    assert "encoding/banded_ridge.py" in used
+    assert "encoding/ridge/solver.py" in used
     assert not {name for name in used if name.startswith(("features/", "pipeline/report/"))}

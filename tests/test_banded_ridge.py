@@ -18,9 +18,14 @@ from ridge_problems import ALPHAS, EXACT, simulated
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit
 
-from encoding import himalaya_solver
-from encoding.arrays import Arrays
-from encoding.banded_ridge import (
+from encoding.ridge import himalaya_solver
+from encoding.ridge.backend import Arrays
+from encoding.ridge.decomposition import NEGLIGIBLE, factorise, shrinkage_basis
+from encoding.ridge.design import Design
+from encoding.ridge.fold_deletion import delete_fold, deletion_pays
+from encoding.ridge.memory import Plan
+from encoding.ridge.search import Forms, closed_form_errors, factorise_candidates
+from encoding.ridge.solver import (
     DEFAULTS,
     Options,
     draw_band_weights,
@@ -29,13 +34,8 @@ from encoding.banded_ridge import (
     measured_alike,
     stream_fits,
 )
-from encoding.deletion import delete_fold, deletion_pays
-from encoding.factors import NEGLIGIBLE, factorise, shrinkage_basis
-from encoding.gram import Design
-from encoding.memory import Plan
-from encoding.partition import model_name, subsets
-from encoding.search import Forms, closed_form_errors, factorise_candidates
 from encoding.splits import inner_folds
+from encoding.variance_partitioning import model_name, subsets
 
 pytestmark = [pytest.mark.kernels, pytest.mark.usefixtures("windows_at_any_size")]
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.linear_model import Ridge
 
-from encoding.banded_ridge import Options, draw_band_weights, equal_weights, fit_models
-from encoding.interpretation import (
+from encoding.ridge.solver import Options, draw_band_weights, equal_weights, fit_models
+from encoding.ridge.weights import stream_weights
+from encoding.scaling import FeatureScaling
+from encoding.weight_components import (
     PermutedResponses,
     best_voxels,
     equal_numbers,
@@ -21,8 +23,6 @@ from encoding.interpretation import (
     match_components,
     subspace_similarity,
 )
-from encoding.preparation import FeatureScaling
-from encoding.weights import stream_weights
 
 N_FEATURES = 40
 

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import ROOT, weights_told
 
-from encoding import banded_ridge
-from encoding.preparation import FeatureScaling
-from encoding.representational_similarity import agreement_interval, image_similarities
+from encoding.ridge import solver
+from encoding.scaling import FeatureScaling
+from encoding.similarity import agreement_interval, image_similarities
 from pipeline.configuration import parse_configuration
 from pipeline.report import methods
 from pipeline.stages import assess_significance, fit_encoding_models
@@ -34,7 +34,7 @@ def study(request):
 def ran(study, monkeypatch):
     """What an experiment gave to the functions that fits, intervals and tests are made by."""
     seen = SimpleNamespace(scalings=set(), levels=set(), fits=[], draws=None, bootstrap=False)
-    scale, fit = FeatureScaling.fit.__func__, banded_ridge.stream_fits
+    scale, fit = FeatureScaling.fit.__func__, solver.stream_fits
     draw, interval = assess_significance.draw_images, assess_significance.interval
     bootstrap_p = assess_significance.bootstrap_p
 
@@ -59,7 +59,7 @@ def ran(study, monkeypatch):
         return bootstrap_p(samples)
 
     monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
-    monkeypatch.setattr(banded_ridge, "stream_fits", fitted)
+    monkeypatch.setattr(solver, "stream_fits", fitted)
     monkeypatch.setitem(fit_encoding_models.SOLVERS, "own", fitted)
     monkeypatch.setattr(assess_significance, "draw_images", drawn)
     monkeypatch.setattr(assess_significance, "interval", ends)

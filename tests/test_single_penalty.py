@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from encoding.banded_ridge import (
+from encoding.product_measure import split_r2
+from encoding.ridge.solver import (
     Options,
     draw_band_weights,
     equal_weights,
     fit_banded_ridge,
     fit_models,
 )
-from encoding.partition import model_name, subsets
-from encoding.preparation import FeatureScaling
-from encoding.product_measure import split_r2
+from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import listed_folds
+from encoding.variance_partitioning import model_name, subsets
 
 ALPHAS = np.logspace(-8, 10, 19)
 N_FOLDS = 7

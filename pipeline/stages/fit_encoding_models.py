@@ -12,13 +12,13 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from encoding import banded_ridge, himalaya_solver
-from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, equal_weights
 from encoding.noise_ceiling import noise_ceiling, reliability
-from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
+from encoding.ridge import himalaya_solver, solver
+from encoding.ridge.solver import BandedRidgeFit, Options, draw_band_weights, equal_weights
+from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
-from encoding.stacking import STACK, StackedFit, stream_stacks
+from encoding.variance_partitioning import model_name, subsets
 from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
@@ -46,7 +46,7 @@ from pipeline.voxel_chunks import voxels_of
 EDGE_SHARE = 0.05
 # read at a time for their ceilings
 CEILING_VOXELS = 1024
-SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
+SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
 
 
@@ -226,7 +226,7 @@ def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
 def solver_of(settings: Mapping[str, Any]) -> Callable[..., Iterator[Any]]:
     """What searches and fits, as configured under `encoding`."""
     if settings["penalty"] == "single":
-        return partial(banded_ridge.stream_fits, inherit=False)
+        return partial(solver.stream_fits, inherit=False)
     return SOLVERS[settings["solver"]]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encoding.partition import model_name
+from encoding.variance_partitioning import model_name
 from pipeline.errors import run_stage
 from pipeline.frozen_run import setting
 from pipeline.nsd.coco import read_captions

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from encoding.banded_ridge import BandedRidgeFit, fit_models
+from encoding.inference.significance import false_discovery_rate
 from encoding.noise_ceiling import signal_to_noise
-from encoding.partition import partition_variance
-from encoding.preparation import FeatureScaling
+from encoding.ridge.solver import BandedRidgeFit, fit_models
+from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
-from encoding.significance import false_discovery_rate
 from encoding.splits import inner_folds
+from encoding.variance_partitioning import partition_variance
 from pipeline.configuration import AlphaGrid
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.banded_ridge import DEFAULTS, Options, measured_alike
-from encoding.factors import Factor
-from encoding.memory import Plan
-from encoding.operands import Operands
-from encoding.refit import Refit
-from encoding.responses import Block, ResponseBlocks
-from encoding.search import CandidateFactors, Forms, factorise_candidates, search_exactly
+from encoding.ridge.backend import Arrays
+from encoding.ridge.block import Operands
+from encoding.ridge.decomposition import Factor
+from encoding.ridge.memory import Plan
+from encoding.ridge.refit import Refit
+from encoding.ridge.responses import Block, ResponseBlocks
+from encoding.ridge.search import CandidateFactors, Forms, factorise_candidates, search_exactly
+from encoding.ridge.solver import DEFAULTS, Options, measured_alike
 
 # its name among the models of some spaces
 STACK = "stacked"
@@ -60,7 +60,7 @@ def fit_stacking(
 ) -> StackedFit:
     """Fit every space alone by exact search, and weigh the spaces by their held-out errors.
 
-    Parameters and errors are those of `encoding.banded_ridge.fit_banded_ridge`.
+    Parameters and errors are those of `solver.fit_banded_ridge`.
     """
     widths, n_voxels = [np.shape(band)[1] for band in bands.values()], responses.shape[1]
     shapes = [(len(bands),), (len(bands),), (), (sum(widths),), ()]

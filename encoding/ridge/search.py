@@ -1,9 +1,9 @@
 """Errors of every candidate and penalty, for a block of voxels.
 
 `exact` scores every penalty of every candidate by k-fold cross-validation. `windowed` lets
-generalised cross-validation (`encoding.closed_form`) rule out candidates and point at a penalty for
-the others, from where k-fold cross-validation goes on (`encoding.window`); voxels in which the two
-disagree are searched exactly.
+generalised cross-validation (`generalised_cross_validation.py`) rule out candidates and point at a
+penalty for the others, from where k-fold cross-validation goes on (`windowed.py`); voxels in which
+the two disagree are searched exactly.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from encoding.closed_form import gcv_curve
-from encoding.deletion import delete_fold, deletion_pays
-from encoding.factors import Factor, factorise
-from encoding.gram import Design, Fold
-from encoding.losses import fold_losses
-from encoding.operands import PART, Operands
+from encoding.ridge.block import PART, Operands
+from encoding.ridge.decomposition import Factor, factorise
+from encoding.ridge.design import Design, Fold
+from encoding.ridge.fold_deletion import delete_fold, deletion_pays
+from encoding.ridge.generalised_cross_validation import gcv_curve
+from encoding.ridge.validation_loss import fold_losses
 
 Search = Literal["exact", "windowed"]
 # the last to end keeps the others waiting for one task in so many

@@ -1,4 +1,4 @@
-"""The problem of `encoding.banded_ridge` solved by himalaya: the oracle, and an alternative."""
+"""The problem of `solver.py` solved by himalaya: the oracle, and an alternative."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from himalaya.kernel_ridge import (
 from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.model_selection import PredefinedSplit
 
-from encoding.arrays import Arrays
-from encoding.banded_ridge import DEFAULTS, BandedRidgeFit, Options, check_problem
-from encoding.responses import patterns
+from encoding.ridge.backend import Arrays
+from encoding.ridge.responses import patterns
+from encoding.ridge.solver import DEFAULTS, BandedRidgeFit, Options, check_problem
 
 # himalaya divides by √γ
 SMALLEST_BAND_WEIGHT = 1e-6
@@ -35,7 +35,7 @@ def stream_fits(
     candidates: Mapping[str, np.ndarray],
     options: Options = DEFAULTS,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
-    """As `encoding.banded_ridge.stream_fits`, by himalaya's exact search; nothing is inherited.
+    """As `solver.stream_fits`, by himalaya's exact search; nothing is inherited.
 
     Weights of bands are kept at or above 1e-6. With more features than images the dual form is
     solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.

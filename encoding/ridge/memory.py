@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.gram import Design
-from encoding.losses import ROWS
-from encoding.operands import PART
-from encoding.search import Forms
+from encoding.ridge.block import PART
+from encoding.ridge.design import Design
+from encoding.ridge.search import Forms
+from encoding.ridge.validation_loss import ROWS
 
 # more voxels at a time gain nothing
 MOST_VOXELS = 16 * PART

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays, matmul_precision
-from encoding.banded_ridge import DEFAULTS, Options, measured_alike
-from encoding.memory import Plan
-from encoding.refit import Refit
-from encoding.search import Forms
+from encoding.ridge.backend import Arrays, matmul_precision
+from encoding.ridge.memory import Plan
+from encoding.ridge.refit import Refit
+from encoding.ridge.search import Forms
+from encoding.ridge.solver import DEFAULTS, Options, measured_alike
 
 
 def stream_weights(

@@ -20,11 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.gram import Design
-from encoding.losses import HeldOut
-from encoding.operands import PART, Operands
-from encoding.responses import Block
-from encoding.search import (
+from encoding.ridge.block import PART, Operands
+from encoding.ridge.design import Design
+from encoding.ridge.responses import Block
+from encoding.ridge.search import (
     TASKS_OF_A_WORKER,
     CandidateFactors,
     Found,
@@ -33,6 +32,7 @@ from encoding.search import (
     search_exactly,
     used,
 )
+from encoding.ridge.validation_loss import HeldOut
 
 # n-ths of its error by which the closed form may misjudge a candidate, where images have like
 # leverage: on simulated data (700 to 4,000 images, 150 to 3,000 features) no winner of k-fold
@@ -91,7 +91,7 @@ class Window:
 
     Attributes
     ----------
-    score, pick : (candidate, voxel), see `encoding.search.best_penalty`; the score of a candidate
+    score, pick : (candidate, voxel), see `search.best_penalty`; the score of a candidate
         that was ruled out is minus infinity
     least, most : (candidate, voxel) of k-fold errors less GCV, over the penalties that were scored
     """

@@ -1,7 +1,7 @@
 """One decomposition of all images, from which the predictions of every fold follow.
 
 With features and responses less their means over all n images, D UᵀU D = Q L Qᵀ and
-B = U_v D Q L^-½ as in `encoding.factors` for the rows that a fold holds out, Woodbury's identity
+B = U_v D Q L^-½ as in `decomposition.py` for the rows that a fold holds out, Woodbury's identity
 gives what the training images alone would predict for them, each side less its training mean:
 
     N B H c,    H = L (L + α)⁻¹,    N = (1 - 11ᵀ/n - B H Bᵀ)⁻¹,    c = Bᵀy of the training images
@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from encoding.arrays import Arrays
-from encoding.factors import AMPLIFIED, NEGLIGIBLE, Factor, shrinkage_basis
-from encoding.gram import Design, Fold
+from encoding.ridge.backend import Arrays
+from encoding.ridge.decomposition import AMPLIFIED, NEGLIGIBLE, Factor, shrinkage_basis
+from encoding.ridge.design import Design, Fold
 
 # of a float64 eigendecomposition of p features in products of float32: so many p³ operations
 DECOMPOSITION = 14

@@ -6,11 +6,11 @@ from collections import OrderedDict
 
 import numpy as np
 
-from encoding.factors import Factor, factorise
-from encoding.gram import Design
-from encoding.operands import PART
-from encoding.responses import Block
-from encoding.search import prepare_design
+from encoding.ridge.block import PART
+from encoding.ridge.decomposition import Factor, factorise
+from encoding.ridge.design import Design
+from encoding.ridge.responses import Block
+from encoding.ridge.search import prepare_design
 
 
 class Refit:

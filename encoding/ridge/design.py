@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
+from encoding.ridge.backend import Arrays
 
 
 @dataclass(frozen=True)

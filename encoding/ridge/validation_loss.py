@@ -1,6 +1,6 @@
 """Held-out losses of a block of voxels: predictions are made a few at a time and never kept.
 
-Where all penalties are predicted, a QR of the operator, B = O R (see `encoding.factors`), leaves
+Where all penalties are predicted, a QR of the operator, B = O R (see `decomposition.py`), leaves
 ‖Oᵀy_v - R L (L + α)⁻¹ c‖² with R upper triangular. Row i takes the components from i on alone: half
 of each product need not be done, and these components' shrinkage has fewer independent curves, so
 that predictions at fewer penalties make up all others.
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.factors import Factor
-from encoding.operands import PART, SQUARES, Operands, Target
+from encoding.ridge.backend import Arrays
+from encoding.ridge.block import PART, SQUARES, Operands, Target
+from encoding.ridge.decomposition import Factor
 
 # rows of the held-out part taken together, at most and at least: with few, more of a triangular
 # operator's zeros are left out, and predictions of many penalties stay in a processor's cache

@@ -1,6 +1,6 @@
 """One candidate, one fold: the decomposition from which every penalty's predictions follow.
 
-With D = diag(√γ S) over the components U of the bands that have weight (see `encoding.gram`), U
+With D = diag(√γ S) over the components U of the bands that have weight (see `design.py`), U
 less its training mean and D UᵀU D = Q L Qᵀ, a voxel's predictions of validation rows U_v at
 penalty α are
 
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from encoding.arrays import Arrays
-from encoding.gram import Design, Fold, singular_values
+from encoding.ridge.backend import Arrays
+from encoding.ridge.design import Design, Fold, singular_values
 
 # relative to the largest eigenvalue: below it rounding errors of the Gram matrix in float64 would
 # show in the predictions
@@ -53,7 +53,7 @@ class Factor:
     held_rotation : (row, row), O: operators and corrections are those of validation rows Oᵀu; None
         if they are those of the rows themselves
     images : (image, component), B of all images, if folds are to be deleted from it
-    corrections : (row, row) for each penalty, N of `encoding.deletion`, which predictions are
+    corrections : (row, row) for each penalty, N of `fold_deletion.py`, which predictions are
         multiplied by; None if the fold itself was decomposed
     """
 
@@ -162,7 +162,7 @@ def factorise(
     weights : (band,) on the simplex; bands of weight 0 are no part of the model
     alphas : (alpha,)
     cholesky : solve per penalty instead of an eigendecomposition
-    images : keep what `encoding.deletion` needs of `design.whole`, unless in the dual form
+    images : keep what `fold_deletion.py` needs of `design.whole`, unless in the dual form
     """
     columns, roots = design.columns(weights)
     if cholesky and fold.n_validation and len(columns) <= fold.n_train:

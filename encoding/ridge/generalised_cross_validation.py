@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from encoding.factors import Factor
-from encoding.operands import Operands
+from encoding.ridge.block import Operands
+from encoding.ridge.decomposition import Factor
 
 
 def gcv_curve(

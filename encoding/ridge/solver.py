@@ -9,15 +9,15 @@ with an intercept that is not penalised; γ_b = 0 leaves the band out. γ of a l
 by its own training images); the model is refitted on all images. This is the random search of
 himalaya (Dupré la Tour et al. 2022, NeuroImage), its criterion and its picks, by another way:
 
-1. principal components U of each band, UᵀU once, held-out folds subtracted (`encoding.gram`); Uᵀy
-   once for a block of voxels (`encoding.operands`)
-2. one eigendecomposition per candidate and fold, validation images compressed (`encoding.factors`);
-   or one per candidate, from which folds are deleted (`encoding.deletion`)
-3. predictions of which the sum of squares alone is kept (`encoding.losses`), for all candidates and
-   penalties (`encoding.search`), which cost as many products as curves of shrinkage are
-   independent, half of twenty, a sixth of a hundred; or for those that generalised
-   cross-validation leaves in contention (`encoding.window`)
-4. one refit of what was picked (`encoding.refit`)
+1. principal components U of each band, UᵀU once, held-out folds subtracted (`design.py`); Uᵀy
+   once for a block of voxels (`block.py`)
+2. one eigendecomposition per candidate and fold, validation images compressed (`decomposition.py`);
+   or one per candidate, from which folds are deleted (`fold_deletion.py`)
+3. predictions of which the sum of squares alone is kept (`validation_loss.py`), for all candidates
+   and penalties (`search.py`), which cost as many products as curves of shrinkage are independent,
+   half of twenty, a sixth of a hundred; or for those that generalised cross-validation leaves in
+   contention (`windowed.py`)
+4. one refit of what was picked (`refit.py`)
 
 The same call on the same machine gives the same bytes. Voxels in other parts, another memory budget
 or other workers change the shapes of matrix products, and with them rounding: see
@@ -33,14 +33,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from encoding.arrays import Arrays, matmul_precision
-from encoding.candidates import CandidatePool
-from encoding.factors import Factor
-from encoding.gram import Design
-from encoding.memory import Plan
-from encoding.refit import Refit
-from encoding.responses import Block, ResponseBlocks, patterns
-from encoding.search import (
+from encoding.ridge.backend import Arrays, matmul_precision
+from encoding.ridge.candidates import CandidatePool
+from encoding.ridge.decomposition import Factor
+from encoding.ridge.design import Design
+from encoding.ridge.memory import Plan
+from encoding.ridge.refit import Refit
+from encoding.ridge.responses import Block, ResponseBlocks, patterns
+from encoding.ridge.search import (
     SEARCHES,
     CandidateFactors,
     Forms,
@@ -53,7 +53,7 @@ from encoding.search import (
     search_exactly,
     without_images,
 )
-from encoding.window import (
+from encoding.ridge.windowed import (
     Window,
     contention_limits,
     is_small,
@@ -140,7 +140,7 @@ class Options:
         or left out ("exclude")
     cholesky : solve for each penalty instead of an eigendecomposition for all; None: on a GPU
     deletion : take folds out of one decomposition of all images instead of decomposing each (see
-        `encoding.deletion`); None: where it costs less
+        `fold_deletion.py`); None: where it costs less
     workers : threads of the numpy backend; None: as many as BLAS uses
     fit_intercept : without, features and responses must have zero mean
     """
@@ -230,7 +230,7 @@ def fit_banded_ridge(
     folds : (image,) integers, the fold in which an image validates; negative: in none
     alphas : (alpha,) candidate penalties, above 0
     band_weights : (candidate, band), see `draw_band_weights`
-    solver : what searches; `encoding.himalaya_solver.stream_fits` solves the same problem
+    solver : what searches; `himalaya_solver.stream_fits` solves the same problem
 
     Raises
     ------

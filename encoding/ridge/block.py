@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.factors import Factor
-from encoding.gram import Design, Fold, without_copy
+from encoding.ridge.backend import Arrays
+from encoding.ridge.decomposition import Factor
+from encoding.ridge.design import Design, Fold, without_copy
 
 # voxels that are worked on at a time, so that they stay in a processor's cache
 PART = 512

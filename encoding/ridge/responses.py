@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.gram import Design
-from encoding.operands import PART, Operands
+from encoding.ridge.backend import Arrays
+from encoding.ridge.block import PART, Operands
+from encoding.ridge.design import Design
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from encoding.banded_ridge import DEFAULT_MEMORY, Options, fit_banded_ridge
 from encoding.product_measure import OFFSET, split_r2
+from encoding.ridge.solver import DEFAULT_MEMORY, Options, fit_banded_ridge
 from encoding.scores import r2_score
 
 OTHER_SCORES = (
@@ -48,7 +48,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
     cv : number of folds, or a scikit-learn splitter that validates no sample twice
     random_state : seed of the draws
     fit_intercept : without, X and Y must have zero mean
-    search, backend, dtype, memory_bytes, missing : see `encoding.banded_ridge.Options`; `dtype`
+    search, backend, dtype, memory_bytes, missing : see `solver.Options`; `dtype`
         None is that of X
     local_alpha : whether each target has a penalty of its own. If not, one penalty of each
         iteration serves all targets, the best on average; targets still pick their iteration. All
