@@ -21,7 +21,8 @@ from typing import get_args
 
 import numpy as np
 
-from encoding.ridge.solver import Options, fit_banded_ridge
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FLOORS, FeatureScaling, Scaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds

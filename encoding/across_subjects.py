@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from encoding.ridge.solver import Options, fit_banded_ridge
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FeatureScaling
 from encoding.splits import inner_folds
 

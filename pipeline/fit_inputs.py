@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from encoding.ridge.solver import Options
+from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from encoding.variance_partitioning import model_name

@@ -20,20 +20,16 @@ from sklearn.model_selection import PredefinedSplit
 
 from encoding.ridge import himalaya_solver
 from encoding.ridge.backend import Arrays
+from encoding.ridge.candidates import draw_band_weights
 from encoding.ridge.decomposition import NEGLIGIBLE, factorise, shrinkage_basis
 from encoding.ridge.design import Design
 from encoding.ridge.fold_deletion import delete_fold, deletion_pays
+from encoding.ridge.grid import SearchGrid, factorise_candidates
 from encoding.ridge.memory import Plan
-from encoding.ridge.search import Forms, closed_form_errors, factorise_candidates
-from encoding.ridge.solver import (
-    DEFAULTS,
-    Options,
-    draw_band_weights,
-    fit_banded_ridge,
-    fit_models,
-    measured_alike,
-    stream_fits,
-)
+from encoding.ridge.problem import DEFAULTS, Options, Problem
+from encoding.ridge.responses import measured_alike
+from encoding.ridge.search import closed_form_errors
+from encoding.ridge.solver import fit_banded_ridge, fit_models, stream_fits
 from encoding.splits import inner_folds
 from encoding.variance_partitioning import model_name, subsets
 
@@ -354,9 +350,9 @@ def test_a_hundred_penalties_over_eighteen_decades_score_as_himalayas():
 def closed_form(bands, y, folds, alphas, weights, dtype="float64"):
     """(candidate, alpha, voxel)"""
     options = replace(EXACT, dtype=dtype)
-    arrays = Arrays()
-    (blocks,) = measured_alike(bands, y, folds, alphas, options, arrays)
-    factors = factorise_candidates(blocks.design, weights, alphas, Forms(), of_folds=False)
+    problem = Problem.of_one_model(bands, y, folds, alphas, weights, options)
+    (blocks,) = measured_alike(problem, Arrays())
+    factors = factorise_candidates(SearchGrid.of(problem, blocks.design), of_folds=False)
     (block,) = blocks.read(y.shape[1])
     return closed_form_errors(block.operands, factors, len(alphas))
 
@@ -399,7 +395,8 @@ def test_the_cross_validated_score_never_falls_when_a_band_is_added(search, widt
     bands, y = simulated(10, 60, widths, 20)
     models, candidates = every_subset(bands)
     options = Options(search=search)
-    fits = fit_models(bands, y, inner_folds(60, 4, 0), ALPHAS, models, candidates, options)
+    folds = inner_folds(60, 4, 0)
+    fits = fit_models(Problem(bands, y, folds, ALPHAS, models, candidates, options))
     for small, large in itertools.permutations(models, 2):
         if set(models[small]) < set(models[large]):
             assert (fits[large].cv_score >= fits[small].cv_score).all()
@@ -409,7 +406,7 @@ def test_a_subset_fitted_with_all_others_is_the_subset_fitted_alone():
     bands, y = simulated(11, 60, (9, 7, 5), 8)
     models, candidates = every_subset(bands)
     folds = inner_folds(60, 4, 0)
-    together = fit_models(bands, y, folds, ALPHAS, models, candidates, EXACT)
+    together = fit_models(Problem(bands, y, folds, ALPHAS, models, candidates, EXACT))
     for model, spaces in models.items():
         inherited = [
             np.array([row[[own.index(s)][0]] if s in own else 0.0 for s in spaces])
@@ -611,7 +608,7 @@ def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps):
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
     # in float64, where fewer of 80 candidates are tied within rounding
     design = Design(list(bands.values()), folds, Arrays(workers=2), "float64")
-    plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
+    plan = Plan.of(SearchGrid(design, weights, ALPHAS), 1, little, search)
     assert plan.candidates < 80
     assert plan.keeps_all_images == keeps
     problem = bands, y, folds, ALPHAS, weights
@@ -638,26 +635,28 @@ def test_the_same_call_gives_the_same_bytes(search):
 def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     bands, _ = simulated(20, 200, (60, 40), 1)
     design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays(workers=2))
-    weights = draw_band_weights(2, 50, 0)
-    plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 1e8, 5e7)]
+    grid = SearchGrid(design, draw_band_weights(2, 50, 0), np.logspace(-2, 4, 20))
+    plans = [Plan.of(grid, 1, memory, "windowed") for memory in (1e9, 1e8, 5e7)]
     assert plans[0].candidates == 50
     assert plans[0].block_voxels > plans[2].block_voxels
     assert plans[1].candidates > plans[2].candidates >= 1
     # without the folds' decompositions more of them fit
     assert plans[2].candidates_in_closed_form > plans[2].candidates
     with pytest.raises(ValueError, match=r"memory: 0\.0001 GB do not hold"):
-        Plan.of(design, weights, 20, 1, 1e5, "windowed", Forms())
+        Plan.of(grid, 1, 1e5, "windowed")
 
 
 def test_responses_are_streamed_from_a_file(tmp_path):
     bands, y = simulated(21, 40, (6, 4), 1033)
     models, candidates = every_subset(bands, 2)
-    arguments = inner_folds(40, 4, 0), ALPHAS, models, candidates
+    problem = Problem(
+        bands, y.astype(np.float32), inner_folds(40, 4, 0), ALPHAS, models, candidates
+    )
     with h5py.File(tmp_path / "responses.h5", "w") as file:
-        stored = file.create_dataset("responses", data=y.astype(np.float32))
+        stored = file.create_dataset("responses", data=problem.responses)
         options = Options(memory_bytes=1.2e7, workers=2)
-        parts = list(stream_fits(bands, stored, *arguments, options))
-    whole = fit_models(bands, y.astype(np.float32), *arguments)
+        parts = list(stream_fits(replace(problem, responses=stored, options=options)))
+    whole = fit_models(problem)
     assert len(parts) > 1
     assert np.array_equal(np.concatenate([v for v, _ in parts]), np.arange(y.shape[1]))
     for model, fit in whole.items():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from benchmarks import scaling
 from encoding.noise_ceiling import noise_ceiling, reliability, signal_to_noise
 from encoding.product_measure import split_r2
-from encoding.ridge.solver import draw_band_weights, fit_banded_ridge
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FeatureScaling
 from encoding.scores import correlation_score, r2_score
 from encoding.splits import inner_folds

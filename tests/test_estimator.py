@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from encoding.ridge.estimator import BandedRidgeCV
-from encoding.ridge.solver import Options
+from encoding.ridge.problem import Options
 from encoding.ridge.stacking import fit_stacking, simplex_weights
 from encoding.scores import r2_score
 from encoding.splits import inner_folds

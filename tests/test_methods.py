@@ -42,9 +42,9 @@ def ran(study, monkeypatch):
         seen.scalings.add(scaling)
         return scale(cls, training, scaling)
 
-    def fitted(*problem, **options):
-        seen.fits.append((problem, options))
-        return fit(*problem, **options)
+    def fitted(problem):
+        seen.fits.append(problem)
+        return fit(problem)
 
     def drawn(n_images, n_draws, *arguments):
         seen.draws = n_draws
@@ -70,16 +70,16 @@ def ran(study, monkeypatch):
 
 def test_fits_and_tests_are_told_as_they_were_made(study, ran):
     paragraphs = {text.split(".")[0]: text for text in methods.methods_paragraphs(study)}
-    (scaling,), (level,), ((problem, how),) = ran.scalings, ran.levels, ran.fits
-    _, _, folds, alphas, _, candidates, options, *_ = problem
+    (scaling,), (level,), (problem,) = ran.scalings, ran.levels, ran.fits
+    alphas, candidates = problem.alphas, problem.candidates
     single = (candidates["A+B"] == 1).all()
-    assert how.get("inherit", True) != single
-    n_folds = len(np.unique(folds))
+    assert problem.inherit != single
+    n_folds = len(np.unique(problem.folds))
     fits = [
         methods.SCALING[scaling],
         methods.PENALTY["single" if single else "banded"].split(" (")[0],
         f"one of {len(alphas)} penalties between {alphas.min():g} and {alphas.max():g}",
-        methods.SEARCH[options.search].format(folds=n_folds),
+        methods.SEARCH[problem.options.search].format(folds=n_folds),
     ]
     calibrated = methods.calibration_sentence(study)
     for words in fits:

@@ -10,8 +10,11 @@ import pytest
 from ridge_problems import ALPHAS, EXACT, simulated
 
 from encoding.ridge.backend import Arrays
+from encoding.ridge.candidates import draw_band_weights
 from encoding.ridge.design import Design
-from encoding.ridge.solver import Options, draw_band_weights, fit_banded_ridge
+from encoding.ridge.grid import SearchGrid
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.ridge.windowed import MISJUDGED, contention_limits, is_small
 from encoding.splits import inner_folds
 
@@ -67,7 +70,7 @@ def test_what_the_exact_search_does_at_once_is_searched_exactly(monkeypatch):
     for n_images, width, small in ((250, 250, True), (1000, 300, False), (4000, 20, True)):
         bands = [np.random.default_rng(k).standard_normal((n_images, width)) for k in range(2)]
         design = Design(bands, inner_folds(n_images, 5, 0), Arrays())
-        assert is_small(design, weights, 21) == small
+        assert is_small(SearchGrid(design, weights, np.logspace(-2, 4, 21))) == small
     bands, y = simulated(8, 60, (12, 9), 5)
     windowed = searched(bands, y, inner_folds(60, 4, 0), ALPHAS, weights)[1]
     assert windowed.exact.all()

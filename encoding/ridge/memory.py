@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from encoding.ridge.block import PART
-from encoding.ridge.design import Design
-from encoding.ridge.search import Forms
+from encoding.ridge.grid import SearchGrid
+from encoding.ridge.problem import Search
 from encoding.ridge.validation_loss import ROWS
 
 # more voxels at a time gain nothing
@@ -39,13 +40,10 @@ class Plan:
     @classmethod
     def of(
         cls,
-        design: Design,
-        candidates: np.ndarray,
-        n_alphas: int,
+        grid: SearchGrid,
         n_models: int,
         memory_bytes: float,
-        search: str,
-        forms: Forms,
+        search: Search | Literal["refit"],
     ) -> Plan:
         """Share the memory out: fixed first, then blocks of voxels, then decompositions.
 
@@ -54,7 +52,8 @@ class Plan:
         ValueError
             Some hundred voxels and a single candidate do not fit.
         """
-        size = _Sizes(design, candidates, n_alphas, n_models, search, forms)
+        design, candidates = grid.design, grid.candidates
+        size = _Sizes(grid, n_models, search)
         free = memory_bytes - size.fixed
         least = PART * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
         if free < least:
@@ -86,15 +85,8 @@ class Plan:
 class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 
-    def __init__(
-        self,
-        design: Design,
-        candidates: np.ndarray,
-        n_alphas: int,
-        n_models: int,
-        search: str,
-        forms: Forms,
-    ) -> None:
+    def __init__(self, grid: SearchGrid, n_models: int, search: Search | Literal["refit"]) -> None:
+        design, candidates, n_alphas = grid.design, grid.candidates, len(grid.alphas)
         self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
         n, folds = design.n_images, len(design.folds) * (search != "refit")
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
@@ -111,12 +103,12 @@ class _Sizes:
         predicting = ROWS * ((n_alphas + 1) * PART + 2 * component)
         decomposing += workers * self.item * predicting * (folds > 0)
         decomposing += workers * self.item * 4 * component * row * (folds > 0)
-        deletes = folds > 0 and any(forms.deletes(design, row, n_alphas) for row in candidates)
+        deletes = folds > 0 and any(grid.deletes(row) for row in candidates)
         correcting = (n_alphas + 5) * held**2 + n_alphas * PART * held
         decomposing = max(decomposing, workers * self.item * correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_components
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
-        operators = (n_alphas if forms.cholesky else 1) * component * row
+        operators = (n_alphas if grid.cholesky else 1) * component * row
         rotation = (n if dual else component) * component
         self.refit_factor = self.item * (rotation + largest * component)
         whole = self.refit_factor if search != "exact" else 0

@@ -8,9 +8,8 @@ import numpy as np
 
 from encoding.ridge.block import PART
 from encoding.ridge.decomposition import Factor, factorise
-from encoding.ridge.design import Design
+from encoding.ridge.grid import SearchGrid, prepare_design
 from encoding.ridge.responses import Block
-from encoding.ridge.search import prepare_design
 
 
 class Refit:
@@ -18,16 +17,11 @@ class Refit:
 
     Parameters
     ----------
-    candidates : (candidate, band)
-    alphas : (alpha,) ascending
     n_kept : decompositions to keep
     """
 
-    def __init__(
-        self, design: Design, candidates: np.ndarray, alphas: np.ndarray, n_kept: int
-    ) -> None:
-        self.design, self.candidates, self.alphas = design, candidates, alphas
-        self.n_kept = n_kept
+    def __init__(self, grid: SearchGrid, n_kept: int) -> None:
+        self.grid, self.design, self.n_kept = grid, grid.design, n_kept
         self._kept: OrderedDict[int, list[Factor]] = OrderedDict()
 
     def coefficients(
@@ -71,7 +65,7 @@ class Refit:
             here = slice(start, start + PART)
             rotated = operand[here] @ factor.rotation
             rotated *= arrays.asarray(
-                factor.shrinkage(self.alphas[picks[voxels[here]]]), factor.dtype
+                factor.shrinkage(self.grid.alphas[picks[voxels[here]]]), factor.dtype
             )
             weights[here] = arrays.to_numpy(rotated @ factor.to_weights.T)
 
@@ -92,10 +86,10 @@ class Refit:
     def _decompose(self, candidates: np.ndarray) -> None:
         """Decompose what is not kept, side by side, as far as there is room."""
         new = [c for c in candidates.tolist() if c not in self._kept][: self.n_kept]
-        prepare_design(self.design, self.candidates[new], [self.design.whole])
-        factors = self.design.arrays.map(
-            lambda c: factorise(self.design, self.design.whole, self.candidates[c], self.alphas),
-            new,
+        design, candidates, alphas = self.design, self.grid.candidates, self.grid.alphas
+        prepare_design(design, candidates[new], [design.whole])
+        factors = design.arrays.map(
+            lambda c: factorise(design, design.whole, candidates[c], alphas), new
         )
         for candidate, found in zip(new, factors, strict=True):
             while len(self._kept) >= self.n_kept:

@@ -12,6 +12,7 @@ import numpy as np
 from encoding.ridge.backend import Arrays
 from encoding.ridge.block import PART, Operands
 from encoding.ridge.design import Design
+from encoding.ridge.problem import Problem, can_validate
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class Block:
     operands: Operands
     mean: np.ndarray
     variance: np.ndarray
+
+
+def measured_alike(problem: Problem, arrays: Arrays) -> Iterator[ResponseBlocks]:
+    """Voxels that can be fitted, those that have the same images together, with their design."""
+    options = problem.options
+    for pattern in patterns(problem.responses, options.missing, arrays):
+        folds = problem.folds[pattern.images]
+        if can_validate(folds):
+            bands = [band[pattern.images] for band in problem.bands.values()]
+            design = Design(bands, folds, arrays, options.dtype, options.fit_intercept)
+            yield ResponseBlocks(design, problem.responses, pattern)
 
 
 def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:

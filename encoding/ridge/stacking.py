@@ -16,12 +16,14 @@ import numpy as np
 
 from encoding.ridge.backend import Arrays
 from encoding.ridge.block import Operands
+from encoding.ridge.candidates import equal_weights
 from encoding.ridge.decomposition import Factor
+from encoding.ridge.grid import CandidateFactors, SearchGrid, factorise_candidates
 from encoding.ridge.memory import Plan
+from encoding.ridge.problem import DEFAULTS, Options, Problem
 from encoding.ridge.refit import Refit
-from encoding.ridge.responses import Block, ResponseBlocks
-from encoding.ridge.search import CandidateFactors, Forms, factorise_candidates, search_exactly
-from encoding.ridge.solver import DEFAULTS, Options, measured_alike
+from encoding.ridge.responses import Block, ResponseBlocks, measured_alike
+from encoding.ridge.search import search_exactly
 
 # its name among the models of some spaces
 STACK = "stacked"
@@ -86,23 +88,24 @@ def stream_stacks(
         fitted never
     fit : of these voxels
     """
-    arrays, ascending = Arrays(options.backend, options.workers), np.sort(np.asarray(alphas, float))
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
-        for block, found in _fit_blocks(blocks, ascending, options):
+    models, candidates = (
+        {name: [name] for name in bands},
+        {name: equal_weights(1) for name in bands},
+    )
+    problem = Problem(bands, responses, folds, alphas, models, candidates, options)
+    arrays = Arrays(options.backend, options.workers)
+    for blocks in measured_alike(problem, arrays):
+        for block, found in _fit_blocks(problem, blocks):
             yield block.voxels, found
 
 
-def _fit_blocks(
-    blocks: ResponseBlocks, alphas: np.ndarray, options: Options
-) -> Iterator[tuple[Block, StackedFit]]:
-    design, n_spaces = blocks.design, len(blocks.design.band_slices)
-    singles = np.eye(n_spaces)
+def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Block, StackedFit]]:
+    design, n_spaces, alphas = blocks.design, len(problem.bands), np.sort(problem.alphas)
     # errors of every two spaces meet in the rows that their folds' own decompositions leave
-    forms = Forms(deletion=False)
-    sizes = len(alphas), n_spaces, options.memory_bytes, "exact", forms
-    plan = Plan.of(design, singles, *sizes)
-    factors = factorise_candidates(design, singles, alphas, forms, of_all=False)
-    refit = Refit(design, singles, alphas, n_spaces)
+    grid = SearchGrid(design, np.eye(n_spaces), alphas, cholesky=False, deletion=False)
+    plan = Plan.of(grid, n_spaces, problem.options.memory_bytes, "exact")
+    factors = factorise_candidates(grid, of_all=False)
+    refit = Refit(grid, n_spaces)
     for block in blocks.read(plan.block_voxels):
         found = search_exactly(block.operands, factors, alphas).pick
         products = error_products(block.operands, factors, found)

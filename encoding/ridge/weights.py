@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from encoding.ridge.backend import Arrays, matmul_precision
+from encoding.ridge.grid import SearchGrid
 from encoding.ridge.memory import Plan
+from encoding.ridge.problem import DEFAULTS, Options, Problem
 from encoding.ridge.refit import Refit
-from encoding.ridge.search import Forms
-from encoding.ridge.solver import DEFAULTS, Options, measured_alike
+from encoding.ridge.responses import measured_alike
 
 
 def stream_weights(
@@ -60,11 +61,12 @@ def stream_weights(
     candidates, place = np.unique(band_weights[:, picked].T, axis=0, return_inverse=True)
     chosen = np.full(len(alpha), -1)
     chosen[picked] = place.ravel()
+    problem = Problem.of_one_model(bands, responses, folds, alphas, candidates, options)
     arrays = Arrays(options.backend, options.workers)
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
-        size = blocks.design, candidates, len(alphas), 1, options.memory_bytes
-        plan = Plan.of(*size, "refit", Forms())
-        refit = Refit(blocks.design, candidates, alphas, plan.refit_factors)
+    for blocks in measured_alike(problem, arrays):
+        grid = SearchGrid(blocks.design, candidates, alphas)
+        plan = Plan.of(grid, 1, options.memory_bytes, "refit")
+        refit = Refit(grid, plan.refit_factors)
         with matmul_precision(arrays, options.matmul_precision):
             for block in blocks.read(plan.block_voxels):
                 if not picked[block.voxels].all():

@@ -15,17 +15,17 @@ which it differs too much are searched exactly (`must_be_exact`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from encoding.ridge.block import PART, Operands
 from encoding.ridge.design import Design
+from encoding.ridge.grid import CandidateFactors, SearchGrid
 from encoding.ridge.responses import Block
 from encoding.ridge.search import (
     TASKS_OF_A_WORKER,
-    CandidateFactors,
     Found,
     best_penalty,
     closed_form_errors,
@@ -128,9 +128,9 @@ def must_be_exact(design: Design, window: Window) -> np.ndarray:
 
 def search_windowed(
     block: Block,
+    grid: SearchGrid,
     candidates: list[CandidateFactors],
-    alphas: np.ndarray,
-    choices: Iterable[np.ndarray],
+    choices: Sequence[np.ndarray],
     task_voxels: int,
 ) -> Found:
     """Search windows first, then exactly what they leave.
@@ -140,14 +140,14 @@ def search_windowed(
 
     Parameters
     ----------
-    alphas : (alpha,) ascending
     choices : candidates (index,) that each model picks from
     task_voxels : at most so many are taken by a task
     """
+    alphas = grid.alphas
     operands, n_voxels = block.operands, len(block.voxels)
     whole = ((operands.design.whole, factor) for each in candidates for factor in each.whole)
     operands.prepare([*whole, *used(operands.design, candidates)])
-    found, choices = Found.empty((len(candidates), n_voxels)), list(choices)
+    found = Found.empty((len(candidates), n_voxels))
     first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
     left = np.zeros(n_voxels, bool)
     for voxels in (first, np.setdiff1d(np.arange(n_voxels), first)):
@@ -157,10 +157,10 @@ def search_windowed(
         curves = closed_form_errors(part, candidates, len(alphas), task_voxels)
         scores = best_penalty(curves, alphas)[0]
         limits = contention_limits(design, scores, choices, block.variance[voxels])
-        if voxels is first and not windows_pay(design, candidates, alphas, curves, limits):
+        if voxels is first and not windows_pay(grid, candidates, curves, limits):
             left[:] = True
             break
-        window = search_window(part, candidates, alphas, curves, limits, task_voxels)
+        window = search_window(part, alphas, candidates, curves, limits, task_voxels)
         found.score[:, voxels], found.pick[:, voxels] = window.score, window.pick
         left[voxels] = must_be_exact(design, window)
         if voxels is first and left[first].mean() > MANY:
@@ -172,23 +172,18 @@ def search_windowed(
     return found
 
 
-def is_small(design: Design, candidates: np.ndarray, n_alphas: int) -> bool:
-    """Whether the exact search takes no longer than finding out what may be left out.
-
-    Parameters
-    ----------
-    candidates : (candidate, band) weights
-    """
+def is_small(grid: SearchGrid) -> bool:
+    """Whether the exact search takes no longer than finding out what may be left out."""
+    design, n_alphas = grid.design, len(grid.alphas)
     widths = [columns.stop - columns.start for columns in design.band_slices]
-    p = np.minimum((candidates > 0) @ widths, design.n_images)
+    p = np.minimum((grid.candidates > 0) @ widths, design.n_images)
     rows = np.minimum(design.folds[0].n_validation, p)
     return float(np.mean(p * (p + min(n_alphas, PREDICTED) / 2 * rows))) < SMALL
 
 
 def windows_pay(
-    design: Design,
+    grid: SearchGrid,
     candidates: list[CandidateFactors],
-    alphas: np.ndarray,
     curves: np.ndarray,
     limits: np.ndarray,
 ) -> bool:
@@ -199,6 +194,7 @@ def windows_pay(
     curves : (candidate, alpha, voxel) errors by the closed form
     limits : (candidate, voxel), see `contention_limits`
     """
+    design, alphas = grid.design, grid.alphas
     windows = exact = 0.0
     near = curves <= limits[:, None]
     for candidate, close in zip(candidates, near, strict=True):
@@ -223,8 +219,8 @@ def stride(alphas: np.ndarray) -> int:
 
 def search_window(
     operands: Operands,
-    candidates: list[CandidateFactors],
     alphas: np.ndarray,
+    candidates: list[CandidateFactors],
     curves: np.ndarray,
     limits: np.ndarray,
     task_voxels: int,
@@ -253,8 +249,13 @@ def search_window(
     def descend(task: tuple[int, np.ndarray]) -> None:
         candidate, voxels = task
         curve = curves[candidate][:, voxels]
-        problem = operands.part(voxels), candidates[candidate], curve, limits[candidate, voxels]
-        losses = _descend(*problem, stride(alphas), doubt(operands.design))
+        losses = _descend(
+            operands.part(voxels),
+            candidates[candidate],
+            curve,
+            limits[candidate, voxels],
+            stride(alphas),
+        )
         score, pick = best_penalty(losses[None], alphas)
         found.score[candidate, voxels], found.pick[candidate, voxels] = score[0], pick[0]
         known = np.isfinite(losses) & np.isfinite(curve)
@@ -272,7 +273,6 @@ def _descend(
     curve: np.ndarray,
     limit: np.ndarray,
     stride: int,
-    doubt: float,
 ) -> np.ndarray:
     """Losses (alpha, voxel) of penalties on the way to the minimum; infinite where none was tried.
 
@@ -288,11 +288,12 @@ def _descend(
     away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
     wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
     losses = np.full(curve.shape, np.inf)
+    near = 1 + NEAR * doubt(operands.design)
     while wanted.any():
         at, which = np.nonzero(wanted)
         found = [fold.losses(which, at) for fold in folds]
         losses[at, which] = np.mean(found, axis=0, dtype=np.float64)
-        lowest = _minima(losses) & (losses <= losses.min(axis=0) * (1 + NEAR * doubt))
+        lowest = _minima(losses) & (losses <= losses.min(axis=0) * near)
         wanted = lowest.copy()
         wanted[1:] |= lowest[:-1]
         wanted[:-1] |= lowest[1:]

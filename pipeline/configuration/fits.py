@@ -68,7 +68,7 @@ class AlphaGrid(Settings):
 
 
 class EncodingSettings(Settings):
-    """What is searched, and how: see `encoding.ridge.solver.Options`.
+    """What is searched, and how: see `encoding.ridge.problem.Options`.
 
     `penalty: single` is ridge on the concatenated features of a model, without band weights.
     `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from tqdm import tqdm
 from encoding.noise_ceiling import noise_ceiling, reliability
 from encoding.product_measure import OFFSET, split_r2
 from encoding.ridge import himalaya_solver, solver
-from encoding.ridge.solver import BandedRidgeFit, Options, draw_band_weights, equal_weights
+from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.solver import BandedRidgeFit
 from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name, subsets
@@ -139,8 +140,10 @@ def _fit(
     arrays["searched_exactly"] = np.zeros(training.shape[1], bool)
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    problem = fitted, training, fold, alphas, models, candidates, options
-    parts = solver_of(settings)(*problem)
+    problem = Problem(
+        fitted, training, fold, alphas, models, candidates, options, inherits(settings)
+    )
+    parts = solver_of(settings)(problem)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)
@@ -223,11 +226,14 @@ def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
     return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
 
 
-def solver_of(settings: Mapping[str, Any]) -> Callable[..., Iterator[Any]]:
+def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     """What searches and fits, as configured under `encoding`."""
-    if settings["penalty"] == "single":
-        return partial(solver.stream_fits, inherit=False)
     return SOLVERS[settings["solver"]]
+
+
+def inherits(settings: Mapping[str, Any]) -> bool:
+    """Whether larger models take candidates of smaller ones over, as configured likewise."""
+    return (settings["penalty"], settings["solver"]) == ("banded", "own")
 
 
 def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:
