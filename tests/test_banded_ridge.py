@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -21,10 +21,19 @@ from sklearn.model_selection import PredefinedSplit
 from encoding.ridge import himalaya_solver
 from encoding.ridge.backend import Arrays
 from encoding.ridge.candidates import draw_band_weights
-from encoding.ridge.decomposition import NEGLIGIBLE, factorise, shrinkage_basis
+from encoding.ridge.decomposition import (
+    NEGLIGIBLE,
+    CholeskyDecomposition,
+    DeletedFold,
+    DualDecomposition,
+    PrimalDecomposition,
+    decompose_fold,
+    decompose_whole,
+    shrinkage_basis,
+)
 from encoding.ridge.design import Design
 from encoding.ridge.fold_deletion import delete_fold, deletion_pays
-from encoding.ridge.grid import SearchGrid, factorise_candidates
+from encoding.ridge.grid import SearchGrid, decompose_candidates
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import DEFAULTS, Options, Problem
 from encoding.ridge.responses import measured_alike
@@ -258,22 +267,22 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
     bands, y = simulated(31, 90, (24, 30), 5)
     folds, weights = inner_folds(90, 5, 0), np.array([0.4, 0.6])
     design = Design(list(bands.values()), folds, Arrays(), dtype)
-    (whole,) = factorise(design, design.whole, weights, ALPHAS, images=True)
+    (whole,) = decompose_whole(design, weights, ALPHAS, deletable=True)
     features = np.hstack(list(bands.values())) * np.repeat(np.sqrt(weights), (24, 30))
     features, responses = features[design.order], y[design.order] - y.mean(axis=0)
     for fold in design.folds:
-        (factor,) = delete_fold(design, fold, [whole])
+        deleted = delete_fold(design, fold, [whole])
         held = np.arange(90)[fold.validation]
         train = np.setdiff1d(np.arange(90), held)
         x = features[train] - features[train].mean(axis=0)
         target = responses[train] - responses[train].mean(axis=0)
         centred = features[held] - features[train].mean(axis=0)
-        projected = target.T @ design.components[train] @ factor.rotation
+        projected = target.T @ design.components[train] @ whole.rotation
         for position, alpha in enumerate(ALPHAS):
             ridge = np.linalg.solve(x.T @ x + alpha * np.eye(54), x.T @ target)
-            operator = factor.operator(position, slice(None), slice(None), design.arrays)
-            predicted = projected @ operator @ factor.corrections[position]
-            expected = (centred @ ridge).T @ factor.held_rotation
+            operator = deleted.operator(position, slice(None), slice(None), design.arrays)
+            predicted = projected @ operator @ deleted.corrections[position]
+            expected = (centred @ ridge).T @ deleted.held_rotation
             # rounding is a share of the predictions, not of each of them
             largest = abs(expected).max()
             assert np.allclose(predicted, expected, rtol=0, atol=tolerance * largest)
@@ -287,8 +296,9 @@ def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
     bands["band0"][folds == 2, 0] *= 1e4
     design = Design(list(bands.values()), folds, Arrays(), "float64")
     alphas = np.array([1e-3, 1.0])
-    whole = factorise(design, design.whole, weights[0], alphas, images=True)
-    assert [len(delete_fold(design, fold, whole)) for fold in design.folds] == [1, 1, 0, 1]
+    whole = decompose_whole(design, weights[0], alphas, deletable=True)
+    deleted = [delete_fold(design, fold, whole) is not None for fold in design.folds]
+    assert deleted == [True, True, False, True]
     options = replace(EXACT, deletion=True)
     fit = fit_banded_ridge(bands, y, folds, alphas, weights, options)
     assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights, alphas)[2])
@@ -352,9 +362,9 @@ def closed_form(bands, y, folds, alphas, weights, dtype="float64"):
     options = replace(EXACT, dtype=dtype)
     problem = Problem.of_one_model(bands, y, folds, alphas, weights, options)
     (blocks,) = measured_alike(problem, Arrays())
-    factors = factorise_candidates(SearchGrid.of(problem, blocks.design), of_folds=False)
+    decompositions = decompose_candidates(SearchGrid.of(problem, blocks.design), of_folds=False)
     (block,) = blocks.read(y.shape[1])
-    return closed_form_errors(block.operands, factors, len(alphas))
+    return closed_form_errors(block.operands, decompositions, len(alphas))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -664,12 +674,38 @@ def test_responses_are_streamed_from_a_file(tmp_path):
         assert np.allclose(joined, fit.cv_score, atol=1e-5)
 
 
+def test_each_form_of_decomposition_is_a_class_whose_fields_are_all_there():
+    bands, _ = simulated(22, 60, (10, 40), 1)
+    design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
+    fold, narrow, wide = design.folds[0], np.array([1.0, 0.0]), np.array([0.5, 0.5])
+    whole = decompose_whole(design, narrow, ALPHAS, deletable=True)
+    found = {
+        PrimalDecomposition: decompose_fold(design, fold, narrow, ALPHAS)[0],
+        DualDecomposition: decompose_fold(design, fold, wide, ALPHAS)[0],
+        CholeskyDecomposition: decompose_fold(design, fold, narrow, ALPHAS, cholesky=True)[0],
+        DeletedFold: delete_fold(design, fold, whole),
+    }
+    for form, decomposition in found.items():
+        assert type(decomposition) is form
+        assert all(value is not None for value in vars(decomposition).values()), form
+
+
+def test_a_problem_is_checked_when_it_is_stated_and_cannot_be_altered():
+    bands, y = simulated(23, 20, (3,), 2)
+    problem = Problem.of_one_model(bands, y, inner_folds(20, 4, 0), [1, 2], np.ones((1, 1)))
+    assert problem.alphas.dtype == np.float64
+    with pytest.raises(FrozenInstanceError):
+        problem.alphas = ALPHAS
+    with pytest.raises(ValueError, match="penalties above 0"):
+        replace(problem, alphas=np.zeros(1))
+
+
 def test_a_decomposition_serves_every_penalty_once():
     bands, _ = simulated(22, 60, (10, 8), 1)
     design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
     alphas = np.logspace(-12, 6, 19)
-    factors = factorise(design, design.folds[0], np.array([0.5, 0.5]), alphas)
-    served = np.sort(np.concatenate([factor.alpha_indices for factor in factors]))
+    found = decompose_fold(design, design.folds[0], np.array([0.5, 0.5]), alphas)
+    served = np.sort(np.concatenate([part.alpha_indices for part in found]))
     assert served.tolist() == list(range(19))
 
 

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from encoding.ridge.backend import Arrays
-from encoding.ridge.decomposition import Factor
+from encoding.ridge.decomposition import (
+    CholeskyDecomposition,
+    Decomposition,
+    DeletedFold,
+    DualDecomposition,
+    FoldDecomposition,
+    TriangularDecomposition,
+)
 from encoding.ridge.design import Design, Fold, without_copy
 
 # voxels that are worked on at a time, so that they stay in a processor's cache
@@ -62,21 +69,25 @@ class Operands:
         """(voxel, image)."""
         return self._responses[self._voxels]
 
-    def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
-        """Compute what these factors take, folds side by side."""
-        factors = list(factors)
+    def prepare(self, decompositions: Iterable[tuple[Fold, FoldDecomposition]]) -> None:
+        """Compute what these decompositions take, folds side by side."""
+        decompositions = list(decompositions)
         _ = self._sums, self._energy
-        for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
+        for dtype in sorted(
+            {f.dtype for _, f in decompositions if not isinstance(f, DualDecomposition)}
+        ):
             wanted = [self.design.whole]
             if any(
-                f.dtype == dtype and f.corrections is None and fold.n_validation
-                for fold, f in factors
+                f.dtype == dtype and not isinstance(f, DeletedFold) and fold.n_validation
+                for fold, f in decompositions
             ):
                 wanted = [*self.design.folds, self.design.whole]
             if len(self._cross.get(dtype, [])) < len(wanted):
                 self._cross[dtype] = self._cross_products(dtype, wanted)
         held = {
-            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.n_validation
+            (decomposition.dtype, self.design.index(fold))
+            for fold, decomposition in decompositions
+            if fold.n_validation
         }
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
@@ -98,38 +109,38 @@ class Operands:
         """Sum of squares of each voxel's responses, (voxel,) float64."""
         return self._energy[self._voxels]
 
-    def operand(self, fold: Fold, factor: Factor) -> Any:
-        """What the factor rotates: (voxel, component with weight), or (voxel, training image)."""
-        if factor.from_rows:
+    def operand(self, fold: Fold, decomposition: Decomposition) -> Any:
+        """What it rotates: (voxel, component with weight), or (voxel, training image)."""
+        if isinstance(decomposition, DualDecomposition):
             rows = self.design.training(self.responses.T, fold).T
-            return self.design.arrays.asarray(rows, factor.dtype)
+            return self.design.arrays.asarray(rows, decomposition.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
-        cross = self._cross[factor.dtype][place][self._voxels]
-        return cross[:, without_copy(factor.columns)]
+        cross = self._cross[decomposition.dtype][place][self._voxels]
+        return cross[:, without_copy(decomposition.columns)]
 
-    def rotated(self, fold: Fold, factor: Factor, whole: Any = None) -> Any:
+    def rotated(self, fold: Fold, decomposition: FoldDecomposition, whole: Any = None) -> Any:
         """c of every voxel, (voxel, component).
 
         Parameters
         ----------
         whole : that of all images, from which a deleted fold is taken; others need none
         """
-        if factor.corrections is not None:
-            return whole - self.target(fold, factor).rows @ factor.operators.T
-        operand = self.operand(fold, factor)
-        if factor.rotation is None:
+        if isinstance(decomposition, DeletedFold):
+            return whole - self.target(fold, decomposition).rows @ decomposition.operators.T
+        operand = self.operand(fold, decomposition)
+        if isinstance(decomposition, CholeskyDecomposition):
             return operand
-        return operand @ factor.rotation
+        return operand @ decomposition.rotation
 
-    def target(self, fold: Fold, factor: Factor) -> Target:
-        """The fold's validation responses, rotated as the factor's rows are."""
-        whole = self._targets[factor.dtype, self.design.index(fold)]
+    def target(self, fold: Fold, decomposition: Decomposition) -> Target:
+        """The fold's validation responses, rotated as the decomposition's rows are."""
+        whole = self._targets[decomposition.dtype, self.design.index(fold)]
         target = Target(
             *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
         )
-        if factor.held_rotation is None:
+        if not isinstance(decomposition, TriangularDecomposition):
             return target
-        return target.compress(self.design.arrays, factor.held_rotation, factor.dtype)
+        return target.compress(self.design.arrays, decomposition.held_rotation, decomposition.dtype)
 
     def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
         """YᵀU (voxel, component) of the training images of `fits` less their means.

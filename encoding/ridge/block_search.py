@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.ridge.decomposition import Factor
+from encoding.ridge.decomposition import WholeDecomposition
 from encoding.ridge.grid import (
-    CandidateFactors,
+    CandidateDecompositions,
     SearchGrid,
     decompose_all_images,
-    factorise_candidates,
+    decompose_candidates,
     without_images,
 )
 from encoding.ridge.memory import Plan
@@ -36,7 +36,7 @@ class BlockSearch:
     Attributes
     ----------
     choices : candidates (index,) that each model picks from
-    keep : takes {candidate: decompositions of all images} that stay in memory, for the refit
+    keep : takes {candidate: candidates of all images} that stay in memory, for the refit
     """
 
     blocks: ResponseBlocks
@@ -44,7 +44,7 @@ class BlockSearch:
     choices: Sequence[np.ndarray]
     plan: Plan
     search: Search
-    keep: Callable[[dict[int, list[Factor]]], None]
+    keep: Callable[[dict[int, list[WholeDecomposition]]], None]
 
     def blocks_and_found(self) -> Iterator[tuple[Block, Found]]:
         """Each block of voxels and what was found for it.
@@ -58,19 +58,19 @@ class BlockSearch:
 
     def _at_once(self, windowed: bool) -> Iterator[tuple[Block, Found]]:
         grid, plan = self.grid, self.plan
-        factors = factorise_candidates(grid, of_all=windowed)
-        self.keep({k: candidate.whole for k, candidate in enumerate(factors) if candidate.whole})
+        candidates = decompose_candidates(grid, of_all=windowed)
+        self.keep({k: candidate.whole for k, candidate in enumerate(candidates) if candidate.whole})
         for block in self.blocks.read(plan.block_voxels):
             if windowed:
-                found = search_windowed(block, grid, factors, self.choices, plan.task_voxels)
+                found = search_windowed(block, grid, candidates, self.choices, plan.task_voxels)
             else:
-                found = search_exactly(block.operands, factors, grid.alphas)
+                found = search_exactly(block.operands, candidates, grid.alphas)
             yield block, found
 
     def _by_parts(self, windowed: bool) -> Iterator[tuple[Block, Found]]:
         """Some candidates at a time."""
         n_candidates, n_voxels = len(self.grid.candidates), self.blocks.responses.shape[1]
-        wholes: list[list[Factor]] = []
+        wholes: list[list[WholeDecomposition]] = []
         if self.plan.keeps_all_images:
             wholes += decompose_all_images(self.grid)
             self.keep({k: without_images(whole) for k, whole in enumerate(wholes)})
@@ -79,16 +79,16 @@ class BlockSearch:
         if windowed:
             exact = self._window_by_parts(wholes, kept)
         if exact.any():
-            for part, factors in self._decomposed(self.plan.candidates, wholes, of_all=False):
+            for part, candidates in self._decomposed(self.plan.candidates, wholes, of_all=False):
                 for block in self.blocks.read(self.plan.block_voxels, exact):
-                    found = search_exactly(block.operands, factors, self.grid.alphas)
+                    found = search_exactly(block.operands, candidates, self.grid.alphas)
                     kept.fill((part, block.voxels), found)
         kept.exact[:] = exact
         wholes.clear()
         for block in self.blocks.read(self.plan.block_voxels):
             yield block, kept.of(block.voxels)
 
-    def _window_by_parts(self, wholes: list[list[Factor]], kept: Found) -> np.ndarray:
+    def _window_by_parts(self, wholes: list[list[WholeDecomposition]], kept: Found) -> np.ndarray:
         """Fill `kept` by windows, all candidates judged by closed form first.
 
         Returns
@@ -99,31 +99,39 @@ class BlockSearch:
         variance = np.ones(kept.score.shape[1])
         n_candidates = len(self.grid.candidates)
         at_a_time = n_candidates if plan.keeps_all_images else plan.candidates_in_closed_form
-        for part, factors in self._decomposed(at_a_time, wholes, of_folds=False):
+        for part, candidates in self._decomposed(at_a_time, wholes, of_folds=False):
             for block in self.blocks.read(plan.block_voxels):
-                curves = closed_form_errors(block.operands, factors, len(alphas), plan.task_voxels)
+                curves = closed_form_errors(
+                    block.operands, candidates, len(alphas), plan.task_voxels
+                )
                 kept.score[part, block.voxels] = best_penalty(curves, alphas)[0]
                 variance[block.voxels] = block.variance
             # before the next are made
-            del factors
+            del candidates
         limits = contention_limits(design, kept.score, self.choices, variance)
         window = Window.empty(kept.pick)
-        for part, factors in self._decomposed(plan.candidates, wholes):
+        for part, candidates in self._decomposed(plan.candidates, wholes):
             for block in self.blocks.read(plan.block_voxels):
                 here = part, block.voxels
-                curves = closed_form_errors(block.operands, factors, len(alphas), plan.task_voxels)
+                curves = closed_form_errors(
+                    block.operands, candidates, len(alphas), plan.task_voxels
+                )
                 found = search_window(
-                    block.operands, alphas, factors, curves, limits[here], plan.task_voxels
+                    block.operands, alphas, candidates, curves, limits[here], plan.task_voxels
                 )
                 window.fill(here, found)
-            del factors
+            del candidates
         kept.score[:], kept.pick[:] = window.score, window.pick
         return must_be_exact(design, window)
 
     def _decomposed(
-        self, n: int, wholes: list[list[Factor]], of_folds: bool = True, of_all: bool = True
-    ) -> Iterator[tuple[slice, list[CandidateFactors]]]:
+        self,
+        n: int,
+        wholes: list[list[WholeDecomposition]],
+        of_folds: bool = True,
+        of_all: bool = True,
+    ) -> Iterator[tuple[slice, list[CandidateDecompositions]]]:
         """Which candidates, and their decompositions, `n` at a time."""
         for first in range(0, len(self.grid.candidates), n):
             part = slice(first, first + n)
-            yield part, factorise_candidates(self.grid.part(part), of_folds, of_all, wholes[part])
+            yield part, decompose_candidates(self.grid.part(part), of_folds, of_all, wholes[part])

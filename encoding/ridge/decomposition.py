@@ -1,20 +1,25 @@
 """One candidate, one fold: the decomposition from which every penalty's predictions follow.
 
-With D = diag(√γ S) over the components U of the bands that have weight (see `design.py`), U
-less its training mean and D UᵀU D = Q L Qᵀ, a voxel's predictions of validation rows U_v at
-penalty α are
+With D = diag(√γ S) over the components U of the bands that have weight (see `design.py`), U less
+its training mean and D UᵀU D = Q L Qᵀ, a voxel's predictions of validation rows U_v at penalty α
+are
 
     B L (L + α)⁻¹ c,    c = Fᵀ Uᵀy,    B = U_v F,    F = D Q L^-½
 
 Only c depends on the voxel, only the shrinkage L / (L + α) on the penalty. c are the responses'
 products with orthonormal directions over the training images: rounding errors are alike for large
 and small components.
+
+There is one class for each form: primal, dual, Cholesky's, and folds deleted from a decomposition
+of all images (`fold_deletion.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg
@@ -35,68 +40,26 @@ NEGLIGIBLE = {"float32": 1e-6, "float64": 1e-15}
 AMPLIFIED = 10
 
 
-@dataclass(frozen=True)
-class Factor:
+@dataclass(frozen=True, kw_only=True)
+class Decomposition(ABC):
     """A decomposition, for some of the penalties. Arrays have precision `dtype`.
 
     Attributes
     ----------
     alphas : (alpha,) the penalties it serves; `alpha_indices` their places in the grid
     columns : components of the bands with weight
-    from_rows : c is computed from responses, not from Uᵀy
-    rotation : F, c = operand @ rotation; None if the operators take the operand itself
-    values : (component,) float64, L, descending
-    to_weights : (column, component), weights = to_weights @ (c L / (L + α)), of the model of all
-        images
-    operators : (component, row), Bᵀ; by Cholesky one for each penalty; None without validation
-        images
-    held_rotation : (row, row), O: operators and corrections are those of validation rows Oᵀu; None
-        if they are those of the rows themselves
-    images : (image, component), B of all images, if folds are to be deleted from it
-    corrections : (row, row) for each penalty, N of `fold_deletion.py`, which predictions are
-        multiplied by; None if the fold itself was decomposed
     """
 
     alpha_indices: np.ndarray
     alphas: np.ndarray
     columns: np.ndarray
     dtype: str
-    from_rows: bool = False
-    rotation: Any = None
-    values: Any = None
-    to_weights: Any = None
-    operators: Any = None
-    held_rotation: Any = None
-    images: Any = None
-    corrections: list[Any] | None = None
 
-    def shrinkage(self, alphas: Any) -> np.ndarray:
-        """L / (L + α), (…, component) float64."""
-        return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
-
-    @property
-    def by_penalty(self) -> bool:
-        """Whether each penalty has operators of its own."""
-        return isinstance(self.operators, list)
-
-    def triangular(self, arrays: Arrays) -> Factor:
-        """Operators whose row i takes the components from i on alone, by a QR of B = O R.
-
-        Components are in descending order of L: later rows take the smaller ones, whose curves of
-        shrinkage are more alike.
-        """
-        if self.by_penalty or self.held_rotation is not None:
-            return self
-        rotation, triangle = arrays.thin_qr(self.operators.T)
-        return replace(self, operators=triangle.T, held_rotation=rotation)
-
+    @abstractmethod
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
         """(component, row), predictions = c @ operator, for the penalty at `position`."""
-        if self.by_penalty:
-            return arrays.contiguous(self.operators[position][components, rows])
-        shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
-        return self.operators[components, rows] * shrinkage[:, None]
 
+    @abstractmethod
     def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Penalties whose predictions are computed, and how all others' are made of them.
 
@@ -104,10 +67,194 @@ class Factor:
         ----------
         first : component from which on predictions are made
         """
-        if self.by_penalty:
-            return np.arange(len(self.alphas)), np.eye(len(self.alphas))
-        negligible = NEGLIGIBLE[self.dtype] / (1 if self.corrections is None else AMPLIFIED)
+
+    @abstractmethod
+    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+        """Predictions (pair, row) of pairs of a voxel and a penalty.
+
+        Parameters
+        ----------
+        projected : (pair, component) c of each pair's voxel; overwritten
+        positions : (pair,) the penalties' places in `alphas`, ascending
+        """
+
+    @abstractmethod
+    def triangular(self, arrays: Arrays) -> Decomposition:
+        """A decomposition of the same predictions, of rotated held-out rows where that saves work.
+
+        Row i of its operators takes the components from i on alone.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CholeskyDecomposition(Decomposition):
+    """Solved for each penalty, without an eigendecomposition; c is Uᵀy itself.
+
+    Attributes
+    ----------
+    operators : (component, row), D (D UᵀU D + α)⁻¹ D U_vᵀ, of each penalty
+    """
+
+    operators: Sequence[Any]
+
+    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
+        return arrays.contiguous(self.operators[position][components, rows])
+
+    def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(len(self.alphas)), np.eye(len(self.alphas))
+
+    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+        return _each_times(projected, self.operators, positions, arrays)
+
+    def triangular(self, arrays: Arrays) -> CholeskyDecomposition:
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrinkingDecomposition(Decomposition):
+    """Penalties shrink its components, and change nothing else.
+
+    Attributes
+    ----------
+    values : (component,) float64, L, descending
+    operators : (component, row), Bᵀ of the held-out rows; (component, column) in the model of all
+        images, whose weights are (c L / (L + α)) @ operators
+    """
+
+    values: np.ndarray
+    operators: Any
+    # what rounding errors of its predictions are multiplied by
+    amplified: ClassVar[int] = 1
+
+    def shrinkage(self, alphas: Any) -> np.ndarray:
+        """L / (L + α), (…, component) float64."""
+        return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
+
+    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
+        shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
+        return self.operators[components, rows] * shrinkage[:, None]
+
+    def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        negligible = NEGLIGIBLE[self.dtype] / self.amplified
         return shrinkage_basis(self.values[first:], self.alphas, negligible)
+
+    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+        shrinkage = arrays.asarray(self.shrinkage(self.alphas), self.dtype)
+        projected *= shrinkage[positions]
+        return projected @ self.operators
+
+    def triangular(self, arrays: Arrays) -> TriangularDecomposition:
+        """By a QR of B = O R.
+
+        Components are in descending order of L: later rows take the smaller ones, whose curves of
+        shrinkage are more alike.
+        """
+        rotation, triangle = arrays.thin_qr(self.operators.T)
+        return TriangularDecomposition(
+            alpha_indices=self.alpha_indices,
+            alphas=self.alphas,
+            columns=self.columns,
+            dtype=self.dtype,
+            values=self.values,
+            operators=triangle.T,
+            held_rotation=rotation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrimalDecomposition(ShrinkingDecomposition):
+    """Eigenvectors of features × features: c is made from Uᵀy.
+
+    Attributes
+    ----------
+    rotation : (column, component), F
+    """
+
+    rotation: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletableDecomposition(PrimalDecomposition):
+    """A primal decomposition of all images, from which folds can be deleted.
+
+    Attributes
+    ----------
+    images : (image, component), B of all images
+    """
+
+    images: Any
+
+    def without_images(self) -> PrimalDecomposition:
+        """Without what only the deletion of folds needs."""
+        return PrimalDecomposition(
+            alpha_indices=self.alpha_indices,
+            alphas=self.alphas,
+            columns=self.columns,
+            dtype=self.dtype,
+            values=self.values,
+            operators=self.operators,
+            rotation=self.rotation,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualDecomposition(ShrinkingDecomposition):
+    """Eigenvectors of images × images, or left singular vectors: c is made from responses.
+
+    Attributes
+    ----------
+    rotation : (training image, component)
+    """
+
+    rotation: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriangularDecomposition(ShrinkingDecomposition):
+    """Operators are triangular, and of rotated held-out rows Oᵀu.
+
+    Attributes
+    ----------
+    held_rotation : (row, row), O
+    """
+
+    held_rotation: Any
+
+    def triangular(self, arrays: Arrays) -> TriangularDecomposition:
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletedFold(TriangularDecomposition):
+    """A fold taken out of the decomposition of all images (see `fold_deletion.py`).
+
+    Attributes
+    ----------
+    corrections : (row, row) for each penalty, N, which predictions are multiplied by
+    """
+
+    corrections: Sequence[Any]
+    amplified: ClassVar[int] = AMPLIFIED
+
+    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+        rows = super().predicted(projected, positions, arrays)
+        return _each_times(rows, self.corrections, positions, arrays)
+
+
+# of all images, and of the images that a fold fits
+WholeDecomposition = PrimalDecomposition | DualDecomposition
+FoldDecomposition = WholeDecomposition | CholeskyDecomposition | DeletedFold
+
+
+def _each_times(rows: Any, matrices: Sequence[Any], positions: np.ndarray, arrays: Arrays) -> Any:
+    """Rows times the matrix at each one's position (ascending)."""
+    known, starts = np.unique(positions, return_index=True)
+    ends = [*starts[1:], len(positions)]
+    products = [
+        rows[start:end] @ matrices[position]
+        for position, start, end in zip(known, starts, ends, strict=True)
+    ]
+    return arrays.xp.concatenate(products)
 
 
 def shrinkage_basis(
@@ -142,14 +289,26 @@ def shrinkage_basis(
     return chosen, mixing
 
 
-def factorise(
+def decompose_whole(
+    design: Design, weights: np.ndarray, alphas: np.ndarray, deletable: bool = False
+) -> list[WholeDecomposition]:
+    """Decompositions of all images that together serve all penalties; see `decompose_fold`.
+
+    Parameters
+    ----------
+    deletable : keep what the deletion of folds needs, unless in the dual form
+    """
+    columns, roots = design.columns(weights)
+    return _Fitted(design, design.whole, columns, roots, alphas).by_eigenvectors(weights, deletable)
+
+
+def decompose_fold(
     design: Design,
     fold: Fold,
     weights: np.ndarray,
     alphas: np.ndarray,
     cholesky: bool = False,
-    images: bool = False,
-) -> list[Factor]:
+) -> Sequence[FoldDecomposition]:
     """Decompositions that together serve all penalties, each as precise as its penalties need.
 
     The dual form, of images × images, is taken when more features have weight than there are
@@ -158,155 +317,174 @@ def factorise(
 
     Parameters
     ----------
-    fold : one of `design.folds`, or `design.whole`
+    fold : one of `design.folds`
     weights : (band,) on the simplex; bands of weight 0 are no part of the model
     alphas : (alpha,)
     cholesky : solve per penalty instead of an eigendecomposition
-    images : keep what `fold_deletion.py` needs of `design.whole`, unless in the dual form
     """
     columns, roots = design.columns(weights)
-    if cholesky and fold.n_validation and len(columns) <= fold.n_train:
-        return _cholesky(design, fold, columns, roots, alphas)
-    dual = len(columns) > fold.n_train
-    matrix, outer = (
-        design.centred_kernel(fold, weights)
-        if dual
-        else (design.weighted_gram(fold, columns, roots), None)
-    )
-    values, vectors = design.arrays.xp.linalg.eigh(matrix)
-    largest = max(float(values.max()), 0.0) or 1.0
-    small = max(float(values.min()), 0.0) + alphas < SMALLEST_IN_GRAM * largest
-    factors = []
-    for served in (np.flatnonzero(~small), np.flatnonzero(small)):
-        if not len(served):
-            continue
-        if small[served[0]]:
-            parts = _singular(design, fold, columns, roots)
-        elif dual:
-            parts = _dual(design, fold, columns, values, vectors, outer, roots)
+    fitted = _Fitted(design, fold, columns, roots, alphas)
+    if cholesky and not fitted.is_dual:
+        return fitted.by_cholesky()
+    return fitted.by_eigenvectors(weights)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What is decomposed: components of the bands with weight, over the images that are fitted.
+
+    `served` are, in what makes a decomposition of it, the penalties that this is to serve.
+
+    Attributes
+    ----------
+    columns, roots : see `Design.columns`
+    """
+
+    design: Design
+    fold: Fold
+    columns: np.ndarray
+    roots: Any
+    alphas: np.ndarray
+
+    @property
+    def is_dual(self) -> bool:
+        """Whether more features have weight than there are training images."""
+        return len(self.columns) > self.fold.n_train
+
+    def by_eigenvectors(
+        self, weights: np.ndarray, deletable: bool = False
+    ) -> list[WholeDecomposition]:
+        """In the smaller of the two forms, and by singular values what it would lose."""
+        design, outer = self.design, None
+        if self.is_dual:
+            matrix, outer = design.centred_kernel(self.fold, weights)
         else:
-            parts = _primal(design, fold, columns, values, vectors, roots, images)
-        dtype = "float64" if small[served[0]] else _precision(design, parts)
-        factors.append(_finish(design, parts, columns, served, alphas[served], dtype))
-    return factors
+            matrix = design.weighted_gram(self.fold, self.columns, self.roots)
+        values, vectors = design.arrays.xp.linalg.eigh(matrix)
+        largest = max(float(values.max()), 0.0) or 1.0
+        small = max(float(values.min()), 0.0) + self.alphas < SMALLEST_IN_GRAM * largest
+        found: list[WholeDecomposition] = []
+        served = np.flatnonzero(~small)
+        if len(served) and self.is_dual:
+            found.append(self.dual(served, values, vectors, outer))
+        elif len(served):
+            found.append(self.primal(served, values, vectors, deletable))
+        if small.any():
+            found.append(self.by_singular_values(np.flatnonzero(small)))
+        return found
 
+    def primal(
+        self, served: np.ndarray, values: Any, vectors: Any, deletable: bool
+    ) -> PrimalDecomposition:
+        design = self.design
+        kept, _, inverse = singular_values(design.arrays, values, len(values))
+        rotation = vectors[:, kept]
+        rotation *= self.roots[:, None]
+        rotation *= inverse
+        dtype = self._precision(rotation)
+        # one array under two names is held once
+        cast = self._cast(rotation, dtype)
+        operators = cast.T
+        if self.fold.n_validation:
+            operators = self._operators(self._held_out, rotation, dtype, dtype)
+        fields = self._fields(served, dtype, values[kept])
+        if not deletable:
+            return PrimalDecomposition(**fields, operators=operators, rotation=cast)
+        rotated = self._cast(design.rotated_images(self.columns, rotation), dtype)
+        return DeletableDecomposition(**fields, operators=operators, rotation=cast, images=rotated)
 
-def _precision(design: Design, parts: dict[str, Any]) -> str:
-    """Precision of products with the rotation: float64 where float32's errors would grow."""
-    if design.dtype == "float64" or parts.get("from_rows"):
-        return design.dtype
-    norms = design.arrays.xp.einsum("ij,ij->j", parts["rotation"], parts["rotation"])
-    return "float32" if float(norms.max()) <= LARGEST_IN_FLOAT32**2 else "float64"
+    def dual(self, served: np.ndarray, values: Any, vectors: Any, outer: Any) -> DualDecomposition:
+        """Made with the kernel `outer` (validation, train)."""
+        design = self.design
+        kept, _, inverse = singular_values(design.arrays, values, len(values))
+        left = vectors[:, kept] * inverse**2
+        if self.fold.n_validation:
+            # an eigenvalue divides the dual form's: rounded afterwards
+            operators = self._operators(outer, left, "float64", design.dtype)
+        else:
+            rows = design.training_rows(self.fold)[:, self.columns]
+            operators = self._cast((self.roots**2)[:, None] * (rows.T @ left), design.dtype).T
+        rotation = self._cast(vectors[:, kept], design.dtype)
+        fields = self._fields(served, design.dtype, values[kept])
+        return DualDecomposition(**fields, operators=operators, rotation=rotation)
 
+    def by_singular_values(self, served: np.ndarray) -> DualDecomposition:
+        """In float64, by a singular value decomposition of the features themselves."""
+        arrays = self.design.arrays
+        rows = self.design.training_rows(self.fold)[:, self.columns] * self.roots
+        left, singular, right = arrays.xp.linalg.svd(rows, full_matrices=False)
+        kept = arrays.to_numpy(singular)
+        kept = np.flatnonzero(kept > np.finfo(np.float64).eps * max(rows.shape) * kept.max())
+        to_weights = self.roots[:, None] * right.T[:, kept] / singular[kept]
+        operators = (
+            self._operators(self._held_out, to_weights, "float64", "float64")
+            if self.fold.n_validation
+            else self._cast(to_weights, "float64").T
+        )
+        rotation = self._cast(left[:, kept], "float64")
+        fields = self._fields(served, "float64", singular[kept] ** 2)
+        return DualDecomposition(**fields, operators=operators, rotation=rotation)
 
-def _primal(
-    design: Design,
-    fold: Fold,
-    columns: np.ndarray,
-    values: Any,
-    vectors: Any,
-    roots: Any,
-    images: bool,
-) -> dict[str, Any]:
-    kept, _, inverse = singular_values(design.arrays, values, len(values))
-    rotation = vectors[:, kept]
-    rotation *= roots[:, None]
-    rotation *= inverse
-    parts = {"values": values[kept], "rotation": rotation, "to_weights": rotation}
-    if fold.n_validation:
-        parts["base"] = design.held[design.index(fold)].components[:, columns], rotation
-    if images:
-        parts["images"] = design.rotated_images(columns, rotation)
-    return parts
+    def by_cholesky(self) -> list[DualDecomposition | CholeskyDecomposition]:
+        """Of a fold: penalties in float32, float64, or too small for either."""
+        design, alphas = self.design, self.alphas
+        gram = design.weighted_gram(self.fold, self.columns, self.roots)
+        # a bound: the eigenvalues themselves are what is to be saved
+        relative = alphas / (float(abs(gram).sum(0).max()) or 1.0)
+        precise = (relative >= SMALLEST_IN_CHOLESKY) & (design.dtype == "float32")
+        small = relative < SMALLEST_IN_GRAM
+        found: list[DualDecomposition | CholeskyDecomposition] = []
+        if small.any():
+            found.append(self.by_singular_values(np.flatnonzero(small)))
+        for dtype, served in (("float32", precise & ~small), ("float64", ~precise & ~small)):
+            if served.any():
+                found.append(self._solved(np.flatnonzero(served), gram, dtype))
+        return found
 
-
-def _dual(
-    design: Design,
-    fold: Fold,
-    columns: np.ndarray,
-    values: Any,
-    vectors: Any,
-    outer: Any,
-    roots: Any,
-) -> dict[str, Any]:
-    kept, _, inverse = singular_values(design.arrays, values, len(values))
-    left = vectors[:, kept] * inverse**2
-    parts = {"values": values[kept], "rotation": vectors[:, kept], "from_rows": True}
-    if fold.n_validation:
-        return parts | {"base": (outer, left)}
-    rows = design.training_rows(fold)[:, columns]
-    return parts | {"to_weights": (roots**2)[:, None] * (rows.T @ left)}
-
-
-def _singular(design: Design, fold: Fold, columns: np.ndarray, roots: Any) -> dict[str, Any]:
-    rows = design.training_rows(fold)[:, columns] * roots
-    left, singular, right = design.arrays.xp.linalg.svd(rows, full_matrices=False)
-    kept = design.arrays.to_numpy(singular)
-    kept = np.flatnonzero(kept > np.finfo(np.float64).eps * max(rows.shape) * kept.max())
-    to_weights = roots[:, None] * right.T[:, kept] / singular[kept]
-    parts = {
-        "values": singular[kept] ** 2,
-        "rotation": left[:, kept],
-        "to_weights": to_weights,
-        "from_rows": True,
-    }
-    if fold.n_validation:
-        parts["base"] = design.held[design.index(fold)].components[:, columns], to_weights
-    return parts
-
-
-def _finish(
-    design: Design,
-    parts: dict[str, Any],
-    columns: np.ndarray,
-    alpha_indices: np.ndarray,
-    alphas: np.ndarray,
-    dtype: str,
-) -> Factor:
-    """Multiply what predicts the held-out images, and cast."""
-    arrays = design.arrays
-    base = parts.pop("base", None)
-    values = arrays.to_numpy(parts.pop("values"))
-    from_rows = parts.pop("from_rows", False)
-    if base is not None:
-        parts.pop("to_weights", None)
-        # an eigenvalue divides the dual form's: rounded afterwards
-        precision = "float64" if from_rows else dtype
-        left, right = (arrays.asarray(side, precision) for side in base)
-        parts["operators"] = (left @ right).T
-    # one array under two names is held once
-    cast = {id(part): arrays.contiguous(arrays.asarray(part, dtype)) for part in parts.values()}
-    held = {name: cast[id(part)] for name, part in parts.items()}
-    return Factor(alpha_indices, alphas, columns, dtype, from_rows=from_rows, values=values, **held)
-
-
-def _cholesky(
-    design: Design, fold: Fold, columns: np.ndarray, roots: Any, alphas: np.ndarray
-) -> list[Factor]:
-    """One operator D (D UᵀU D + α)⁻¹ D U_vᵀ for each penalty, applied to Uᵀy itself."""
-    arrays = design.arrays
-    gram = design.weighted_gram(fold, columns, roots)
-    held = design.held[design.index(fold)].components[:, columns] * roots
-    # a bound: the eigenvalues themselves are what is to be saved
-    relative = alphas / (float(abs(gram).sum(0).max()) or 1.0)
-    precise = (relative >= SMALLEST_IN_CHOLESKY) & (design.dtype == "float32")
-    small = relative < SMALLEST_IN_GRAM
-    diagonal = arrays.xp.arange(len(columns))
-    factors = []
-    if small.any():
-        parts, chosen = _singular(design, fold, columns, roots), np.flatnonzero(small)
-        served = chosen, alphas[chosen], "float64"
-        factors.append(_finish(design, parts, columns, *served))
-    for dtype, served in (("float32", precise & ~small), ("float64", ~precise & ~small)):
-        chosen = np.flatnonzero(served)
-        if not len(chosen):
-            continue
-        left, right = arrays.asarray(gram, dtype), arrays.asarray(held.T, dtype)
-        operators = []
-        for alpha in alphas[chosen]:
+    def _solved(self, served: np.ndarray, gram: Any, dtype: str) -> CholeskyDecomposition:
+        arrays, diagonal = self.design.arrays, self.design.arrays.xp.arange(len(self.columns))
+        left = arrays.asarray(gram, dtype)
+        right = arrays.asarray((self._held_out * self.roots).T, dtype)
+        roots, operators = arrays.asarray(self.roots, dtype)[:, None], []
+        for alpha in self.alphas[served]:
             shifted = left + 0
             shifted[diagonal, diagonal] += float(alpha)
-            solved = arrays.asarray(roots, dtype)[:, None] * arrays.solve_positive(shifted, right)
-            operators.append(arrays.contiguous(solved))
-        factors.append(Factor(chosen, alphas[chosen], columns, dtype, operators=operators))
-    return factors
+            operators.append(arrays.contiguous(roots * arrays.solve_positive(shifted, right)))
+        return CholeskyDecomposition(
+            alpha_indices=served,
+            alphas=self.alphas[served],
+            columns=self.columns,
+            dtype=dtype,
+            operators=operators,
+        )
+
+    def _fields(self, served: np.ndarray, dtype: str, values: Any) -> dict[str, Any]:
+        """Fields that all decompositions whose components are shrunk have."""
+        return {
+            "alpha_indices": served,
+            "alphas": self.alphas[served],
+            "columns": self.columns,
+            "dtype": dtype,
+            "values": self.design.arrays.to_numpy(values),
+        }
+
+    @property
+    def _held_out(self) -> Any:
+        """(row, column) of the fold's validation images."""
+        return self.design.held[self.design.index(self.fold)].components[:, self.columns]
+
+    def _operators(self, left: Any, right: Any, precision: str, dtype: str) -> Any:
+        """(component, row), (left @ right)ᵀ multiplied in `precision`."""
+        arrays = self.design.arrays
+        product = arrays.asarray(left, precision) @ arrays.asarray(right, precision)
+        return self._cast(product.T, dtype)
+
+    def _cast(self, values: Any, dtype: str) -> Any:
+        return self.design.arrays.contiguous(self.design.arrays.asarray(values, dtype))
+
+    def _precision(self, rotation: Any) -> str:
+        """Precision of products with the rotation: float64 where float32's errors would grow."""
+        if self.design.dtype == "float64":
+            return "float64"
+        norms = self.design.arrays.xp.einsum("ij,ij->j", rotation, rotation)
+        return "float32" if float(norms.max()) <= LARGEST_IN_FLOAT32**2 else "float64"

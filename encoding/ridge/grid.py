@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from encoding.ridge.decomposition import Factor, factorise
+from encoding.ridge.decomposition import (
+    DeletableDecomposition,
+    DeletedFold,
+    FoldDecomposition,
+    WholeDecomposition,
+    decompose_fold,
+    decompose_whole,
+)
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.fold_deletion import delete_fold, deletion_pays
 from encoding.ridge.problem import Problem
@@ -57,28 +64,28 @@ class SearchGrid:
 
 
 @dataclass(frozen=True)
-class CandidateFactors:
+class CandidateDecompositions:
     """All decompositions of one candidate: by fold, and of all images.
 
     Those of folds are not there where the closed form alone is computed, those of all images where
     it is not.
     """
 
-    folds: list[list[Factor]]
-    whole: list[Factor]
+    folds: list[Sequence[FoldDecomposition]]
+    whole: list[WholeDecomposition]
 
     @property
     def deleted(self) -> bool:
         """Whether folds are taken from the decomposition of all images; all of them, or none."""
-        return any(factor.corrections for factors in self.folds for factor in factors)
+        return any(isinstance(found, DeletedFold) for fold in self.folds for found in fold)
 
 
-def factorise_candidates(
+def decompose_candidates(
     grid: SearchGrid,
     of_folds: bool = True,
     of_all: bool = True,
-    wholes: Sequence[list[Factor]] = (),
-) -> list[CandidateFactors]:
+    wholes: Sequence[list[WholeDecomposition]] = (),
+) -> list[CandidateDecompositions]:
     """Decompose each of the candidates, side by side.
 
     Parameters
@@ -90,69 +97,88 @@ def factorise_candidates(
     design = grid.design
     folds = list(design.folds) if of_folds else []
     deleting = [bool(folds) and grid.deletes(row) for row in grid.candidates]
+    found = _Decomposed(grid, deleting, dict(enumerate(wholes)))
     tasks = []
     for k, deletes in enumerate(deleting):
         tasks += [(k, design.whole)] if (deletes or of_all) and not wholes else []
         tasks += [] if deletes else [(k, fold) for fold in folds]
-    held = {(k, -1): whole for k, whole in enumerate(wholes)}
-    held |= _factorised(grid, tasks, deleting)
-    tasks = [(k, fold) for k, deletes in enumerate(deleting) if deletes for fold in folds]
-    found = design.arrays.map(lambda task: delete_fold(design, task[1], held[task[0], -1]), tasks)
+    found.decompose(tasks)
     # folds of a candidate are all deleted, or none
-    failed = {k for (k, _), factors in zip(tasks, found, strict=True) if not factors}
-    held |= {
-        (k, design.index(fold)): factors for (k, fold), factors in zip(tasks, found, strict=True)
-    }
-    tasks = list(itertools.product(sorted(failed), folds))
-    held |= _factorised(grid, tasks, deleting)
+    failed = found.delete(list(itertools.product(np.flatnonzero(deleting).tolist(), folds)))
+    found.decompose(list(itertools.product(sorted(failed), folds)))
     return [
-        CandidateFactors(
-            [held[k, fold] for fold in range(len(folds))],
-            without_images(held.get((k, -1), [])),
+        CandidateDecompositions(
+            [found.folds[k, fold] for fold in range(len(folds))],
+            without_images(found.wholes.get(k, [])),
         )
         for k in range(len(grid.candidates))
     ]
 
 
-def decompose_all_images(grid: SearchGrid) -> list[list[Factor]]:
+def decompose_all_images(grid: SearchGrid) -> list[list[WholeDecomposition]]:
     """(candidate,) decompositions of all images, from which folds can be deleted."""
-    deleting = [grid.deletes(row) for row in grid.candidates]
-    tasks = [(k, grid.design.whole) for k in range(len(grid.candidates))]
-    held = _factorised(grid, tasks, deleting)
-    return [held[task[0], -1] for task in tasks]
+    found = _Decomposed(grid, [grid.deletes(row) for row in grid.candidates])
+    found.decompose([(k, grid.design.whole) for k in range(len(grid.candidates))])
+    return [found.wholes[k] for k in range(len(grid.candidates))]
 
 
-def without_images(factors: list[Factor]) -> list[Factor]:
+def without_images(whole: list[WholeDecomposition]) -> list[WholeDecomposition]:
     """Decompositions without what only the deletion of folds needs."""
-    return [replace(factor, images=None) for factor in factors]
+    return [
+        found.without_images() if isinstance(found, DeletableDecomposition) else found
+        for found in whole
+    ]
 
 
-def _factorised(
-    grid: SearchGrid, tasks: list[tuple[int, Fold]], deleting: list[bool]
-) -> dict[tuple[int, int], list[Factor]]:
-    """{(candidate, index of fold, -1 of all images): decompositions}, side by side.
+@dataclass(frozen=True)
+class _Decomposed:
+    """Decompositions of candidates, made side by side.
 
-    Parameters
+    Tasks are pairs of a candidate and a fold, which may be that of all images.
+
+    Attributes
     ----------
-    tasks : (candidate, fold)
-    deleting : of each candidate, whether folds are to be deleted
+    deleting : (candidate,) whether folds are to be deleted from that of all images
+    wholes : {candidate: those of all images}
+    folds : {(candidate, index of fold): those of the fold}
     """
-    design = grid.design
-    for fold in [*design.folds, design.whole]:
-        wanted = [k for k, other in tasks if other is fold]
-        prepare_design(design, grid.candidates[wanted], [fold] if wanted else [])
 
-    def decompose(task: tuple[int, Fold]) -> list[Factor]:
-        k, fold = task
-        images = deleting[k] and fold is design.whole
-        weights = grid.candidates[k]
-        return factorise(design, fold, weights, grid.alphas, grid.cholesky, images)
+    grid: SearchGrid
+    deleting: list[bool]
+    wholes: dict[int, list[WholeDecomposition]] = field(default_factory=dict)
+    folds: dict[tuple[int, int], Sequence[FoldDecomposition]] = field(default_factory=dict)
 
-    factors = design.arrays.map(decompose, tasks)
-    places = [-1 if fold is design.whole else design.index(fold) for _, fold in tasks]
-    return {
-        (task[0], place): found for task, place, found in zip(tasks, places, factors, strict=True)
-    }
+    def decompose(self, tasks: list[tuple[int, Fold]]) -> None:
+        """Decompose each fold itself."""
+        grid, design = self.grid, self.grid.design
+        for fold in [*design.folds, design.whole]:
+            wanted = [k for k, other in tasks if other is fold]
+            prepare_design(design, grid.candidates[wanted], [fold] if wanted else [])
+
+        def of_task(task: tuple[int, Fold]) -> None:
+            k, fold = task
+            weights, alphas = grid.candidates[k], grid.alphas
+            if fold is design.whole:
+                self.wholes[k] = decompose_whole(design, weights, alphas, self.deleting[k])
+            else:
+                found = decompose_fold(design, fold, weights, alphas, grid.cholesky)
+                self.folds[k, design.index(fold)] = found
+
+        design.arrays.map(of_task, tasks)
+
+    def delete(self, tasks: list[tuple[int, Fold]]) -> set[int]:
+        """Delete each fold from the decomposition of all images; candidates for which one fails."""
+        design = self.grid.design
+        found = design.arrays.map(
+            lambda task: delete_fold(design, task[1], self.wholes[task[0]]), tasks
+        )
+        failed = set()
+        for (k, fold), deleted in zip(tasks, found, strict=True):
+            if deleted is None:
+                failed.add(k)
+            else:
+                self.folds[k, design.index(fold)] = [deleted]
+        return failed
 
 
 def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from encoding.ridge.block import PART, Operands
-from encoding.ridge.decomposition import Factor
+from encoding.ridge.decomposition import FoldDecomposition, WholeDecomposition
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.generalised_cross_validation import gcv_curve
-from encoding.ridge.grid import CandidateFactors
+from encoding.ridge.grid import CandidateDecompositions
 from encoding.ridge.validation_loss import fold_losses
 
 # the last to end keeps the others waiting for one task in so many
@@ -28,7 +28,7 @@ TASKS_OF_A_WORKER = 8
 
 def closed_form_errors(
     operands: Operands,
-    candidates: list[CandidateFactors],
+    candidates: list[CandidateDecompositions],
     n_alphas: int,
     task_voxels: int | None = None,
 ) -> np.ndarray:
@@ -39,29 +39,33 @@ def closed_form_errors(
     task_voxels : at most so many are taken by a task
     """
     whole = operands.design.whole
-    operands.prepare((whole, factor) for candidate in candidates for factor in candidate.whole)
+    operands.prepare(
+        (whole, decomposition) for candidate in candidates for decomposition in candidate.whole
+    )
     parts = _parts(operands, len(candidates), task_voxels)
 
-    def estimate(task: tuple[CandidateFactors, slice]) -> np.ndarray:
-        part, factors = operands.part(task[1]), task[0].whole
-        rotated = [part.rotated(whole, factor) for factor in factors]
-        return gcv_curve(part, factors, n_alphas, rotated)
+    def estimate(task: tuple[CandidateDecompositions, slice]) -> np.ndarray:
+        part, decompositions = operands.part(task[1]), task[0].whole
+        rotated = [part.rotated(whole, decomposition) for decomposition in decompositions]
+        return gcv_curve(part, decompositions, n_alphas, rotated)
 
     curves = operands.design.arrays.map(estimate, list(itertools.product(candidates, parts)))
     return np.array(_rows(curves, len(parts)))
 
 
-def used(design: Design, candidates: list[CandidateFactors]) -> Iterator[tuple[Fold, Factor]]:
+def used(
+    design: Design, candidates: list[CandidateDecompositions]
+) -> Iterator[tuple[Fold, FoldDecomposition]]:
     """Decompositions of the candidates' folds; of all images too if folds are deleted from it."""
     for candidate in candidates:
         if candidate.deleted:
-            yield from ((design.whole, factor) for factor in candidate.whole)
-        for fold, factors in zip(design.folds, candidate.folds, strict=True):
-            yield from ((fold, factor) for factor in factors)
+            yield from ((design.whole, decomposition) for decomposition in candidate.whole)
+        for fold, decompositions in zip(design.folds, candidate.folds, strict=True):
+            yield from ((fold, decomposition) for decomposition in decompositions)
 
 
 def exact_errors(
-    operands: Operands, candidates: list[CandidateFactors], n_alphas: int
+    operands: Operands, candidates: list[CandidateDecompositions], n_alphas: int
 ) -> np.ndarray:
     """Mean squared error over validation images, averaged over folds, (candidate, alpha, voxel).
 
@@ -112,27 +116,27 @@ class Found:
 
 
 def search_exactly(
-    operands: Operands, candidates: list[CandidateFactors], alphas: np.ndarray
+    operands: Operands, candidates: list[CandidateDecompositions], alphas: np.ndarray
 ) -> Found:
     """Score every candidate and penalty by k-fold cross-validation."""
     errors = exact_errors(operands, candidates, len(alphas))
     return Found(*best_penalty(errors, alphas), np.ones(errors.shape[2], bool))
 
 
-def _rotated_by_parts(operands: Operands, factor: Factor) -> Any:
+def _rotated_by_parts(operands: Operands, decomposition: WholeDecomposition) -> Any:
     """`Operands.rotated` of all images, parts of voxels side by side."""
     arrays, whole = operands.design.arrays, operands.design.whole
-    rotated = arrays.empty((operands.n_voxels, len(factor.values)), factor.dtype)
+    rotated = arrays.empty((operands.n_voxels, len(decomposition.values)), decomposition.dtype)
 
     def fill(part: slice) -> None:
-        rotated[part] = operands.part(part).rotated(whole, factor)
+        rotated[part] = operands.part(part).rotated(whole, decomposition)
 
     arrays.map(fill, _parts(operands, 1))
     return rotated
 
 
 def _mean_losses(
-    operands: Operands, candidates: list[CandidateFactors], n_alphas: int, whole: Any = None
+    operands: Operands, candidates: list[CandidateDecompositions], n_alphas: int, whole: Any = None
 ) -> np.ndarray:
     """(candidate, alpha, voxel) float64; tasks are folds and parts of voxels.
 
@@ -144,7 +148,7 @@ def _mean_losses(
     # what a fold's task makes for itself, it makes for each part
     parts = _parts(operands, (2 if whole is not None else 1) * len(candidates) * n_folds)
 
-    def score(task: tuple[CandidateFactors, slice, int]) -> np.ndarray:
+    def score(task: tuple[CandidateDecompositions, slice, int]) -> np.ndarray:
         candidate, part, fold = task
         shared = None if whole is None else whole[part]
         return fold_losses(operands.part(part), fold, candidate.folds[fold], n_alphas, shared)

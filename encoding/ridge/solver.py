@@ -179,7 +179,7 @@ def _fit_blocks(
     options, choices = problem.options, problem.pool.choices
     grid = SearchGrid.of(problem, blocks.design)
     plan = Plan.of(grid, len(choices), options.memory_bytes, options.search)
-    refit = Refit(grid, plan.refit_factors)
+    refit = Refit(grid, plan.refit_decompositions)
     search = BlockSearch(blocks, grid, list(choices.values()), plan, options.search, refit.keep)
     for block, found in search.blocks_and_found():
         chosen = {name: own[found.score[own].argmax(axis=0)] for name, own in choices.items()}

@@ -17,8 +17,8 @@ import numpy as np
 from encoding.ridge.backend import Arrays
 from encoding.ridge.block import Operands
 from encoding.ridge.candidates import equal_weights
-from encoding.ridge.decomposition import Factor
-from encoding.ridge.grid import CandidateFactors, SearchGrid, factorise_candidates
+from encoding.ridge.decomposition import Decomposition
+from encoding.ridge.grid import CandidateDecompositions, SearchGrid, decompose_candidates
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import DEFAULTS, Options, Problem
 from encoding.ridge.refit import Refit
@@ -104,11 +104,11 @@ def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Bloc
     # errors of every two spaces meet in the rows that their folds' own decompositions leave
     grid = SearchGrid(design, np.eye(n_spaces), alphas, cholesky=False, deletion=False)
     plan = Plan.of(grid, n_spaces, problem.options.memory_bytes, "exact")
-    factors = factorise_candidates(grid, of_all=False)
+    decompositions = decompose_candidates(grid, of_all=False)
     refit = Refit(grid, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        found = search_exactly(block.operands, factors, alphas).pick
-        products = error_products(block.operands, factors, found)
+        found = search_exactly(block.operands, decompositions, alphas).pick
+        products = error_products(block.operands, decompositions, found)
         weights = simplex_weights(products)
         chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
         single = refit.coefficients(block, chosen, found)
@@ -120,7 +120,7 @@ def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Bloc
 
 
 def error_products(
-    operands: Operands, candidates: list[CandidateFactors], picks: np.ndarray
+    operands: Operands, candidates: list[CandidateDecompositions], picks: np.ndarray
 ) -> np.ndarray:
     """Mean products of held-out errors of every two candidates at their picked penalties.
 
@@ -148,17 +148,25 @@ def error_products(
     return products / len(design.folds)
 
 
-def _errors(operands: Operands, index: int, factors: list[Factor], picks: np.ndarray) -> Any:
+def _errors(
+    operands: Operands, index: int, decompositions: list[Decomposition], picks: np.ndarray
+) -> Any:
     """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""
     design, arrays = operands.design, operands.design.arrays
     fold = design.folds[index]
-    alphas = np.concatenate([factor.alphas for factor in factors])
-    alphas = alphas[np.argsort(np.concatenate([factor.alpha_indices for factor in factors]))]
-    errors = operands.target(fold, factors[0]).rows + 0
-    for factor in factors:
-        shrinkage = arrays.asarray(factor.shrinkage(alphas[picks]), factor.dtype)
-        predicted = (operands.rotated(fold, factor) * shrinkage) @ factor.operators
-        served = arrays.asarray(np.isin(picks, factor.alpha_indices).astype(factor.dtype))
+    alphas = np.concatenate([decomposition.alphas for decomposition in decompositions])
+    alphas = alphas[
+        np.argsort(
+            np.concatenate([decomposition.alpha_indices for decomposition in decompositions])
+        )
+    ]
+    errors = operands.target(fold, decompositions[0]).rows + 0
+    for decomposition in decompositions:
+        shrinkage = arrays.asarray(decomposition.shrinkage(alphas[picks]), decomposition.dtype)
+        predicted = (operands.rotated(fold, decomposition) * shrinkage) @ decomposition.operators
+        served = arrays.asarray(
+            np.isin(picks, decomposition.alpha_indices).astype(decomposition.dtype)
+        )
         errors -= arrays.asarray(served[:, None] * predicted, design.dtype)
     return errors
 

@@ -16,7 +16,12 @@ import numpy as np
 
 from encoding.ridge.backend import Arrays
 from encoding.ridge.block import PART, SQUARES, Operands, Target
-from encoding.ridge.decomposition import Factor
+from encoding.ridge.decomposition import (
+    Decomposition,
+    DeletedFold,
+    FoldDecomposition,
+    TriangularDecomposition,
+)
 
 # rows of the held-out part taken together, at most and at least: with few, more of a triangular
 # operator's zeros are left out, and predictions of many penalties stay in a processor's cache
@@ -26,7 +31,11 @@ MIXED = 32
 
 
 def fold_losses(
-    operands: Operands, index: int, factors: list[Factor], n_alphas: int, whole: Any = None
+    operands: Operands,
+    index: int,
+    decompositions: Sequence[FoldDecomposition],
+    n_alphas: int,
+    whole: Any = None,
 ) -> np.ndarray:
     """Mean squared error of one fold's validation images, (alpha, voxel).
 
@@ -37,11 +46,14 @@ def fold_losses(
     design, arrays = operands.design, operands.design.arrays
     fold = design.folds[index]
     losses = np.full((n_alphas, operands.n_voxels), np.inf, design.dtype)
-    for factor in factors:
-        turned = factor.triangular(arrays)
-        projected, target = operands.rotated(fold, turned, whole), operands.target(fold, turned)
+    for decomposition in decompositions:
+        projected, turned = (
+            operands.rotated(fold, decomposition, whole),
+            decomposition.triangular(arrays),
+        )
+        target = operands.target(fold, turned)
         residual = Residual(arrays, turned, projected, target.rows)
-        losses[factor.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
+        losses[decomposition.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
 
@@ -50,41 +62,21 @@ class HeldOutPart:
     """One decomposition of a fold: c (voxel, component) and the responses it predicts."""
 
     arrays: Arrays
-    factor: Factor
+    decomposition: Decomposition
     projected: Any
     target: Target
 
     def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Squared errors of pairs of a voxel and one of the decomposition's penalties, (pair,)."""
-        energies = np.empty(len(voxels), self.factor.dtype)
+        energies = np.empty(len(voxels), self.decomposition.dtype)
         # pairs of a penalty are neighbours: they share a correction
         order = np.argsort(positions, kind="stable")
         for here in np.split(order, range(PART, len(order), PART)):
-            rest = self.target.rows[voxels[here]] - self._predicted(voxels[here], positions[here])
+            projected = self.projected[voxels[here]]
+            predicted = self.decomposition.predicted(projected, positions[here], self.arrays)
+            rest = self.target.rows[voxels[here]] - predicted
             energies[here] = self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
         return energies + self.arrays.to_numpy(self.target.outside)[voxels]
-
-    def _predicted(self, voxels: np.ndarray, positions: np.ndarray) -> Any:
-        """Predictions (pair, row) of pairs in ascending order of their penalties."""
-        factor, projected = self.factor, self.projected[voxels]
-        if factor.by_penalty:
-            return self._each(projected, factor.operators, positions)
-        shrinkage = self.arrays.asarray(factor.shrinkage(factor.alphas), factor.dtype)
-        projected *= shrinkage[positions]
-        predicted = projected @ factor.operators
-        if factor.corrections is None:
-            return predicted
-        return self._each(predicted, factor.corrections, positions)
-
-    def _each(self, rows: Any, matrices: Sequence[Any], positions: np.ndarray) -> Any:
-        """Rows times the matrix at each one's position (ascending)."""
-        known, starts = np.unique(positions, return_index=True)
-        ends = [*starts[1:], len(positions)]
-        products = [
-            rows[start:end] @ matrices[position]
-            for position, start, end in zip(known, starts, ends, strict=True)
-        ]
-        return self.arrays.xp.concatenate(products)
 
 
 class HeldOut:
@@ -96,24 +88,28 @@ class HeldOut:
     """
 
     def __init__(
-        self, operands: Operands, index: int, factors: list[Factor], whole: Any = None
+        self,
+        operands: Operands,
+        index: int,
+        decompositions: Sequence[FoldDecomposition],
+        whole: Any = None,
     ) -> None:
         self.design, self.fold = operands.design, operands.design.folds[index]
         self.parts = [
             HeldOutPart(
                 self.design.arrays,
-                factor,
-                operands.rotated(self.fold, factor, whole),
-                operands.target(self.fold, factor),
+                decomposition,
+                operands.rotated(self.fold, decomposition, whole),
+                operands.target(self.fold, decomposition),
             )
-            for factor in factors
+            for decomposition in decompositions
         ]
 
     def losses(self, voxels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Mean squared error of each pair of a voxel and an index of a penalty, (pair,)."""
         losses = np.empty(len(voxels), self.design.dtype)
         for part in self.parts:
-            own = part.factor.alpha_indices
+            own = part.decomposition.alpha_indices
             served = np.flatnonzero(np.isin(alphas, own))
             if not len(served):
                 continue
@@ -128,29 +124,32 @@ class Residual:
 
     Attributes
     ----------
-    factor : with triangular operators, or one for each penalty
+    decomposition : its triangular form
     projected : c (voxel, component)
     target : (voxel, row)
     """
 
     arrays: Arrays
-    factor: Factor
+    decomposition: Decomposition
     projected: Any
     target: Any
 
     def energies(self) -> np.ndarray:
-        """(alpha, voxel) for all of the factor's penalties."""
+        """(alpha, voxel) for all of the decomposition's penalties."""
         n_voxels = len(self.target)
         parts = [slice(v, min(v + PART, n_voxels)) for v in range(0, n_voxels, PART)]
-        corrected = self.factor.corrections is not None
-        return np.hstack([(self._corrected if corrected else self._direct)(here) for here in parts])
+        if isinstance(self.decomposition, DeletedFold):
+            return np.hstack([self._corrected(self.decomposition, here) for here in parts])
+        return np.hstack([self._direct(here) for here in parts])
 
     def _direct(self, here: slice) -> np.ndarray:
         """Squared errors (alpha, voxel) of predictions that need no correction.
 
         The target is mixed with the predictions, as one more part.
         """
-        energies = np.zeros((len(self.factor.alphas), here.stop - here.start), self.factor.dtype)
+        energies = np.zeros(
+            (len(self.decomposition.alphas), here.stop - here.start), self.decomposition.dtype
+        )
         for rows, mixing, parts in self._parts(here):
             mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
             parts[-1] = self.target[here, rows]
@@ -159,15 +158,17 @@ class Residual:
                 energies[:, some] += self.arrays.to_numpy(squares)
         return energies
 
-    def _corrected(self, here: slice) -> np.ndarray:
+    def _corrected(self, deleted: DeletedFold, here: slice) -> np.ndarray:
         """Squared errors (alpha, voxel) of predictions corrected by a matrix for each penalty."""
         target = self.target[here]
-        predicted = self.arrays.empty((len(self.factor.alphas), *target.shape), self.factor.dtype)
+        predicted = self.arrays.empty(
+            (len(self.decomposition.alphas), *target.shape), self.decomposition.dtype
+        )
         for rows, mixing, parts in self._parts(here):
             for some, values in self._mixed(mixing, parts[:-1]):
                 predicted[:, some, rows] = values
         energies = []
-        for values, correction in zip(predicted, self.factor.corrections or [], strict=True):
+        for values, correction in zip(predicted, deleted.corrections, strict=True):
             rest = target - values @ correction
             energies.append(self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest)))
         return np.array(energies)
@@ -180,12 +181,14 @@ class Residual:
         n_rows, start = self.target.shape[1], 0
         while start < n_rows:
             rows = slice(start, min(start + min(max(start, FEWEST_ROWS), ROWS), n_rows))
-            first = 0 if self.factor.by_penalty else start
-            chosen, mixing = self.factor.basis(first)
+            first = start if isinstance(self.decomposition, TriangularDecomposition) else 0
+            chosen, mixing = self.decomposition.basis(first)
             shape = len(chosen) + 1, here.stop - here.start, rows.stop - start
-            parts = self.arrays.empty(shape, self.factor.dtype)
+            parts = self.arrays.empty(shape, self.decomposition.dtype)
             for part, position in zip(parts, chosen, strict=False):
-                operator = self.factor.operator(position, slice(first, None), rows, self.arrays)
+                operator = self.decomposition.operator(
+                    position, slice(first, None), rows, self.arrays
+                )
                 self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
             yield rows, mixing, parts
             start = rows.stop
@@ -194,7 +197,7 @@ class Residual:
         """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
         _, n_voxels, n_rows = parts.shape
         flat = parts.reshape(len(parts), n_voxels * n_rows)
-        mixing = self.arrays.asarray(mixing, self.factor.dtype)
+        mixing = self.arrays.asarray(mixing, self.decomposition.dtype)
         for start in range(0, n_voxels, MIXED):
             some = slice(start, min(start + MIXED, n_voxels))
             mixed = mixing @ flat[:, some.start * n_rows : some.stop * n_rows]

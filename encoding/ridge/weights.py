@@ -66,7 +66,7 @@ def stream_weights(
     for blocks in measured_alike(problem, arrays):
         grid = SearchGrid(blocks.design, candidates, alphas)
         plan = Plan.of(grid, 1, options.memory_bytes, "refit")
-        refit = Refit(grid, plan.refit_factors)
+        refit = Refit(grid, plan.refit_decompositions)
         with matmul_precision(arrays, options.matmul_precision):
             for block in blocks.read(plan.block_voxels):
                 if not picked[block.voxels].all():

@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.ridge.block import PART, Operands
+from encoding.ridge.decomposition import DeletedFold
 from encoding.ridge.design import Design
-from encoding.ridge.grid import CandidateFactors, SearchGrid
+from encoding.ridge.grid import CandidateDecompositions, SearchGrid
 from encoding.ridge.responses import Block
 from encoding.ridge.search import (
     TASKS_OF_A_WORKER,
@@ -129,7 +130,7 @@ def must_be_exact(design: Design, window: Window) -> np.ndarray:
 def search_windowed(
     block: Block,
     grid: SearchGrid,
-    candidates: list[CandidateFactors],
+    candidates: list[CandidateDecompositions],
     choices: Sequence[np.ndarray],
     task_voxels: int,
 ) -> Found:
@@ -145,7 +146,11 @@ def search_windowed(
     """
     alphas = grid.alphas
     operands, n_voxels = block.operands, len(block.voxels)
-    whole = ((operands.design.whole, factor) for each in candidates for factor in each.whole)
+    whole = (
+        (operands.design.whole, decomposition)
+        for each in candidates
+        for decomposition in each.whole
+    )
     operands.prepare([*whole, *used(operands.design, candidates)])
     found = Found.empty((len(candidates), n_voxels))
     first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
@@ -183,7 +188,7 @@ def is_small(grid: SearchGrid) -> bool:
 
 def windows_pay(
     grid: SearchGrid,
-    candidates: list[CandidateFactors],
+    candidates: list[CandidateDecompositions],
     curves: np.ndarray,
     limits: np.ndarray,
 ) -> bool:
@@ -200,14 +205,16 @@ def windows_pay(
     for candidate, close in zip(candidates, near, strict=True):
         voxels = np.count_nonzero(close.any(axis=0))
         pairs = np.count_nonzero(close) / stride(alphas) + max(2, stride(alphas)) * voxels
-        for factor in itertools.chain(*candidate.folds):
-            rows, p = design.folds[0].n_validation, len(factor.columns)
-            share = len(factor.alphas) / len(alphas)
+        for decomposition in itertools.chain(*candidate.folds):
+            rows, p = design.folds[0].n_validation, len(decomposition.columns)
+            share = len(decomposition.alphas) / len(alphas)
             product = p * min(rows, design.n_components)
-            rotation = p**2 if factor.corrections is None else p * rows
+            rotation = p * rows if isinstance(decomposition, DeletedFold) else p**2
             windows += voxels * rotation + share * pairs * product
             half = 0.5
-            exact += close.shape[1] * (rotation + rows**2 + half * len(factor.basis()[0]) * product)
+            exact += close.shape[1] * (
+                rotation + rows**2 + half * len(decomposition.basis()[0]) * product
+            )
     return windows < exact
 
 
@@ -220,7 +227,7 @@ def stride(alphas: np.ndarray) -> int:
 def search_window(
     operands: Operands,
     alphas: np.ndarray,
-    candidates: list[CandidateFactors],
+    candidates: list[CandidateDecompositions],
     curves: np.ndarray,
     limits: np.ndarray,
     task_voxels: int,
@@ -269,7 +276,7 @@ def search_window(
 
 def _descend(
     operands: Operands,
-    candidate: CandidateFactors,
+    candidate: CandidateDecompositions,
     curve: np.ndarray,
     limit: np.ndarray,
     stride: int,
@@ -284,7 +291,10 @@ def _descend(
     whole = None
     if candidate.deleted:
         whole = operands.rotated(operands.design.whole, candidate.whole[0])
-    folds = [HeldOut(operands, k, factors, whole) for k, factors in enumerate(candidate.folds)]
+    folds = [
+        HeldOut(operands, k, decompositions, whole)
+        for k, decompositions in enumerate(candidate.folds)
+    ]
     away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
     wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
     losses = np.full(curve.shape, np.inf)
