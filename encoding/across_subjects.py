@@ -44,7 +44,7 @@ def predict_across(
     for fold in range(n_folds):
         held_out = outer == fold
         scaling = FeatureScaling.fit(source[~held_out])
-        inner = inner_folds(np.count_nonzero(~held_out), n_folds, seed)
+        inner = inner_folds(int(np.count_nonzero(~held_out)), n_folds, seed)
         bands = {"source": scaling.transform(source[~held_out])}
         responses = np.asarray(target[~held_out], np.float32)
         fit = fit_banded_ridge(bands, responses, inner, alphas, np.ones((1, 1)), EXACT)

@@ -85,6 +85,14 @@ def test_modules_that_were_renamed_are_listed_and_there():
         assert (ROOT / now.replace(".", "/")).with_suffix(".py").exists(), now
 
 
+def test_types_of_both_libraries_are_checked_strictly_by_make_lint():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert set(settings["packages"]) >= set(WALLS)
+    assert settings["strict"]
+    (lint,) = re.findall(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "\tmypy\n" in lint
+
+
 def test_options_that_rules_give_by_key_are_settings_of_the_run():
     """A stage that took the key for the value would go on with it."""
     named = set()

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from encoding.ridge.backend import Arrays
+from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.decomposition import (
     CholeskyDecomposition,
     Decomposition,
@@ -37,15 +37,15 @@ class Target:
     energy : (voxel,) sum of squares of `rows`
     """
 
-    rows: Any
-    outside: Any
-    energy: Any
+    rows: Array
+    outside: Array
+    energy: Array
 
     @classmethod
-    def of(cls, arrays: Arrays, rows: Any) -> Target:
+    def of(cls, arrays: Arrays, rows: Array) -> Target:
         return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
 
-    def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
+    def compress(self, arrays: Arrays, rotation: Array, dtype: str) -> Target:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
         rows = self.rows @ arrays.asarray(rotation, dtype)
         if rows.shape[1] == self.rows.shape[1]:
@@ -57,15 +57,15 @@ class Target:
 class Operands:
     """Responses (voxel, image) less their mean over all images."""
 
-    def __init__(self, design: Design, responses: Any) -> None:
+    def __init__(self, design: Design, responses: Array) -> None:
         self.design = design
         self._voxels: slice | np.ndarray = slice(None)
         self._responses = responses
-        self._cross: dict[str, list[Any]] = {}
+        self._cross: dict[str, list[Array]] = {}
         self._targets: dict[tuple[str, int], Target] = {}
 
     @property
-    def responses(self) -> Any:
+    def responses(self) -> Array:
         """(voxel, image)."""
         return self._responses[self._voxels]
 
@@ -109,7 +109,7 @@ class Operands:
         """Sum of squares of each voxel's responses, (voxel,) float64."""
         return self._energy[self._voxels]
 
-    def operand(self, fold: Fold, decomposition: Decomposition) -> Any:
+    def operand(self, fold: Fold, decomposition: Decomposition) -> Array:
         """What it rotates: (voxel, component with weight), or (voxel, training image)."""
         if isinstance(decomposition, DualDecomposition):
             rows = self.design.training(self.responses.T, fold).T
@@ -118,7 +118,9 @@ class Operands:
         cross = self._cross[decomposition.dtype][place][self._voxels]
         return cross[:, without_copy(decomposition.columns)]
 
-    def rotated(self, fold: Fold, decomposition: FoldDecomposition, whole: Any = None) -> Any:
+    def rotated(
+        self, fold: Fold, decomposition: FoldDecomposition, whole: Array | None = None
+    ) -> Array:
         """c of every voxel, (voxel, component).
 
         Parameters
@@ -126,7 +128,10 @@ class Operands:
         whole : that of all images, from which a deleted fold is taken; others need none
         """
         if isinstance(decomposition, DeletedFold):
-            return whole - self.target(fold, decomposition).rows @ decomposition.operators.T
+            return (
+                cast(Array, whole)
+                - self.target(fold, decomposition).rows @ decomposition.operators.T
+            )
         operand = self.operand(fold, decomposition)
         if isinstance(decomposition, CholeskyDecomposition):
             return operand
@@ -142,7 +147,7 @@ class Operands:
             return target
         return target.compress(self.design.arrays, decomposition.held_rotation, decomposition.dtype)
 
-    def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
+    def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Array]:
         """YᵀU (voxel, component) of the training images of `fits` less their means.
 
         One pass over the images: folds are downdated, as the Grams are, while a part is in cache.
@@ -177,13 +182,13 @@ class Operands:
         return arrays.to_numpy(arrays.xp.einsum(SQUARES, rows, rows)).astype(np.float64)
 
     @cached_property
-    def _sums(self) -> list[Any]:
+    def _sums(self) -> list[Array]:
         """(voxel,) float64 sum over the images of each fold, then of those that never validate."""
         arrays, design = self.design.arrays, self.design
         images = [*design.parts, design.rest]
         return arrays.map(lambda part: arrays.total(self._responses[:, part]), images)
 
-    def _training_sums(self, fold: Fold) -> Any:
+    def _training_sums(self, fold: Fold) -> Array:
         total = sum(self._sums[1:], self._sums[0])
         return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
 
@@ -196,6 +201,5 @@ class Operands:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
         target = Target.of(arrays, rows)
-        if not design.compresses(fold):
-            return target
-        return target.compress(arrays, design.held[index].rotation, dtype)
+        rotation = design.held[index].rotation if design.compresses(fold) else None
+        return target if rotation is None else target.compress(arrays, rotation, dtype)

@@ -61,7 +61,8 @@ class CandidatePool:
         inherit: bool = True,
     ) -> CandidatePool:
         columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
-        rows, own = [], {}
+        rows: list[np.ndarray] = []
+        own: dict[str, np.ndarray] = {}
         for name, places in columns.items():
             weights = np.asarray(candidates[name], dtype=np.float64)
             _check_weights(name, weights, len(places))

@@ -17,14 +17,16 @@ of all images (`fold_deletion.py`).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
-from encoding.ridge.backend import Arrays
+from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.design import Design, Fold, singular_values
 
 # relative to the largest eigenvalue: below it rounding errors of the Gram matrix in float64 would
@@ -56,7 +58,7 @@ class Decomposition(ABC):
     dtype: str
 
     @abstractmethod
-    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
+    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
         """(component, row), predictions = c @ operator, for the penalty at `position`."""
 
     @abstractmethod
@@ -69,7 +71,7 @@ class Decomposition(ABC):
         """
 
     @abstractmethod
-    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+    def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
         """Predictions (pair, row) of pairs of a voxel and a penalty.
 
         Parameters
@@ -95,15 +97,15 @@ class CholeskyDecomposition(Decomposition):
     operators : (component, row), D (D UᵀU D + α)⁻¹ D U_vᵀ, of each penalty
     """
 
-    operators: Sequence[Any]
+    operators: Sequence[Array]
 
-    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
+    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
         return arrays.contiguous(self.operators[position][components, rows])
 
     def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
         return np.arange(len(self.alphas)), np.eye(len(self.alphas))
 
-    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+    def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
         return _each_times(projected, self.operators, positions, arrays)
 
     def triangular(self, arrays: Arrays) -> CholeskyDecomposition:
@@ -122,15 +124,15 @@ class ShrinkingDecomposition(Decomposition):
     """
 
     values: np.ndarray
-    operators: Any
+    operators: Array
     # what rounding errors of its predictions are multiplied by
     amplified: ClassVar[int] = 1
 
-    def shrinkage(self, alphas: Any) -> np.ndarray:
+    def shrinkage(self, alphas: npt.ArrayLike) -> np.ndarray:
         """L / (L + α), (…, component) float64."""
         return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
 
-    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Any:
+    def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
         shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
         return self.operators[components, rows] * shrinkage[:, None]
 
@@ -138,7 +140,7 @@ class ShrinkingDecomposition(Decomposition):
         negligible = NEGLIGIBLE[self.dtype] / self.amplified
         return shrinkage_basis(self.values[first:], self.alphas, negligible)
 
-    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+    def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
         shrinkage = arrays.asarray(self.shrinkage(self.alphas), self.dtype)
         projected *= shrinkage[positions]
         return projected @ self.operators
@@ -170,7 +172,7 @@ class PrimalDecomposition(ShrinkingDecomposition):
     rotation : (column, component), F
     """
 
-    rotation: Any
+    rotation: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +184,7 @@ class DeletableDecomposition(PrimalDecomposition):
     images : (image, component), B of all images
     """
 
-    images: Any
+    images: Array
 
     def without_images(self) -> PrimalDecomposition:
         """Without what only the deletion of folds needs."""
@@ -206,7 +208,7 @@ class DualDecomposition(ShrinkingDecomposition):
     rotation : (training image, component)
     """
 
-    rotation: Any
+    rotation: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +220,7 @@ class TriangularDecomposition(ShrinkingDecomposition):
     held_rotation : (row, row), O
     """
 
-    held_rotation: Any
+    held_rotation: Array
 
     def triangular(self, arrays: Arrays) -> TriangularDecomposition:
         return self
@@ -233,10 +235,10 @@ class DeletedFold(TriangularDecomposition):
     corrections : (row, row) for each penalty, N, which predictions are multiplied by
     """
 
-    corrections: Sequence[Any]
+    corrections: Sequence[Array]
     amplified: ClassVar[int] = AMPLIFIED
 
-    def predicted(self, projected: Any, positions: np.ndarray, arrays: Arrays) -> Any:
+    def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
         rows = super().predicted(projected, positions, arrays)
         return _each_times(rows, self.corrections, positions, arrays)
 
@@ -246,7 +248,9 @@ WholeDecomposition = PrimalDecomposition | DualDecomposition
 FoldDecomposition = WholeDecomposition | CholeskyDecomposition | DeletedFold
 
 
-def _each_times(rows: Any, matrices: Sequence[Any], positions: np.ndarray, arrays: Arrays) -> Any:
+def _each_times(
+    rows: Array, matrices: Sequence[Array], positions: np.ndarray, arrays: Arrays
+) -> Array:
     """Rows times the matrix at each one's position (ascending)."""
     known, starts = np.unique(positions, return_index=True)
     ends = [*starts[1:], len(positions)]
@@ -329,6 +333,16 @@ def decompose_fold(
     return fitted.by_eigenvectors(weights)
 
 
+class _Fields(TypedDict):
+    """Fields that all decompositions whose components are shrunk have."""
+
+    alpha_indices: np.ndarray
+    alphas: np.ndarray
+    columns: np.ndarray
+    dtype: str
+    values: np.ndarray
+
+
 @dataclass(frozen=True)
 class _Fitted:
     """What is decomposed: components of the bands with weight, over the images that are fitted.
@@ -343,7 +357,7 @@ class _Fitted:
     design: Design
     fold: Fold
     columns: np.ndarray
-    roots: Any
+    roots: Array
     alphas: np.ndarray
 
     @property
@@ -355,26 +369,26 @@ class _Fitted:
         self, weights: np.ndarray, deletable: bool = False
     ) -> list[WholeDecomposition]:
         """In the smaller of the two forms, and by singular values what it would lose."""
-        design, outer = self.design, None
+        design = self.design
+        make: Callable[[np.ndarray, Array, Array], WholeDecomposition]
         if self.is_dual:
             matrix, outer = design.centred_kernel(self.fold, weights)
+            make = partial(self.dual, outer=outer)
         else:
             matrix = design.weighted_gram(self.fold, self.columns, self.roots)
+            make = partial(self.primal, deletable=deletable)
         values, vectors = design.arrays.xp.linalg.eigh(matrix)
         largest = max(float(values.max()), 0.0) or 1.0
         small = max(float(values.min()), 0.0) + self.alphas < SMALLEST_IN_GRAM * largest
         found: list[WholeDecomposition] = []
-        served = np.flatnonzero(~small)
-        if len(served) and self.is_dual:
-            found.append(self.dual(served, values, vectors, outer))
-        elif len(served):
-            found.append(self.primal(served, values, vectors, deletable))
+        if not small.all():
+            found.append(make(np.flatnonzero(~small), values, vectors))
         if small.any():
             found.append(self.by_singular_values(np.flatnonzero(small)))
         return found
 
     def primal(
-        self, served: np.ndarray, values: Any, vectors: Any, deletable: bool
+        self, served: np.ndarray, values: Array, vectors: Array, deletable: bool
     ) -> PrimalDecomposition:
         design = self.design
         kept, _, inverse = singular_values(design.arrays, values, len(values))
@@ -393,7 +407,9 @@ class _Fitted:
         rotated = self._cast(design.rotated_images(self.columns, rotation), dtype)
         return DeletableDecomposition(**fields, operators=operators, rotation=cast, images=rotated)
 
-    def dual(self, served: np.ndarray, values: Any, vectors: Any, outer: Any) -> DualDecomposition:
+    def dual(
+        self, served: np.ndarray, values: Array, vectors: Array, outer: Array
+    ) -> DualDecomposition:
         """Made with the kernel `outer` (validation, train)."""
         design = self.design
         kept, _, inverse = singular_values(design.arrays, values, len(values))
@@ -441,7 +457,7 @@ class _Fitted:
                 found.append(self._solved(np.flatnonzero(served), gram, dtype))
         return found
 
-    def _solved(self, served: np.ndarray, gram: Any, dtype: str) -> CholeskyDecomposition:
+    def _solved(self, served: np.ndarray, gram: Array, dtype: str) -> CholeskyDecomposition:
         arrays, diagonal = self.design.arrays, self.design.arrays.xp.arange(len(self.columns))
         left = arrays.asarray(gram, dtype)
         right = arrays.asarray((self._held_out * self.roots).T, dtype)
@@ -458,8 +474,8 @@ class _Fitted:
             operators=operators,
         )
 
-    def _fields(self, served: np.ndarray, dtype: str, values: Any) -> dict[str, Any]:
-        """Fields that all decompositions whose components are shrunk have."""
+    def _fields(self, served: np.ndarray, dtype: str, values: Array) -> _Fields:
+        """Those of a decomposition that serves the penalties `served`."""
         return {
             "alpha_indices": served,
             "alphas": self.alphas[served],
@@ -469,20 +485,20 @@ class _Fitted:
         }
 
     @property
-    def _held_out(self) -> Any:
+    def _held_out(self) -> Array:
         """(row, column) of the fold's validation images."""
         return self.design.held[self.design.index(self.fold)].components[:, self.columns]
 
-    def _operators(self, left: Any, right: Any, precision: str, dtype: str) -> Any:
+    def _operators(self, left: Array, right: Array, precision: str, dtype: str) -> Array:
         """(component, row), (left @ right)ᵀ multiplied in `precision`."""
         arrays = self.design.arrays
         product = arrays.asarray(left, precision) @ arrays.asarray(right, precision)
         return self._cast(product.T, dtype)
 
-    def _cast(self, values: Any, dtype: str) -> Any:
+    def _cast(self, values: Array, dtype: str) -> Array:
         return self.design.arrays.contiguous(self.design.arrays.asarray(values, dtype))
 
-    def _precision(self, rotation: Any) -> str:
+    def _precision(self, rotation: Array) -> str:
         """Precision of products with the rotation: float64 where float32's errors would grow."""
         if self.design.dtype == "float64":
             return "float64"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from himalaya.backend import get_backend
@@ -15,7 +15,15 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from encoding.product_measure import OFFSET, split_r2
-from encoding.ridge.problem import DEFAULT_MEMORY, Options, Problem
+from encoding.ridge.problem import (
+    DEFAULT_MEMORY,
+    Dtype,
+    MissingImages,
+    Options,
+    Problem,
+    Responses,
+    Search,
+)
 from encoding.ridge.solver import fit_models
 from encoding.scores import r2_score
 
@@ -84,11 +92,11 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         cv: Any = 5,
         random_state: int | None = None,
         fit_intercept: bool = True,
-        search: str = "exact",
+        search: Search = "exact",
         backend: str = "numpy",
-        dtype: str | None = None,
+        dtype: Dtype | None = None,
         memory_bytes: float = DEFAULT_MEMORY,
-        missing: str = "available",
+        missing: MissingImages = "available",
         local_alpha: bool = True,
         score_func: None = None,
     ) -> None:
@@ -135,7 +143,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(X, y)
         self._columns = _columns_of_bands(self.groups, X.shape[1], widths)
         self.bands_ = list(self._columns)
-        dtype = self.dtype or str(X.dtype)
+        dtype = self.dtype or cast(Dtype, str(X.dtype))
         responses = (y[:, None] if y.ndim == 1 else y).astype(dtype)
         _require_measured(responses, self.missing)
         problem = Problem.of_one_model(
@@ -252,7 +260,7 @@ def _fit_one_alpha(problem: Problem) -> _Fitted:
     weights = problem.candidates["model"]
     pairs = weights[:, None] / problem.alphas[:, None]
 
-    def with_weights(tried: np.ndarray, responses: np.ndarray) -> _Fitted:
+    def with_weights(tried: np.ndarray, responses: Responses) -> _Fitted:
         candidates = {"model": tried}
         return _fit(replace(problem, responses=responses, alphas=np.ones(1), candidates=candidates))
 
@@ -287,10 +295,10 @@ def _columns_of_bands(
     labels = groups.tolist() if hasattr(groups, "tolist") else list(groups)
     if len(labels) != n_features:
         raise ValueError(f"groups ({len(labels)}) do not name a band for {n_features} features")
-    columns: dict[Hashable, list[int]] = {}
+    columns: dict[Any, list[int]] = {}
     for feature, label in enumerate(labels):
         # NaN is left out as well
-        if not isinstance(label, Real) or label >= 0:
+        if not isinstance(label, Real) or float(label) >= 0:
             columns.setdefault(label, []).append(feature)
     if not columns:
         raise ValueError("groups: numbers below 0 leave out every feature")

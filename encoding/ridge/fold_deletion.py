@@ -15,9 +15,8 @@ features are many and held rows few. Held rows are rotated, B = O R, so that R i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from encoding.ridge.backend import Arrays
+from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.decomposition import (
     AMPLIFIED,
     NEGLIGIBLE,
@@ -99,11 +98,13 @@ def delete_fold(design: Design, fold: Fold, whole: Sequence[Decomposition]) -> D
     )
 
 
-def _norm(arrays: Arrays, matrix: Any) -> float:
+def _norm(arrays: Arrays, matrix: Array) -> float:
     return float(arrays.xp.einsum("ij,ij->", matrix, matrix)) ** 0.5
 
 
-def _leverages(arrays: Arrays, decomposition: DeletableDecomposition, rows: Any) -> Iterator[Any]:
+def _leverages(
+    arrays: Arrays, decomposition: DeletableDecomposition, rows: Array
+) -> Iterator[Array]:
     """B L (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
     chosen, mixing = shrinkage_basis(
         decomposition.values, decomposition.alphas, NEGLIGIBLE[decomposition.dtype] / AMPLIFIED

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from encoding.ridge.backend import Array
 from encoding.ridge.block import Operands
 from encoding.ridge.decomposition import WholeDecomposition
 
 
 def gcv_curve(
-    operands: Operands, decompositions: list[WholeDecomposition], n_alphas: int, rotated: list[Any]
+    operands: Operands,
+    decompositions: list[WholeDecomposition],
+    n_alphas: int,
+    rotated: list[Array],
 ) -> np.ndarray:
     """Generalised cross-validation's mean squared error, (alpha, voxel) float64.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from himalaya.backend import get_backend, set_backend
@@ -106,14 +107,14 @@ def _search(
 
 
 def _solve_primal(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
+    features: list[np.ndarray], targets: np.ndarray, options: dict[str, Any]
 ) -> tuple[np.ndarray, ...]:
     found = solve_group_ridge_random_search(features, targets, return_weights=True, **options)
     return _to_numpy(*found)
 
 
 def _solve_dual(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
+    features: list[np.ndarray], targets: np.ndarray, options: dict[str, Any]
 ) -> tuple[np.ndarray, ...]:
     # a kernel squares the spread of the singular values: small penalties drown in float32
     features = [band.astype(np.float64) for band in features]

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from encoding.ridge.candidates import CandidatePool
 
+
+class Responses(Protocol):
+    """(image, voxel): an array, or anything that is sliced like one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __getitem__(self, key: Any, /) -> np.ndarray: ...
+
+
 Search = Literal["exact", "windowed"]
 SEARCHES: tuple[Search, ...] = ("exact", "windowed")
+Dtype = Literal["float32", "float64"]
 MissingImages = Literal["available", "exclude"]
 DEFAULT_MEMORY = 8e9
 
@@ -42,7 +52,7 @@ class Options:
 
     search: Search = "windowed"
     backend: str = "numpy"
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Dtype = "float32"
     matmul_precision: str = "highest"
     memory_bytes: float = DEFAULT_MEMORY
     missing: MissingImages = "available"
@@ -93,7 +103,7 @@ class Problem:
     """
 
     bands: Mapping[str, np.ndarray]
-    responses: Any
+    responses: Responses
     folds: np.ndarray
     alphas: np.ndarray
     models: Mapping[str, Sequence[str]]
@@ -112,7 +122,7 @@ class Problem:
     def of_one_model(
         cls,
         bands: Mapping[str, np.ndarray],
-        responses: Any,
+        responses: Responses,
         folds: np.ndarray,
         alphas: np.ndarray,
         band_weights: np.ndarray,

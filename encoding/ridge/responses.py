@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from encoding.ridge.backend import Arrays
 from encoding.ridge.block import PART, Operands
 from encoding.ridge.design import Design
-from encoding.ridge.problem import Problem, can_validate
+from encoding.ridge.problem import Problem, Responses, can_validate
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def measured_alike(problem: Problem, arrays: Arrays) -> Iterator[ResponseBlocks]
             yield ResponseBlocks(design, problem.responses, pattern)
 
 
-def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
+def patterns(responses: Responses, missing: str, arrays: Arrays) -> list[Pattern]:
     """Voxels grouped by the images they have; those without variance are in no group.
 
     Parameters
@@ -88,7 +87,7 @@ def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
 class ResponseBlocks:
     """The voxels of one pattern."""
 
-    def __init__(self, design: Design, responses: Any, pattern: Pattern) -> None:
+    def __init__(self, design: Design, responses: Responses, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
 
     def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[Block]:

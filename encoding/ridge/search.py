@@ -11,10 +11,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from encoding.ridge.backend import Array
 from encoding.ridge.block import PART, Operands
 from encoding.ridge.decomposition import FoldDecomposition, WholeDecomposition
 from encoding.ridge.design import Design, Fold
@@ -123,7 +123,7 @@ def search_exactly(
     return Found(*best_penalty(errors, alphas), np.ones(errors.shape[2], bool))
 
 
-def _rotated_by_parts(operands: Operands, decomposition: WholeDecomposition) -> Any:
+def _rotated_by_parts(operands: Operands, decomposition: WholeDecomposition) -> Array:
     """`Operands.rotated` of all images, parts of voxels side by side."""
     arrays, whole = operands.design.arrays, operands.design.whole
     rotated = arrays.empty((operands.n_voxels, len(decomposition.values)), decomposition.dtype)
@@ -136,7 +136,10 @@ def _rotated_by_parts(operands: Operands, decomposition: WholeDecomposition) -> 
 
 
 def _mean_losses(
-    operands: Operands, candidates: list[CandidateDecompositions], n_alphas: int, whole: Any = None
+    operands: Operands,
+    candidates: list[CandidateDecompositions],
+    n_alphas: int,
+    whole: Array | None = None,
 ) -> np.ndarray:
     """(candidate, alpha, voxel) float64; tasks are folds and parts of voxels.
 
@@ -156,7 +159,7 @@ def _mean_losses(
     tasks = list(itertools.product(candidates, parts, range(n_folds)))
     losses = operands.design.arrays.map(score, tasks)
     groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
-    means = [np.mean(group, axis=0, dtype=np.float64) for group in groups]
+    means = [np.asarray(np.mean(group, axis=0, dtype=np.float64)) for group in groups]
     return np.array(_rows(means, len(parts)))
 
 

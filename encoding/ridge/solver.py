@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from encoding.ridge.backend import Arrays, matmul_precision
 from encoding.ridge.block_search import BlockSearch
 from encoding.ridge.grid import SearchGrid
 from encoding.ridge.memory import Plan
-from encoding.ridge.problem import DEFAULTS, Options, Problem
+from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
 from encoding.ridge.refit import Refit
 from encoding.ridge.responses import Block, ResponseBlocks, measured_alike
 from encoding.ridge.search import Found
@@ -76,9 +75,21 @@ class BandedRidgeFit:
         cls, n_bands: int, n_features: int, n_candidates: int, n_voxels: int, options: Options
     ) -> BandedRidgeFit:
         """NaN for every voxel."""
-        shapes = [(), (n_bands,), (), (n_features,), (), (n_candidates,)]
-        values = (np.full((*shape, n_voxels), np.nan, options.dtype) for shape in shapes)
-        return cls(*values, np.zeros(n_voxels, bool), options.search, options.precision)
+
+        def nothing(*shape: int) -> np.ndarray:
+            return np.full((*shape, n_voxels), np.nan, options.dtype)
+
+        return cls(
+            alpha=nothing(),
+            band_weights=nothing(n_bands),
+            cv_score=nothing(),
+            coefficients=nothing(n_features),
+            intercept=nothing(),
+            candidate_scores=nothing(n_candidates),
+            exact=np.zeros(n_voxels, bool),
+            search=options.search,
+            precision=options.precision,
+        )
 
     def fill(self, voxels: np.ndarray, fit: BandedRidgeFit) -> None:
         """Put the fit of some voxels in their places."""
@@ -104,7 +115,7 @@ Solver = Callable[[Problem], Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit
 
 def fit_banded_ridge(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alphas: np.ndarray,
     band_weights: np.ndarray,

@@ -8,19 +8,19 @@ et al. 2024, stacked encoding models). It costs one fit per space.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from encoding.ridge.backend import Arrays
+from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.block import Operands
 from encoding.ridge.candidates import equal_weights
-from encoding.ridge.decomposition import Decomposition
+from encoding.ridge.decomposition import WholeDecomposition
 from encoding.ridge.grid import CandidateDecompositions, SearchGrid, decompose_candidates
 from encoding.ridge.memory import Plan
-from encoding.ridge.problem import DEFAULTS, Options, Problem
+from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
 from encoding.ridge.refit import Refit
 from encoding.ridge.responses import Block, ResponseBlocks, measured_alike
 from encoding.ridge.search import search_exactly
@@ -55,7 +55,7 @@ class StackedFit:
 
 def fit_stacking(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
@@ -75,7 +75,7 @@ def fit_stacking(
 
 def stream_stacks(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
@@ -137,7 +137,10 @@ def error_products(
     products = np.zeros((n_voxels, n_candidates, n_candidates))
     for index, fold in enumerate(design.folds):
         errors = [
-            _errors(operands, index, candidate.folds[index], pick)
+            # the grid neither deletes folds nor solves them by Cholesky
+            _errors(
+                operands, index, cast(Sequence[WholeDecomposition], candidate.folds[index]), pick
+            )
             for candidate, pick in zip(candidates, picks, strict=True)
         ]
         target = operands.target(fold, candidates[0].folds[index][0])
@@ -149,8 +152,8 @@ def error_products(
 
 
 def _errors(
-    operands: Operands, index: int, decompositions: list[Decomposition], picks: np.ndarray
-) -> Any:
+    operands: Operands, index: int, decompositions: Sequence[WholeDecomposition], picks: np.ndarray
+) -> Array:
     """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""
     design, arrays = operands.design, operands.design.arrays
     fold = design.folds[index]

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from encoding.ridge.backend import Arrays
+from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.block import PART, SQUARES, Operands, Target
 from encoding.ridge.decomposition import (
     Decomposition,
@@ -35,7 +34,7 @@ def fold_losses(
     index: int,
     decompositions: Sequence[FoldDecomposition],
     n_alphas: int,
-    whole: Any = None,
+    whole: Array | None = None,
 ) -> np.ndarray:
     """Mean squared error of one fold's validation images, (alpha, voxel).
 
@@ -63,7 +62,7 @@ class HeldOutPart:
 
     arrays: Arrays
     decomposition: Decomposition
-    projected: Any
+    projected: Array
     target: Target
 
     def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -92,7 +91,7 @@ class HeldOut:
         operands: Operands,
         index: int,
         decompositions: Sequence[FoldDecomposition],
-        whole: Any = None,
+        whole: Array | None = None,
     ) -> None:
         self.design, self.fold = operands.design, operands.design.folds[index]
         self.parts = [
@@ -131,8 +130,8 @@ class Residual:
 
     arrays: Arrays
     decomposition: Decomposition
-    projected: Any
-    target: Any
+    projected: Array
+    target: Array
 
     def energies(self) -> np.ndarray:
         """(alpha, voxel) for all of the decomposition's penalties."""
@@ -173,7 +172,7 @@ class Residual:
             energies.append(self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest)))
         return np.array(energies)
 
-    def _parts(self, here: slice) -> Iterator[tuple[slice, np.ndarray, Any]]:
+    def _parts(self, here: slice) -> Iterator[tuple[slice, np.ndarray, Array]]:
         """Rows, (alpha, part) of mixing, and predictions (part, voxel, row) with room for one more.
 
         Predictions of all penalties are mixtures of these.
@@ -193,12 +192,12 @@ class Residual:
             yield rows, mixing, parts
             start = rows.stop
 
-    def _mixed(self, mixing: np.ndarray, parts: Any) -> Iterator[tuple[slice, Any]]:
+    def _mixed(self, mixing: np.ndarray, parts: Array) -> Iterator[tuple[slice, Array]]:
         """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
         _, n_voxels, n_rows = parts.shape
         flat = parts.reshape(len(parts), n_voxels * n_rows)
-        mixing = self.arrays.asarray(mixing, self.decomposition.dtype)
+        shares = self.arrays.asarray(mixing, self.decomposition.dtype)
         for start in range(0, n_voxels, MIXED):
             some = slice(start, min(start + MIXED, n_voxels))
-            mixed = mixing @ flat[:, some.start * n_rows : some.stop * n_rows]
+            mixed = shares @ flat[:, some.start * n_rows : some.stop * n_rows]
             yield some, mixed.reshape(len(mixing), some.stop - some.start, n_rows)

@@ -7,21 +7,20 @@ features are 400 MB. They are made again, a block of voxels at a time, when they
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
 from encoding.ridge.backend import Arrays, matmul_precision
 from encoding.ridge.grid import SearchGrid
 from encoding.ridge.memory import Plan
-from encoding.ridge.problem import DEFAULTS, Options, Problem
+from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
 from encoding.ridge.refit import Refit
 from encoding.ridge.responses import measured_alike
 
 
 def stream_weights(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alpha: np.ndarray,
     band_weights: np.ndarray,

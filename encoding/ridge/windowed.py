@@ -245,7 +245,7 @@ def search_window(
     scores, start = best_penalty(curves, alphas)
     found, wanted = Window.empty(start), -scores <= limits
     workers = operands.design.arrays.workers
-    size = -(-np.count_nonzero(wanted) // (TASKS_OF_A_WORKER * workers))
+    size = -(-int(np.count_nonzero(wanted)) // (TASKS_OF_A_WORKER * workers))
     size = min(max(size, PART), task_voxels)
     tasks = [
         (candidate, voxels[first : first + size])
