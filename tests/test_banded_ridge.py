@@ -21,14 +21,13 @@ from sklearn.model_selection import PredefinedSplit
 from encoding.ridge import himalaya_solver
 from encoding.ridge.backend import Arrays
 from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.decompose import decompose_fold, decompose_whole
 from encoding.ridge.decomposition import (
     NEGLIGIBLE,
     CholeskyDecomposition,
     DeletedFold,
     DualDecomposition,
     PrimalDecomposition,
-    decompose_fold,
-    decompose_whole,
     shrinkage_basis,
 )
 from encoding.ridge.design import Design

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from encoding.ridge.decompose import decompose_fold, decompose_whole
 from encoding.ridge.decomposition import (
     DeletableDecomposition,
     DeletedFold,
     FoldDecomposition,
     WholeDecomposition,
-    decompose_fold,
-    decompose_whole,
 )
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.fold_deletion import delete_fold, deletion_pays

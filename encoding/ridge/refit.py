@@ -7,7 +7,8 @@ from collections import OrderedDict
 import numpy as np
 
 from encoding.ridge.block import PART
-from encoding.ridge.decomposition import WholeDecomposition, decompose_whole
+from encoding.ridge.decompose import decompose_whole
+from encoding.ridge.decomposition import WholeDecomposition
 from encoding.ridge.grid import SearchGrid, prepare_design
 from encoding.ridge.responses import Block
 
