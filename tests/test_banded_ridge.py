@@ -363,7 +363,7 @@ def closed_form(bands, y, folds, alphas, weights, dtype="float64"):
     (blocks,) = measured_alike(problem, Arrays())
     decompositions = decompose_candidates(SearchGrid.of(problem, blocks.design), of_folds=False)
     (block,) = blocks.read(y.shape[1])
-    return closed_form_errors(block.operands, decompositions, len(alphas))
+    return closed_form_errors(block.centred, decompositions, len(alphas))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

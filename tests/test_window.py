@@ -52,8 +52,8 @@ def test_voxels_in_which_the_closed_form_misleads_are_searched_exactly(monkeypat
     bands, y = simulated(8, 60, (12, 9), 60)
     problem = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
 
-    def misleading(operands, decompositions, n_alphas, rotated) -> np.ndarray:
-        curve = np.full((n_alphas, operands.n_voxels), 1e3)
+    def misleading(centred, decompositions, n_alphas, rotated) -> np.ndarray:
+        curve = np.full((n_alphas, centred.n_voxels), 1e3)
         curve[minimum] = 0
         return curve
 

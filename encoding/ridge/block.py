@@ -27,7 +27,7 @@ SQUARES = "ij,ij->i"
 
 
 @dataclass(frozen=True)
-class Target:
+class HeldOutResponses:
     """Validation responses of a fold, compressed as its features are.
 
     Attributes
@@ -42,27 +42,30 @@ class Target:
     energy: Array
 
     @classmethod
-    def of(cls, arrays: Arrays, rows: Array) -> Target:
+    def of(cls, arrays: Arrays, rows: Array) -> HeldOutResponses:
         return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
 
-    def compress(self, arrays: Arrays, rotation: Array, dtype: str) -> Target:
+    def compress(self, arrays: Arrays, rotation: Array, dtype: str) -> HeldOutResponses:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
         rows = self.rows @ arrays.asarray(rotation, dtype)
         if rows.shape[1] == self.rows.shape[1]:
-            return Target(rows, self.outside, self.energy)
+            return HeldOutResponses(rows, self.outside, self.energy)
         energy = arrays.xp.einsum(SQUARES, rows, rows)
-        return Target(rows, self.outside + (self.energy - energy).clip(0), energy)
+        return HeldOutResponses(rows, self.outside + (self.energy - energy).clip(0), energy)
 
 
-class Operands:
-    """Responses (voxel, image) less their mean over all images."""
+class CentredResponses:
+    """Responses (voxel, image) less their mean over all images, and their products with the design.
+
+    Products are computed for all voxels of a block (`prepare`), and used for some (`part`).
+    """
 
     def __init__(self, design: Design, responses: Array) -> None:
         self.design = design
         self._voxels: slice | np.ndarray = slice(None)
         self._responses = responses
         self._cross: dict[str, list[Array]] = {}
-        self._targets: dict[tuple[str, int], Target] = {}
+        self._targets: dict[tuple[str, int], HeldOutResponses] = {}
 
     @property
     def responses(self) -> Array:
@@ -92,7 +95,7 @@ class Operands:
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    def part(self, voxels: slice | np.ndarray) -> Operands:
+    def part(self, voxels: slice | np.ndarray) -> CentredResponses:
         """Some of the voxels, with all that is prepared."""
         part, all_voxels = copy.copy(self), np.arange(len(self._responses))
         whole = isinstance(self._voxels, slice) and self._voxels == slice(None)
@@ -130,17 +133,17 @@ class Operands:
         if isinstance(decomposition, DeletedFold):
             return (
                 cast(Array, whole)
-                - self.target(fold, decomposition).rows @ decomposition.operators.T
+                - self.held_out(fold, decomposition).rows @ decomposition.operators.T
             )
         operand = self.operand(fold, decomposition)
         if isinstance(decomposition, CholeskyDecomposition):
             return operand
         return operand @ decomposition.rotation
 
-    def target(self, fold: Fold, decomposition: Decomposition) -> Target:
+    def held_out(self, fold: Fold, decomposition: Decomposition) -> HeldOutResponses:
         """The fold's validation responses, rotated as the decomposition's rows are."""
         whole = self._targets[decomposition.dtype, self.design.index(fold)]
-        target = Target(
+        target = HeldOutResponses(
             *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
         )
         if not isinstance(decomposition, TriangularDecomposition):
@@ -192,7 +195,7 @@ class Operands:
         total = sum(self._sums[1:], self._sums[0])
         return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
 
-    def _target(self, key: tuple[str, int]) -> Target:
+    def _target(self, key: tuple[str, int]) -> HeldOutResponses:
         dtype, index = key
         design, arrays = self.design, self.design.arrays
         fold = design.folds[index]
@@ -200,6 +203,6 @@ class Operands:
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
-        target = Target.of(arrays, rows)
-        rotation = design.held[index].rotation if design.compresses(fold) else None
+        target = HeldOutResponses.of(arrays, rows)
+        rotation = design.held_out[index].rotation if design.compresses(fold) else None
         return target if rotation is None else target.compress(arrays, rotation, dtype)

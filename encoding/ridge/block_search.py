@@ -17,7 +17,7 @@ from encoding.ridge.grid import (
 )
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import Search
-from encoding.ridge.responses import Block, ResponseBlocks
+from encoding.ridge.responses import ResponseBlocks, VoxelBlock
 from encoding.ridge.search import Found, best_penalty, closed_form_errors, search_exactly
 from encoding.ridge.windowed import (
     Window,
@@ -46,7 +46,7 @@ class BlockSearch:
     search: Search
     keep: Callable[[dict[int, list[WholeDecomposition]]], None]
 
-    def blocks_and_found(self) -> Iterator[tuple[Block, Found]]:
+    def blocks_and_found(self) -> Iterator[tuple[VoxelBlock, Found]]:
         """Each block of voxels and what was found for it.
 
         Responses are read once if all decompositions fit in memory, else once for each part of
@@ -56,7 +56,7 @@ class BlockSearch:
         at_once = self.plan.candidates == len(self.grid.candidates)
         yield from (self._at_once if at_once else self._by_parts)(windowed)
 
-    def _at_once(self, windowed: bool) -> Iterator[tuple[Block, Found]]:
+    def _at_once(self, windowed: bool) -> Iterator[tuple[VoxelBlock, Found]]:
         grid, plan = self.grid, self.plan
         candidates = decompose_candidates(grid, of_all=windowed)
         self.keep({k: candidate.whole for k, candidate in enumerate(candidates) if candidate.whole})
@@ -64,10 +64,10 @@ class BlockSearch:
             if windowed:
                 found = search_windowed(block, grid, candidates, self.choices, plan.task_voxels)
             else:
-                found = search_exactly(block.operands, candidates, grid.alphas)
+                found = search_exactly(block.centred, candidates, grid.alphas)
             yield block, found
 
-    def _by_parts(self, windowed: bool) -> Iterator[tuple[Block, Found]]:
+    def _by_parts(self, windowed: bool) -> Iterator[tuple[VoxelBlock, Found]]:
         """Some candidates at a time."""
         n_candidates, n_voxels = len(self.grid.candidates), self.blocks.responses.shape[1]
         wholes: list[list[WholeDecomposition]] = []
@@ -81,7 +81,7 @@ class BlockSearch:
         if exact.any():
             for part, candidates in self._decomposed(self.plan.candidates, wholes, of_all=False):
                 for block in self.blocks.read(self.plan.block_voxels, exact):
-                    found = search_exactly(block.operands, candidates, self.grid.alphas)
+                    found = search_exactly(block.centred, candidates, self.grid.alphas)
                     kept.fill((part, block.voxels), found)
         kept.exact[:] = exact
         wholes.clear()
@@ -102,7 +102,7 @@ class BlockSearch:
         for part, candidates in self._decomposed(at_a_time, wholes, of_folds=False):
             for block in self.blocks.read(plan.block_voxels):
                 curves = closed_form_errors(
-                    block.operands, candidates, len(alphas), plan.task_voxels
+                    block.centred, candidates, len(alphas), plan.task_voxels
                 )
                 kept.score[part, block.voxels] = best_penalty(curves, alphas)[0]
                 variance[block.voxels] = block.variance
@@ -114,10 +114,10 @@ class BlockSearch:
             for block in self.blocks.read(plan.block_voxels):
                 here = part, block.voxels
                 curves = closed_form_errors(
-                    block.operands, candidates, len(alphas), plan.task_voxels
+                    block.centred, candidates, len(alphas), plan.task_voxels
                 )
                 found = search_window(
-                    block.operands, alphas, candidates, curves, limits[here], plan.task_voxels
+                    block.centred, alphas, candidates, curves, limits[here], plan.task_voxels
                 )
                 window.fill(here, found)
             del candidates

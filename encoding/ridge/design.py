@@ -40,7 +40,7 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutFeatures:
     """Validation rows less the training mean, compressed: rows = rotation @ components.
 
     With fewer components than validation images, ‖y - Uw‖² = ‖Oᵀy - Rw‖² + ‖y - OOᵀy‖² for U = OR:
@@ -165,7 +165,7 @@ class Design:
         return next(i for i, other in enumerate(self.folds) if other is fold)
 
     @cached_property
-    def held(self) -> list[Held]:
+    def held_out(self) -> list[HeldOutFeatures]:
         """Validation rows of each fold, compressed where that is smaller."""
         return self.arrays.map(self._held, self.folds)
 
@@ -173,12 +173,12 @@ class Design:
         """Whether the fold's validation rows are more than there are components."""
         return fold.n_validation > self.n_components
 
-    def _held(self, fold: Fold) -> Held:
+    def _held(self, fold: Fold) -> HeldOutFeatures:
         rows = self._rows(fold.validation) - fold.mean
         if not self.compresses(fold):
-            return Held(None, rows)
+            return HeldOutFeatures(None, rows)
         rotation, triangle = self.arrays.thin_qr(rows)
-        return Held(rotation, triangle)
+        return HeldOutFeatures(rotation, triangle)
 
     @cached_property
     def unevenness(self) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from encoding.ridge.backend import Array
-from encoding.ridge.block import Operands
+from encoding.ridge.block import CentredResponses
 from encoding.ridge.decomposition import WholeDecomposition
 
 
 def gcv_curve(
-    operands: Operands,
+    centred: CentredResponses,
     decompositions: list[WholeDecomposition],
     n_alphas: int,
     rotated: list[Array],
@@ -28,7 +28,7 @@ def gcv_curve(
     decompositions : of all images
     rotated : c of each of `decompositions`, (voxel, component)
     """
-    design, total = operands.design, operands.energy
+    design, total = centred.design, centred.energy
     n_free = design.n_images - design.fit_intercept
     curve = np.full((n_alphas, len(total)), np.inf)
     for decomposition, projected in zip(decompositions, rotated, strict=True):

@@ -190,4 +190,4 @@ def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) ->
     if any((sizes > fold.n_train).any() for fold in folds):
         _ = design.kernels
     if any(fold.n_validation for fold in folds):
-        _ = design.held
+        _ = design.held_out

@@ -10,7 +10,7 @@ from encoding.ridge.block import PART
 from encoding.ridge.decompose import decompose_whole
 from encoding.ridge.decomposition import WholeDecomposition
 from encoding.ridge.grid import SearchGrid, prepare_design
-from encoding.ridge.responses import Block
+from encoding.ridge.responses import VoxelBlock
 
 
 class Refit:
@@ -26,7 +26,7 @@ class Refit:
         self._kept: OrderedDict[int, list[WholeDecomposition]] = OrderedDict()
 
     def coefficients(
-        self, block: Block, chosen: dict[str, np.ndarray], picks: np.ndarray
+        self, block: VoxelBlock, chosen: dict[str, np.ndarray], picks: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Weights (feature, voxel) of each model's choice.
 
@@ -53,12 +53,16 @@ class Refit:
         return {name: self.design.feature_weights(found) for name, found in weights.items()}
 
     def _weights(
-        self, block: Block, decomposition: WholeDecomposition, picks: np.ndarray, voxels: np.ndarray
+        self,
+        block: VoxelBlock,
+        decomposition: WholeDecomposition,
+        picks: np.ndarray,
+        voxels: np.ndarray,
     ) -> np.ndarray:
         """(voxel, component with weight) for `voxels` of the block."""
-        arrays, operands = self.design.arrays, block.operands
-        operands.prepare([(self.design.whole, decomposition)])
-        part = operands.part(voxels)
+        arrays, centred = self.design.arrays, block.centred
+        centred.prepare([(self.design.whole, decomposition)])
+        part = centred.part(voxels)
         operand = part.operand(self.design.whole, decomposition)
         weights = np.empty((len(voxels), len(decomposition.columns)), self.design.dtype)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.ridge.backend import Arrays
-from encoding.ridge.block import PART, Operands
+from encoding.ridge.block import PART, CentredResponses
 from encoding.ridge.design import Design
 from encoding.ridge.problem import Problem, Responses, can_validate
 
@@ -23,17 +23,18 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Block:
+class VoxelBlock:
     """Some voxels, ready to fit.
 
     Attributes
     ----------
     voxels : (voxel,) columns of the responses
+    centred : their responses, less their mean over all images
     mean, variance : (voxel,) float64, of the responses
     """
 
     voxels: np.ndarray
-    operands: Operands
+    centred: CentredResponses
     mean: np.ndarray
     variance: np.ndarray
 
@@ -90,14 +91,14 @@ class ResponseBlocks:
     def __init__(self, design: Design, responses: Responses, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
 
-    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[Block]:
+    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[VoxelBlock]:
         """At most `block_voxels` at a time; of all voxels of the responses, those `wanted`."""
         voxels = self.pattern.voxels
         voxels = voxels if wanted is None else voxels[wanted[voxels]]
         for start in range(0, len(voxels), block_voxels):
             yield self._block(voxels[start : start + block_voxels])
 
-    def _block(self, voxels: np.ndarray) -> Block:
+    def _block(self, voxels: np.ndarray) -> VoxelBlock:
         design = self.design
         rows = np.empty((len(voxels), design.n_images), design.dtype)
         mean, variance = np.empty(len(voxels)), np.empty(len(voxels))
@@ -115,7 +116,9 @@ class ResponseBlocks:
 
         design.arrays.map(read, range(0, len(voxels), PART))
         mean *= design.fit_intercept
-        return Block(voxels, Operands(design, design.arrays.asarray(rows)), mean, variance)
+        return VoxelBlock(
+            voxels, CentredResponses(design, design.arrays.asarray(rows)), mean, variance
+        )
 
     def _read(self, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) in the design's order of images; neighbours are read at once."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.ridge.backend import Array
-from encoding.ridge.block import PART, Operands
+from encoding.ridge.block import PART, CentredResponses
 from encoding.ridge.decomposition import FoldDecomposition, WholeDecomposition
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.generalised_cross_validation import gcv_curve
@@ -27,7 +27,7 @@ TASKS_OF_A_WORKER = 8
 
 
 def closed_form_errors(
-    operands: Operands,
+    centred: CentredResponses,
     candidates: list[CandidateDecompositions],
     n_alphas: int,
     task_voxels: int | None = None,
@@ -38,18 +38,18 @@ def closed_form_errors(
     ----------
     task_voxels : at most so many are taken by a task
     """
-    whole = operands.design.whole
-    operands.prepare(
+    whole = centred.design.whole
+    centred.prepare(
         (whole, decomposition) for candidate in candidates for decomposition in candidate.whole
     )
-    parts = _parts(operands, len(candidates), task_voxels)
+    parts = _parts(centred, len(candidates), task_voxels)
 
     def estimate(task: tuple[CandidateDecompositions, slice]) -> np.ndarray:
-        part, decompositions = operands.part(task[1]), task[0].whole
+        part, decompositions = centred.part(task[1]), task[0].whole
         rotated = [part.rotated(whole, decomposition) for decomposition in decompositions]
         return gcv_curve(part, decompositions, n_alphas, rotated)
 
-    curves = operands.design.arrays.map(estimate, list(itertools.product(candidates, parts)))
+    curves = centred.design.arrays.map(estimate, list(itertools.product(candidates, parts)))
     return np.array(_rows(curves, len(parts)))
 
 
@@ -65,22 +65,22 @@ def used(
 
 
 def exact_errors(
-    operands: Operands, candidates: list[CandidateDecompositions], n_alphas: int
+    centred: CentredResponses, candidates: list[CandidateDecompositions], n_alphas: int
 ) -> np.ndarray:
     """Mean squared error over validation images, averaged over folds, (candidate, alpha, voxel).
 
     float64.
     """
-    operands.prepare(used(operands.design, candidates))
+    centred.prepare(used(centred.design, candidates))
     deleted = [k for k, candidate in enumerate(candidates) if candidate.deleted]
     others = [k for k, candidate in enumerate(candidates) if not candidate.deleted]
-    losses = np.empty((len(candidates), n_alphas, operands.n_voxels))
+    losses = np.empty((len(candidates), n_alphas, centred.n_voxels))
     if others:
-        losses[others] = _mean_losses(operands, [candidates[k] for k in others], n_alphas)
+        losses[others] = _mean_losses(centred, [candidates[k] for k in others], n_alphas)
     # one after another: what their folds share is held once
     for k in deleted:
-        whole = _rotated_by_parts(operands, candidates[k].whole[0])
-        losses[k] = _mean_losses(operands, [candidates[k]], n_alphas, whole)[0]
+        whole = _rotated_by_parts(centred, candidates[k].whole[0])
+        losses[k] = _mean_losses(centred, [candidates[k]], n_alphas, whole)[0]
     return losses
 
 
@@ -116,27 +116,27 @@ class Found:
 
 
 def search_exactly(
-    operands: Operands, candidates: list[CandidateDecompositions], alphas: np.ndarray
+    centred: CentredResponses, candidates: list[CandidateDecompositions], alphas: np.ndarray
 ) -> Found:
     """Score every candidate and penalty by k-fold cross-validation."""
-    errors = exact_errors(operands, candidates, len(alphas))
+    errors = exact_errors(centred, candidates, len(alphas))
     return Found(*best_penalty(errors, alphas), np.ones(errors.shape[2], bool))
 
 
-def _rotated_by_parts(operands: Operands, decomposition: WholeDecomposition) -> Array:
-    """`Operands.rotated` of all images, parts of voxels side by side."""
-    arrays, whole = operands.design.arrays, operands.design.whole
-    rotated = arrays.empty((operands.n_voxels, len(decomposition.values)), decomposition.dtype)
+def _rotated_by_parts(centred: CentredResponses, decomposition: WholeDecomposition) -> Array:
+    """`CentredResponses.rotated` of all images, parts of voxels side by side."""
+    arrays, whole = centred.design.arrays, centred.design.whole
+    rotated = arrays.empty((centred.n_voxels, len(decomposition.values)), decomposition.dtype)
 
     def fill(part: slice) -> None:
-        rotated[part] = operands.part(part).rotated(whole, decomposition)
+        rotated[part] = centred.part(part).rotated(whole, decomposition)
 
-    arrays.map(fill, _parts(operands, 1))
+    arrays.map(fill, _parts(centred, 1))
     return rotated
 
 
 def _mean_losses(
-    operands: Operands,
+    centred: CentredResponses,
     candidates: list[CandidateDecompositions],
     n_alphas: int,
     whole: Array | None = None,
@@ -147,17 +147,17 @@ def _mean_losses(
     ----------
     whole : c (voxel, component) of all images, if the folds of the candidate are deleted
     """
-    n_folds = len(operands.design.folds)
+    n_folds = len(centred.design.folds)
     # what a fold's task makes for itself, it makes for each part
-    parts = _parts(operands, (2 if whole is not None else 1) * len(candidates) * n_folds)
+    parts = _parts(centred, (2 if whole is not None else 1) * len(candidates) * n_folds)
 
     def score(task: tuple[CandidateDecompositions, slice, int]) -> np.ndarray:
         candidate, part, fold = task
         shared = None if whole is None else whole[part]
-        return fold_losses(operands.part(part), fold, candidate.folds[fold], n_alphas, shared)
+        return fold_losses(centred.part(part), fold, candidate.folds[fold], n_alphas, shared)
 
     tasks = list(itertools.product(candidates, parts, range(n_folds)))
-    losses = operands.design.arrays.map(score, tasks)
+    losses = centred.design.arrays.map(score, tasks)
     groups = [losses[i : i + n_folds] for i in range(0, len(losses), n_folds)]
     means = [np.asarray(np.mean(group, axis=0, dtype=np.float64)) for group in groups]
     return np.array(_rows(means, len(parts)))
@@ -168,10 +168,10 @@ def _rows(found: Sequence[np.ndarray], n_parts: int) -> list[np.ndarray]:
     return [np.hstack(found[i : i + n_parts]) for i in range(0, len(found), n_parts)]
 
 
-def _parts(operands: Operands, n_tasks: int, most: int | None = None) -> list[slice]:
+def _parts(centred: CentredResponses, n_tasks: int, most: int | None = None) -> list[slice]:
     """Voxels in so many parts that workers, given some tasks for each, end about together."""
-    n_voxels = operands.n_voxels
-    wanted = -(-TASKS_OF_A_WORKER * operands.design.arrays.workers // n_tasks)
+    n_voxels = centred.n_voxels
+    wanted = -(-TASKS_OF_A_WORKER * centred.design.arrays.workers // n_tasks)
     size = min(max(-(-n_voxels // wanted), PART), most or n_voxels)
     return [slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size)]
 

@@ -37,7 +37,7 @@ from encoding.ridge.grid import SearchGrid
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
 from encoding.ridge.refit import Refit
-from encoding.ridge.responses import Block, ResponseBlocks, measured_alike
+from encoding.ridge.responses import ResponseBlocks, VoxelBlock, measured_alike
 from encoding.ridge.search import Found
 
 
@@ -206,7 +206,7 @@ def _fit(
     problem: Problem,
     name: str,
     grid: SearchGrid,
-    block: Block,
+    block: VoxelBlock,
     found: Found,
     chosen: np.ndarray,
     weights: np.ndarray,

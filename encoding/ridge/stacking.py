@@ -15,14 +15,14 @@ from typing import cast
 import numpy as np
 
 from encoding.ridge.backend import Array, Arrays
-from encoding.ridge.block import Operands
+from encoding.ridge.block import CentredResponses
 from encoding.ridge.candidates import equal_weights
 from encoding.ridge.decomposition import WholeDecomposition
 from encoding.ridge.grid import CandidateDecompositions, SearchGrid, decompose_candidates
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
 from encoding.ridge.refit import Refit
-from encoding.ridge.responses import Block, ResponseBlocks, measured_alike
+from encoding.ridge.responses import ResponseBlocks, VoxelBlock, measured_alike
 from encoding.ridge.search import search_exactly
 
 # its name among the models of some spaces
@@ -99,7 +99,9 @@ def stream_stacks(
             yield block.voxels, found
 
 
-def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Block, StackedFit]]:
+def _fit_blocks(
+    problem: Problem, blocks: ResponseBlocks
+) -> Iterator[tuple[VoxelBlock, StackedFit]]:
     design, n_spaces, alphas = blocks.design, len(problem.bands), np.sort(problem.alphas)
     # errors of every two spaces meet in the rows that their folds' own decompositions leave
     grid = SearchGrid(design, np.eye(n_spaces), alphas, cholesky=False, deletion=False)
@@ -107,8 +109,8 @@ def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Bloc
     decompositions = decompose_candidates(grid, of_all=False)
     refit = Refit(grid, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        found = search_exactly(block.operands, decompositions, alphas).pick
-        products = error_products(block.operands, decompositions, found)
+        found = search_exactly(block.centred, decompositions, alphas).pick
+        products = error_products(block.centred, decompositions, found)
         weights = simplex_weights(products)
         chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
         single = refit.coefficients(block, chosen, found)
@@ -120,7 +122,7 @@ def _fit_blocks(problem: Problem, blocks: ResponseBlocks) -> Iterator[tuple[Bloc
 
 
 def error_products(
-    operands: Operands, candidates: list[CandidateDecompositions], picks: np.ndarray
+    centred: CentredResponses, candidates: list[CandidateDecompositions], picks: np.ndarray
 ) -> np.ndarray:
     """Mean products of held-out errors of every two candidates at their picked penalties.
 
@@ -132,18 +134,18 @@ def error_products(
     -------
     (voxel, candidate, candidate) float64, averaged over validation images, then folds
     """
-    design, xp = operands.design, operands.design.arrays.xp
-    n_voxels, n_candidates = operands.n_voxels, len(candidates)
+    design, xp = centred.design, centred.design.arrays.xp
+    n_voxels, n_candidates = centred.n_voxels, len(candidates)
     products = np.zeros((n_voxels, n_candidates, n_candidates))
     for index, fold in enumerate(design.folds):
         errors = [
             # the grid neither deletes folds nor solves them by Cholesky
             _errors(
-                operands, index, cast(Sequence[WholeDecomposition], candidate.folds[index]), pick
+                centred, index, cast(Sequence[WholeDecomposition], candidate.folds[index]), pick
             )
             for candidate, pick in zip(candidates, picks, strict=True)
         ]
-        target = operands.target(fold, candidates[0].folds[index][0])
+        target = centred.held_out(fold, candidates[0].folds[index][0])
         outside = design.arrays.to_numpy(target.outside)
         for i, j in itertools.product(range(n_candidates), repeat=2):
             product = design.arrays.to_numpy(xp.einsum("ij,ij->i", errors[i], errors[j]))
@@ -152,10 +154,13 @@ def error_products(
 
 
 def _errors(
-    operands: Operands, index: int, decompositions: Sequence[WholeDecomposition], picks: np.ndarray
+    centred: CentredResponses,
+    index: int,
+    decompositions: Sequence[WholeDecomposition],
+    picks: np.ndarray,
 ) -> Array:
     """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""
-    design, arrays = operands.design, operands.design.arrays
+    design, arrays = centred.design, centred.design.arrays
     fold = design.folds[index]
     alphas = np.concatenate([decomposition.alphas for decomposition in decompositions])
     alphas = alphas[
@@ -163,10 +168,10 @@ def _errors(
             np.concatenate([decomposition.alpha_indices for decomposition in decompositions])
         )
     ]
-    errors = operands.target(fold, decompositions[0]).rows + 0
+    errors = centred.held_out(fold, decompositions[0]).rows + 0
     for decomposition in decompositions:
         shrinkage = arrays.asarray(decomposition.shrinkage(alphas[picks]), decomposition.dtype)
-        predicted = (operands.rotated(fold, decomposition) * shrinkage) @ decomposition.operators
+        predicted = (centred.rotated(fold, decomposition) * shrinkage) @ decomposition.operators
         served = arrays.asarray(
             np.isin(picks, decomposition.alpha_indices).astype(decomposition.dtype)
         )

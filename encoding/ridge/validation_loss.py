@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.ridge.backend import Array, Arrays
-from encoding.ridge.block import PART, SQUARES, Operands, Target
+from encoding.ridge.block import PART, SQUARES, CentredResponses, HeldOutResponses
 from encoding.ridge.decomposition import (
     Decomposition,
     DeletedFold,
@@ -30,7 +30,7 @@ MIXED = 32
 
 
 def fold_losses(
-    operands: Operands,
+    centred: CentredResponses,
     index: int,
     decompositions: Sequence[FoldDecomposition],
     n_alphas: int,
@@ -40,17 +40,17 @@ def fold_losses(
 
     Parameters
     ----------
-    whole : see `Operands.rotated`
+    whole : see `CentredResponses.rotated`
     """
-    design, arrays = operands.design, operands.design.arrays
+    design, arrays = centred.design, centred.design.arrays
     fold = design.folds[index]
-    losses = np.full((n_alphas, operands.n_voxels), np.inf, design.dtype)
+    losses = np.full((n_alphas, centred.n_voxels), np.inf, design.dtype)
     for decomposition in decompositions:
         projected, turned = (
-            operands.rotated(fold, decomposition, whole),
+            centred.rotated(fold, decomposition, whole),
             decomposition.triangular(arrays),
         )
-        target = operands.target(fold, turned)
+        target = centred.held_out(fold, turned)
         residual = Residual(arrays, turned, projected, target.rows)
         losses[decomposition.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
@@ -63,7 +63,7 @@ class HeldOutPart:
     arrays: Arrays
     decomposition: Decomposition
     projected: Array
-    target: Target
+    target: HeldOutResponses
 
     def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Squared errors of pairs of a voxel and one of the decomposition's penalties, (pair,)."""
@@ -83,23 +83,23 @@ class HeldOut:
 
     Parameters
     ----------
-    whole : see `Operands.rotated`
+    whole : see `CentredResponses.rotated`
     """
 
     def __init__(
         self,
-        operands: Operands,
+        centred: CentredResponses,
         index: int,
         decompositions: Sequence[FoldDecomposition],
         whole: Array | None = None,
     ) -> None:
-        self.design, self.fold = operands.design, operands.design.folds[index]
+        self.design, self.fold = centred.design, centred.design.folds[index]
         self.parts = [
             HeldOutPart(
                 self.design.arrays,
                 decomposition,
-                operands.rotated(self.fold, decomposition, whole),
-                operands.target(self.fold, decomposition),
+                centred.rotated(self.fold, decomposition, whole),
+                centred.held_out(self.fold, decomposition),
             )
             for decomposition in decompositions
         ]

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.ridge.block import PART, Operands
+from encoding.ridge.block import PART, CentredResponses
 from encoding.ridge.decomposition import DeletedFold
 from encoding.ridge.design import Design
 from encoding.ridge.grid import CandidateDecompositions, SearchGrid
-from encoding.ridge.responses import Block
+from encoding.ridge.responses import VoxelBlock
 from encoding.ridge.search import (
     TASKS_OF_A_WORKER,
     Found,
@@ -128,7 +128,7 @@ def must_be_exact(design: Design, window: Window) -> np.ndarray:
 
 
 def search_windowed(
-    block: Block,
+    block: VoxelBlock,
     grid: SearchGrid,
     candidates: list[CandidateDecompositions],
     choices: Sequence[np.ndarray],
@@ -145,20 +145,18 @@ def search_windowed(
     task_voxels : at most so many are taken by a task
     """
     alphas = grid.alphas
-    operands, n_voxels = block.operands, len(block.voxels)
+    centred, n_voxels = block.centred, len(block.voxels)
     whole = (
-        (operands.design.whole, decomposition)
-        for each in candidates
-        for decomposition in each.whole
+        (centred.design.whole, decomposition) for each in candidates for decomposition in each.whole
     )
-    operands.prepare([*whole, *used(operands.design, candidates)])
+    centred.prepare([*whole, *used(centred.design, candidates)])
     found = Found.empty((len(candidates), n_voxels))
     first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
     left = np.zeros(n_voxels, bool)
     for voxels in (first, np.setdiff1d(np.arange(n_voxels), first)):
         if not len(voxels):
             continue
-        part, design = operands.part(voxels), operands.design
+        part, design = centred.part(voxels), centred.design
         curves = closed_form_errors(part, candidates, len(alphas), task_voxels)
         scores = best_penalty(curves, alphas)[0]
         limits = contention_limits(design, scores, choices, block.variance[voxels])
@@ -172,7 +170,7 @@ def search_windowed(
             left[:] = True
             break
     if left.any():
-        part = operands if left.all() else operands.part(np.flatnonzero(left))
+        part = centred if left.all() else centred.part(np.flatnonzero(left))
         found.fill((slice(None), left), search_exactly(part, candidates, alphas))
     return found
 
@@ -225,7 +223,7 @@ def stride(alphas: np.ndarray) -> int:
 
 
 def search_window(
-    operands: Operands,
+    centred: CentredResponses,
     alphas: np.ndarray,
     candidates: list[CandidateDecompositions],
     curves: np.ndarray,
@@ -241,10 +239,10 @@ def search_window(
     limits : (candidate, voxel), see `contention_limits`
     task_voxels : at most so many are taken by a task
     """
-    operands.prepare(used(operands.design, candidates))
+    centred.prepare(used(centred.design, candidates))
     scores, start = best_penalty(curves, alphas)
     found, wanted = Window.empty(start), -scores <= limits
-    workers = operands.design.arrays.workers
+    workers = centred.design.arrays.workers
     size = -(-int(np.count_nonzero(wanted)) // (TASKS_OF_A_WORKER * workers))
     size = min(max(size, PART), task_voxels)
     tasks = [
@@ -257,7 +255,7 @@ def search_window(
         candidate, voxels = task
         curve = curves[candidate][:, voxels]
         losses = _descend(
-            operands.part(voxels),
+            centred.part(voxels),
             candidates[candidate],
             curve,
             limits[candidate, voxels],
@@ -270,12 +268,12 @@ def search_window(
         found.least[candidate, voxels] = np.nanmin(gap, axis=0)
         found.most[candidate, voxels] = np.nanmax(gap, axis=0)
 
-    operands.design.arrays.map(descend, tasks)
+    centred.design.arrays.map(descend, tasks)
     return found
 
 
 def _descend(
-    operands: Operands,
+    centred: CentredResponses,
     candidate: CandidateDecompositions,
     curve: np.ndarray,
     limit: np.ndarray,
@@ -290,15 +288,15 @@ def _descend(
     """
     whole = None
     if candidate.deleted:
-        whole = operands.rotated(operands.design.whole, candidate.whole[0])
+        whole = centred.rotated(centred.design.whole, candidate.whole[0])
     folds = [
-        HeldOut(operands, k, decompositions, whole)
+        HeldOut(centred, k, decompositions, whole)
         for k, decompositions in enumerate(candidate.folds)
     ]
     away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
     wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
     losses = np.full(curve.shape, np.inf)
-    near = 1 + NEAR * doubt(operands.design)
+    near = 1 + NEAR * doubt(centred.design)
     while wanted.any():
         at, which = np.nonzero(wanted)
         found = [fold.losses(which, at) for fold in folds]
