@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import cohen_kappa_score
 
 from encoding.across_subjects import predict_across
-from encoding.error_consistency import (
+from encoding.identification import (
     error_consistency,
     identified,
     independent_errors,
