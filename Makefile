@@ -29,6 +29,7 @@ soak: $(INSTALLED)
 lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
+	mypy
 	snakefmt --check Snakefile pipeline/rules
 	snakemake --lint
 

@@ -36,8 +36,10 @@ import h5py
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from encoding.banded_ridge import Options, draw_band_weights, stream_fits
-from encoding.partition import model_name, subsets
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.solver import stream_fits
+from encoding.variance_partitioning import model_name, subsets
 
 # of config/nsd.yaml
 ALPHAS = np.logspace(-5, 5, 21)
@@ -106,10 +108,10 @@ def floor_flops(n: int, sizes: list[int], n_voxels: int) -> float:
 
 def own(search: str, backend: str = "numpy") -> Callable[..., float]:
     def run(bands: dict, responses: np.ndarray, folds: np.ndarray, weights: np.ndarray) -> float:
-        models, candidates = {"model": tuple(bands)}, {"model": weights}
         options = Options(search=search, backend=backend)
-        parts = stream_fits(bands, responses, folds, ALPHAS, models, candidates, options)
-        return float(np.mean(np.concatenate([fits["model"].cv_score for _, fits in parts])))
+        problem = Problem.of_one_model(bands, responses, folds, ALPHAS, weights, options)
+        scores = [fits["model"].cv_score for _, fits in stream_fits(problem)]
+        return float(np.mean(np.concatenate(scores)))
 
     return run
 
@@ -211,7 +213,8 @@ def grid(arguments: argparse.Namespace) -> None:
     for search in arguments.searches:
         options = Options(search=search, memory_bytes=arguments.memory * 1e9)
         start = time.perf_counter()
-        parts = stream_fits(bands, responses, folds, ALPHAS, models, candidates, options)
+        problem = Problem(bands, responses, folds, ALPHAS, models, candidates, options)
+        parts = stream_fits(problem)
         scores = np.concatenate([fits["A+B+C"].cv_score for _, fits in parts])
         seconds = time.perf_counter() - start
         floor = floor_flops(n, sizes, n_voxels) / rate
@@ -239,7 +242,8 @@ def memory(arguments: argparse.Namespace) -> None:
         for search in arguments.searches:
             options = Options(search=search, memory_bytes=arguments.memory * 1e9)
             start = time.perf_counter()
-            parts = stream_fits(bands, stored, folds, ALPHAS, models, candidates, options)
+            problem = Problem(bands, stored, folds, ALPHAS, models, candidates, options)
+            parts = stream_fits(problem)
             n_fitted = sum(len(voxels) for voxels, _ in parts)
             seconds = time.perf_counter() - start
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

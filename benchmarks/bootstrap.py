@@ -24,9 +24,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.banded_ridge import ALPHAS, N_FOLDS, simulated
-from encoding.banded_ridge import Options, draw_band_weights, stream_fits
-from encoding.bootstrap import bootstrap_scores, draw_images, interval
-from encoding.partition import model_name, subsets
+from encoding.inference.bootstrap import bootstrap_scores, draw_images, interval
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.problem import Problem
+from encoding.ridge.solver import stream_fits
+from encoding.variance_partitioning import model_name, subsets
 from pipeline.stages.assess_significance import VOXELS_PER_BLOCK
 
 N_DRAWS, N_IMAGES, N_VOXELS, MODELS = 2000, 1000, 15_000, ("A", "B", "A+B")
@@ -159,8 +161,8 @@ def subsets_in_one_job(arguments: argparse.Namespace) -> None:
         for name, models in {"all": every, "joint": {joint: every[joint]}}.items():
             candidates = {model: weights[model] for model in models}
             start, cpu = time.perf_counter(), time.process_time()
-            fits = stream_fits(bands, measured, folds, ALPHAS, models, candidates, Options())
-            for _, _ in fits:
+            problem = Problem(bands, measured, folds, ALPHAS, models, candidates)
+            for _, _ in stream_fits(problem):
                 pass
             used = time.perf_counter() - start, time.process_time() - cpu
             seconds[name].append(used)

@@ -24,7 +24,7 @@ import scipy.ndimage
 import yaml
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
-from encoding.partition import (
+from encoding.variance_partitioning import (
     COMPONENT_SEPARATOR,
     MODEL_SEPARATOR,
     joint_gain,

@@ -21,8 +21,9 @@ from typing import get_args
 
 import numpy as np
 
-from encoding.banded_ridge import Options, fit_banded_ridge
-from encoding.preparation import FLOORS, FeatureScaling, Scaling
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.scaling import FLOORS, FeatureScaling, Scaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
 from pipeline.storage import positions, read_result, read_table

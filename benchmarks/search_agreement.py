@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from encoding.banded_ridge import Options, draw_band_weights, fit_banded_ridge
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.scores import r2_score
 
 N_FOLDS, N_CANDIDATES, N_TEST = 5, 20, 500

@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import binom
 
-from encoding.significance import (
+from encoding.inference.significance import (
     component_p,
     correlation_p,
     false_discovery_rate,

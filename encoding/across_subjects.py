@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from encoding.banded_ridge import Options, fit_banded_ridge
-from encoding.preparation import FeatureScaling
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.scaling import FeatureScaling
 from encoding.splits import inner_folds
 
 EXACT = Options(search="exact")
@@ -43,7 +44,7 @@ def predict_across(
     for fold in range(n_folds):
         held_out = outer == fold
         scaling = FeatureScaling.fit(source[~held_out])
-        inner = inner_folds(np.count_nonzero(~held_out), n_folds, seed)
+        inner = inner_folds(int(np.count_nonzero(~held_out)), n_folds, seed)
         bands = {"source": scaling.transform(source[~held_out])}
         responses = np.asarray(target[~held_out], np.float32)
         fit = fit_banded_ridge(bands, responses, inner, alphas, np.ones((1, 1)), EXACT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import fisher_exact
 
-from encoding.significance import false_discovery_rate
+from encoding.inference.significance import false_discovery_rate
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,6 @@ def match_sizes(
     """
     drawn = np.zeros_like(subset)
     for side in (test, ~test):
-        smallest = min(np.count_nonzero(member & side) for member in (subset, *others))
+        smallest = min(int(np.count_nonzero(member & side)) for member in (subset, *others))
         drawn |= draw_images(subset & side, smallest, seed)
     return drawn

@@ -79,9 +79,10 @@ def pool(
         return activation.flatten(start_dim=1).clone()
     asked = POOLING.fullmatch(pooling)
     kind, limit, channels = asked.groups() if asked else (None, None, None)
-    if picture and (kind == "mean" or limit):
-        activation = _channels_first(activation, pooling, channels)
-        return activation.mean(dim=(2, 3)) if kind == "mean" else _on_a_grid(activation, int(limit))
+    if picture and kind == "mean":
+        return _channels_first(activation, pooling, channels).mean(dim=(2, 3))
+    if picture and limit:
+        return _on_a_grid(_channels_first(activation, pooling, channels), int(limit))
     if sequence and channels is None:
         if kind == "cls":
             return activation[:, 0].clone()

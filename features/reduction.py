@@ -102,7 +102,7 @@ def _incremental(features: np.ndarray, components: float) -> IncrementalPCA:
 
 def _enough(shares: np.ndarray, components: float) -> int:
     if components >= 1:
-        return components
+        return int(components)
     reached = np.cumsum(shares)
     if reached[-1] < components - 1e-6 and len(shares) == MOST_COMPONENTS:
         raise ValueError(

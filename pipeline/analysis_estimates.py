@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from encoding.error_consistency import SIMULATED
+from encoding.identification import SIMULATED
 from pipeline.configuration import Configuration
 from pipeline.disk_estimates import ACCOUNT_BYTES, FLOAT, ID, hdf5_bytes
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE

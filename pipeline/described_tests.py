@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from encoding.significance import COUNTED_BLOCKS
+from encoding.inference.significance import COUNTED_BLOCKS
 
 
 def describe_tests(test: str, resample: str, draws: int) -> dict[str, str]:

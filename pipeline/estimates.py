@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from encoding.partition import subsets
+from encoding.variance_partitioning import subsets
 from pipeline.analysis_estimates import analyses_bytes
 from pipeline.configuration import Configuration
 from pipeline.configuration.variants import VariantSettings

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from encoding.significance import false_discovery_rate
+from encoding.inference.significance import false_discovery_rate
 from pipeline.families import FAMILY
 
 

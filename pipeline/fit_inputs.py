@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from encoding.banded_ridge import Options
-from encoding.partition import model_name
-from encoding.preparation import FeatureScaling, Scaling
-from encoding.weights import stream_weights
+from encoding.ridge.problem import Options
+from encoding.ridge.weights import stream_weights
+from encoding.scaling import FeatureScaling, Scaling
+from encoding.variance_partitioning import model_name
 from pipeline.errors import InputError
 from pipeline.storage import (
     canonical,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from encoding.partition import subsets
+from encoding.variance_partitioning import subsets
 from pipeline.analysis_estimates import n_rois
 from pipeline.configuration import Configuration
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE

@@ -258,7 +258,7 @@ def assert_same_arrays(found, expected):
 @pytest.fixture
 def windows_at_any_size(monkeypatch):
     """Small problems are searched by windows too, which otherwise would not pay."""
-    monkeypatch.setattr("encoding.window.SMALL", 0)
+    monkeypatch.setattr("encoding.ridge.windowed.SMALL", 0)
 
 
 def weights_told(*pretrained: str, untrained: Sequence[str] = ()) -> dict[str, dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from encoding.banded_ridge import Options
+from encoding.ridge.problem import Options
 
 ALPHAS = np.logspace(-2, 4, 13)
 EXACT = Options(search="exact", dtype="float64")

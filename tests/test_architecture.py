@@ -43,6 +43,56 @@ def test_the_simulator_computes_its_features_without_the_features_house():
         assert "encoding" not in imported_packages(path.read_text()), path
 
 
+def tuples_unpacked_into_calls(source: str) -> list[str]:
+    """Calls `f(*values)` of three values or more, put into a tuple before: which is which?"""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        tuples = {
+            target.id
+            for node in ast.walk(function)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) > 2
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+        stars = [argument for call in calls for argument in call.args]
+        found += [
+            f"{function.name}: *{star.value.id}"
+            for star in stars
+            if isinstance(star, ast.Starred)
+            and isinstance(star.value, ast.Name)
+            and star.value.id in tuples
+        ]
+    return found
+
+
+def test_problems_do_not_travel_as_tuples_of_positional_values():
+    for path in (ROOT / "encoding").rglob("*.py"):
+        assert not tuples_unpacked_into_calls(path.read_text()), path
+    assert tuples_unpacked_into_calls("def f(x):\n    size = x, 1, 2\n    return g(*size, 3)")
+
+
+def test_modules_that_were_renamed_are_listed_and_there():
+    page = (ROOT / "docs/renamed_modules.md").read_text()
+    renamed = re.findall(r"^\| `([\w.]+)` \| `([\w.]+)` \|$", page, re.MULTILINE)
+    assert len(renamed) > 20
+    for before, now in renamed:
+        assert not (ROOT / before.replace(".", "/")).with_suffix(".py").exists(), before
+        assert (ROOT / now.replace(".", "/")).with_suffix(".py").exists(), now
+
+
+def test_types_of_both_libraries_are_checked_strictly_by_make_lint():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert set(settings["packages"]) >= set(WALLS)
+    assert settings["strict"]
+    (lint,) = re.findall(r"^lint:.*\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "\tmypy\n" in lint
+
+
 def test_tested_versions_are_of_declared_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())
@@ -70,5 +120,5 @@ def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():
         path.relative_to(ROOT).as_posix()
         for path in imported_files("pipeline.stages.fit_encoding_models")
     }
-    assert "encoding/banded_ridge.py" in used
+    assert "encoding/ridge/solver.py" in used
     assert not {name for name in used if name.startswith(("features/", "pipeline/report/"))}

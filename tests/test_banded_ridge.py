@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -18,24 +18,28 @@ from ridge_problems import ALPHAS, EXACT, simulated
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import PredefinedSplit
 
-from encoding import himalaya_solver
-from encoding.arrays import Arrays
-from encoding.banded_ridge import (
-    DEFAULTS,
-    Options,
-    draw_band_weights,
-    fit_banded_ridge,
-    fit_models,
-    measured_alike,
-    stream_fits,
+from encoding.ridge import himalaya_solver
+from encoding.ridge.backend import Arrays
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.decompose import decompose_fold, decompose_whole
+from encoding.ridge.decomposition import (
+    NEGLIGIBLE,
+    CholeskyDecomposition,
+    DeletedFold,
+    DualDecomposition,
+    PrimalDecomposition,
+    shrinkage_basis,
 )
-from encoding.deletion import delete_fold, deletion_pays
-from encoding.factors import NEGLIGIBLE, factorise, shrinkage_basis
-from encoding.gram import Design
-from encoding.memory import Plan
-from encoding.partition import model_name, subsets
-from encoding.search import Forms, closed_form_errors, factorise_candidates
+from encoding.ridge.design import Design
+from encoding.ridge.fold_deletion import delete_fold, deletion_pays
+from encoding.ridge.grid import SearchGrid, decompose_candidates
+from encoding.ridge.memory import Plan
+from encoding.ridge.problem import DEFAULTS, Options, Problem
+from encoding.ridge.responses import measured_alike
+from encoding.ridge.search import closed_form_errors
+from encoding.ridge.solver import fit_banded_ridge, fit_models, stream_fits
 from encoding.splits import inner_folds
+from encoding.variance_partitioning import model_name, subsets
 
 pytestmark = [pytest.mark.kernels, pytest.mark.usefixtures("windows_at_any_size")]
 
@@ -262,22 +266,22 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
     bands, y = simulated(31, 90, (24, 30), 5)
     folds, weights = inner_folds(90, 5, 0), np.array([0.4, 0.6])
     design = Design(list(bands.values()), folds, Arrays(), dtype)
-    (whole,) = factorise(design, design.whole, weights, ALPHAS, images=True)
+    (whole,) = decompose_whole(design, weights, ALPHAS, deletable=True)
     features = np.hstack(list(bands.values())) * np.repeat(np.sqrt(weights), (24, 30))
     features, responses = features[design.order], y[design.order] - y.mean(axis=0)
     for fold in design.folds:
-        (factor,) = delete_fold(design, fold, [whole])
+        deleted = delete_fold(design, fold, [whole])
         held = np.arange(90)[fold.validation]
         train = np.setdiff1d(np.arange(90), held)
         x = features[train] - features[train].mean(axis=0)
         target = responses[train] - responses[train].mean(axis=0)
         centred = features[held] - features[train].mean(axis=0)
-        projected = target.T @ design.components[train] @ factor.rotation
+        projected = target.T @ design.components[train] @ whole.rotation
         for position, alpha in enumerate(ALPHAS):
             ridge = np.linalg.solve(x.T @ x + alpha * np.eye(54), x.T @ target)
-            operator = factor.operator(position, slice(None), slice(None), design.arrays)
-            predicted = projected @ operator @ factor.corrections[position]
-            expected = (centred @ ridge).T @ factor.held_rotation
+            operator = deleted.operator(position, slice(None), slice(None), design.arrays)
+            predicted = projected @ operator @ deleted.corrections[position]
+            expected = (centred @ ridge).T @ deleted.held_rotation
             # rounding is a share of the predictions, not of each of them
             largest = abs(expected).max()
             assert np.allclose(predicted, expected, rtol=0, atol=tolerance * largest)
@@ -291,8 +295,9 @@ def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
     bands["band0"][folds == 2, 0] *= 1e4
     design = Design(list(bands.values()), folds, Arrays(), "float64")
     alphas = np.array([1e-3, 1.0])
-    whole = factorise(design, design.whole, weights[0], alphas, images=True)
-    assert [len(delete_fold(design, fold, whole)) for fold in design.folds] == [1, 1, 0, 1]
+    whole = decompose_whole(design, weights[0], alphas, deletable=True)
+    deleted = [delete_fold(design, fold, whole) is not None for fold in design.folds]
+    assert deleted == [True, True, False, True]
     options = replace(EXACT, deletion=True)
     fit = fit_banded_ridge(bands, y, folds, alphas, weights, options)
     assert np.allclose(fit.candidate_scores, himalaya(bands, y, folds, weights, alphas)[2])
@@ -354,11 +359,11 @@ def test_a_hundred_penalties_over_eighteen_decades_score_as_himalayas():
 def closed_form(bands, y, folds, alphas, weights, dtype="float64"):
     """(candidate, alpha, voxel)"""
     options = replace(EXACT, dtype=dtype)
-    arrays = Arrays()
-    (blocks,) = measured_alike(bands, y, folds, alphas, options, arrays)
-    factors = factorise_candidates(blocks.design, weights, alphas, Forms(), of_folds=False)
+    problem = Problem.of_one_model(bands, y, folds, alphas, weights, options)
+    (blocks,) = measured_alike(problem, Arrays())
+    decompositions = decompose_candidates(SearchGrid.of(problem, blocks.design), of_folds=False)
     (block,) = blocks.read(y.shape[1])
-    return closed_form_errors(block.operands, factors, len(alphas))
+    return closed_form_errors(block.centred, decompositions, len(alphas))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -399,7 +404,8 @@ def test_the_cross_validated_score_never_falls_when_a_band_is_added(search, widt
     bands, y = simulated(10, 60, widths, 20)
     models, candidates = every_subset(bands)
     options = Options(search=search)
-    fits = fit_models(bands, y, inner_folds(60, 4, 0), ALPHAS, models, candidates, options)
+    folds = inner_folds(60, 4, 0)
+    fits = fit_models(Problem(bands, y, folds, ALPHAS, models, candidates, options))
     for small, large in itertools.permutations(models, 2):
         if set(models[small]) < set(models[large]):
             assert (fits[large].cv_score >= fits[small].cv_score).all()
@@ -409,7 +415,7 @@ def test_a_subset_fitted_with_all_others_is_the_subset_fitted_alone():
     bands, y = simulated(11, 60, (9, 7, 5), 8)
     models, candidates = every_subset(bands)
     folds = inner_folds(60, 4, 0)
-    together = fit_models(bands, y, folds, ALPHAS, models, candidates, EXACT)
+    together = fit_models(Problem(bands, y, folds, ALPHAS, models, candidates, EXACT))
     for model, spaces in models.items():
         inherited = [
             np.array([row[[own.index(s)][0]] if s in own else 0.0 for s in spaces])
@@ -611,7 +617,7 @@ def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps):
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
     # in float64, where fewer of 80 candidates are tied within rounding
     design = Design(list(bands.values()), folds, Arrays(workers=2), "float64")
-    plan = Plan.of(design, weights, len(ALPHAS), 1, little, search, Forms())
+    plan = Plan.of(SearchGrid(design, weights, ALPHAS), 1, little, search)
     assert plan.candidates < 80
     assert plan.keeps_all_images == keeps
     problem = bands, y, folds, ALPHAS, weights
@@ -638,26 +644,28 @@ def test_the_same_call_gives_the_same_bytes(search):
 def test_less_memory_means_fewer_candidates_and_voxels_at_a_time():
     bands, _ = simulated(20, 200, (60, 40), 1)
     design = Design(list(bands.values()), inner_folds(200, 5, 0), Arrays(workers=2))
-    weights = draw_band_weights(2, 50, 0)
-    plans = [Plan.of(design, weights, 20, 1, b, "windowed", Forms()) for b in (1e9, 1e8, 5e7)]
+    grid = SearchGrid(design, draw_band_weights(2, 50, 0), np.logspace(-2, 4, 20))
+    plans = [Plan.of(grid, 1, memory, "windowed") for memory in (1e9, 1e8, 5e7)]
     assert plans[0].candidates == 50
     assert plans[0].block_voxels > plans[2].block_voxels
     assert plans[1].candidates > plans[2].candidates >= 1
     # without the folds' decompositions more of them fit
     assert plans[2].candidates_in_closed_form > plans[2].candidates
     with pytest.raises(ValueError, match=r"memory: 0\.0001 GB do not hold"):
-        Plan.of(design, weights, 20, 1, 1e5, "windowed", Forms())
+        Plan.of(grid, 1, 1e5, "windowed")
 
 
 def test_responses_are_streamed_from_a_file(tmp_path):
     bands, y = simulated(21, 40, (6, 4), 1033)
     models, candidates = every_subset(bands, 2)
-    arguments = inner_folds(40, 4, 0), ALPHAS, models, candidates
+    problem = Problem(
+        bands, y.astype(np.float32), inner_folds(40, 4, 0), ALPHAS, models, candidates
+    )
     with h5py.File(tmp_path / "responses.h5", "w") as file:
-        stored = file.create_dataset("responses", data=y.astype(np.float32))
+        stored = file.create_dataset("responses", data=problem.responses)
         options = Options(memory_bytes=1.2e7, workers=2)
-        parts = list(stream_fits(bands, stored, *arguments, options))
-    whole = fit_models(bands, y.astype(np.float32), *arguments)
+        parts = list(stream_fits(replace(problem, responses=stored, options=options)))
+    whole = fit_models(problem)
     assert len(parts) > 1
     assert np.array_equal(np.concatenate([v for v, _ in parts]), np.arange(y.shape[1]))
     for model, fit in whole.items():
@@ -665,12 +673,38 @@ def test_responses_are_streamed_from_a_file(tmp_path):
         assert np.allclose(joined, fit.cv_score, atol=1e-5)
 
 
+def test_each_form_of_decomposition_is_a_class_whose_fields_are_all_there():
+    bands, _ = simulated(22, 60, (10, 40), 1)
+    design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
+    fold, narrow, wide = design.folds[0], np.array([1.0, 0.0]), np.array([0.5, 0.5])
+    whole = decompose_whole(design, narrow, ALPHAS, deletable=True)
+    found = {
+        PrimalDecomposition: decompose_fold(design, fold, narrow, ALPHAS)[0],
+        DualDecomposition: decompose_fold(design, fold, wide, ALPHAS)[0],
+        CholeskyDecomposition: decompose_fold(design, fold, narrow, ALPHAS, cholesky=True)[0],
+        DeletedFold: delete_fold(design, fold, whole),
+    }
+    for form, decomposition in found.items():
+        assert type(decomposition) is form
+        assert all(value is not None for value in vars(decomposition).values()), form
+
+
+def test_a_problem_is_checked_when_it_is_stated_and_cannot_be_altered():
+    bands, y = simulated(23, 20, (3,), 2)
+    problem = Problem.of_one_model(bands, y, inner_folds(20, 4, 0), [1, 2], np.ones((1, 1)))
+    assert problem.alphas.dtype == np.float64
+    with pytest.raises(FrozenInstanceError):
+        problem.alphas = ALPHAS
+    with pytest.raises(ValueError, match="penalties above 0"):
+        replace(problem, alphas=np.zeros(1))
+
+
 def test_a_decomposition_serves_every_penalty_once():
     bands, _ = simulated(22, 60, (10, 8), 1)
     design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
     alphas = np.logspace(-12, 6, 19)
-    factors = factorise(design, design.folds[0], np.array([0.5, 0.5]), alphas)
-    served = np.sort(np.concatenate([factor.alpha_indices for factor in factors]))
+    found = decompose_fold(design, design.folds[0], np.array([0.5, 0.5]), alphas)
+    served = np.sort(np.concatenate([part.alpha_indices for part in found]))
     assert served.tolist() == list(range(19))
 
 

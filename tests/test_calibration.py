@@ -10,7 +10,8 @@ import pytest
 import yaml
 from conftest import TINY
 
-from encoding.banded_ridge import Options, fit_banded_ridge
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
 from encoding.splits import inner_folds
 from pipeline.configuration import parse_configuration
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise

@@ -10,19 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import scaling
-from encoding.banded_ridge import draw_band_weights, fit_banded_ridge
 from encoding.noise_ceiling import noise_ceiling, reliability, signal_to_noise
-from encoding.partition import (
+from encoding.product_measure import split_r2
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.scaling import FeatureScaling
+from encoding.scores import correlation_score, r2_score
+from encoding.splits import inner_folds
+from encoding.variance_partitioning import (
     joint_gain,
     model_name,
     partition_variance,
     shortfall,
     subsets,
 )
-from encoding.preparation import FeatureScaling
-from encoding.product_measure import split_r2
-from encoding.scores import correlation_score, r2_score
-from encoding.splits import inner_folds
 
 ALPHAS = np.logspace(-3, 4, 8)
 

@@ -10,14 +10,14 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import cohen_kappa_score
 
 from encoding.across_subjects import predict_across
-from encoding.bootstrap import draw_images
-from encoding.error_consistency import (
+from encoding.identification import (
     error_consistency,
     identified,
     independent_errors,
     kappa,
     pattern_correlation,
 )
+from encoding.inference.bootstrap import draw_images
 
 ALPHAS = np.logspace(-4, 4, 9)
 

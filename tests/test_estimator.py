@@ -27,11 +27,11 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from encoding.banded_ridge import Options
-from encoding.estimator import BandedRidgeCV
+from encoding.ridge.estimator import BandedRidgeCV
+from encoding.ridge.problem import Options
+from encoding.ridge.stacking import fit_stacking, simplex_weights
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
-from encoding.stacking import fit_stacking, simplex_weights
 
 GROUPS = np.array([0, 1, 0, 2, 2, -1, 1, 0])
 ALPHAS = np.logspace(-1, 3, 7)
@@ -297,7 +297,7 @@ def test_bands_of_other_widths_than_those_of_the_fit_are_told(data):
 
 ESTIMATOR_CHECKS = """
 from sklearn.utils.estimator_checks import check_estimator
-from encoding.estimator import BandedRidgeCV
+from encoding.ridge.estimator import BandedRidgeCV
 
 for parameters in {}, {"local_alpha": False, "fit_intercept": False}:
     found = check_estimator(BandedRidgeCV(n_iter=2, **parameters), on_skip=None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from encoding.group import group_map, group_test
+from encoding.inference.group import group_map, group_test
 from pipeline.stages.write_group_maps import _versions
 
 VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=8)

@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.linear_model import Ridge
 
-from encoding.banded_ridge import Options, draw_band_weights, equal_weights, fit_models
-from encoding.interpretation import (
+from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.solver import fit_banded_ridge, fit_models
+from encoding.ridge.weights import stream_weights
+from encoding.scaling import FeatureScaling
+from encoding.weight_components import (
     PermutedResponses,
     best_voxels,
     equal_numbers,
@@ -21,8 +25,6 @@ from encoding.interpretation import (
     match_components,
     subspace_similarity,
 )
-from encoding.preparation import FeatureScaling
-from encoding.weights import stream_weights
 
 N_FEATURES = 40
 
@@ -60,7 +62,8 @@ def test_weights_are_those_that_the_search_had_when_it_predicted(widths):
     folds, alphas = np.arange(120) % 4, np.logspace(-3, 3, 7)
     candidates = {"a": np.ones((1, 1)), "a+b": draw_band_weights(2, 6, 0)}
     models = {"a": ["a"], "a+b": ["a", "b"]}
-    fits = fit_models(bands, responses, folds, alphas, models, candidates, Options(search="exact"))
+    exact = Options(search="exact")
+    fits = fit_models(Problem(bands, responses, folds, alphas, models, candidates, exact))
     for name, spaces in models.items():
         fit, found = fits[name], np.full((sum(bands[s].shape[1] for s in spaces), 9), np.nan)
         chosen = {space: bands[space] for space in spaces}
@@ -139,8 +142,8 @@ def test_components_planted_in_responses_are_found_through_ridge_and_not_if_imag
     folds, alphas = np.arange(500) % 5, np.logspace(-1, 4, 6)
     similarity = []
     for measured in (responses, generator.permutation(responses)):
-        fits = fit_models(bands, measured, folds, alphas, {"a": ["a"]}, {"a": np.ones((1, 1))})
-        found = fit_components(fits["a"].coefficients.T, 3).components
+        fit = fit_banded_ridge(bands, measured, folds, alphas, np.ones((1, 1)))
+        found = fit_components(fit.coefficients.T, 3).components
         similarity.append(subspace_similarity(found, planted)[-1])
     assert similarity[0] > 0.95
     # three random directions of forty

@@ -13,7 +13,7 @@ from conftest import weights_told
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
-from encoding.representational_similarity import as_matrix, image_similarities
+from encoding.similarity import as_matrix, image_similarities
 from pipeline.figures import interpretation as drawn
 from pipeline.figures import representational_similarity as drawn_similarity
 from pipeline.storage import Result

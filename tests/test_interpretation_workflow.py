@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from encoding.representational_similarity import image_similarities
+from encoding.similarity import image_similarities
 from pipeline.maps.files import read_map
 from pipeline.settings import WHOLE
 from pipeline.storage import read_result, read_table

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from encoding.banded_ridge import fit_banded_ridge
 from encoding.layers import preferred_layers
-from encoding.preparation import FeatureScaling
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.scaling import FeatureScaling
 
 SCORES = arrays(np.float64, (4, 6), elements=st.floats(-1, 1))
 

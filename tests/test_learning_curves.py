@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from encoding.banded_ridge import fit_banded_ridge
 from encoding.learning_curves import overtaking_size, weighted_sums
-from encoding.preparation import FeatureScaling
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 
 SIZES = np.array([50, 100, 200, 400, 800])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nilearn.image import resample_to_img
 from scipy import stats
 
-from encoding.group import group_map
+from encoding.inference.group import group_map
 from pipeline.maps.files import map_images
 from pipeline.maps.spaces import open_target
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
-from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
 from pipeline.configuration import read_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError

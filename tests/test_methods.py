@@ -11,9 +11,9 @@ import pytest
 import yaml
 from conftest import ROOT, weights_told
 
-from encoding import banded_ridge
-from encoding.preparation import FeatureScaling
-from encoding.representational_similarity import agreement_interval, image_similarities
+from encoding.ridge import solver
+from encoding.scaling import FeatureScaling
+from encoding.similarity import agreement_interval, image_similarities
 from pipeline.configuration import parse_configuration
 from pipeline.report import methods
 from pipeline.stages import assess_significance, fit_encoding_models
@@ -34,7 +34,7 @@ def study(request):
 def ran(study, monkeypatch):
     """What an experiment gave to the functions that fits, intervals and tests are made by."""
     seen = SimpleNamespace(scalings=set(), levels=set(), fits=[], draws=None, bootstrap=False)
-    scale, fit = FeatureScaling.fit.__func__, banded_ridge.stream_fits
+    scale, fit = FeatureScaling.fit.__func__, solver.stream_fits
     draw, interval = assess_significance.draw_images, assess_significance.interval
     bootstrap_p = assess_significance.bootstrap_p
 
@@ -42,9 +42,9 @@ def ran(study, monkeypatch):
         seen.scalings.add(scaling)
         return scale(cls, training, scaling)
 
-    def fitted(*problem, **options):
-        seen.fits.append((problem, options))
-        return fit(*problem, **options)
+    def fitted(problem):
+        seen.fits.append(problem)
+        return fit(problem)
 
     def drawn(n_images, n_draws, *arguments):
         seen.draws = n_draws
@@ -59,7 +59,7 @@ def ran(study, monkeypatch):
         return bootstrap_p(samples)
 
     monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
-    monkeypatch.setattr(banded_ridge, "stream_fits", fitted)
+    monkeypatch.setattr(solver, "stream_fits", fitted)
     monkeypatch.setitem(fit_encoding_models.SOLVERS, "own", fitted)
     monkeypatch.setattr(assess_significance, "draw_images", drawn)
     monkeypatch.setattr(assess_significance, "interval", ends)
@@ -70,16 +70,16 @@ def ran(study, monkeypatch):
 
 def test_fits_and_tests_are_told_as_they_were_made(study, ran):
     paragraphs = {text.split(".")[0]: text for text in methods.methods_paragraphs(study)}
-    (scaling,), (level,), ((problem, how),) = ran.scalings, ran.levels, ran.fits
-    _, _, folds, alphas, _, candidates, options, *_ = problem
+    (scaling,), (level,), (problem,) = ran.scalings, ran.levels, ran.fits
+    alphas, candidates = problem.alphas, problem.candidates
     single = (candidates["A+B"] == 1).all()
-    assert how.get("inherit", True) != single
-    n_folds = len(np.unique(folds))
+    assert problem.inherit != single
+    n_folds = len(np.unique(problem.folds))
     fits = [
         methods.SCALING[scaling],
         methods.PENALTY["single" if single else "banded"].split(" (")[0],
         f"one of {len(alphas)} penalties between {alphas.min():g} and {alphas.max():g}",
-        methods.SEARCH[options.search].format(folds=n_folds),
+        methods.SEARCH[problem.options.search].format(folds=n_folds),
     ]
     calibrated = methods.calibration_sentence(study)
     for words in fits:

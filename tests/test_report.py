@@ -17,7 +17,7 @@ import yaml
 from conftest import TINY, bare, weights_told
 from markupsafe import escape
 
-from encoding.partition import joint_gain, model_name, partition_variance, subsets
+from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.frozen_run import RUN, freeze, frozen_text

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import cosine, pdist, squareform
 
-from encoding.representational_similarity import (
+from encoding.similarity import (
     agreement_ceiling,
     agreement_interval,
     agreement_p,

@@ -10,21 +10,21 @@ from scipy import stats
 from sklearn.metrics import r2_score as sklearn_r2
 from statsmodels.stats.multitest import multipletests
 
-from encoding.bootstrap import (
+from encoding.inference.bootstrap import (
     bootstrap_p,
     bootstrap_scores,
     count_drawn,
     draw_images,
     interval,
 )
-from encoding.partition import partition_variance, subsets
-from encoding.scores import loss_difference, r2_score
-from encoding.significance import (
+from encoding.inference.significance import (
     component_p,
     correlation_p,
     false_discovery_rate,
     sign_flip_p,
 )
+from encoding.scores import loss_difference, r2_score
+from encoding.variance_partitioning import partition_variance, subsets
 
 
 def simulated(n_images, n_voxels, r2, seed):

@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 
-from encoding.banded_ridge import (
-    Options,
-    draw_band_weights,
-    equal_weights,
-    fit_banded_ridge,
-    fit_models,
-)
-from encoding.partition import model_name, subsets
-from encoding.preparation import FeatureScaling
 from encoding.product_measure import split_r2
+from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.solver import fit_banded_ridge, fit_models
+from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import listed_folds
+from encoding.variance_partitioning import model_name, subsets
 
 ALPHAS = np.logspace(-8, 10, 19)
 N_FOLDS = 7
@@ -51,7 +47,7 @@ def fit_single(bands, responses, train, **options):
     """All subsets' models."""
     models = {model_name(subset): subset for subset in subsets(list(bands))}
     candidates = {name: equal_weights(len(spaces)) for name, spaces in models.items()}
-    return fit_models(
+    problem = Problem(
         {name: band[train] for name, band in bands.items()},
         responses[train],
         listed_folds(np.count_nonzero(train), N_FOLDS),
@@ -61,6 +57,7 @@ def fit_single(bands, responses, train, **options):
         Options(search="exact", **options),
         inherit=False,
     )
+    return fit_models(problem)
 
 
 def test_features_are_centred_by_training_images_and_else_as_they_were(generator):
@@ -124,7 +121,7 @@ def test_one_penalty_for_unequal_scales_can_leave_the_joint_model_below_its_part
     trained = {name: band[train] / np.linalg.norm(band[train]) * 10 for name, band in bands.items()}
     models = {model_name(subset): subset for subset in subsets(["a", "b"])}
     candidates = {name: draw_band_weights(len(s), 15, 0) for name, s in models.items()}
-    banded = fit_models(trained, y[train], folds, ALPHAS, models, candidates)
+    banded = fit_models(Problem(trained, y[train], folds, ALPHAS, models, candidates))
     held_out = {n: band[~train] / np.linalg.norm(band[train]) * 10 for n, band in bands.items()}
     test = {name: band[~train] for name, band in bands.items()}
     loss = {

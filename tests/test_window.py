@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from ridge_problems import ALPHAS, EXACT, simulated
 
-from encoding.arrays import Arrays
-from encoding.banded_ridge import Options, draw_band_weights, fit_banded_ridge
-from encoding.gram import Design
+from encoding.ridge.backend import Arrays
+from encoding.ridge.candidates import draw_band_weights
+from encoding.ridge.design import Design
+from encoding.ridge.grid import SearchGrid
+from encoding.ridge.problem import Options
+from encoding.ridge.solver import fit_banded_ridge
+from encoding.ridge.windowed import MISJUDGED, contention_limits, is_small
 from encoding.splits import inner_folds
-from encoding.window import MISJUDGED, contention_limits, is_small
 
 pytestmark = [pytest.mark.kernels, pytest.mark.usefixtures("windows_at_any_size")]
 
@@ -49,12 +52,12 @@ def test_voxels_in_which_the_closed_form_misleads_are_searched_exactly(monkeypat
     bands, y = simulated(8, 60, (12, 9), 60)
     problem = bands, y, inner_folds(60, 4, 0), np.logspace(-2, 5, 22), draw_band_weights(2, 5, 0)
 
-    def misleading(operands, factors, n_alphas, rotated) -> np.ndarray:
-        curve = np.full((n_alphas, operands.n_voxels), 1e3)
+    def misleading(centred, decompositions, n_alphas, rotated) -> np.ndarray:
+        curve = np.full((n_alphas, centred.n_voxels), 1e3)
         curve[minimum] = 0
         return curve
 
-    monkeypatch.setattr("encoding.search.gcv_curve", misleading)
+    monkeypatch.setattr("encoding.ridge.search.gcv_curve", misleading)
     exact, windowed = searched(*problem)
     assert windowed.exact.all()
     assert np.array_equal(exact.alpha, windowed.alpha)
@@ -62,12 +65,12 @@ def test_voxels_in_which_the_closed_form_misleads_are_searched_exactly(monkeypat
 
 def test_what_the_exact_search_does_at_once_is_searched_exactly(monkeypatch):
     """However many voxels there are: a voxel's search does not depend on the others'."""
-    monkeypatch.setattr("encoding.window.SMALL", 1e6)
+    monkeypatch.setattr("encoding.ridge.windowed.SMALL", 1e6)
     weights = draw_band_weights(2, 5, 0)
     for n_images, width, small in ((250, 250, True), (1000, 300, False), (4000, 20, True)):
         bands = [np.random.default_rng(k).standard_normal((n_images, width)) for k in range(2)]
         design = Design(bands, inner_folds(n_images, 5, 0), Arrays())
-        assert is_small(design, weights, 21) == small
+        assert is_small(SearchGrid(design, weights, np.logspace(-2, 4, 21))) == small
     bands, y = simulated(8, 60, (12, 9), 5)
     windowed = searched(bands, y, inner_folds(60, 4, 0), ALPHAS, weights)[1]
     assert windowed.exact.all()

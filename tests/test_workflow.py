@@ -17,10 +17,10 @@ from nilearn import plotting
 from runs import frozen
 from scipy import stats
 
-from encoding.partition import model_name, partition_variance, subsets
+from encoding.inference.significance import false_discovery_rate
+from encoding.ridge.stacking import fit_stacking
 from encoding.scores import r2_score
-from encoding.significance import false_discovery_rate
-from encoding.stacking import fit_stacking
+from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline.audit import near_duplicates
 from pipeline.configuration import parse_configuration
 from pipeline.fit_inputs import read_scaled

@@ -178,7 +178,7 @@ class Network:
         """What was loaded, as results record it: two networks that tell the same are the same."""
         state, digest = self.weights_state, self.weights_hash()
         label = state
-        if state == PRETRAINED:
+        if state == PRETRAINED and self.checkpoint is not None:
             label = f"{state} ({self.checkpoint.name}, sha256 {digest[:12]})"
         elif state == UNTRAINED:
             label = f"{state} (seed {self.seed})"

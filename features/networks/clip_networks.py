@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import open_clip
 import torch
@@ -83,7 +83,8 @@ def _training(specification: Mapping[str, Any]) -> Mapping[str, Any] | None:
                 f"{architecture}: unknown pretrained_tag '{tag}'. {nearest(tag, tags)}"
             )
         return open_clip.get_pretrained_cfg(architecture, tag)
-    local = local_weights(weights)
+    # neither released weights nor none: a path
+    local = cast(Path, local_weights(weights))
     beside = local.with_name(CONFIGURATION)
     if not beside.is_file():
         released = f" (one of {', '.join(tags)})" if tags else ""
@@ -142,7 +143,7 @@ def load(
 
 def _build(
     specification: Mapping[str, Any], local: Path | None, cache: Path | None
-) -> tuple[torch.nn.Module, Any]:
+) -> tuple[open_clip.CLIP, Any]:
     """The network, and the preprocessing of images that its weights were trained with."""
     architecture = specification["architecture"]
     source = local and str(local)
@@ -156,7 +157,7 @@ def _build(
         settings = transformers.utils.cached_file(
             text["hf_model_name"], "config.json", cache_dir=cache
         )
-        folder = str(Path(settings).parent)
+        folder = str(Path(cast(str, settings)).parent)
         options["text_cfg"] = {**text, "hf_model_name": folder, "hf_model_pretrained": False}
     seed_untrained(specification)
     module, _, transform = open_clip.create_model_and_transforms(
@@ -192,7 +193,7 @@ def _layer_names(module: torch.nn.Module, tower: str) -> dict[str, str]:
     return named
 
 
-def _reading(module: torch.nn.Module, tokenizer: Any) -> dict[str, Any]:
+def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
     """What a `Network` needs to read captions."""
     from_hub = isinstance(tokenizer, open_clip.tokenizer.HFTokenizer)
     # CoCa puts a class token behind the text, which is what it projects

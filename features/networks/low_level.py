@@ -32,6 +32,9 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 class GaborEnergy(torch.nn.Module):
     """(image, 3, 128, 128) in [0, 1] -> energy and colour, (image, feature)."""
 
+    luminance: torch.Tensor
+    bank: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("luminance", torch.tensor(LUMINANCE)[None, :, None, None])

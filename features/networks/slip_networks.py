@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -36,7 +36,7 @@ class VisionTower(torch.nn.Module):
     def __init__(self, architecture: str, projects: bool) -> None:
         super().__init__()
         self.visual = timm.create_model(ARCHITECTURES[architecture], num_classes=0)
-        width = self.visual.num_features
+        width = cast(int, self.visual.num_features)
         projection = torch.randn(width, EMBEDDING_WIDTH) * width**-0.5 if projects else None
         self.image_projection = None if projection is None else torch.nn.Parameter(projection)
 

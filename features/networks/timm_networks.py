@@ -43,7 +43,8 @@ def _check_activation(architecture: str, tag: str | None, tags: list[str], weigh
     quick = [known for known in tags if _wants_quick_gelu(f"{architecture}.{known}")]
     if weights == "pretrained":
         # without a tag, timm's own choice
-        tag = tag or timm.get_pretrained_cfg(architecture).tag
+        chosen = timm.get_pretrained_cfg(architecture)
+        tag = tag or (chosen.tag if chosen else None)
     other = architecture.replace("_clip_", "_clip_quickgelu_")
     if tag in quick:
         raise ValueError(
@@ -58,7 +59,8 @@ def _check_activation(architecture: str, tag: str | None, tags: list[str], weigh
 
 
 def _wants_quick_gelu(name: str) -> bool:
-    return any("quickgelu" in note.lower() for note in timm.get_pretrained_cfg(name).notes or ())
+    released = timm.get_pretrained_cfg(name)
+    return any("quickgelu" in note.lower() for note in (released.notes if released else None) or ())
 
 
 def load(
@@ -69,7 +71,8 @@ def load(
     name = f"{architecture}.{tag}" if tag else architecture
     seed_untrained(specification)
     try:
-        module = timm.create_model(
+        # what timm's models have in common is declared nowhere
+        module: Any = timm.create_model(
             name,
             pretrained=specification["weights"] == "pretrained",
             checkpoint_path=str(local) if local else "",

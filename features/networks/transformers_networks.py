@@ -36,7 +36,7 @@ def load(
     """
     reads = specification["stimulus"] != "image"
     processor, whole, lacking = _load_files(specification, local, cache)
-    module = getattr(whole, "text_model" if reads else "vision_model", whole)
+    module: Any = getattr(whole, "text_model" if reads else "vision_model", whole)
     config = module.config
     if reads and config.is_encoder_decoder:
         module = module.get_encoder()

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from encoding.preparation import Scaling
+from encoding.scaling import Scaling
 from pipeline.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
@@ -68,14 +68,14 @@ class AlphaGrid(Settings):
 
 
 class EncodingSettings(Settings):
-    """What is searched, and how: see `encoding.banded_ridge.Options`.
+    """What is searched, and how: see `encoding.ridge.problem.Options`.
 
     `penalty: single` is ridge on the concatenated features of a model, without band weights.
     `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,
     `zscore_unfloored` by its own deviation; `center` leaves features as large as they are
-    (`encoding.preparation.FeatureScaling`).
+    (`encoding.scaling.FeatureScaling`).
     `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
-    errors (`encoding.stacking`).
+    errors (`encoding.ridge.stacking`).
     """
 
     alphas: AlphaGrid

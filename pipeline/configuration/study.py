@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from encoding.stacking import STACK
+from encoding.ridge.stacking import STACK
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.analyses import (
     ErrorConsistencySettings,

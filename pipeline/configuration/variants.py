@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from encoding.preparation import Scaling
+from encoding.scaling import Scaling
 from pipeline.configuration.fits import EncodingSettings, Penalty
 from pipeline.configuration.names import declared
 from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES

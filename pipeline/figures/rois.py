@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from encoding.partition import COMPONENT_SEPARATOR, subsets
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, subsets
 from pipeline.figures.style import bar_style, shared_style, shown_atlases, subjects, tidy, told
 
 EVERYTHING = "all"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.space_weights import untrained_spaces

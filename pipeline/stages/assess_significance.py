@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 from tqdm import tqdm
 
-from encoding.bootstrap import (
+from encoding.inference.bootstrap import (
     bootstrap_p,
     bootstrap_scores,
     count_drawn,
     draw_images,
     interval,
 )
-from encoding.partition import model_name, partition_variance, subsets
-from encoding.significance import component_p, correlation_p
+from encoding.inference.significance import component_p, correlation_p
+from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline import stage_arguments as given
 from pipeline.described_tests import describe_tests
 from pipeline.errors import run_stage

@@ -10,15 +10,15 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from encoding.interpretation import (
+from encoding.scaling import FeatureScaling
+from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
+from encoding.weight_components import (
     Stability,
     WeightComponents,
     equal_numbers,
     fit_components,
     leave_one_out,
 )
-from encoding.preparation import FeatureScaling
-from encoding.voxel_groups import cluster_agreement, cluster_voxels, sign_tree
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_pooled

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +11,15 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from encoding import banded_ridge, himalaya_solver
-from encoding.banded_ridge import BandedRidgeFit, Options, draw_band_weights, equal_weights
 from encoding.noise_ceiling import noise_ceiling, reliability
-from encoding.partition import model_name, subsets
 from encoding.product_measure import OFFSET, split_r2
+from encoding.ridge import himalaya_solver, solver
+from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.solver import BandedRidgeFit
+from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
-from encoding.stacking import STACK, StackedFit, stream_stacks
+from encoding.variance_partitioning import model_name, subsets
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration import AlphaGrid
@@ -45,7 +46,7 @@ from pipeline.voxel_chunks import voxels_of
 EDGE_SHARE = 0.05
 # read at a time for their ceilings
 CEILING_VOXELS = 1024
-SOLVERS = {"own": banded_ridge.stream_fits, "himalaya": himalaya_solver.stream_fits}
+SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
 
 
@@ -141,8 +142,10 @@ def _fit(
     arrays["searched_exactly"] = np.zeros(training.shape[1], bool)
     fitted = {name: band[~test] for name, band in bands.items()}
     kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    problem = fitted, training, fold, alphas, models, candidates, options
-    parts = solver_of(settings)(*problem)
+    problem = Problem(
+        fitted, training, fold, alphas, models, candidates, options, inherits(settings)
+    )
+    parts = solver_of(settings)(problem)
     with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
         for voxels, fits in parts:
             measured = held_out.of(voxels)
@@ -225,11 +228,14 @@ def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
     return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
 
 
-def solver_of(settings: Mapping[str, Any]) -> Callable[..., Iterator[Any]]:
+def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     """What searches and fits, as configured under `encoding`."""
-    if settings["penalty"] == "single":
-        return partial(banded_ridge.stream_fits, inherit=False)
     return SOLVERS[settings["solver"]]
+
+
+def inherits(settings: Mapping[str, Any]) -> bool:
+    """Whether larger models take candidates of smaller ones over, as configured likewise."""
+    return (settings["penalty"], settings["solver"]) == ("banded", "own")
 
 
 def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:

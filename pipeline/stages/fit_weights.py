@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 
-from encoding.interpretation import PermutedResponses, best_voxels
-from encoding.partition import model_name
-from encoding.weights import stream_weights
+from encoding.ridge.weights import stream_weights
+from encoding.variance_partitioning import model_name
+from encoding.weight_components import PermutedResponses, best_voxels
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import FittedModel

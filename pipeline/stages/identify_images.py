@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from encoding.across_subjects import predict_across
-from encoding.error_consistency import (
+from encoding.identification import (
     SIMULATED,
     identified,
     independent_errors,

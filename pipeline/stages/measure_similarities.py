@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from encoding.representational_similarity import image_similarities
+from encoding.similarity import image_similarities
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_scaled

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import numpy as np
 
-from encoding.partition import joint_gain, model_name, partition_variance, shortfall
 from encoding.product_measure import OFFSET
-from encoding.stacking import STACK
+from encoding.ridge.stacking import STACK
+from encoding.variance_partitioning import joint_gain, model_name, partition_variance, shortfall
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, write_result

@@ -8,8 +8,8 @@ from typing import Annotated
 import numpy as np
 from tqdm import tqdm
 
-from encoding.interpretation import WeightComponents
-from encoding.preparation import FeatureScaling
+from encoding.scaling import FeatureScaling
+from encoding.weight_components import WeightComponents
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import FittedModel

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from encoding.partition import model_name
+from encoding.variance_partitioning import model_name
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.nsd.coco import read_captions

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from tqdm import tqdm
 
-from encoding.bootstrap import bootstrap_scores, draw_images
+from encoding.inference.bootstrap import bootstrap_scores, draw_images
 from encoding.learning_curves import weighted_sums
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage

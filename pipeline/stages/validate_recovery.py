@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from encoding.partition import model_name, partition_variance, subsets
+from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.simulation.brain import NO_SIGNAL

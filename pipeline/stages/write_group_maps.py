@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from encoding.group import GroupMap, group_map
-from encoding.significance import false_discovery_rate
+from encoding.inference.group import GroupMap, group_map
+from encoding.inference.significance import false_discovery_rate
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY

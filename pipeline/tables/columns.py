@@ -75,7 +75,7 @@ COLUMNS = {
     "independent, so that they share the target and its noise alone: mean over simulated targets "
     "(normal signals with the covariance of the measured patterns less that of the noise, and "
     "noise patterns from repeated trials) and predictors (see "
-    "`encoding.error_consistency.independent_errors`); too large rather than too small where the "
+    "`encoding.identification.independent_errors`); too large rather than too small where the "
     "signal is weak and voxels are as many as images",
     "kappa_lower": "lower end of its bootstrap interval over images",
     "kappa_upper": "upper end of its bootstrap interval over images",

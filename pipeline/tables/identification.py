@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from encoding.bootstrap import draw_images
-from encoding.error_consistency import error_consistency, kappa
+from encoding.identification import error_consistency, kappa
+from encoding.inference.bootstrap import draw_images
 from pipeline.storage import Result
 from pipeline.tables.tables import source, subject_of
 

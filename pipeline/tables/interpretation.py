@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from encoding.image_profiles import LabelProfile, RankedImages, label_profiles, rank_images
-from encoding.interpretation import exceedance
-from encoding.partition import MODEL_SEPARATOR
+from encoding.variance_partitioning import MODEL_SEPARATOR
+from encoding.weight_components import exceedance
 from pipeline.storage import Result
 from pipeline.tables.tables import roi_members, source
 

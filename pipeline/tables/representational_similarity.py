@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from encoding.representational_similarity import (
+from encoding.similarity import (
     AgreementCeiling,
     agreement_ceiling,
     agreement_interval,

@@ -9,10 +9,10 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from encoding.group import group_test
+from encoding.inference.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.partition import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
-from encoding.stacking import STACK
+from encoding.ridge.stacking import STACK
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
 from features.checkpoints import PRETRAINED
 from pipeline.false_discoveries import with_q
 from pipeline.nsd.composite_rois import ATLAS

@@ -9,18 +9,19 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from encoding.banded_ridge import BandedRidgeFit, fit_models
+from encoding.inference.significance import false_discovery_rate
 from encoding.noise_ceiling import signal_to_noise
-from encoding.partition import partition_variance
-from encoding.preparation import FeatureScaling
+from encoding.ridge.problem import Problem
+from encoding.ridge.solver import BandedRidgeFit, fit_models
+from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
-from encoding.significance import false_discovery_rate
 from encoding.splits import inner_folds
+from encoding.variance_partitioning import partition_variance
 from pipeline.configuration import AlphaGrid
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.stages.assess_significance import Tests
-from pipeline.stages.fit_encoding_models import model_candidates, solver_of
+from pipeline.stages.fit_encoding_models import inherits, model_candidates, solver_of
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
@@ -74,13 +75,17 @@ def run_experiment(
     }
     features = {name: scalings[name].transform(x) for name, x in experiment.features.items()}
     training = {name: values[train] for name, values in features.items()}
-    fits = fit_models(
-        *(training, measured[train], folds, AlphaGrid.model_validate(encoding["alphas"]).values()),
-        *(MODELS, candidates, solver_options(encoding, MEMORY_MB)),
-        solver=solver_of(encoding),
-        # larger models take candidates of smaller ones over only where the solver does
-        inherit=(encoding["penalty"], encoding["solver"]) == ("banded", "own"),
+    problem = Problem(
+        training,
+        measured[train],
+        folds,
+        AlphaGrid.model_validate(encoding["alphas"]).values(),
+        MODELS,
+        candidates,
+        solver_options(encoding, MEMORY_MB),
+        inherits(encoding),
     )
+    fits = fit_models(problem, solver_of(encoding))
     held = {name: values[test] for name, values in features.items()}
     predicted = {
         name: fits[name].predict({space: held[space] for space in spaces})

@@ -12,11 +12,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from encoding.arrays import Arrays
+from encoding.ridge.backend import Array, Arrays
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Fold:
 
     validation: slice
     n_train: int
-    mean: Any
+    mean: Array
 
     @property
     def n_validation(self) -> int:
@@ -40,15 +40,15 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutFeatures:
     """Validation rows less the training mean, compressed: rows = rotation @ components.
 
     With fewer components than validation images, ‖y - Uw‖² = ‖Oᵀy - Rw‖² + ‖y - OOᵀy‖² for U = OR:
     R (component, component) takes the place of U. Otherwise `rotation` is None.
     """
 
-    rotation: Any
-    components: Any
+    rotation: Array | None
+    components: Array
 
 
 class Design:
@@ -102,7 +102,7 @@ class Design:
         self.rest = slice(0, edges[0])
         self.folds = [self._fold(part) for part in self.parts]
         self.whole = self._fold(slice(0, 0))
-        self._grams: dict[int, Any] = {}
+        self._grams: dict[int, Array] = {}
 
     def _fold(self, validation: slice) -> Fold:
         n_train = self.n_images - (validation.stop - validation.start)
@@ -113,38 +113,39 @@ class Design:
         )
         return Fold(validation, n_train, total / n_train * self.fit_intercept)
 
-    def _total(self, images: slice) -> Any:
+    def _total(self, images: slice) -> Array:
         return self._rows(images).sum(0)
 
     @cached_property
-    def _sum(self) -> Any:
+    def _sum(self) -> Array:
         return self._total(slice(0, self.n_images))
 
-    def _rows(self, images: slice) -> Any:
+    def _rows(self, images: slice) -> Array:
         """(image, component) float64."""
         return self.arrays.asarray(self.components[images], "float64")
 
     @cached_property
-    def _second_moments(self) -> list[Any]:
+    def _second_moments(self) -> list[Array]:
         """UᵀU of the images of each fold, then of those that never validate."""
         return self.arrays.map(self._of_images, [*self.parts, self.rest])
 
     @cached_property
-    def _second_moment(self) -> Any:
+    def _second_moment(self) -> Array:
         """UᵀU of all images; those of the folds are kept only if they are there already."""
         if "_second_moments" in vars(self):
-            return sum(self._second_moments)
-        parts, total = [*self.parts, self.rest], 0
+            return cast(Array, sum(self._second_moments))
+        parts = [*self.parts, self.rest]
+        total: Array | int = 0
         for first in range(0, len(parts), self.arrays.workers):
             some = parts[first : first + self.arrays.workers]
             total = sum(self.arrays.map(self._of_images, some), total)
-        return total
+        return cast(Array, total)
 
-    def _of_images(self, images: slice) -> Any:
+    def _of_images(self, images: slice) -> Array:
         rows = self._rows(images)
         return rows.T @ rows
 
-    def gram(self, fold: Fold) -> Any:
+    def gram(self, fold: Fold) -> Array:
         """(component, component) float64, of the fold's training images less their mean."""
         if id(fold) not in self._grams:
             held = None if fold is self.whole else self._second_moments[self.index(fold)]
@@ -154,7 +155,7 @@ class Design:
             self._grams[id(fold)] = gram
         return self._grams[id(fold)]
 
-    def weighted_gram(self, fold: Fold, columns: np.ndarray, roots: Any) -> Any:
+    def weighted_gram(self, fold: Fold, columns: np.ndarray, roots: Array) -> Array:
         """`gram` of some components, each times its root."""
         taken = without_copy(columns)
         return self.gram(fold)[taken][:, taken] * (roots[:, None] * roots[None, :])
@@ -164,7 +165,7 @@ class Design:
         return next(i for i, other in enumerate(self.folds) if other is fold)
 
     @cached_property
-    def held(self) -> list[Held]:
+    def held_out(self) -> list[HeldOutFeatures]:
         """Validation rows of each fold, compressed where that is smaller."""
         return self.arrays.map(self._held, self.folds)
 
@@ -172,12 +173,12 @@ class Design:
         """Whether the fold's validation rows are more than there are components."""
         return fold.n_validation > self.n_components
 
-    def _held(self, fold: Fold) -> Held:
+    def _held(self, fold: Fold) -> HeldOutFeatures:
         rows = self._rows(fold.validation) - fold.mean
         if not self.compresses(fold):
-            return Held(None, rows)
+            return HeldOutFeatures(None, rows)
         rotation, triangle = self.arrays.thin_qr(rows)
-        return Held(rotation, triangle)
+        return HeldOutFeatures(rotation, triangle)
 
     @cached_property
     def unevenness(self) -> float:
@@ -195,7 +196,7 @@ class Design:
                 ratios.append(float((norms**2).mean() / norms.mean() ** 2))
         return max(ratios)
 
-    def rotated_images(self, columns: np.ndarray, rotation: Any) -> Any:
+    def rotated_images(self, columns: np.ndarray, rotation: Array) -> Array:
         """Some columns of all images times `rotation` (column, component); a fold at a time."""
         rotation = self.arrays.asarray(rotation, self.dtype)
         rotated = self.arrays.empty((self.n_images, rotation.shape[1]), self.dtype)
@@ -203,24 +204,24 @@ class Design:
             rotated[images] = self.components[images][:, without_copy(columns)] @ rotation
         return rotated
 
-    def training(self, values: Any, fold: Fold) -> Any:
+    def training(self, values: Array, fold: Fold) -> Array:
         """`values` (image, …) of the images that are fitted."""
         first, last = values[: fold.validation.start], values[fold.validation.stop :]
         return last if len(first) == 0 else self.arrays.xp.concatenate([first, last])
 
-    def training_rows(self, fold: Fold) -> Any:
+    def training_rows(self, fold: Fold) -> Array:
         """(image, component) float64, less their mean."""
         return self.training(self._rows(slice(0, self.n_images)), fold) - fold.mean
 
     @cached_property
-    def kernels(self) -> list[Any]:
+    def kernels(self) -> list[Array]:
         """(image, image) float64 of each band, X Xᵀ."""
         rows = self._rows(slice(0, self.n_images)) * self.arrays.asarray(self.scales)
         return self.arrays.map(
             lambda columns: rows[:, columns] @ rows[:, columns].T, self.band_slices
         )
 
-    def centred_kernel(self, fold: Fold, weights: np.ndarray) -> tuple[Any, Any]:
+    def centred_kernel(self, fold: Fold, weights: np.ndarray) -> tuple[Array, Array]:
         """Σ γ_b X_b X_bᵀ, features less their training mean, without forming them.
 
         Returns
@@ -228,7 +229,7 @@ class Design:
         (train, train) and (validation, train) float64
         """
         active = np.flatnonzero(weights)
-        kernel = sum(float(weights[band]) * self.kernels[band] for band in active)
+        kernel = cast(Array, sum(float(weights[band]) * self.kernels[band] for band in active))
         # symmetric: rows and columns are dropped alike
         kernel = self.training(kernel, fold).T
         inner, outer = self.training(kernel, fold), kernel[fold.validation]
@@ -239,7 +240,7 @@ class Design:
             inner = inner - column[None, :] - column[:, None] + centre
         return inner, outer
 
-    def columns(self, weights: np.ndarray) -> tuple[np.ndarray, Any]:
+    def columns(self, weights: np.ndarray) -> tuple[np.ndarray, Array]:
         """Components of the bands with weight, and √γ S of each, (active component,) float64."""
         widths = [columns.stop - columns.start for columns in self.band_slices]
         spread = np.repeat(weights, widths)
@@ -263,7 +264,7 @@ def _neighbours(widths: list[int]) -> list[slice]:
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def principal_components(arrays: Arrays, rows: Any) -> tuple[Any, np.ndarray, Any]:
+def principal_components(arrays: Arrays, rows: Array) -> tuple[Array, np.ndarray, Array]:
     """Components of unit length of `rows` (image, feature), by the smaller of its Gram matrices.
 
     Directions without variance, up to rounding error of float64, are left out; one at least stays.
@@ -283,7 +284,9 @@ def principal_components(arrays: Arrays, rows: Any) -> tuple[Any, np.ndarray, An
     return rows @ axes, scales, axes
 
 
-def singular_values(arrays: Arrays, values: Any, size: int) -> tuple[np.ndarray, np.ndarray, Any]:
+def singular_values(
+    arrays: Arrays, values: Array, size: int
+) -> tuple[np.ndarray, np.ndarray, Array]:
     """Which eigenvalues of a Gram matrix are not rounding error, one at least, and their roots.
 
     The largest come first.

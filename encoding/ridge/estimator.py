@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from himalaya.backend import get_backend
@@ -13,8 +14,17 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
-from encoding.banded_ridge import DEFAULT_MEMORY, Options, fit_banded_ridge
 from encoding.product_measure import OFFSET, split_r2
+from encoding.ridge.problem import (
+    DEFAULT_MEMORY,
+    Dtype,
+    MissingImages,
+    Options,
+    Problem,
+    Responses,
+    Search,
+)
+from encoding.ridge.solver import fit_models
 from encoding.scores import r2_score
 
 OTHER_SCORES = (
@@ -48,7 +58,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
     cv : number of folds, or a scikit-learn splitter that validates no sample twice
     random_state : seed of the draws
     fit_intercept : without, X and Y must have zero mean
-    search, backend, dtype, memory_bytes, missing : see `encoding.banded_ridge.Options`; `dtype`
+    search, backend, dtype, memory_bytes, missing : see `encoding.ridge.problem.Options`; `dtype`
         None is that of X
     local_alpha : whether each target has a penalty of its own. If not, one penalty of each
         iteration serves all targets, the best on average; targets still pick their iteration. All
@@ -82,11 +92,11 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         cv: Any = 5,
         random_state: int | None = None,
         fit_intercept: bool = True,
-        search: str = "exact",
+        search: Search = "exact",
         backend: str = "numpy",
-        dtype: str | None = None,
+        dtype: Dtype | None = None,
         memory_bytes: float = DEFAULT_MEMORY,
-        missing: str = "available",
+        missing: MissingImages = "available",
         local_alpha: bool = True,
         score_func: None = None,
     ) -> None:
@@ -133,10 +143,10 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(X, y)
         self._columns = _columns_of_bands(self.groups, X.shape[1], widths)
         self.bands_ = list(self._columns)
-        dtype = self.dtype or str(X.dtype)
+        dtype = self.dtype or cast(Dtype, str(X.dtype))
         responses = (y[:, None] if y.ndim == 1 else y).astype(dtype)
         _require_measured(responses, self.missing)
-        fitted = (_fit if self.local_alpha else _fit_one_alpha)(
+        problem = Problem.of_one_model(
             {str(place): X[:, columns] for place, columns in enumerate(self._columns.values())},
             responses,
             _folds(self.cv, X, responses, cv_groups),
@@ -151,6 +161,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 fit_intercept=self.fit_intercept,
             ),
         )
+        fitted = (_fit if self.local_alpha else _fit_one_alpha)(problem)
         self.cv_scores_ = fitted.scores
         self.best_alphas_ = 1 / np.exp(fitted.deltas).sum(axis=0)
         target = 0 if y.ndim == 1 else slice(None)
@@ -233,36 +244,27 @@ class _Fitted(NamedTuple):
     scores: np.ndarray
 
 
-def _fit(
-    bands: Mapping[str, np.ndarray],
-    responses: np.ndarray,
-    folds: np.ndarray,
-    alphas: np.ndarray,
-    weights: np.ndarray,
-    options: Options,
-) -> _Fitted:
+def _fit(problem: Problem) -> _Fitted:
     """Every target with a penalty of its own."""
-    fit = fit_banded_ridge(bands, responses, folds, alphas, weights, options)
+    fit = fit_models(problem)["model"]
     with np.errstate(divide="ignore"):
         deltas = np.log(fit.band_weights / fit.alpha)
     return _Fitted(fit.coefficients, fit.intercept, deltas, fit.candidate_scores)
 
 
-def _fit_one_alpha(
-    bands: Mapping[str, np.ndarray],
-    responses: np.ndarray,
-    folds: np.ndarray,
-    alphas: np.ndarray,
-    weights: np.ndarray,
-    options: Options,
-) -> _Fitted:
+def _fit_one_alpha(problem: Problem) -> _Fitted:
     """In each iteration the penalty that is best on average over targets.
 
     Σ α ‖w‖² / γ is the penalty 1 of band weights γ / α: each pair is searched as a candidate.
     """
-    one = np.ones(1)
-    pairs = weights[:, None] / alphas[:, None]
-    tried = _fit(bands, responses, folds, one, pairs.reshape(-1, weights.shape[1]), options)
+    weights = problem.candidates["model"]
+    pairs = weights[:, None] / problem.alphas[:, None]
+
+    def with_weights(tried: np.ndarray, responses: Responses) -> _Fitted:
+        candidates = {"model": tried}
+        return _fit(replace(problem, responses=responses, alphas=np.ones(1), candidates=candidates))
+
+    tried = with_weights(pairs.reshape(-1, weights.shape[1]), problem.responses)
     scores = tried.scores.reshape(*pairs.shape[:2], -1)
     usable = np.isfinite(scores).all(axis=(0, 1))
     best = scores[..., usable].sum(axis=2).argmax(axis=1)
@@ -272,7 +274,7 @@ def _fit_one_alpha(
     for iteration in np.unique(chosen[usable]):
         targets = np.flatnonzero(chosen == iteration)
         pair = pairs[iteration, best[iteration]][None]
-        found = _fit(bands, responses[:, targets], folds, one, pair, options)
+        found = with_weights(pair, problem.responses[:, targets])
         for values, of_targets in zip(fitted[:3], found, strict=False):
             values[..., targets] = of_targets
     return fitted
@@ -293,10 +295,10 @@ def _columns_of_bands(
     labels = groups.tolist() if hasattr(groups, "tolist") else list(groups)
     if len(labels) != n_features:
         raise ValueError(f"groups ({len(labels)}) do not name a band for {n_features} features")
-    columns: dict[Hashable, list[int]] = {}
+    columns: dict[Any, list[int]] = {}
     for feature, label in enumerate(labels):
         # NaN is left out as well
-        if not isinstance(label, Real) or label >= 0:
+        if not isinstance(label, Real) or float(label) >= 0:
             columns.setdefault(label, []).append(feature)
     if not columns:
         raise ValueError("groups: numbers below 0 leave out every feature")

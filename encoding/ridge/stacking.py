@@ -8,20 +8,22 @@ et al. 2024, stacked encoding models). It costs one fit per space.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.banded_ridge import DEFAULTS, Options, measured_alike
-from encoding.factors import Factor
-from encoding.memory import Plan
-from encoding.operands import Operands
-from encoding.refit import Refit
-from encoding.responses import Block, ResponseBlocks
-from encoding.search import CandidateFactors, Forms, factorise_candidates, search_exactly
+from encoding.ridge.backend import Array, Arrays
+from encoding.ridge.block import CentredResponses
+from encoding.ridge.candidates import equal_weights
+from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.grid import CandidateDecompositions, SearchGrid, decompose_candidates
+from encoding.ridge.memory import Plan
+from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
+from encoding.ridge.refit import Refit
+from encoding.ridge.responses import ResponseBlocks, VoxelBlock, measured_alike
+from encoding.ridge.search import search_exactly
 
 # its name among the models of some spaces
 STACK = "stacked"
@@ -53,14 +55,14 @@ class StackedFit:
 
 def fit_stacking(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
 ) -> StackedFit:
     """Fit every space alone by exact search, and weigh the spaces by their held-out errors.
 
-    Parameters and errors are those of `encoding.banded_ridge.fit_banded_ridge`.
+    Parameters and errors are those of `solver.fit_banded_ridge`.
     """
     widths, n_voxels = [np.shape(band)[1] for band in bands.values()], responses.shape[1]
     shapes = [(len(bands),), (len(bands),), (), (sum(widths),), ()]
@@ -73,7 +75,7 @@ def fit_stacking(
 
 def stream_stacks(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alphas: np.ndarray,
     options: Options = DEFAULTS,
@@ -86,26 +88,29 @@ def stream_stacks(
         fitted never
     fit : of these voxels
     """
-    arrays, ascending = Arrays(options.backend, options.workers), np.sort(np.asarray(alphas, float))
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
-        for block, found in _fit_blocks(blocks, ascending, options):
+    models, candidates = (
+        {name: [name] for name in bands},
+        {name: equal_weights(1) for name in bands},
+    )
+    problem = Problem(bands, responses, folds, alphas, models, candidates, options)
+    arrays = Arrays(options.backend, options.workers)
+    for blocks in measured_alike(problem, arrays):
+        for block, found in _fit_blocks(problem, blocks):
             yield block.voxels, found
 
 
 def _fit_blocks(
-    blocks: ResponseBlocks, alphas: np.ndarray, options: Options
-) -> Iterator[tuple[Block, StackedFit]]:
-    design, n_spaces = blocks.design, len(blocks.design.band_slices)
-    singles = np.eye(n_spaces)
+    problem: Problem, blocks: ResponseBlocks
+) -> Iterator[tuple[VoxelBlock, StackedFit]]:
+    design, n_spaces, alphas = blocks.design, len(problem.bands), np.sort(problem.alphas)
     # errors of every two spaces meet in the rows that their folds' own decompositions leave
-    forms = Forms(deletion=False)
-    sizes = len(alphas), n_spaces, options.memory_bytes, "exact", forms
-    plan = Plan.of(design, singles, *sizes)
-    factors = factorise_candidates(design, singles, alphas, forms, of_all=False)
-    refit = Refit(design, singles, alphas, n_spaces)
+    grid = SearchGrid(design, np.eye(n_spaces), alphas, cholesky=False, deletion=False)
+    plan = Plan.of(grid, n_spaces, problem.options.memory_bytes, "exact")
+    decompositions = decompose_candidates(grid, of_all=False)
+    refit = Refit(grid, n_spaces)
     for block in blocks.read(plan.block_voxels):
-        found = search_exactly(block.operands, factors, alphas).pick
-        products = error_products(block.operands, factors, found)
+        found = search_exactly(block.centred, decompositions, alphas).pick
+        products = error_products(block.centred, decompositions, found)
         weights = simplex_weights(products)
         chosen = {str(k): np.full(len(block.voxels), k) for k in range(n_spaces)}
         single = refit.coefficients(block, chosen, found)
@@ -117,7 +122,7 @@ def _fit_blocks(
 
 
 def error_products(
-    operands: Operands, candidates: list[CandidateFactors], picks: np.ndarray
+    centred: CentredResponses, candidates: list[CandidateDecompositions], picks: np.ndarray
 ) -> np.ndarray:
     """Mean products of held-out errors of every two candidates at their picked penalties.
 
@@ -129,15 +134,18 @@ def error_products(
     -------
     (voxel, candidate, candidate) float64, averaged over validation images, then folds
     """
-    design, xp = operands.design, operands.design.arrays.xp
-    n_voxels, n_candidates = operands.n_voxels, len(candidates)
+    design, xp = centred.design, centred.design.arrays.xp
+    n_voxels, n_candidates = centred.n_voxels, len(candidates)
     products = np.zeros((n_voxels, n_candidates, n_candidates))
     for index, fold in enumerate(design.folds):
         errors = [
-            _errors(operands, index, candidate.folds[index], pick)
+            # the grid neither deletes folds nor solves them by Cholesky
+            _errors(
+                centred, index, cast(Sequence[WholeDecomposition], candidate.folds[index]), pick
+            )
             for candidate, pick in zip(candidates, picks, strict=True)
         ]
-        target = operands.target(fold, candidates[0].folds[index][0])
+        target = centred.held_out(fold, candidates[0].folds[index][0])
         outside = design.arrays.to_numpy(target.outside)
         for i, j in itertools.product(range(n_candidates), repeat=2):
             product = design.arrays.to_numpy(xp.einsum("ij,ij->i", errors[i], errors[j]))
@@ -145,17 +153,28 @@ def error_products(
     return products / len(design.folds)
 
 
-def _errors(operands: Operands, index: int, factors: list[Factor], picks: np.ndarray) -> Any:
+def _errors(
+    centred: CentredResponses,
+    index: int,
+    decompositions: Sequence[WholeDecomposition],
+    picks: np.ndarray,
+) -> Array:
     """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""
-    design, arrays = operands.design, operands.design.arrays
+    design, arrays = centred.design, centred.design.arrays
     fold = design.folds[index]
-    alphas = np.concatenate([factor.alphas for factor in factors])
-    alphas = alphas[np.argsort(np.concatenate([factor.alpha_indices for factor in factors]))]
-    errors = operands.target(fold, factors[0]).rows + 0
-    for factor in factors:
-        shrinkage = arrays.asarray(factor.shrinkage(alphas[picks]), factor.dtype)
-        predicted = (operands.rotated(fold, factor) * shrinkage) @ factor.operators
-        served = arrays.asarray(np.isin(picks, factor.alpha_indices).astype(factor.dtype))
+    alphas = np.concatenate([decomposition.alphas for decomposition in decompositions])
+    alphas = alphas[
+        np.argsort(
+            np.concatenate([decomposition.alpha_indices for decomposition in decompositions])
+        )
+    ]
+    errors = centred.held_out(fold, decompositions[0]).rows + 0
+    for decomposition in decompositions:
+        shrinkage = arrays.asarray(decomposition.shrinkage(alphas[picks]), decomposition.dtype)
+        predicted = (centred.rotated(fold, decomposition) * shrinkage) @ decomposition.operators
+        served = arrays.asarray(
+            np.isin(picks, decomposition.alpha_indices).astype(decomposition.dtype)
+        )
         errors -= arrays.asarray(served[:, None] * predicted, design.dtype)
     return errors
 

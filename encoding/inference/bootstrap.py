@@ -226,7 +226,7 @@ def bootstrap_p(samples: np.ndarray) -> np.ndarray:
 
     One-sided, p = (k + 1) / (B + 1) with k of B draws at or below 0. The draws centre on the score
     that was measured, not on chance: this inverts a percentile interval, and holds its level as far
-    as that covers (`encoding.significance` has tests that do without).
+    as that covers (`encoding.inference.significance` has tests that do without).
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ def bootstrap_p(samples: np.ndarray) -> np.ndarray:
     Returns
     -------
     (voxel,) float64, not below 1 / (B + 1); NaN where a draw is NaN, or all are 0: models that
-    predict the same are not tested, as in `encoding.significance.sign_flip_p`
+    predict the same are not tested, as in `encoding.inference.significance.sign_flip_p`
     """
     reached = np.count_nonzero(samples <= 0, axis=0)
     p = (reached + 1) / (len(samples) + 1)

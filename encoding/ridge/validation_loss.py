@@ -1,6 +1,6 @@
 """Held-out losses of a block of voxels: predictions are made a few at a time and never kept.
 
-Where all penalties are predicted, a QR of the operator, B = O R (see `encoding.factors`), leaves
+Where all penalties are predicted, a QR of the operator, B = O R (see `decomposition.py`), leaves
 ‖Oᵀy_v - R L (L + α)⁻¹ c‖² with R upper triangular. Row i takes the components from i on alone: half
 of each product need not be done, and these components' shrinkage has fewer independent curves, so
 that predictions at fewer penalties make up all others.
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.factors import Factor
-from encoding.operands import PART, SQUARES, Operands, Target
+from encoding.ridge.backend import Array, Arrays
+from encoding.ridge.block import PART, SQUARES, CentredResponses, HeldOutResponses
+from encoding.ridge.decomposition import (
+    Decomposition,
+    DeletedFold,
+    FoldDecomposition,
+    TriangularDecomposition,
+)
 
 # rows of the held-out part taken together, at most and at least: with few, more of a triangular
 # operator's zeros are left out, and predictions of many penalties stay in a processor's cache
@@ -26,22 +30,29 @@ MIXED = 32
 
 
 def fold_losses(
-    operands: Operands, index: int, factors: list[Factor], n_alphas: int, whole: Any = None
+    centred: CentredResponses,
+    index: int,
+    decompositions: Sequence[FoldDecomposition],
+    n_alphas: int,
+    whole: Array | None = None,
 ) -> np.ndarray:
     """Mean squared error of one fold's validation images, (alpha, voxel).
 
     Parameters
     ----------
-    whole : see `Operands.rotated`
+    whole : see `CentredResponses.rotated`
     """
-    design, arrays = operands.design, operands.design.arrays
+    design, arrays = centred.design, centred.design.arrays
     fold = design.folds[index]
-    losses = np.full((n_alphas, operands.n_voxels), np.inf, design.dtype)
-    for factor in factors:
-        turned = factor.triangular(arrays)
-        projected, target = operands.rotated(fold, turned, whole), operands.target(fold, turned)
+    losses = np.full((n_alphas, centred.n_voxels), np.inf, design.dtype)
+    for decomposition in decompositions:
+        projected, turned = (
+            centred.rotated(fold, decomposition, whole),
+            decomposition.triangular(arrays),
+        )
+        target = centred.held_out(fold, turned)
         residual = Residual(arrays, turned, projected, target.rows)
-        losses[factor.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
+        losses[decomposition.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
 
@@ -50,41 +61,21 @@ class HeldOutPart:
     """One decomposition of a fold: c (voxel, component) and the responses it predicts."""
 
     arrays: Arrays
-    factor: Factor
-    projected: Any
-    target: Target
+    decomposition: Decomposition
+    projected: Array
+    target: HeldOutResponses
 
     def errors(self, voxels: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Squared errors of pairs of a voxel and one of the decomposition's penalties, (pair,)."""
-        energies = np.empty(len(voxels), self.factor.dtype)
+        energies = np.empty(len(voxels), self.decomposition.dtype)
         # pairs of a penalty are neighbours: they share a correction
         order = np.argsort(positions, kind="stable")
         for here in np.split(order, range(PART, len(order), PART)):
-            rest = self.target.rows[voxels[here]] - self._predicted(voxels[here], positions[here])
+            projected = self.projected[voxels[here]]
+            predicted = self.decomposition.predicted(projected, positions[here], self.arrays)
+            rest = self.target.rows[voxels[here]] - predicted
             energies[here] = self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest))
         return energies + self.arrays.to_numpy(self.target.outside)[voxels]
-
-    def _predicted(self, voxels: np.ndarray, positions: np.ndarray) -> Any:
-        """Predictions (pair, row) of pairs in ascending order of their penalties."""
-        factor, projected = self.factor, self.projected[voxels]
-        if factor.by_penalty:
-            return self._each(projected, factor.operators, positions)
-        shrinkage = self.arrays.asarray(factor.shrinkage(factor.alphas), factor.dtype)
-        projected *= shrinkage[positions]
-        predicted = projected @ factor.operators
-        if factor.corrections is None:
-            return predicted
-        return self._each(predicted, factor.corrections, positions)
-
-    def _each(self, rows: Any, matrices: Sequence[Any], positions: np.ndarray) -> Any:
-        """Rows times the matrix at each one's position (ascending)."""
-        known, starts = np.unique(positions, return_index=True)
-        ends = [*starts[1:], len(positions)]
-        products = [
-            rows[start:end] @ matrices[position]
-            for position, start, end in zip(known, starts, ends, strict=True)
-        ]
-        return self.arrays.xp.concatenate(products)
 
 
 class HeldOut:
@@ -92,28 +83,32 @@ class HeldOut:
 
     Parameters
     ----------
-    whole : see `Operands.rotated`
+    whole : see `CentredResponses.rotated`
     """
 
     def __init__(
-        self, operands: Operands, index: int, factors: list[Factor], whole: Any = None
+        self,
+        centred: CentredResponses,
+        index: int,
+        decompositions: Sequence[FoldDecomposition],
+        whole: Array | None = None,
     ) -> None:
-        self.design, self.fold = operands.design, operands.design.folds[index]
+        self.design, self.fold = centred.design, centred.design.folds[index]
         self.parts = [
             HeldOutPart(
                 self.design.arrays,
-                factor,
-                operands.rotated(self.fold, factor, whole),
-                operands.target(self.fold, factor),
+                decomposition,
+                centred.rotated(self.fold, decomposition, whole),
+                centred.held_out(self.fold, decomposition),
             )
-            for factor in factors
+            for decomposition in decompositions
         ]
 
     def losses(self, voxels: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Mean squared error of each pair of a voxel and an index of a penalty, (pair,)."""
         losses = np.empty(len(voxels), self.design.dtype)
         for part in self.parts:
-            own = part.factor.alpha_indices
+            own = part.decomposition.alpha_indices
             served = np.flatnonzero(np.isin(alphas, own))
             if not len(served):
                 continue
@@ -128,29 +123,32 @@ class Residual:
 
     Attributes
     ----------
-    factor : with triangular operators, or one for each penalty
+    decomposition : its triangular form
     projected : c (voxel, component)
     target : (voxel, row)
     """
 
     arrays: Arrays
-    factor: Factor
-    projected: Any
-    target: Any
+    decomposition: Decomposition
+    projected: Array
+    target: Array
 
     def energies(self) -> np.ndarray:
-        """(alpha, voxel) for all of the factor's penalties."""
+        """(alpha, voxel) for all of the decomposition's penalties."""
         n_voxels = len(self.target)
         parts = [slice(v, min(v + PART, n_voxels)) for v in range(0, n_voxels, PART)]
-        corrected = self.factor.corrections is not None
-        return np.hstack([(self._corrected if corrected else self._direct)(here) for here in parts])
+        if isinstance(self.decomposition, DeletedFold):
+            return np.hstack([self._corrected(self.decomposition, here) for here in parts])
+        return np.hstack([self._direct(here) for here in parts])
 
     def _direct(self, here: slice) -> np.ndarray:
         """Squared errors (alpha, voxel) of predictions that need no correction.
 
         The target is mixed with the predictions, as one more part.
         """
-        energies = np.zeros((len(self.factor.alphas), here.stop - here.start), self.factor.dtype)
+        energies = np.zeros(
+            (len(self.decomposition.alphas), here.stop - here.start), self.decomposition.dtype
+        )
         for rows, mixing, parts in self._parts(here):
             mixing = np.hstack([-mixing, np.ones((len(mixing), 1))])
             parts[-1] = self.target[here, rows]
@@ -159,20 +157,22 @@ class Residual:
                 energies[:, some] += self.arrays.to_numpy(squares)
         return energies
 
-    def _corrected(self, here: slice) -> np.ndarray:
+    def _corrected(self, deleted: DeletedFold, here: slice) -> np.ndarray:
         """Squared errors (alpha, voxel) of predictions corrected by a matrix for each penalty."""
         target = self.target[here]
-        predicted = self.arrays.empty((len(self.factor.alphas), *target.shape), self.factor.dtype)
+        predicted = self.arrays.empty(
+            (len(self.decomposition.alphas), *target.shape), self.decomposition.dtype
+        )
         for rows, mixing, parts in self._parts(here):
             for some, values in self._mixed(mixing, parts[:-1]):
                 predicted[:, some, rows] = values
         energies = []
-        for values, correction in zip(predicted, self.factor.corrections or [], strict=True):
+        for values, correction in zip(predicted, deleted.corrections, strict=True):
             rest = target - values @ correction
             energies.append(self.arrays.to_numpy(self.arrays.xp.einsum(SQUARES, rest, rest)))
         return np.array(energies)
 
-    def _parts(self, here: slice) -> Iterator[tuple[slice, np.ndarray, Any]]:
+    def _parts(self, here: slice) -> Iterator[tuple[slice, np.ndarray, Array]]:
         """Rows, (alpha, part) of mixing, and predictions (part, voxel, row) with room for one more.
 
         Predictions of all penalties are mixtures of these.
@@ -180,22 +180,24 @@ class Residual:
         n_rows, start = self.target.shape[1], 0
         while start < n_rows:
             rows = slice(start, min(start + min(max(start, FEWEST_ROWS), ROWS), n_rows))
-            first = 0 if self.factor.by_penalty else start
-            chosen, mixing = self.factor.basis(first)
+            first = start if isinstance(self.decomposition, TriangularDecomposition) else 0
+            chosen, mixing = self.decomposition.basis(first)
             shape = len(chosen) + 1, here.stop - here.start, rows.stop - start
-            parts = self.arrays.empty(shape, self.factor.dtype)
+            parts = self.arrays.empty(shape, self.decomposition.dtype)
             for part, position in zip(parts, chosen, strict=False):
-                operator = self.factor.operator(position, slice(first, None), rows, self.arrays)
+                operator = self.decomposition.operator(
+                    position, slice(first, None), rows, self.arrays
+                )
                 self.arrays.xp.matmul(self.projected[here, first:], operator, out=part)
             yield rows, mixing, parts
             start = rows.stop
 
-    def _mixed(self, mixing: np.ndarray, parts: Any) -> Iterator[tuple[slice, Any]]:
+    def _mixed(self, mixing: np.ndarray, parts: Array) -> Iterator[tuple[slice, Array]]:
         """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
         _, n_voxels, n_rows = parts.shape
         flat = parts.reshape(len(parts), n_voxels * n_rows)
-        mixing = self.arrays.asarray(mixing, self.factor.dtype)
+        shares = self.arrays.asarray(mixing, self.decomposition.dtype)
         for start in range(0, n_voxels, MIXED):
             some = slice(start, min(start + MIXED, n_voxels))
-            mixed = mixing @ flat[:, some.start * n_rows : some.stop * n_rows]
+            mixed = shares @ flat[:, some.start * n_rows : some.stop * n_rows]
             yield some, mixed.reshape(len(mixing), some.stop - some.start, n_rows)

@@ -1,7 +1,7 @@
 """One decomposition of all images, from which the predictions of every fold follow.
 
 With features and responses less their means over all n images, D UᵀU D = Q L Qᵀ and
-B = U_v D Q L^-½ as in `encoding.factors` for the rows that a fold holds out, Woodbury's identity
+B = U_v D Q L^-½ as in `decomposition.py` for the rows that a fold holds out, Woodbury's identity
 gives what the training images alone would predict for them, each side less its training mean:
 
     N B H c,    H = L (L + α)⁻¹,    N = (1 - 11ᵀ/n - B H Bᵀ)⁻¹,    c = Bᵀy of the training images
@@ -14,13 +14,18 @@ features are many and held rows few. Held rows are rotated, B = O R, so that R i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from encoding.arrays import Arrays
-from encoding.factors import AMPLIFIED, NEGLIGIBLE, Factor, shrinkage_basis
-from encoding.gram import Design, Fold
+from encoding.ridge.backend import Array, Arrays
+from encoding.ridge.decomposition import (
+    AMPLIFIED,
+    NEGLIGIBLE,
+    Decomposition,
+    DeletableDecomposition,
+    DeletedFold,
+    shrinkage_basis,
+)
+from encoding.ridge.design import Design, Fold
 
 # of a float64 eigendecomposition of p features in products of float32: so many p³ operations
 DECOMPOSITION = 14
@@ -48,8 +53,8 @@ def deletion_pays(design: Design, n_features: int, n_alphas: int) -> bool:
     return len(design.folds) * (corrections + predictions) < saved
 
 
-def delete_fold(design: Design, fold: Fold, whole: list[Factor]) -> list[Factor]:
-    """What `factorise` gives for the fold, from the decomposition of all images.
+def delete_fold(design: Design, fold: Fold, whole: Sequence[Decomposition]) -> DeletedFold | None:
+    """The fold's decomposition, from that of all images.
 
     Parameters
     ----------
@@ -57,38 +62,56 @@ def delete_fold(design: Design, fold: Fold, whole: list[Factor]) -> list[Factor]
 
     Returns
     -------
-    nothing if rounding errors would show: penalties too small, or held rows that alone decide
-    some weight
+    None if rounding errors would show: penalties too small, or held rows that alone decide some
+    weight
     """
-    if len(whole) != 1 or whole[0].images is None or whole[0].dtype != design.dtype:
-        return []
-    factor, arrays = whole[0], design.arrays
-    images = arrays.asarray(factor.images[fold.validation], "float64")
-    rotation, rows = (arrays.asarray(part, factor.dtype) for part in arrays.full_qr(images))
+    if len(whole) != 1:
+        return None
+    (decomposition,), arrays = whole, design.arrays
+    if not isinstance(decomposition, DeletableDecomposition) or decomposition.dtype != design.dtype:
+        return None
+    images = arrays.asarray(decomposition.images[fold.validation], "float64")
+    rotation, rows = (arrays.asarray(part, decomposition.dtype) for part in arrays.full_qr(images))
     ones = rotation.sum(0) * design.fit_intercept / design.n_images**0.5
-    kept = arrays.asarray(arrays.xp.eye(len(rows)), factor.dtype) - ones[:, None] * ones[None, :]
+    kept = (
+        arrays.asarray(arrays.xp.eye(len(rows)), decomposition.dtype)
+        - ones[:, None] * ones[None, :]
+    )
     corrections = []
-    for leverage in _leverages(arrays, factor, rows):
+    for leverage in _leverages(arrays, decomposition, rows):
         correction = arrays.inverse_positive(kept - leverage)
-        if correction is None or not _norm(arrays, correction) < LARGEST_CORRECTION[factor.dtype]:
-            return []
+        if (
+            correction is None
+            or not _norm(arrays, correction) < LARGEST_CORRECTION[decomposition.dtype]
+        ):
+            return None
         corrections.append(correction)
-    deleted = replace(factor, to_weights=None, images=None, operators=rows.T)
-    return [replace(deleted, held_rotation=rotation, corrections=corrections)]
+    return DeletedFold(
+        alpha_indices=decomposition.alpha_indices,
+        alphas=decomposition.alphas,
+        columns=decomposition.columns,
+        dtype=decomposition.dtype,
+        values=decomposition.values,
+        operators=rows.T,
+        held_rotation=rotation,
+        corrections=corrections,
+    )
 
 
-def _norm(arrays: Arrays, matrix: Any) -> float:
+def _norm(arrays: Arrays, matrix: Array) -> float:
     return float(arrays.xp.einsum("ij,ij->", matrix, matrix)) ** 0.5
 
 
-def _leverages(arrays: Arrays, factor: Factor, rows: Any) -> Iterator[Any]:
+def _leverages(
+    arrays: Arrays, decomposition: DeletableDecomposition, rows: Array
+) -> Iterator[Array]:
     """B L (L + α)⁻¹ Bᵀ for each penalty; as predictions are, all are sums of a few."""
     chosen, mixing = shrinkage_basis(
-        factor.values, factor.alphas, NEGLIGIBLE[factor.dtype] / AMPLIFIED
+        decomposition.values, decomposition.alphas, NEGLIGIBLE[decomposition.dtype] / AMPLIFIED
     )
-    parts = arrays.empty((len(chosen), len(rows), len(rows)), factor.dtype)
-    for part, alpha in zip(parts, factor.alphas[chosen], strict=True):
-        scaled = rows * arrays.asarray(factor.shrinkage(alpha) ** 0.5, factor.dtype)
+    parts = arrays.empty((len(chosen), len(rows), len(rows)), decomposition.dtype)
+    for part, alpha in zip(parts, decomposition.alphas[chosen], strict=True):
+        scaled = rows * arrays.asarray(decomposition.shrinkage(alpha) ** 0.5, decomposition.dtype)
         part[:] = scaled @ scaled.T
-    for shares in arrays.asarray(mixing, factor.dtype):
+    for shares in arrays.asarray(mixing, decomposition.dtype):
         yield (shares @ parts.reshape(len(parts), len(rows) ** 2)).reshape(len(rows), len(rows))

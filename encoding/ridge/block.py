@@ -6,13 +6,20 @@ import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.factors import Factor
-from encoding.gram import Design, Fold, without_copy
+from encoding.ridge.backend import Array, Arrays
+from encoding.ridge.decomposition import (
+    CholeskyDecomposition,
+    Decomposition,
+    DeletedFold,
+    DualDecomposition,
+    FoldDecomposition,
+    TriangularDecomposition,
+)
+from encoding.ridge.design import Design, Fold, without_copy
 
 # voxels that are worked on at a time, so that they stay in a processor's cache
 PART = 512
@@ -20,7 +27,7 @@ SQUARES = "ij,ij->i"
 
 
 @dataclass(frozen=True)
-class Target:
+class HeldOutResponses:
     """Validation responses of a fold, compressed as its features are.
 
     Attributes
@@ -30,58 +37,65 @@ class Target:
     energy : (voxel,) sum of squares of `rows`
     """
 
-    rows: Any
-    outside: Any
-    energy: Any
+    rows: Array
+    outside: Array
+    energy: Array
 
     @classmethod
-    def of(cls, arrays: Arrays, rows: Any) -> Target:
+    def of(cls, arrays: Arrays, rows: Array) -> HeldOutResponses:
         return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
 
-    def compress(self, arrays: Arrays, rotation: Any, dtype: str) -> Target:
+    def compress(self, arrays: Arrays, rotation: Array, dtype: str) -> HeldOutResponses:
         """Rows times `rotation` (row, fewer rows), of orthonormal columns."""
         rows = self.rows @ arrays.asarray(rotation, dtype)
         if rows.shape[1] == self.rows.shape[1]:
-            return Target(rows, self.outside, self.energy)
+            return HeldOutResponses(rows, self.outside, self.energy)
         energy = arrays.xp.einsum(SQUARES, rows, rows)
-        return Target(rows, self.outside + (self.energy - energy).clip(0), energy)
+        return HeldOutResponses(rows, self.outside + (self.energy - energy).clip(0), energy)
 
 
-class Operands:
-    """Responses (voxel, image) less their mean over all images."""
+class CentredResponses:
+    """Responses (voxel, image) less their mean over all images, and their products with the design.
 
-    def __init__(self, design: Design, responses: Any) -> None:
+    Products are computed for all voxels of a block (`prepare`), and used for some (`part`).
+    """
+
+    def __init__(self, design: Design, responses: Array) -> None:
         self.design = design
         self._voxels: slice | np.ndarray = slice(None)
         self._responses = responses
-        self._cross: dict[str, list[Any]] = {}
-        self._targets: dict[tuple[str, int], Target] = {}
+        self._cross: dict[str, list[Array]] = {}
+        self._targets: dict[tuple[str, int], HeldOutResponses] = {}
 
     @property
-    def responses(self) -> Any:
+    def responses(self) -> Array:
         """(voxel, image)."""
         return self._responses[self._voxels]
 
-    def prepare(self, factors: Iterable[tuple[Fold, Factor]]) -> None:
-        """Compute what these factors take, folds side by side."""
-        factors = list(factors)
+    def prepare(self, decompositions: Iterable[tuple[Fold, FoldDecomposition]]) -> None:
+        """Compute what these decompositions take, folds side by side."""
+        decompositions = list(decompositions)
         _ = self._sums, self._energy
-        for dtype in sorted({factor.dtype for _, factor in factors if not factor.from_rows}):
+        for dtype in sorted(
+            {f.dtype for _, f in decompositions if not isinstance(f, DualDecomposition)}
+        ):
             wanted = [self.design.whole]
             if any(
-                f.dtype == dtype and f.corrections is None and fold.n_validation
-                for fold, f in factors
+                f.dtype == dtype and not isinstance(f, DeletedFold) and fold.n_validation
+                for fold, f in decompositions
             ):
                 wanted = [*self.design.folds, self.design.whole]
             if len(self._cross.get(dtype, [])) < len(wanted):
                 self._cross[dtype] = self._cross_products(dtype, wanted)
         held = {
-            (factor.dtype, self.design.index(fold)) for fold, factor in factors if fold.n_validation
+            (decomposition.dtype, self.design.index(fold))
+            for fold, decomposition in decompositions
+            if fold.n_validation
         }
         new = sorted(held - self._targets.keys())
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
-    def part(self, voxels: slice | np.ndarray) -> Operands:
+    def part(self, voxels: slice | np.ndarray) -> CentredResponses:
         """Some of the voxels, with all that is prepared."""
         part, all_voxels = copy.copy(self), np.arange(len(self._responses))
         whole = isinstance(self._voxels, slice) and self._voxels == slice(None)
@@ -98,40 +112,45 @@ class Operands:
         """Sum of squares of each voxel's responses, (voxel,) float64."""
         return self._energy[self._voxels]
 
-    def operand(self, fold: Fold, factor: Factor) -> Any:
-        """What the factor rotates: (voxel, component with weight), or (voxel, training image)."""
-        if factor.from_rows:
+    def operand(self, fold: Fold, decomposition: Decomposition) -> Array:
+        """What it rotates: (voxel, component with weight), or (voxel, training image)."""
+        if isinstance(decomposition, DualDecomposition):
             rows = self.design.training(self.responses.T, fold).T
-            return self.design.arrays.asarray(rows, factor.dtype)
+            return self.design.arrays.asarray(rows, decomposition.dtype)
         place = -1 if fold is self.design.whole else self.design.index(fold)
-        cross = self._cross[factor.dtype][place][self._voxels]
-        return cross[:, without_copy(factor.columns)]
+        cross = self._cross[decomposition.dtype][place][self._voxels]
+        return cross[:, without_copy(decomposition.columns)]
 
-    def rotated(self, fold: Fold, factor: Factor, whole: Any = None) -> Any:
+    def rotated(
+        self, fold: Fold, decomposition: FoldDecomposition, whole: Array | None = None
+    ) -> Array:
         """c of every voxel, (voxel, component).
 
         Parameters
         ----------
         whole : that of all images, from which a deleted fold is taken; others need none
         """
-        if factor.corrections is not None:
-            return whole - self.target(fold, factor).rows @ factor.operators.T
-        operand = self.operand(fold, factor)
-        if factor.rotation is None:
+        if isinstance(decomposition, DeletedFold):
+            return (
+                cast(Array, whole)
+                - self.held_out(fold, decomposition).rows @ decomposition.operators.T
+            )
+        operand = self.operand(fold, decomposition)
+        if isinstance(decomposition, CholeskyDecomposition):
             return operand
-        return operand @ factor.rotation
+        return operand @ decomposition.rotation
 
-    def target(self, fold: Fold, factor: Factor) -> Target:
-        """The fold's validation responses, rotated as the factor's rows are."""
-        whole = self._targets[factor.dtype, self.design.index(fold)]
-        target = Target(
+    def held_out(self, fold: Fold, decomposition: Decomposition) -> HeldOutResponses:
+        """The fold's validation responses, rotated as the decomposition's rows are."""
+        whole = self._targets[decomposition.dtype, self.design.index(fold)]
+        target = HeldOutResponses(
             *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
         )
-        if factor.held_rotation is None:
+        if not isinstance(decomposition, TriangularDecomposition):
             return target
-        return target.compress(self.design.arrays, factor.held_rotation, factor.dtype)
+        return target.compress(self.design.arrays, decomposition.held_rotation, decomposition.dtype)
 
-    def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Any]:
+    def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Array]:
         """YᵀU (voxel, component) of the training images of `fits` less their means.
 
         One pass over the images: folds are downdated, as the Grams are, while a part is in cache.
@@ -166,17 +185,17 @@ class Operands:
         return arrays.to_numpy(arrays.xp.einsum(SQUARES, rows, rows)).astype(np.float64)
 
     @cached_property
-    def _sums(self) -> list[Any]:
+    def _sums(self) -> list[Array]:
         """(voxel,) float64 sum over the images of each fold, then of those that never validate."""
         arrays, design = self.design.arrays, self.design
         images = [*design.parts, design.rest]
         return arrays.map(lambda part: arrays.total(self._responses[:, part]), images)
 
-    def _training_sums(self, fold: Fold) -> Any:
+    def _training_sums(self, fold: Fold) -> Array:
         total = sum(self._sums[1:], self._sums[0])
         return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
 
-    def _target(self, key: tuple[str, int]) -> Target:
+    def _target(self, key: tuple[str, int]) -> HeldOutResponses:
         dtype, index = key
         design, arrays = self.design, self.design.arrays
         fold = design.folds[index]
@@ -184,7 +203,6 @@ class Operands:
         if design.fit_intercept:
             mean = self._training_sums(fold) / fold.n_train
             rows = rows - arrays.asarray(mean, dtype)[:, None]
-        target = Target.of(arrays, rows)
-        if not design.compresses(fold):
-            return target
-        return target.compress(arrays, design.held[index].rotation, dtype)
+        target = HeldOutResponses.of(arrays, rows)
+        rotation = design.held_out[index].rotation if design.compresses(fold) else None
+        return target if rotation is None else target.compress(arrays, rotation, dtype)

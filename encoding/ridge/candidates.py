@@ -8,6 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 
 
+def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
+    """Candidates for the band weights: equal weights, then draws from Dirichlet distributions.
+
+    Concentrations 1 and 0.1 alternate, as in himalaya (Dupré la Tour et al. 2022, NeuroImage): a
+    flat prior over the simplex, and one that favours its corners.
+
+    Returns
+    -------
+    (sample, band) float64; rows sum to 1; a single row for a single band
+    """
+    if n_bands == 1:
+        return np.ones((1, 1))
+    generator = np.random.default_rng(seed)
+    concentrations = [(1.0, 0.1)[row % 2] for row in range(n_samples - 1)]
+    draws = [generator.dirichlet(np.full(n_bands, value)) for value in concentrations]
+    weights = np.array([np.full(n_bands, 1 / n_bands), *draws])
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def equal_weights(n_bands: int) -> np.ndarray:
+    """The candidate whose penalty α Σ_b ‖w_b‖² is that of ridge on all bands side by side.
+
+    Returns
+    -------
+    (1, band) float64, ones: α then means what it means to scikit-learn's `Ridge`
+    """
+    return np.ones((1, n_bands))
+
+
 @dataclass(frozen=True)
 class CandidatePool:
     """Every candidate of every model once, over all bands, and which model may pick which.
@@ -32,7 +61,8 @@ class CandidatePool:
         inherit: bool = True,
     ) -> CandidatePool:
         columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
-        rows, own = [], {}
+        rows: list[np.ndarray] = []
+        own: dict[str, np.ndarray] = {}
         for name, places in columns.items():
             weights = np.asarray(candidates[name], dtype=np.float64)
             _check_weights(name, weights, len(places))

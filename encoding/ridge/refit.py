@@ -6,11 +6,11 @@ from collections import OrderedDict
 
 import numpy as np
 
-from encoding.factors import Factor, factorise
-from encoding.gram import Design
-from encoding.operands import PART
-from encoding.responses import Block
-from encoding.search import prepare_design
+from encoding.ridge.block import PART
+from encoding.ridge.decompose import decompose_whole
+from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.grid import SearchGrid, prepare_design
+from encoding.ridge.responses import VoxelBlock
 
 
 class Refit:
@@ -18,20 +18,15 @@ class Refit:
 
     Parameters
     ----------
-    candidates : (candidate, band)
-    alphas : (alpha,) ascending
     n_kept : decompositions to keep
     """
 
-    def __init__(
-        self, design: Design, candidates: np.ndarray, alphas: np.ndarray, n_kept: int
-    ) -> None:
-        self.design, self.candidates, self.alphas = design, candidates, alphas
-        self.n_kept = n_kept
-        self._kept: OrderedDict[int, list[Factor]] = OrderedDict()
+    def __init__(self, grid: SearchGrid, n_kept: int) -> None:
+        self.grid, self.design, self.n_kept = grid, grid.design, n_kept
+        self._kept: OrderedDict[int, list[WholeDecomposition]] = OrderedDict()
 
     def coefficients(
-        self, block: Block, chosen: dict[str, np.ndarray], picks: np.ndarray
+        self, block: VoxelBlock, chosen: dict[str, np.ndarray], picks: np.ndarray
     ) -> dict[str, np.ndarray]:
         """Weights (feature, voxel) of each model's choice.
 
@@ -45,45 +40,49 @@ class Refit:
         used = np.unique(np.concatenate(list(chosen.values())))
         self._decompose(used)
         for candidate in used:
-            for factor in self._factors(candidate):
-                served = np.isin(picks[candidate], factor.alpha_indices)
+            for decomposition in self._decompositions(candidate):
+                served = np.isin(picks[candidate], decomposition.alpha_indices)
                 takers = {name: served & (model == candidate) for name, model in chosen.items()}
                 voxels = np.flatnonzero(np.any(list(takers.values()), axis=0))
                 if len(voxels):
-                    found = self._weights(block, factor, picks[candidate], voxels)
+                    found = self._weights(block, decomposition, picks[candidate], voxels)
                     for name, taken in takers.items():
                         mine = taken[voxels]
-                        target = np.ix_(factor.columns, voxels[mine])
+                        target = np.ix_(decomposition.columns, voxels[mine])
                         weights[name][target] = found[mine].T
         return {name: self.design.feature_weights(found) for name, found in weights.items()}
 
     def _weights(
-        self, block: Block, factor: Factor, picks: np.ndarray, voxels: np.ndarray
+        self,
+        block: VoxelBlock,
+        decomposition: WholeDecomposition,
+        picks: np.ndarray,
+        voxels: np.ndarray,
     ) -> np.ndarray:
         """(voxel, component with weight) for `voxels` of the block."""
-        arrays, operands = self.design.arrays, block.operands
-        operands.prepare([(self.design.whole, factor)])
-        part = operands.part(voxels)
-        operand = part.operand(self.design.whole, factor)
-        weights = np.empty((len(voxels), len(factor.columns)), self.design.dtype)
+        arrays, centred = self.design.arrays, block.centred
+        centred.prepare([(self.design.whole, decomposition)])
+        part = centred.part(voxels)
+        operand = part.operand(self.design.whole, decomposition)
+        weights = np.empty((len(voxels), len(decomposition.columns)), self.design.dtype)
 
         def weigh(start: int) -> None:
             here = slice(start, start + PART)
-            rotated = operand[here] @ factor.rotation
+            rotated = operand[here] @ decomposition.rotation
             rotated *= arrays.asarray(
-                factor.shrinkage(self.alphas[picks[voxels[here]]]), factor.dtype
+                decomposition.shrinkage(self.grid.alphas[picks[voxels[here]]]), decomposition.dtype
             )
-            weights[here] = arrays.to_numpy(rotated @ factor.to_weights.T)
+            weights[here] = arrays.to_numpy(rotated @ decomposition.operators)
 
         arrays.map(weigh, range(0, len(voxels), PART))
         return weights
 
-    def keep(self, whole: dict[int, list[Factor]]) -> None:
+    def keep(self, whole: dict[int, list[WholeDecomposition]]) -> None:
         """Take over the search's decompositions of all images, {candidate: those}."""
         self.n_kept = max(self.n_kept, len(whole))
         self._kept.update(whole)
 
-    def _factors(self, candidate: int) -> list[Factor]:
+    def _decompositions(self, candidate: int) -> list[WholeDecomposition]:
         if candidate not in self._kept:
             self._decompose(np.array([candidate]))
         self._kept.move_to_end(candidate)
@@ -92,12 +91,12 @@ class Refit:
     def _decompose(self, candidates: np.ndarray) -> None:
         """Decompose what is not kept, side by side, as far as there is room."""
         new = [c for c in candidates.tolist() if c not in self._kept][: self.n_kept]
-        prepare_design(self.design, self.candidates[new], [self.design.whole])
-        factors = self.design.arrays.map(
-            lambda c: factorise(self.design, self.design.whole, self.candidates[c], self.alphas),
-            new,
+        design, candidates, alphas = self.design, self.grid.candidates, self.grid.alphas
+        prepare_design(design, candidates[new], [design.whole])
+        decompositions = design.arrays.map(
+            lambda c: decompose_whole(design, candidates[c], alphas), new
         )
-        for candidate, found in zip(new, factors, strict=True):
+        for candidate, found in zip(new, decompositions, strict=True):
             while len(self._kept) >= self.n_kept:
                 self._kept.popitem(last=False)
             self._kept[candidate] = found

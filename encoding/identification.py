@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.bootstrap import interval
+from encoding.inference.bootstrap import interval
 
 # directions of less variance than this share of the largest's hold no signal that can be told
 LEAST_SIGNAL = 0.1
@@ -107,8 +107,8 @@ def error_consistency(
     Parameters
     ----------
     first, second : (image,) bool, True where the predictor is right
-    counts : (draw, image), see `encoding.bootstrap.draw_images`; what is nearest to what is not
-        decided anew in a draw
+    counts : (draw, image), see `encoding.inference.bootstrap.draw_images`; what is nearest to what
+        is not decided anew in a draw
     level : of the interval
 
     Raises

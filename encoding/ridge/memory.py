@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from encoding.gram import Design
-from encoding.losses import ROWS
-from encoding.operands import PART
-from encoding.search import Forms
+from encoding.ridge.block import PART
+from encoding.ridge.grid import SearchGrid
+from encoding.ridge.problem import Search
+from encoding.ridge.validation_loss import ROWS
 
 # more voxels at a time gain nothing
 MOST_VOXELS = 16 * PART
@@ -26,7 +27,7 @@ class Plan:
     keeps_all_images : whether those of all images are kept of every candidate, where those of folds
         are made of some at a time
     candidates_in_closed_form : candidates at a time, where they are made for the closed form alone
-    refit_factors : decompositions kept during the refit
+    refit_decompositions : decompositions kept during the refit
     """
 
     block_voxels: int
@@ -34,18 +35,15 @@ class Plan:
     candidates: int
     keeps_all_images: bool
     candidates_in_closed_form: int
-    refit_factors: int
+    refit_decompositions: int
 
     @classmethod
     def of(
         cls,
-        design: Design,
-        candidates: np.ndarray,
-        n_alphas: int,
+        grid: SearchGrid,
         n_models: int,
         memory_bytes: float,
-        search: str,
-        forms: Forms,
+        search: Search | Literal["refit"],
     ) -> Plan:
         """Share the memory out: fixed first, then blocks of voxels, then decompositions.
 
@@ -54,9 +52,12 @@ class Plan:
         ValueError
             Some hundred voxels and a single candidate do not fit.
         """
-        size = _Sizes(design, candidates, n_alphas, n_models, search, forms)
+        design, candidates = grid.design, grid.candidates
+        size = _Sizes(grid, n_models, search)
         free = memory_bytes - size.fixed
-        least = PART * (size.voxel + size.task_voxel) + max(size.candidate, size.refit_factor)
+        least = PART * (size.voxel + size.task_voxel) + max(
+            size.candidate, size.refit_decomposition
+        )
         if free < least:
             raise ValueError(
                 f"memory: {memory_bytes / 1e9:.2g} GB do not hold a fit of {design.n_images} images"
@@ -65,10 +66,10 @@ class Plan:
         task = PART * size.task_voxel
         parts = int(np.clip(0.1 * free // max(task, 1), 1, MOST_OF_A_TASK // PART))
         free -= parts * task
-        wanted = len(candidates) * (size.candidate + size.refit_factor)
+        wanted = len(candidates) * (size.candidate + size.refit_decomposition)
         for_voxels = max(free - wanted, 0.4 * free)
         block = int(np.clip(for_voxels // (PART * size.voxel), 1, MOST_VOXELS // PART)) * PART
-        most = free - max(size.candidate, size.refit_factor)
+        most = free - max(size.candidate, size.refit_decomposition)
         block = min(block, int(most // (PART * size.voxel)) * PART)
         free -= block * size.voxel
         kept = int(np.clip(free // size.candidate, 1, len(candidates)))
@@ -78,23 +79,16 @@ class Plan:
             kept = int(beside // size.candidate)
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - size.candidate * (kept if kept == len(candidates) else 0)
-        refitted = max(1, int(left // size.refit_factor))
-        whole = max(1, int(free // size.refit_factor))
+        refitted = max(1, int(left // size.refit_decomposition))
+        whole = max(1, int(free // size.refit_decomposition))
         return cls(block, parts * PART, kept, keeps_all_images, whole, refitted)
 
 
 class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 
-    def __init__(
-        self,
-        design: Design,
-        candidates: np.ndarray,
-        n_alphas: int,
-        n_models: int,
-        search: str,
-        forms: Forms,
-    ) -> None:
+    def __init__(self, grid: SearchGrid, n_models: int, search: Search | Literal["refit"]) -> None:
+        design, candidates, n_alphas = grid.design, grid.candidates, len(grid.alphas)
         self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
         n, folds = design.n_images, len(design.folds) * (search != "refit")
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
@@ -111,20 +105,20 @@ class _Sizes:
         predicting = ROWS * ((n_alphas + 1) * PART + 2 * component)
         decomposing += workers * self.item * predicting * (folds > 0)
         decomposing += workers * self.item * 4 * component * row * (folds > 0)
-        deletes = folds > 0 and any(forms.deletes(design, row, n_alphas) for row in candidates)
+        deletes = folds > 0 and any(grid.deletes(row) for row in candidates)
         correcting = (n_alphas + 5) * held**2 + n_alphas * PART * held
         decomposing = max(decomposing, workers * self.item * correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_components
         self.fixed = rows + (kernels if dual else 0) + (0 if dual else grams) + decomposing
-        operators = (n_alphas if forms.cholesky else 1) * component * row
+        operators = (n_alphas if grid.cholesky else 1) * component * row
         rotation = (n if dual else component) * component
-        self.refit_factor = self.item * (rotation + largest * component)
-        whole = self.refit_factor if search != "exact" else 0
+        self.refit_decomposition = self.item * (rotation + largest * component)
+        whole = self.refit_decomposition if search != "exact" else 0
         self.candidate = self.item * folds * (operators + rotation) + whole
         if deletes:
             deleted = n * component + folds * (n_alphas + 1) * held**2
-            self.candidate = max(self.candidate, self.item * deleted + self.refit_factor)
-        self.whole = self.refit_factor + self.item * n * component * deletes
+            self.candidate = max(self.candidate, self.item * deleted + self.refit_decomposition)
+        self.whole = self.refit_decomposition + self.item * n * component * deletes
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":
             # what all folds of a task predict from

@@ -7,20 +7,20 @@ features are 400 MB. They are made again, a block of voxels at a time, when they
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays, matmul_precision
-from encoding.banded_ridge import DEFAULTS, Options, measured_alike
-from encoding.memory import Plan
-from encoding.refit import Refit
-from encoding.search import Forms
+from encoding.ridge.backend import Arrays, matmul_precision
+from encoding.ridge.grid import SearchGrid
+from encoding.ridge.memory import Plan
+from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
+from encoding.ridge.refit import Refit
+from encoding.ridge.responses import measured_alike
 
 
 def stream_weights(
     bands: Mapping[str, np.ndarray],
-    responses: Any,
+    responses: Responses,
     folds: np.ndarray,
     alpha: np.ndarray,
     band_weights: np.ndarray,
@@ -60,11 +60,12 @@ def stream_weights(
     candidates, place = np.unique(band_weights[:, picked].T, axis=0, return_inverse=True)
     chosen = np.full(len(alpha), -1)
     chosen[picked] = place.ravel()
+    problem = Problem.of_one_model(bands, responses, folds, alphas, candidates, options)
     arrays = Arrays(options.backend, options.workers)
-    for blocks in measured_alike(bands, responses, folds, alphas, options, arrays):
-        size = blocks.design, candidates, len(alphas), 1, options.memory_bytes
-        plan = Plan.of(*size, "refit", Forms())
-        refit = Refit(blocks.design, candidates, alphas, plan.refit_factors)
+    for blocks in measured_alike(problem, arrays):
+        grid = SearchGrid(blocks.design, candidates, alphas)
+        plan = Plan.of(grid, 1, options.memory_bytes, "refit")
+        refit = Refit(grid, plan.refit_decompositions)
         with matmul_precision(arrays, options.matmul_precision):
             for block in blocks.read(plan.block_voxels):
                 if not picked[block.voxels].all():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from encoding.factors import Factor
-from encoding.operands import Operands
+from encoding.ridge.backend import Array
+from encoding.ridge.block import CentredResponses
+from encoding.ridge.decomposition import WholeDecomposition
 
 
 def gcv_curve(
-    operands: Operands, factors: list[Factor], n_alphas: int, rotated: list[Any]
+    centred: CentredResponses,
+    decompositions: list[WholeDecomposition],
+    n_alphas: int,
+    rotated: list[Array],
 ) -> np.ndarray:
     """Generalised cross-validation's mean squared error, (alpha, voxel) float64.
 
@@ -23,14 +25,14 @@ def gcv_curve(
 
     Parameters
     ----------
-    factors : of all images
-    rotated : c of each of `factors`, (voxel, component)
+    decompositions : of all images
+    rotated : c of each of `decompositions`, (voxel, component)
     """
-    design, total = operands.design, operands.energy
+    design, total = centred.design, centred.energy
     n_free = design.n_images - design.fit_intercept
     curve = np.full((n_alphas, len(total)), np.inf)
-    for factor, projected in zip(factors, rotated, strict=True):
-        shrinkage = factor.shrinkage(factor.alphas)
+    for decomposition, projected in zip(decompositions, rotated, strict=True):
+        shrinkage = decomposition.shrinkage(decomposition.alphas)
         squares = design.arrays.to_numpy(projected**2).astype(np.float64)
         residual = (1 - shrinkage) ** 2 @ squares.T
         if squares.shape[1] < n_free:
@@ -39,5 +41,5 @@ def gcv_curve(
         left = (n_free - squares.shape[1] + (1 - shrinkage).sum(axis=1))[:, None] / design.n_images
         with np.errstate(divide="ignore", invalid="ignore"):
             values = residual / design.n_images / left**2
-        curve[factor.alpha_indices] = np.where(left > 0, values, np.inf)
+        curve[decomposition.alpha_indices] = np.where(left > 0, values, np.inf)
     return curve

@@ -6,11 +6,47 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 from threadpoolctl import threadpool_info, threadpool_limits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Array(Protocol):
+    """A numpy array or a torch tensor: what is asked of both, spelt alike."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def T(self) -> Array: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Array]: ...
+    def __getitem__(self, key: Any, /) -> Array: ...
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+    def __float__(self) -> float: ...
+    def __abs__(self) -> Array: ...
+    def __neg__(self) -> Array: ...
+    def __add__(self, other: Any, /) -> Array: ...
+    def __radd__(self, other: Any, /) -> Array: ...
+    def __sub__(self, other: Any, /) -> Array: ...
+    def __mul__(self, other: Any, /) -> Array: ...
+    def __rmul__(self, other: Any, /) -> Array: ...
+    def __truediv__(self, other: Any, /) -> Array: ...
+    def __pow__(self, other: Any, /) -> Array: ...
+    def __matmul__(self, other: Any, /) -> Array: ...
+    def any(self) -> bool: ...
+    def sum(self, axis: int, /) -> Array: ...
+    def mean(self) -> Array: ...
+    def min(self) -> Array: ...
+    def max(self) -> Array: ...
+    def clip(self, least: float, /) -> Array: ...
+    def reshape(self, *shape: int) -> Array: ...
+
 
 BACKENDS = ("numpy", "torch", "torch_cuda")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
@@ -44,48 +80,48 @@ class Arrays:
                 raise ValueError("backend torch_cuda: torch sees no GPU; choose numpy or torch")
             self.xp = torch
 
-    def asarray(self, values: Any, dtype: str | None = None) -> Any:
+    def asarray(self, values: Array | npt.ArrayLike, dtype: str | None = None) -> Array:
         """Values on the device; `dtype` is a numpy name."""
         if self.xp is np:
-            return np.asarray(values, dtype=dtype)
+            return self.xp.asarray(values, dtype=dtype)
         to = getattr(self.xp, dtype) if dtype else None
         return self.xp.as_tensor(values, dtype=to, device=self.device)
 
-    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         if self.xp is np:
-            return np.empty(shape, dtype)
+            return self.xp.empty(shape, dtype)
         return self.xp.empty(shape, dtype=getattr(self.xp, dtype), device=self.device)
 
     def to_numpy(self, values: Any) -> np.ndarray:
         return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
-    def total(self, values: Any) -> Any:
+    def total(self, values: Any) -> Array:
         """Sum of each row in float64."""
         return values.sum(1, dtype=self.xp.float64)
 
-    def contiguous(self, values: Any) -> Any:
+    def contiguous(self, values: Any) -> Array:
         """Rows one after another in memory."""
-        return np.ascontiguousarray(values) if self.xp is np else values.contiguous()
+        return self.xp.ascontiguousarray(values) if self.xp is np else values.contiguous()
 
-    def thin_qr(self, matrix: Any) -> tuple[Any, Any]:
+    def thin_qr(self, matrix: Array) -> tuple[Array, Array]:
         """Orthonormal columns, as many as the smaller side, and an upper triangle."""
         if self.xp is np:
             return scipy.linalg.qr(matrix, mode="economic", check_finite=False)
         return self.xp.linalg.qr(matrix)
 
-    def full_qr(self, matrix: Any) -> tuple[Any, Any]:
+    def full_qr(self, matrix: Array) -> tuple[Array, Array]:
         """As `thin_qr`, with as many orthonormal columns as there are rows."""
         if self.xp is np:
             return scipy.linalg.qr(matrix, check_finite=False)
         return self.xp.linalg.qr(matrix, mode="complete")
 
-    def solve_positive(self, matrix: Any, right: Any) -> Any:
+    def solve_positive(self, matrix: Array, right: Array) -> Array:
         """matrix⁻¹ right by Cholesky, for a symmetric positive definite matrix."""
         if self.xp is np:
             return scipy.linalg.solve(matrix, right, assume_a="pos", check_finite=False)
         return self.xp.cholesky_solve(right, self.xp.linalg.cholesky(matrix))
 
-    def inverse_positive(self, matrix: Any) -> Any:
+    def inverse_positive(self, matrix: Array) -> Array | None:
         """Inverse of a symmetric matrix; None if it is not positive definite."""
         if self.xp is not np:
             triangle, failed = self.xp.linalg.cholesky_ex(matrix)
@@ -94,10 +130,10 @@ class Arrays:
         triangle, failed = decompose(matrix, lower=True)
         if failed:
             return None
-        lower = np.tril(invert(triangle, lower=True, overwrite_c=True)[0])
-        return lower + np.tril(lower, -1).T
+        lower = self.xp.tril(invert(triangle, lower=True, overwrite_c=True)[0])
+        return lower + self.xp.tril(lower, -1).T
 
-    def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """[function(item) for item in items], side by side where that is faster."""
         if self.xp is not np:
             return [function(item) for item in items]

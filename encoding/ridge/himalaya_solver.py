@@ -1,9 +1,9 @@
-"""The problem of `encoding.banded_ridge` solved by himalaya: the oracle, and an alternative."""
+"""The problem of `solver.py` solved by himalaya: the oracle, and an alternative."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +16,10 @@ from himalaya.kernel_ridge import (
 from himalaya.ridge import solve_group_ridge_random_search
 from sklearn.model_selection import PredefinedSplit
 
-from encoding.arrays import Arrays
-from encoding.banded_ridge import DEFAULTS, BandedRidgeFit, Options, check_problem
-from encoding.responses import patterns
+from encoding.ridge.backend import Arrays
+from encoding.ridge.problem import Problem
+from encoding.ridge.responses import patterns
+from encoding.ridge.solver import BandedRidgeFit
 
 # himalaya divides by √γ
 SMALLEST_BAND_WEIGHT = 1e-6
@@ -27,22 +28,16 @@ BLOCK_VOXELS = 4096
 
 
 def stream_fits(
-    bands: Mapping[str, np.ndarray],
-    responses: Any,
-    folds: np.ndarray,
-    alphas: np.ndarray,
-    models: Mapping[str, Sequence[str]],
-    candidates: Mapping[str, np.ndarray],
-    options: Options = DEFAULTS,
+    problem: Problem,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
-    """As `encoding.banded_ridge.stream_fits`, by himalaya's exact search; nothing is inherited.
+    """As `solver.stream_fits`, by himalaya's exact search; nothing is inherited.
 
     Weights of bands are kept at or above 1e-6. With more features than images the dual form is
     solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.
     """
-    folds, alphas = np.asarray(folds), np.asarray(alphas, dtype=options.dtype)
-    features = {name: np.asarray(band, dtype=options.dtype) for name, band in bands.items()}
-    check_problem(list(features.values()), responses, folds, alphas)
+    responses, options = problem.responses, problem.options
+    alphas = problem.alphas.astype(options.dtype)
+    features = {name: band.astype(options.dtype) for name, band in problem.bands.items()}
     for pattern in patterns(responses, "exclude", Arrays()):
         for start in range(0, len(pattern.voxels), BLOCK_VOXELS):
             voxels = pattern.voxels[start : start + BLOCK_VOXELS]
@@ -53,11 +48,11 @@ def stream_fits(
                     name: _fit(
                         [features[space] for space in spaces],
                         targets,
-                        folds,
+                        problem.folds,
                         alphas,
-                        np.asarray(candidates[name]),
+                        np.asarray(problem.candidates[name]),
                     )
-                    for name, spaces in models.items()
+                    for name, spaces in problem.models.items()
                 }
             yield voxels, fits
 
@@ -74,9 +69,17 @@ def _fit(
     alpha, gamma, scores, coefficients, intercept = _search(
         features, targets, PredefinedSplit(folds), alphas, weights
     )
-    cv_score = 1 + scores.max(axis=0) / targets.var(axis=0)
-    found = alpha, gamma, cv_score, coefficients, intercept, scores, np.ones(len(alpha), bool)
-    return BandedRidgeFit(*found, "exact", str(targets.dtype))
+    return BandedRidgeFit(
+        alpha=alpha,
+        band_weights=gamma,
+        cv_score=1 + scores.max(axis=0) / targets.var(axis=0),
+        coefficients=coefficients,
+        intercept=intercept,
+        candidate_scores=scores,
+        exact=np.ones(len(alpha), bool),
+        search="exact",
+        precision=str(targets.dtype),
+    )
 
 
 def _search(
@@ -104,14 +107,14 @@ def _search(
 
 
 def _solve_primal(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
+    features: list[np.ndarray], targets: np.ndarray, options: dict[str, Any]
 ) -> tuple[np.ndarray, ...]:
     found = solve_group_ridge_random_search(features, targets, return_weights=True, **options)
     return _to_numpy(*found)
 
 
 def _solve_dual(
-    features: list[np.ndarray], targets: np.ndarray, options: dict
+    features: list[np.ndarray], targets: np.ndarray, options: dict[str, Any]
 ) -> tuple[np.ndarray, ...]:
     # a kernel squares the spread of the singular values: small penalties drown in float32
     features = [band.astype(np.float64) for band in features]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from encoding.arrays import Arrays
-from encoding.gram import Design
-from encoding.operands import PART, Operands
+from encoding.ridge.backend import Arrays
+from encoding.ridge.block import PART, CentredResponses
+from encoding.ridge.design import Design
+from encoding.ridge.problem import Problem, Responses, can_validate
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,34 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Block:
+class VoxelBlock:
     """Some voxels, ready to fit.
 
     Attributes
     ----------
     voxels : (voxel,) columns of the responses
+    centred : their responses, less their mean over all images
     mean, variance : (voxel,) float64, of the responses
     """
 
     voxels: np.ndarray
-    operands: Operands
+    centred: CentredResponses
     mean: np.ndarray
     variance: np.ndarray
 
 
-def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
+def measured_alike(problem: Problem, arrays: Arrays) -> Iterator[ResponseBlocks]:
+    """Voxels that can be fitted, those that have the same images together, with their design."""
+    options = problem.options
+    for pattern in patterns(problem.responses, options.missing, arrays):
+        folds = problem.folds[pattern.images]
+        if can_validate(folds):
+            bands = [band[pattern.images] for band in problem.bands.values()]
+            design = Design(bands, folds, arrays, options.dtype, options.fit_intercept)
+            yield ResponseBlocks(design, problem.responses, pattern)
+
+
+def patterns(responses: Responses, missing: str, arrays: Arrays) -> list[Pattern]:
     """Voxels grouped by the images they have; those without variance are in no group.
 
     Parameters
@@ -76,17 +88,17 @@ def patterns(responses: Any, missing: str, arrays: Arrays) -> list[Pattern]:
 class ResponseBlocks:
     """The voxels of one pattern."""
 
-    def __init__(self, design: Design, responses: Any, pattern: Pattern) -> None:
+    def __init__(self, design: Design, responses: Responses, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
 
-    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[Block]:
+    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[VoxelBlock]:
         """At most `block_voxels` at a time; of all voxels of the responses, those `wanted`."""
         voxels = self.pattern.voxels
         voxels = voxels if wanted is None else voxels[wanted[voxels]]
         for start in range(0, len(voxels), block_voxels):
             yield self._block(voxels[start : start + block_voxels])
 
-    def _block(self, voxels: np.ndarray) -> Block:
+    def _block(self, voxels: np.ndarray) -> VoxelBlock:
         design = self.design
         rows = np.empty((len(voxels), design.n_images), design.dtype)
         mean, variance = np.empty(len(voxels)), np.empty(len(voxels))
@@ -104,7 +116,9 @@ class ResponseBlocks:
 
         design.arrays.map(read, range(0, len(voxels), PART))
         mean *= design.fit_intercept
-        return Block(voxels, Operands(design, design.arrays.asarray(rows)), mean, variance)
+        return VoxelBlock(
+            voxels, CentredResponses(design, design.arrays.asarray(rows)), mean, variance
+        )
 
     def _read(self, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) in the design's order of images; neighbours are read at once."""

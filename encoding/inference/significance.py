@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri, stdtr
 from scipy.stats import false_discovery_control, rankdata
 
-from encoding.partition import partition_variance
+from encoding.variance_partitioning import partition_variance
 
 # of a voxel's variance: differences of losses that are smaller in sum are rounding errors of
 # predictions in float32, whose sign and p another processor or number of threads would change

@@ -15,24 +15,25 @@ which it differs too much are searched exactly (`must_be_exact`).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.gram import Design
-from encoding.losses import HeldOut
-from encoding.operands import PART, Operands
-from encoding.responses import Block
-from encoding.search import (
+from encoding.ridge.block import PART, CentredResponses
+from encoding.ridge.decomposition import DeletedFold
+from encoding.ridge.design import Design
+from encoding.ridge.grid import CandidateDecompositions, SearchGrid
+from encoding.ridge.responses import VoxelBlock
+from encoding.ridge.search import (
     TASKS_OF_A_WORKER,
-    CandidateFactors,
     Found,
     best_penalty,
     closed_form_errors,
     search_exactly,
     used,
 )
+from encoding.ridge.validation_loss import HeldOut
 
 # n-ths of its error by which the closed form may misjudge a candidate, where images have like
 # leverage: on simulated data (700 to 4,000 images, 150 to 3,000 features) no winner of k-fold
@@ -91,7 +92,7 @@ class Window:
 
     Attributes
     ----------
-    score, pick : (candidate, voxel), see `encoding.search.best_penalty`; the score of a candidate
+    score, pick : (candidate, voxel), see `search.best_penalty`; the score of a candidate
         that was ruled out is minus infinity
     least, most : (candidate, voxel) of k-fold errors less GCV, over the penalties that were scored
     """
@@ -127,10 +128,10 @@ def must_be_exact(design: Design, window: Window) -> np.ndarray:
 
 
 def search_windowed(
-    block: Block,
-    candidates: list[CandidateFactors],
-    alphas: np.ndarray,
-    choices: Iterable[np.ndarray],
+    block: VoxelBlock,
+    grid: SearchGrid,
+    candidates: list[CandidateDecompositions],
+    choices: Sequence[np.ndarray],
     task_voxels: int,
 ) -> Found:
     """Search windows first, then exactly what they leave.
@@ -140,55 +141,52 @@ def search_windowed(
 
     Parameters
     ----------
-    alphas : (alpha,) ascending
     choices : candidates (index,) that each model picks from
     task_voxels : at most so many are taken by a task
     """
-    operands, n_voxels = block.operands, len(block.voxels)
-    whole = ((operands.design.whole, factor) for each in candidates for factor in each.whole)
-    operands.prepare([*whole, *used(operands.design, candidates)])
-    found, choices = Found.empty((len(candidates), n_voxels)), list(choices)
+    alphas = grid.alphas
+    centred, n_voxels = block.centred, len(block.voxels)
+    whole = (
+        (centred.design.whole, decomposition) for each in candidates for decomposition in each.whole
+    )
+    centred.prepare([*whole, *used(centred.design, candidates)])
+    found = Found.empty((len(candidates), n_voxels))
     first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
     left = np.zeros(n_voxels, bool)
     for voxels in (first, np.setdiff1d(np.arange(n_voxels), first)):
         if not len(voxels):
             continue
-        part, design = operands.part(voxels), operands.design
+        part, design = centred.part(voxels), centred.design
         curves = closed_form_errors(part, candidates, len(alphas), task_voxels)
         scores = best_penalty(curves, alphas)[0]
         limits = contention_limits(design, scores, choices, block.variance[voxels])
-        if voxels is first and not windows_pay(design, candidates, alphas, curves, limits):
+        if voxels is first and not windows_pay(grid, candidates, curves, limits):
             left[:] = True
             break
-        window = search_window(part, candidates, alphas, curves, limits, task_voxels)
+        window = search_window(part, alphas, candidates, curves, limits, task_voxels)
         found.score[:, voxels], found.pick[:, voxels] = window.score, window.pick
         left[voxels] = must_be_exact(design, window)
         if voxels is first and left[first].mean() > MANY:
             left[:] = True
             break
     if left.any():
-        part = operands if left.all() else operands.part(np.flatnonzero(left))
+        part = centred if left.all() else centred.part(np.flatnonzero(left))
         found.fill((slice(None), left), search_exactly(part, candidates, alphas))
     return found
 
 
-def is_small(design: Design, candidates: np.ndarray, n_alphas: int) -> bool:
-    """Whether the exact search takes no longer than finding out what may be left out.
-
-    Parameters
-    ----------
-    candidates : (candidate, band) weights
-    """
+def is_small(grid: SearchGrid) -> bool:
+    """Whether the exact search takes no longer than finding out what may be left out."""
+    design, n_alphas = grid.design, len(grid.alphas)
     widths = [columns.stop - columns.start for columns in design.band_slices]
-    p = np.minimum((candidates > 0) @ widths, design.n_images)
+    p = np.minimum((grid.candidates > 0) @ widths, design.n_images)
     rows = np.minimum(design.folds[0].n_validation, p)
     return float(np.mean(p * (p + min(n_alphas, PREDICTED) / 2 * rows))) < SMALL
 
 
 def windows_pay(
-    design: Design,
-    candidates: list[CandidateFactors],
-    alphas: np.ndarray,
+    grid: SearchGrid,
+    candidates: list[CandidateDecompositions],
     curves: np.ndarray,
     limits: np.ndarray,
 ) -> bool:
@@ -199,19 +197,22 @@ def windows_pay(
     curves : (candidate, alpha, voxel) errors by the closed form
     limits : (candidate, voxel), see `contention_limits`
     """
+    design, alphas = grid.design, grid.alphas
     windows = exact = 0.0
     near = curves <= limits[:, None]
     for candidate, close in zip(candidates, near, strict=True):
         voxels = np.count_nonzero(close.any(axis=0))
         pairs = np.count_nonzero(close) / stride(alphas) + max(2, stride(alphas)) * voxels
-        for factor in itertools.chain(*candidate.folds):
-            rows, p = design.folds[0].n_validation, len(factor.columns)
-            share = len(factor.alphas) / len(alphas)
+        for decomposition in itertools.chain(*candidate.folds):
+            rows, p = design.folds[0].n_validation, len(decomposition.columns)
+            share = len(decomposition.alphas) / len(alphas)
             product = p * min(rows, design.n_components)
-            rotation = p**2 if factor.corrections is None else p * rows
+            rotation = p * rows if isinstance(decomposition, DeletedFold) else p**2
             windows += voxels * rotation + share * pairs * product
             half = 0.5
-            exact += close.shape[1] * (rotation + rows**2 + half * len(factor.basis()[0]) * product)
+            exact += close.shape[1] * (
+                rotation + rows**2 + half * len(decomposition.basis()[0]) * product
+            )
     return windows < exact
 
 
@@ -222,9 +223,9 @@ def stride(alphas: np.ndarray) -> int:
 
 
 def search_window(
-    operands: Operands,
-    candidates: list[CandidateFactors],
+    centred: CentredResponses,
     alphas: np.ndarray,
+    candidates: list[CandidateDecompositions],
     curves: np.ndarray,
     limits: np.ndarray,
     task_voxels: int,
@@ -238,11 +239,11 @@ def search_window(
     limits : (candidate, voxel), see `contention_limits`
     task_voxels : at most so many are taken by a task
     """
-    operands.prepare(used(operands.design, candidates))
+    centred.prepare(used(centred.design, candidates))
     scores, start = best_penalty(curves, alphas)
     found, wanted = Window.empty(start), -scores <= limits
-    workers = operands.design.arrays.workers
-    size = -(-np.count_nonzero(wanted) // (TASKS_OF_A_WORKER * workers))
+    workers = centred.design.arrays.workers
+    size = -(-int(np.count_nonzero(wanted)) // (TASKS_OF_A_WORKER * workers))
     size = min(max(size, PART), task_voxels)
     tasks = [
         (candidate, voxels[first : first + size])
@@ -253,8 +254,13 @@ def search_window(
     def descend(task: tuple[int, np.ndarray]) -> None:
         candidate, voxels = task
         curve = curves[candidate][:, voxels]
-        problem = operands.part(voxels), candidates[candidate], curve, limits[candidate, voxels]
-        losses = _descend(*problem, stride(alphas), doubt(operands.design))
+        losses = _descend(
+            centred.part(voxels),
+            candidates[candidate],
+            curve,
+            limits[candidate, voxels],
+            stride(alphas),
+        )
         score, pick = best_penalty(losses[None], alphas)
         found.score[candidate, voxels], found.pick[candidate, voxels] = score[0], pick[0]
         known = np.isfinite(losses) & np.isfinite(curve)
@@ -262,17 +268,16 @@ def search_window(
         found.least[candidate, voxels] = np.nanmin(gap, axis=0)
         found.most[candidate, voxels] = np.nanmax(gap, axis=0)
 
-    operands.design.arrays.map(descend, tasks)
+    centred.design.arrays.map(descend, tasks)
     return found
 
 
 def _descend(
-    operands: Operands,
-    candidate: CandidateFactors,
+    centred: CentredResponses,
+    candidate: CandidateDecompositions,
     curve: np.ndarray,
     limit: np.ndarray,
     stride: int,
-    doubt: float,
 ) -> np.ndarray:
     """Losses (alpha, voxel) of penalties on the way to the minimum; infinite where none was tried.
 
@@ -283,16 +288,20 @@ def _descend(
     """
     whole = None
     if candidate.deleted:
-        whole = operands.rotated(operands.design.whole, candidate.whole[0])
-    folds = [HeldOut(operands, k, factors, whole) for k, factors in enumerate(candidate.folds)]
+        whole = centred.rotated(centred.design.whole, candidate.whole[0])
+    folds = [
+        HeldOut(centred, k, decompositions, whole)
+        for k, decompositions in enumerate(candidate.folds)
+    ]
     away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
     wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
     losses = np.full(curve.shape, np.inf)
+    near = 1 + NEAR * doubt(centred.design)
     while wanted.any():
         at, which = np.nonzero(wanted)
         found = [fold.losses(which, at) for fold in folds]
         losses[at, which] = np.mean(found, axis=0, dtype=np.float64)
-        lowest = _minima(losses) & (losses <= losses.min(axis=0) * (1 + NEAR * doubt))
+        lowest = _minima(losses) & (losses <= losses.min(axis=0) * near)
         wanted = lowest.copy()
         wanted[1:] |= lowest[:-1]
         wanted[:-1] |= lowest[1:]
