@@ -20,7 +20,7 @@ test: lint
 	python -m pytest
 
 soak: $(INSTALLED)
-	python tests/faults.py --kills $(KILLS) --minutes $(MINUTES)
+	KILLS=$(KILLS) MINUTES=$(MINUTES) python -m pytest -s tests/test_faults.py -k again_and_again
 
 lint: $(INSTALLED)
 	ruff check .
