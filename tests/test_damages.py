@@ -160,119 +160,117 @@ def mapped_to_mni(tree):
     return volume_to_mni(NSDLayout(tree), SUBJECT, VOLUME, np.ones(GRID))
 
 
-# ---- what is damaged; every function makes one that damages a tree
+# ---- what is damaged
 
 
-def text(name, column):
-    return table(name, lambda t: t.assign(**{column: "one"}))
+def damaging(function: Callable) -> Callable:
+    """A function that changes a file (path, …) as one that makes a damage to a tree (name, …)."""
+    return lambda name, *given, **named: lambda tree: function(tree / name, *given, **named)
 
 
 def nothing(tree):
     """The request is wrong, not the tree."""
 
 
-def delete(*names):
-    return lambda tree: [(tree / name).unlink() for name in names]
-
-
 def both(*makes):
     return lambda tree: [make(tree) for make in makes]
 
 
-def write(name, content):
-    return lambda tree: rewrite(tree / name, content)
+def delete(*names):
+    return lambda tree: [(tree / name).unlink() for name in names]
 
 
-def truncate(name, share=0.5):
-    def damage(tree):
-        content = (tree / name).read_bytes()
-        rewrite(tree / name, content[: int(share * len(content))])
-
-    return damage
+def copied(name, to):
+    return lambda tree: rewrite(tree / to, (tree / name).read_bytes())
 
 
-def session_2(**changes):
-    """Session 2 in HDF5 alone, written anew with another `shape`, `dtype` or dataset `name`."""
-
-    def damaged(tree):
-        (tree / SESSIONS / "betas_session02.nii.gz").unlink()
-        path = tree / SESSIONS / "betas_session02.hdf5"
-        with h5py.File(path) as file:
-            shape, dtype = file["betas"].shape, file["betas"].dtype
-        path.unlink()
-        with h5py.File(path, "w") as file:
-            data = np.ones(changes.get("shape", lambda s: s)(shape), changes.get("dtype", dtype))
-            file.create_dataset(changes.get("name", "betas"), data=data)
-
-    return damaged
+def of_another_subject(name):
+    return copied(name.replace(SUBJECT, "subj03"), name)
 
 
-def unwritten_images(*shape):
+write = damaging(rewrite)
+
+
+@damaging
+def truncate(path, share=0.5):
+    content = path.read_bytes()
+    rewrite(path, content[: int(share * len(content))])
+
+
+@damaging
+def unfinished(path):
+    """The download stopped half way."""
+    path.with_suffix(".nii.gz").unlink()
+    path.rename(path.with_name(path.name + ".part"))
+
+
+@damaging
+def written_anew(path, shape=lambda s: s, dtype=None, dataset="betas"):
+    """A session in HDF5 alone, with another shape, type or name of its dataset."""
+    path.with_suffix(".nii.gz").unlink()
+    with h5py.File(path) as file:
+        data = np.ones(shape(file["betas"].shape), dtype or file["betas"].dtype)
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file.create_dataset(dataset, data=data)
+
+
+@damaging
+def unwritten(path, *shape):
     """Images of which the file has the shape alone."""
-
-    def damage(tree):
-        (tree / STIMULI).unlink()
-        with h5py.File(tree / STIMULI, "w") as file:
-            file.create_dataset("imgBrick", shape, np.uint8)
-
-    return damage
+    path.unlink()
+    with h5py.File(path, "w") as file:
+        file.create_dataset("imgBrick", shape, np.uint8)
 
 
-def image_of(name, shape, dtype=np.float32):
+@damaging
+def image_of(path, shape, dtype=np.float32):
     """Numbers of another shape or type."""
-
-    def damage(tree):
-        (tree / name).unlink()
-        kind = nibabel.Nifti1Image if name.endswith(".nii.gz") else nibabel.MGHImage
-        kind(np.ones(shape, dtype), np.eye(4)).to_filename(tree / name)
-
-    return damage
+    path.unlink()
+    kind = nibabel.Nifti1Image if path.name.endswith(".nii.gz") else nibabel.MGHImage
+    kind(np.ones(shape, dtype), np.eye(4)).to_filename(path)
 
 
-def value(name, place, number):
+@damaging
+def value(path, place, number):
     """Replace one number of a volume or a surface."""
-
-    def damage(tree):
-        image = nibabel.load(tree / name)
-        values = np.array(image.dataobj, dtype=np.float32)
-        values[place] = number
-        (tree / name).unlink()
-        type(image)(values, image.affine).to_filename(tree / name)
-
-    return damage
+    image = nibabel.load(path)
+    values = np.array(image.dataobj, dtype=np.float32)
+    values[place] = number
+    path.unlink()
+    type(image)(values, image.affine).to_filename(path)
 
 
-def table(name, change):
+@damaging
+def table(path, change):
     """Change the table of trials or of images."""
-    reading = {"sep": "\t"} if name.endswith("tsv") else {"index_col": 0}
-
-    def damage(tree):
-        changed = change(pd.read_csv(tree / name, **reading))
-        (tree / name).unlink()
-        changed.to_csv(tree / name, sep=reading.get("sep", ","), index="index_col" in reading)
-
-    return damage
+    reading = {"sep": "\t"} if path.suffix == ".tsv" else {"index_col": 0}
+    changed = change(pd.read_csv(path, **reading))
+    path.unlink()
+    changed.to_csv(path, sep=reading.get("sep", ","), index="index_col" in reading)
 
 
-def design(variable, change):
-    """Change a variable of the design; None takes it out."""
-
-    def damage(tree):
-        content = {k: v for k, v in scipy.io.loadmat(tree / DESIGN).items() if k[0] != "_"}
-        content[variable] = change(content[variable])
-        (tree / DESIGN).unlink()
-        scipy.io.savemat(tree / DESIGN, {k: v for k, v in content.items() if v is not None})
-
-    return damage
+def text(name, column):
+    return table(name, lambda t: t.assign(**{column: "one"}))
 
 
-def coco(name, change):
-    def damage(tree):
-        content = json.loads((tree / name).read_text())
-        change(content)
-        rewrite(tree / name, json.dumps(content))
+@damaging
+def matlab(path, variable, change):
+    """Change a variable; None takes it out."""
+    content = {k: v for k, v in scipy.io.loadmat(path).items() if k[0] != "_"}
+    content[variable] = change(content[variable])
+    path.unlink()
+    scipy.io.savemat(path, {k: v for k, v in content.items() if v is not None})
 
-    return damage
+
+design = partial(matlab, DESIGN)
+
+
+@damaging
+def coco(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    rewrite(path, json.dumps(content))
 
 
 def entry(part, row, **values):
@@ -300,24 +298,6 @@ def two_images_in_one_trial(table):
     last = table.index[table["subject1"] == 1][-1]
     table.loc[unseen, "subject1_rep0"] = table.loc[last, "subject1_rep0"]
     return table
-
-
-def unfinished(name):
-    """The download of a file stopped half way."""
-
-    def damage(tree):
-        (tree / name).with_suffix("").with_suffix(".nii.gz").unlink()
-        (tree / name).rename(tree / (name + ".part"))
-
-    return damage
-
-
-def copied(name, to):
-    return lambda tree: rewrite(tree / to, (tree / name).read_bytes())
-
-
-def of_another_subject(name):
-    return copied(name.replace(SUBJECT, "subj03"), name)
 
 
 class Damage(NamedTuple):
@@ -374,7 +354,7 @@ DAMAGES = [
     Damage(value(MASK, (0, 0, 0), 0.5), volume, MASK, HALF, FETCH),
     Damage(value(RIGHT_AREAS, (5, 0, 0), 0.5), native_surface, RIGHT_AREAS, HALF, FETCH),
     Damage(value(RIGHT_AREAS, (5, 0, 0), 0.5), fsaverage, RIGHT_AREAS, HALF, FETCH),
-    Damage(unwritten_images(5, 425, 425, 3), volume, STIMULI, "has 5 images", FETCH),
+    Damage(unwritten(STIMULI, 5, 425, 425, 3), volume, STIMULI, "has 5 images", FETCH),
     Damage(nothing, an_image_beyond, STIMULI, "image 73000 is asked for", FETCH),
     Damage(write(AREAS, "0 Unknown\n"), roi_names, AREAS, "label 1 is not in", BOTH),
     Damage(copied(S2, SESSION_4), volume, SESSION_4, "it ends with session 3", BOTH),
@@ -470,10 +450,10 @@ OF_ONE_FILE = {
         "does not leave a square": entry("images", 0, height=2000),
     },
     (images, STIMULI, FETCH): {
-        "was never written whole": unwritten_images(9, 425, 425, 3),
+        "was never written whole": unwritten(STIMULI, 9, 425, 425, 3),
         "expected uint8 (images, 425, 425, 3)": [
-            unwritten_images(5, 3, 425, 425),
-            unwritten_images(9, 425, 425, 4),
+            unwritten(STIMULI, 5, 3, 425, 425),
+            unwritten(STIMULI, 9, 425, 425, 4),
         ],
     },
     (captions, CAPTIONS, FROM_COCO): {
@@ -496,18 +476,18 @@ OF_ONE_FILE = {
         "KeyError('categories')": coco(INSTANCES, lambda c: c.pop("categories")),
     },
     (volume, S2, FETCH): {
-        "has no dataset 'betas'": session_2(name="data"),
-        "749 trials, expected 750": session_2(shape=lambda s: (749, *s[1:])),
-        "betas are uint8, expected int16": session_2(dtype=np.uint8),
+        "has no dataset 'betas'": written_anew(S2, dataset="data"),
+        "749 trials, expected 750": written_anew(S2, shape=lambda s: (749, *s[1:])),
+        "betas are uint8, expected int16": written_anew(S2, dtype=np.uint8),
         # converted to percent
-        "betas are float32, expected int16": session_2(dtype=np.float32),
+        "betas are float32, expected int16": written_anew(S2, dtype=np.float32),
     },
     (volume, S2, ORIGINAL): {
-        "grid (14, 19, 15) (axes in another order), expected (15, 19, 14)": session_2(
-            shape=lambda s: (s[0], *s[:0:-1])
+        "grid (14, 19, 15) (axes in another order), expected (15, 19, 14)": written_anew(
+            S2, shape=lambda s: (s[0], *s[:0:-1])
         ),
-        "grid (15, 19, 15), expected (15, 19, 14)": session_2(
-            shape=lambda s: (s[0], s[1] + 1, *s[2:])
+        "grid (15, 19, 15), expected (15, 19, 14)": written_anew(
+            S2, shape=lambda s: (s[0], s[1] + 1, *s[2:])
         ),
     },
     (volume, FACES, FETCH): {
