@@ -2,14 +2,15 @@
 
 Snakemake compares it as a parameter, so that an edit reruns exactly the stages that use the edited
 module. A checkout, a touched file, another docstring, comment or layout reruns nothing: what Python
-runs is hashed, not how it is written.
+runs is hashed, not how it is written. A process reads each file once: what it runs does not change
+when somebody edits the file meanwhile.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ def code_version(module: str, root: Path = ROOT) -> str:
     return _digest(sorted(file_versions(module, root).items()))
 
 
-def file_versions(module: str, root: Path = ROOT) -> dict[str, str]:
+@cache
+def file_versions(module: str, root: Path = ROOT) -> Mapping[str, str]:
     """{path below `root`: hash} of each file whose content `code_version` hashes."""
     return {
         path.relative_to(root).as_posix(): file_version(path)
@@ -40,23 +42,18 @@ def file_versions(module: str, root: Path = ROOT) -> dict[str, str]:
 
 def file_version(path: Path) -> str:
     """Hash of a file; of Python without docstrings, comments and layout."""
-    return _read(path, *_state(path))[0]
+    return _read(path)[0]
 
 
 @cache
-def _read(path: Path, *state: int) -> tuple[str, tuple[ast.AST, ...]]:
-    """The hash of a file and its import statements; `state` tells an edited file apart."""
+def _read(path: Path) -> tuple[str, tuple[ast.AST, ...]]:
+    """The hash of a file and its import statements."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return _digest(content), ()
     tree = ast.parse(content)
     imports = tuple(n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom))
     return _digest(list(_code(tree))), imports
-
-
-def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 def _digest(content: object) -> str:
@@ -112,6 +109,7 @@ def imported_files(module: str, root: Path = ROOT) -> set[Path]:
     return files
 
 
+@cache
 def _source(module: str, root: Path) -> Path | None:
     path = root.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
@@ -120,10 +118,11 @@ def _source(module: str, root: Path) -> Path | None:
     return None
 
 
+@cache
 def _imports(source: Path, root: Path) -> list[str]:
     package = source.relative_to(root).parent.parts
     names: list[str] = []
-    for node in _read(source, *_state(source))[1]:
+    for node in _read(source)[1]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         else:

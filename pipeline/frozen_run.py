@@ -83,7 +83,7 @@ def read_run(path: Path) -> dict[str, Any]:
             f"{path}: was edited. What a run began with cannot be changed; delete the file, edit "
             "the configuration that the run was given, and run snakemake again."
         )
-    return yaml.load(text, Loader=LOADER)
+    return yaml.load(text, Loader=LOADER)  # noqa: S506 (a SafeLoader)
 
 
 def current_run() -> dict[str, Any]:

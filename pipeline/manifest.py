@@ -63,8 +63,8 @@ def _stays_inside(path: str | Path) -> str | Path:
     inside = PurePosixPath(path)
     if inside.is_absolute() or ".." in inside.parts or "\\" in str(path):
         raise ValueError(f"{path} leaves its folder; name a path below it")
-    for _, name, specification, conversion in string.Formatter().parse(str(path)):
-        if name is not None and (name not in PLACEHOLDERS or specification or conversion):
+    for _, name, *_ in string.Formatter().parse(str(path)):
+        if name is not None and name not in PLACEHOLDERS:
             raise ValueError(f"{path}: unknown placeholder {{{name}}}")
     return path
 

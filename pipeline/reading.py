@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,12 @@ import yaml
 
 from pipeline.errors import InputError
 
-# what Deflate can make of a byte at most
-LARGEST_RATIO = 1032
-# values; the study as published has some hundreds
-LARGEST_YAML = 100_000
-COMPRESSED = frozenset({".gz", ".mgz"})
-
 
 @contextmanager
 def reading(path: Path | str, fault: str, mend: str) -> Iterator[None]:
     """Tell whatever goes wrong inside as a fault of the file.
 
-    Libraries raise nearly anything on bytes that nobody foresaw. A lack of memory is no fault of a
-    file whose sizes were checked.
+    Libraries raise nearly anything on bytes that nobody foresaw. A lack of memory is the machine's.
 
     Parameters
     ----------
@@ -46,38 +38,16 @@ def reading(path: Path | str, fault: str, mend: str) -> Iterator[None]:
         raise InputError(f"{path}: {fault} ({told}). {mend}") from error
 
 
-def require_room(path: Path, shape: Iterable[int], item_bytes: int, mend: str) -> int:
-    """Bytes that a file declares, if it can hold them: nothing is allocated that is not there.
-
-    Raises
-    ------
-    InputError
-        A size is negative, or the whole is larger than the file.
-    """
-    shape = tuple(int(n) for n in shape)
-    declared, found = math.prod(shape) * item_bytes, path.stat().st_size
-    most = found * LARGEST_RATIO if path.suffix in COMPRESSED else found
-    if min(shape, default=0) < 0 or declared > most:
-        raise InputError(
-            f"{path}: truncated or damaged (declares {shape} of {item_bytes} bytes each, but has "
-            f"{found} bytes). {mend}"
-        )
-    return declared
-
-
 def read_yaml(path: Path, mend: str) -> Any:
     """What a YAML file says, as plain values.
 
     Raises
     ------
     InputError
-        Not YAML, a key stands there twice, or its aliases stand for more than anybody would write.
+        Not YAML, or a key stands there twice.
     """
     with reading(path, "not valid YAML", mend), open(path, encoding="utf-8") as file:
-        content = yaml.load(file, Loader=_UniqueKeys)
-        if _size(content, {}) > LARGEST_YAML:
-            raise ValueError("its aliases stand for too much")
-    return content
+        return yaml.load(file, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -92,14 +62,3 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(None, None, told, key.start_mark)
             found.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
-
-
-def _size(value: Any, known: dict[int, float]) -> float:
-    """Values within a value, each counted as often as an alias names it; infinite in a circle."""
-    if not isinstance(value, dict | list):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = math.inf
-        parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(value)]

@@ -172,7 +172,7 @@ def _read_sealed(path: Path) -> dict[str, Any]:
         seal = account["seal"]
         told, place = seal["sha256"].encode(), seal["file"]
         named, number = dict(seal["files"]), int(seal.get("format", 0))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: not JSON that this pipeline sealed ({type(error).__name__}: {error}). "
             f"{ALTERED}."

@@ -125,6 +125,12 @@ def branch(study: Study, directory: Path, configuration: str) -> Study:
     return branched
 
 
+@pytest.fixture
+def branched(study: Study, tmp_path: Path) -> Study:
+    """The finished small study, to be damaged."""
+    return branch(study, tmp_path / "study", study.configuration.name)
+
+
 ENVIRON = {
     **os.environ,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

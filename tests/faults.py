@@ -1,33 +1,24 @@
-"""Kills of a workflow or of one of its jobs at random times, and what is left of its files.
-
-`python tests/faults.py --kills 50 --minutes 20` runs a small study under kills, again and again
-from nothing but its simulated NSD, and tells of every kill what it met and what was lost.
-"""
+"""Kills of a workflow or of one of its jobs at random times, and what is left of its files."""
 
 from __future__ import annotations
 
-import argparse
-import collections
 import contextlib
 import os
 import random
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
-from conftest import ENVIRON, TINY, Study
+from conftest import ENVIRON, Study
 
 from pipeline.audit import result_files
 from pipeline.seals import file_hash
 
 POLL = 0.05
-MOST_SECONDS = 10.0
 SECONDS_TO_END = 120
 Files = dict[str, str]
 
@@ -153,72 +144,3 @@ def stages_of(pid: int) -> dict[int, str]:
         if len(said) > 2 and said[1] == "-m" and said[2].startswith("pipeline.stages."):
             found[process.pid] = said[2].removeprefix("pipeline.stages.")
     return found
-
-
-# ---- for an hour or so
-
-
-def soak(study: Study, n_kills: int, minutes: float, seed: int) -> bool:
-    """Kill a study over and over; whether nothing was lost."""
-    end = time.monotonic() + 60 * minutes
-    study.snakemake()
-    faults, good = Faults(study, data_files(study), seed), True
-    print(f"{len(faults.whole)} data files of an undisturbed run", flush=True)
-    _forget(study)
-    most, finished = MOST_SECONDS, 0
-    while len(faults.kills) < n_kills and time.monotonic() < end:
-        if faults.kill_at_random(most):
-            last = faults.kills[-1]
-            _tell(len(faults.kills), last)
-            # where no job came to its end, the next have longer
-            most = MOST_SECONDS if last.finished > finished else 2 * most
-            finished = last.finished
-        else:
-            good &= _compared(faults)
-            _forget(study)
-    study.snakemake()
-    good &= _compared(faults)
-    met = collections.Counter(stage for kill in faults.kills for stage in kill.stages)
-    print(f"{len(faults.kills)} kills; stages that were running:")
-    for stage, n in met.most_common():
-        print(f"  {stage:32s} {n}")
-    return good and not any(kill.half for kill in faults.kills)
-
-
-def _forget(study: Study) -> None:
-    """Delete all results; what networks gave is kept."""
-    shutil.rmtree(study.results)
-
-
-def _tell(number: int, kill: Kill) -> None:
-    print(
-        f"{number:4d}  {kill.victim:8s}  {kill.seconds:5.1f} s  {kill.finished:5d} files finished, "
-        f"{len(kill.half)} half  {', '.join(kill.stages) or '-'}",
-        flush=True,
-    )
-
-
-def _compared(faults: Faults) -> bool:
-    lost = faults.lost()
-    print(f"      resumed to the end: {len(lost)} of {len(faults.whole)} files lost or altered")
-    for name in lost[:10]:
-        print(f"        {name}")
-    return not lost
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="of a study, to go on with")
-    arguments = parser.parse_args()
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="faults"))
-    shutil.copy(TINY, folder / "tiny.yaml")
-    study = Study(folder, folder / "tiny.yaml")
-    if not soak(study, arguments.kills, arguments.minutes, arguments.seed):
-        raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    main()

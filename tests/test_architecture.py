@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import tempfile
 import tomllib
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
+from pipeline import code_version as versions
 from pipeline.code_version import code_version, imported_files
 
 WALLS = {"features": {"encoding", "pipeline"}, "encoding": {"features", "pipeline"}}
@@ -102,17 +106,54 @@ def test_tested_versions_are_of_declared_packages():
     assert pinned <= names
 
 
-def test_code_version_follows_imports_and_content(tmp_path):
-    (tmp_path / "encoding").mkdir()
-    (tmp_path / "pipeline").mkdir()
-    (tmp_path / "encoding/scores.py").write_text("x = 1\n")
-    (tmp_path / "encoding/other.py").write_text("y = 1\n")
-    (tmp_path / "pipeline/fit.py").write_text("from encoding.scores import x\n")
-    before = code_version("pipeline.fit", tmp_path)
-    (tmp_path / "encoding/other.py").write_text("y = 2\n")
-    assert code_version("pipeline.fit", tmp_path) == before
-    (tmp_path / "encoding/scores.py").write_text("x = 2\n")
-    assert code_version("pipeline.fit", tmp_path) != before
+@pytest.fixture
+def version_with(tmp_path):
+    """The version of a fit that imports scores, of a project in which one file says something else.
+
+    Each is a folder of its own: a process reads a file once.
+    """
+
+    def version(name: str, text: str) -> str:
+        root = Path(tempfile.mkdtemp(dir=tmp_path))
+        files = {
+            "encoding/scores.py": "x = 1\n",
+            "encoding/other.py": "y = 1\n",
+            "pipeline/fit.py": "from encoding.scores import x\n",
+        }
+        for path, content in {**files, name: text}.items():
+            (root / path).parent.mkdir(exist_ok=True)
+            (root / path).write_text(content)
+        return code_version("pipeline.fit", root)
+
+    return version
+
+
+def test_code_version_follows_imports_and_content(version_with):
+    before = version_with("encoding/scores.py", "x = 1\n")
+    assert version_with("encoding/other.py", "y = 2\n") == before
+    assert version_with("encoding/scores.py", "x = 2\n") != before
+
+
+def test_versions_of_all_stages_parse_each_file_once(monkeypatch):
+    parse, parsed = ast.parse, Counter()
+
+    def counted(content):
+        parsed[content] += 1
+        return parse(content)
+
+    for kept in vars(versions).values():
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
+    monkeypatch.setattr(ast, "parse", counted)
+    stages = [path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")]
+    # for the rules, and for the run that is frozen
+    for stage in [*stages, *stages]:
+        code_version(f"pipeline.stages.{stage}")
+    used = {f for stage in stages for f in imported_files(f"pipeline.stages.{stage}")}
+    sources = [path.read_bytes() for path in used if path.suffix == ".py"]
+    assert parsed == Counter(sources)
+    # nor are the imports of a file followed more than once
+    assert versions._imports.cache_info().misses == len(sources)
 
 
 def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():

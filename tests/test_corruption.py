@@ -9,12 +9,13 @@ import os
 import random
 import shutil
 from collections import defaultdict
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, TINY, branch, rewrite
+from conftest import ROOT, TINY, rewrite
 from runs import frozen, run_file
 
 from pipeline import feature_widths as widths_of
@@ -57,6 +58,20 @@ def altered(content: bytes, where: int) -> bytes:
     return content[:where] + bytes([content[where] ^ 0x20]) + content[where + 1 :]
 
 
+@contextmanager
+def undone(*paths: Path):
+    """Contents of files, and what is done to them inside of the block is undone."""
+    contents = {path: path.read_bytes() for path in paths if path.exists()}
+    try:
+        for path, content in contents.items():
+            # its own, no longer shared
+            rewrite(path, content)
+        yield contents[paths[0]]
+    finally:
+        for path, content in contents.items():
+            rewrite(path, content)
+
+
 def refused(path, check=verify) -> str:
     """Why a file is refused; nothing if it is not."""
     try:
@@ -64,6 +79,10 @@ def refused(path, check=verify) -> str:
     except InputError as error:
         return str(error)
     return ""
+
+
+# an edit of a table of splits
+TEST_AS_TRAINING = b"\ttest\t-1", b"\ttrain\t0"
 
 
 # ---- one byte
@@ -82,23 +101,21 @@ def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
     """Every file that the workflow writes, at a random place and at both ends."""
     generator = random.Random(0)
     for path in files_of(results):
-        content = path.read_bytes()
-        for where in (0, generator.randrange(len(content)), len(content) - 1):
-            rewrite(path, altered(content, where))
-            told = refused(path)
-            assert str(path) in told, (path, where, told)
-        rewrite(path, content)
+        with undone(path) as content:
+            for where in (0, generator.randrange(len(content)), len(content) - 1):
+                rewrite(path, altered(content, where))
+                told = refused(path)
+                assert str(path) in told, (path, where, told)
 
 
 def test_a_file_that_was_cut_short_is_told_by_its_name(results):
     """One of every kind and stage."""
     kinds = {(path.parent.name, path.suffix): path for path in files_of(results)}
     for path in kinds.values():
-        content = path.read_bytes()
-        for length in (0, len(content) // 2, len(content) - 1):
-            rewrite(path, content[:length])
-            assert str(path) in refused(path), (path, length)
-        rewrite(path, content)
+        with undone(path) as content:
+            for length in (0, len(content) // 2, len(content) - 1):
+                rewrite(path, content[:length])
+                assert str(path) in refused(path), (path, length)
 
 
 def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
@@ -118,11 +135,10 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
         figure: lambda path: list(read_figures(path.parent)),
     }
     for path, read in readers.items():
-        content = path.read_bytes()
         read(path)
-        rewrite(path, altered(content, len(content) // 2))
-        assert path.stem.split(".")[0] in refused(path, read), path
-        rewrite(path, content)
+        with undone(path) as content:
+            rewrite(path, altered(content, len(content) // 2))
+            assert path.stem.split(".")[0] in refused(path, read), path
 
 
 READERS = {
@@ -184,14 +200,9 @@ def test_a_result_beside_an_input_of_another_run_is_refused_and_both_are_named(r
                 pairs[kind].append((path, source))
     assert len(pairs) > 20
     for (path, source), *_ in pairs.values():
-        kept = {name: name.read_bytes() for name in (source, account_path(source)) if name.exists()}
-        for name, content in kept.items():
-            # its own, no longer shared
-            rewrite(name, content)
-        of_another_run(source)
-        told = refused(path)
-        for name, content in kept.items():
-            rewrite(name, content)
+        with undone(source, account_path(source)):
+            of_another_run(source)
+            told = refused(path)
         assert "was made from another" in told, (path, source)
         assert any(str(name) in told for name in (path, account_path(path))), told
         assert str(source) in told
@@ -208,10 +219,9 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
         tiny / "splits/subj01/all.json": tiny / "splits/subj03/all.json",
     }
     for path, other in moves.items():
-        content = path.read_bytes()
-        rewrite(path, other.read_bytes())
-        assert f"{path}: was made as " in refused(path), path
-        rewrite(path, content)
+        with undone(path):
+            rewrite(path, other.read_bytes())
+            assert f"{path}: was made as " in refused(path), path
 
 
 # ---- at the join
@@ -269,29 +279,27 @@ def test_features_of_another_model_of_the_same_shape_are_refused_by_the_fit(fit,
 
 def test_a_split_that_was_edited_by_hand_is_refused_by_the_fit(fit, results):
     path = results / "tiny/splits/subj01/all.tsv"
-    text = path.read_text()
-    rewrite(path, text.replace("\ttest\t-1", "\ttrain\t0", 1))
-    with pytest.raises(InputError, match=r"all\.tsv: its content is not what all\.json says.*hand"):
-        fit()
-    rewrite(path, text)
+    with undone(path) as content:
+        rewrite(path, content.replace(*TEST_AS_TRAINING, 1))
+        with pytest.raises(InputError, match=r"all\.tsv: its content is not what all\.json .*hand"):
+            fit()
 
 
 def test_responses_of_another_run_than_the_split_are_refused_by_the_fit(fit, results):
     path = results / "tiny/responses/subj01.h5"
-    content = path.read_bytes()
-    rewrite(path, content)
-    of_another_run(path)
-    with pytest.raises(InputError, match=r"all\.(tsv|json): was made from another .*subj01\.h5"):
-        fit()
-    rewrite(path, content)
+    with undone(path):
+        of_another_run(path)
+        with pytest.raises(
+            InputError, match=r"all\.(tsv|json): was made from another .*subj01\.h5"
+        ):
+            fit()
 
 
 # ---- by the workflow
 
 
-def test_an_audit_names_what_was_altered_though_its_date_is_the_same(study, tmp_path):
+def test_an_audit_names_what_was_altered_though_its_date_is_the_same(branched):
     """As a disk would alter it: Snakemake sees nothing to do."""
-    branched = branch(study, tmp_path / "study", study.configuration.name)
     for name in ("encoding/subj01/all/bert.h5", "tables/correlations.tsv"):
         path = branched.results / name
         state = path.stat()
@@ -306,12 +314,11 @@ def test_an_audit_names_what_was_altered_though_its_date_is_the_same(study, tmp_
     assert "correlations.tsv: its content is not what correlations.json says" in said
 
 
-def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(study, tmp_path):
-    branched = branch(study, tmp_path / "study", study.configuration.name)
+def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(branched):
     path = branched.results / "splits/subj01/all.tsv"
     fit = branched.results / "encoding/subj03/all/bert.h5"
     before = file_hash(fit)
-    rewrite(path, path.read_text().replace("\ttest\t-1", "\ttrain\t0", 1))
+    rewrite(path, path.read_bytes().replace(*TEST_AS_TRAINING, 1))
     done = branched.snakemake("encoding", check=False)
     assert done.returncode != 0
     assert "all.tsv: its content is not what all.json says" in done.stdout + done.stderr

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRON, ROOT, branch, rewrite
+from conftest import ENVIRON, ROOT, rewrite
 from faults import Faults, data_files, stages_of
 from runs import run_file
 
@@ -21,13 +21,7 @@ from pipeline.audit import audit_files
 from pipeline.frozen_run import read_run
 from pipeline.storage import read_result
 
-KILLS = 5
-
-
-@pytest.fixture
-def branched(study, tmp_path):
-    """The finished study, to be damaged."""
-    return branch(study, tmp_path / "study", study.configuration.name)
+KILLS, SECONDS = 5, 10.0
 
 
 # ---- kills
@@ -63,6 +57,29 @@ def test_a_study_killed_five_times_loses_nothing_and_ends_with_the_same_bytes(br
     branched.snakemake(*wanted)
     assert faults.lost() == []
     assert shard.stat().st_mtime_ns == made
+
+
+@pytest.mark.skipif(
+    "KILLS" not in os.environ, reason="NOT TRIED: many kills, which `make soak` does"
+)
+def test_a_study_killed_again_and_again_from_its_beginning_loses_nothing(branched):
+    """Shown by `pytest -s`: what each kill met."""
+    faults, finished, seconds = Faults(branched, data_files(branched), seed=0), 0, SECONDS
+    shutil.rmtree(branched.results)
+    end = time.monotonic() + 60 * float(os.environ["MINUTES"])
+    while len(faults.kills) < int(os.environ["KILLS"]) and time.monotonic() < end:
+        if faults.kill_at_random(seconds):
+            kill = faults.kills[-1]
+            print(f"{len(faults.kills)}: {kill}")
+            # where no job came to its end, the next have longer
+            seconds = SECONDS if kill.finished > finished else 2 * seconds
+            finished = kill.finished
+        else:
+            assert faults.lost() == []
+            shutil.rmtree(branched.results)
+    branched.snakemake()
+    assert faults.lost() == []
+    assert not any(kill.half for kill in faults.kills)
 
 
 # ---- a disk that is full, a folder that is read-only

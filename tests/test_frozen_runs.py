@@ -91,12 +91,13 @@ def test_a_frozen_configuration_is_the_configuration(path):
     ],
 )
 def test_code_is_hashed_without_comments_docstrings_and_layout(tmp_path, text, same):
-    (tmp_path / "pipeline").mkdir()
-    source = tmp_path / "pipeline/fit.py"
-    source.write_text('"""Fits."""\nX = 1\n\n\ndef f(a, b):\n    return a + b\n')
-    before = code_version("pipeline.fit", tmp_path)
-    source.write_text(text)
-    assert (code_version("pipeline.fit", tmp_path) == before) == same
+    before = '"""Fits."""\nX = 1\n\n\ndef f(a, b):\n    return a + b\n'
+    versions = set()
+    for name, source in (("before", before), ("after", text)):
+        (tmp_path / name / "pipeline").mkdir(parents=True)
+        (tmp_path / name / "pipeline/fit.py").write_text(source)
+        versions.add(code_version("pipeline.fit", tmp_path / name))
+    assert (len(versions) == 1) == same
 
 
 # ---- edits in mid-run

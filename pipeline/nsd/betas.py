@@ -6,7 +6,6 @@ response space that asks.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, open_hdf5, open_image, require_grid, require_whole
+from pipeline.nsd.files import MEND, open_hdf5, open_image, require_grid
 from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import TRIALS_PER_SESSION
 
@@ -50,13 +49,10 @@ def check_betas(
                 frame.turn(path, image, image.shape[3:])
             stored = image.get_data_dtype()
             trials = image.shape[3] if len(image.shape) == 4 else 1
-            n_bytes = image.dataobj.offset + math.prod(image.shape) * stored.itemsize
     if trials != TRIALS_PER_SESSION:
         raise InputError(f"{path}: {trials} trials, expected {TRIALS_PER_SESSION}. {MEND}")
     if stored.newbyteorder("=") != dtype:
         raise InputError(f"{path}: betas are {stored}, expected {np.dtype(dtype)}. {MEND}")
-    if path.suffix != ".hdf5":
-        require_whole(path, n_bytes)
 
 
 def read_hdf5(path: Path, where: Sequence[np.ndarray]) -> np.ndarray:

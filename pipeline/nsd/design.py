@@ -14,7 +14,6 @@ import scipy.io
 from pipeline.errors import InputError
 from pipeline.nsd.files import MEND, require
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
-from pipeline.nsd.matlab import require_sizes
 from pipeline.reading import reading
 
 RUNS_PER_SESSION = 12
@@ -131,10 +130,9 @@ def _read_experiment_design(
     path = require(layout.experiment_design)
     with reading(path, "not a readable MATLAB v5 file", MEND):
         with open(path, "rb") as file:
-            # older versions are read by what each number in them says, newer ones are HDF5
+            # version 4 is read of any bytes, whatever they say; 7.3 is HDF5
             if file.read(len(MATLAB)) != MATLAB:
                 raise ValueError("of another version")
-        require_sizes(path)
         content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
     ordering, images_of_subjects, shared = (
         _integers(path, content, name) for name in DESIGN_VARIABLES

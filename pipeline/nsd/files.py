@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -14,16 +15,14 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.reading import reading, require_room
+from pipeline.reading import reading
 
 MEND = "Fetch it again from NSD."
 # what a file is called while it is downloaded
 UNFINISHED = ".part"
 DAMAGED = "truncated or damaged"
-# the first bytes of FreeSurfer's triangles, and of its values of vertices
-TRIANGLES, VALUES = b"\xff\xff\xfe", b"\xff\xff\xff"
-# behind a NIfTI header, if no extension of it follows; the least bytes of one
-FLAG, SMALLEST_EXTENSION = bytes(4), 16
+# the first bytes of FreeSurfer's values of vertices
+VALUES = b"\xff\xff\xff"
 
 
 def require(path: Path) -> Path:
@@ -59,8 +58,6 @@ def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
     """A NIfTI or FreeSurfer (.mgh, .mgz) image; data are read inside the block."""
     require(path)
     with reading(path, DAMAGED, MEND):
-        if path.name.endswith((".nii", ".nii.gz")):
-            _require_extensions(path)
         # one handle for all slices: a compressed file opened anew is read again from its beginning
         image = nibabel.load(path, keep_file_open=True)
         dtype = image.get_data_dtype()
@@ -68,41 +65,10 @@ def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
             raise InputError(f"{path}: holds {dtype}, expected numbers. {MEND}")
         if not np.isfinite(image.affine).all():
             raise InputError(f"{path}: an affine that is not finite. {MEND}")
-        require_room(path, image.shape, dtype.itemsize, MEND)
+        # readers allocate what the header declares before they read it
+        values = math.prod(int(n) for n in image.shape)
+        require_whole(path, image.dataobj.offset + values * dtype.itemsize)
         yield image
-
-
-def _require_extensions(path: Path) -> None:
-    """Raise if what a NIfTI file has before its data says that it is larger: nibabel believes it.
-
-    Raises
-    ------
-    InputError
-    """
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-        for kind in (nibabel.Nifti1Header, nibabel.Nifti2Header):
-            file.seek(0)
-            content = file.read(kind.template_dtype.itemsize)
-            if kind.may_contain_header(content):
-                break
-        else:
-            return
-        header = kind(content, check=False)
-        start, place = int(header["vox_offset"]), len(content) + len(FLAG)
-        require_room(path, (start,), 1, MEND)
-        if file.read(1) in (b"", FLAG[:1]):
-            return
-        order = "little" if header.endianness == "<" else "big"
-        # data that begin within the header make nibabel look for extensions everywhere
-        while not 0 <= (left := start - place) < SMALLEST_EXTENSION:
-            file.seek(place)
-            size = int.from_bytes(file.read(4), order, signed=True)
-            if not 0 < size <= left:
-                raise InputError(
-                    f"{path}: {DAMAGED} (an extension of {size} bytes, where {left} come before "
-                    f"the data). {MEND}"
-                )
-            place += size
 
 
 def require_whole(path: Path, n_bytes: int) -> None:
@@ -112,7 +78,7 @@ def require_whole(path: Path, n_bytes: int) -> None:
     ----------
     n_bytes : of header and data, uncompressed
     """
-    if path.suffix != ".gz":
+    if path.suffix not in (".gz", ".mgz"):
         found = path.stat().st_size
         if found < n_bytes:
             raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {MEND}")
@@ -140,10 +106,10 @@ def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
 
 def read_mesh(path: Path, n_vertices: int) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (vertex, 3) in mm and triangles (face, 3) of a FreeSurfer surface."""
-    with _freesurfer(path, TRIANGLES) as (n_points, n_faces):
-        require_grid(path, (n_points,), (n_vertices,))
-        require_room(path, (n_points + n_faces, 3), 4, MEND)
+    require(path)
+    with reading(path, DAMAGED, MEND):
         coordinates, faces = nibabel.freesurfer.read_geometry(path)
+        require_grid(path, coordinates.shape[:1], (n_vertices,))
         if not np.isfinite(coordinates).all() or faces.min() < 0 or faces.max() >= n_vertices:
             raise InputError(
                 f"{path}: a coordinate is not finite, or a triangle is of no vertices. {MEND}"
@@ -153,25 +119,18 @@ def read_mesh(path: Path, n_vertices: int) -> tuple[np.ndarray, np.ndarray]:
 
 def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
     """(vertex,) values of a FreeSurfer morphometry file (sulc, curv, thickness, …)."""
-    with _freesurfer(path, VALUES) as (n_values, _):
-        require_grid(path, (n_values,), None if n_vertices is None else (n_vertices,))
-        require_room(path, (n_values,), 4, MEND)
-        return nibabel.freesurfer.read_morph_data(path)
-
-
-@contextmanager
-def _freesurfer(path: Path, magic: bytes) -> Iterator[tuple[int, int]]:
-    """The two counts of FreeSurfer's own formats, which its readers believe."""
     require(path)
     with reading(path, DAMAGED, MEND):
         with open(path, "rb") as file:
-            if file.read(len(magic)) != magic:
-                raise InputError(f"{path}: {DAMAGED} (not the first bytes of its kind). {MEND}")
-            if magic == TRIANGLES:
-                # who made it, and an empty line
-                file.readline(), file.readline()
-            counts = struct.unpack(">2i", file.read(8))
-        yield counts
+            # the reader takes files of other kinds for old ones, and does not miss what is cut off
+            if file.read(len(VALUES)) != VALUES:
+                raise ValueError("not the first bytes of its kind")
+            (declared,) = struct.unpack(">i", file.read(4))
+        values = nibabel.freesurfer.read_morph_data(path)
+        if len(values) != declared:
+            raise ValueError(f"{len(values)} of {declared} values")
+    require_grid(path, values.shape, None if n_vertices is None else (n_vertices,))
+    return values
 
 
 def require_grid(
