@@ -30,9 +30,9 @@ rule fit_encoding_models:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
+        mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=estimated_minutes,
+        runtime=minutes_of_fit,
     params:
         spaces=setting("fits.{variant}.{fit}"),
         specifications=lambda wildcards: of_run(
@@ -68,8 +68,8 @@ rule assess_significance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         spaces=setting("fits.{variant}.{fit}"),
         significance=setting("significance"),

@@ -79,8 +79,8 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         nsd=NSD,
         weights=WEIGHTS,

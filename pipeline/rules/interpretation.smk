@@ -53,7 +53,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=estimated_mb,
+            mem_mb=solving_mb,
             solver_mb=solver_mb,
             runtime=growing(60),
         params:
@@ -111,7 +111,7 @@ if INTERPRETATION is not None:
         conda:
             "../../environment.yml"
         resources:
-            mem_mb=estimated_mb,
+            mem_mb=solving_mb,
             solver_mb=solver_mb,
             runtime=growing(120),
         params:

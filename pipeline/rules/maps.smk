@@ -50,8 +50,8 @@ rule write_maps:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         nsd=NSD,
         models=setting("models"),

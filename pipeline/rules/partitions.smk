@@ -15,8 +15,8 @@ rule partition_variance:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         spaces=setting("fits.{variant}.{fit}"),
         code=code_version("pipeline.stages.partition_variance"),

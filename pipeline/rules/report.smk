@@ -106,8 +106,8 @@ rule write_subject_page:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         study=setting("configuration"),
         directory=lambda wildcards, output: Path(output.page).parent,

@@ -25,8 +25,8 @@ rule average_responses:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=estimated_mb,
-        # estimates are of HDF5; NIfTI is decompressed anew for each block of voxels
+        mem_mb=growing(3000),
+        # NIfTI is decompressed anew for each block of voxels
         runtime=growing(120),
     params:
         nsd=NSD,
