@@ -31,7 +31,7 @@ from pipeline.study_size import (
 
 # operations per second and core: of networks, of this project's solver and himalaya's, of draws;
 # of a present-day data-centre GPU, and stimuli that one process can prepare for it
-NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"own": 90e9, "himalaya": 11e9}, 50e9
+NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"own": 110e9, "himalaya": 13e9}, 50e9
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 # penalties that a search computes predictions for, as a share of the grid
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
