@@ -135,7 +135,7 @@ def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     }
     # hours, not minutes or days
     assert 120 < asked["fit_encoding_models"]["runtime"] < 600
-    assert asked["assess_significance"] == {"runtime": 60, "mem_mb": 2000}
+    assert asked["assess_significance"] == {"runtime": 30, "mem_mb": 2000}
     assert asked["average_responses"] == {"runtime": 120, "mem_mb": 3000}
 
 

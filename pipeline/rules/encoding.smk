@@ -69,7 +69,7 @@ rule assess_significance:
         "../../environment.yml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(60),
+        runtime=growing(30),
     params:
         spaces=setting("fits.{variant}.{fit}"),
         significance=setting("significance"),

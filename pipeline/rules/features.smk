@@ -80,7 +80,8 @@ rule extract_features:
     resources:
         gpu=1,
         mem_mb=growing(3000),
-        runtime=growing(120),
+        # a subject's images take networks of the catalogue 6 minutes on eight cores, 2 on a GPU
+        runtime=growing(30),
     params:
         nsd=NSD,
         weights=WEIGHTS,
