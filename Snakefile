@@ -7,22 +7,22 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
-from pipeline.chunk_advice import choose_chunks
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError
 from pipeline.failed_jobs import FailedJobs
 from pipeline.folders import require_writable
 from pipeline.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
-from pipeline.job_resources import JobResources
 from pipeline.job_settings import JobSetting, require_same_run, study_run
 from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
+from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
 from pipeline.seals import content_hash
 from pipeline.settings import ANNOTATIONS, GROUP_SPACES, SHARED, WHOLE
 from pipeline.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.storage import canonical
+from pipeline.study_size import part_of, subject_size
 
 min_version("9.20")
 
@@ -46,10 +46,6 @@ try:
         STUDY = STUDY.model_copy(update={"nsd": folder})
         NSD_FILES = find_files(BUCKET, STUDY, MANIFEST)
         workflow.storage_registry.register_storage("s3", **BUCKET.settings)
-    widths = Path(f"results/{STUDY.study}/checked/feature_widths.json")
-    chunks = choose_chunks(STUDY, MANIFEST, widths)
-    scatter = STUDY.scatter.model_copy(update={"voxel_chunks": chunks})
-    STUDY = STUDY.model_copy(update={"scatter": scatter})
 except InputError as error:
     # not by Snakemake, which puts its own traceback around what the user can mend
     sys.exit(f"error: {error}")

@@ -1,8 +1,6 @@
-"""How matrices are divided in result files, for those who write them and those who foresee it."""
+"""How matrices are divided in result files."""
 
 from __future__ import annotations
-
-import math
 
 VOXELS_PER_CHUNK = 128
 CHUNK_BYTES = 1 << 20
@@ -18,8 +16,3 @@ def chunks_of_voxels(shape: Shape) -> Shape:
 def chunks_of_images(shape: Shape) -> Shape:
     """Chunks, of about `CHUNK_BYTES`, of float32 (image, feature) written and read by images."""
     return min(max(1, CHUNK_BYTES // (4 * shape[1])), shape[0]), shape[1]
-
-
-def places_on_disk(shape: Shape, chunks: Shape) -> int:
-    """Numbers that are stored of a matrix: HDF5 fills the last chunks up."""
-    return math.prod(math.ceil(n / chunk) * chunk for n, chunk in zip(shape, chunks, strict=True))

@@ -1,74 +1,65 @@
-"""How much there is of a study: from its files, or as expected."""
+"""How much there is of a study, by its configuration alone: what NSD has, or what is simulated."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from features.costs import NetworkCost, network_cost
-from features.layers import Layer
-from features.networks.vectors import RANDOM_WIDTH
+from encoding.variance_partitioning import subsets
 from pipeline.configuration import Configuration
 from pipeline.errors import InputError
-from pipeline.expected_size import (
-    captions_per_image,
-    distinct_images,
-    expected_subject,
-    mapped_places,
-)
 from pipeline.manifest import Manifest
-from pipeline.nsd.design import read_design
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_mask
-from pipeline.nsd.spaces import open_space
-from pipeline.sizes import StudySize, SubjectSize
+from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
+from pipeline.nsd.composite_rois import COMPOSITES
+from pipeline.simulation.atlases import LABELS
+from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_SHARES
 
+if TYPE_CHECKING:
+    from features.costs import NetworkCost
+
+CAPTIONS_PER_IMAGE = 5
+# of atlases of which not all labels are known here
+ROIS = {
+    **{atlas: len(labels) for atlas, labels in LABELS.items()},
+    **{COMPOSITE: len(COMPOSITES), "HCP_MMP1": 180},
+}
+ROIS_OF_OTHERS = 10
 # BERT base: of a caption of a dozen tokens
 BERT_OPERATIONS, BERT_BYTES, BERT_WIDTH, BERT_LAYERS = 2.1e9, 440_000_000, 768, 13
-VECTOR_WIDTHS = {"categories": 80, "supercategories": 12, "identity": RANDOM_WIDTH}
-
-
-def measure_study(
-    study: Configuration, layout: NSDLayout, manifest: Manifest
-) -> tuple[StudySize, list[str]]:
-    """Sizes of everything, and the networks whose costs are assumed.
-
-    A pretrained network of transformers is taken as BERT base.
-
-    Raises
-    ------
-    InputError
-        A feature space's network or layer is unknown.
-    """
-    subjects, images = {}, []
-    for subject in study.subjects:
-        try:
-            subjects[subject], seen = _from_files(study, layout, manifest, subject)
-            images.append(seen)
-        except InputError:
-            subjects[subject] = expected_subject(study, manifest, subject)
-    if len(images) == len(subjects):
-        n_images = len(np.unique(np.concatenate(images)))
-    else:
-        n_images = distinct_images(subjects.values())
-    found = measure_features(study)
-    captions = captions_per_image(study)
-    size = StudySize(subjects, n_images, captions, found.networks, found.widths, found.taken)
-    return size, found.assumed
 
 
 @dataclass(frozen=True)
-class MeasuredFeatures:
-    """What networks tell of a study's features.
+class SubjectSize:
+    """How much there is of a subject.
+
+    Attributes
+    ----------
+    images, test_images : seen at least once
+    voxels : in the mask
+    grid : all voxels or vertices of the space of the responses
+    mapped : voxels and vertices of one map in all further spaces together
+    """
+
+    sessions: int
+    images: int
+    test_images: int
+    voxels: int
+    grid: int
+    mapped: int
+
+
+@dataclass(frozen=True)
+class FeatureSizes:
+    """What the networks of a study cost and give.
 
     Attributes
     ----------
     networks : {network: cost of a pass of one stimulus}
     taken : {feature space: number of features before their reduction}
-    widths : {feature space: its width}
+    widths : {feature space: number of features}
     assumed : networks whose costs are those of BERT base
     """
 
@@ -78,46 +69,101 @@ class MeasuredFeatures:
     assumed: list[str]
 
 
-def measure_features(study: Configuration) -> MeasuredFeatures:
-    """Ask all networks that a study uses.
+def captions_per_image(study: Configuration, network: str) -> int:
+    """About how many stimuli an image is to a network."""
+    if study.networks[network].stimulus != "captions":
+        return 1
+    return study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
+
+
+def subject_size(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
+    """Size of what NSD has of a subject, or of what is to be simulated; no file is opened."""
+    further, mask = study.map_spaces[1:], study.responses.mask
+    if study.simulation is None:
+        facts, space = manifest.subjects[subject], study.responses.space
+        return SubjectSize(
+            sessions=facts.sessions,
+            images=facts.images,
+            test_images=facts.shared,
+            voxels=manifest.n_masked(subject, space, mask),
+            grid=manifest.n_voxels(subject, space),
+            mapped=sum(manifest.n_masked(subject, other, mask) for other in further),
+        )
+    simulated = study.simulation.subjects[subject]
+    grid = math.prod(simulated.grid)
+    voxels = round(MASK_SHARES[mask] * grid)
+    done = simulated.sessions / study.simulation.planned_sessions
+    return SubjectSize(
+        sessions=simulated.sessions,
+        images=IMAGES_PER_SESSION * simulated.sessions,
+        test_images=round(done * study.simulation.shared_images),
+        voxels=voxels,
+        grid=grid,
+        # simulated surfaces and templates have about as many places
+        mapped=len(further) * voxels,
+    )
+
+
+def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: int) -> SubjectSize:
+    """Images of a variant, of subsets as if they held every image; and a chunk of the voxels."""
+    train = subject.images - subject.test_images
+    fewer = max(0, train - (study.all_variants[variant].training_images or train))
+    voxels = math.ceil(subject.voxels / chunks)
+    return replace(subject, images=subject.images - fewer, voxels=voxels)
+
+
+def n_models(study: Configuration, variant: str) -> float:
+    """Number of models of a variant; components of variance are 0.4, as they have fewer values."""
+    fits = study.fits(variant).values()
+    models = {model for spaces in fits for model in subsets(spaces)}
+    components = sum(len(subsets(spaces)) for spaces in fits if len(spaces) > 1)
+    return len(models) + 0.4 * components
+
+
+def n_rois(atlases: Sequence[str]) -> int:
+    """About how many regions atlases have, with all voxels as one."""
+    return 1 + sum(ROIS.get(atlas, ROIS_OF_OTHERS) for atlas in atlases)
+
+
+def feature_sizes(study: Configuration) -> FeatureSizes:
+    """Sizes that all networks of a study tell when they are built with random weights.
+
+    A pretrained network of transformers is taken as BERT base: its architecture would have to be
+    asked of a hub.
 
     Raises
     ------
     InputError
         A feature space's network or layer is unknown.
     """
+    # here, as it brings torch, and every start of the workflow reads this module
+    from features.layers import Layer
+
     costs = {network: _network_cost(study, network) for network in study.used_networks}
-    assumed = [network for network, cost in costs.items() if cost is None]
     networks = {name: cost or _bert_base(study, name) for name, cost in costs.items()}
-    taken = {space: _taken_width(study, space, networks) for space in study.used_spaces}
-    widths = {space: _space_width(study, space, width) for space, width in taken.items()}
-    return MeasuredFeatures(networks, taken, widths, assumed)
-
-
-def _from_files(
-    study: Configuration, layout: NSDLayout, manifest: Manifest, subject: str
-) -> tuple[SubjectSize, np.ndarray]:
-    design = read_design(layout, subject)
-    space = open_space(layout, subject, study.responses.space, study.responses.betas)
-    voxels = len(read_mask(space, study.responses.mask))
-    size = SubjectSize(
-        sessions=design.n_sessions,
-        images=len(design.images),
-        test_images=int(np.isin(design.images, design.shared).sum()),
-        voxels=voxels,
-        grid=space.n_voxels,
-        mapped=mapped_places(study, manifest, subject),
-    )
-    return size, design.images
+    taken, widths = {}, {}
+    for space in study.used_spaces:
+        settings = study.feature_spaces[space]
+        of_layers, reduction = networks[settings.network].widths, settings.reduction
+        layers = Layer.parse(settings.taken).matching(of_layers)
+        taken[space] = sum(of_layers[layer] for layer in layers)
+        # a share of the variance takes as many components as there are features, at most
+        reduced = reduction is not None and reduction.components >= 1
+        widths[space] = int(reduction.components) if reduced else taken[space]
+    return FeatureSizes(networks, taken, widths, [name for name in costs if costs[name] is None])
 
 
 def _network_cost(study: Configuration, name: str) -> NetworkCost | None:
+    from features.costs import NetworkCost, network_cost
+    from features.layers import Layer
+    from features.networks.vectors import RANDOM_WIDTH
+
     network = study.network_specification(name)
     layers = [Layer.parse(layer) for layer in study.network_layers(name)]
     if network["library"] == "vectors":
-        return NetworkCost(dict.fromkeys(layers, VECTOR_WIDTHS[network["stimulus"]]), 0.0, 0)
+        widths = {"categories": 80, "supercategories": 12, "identity": RANDOM_WIDTH}
+        return NetworkCost(dict.fromkeys(layers, widths[network["stimulus"]]), 0.0, 0)
     if (network["library"], network["weights"]) == ("transformers", "pretrained"):
-        # its architecture would have to be asked of a hub
         return None
     try:
         return network_cost(network, layers)
@@ -126,26 +172,12 @@ def _network_cost(study: Configuration, name: str) -> NetworkCost | None:
 
 
 def _bert_base(study: Configuration, name: str) -> NetworkCost:
-    layers = [Layer.parse(layer) for layer in study.network_layers(name)]
-    numbered = itertools.chain.from_iterable(
-        [
-            Layer(layer.name.replace("*", str(number)), layer.pooling)
-            for number in range(BERT_LAYERS)
-        ]
-        for layer in layers
-    )
+    from features.costs import NetworkCost
+    from features.layers import Layer
+
+    patterns = [Layer.parse(layer) for layer in study.network_layers(name)]
+    numbered = [
+        Layer(layer.name.replace("*", str(number)), layer.pooling)
+        for layer, number in itertools.product(patterns, range(BERT_LAYERS))
+    ]
     return NetworkCost(dict.fromkeys(numbered, BERT_WIDTH), BERT_OPERATIONS, BERT_BYTES)
-
-
-def _taken_width(study: Configuration, space: str, networks: Mapping[str, NetworkCost]) -> int:
-    settings = study.feature_spaces[space]
-    widths = networks[settings.network].widths
-    return sum(widths[layer] for layer in Layer.parse(settings.taken).matching(widths))
-
-
-def _space_width(study: Configuration, space: str, taken: int) -> int:
-    reduction = study.feature_spaces[space].reduction
-    # a share of the variance takes as many components as there are features, at most
-    if reduction is None or reduction.components < 1:
-        return taken
-    return int(reduction.components)

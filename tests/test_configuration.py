@@ -37,6 +37,15 @@ BAD = {
         put("significance", {"permutations": 1000}),
         "significance: `permutations` are no longer drawn",
     ),
+    "chunks that the workflow is to choose": (
+        put("scatter", {"voxel_chunks": "auto", "longest_hours": 3}),
+        "scatter: `voxel_chunks: auto` and `longest_hours` are no more: write a number, "
+        "`scatter: {voxel_chunks: 1}`; `snakemake preflight` tells",
+    ),
+    "no whole number of chunks": (
+        put("scatter", {"voxel_chunks": 1.5}),
+        "scatter.voxel_chunks: expected a whole number from 1 to 1000",
+    ),
     "missing key": (remove("splits"), "splits: this key is missing"),
     "unknown subject": (put("subjects", ["subj09"]), "subjects.0"),
     "subject listed twice": (

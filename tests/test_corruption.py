@@ -15,13 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, TINY, rewrite
+from conftest import ROOT, rewrite
 from runs import frozen, run_file
 
-from pipeline import feature_widths as widths_of
 from pipeline import seals
 from pipeline.audit import audit_files, result_files
-from pipeline.configuration import read_configuration
 from pipeline.errors import InputError, OtherReleaseError
 from pipeline.figures.study import _read
 from pipeline.frozen_run import RUN, read_run
@@ -30,12 +28,10 @@ from pipeline.report.html import read_figures
 from pipeline.seals import account_path, file_hash, read_account
 from pipeline.stages import fit_encoding_models
 from pipeline.storage import (
-    canonical,
     read_provenance,
     read_result,
     read_table,
     verify,
-    write_account,
     write_result,
     write_table,
     write_text,
@@ -374,15 +370,3 @@ def test_results_of_another_release_are_refused_by_its_number(name, release, tmp
         write_result(newer, {"voxel": np.arange(3)}, {"inputs": inputs})
         with pytest.raises(OtherReleaseError):
             read_result(newer)
-
-
-def test_widths_that_another_release_kept_are_measured_anew(tmp_path, monkeypatch):
-    kept = tmp_path / "feature_widths.json"
-    monkeypatch.setattr(seals, "FORMAT", seals.FORMAT + 1)
-    study = read_configuration(TINY)
-    account = {canonical(study.feature_specification(name)): 1 for name in study.used_spaces}
-    write_account(kept, {"widths": account})
-    monkeypatch.undo()
-    monkeypatch.setattr(widths_of, "_measure", lambda study: dict.fromkeys(study.used_spaces, 7))
-    assert set(widths_of.feature_widths(study, kept).values()) == {7}
-    assert set(widths_of.feature_widths(study, kept).values()) == {7}

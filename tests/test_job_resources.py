@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -14,15 +16,24 @@ import yaml
 from conftest import ROOT, Study, rewrite
 
 from pipeline.configuration import Configuration, parse_configuration
-from pipeline.job_resources import LEAST_MB, LEAST_MINUTES, TIME_FACTOR, JobResources
 from pipeline.machine import machine_memory
 from pipeline.manifest import read_manifest
+from pipeline.resources import (
+    LEAST_MINUTES,
+    TIME_FACTOR,
+    fit_minutes,
+    job_megabytes,
+    solver_megabytes,
+)
+from pipeline.study_size import part_of, subject_size
 
 SCALE = ROOT / "docs/scale.md"
 IMAGES = 10_000
 WIDTHS = {"clip_rn50": 1024, "resnet50": 2048, "bert": 768}
 THREE = "clip_rn50_resnet50_bert"
-JOB = {"subject": "subj01", "variant": "all", "fit": THREE}
+
+
+MANIFEST = read_manifest(ROOT / "data_manifest.yaml")
 
 
 def study_of(**changes: object) -> Configuration:
@@ -30,23 +41,26 @@ def study_of(**changes: object) -> Configuration:
     return parse_configuration({**values, **changes})
 
 
-def resources_of(**changes: object) -> JobResources:
-    return JobResources(study_of(**changes), read_manifest(ROOT / "data_manifest.yaml"))
+def masked(mask: str) -> dict[str, object]:
+    return {**study_of().responses.model_dump(), "mask": mask}
 
 
-def feature_files(folder: Path, widths: dict[str, int]) -> SimpleNamespace:
+def feature_files(folder: Path, widths: Mapping[str, int]) -> list[Path]:
     """Features of a subject's images, never written."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{space}.h5" for space in widths]
     for path, width in zip(paths, widths.values(), strict=True):
         with h5py.File(path, "w") as file:
             file.create_dataset("features", (IMAGES, width), np.float32)
-    return SimpleNamespace(features=paths)
+    return paths
 
 
-def fit_minutes(tmp_path: Path, threads: int = 8, **changes: object) -> int:
-    files = feature_files(tmp_path, WIDTHS)
-    return resources_of(**changes).minutes("fit_encoding_models", JOB, files, threads)
+def minutes(files: Sequence[Path], threads: int = 8, **changes: object) -> int:
+    """What a fit of NSD's first subject asks for."""
+    study = study_of(**changes)
+    subject = subject_size(study, MANIFEST, "subj01")
+    part = part_of(study, subject, "all", study.scatter.voxel_chunks)
+    return fit_minutes(study, part, files, threads)
 
 
 @pytest.mark.parametrize(
@@ -61,47 +75,44 @@ def fit_minutes(tmp_path: Path, threads: int = 8, **changes: object) -> int:
 def test_a_fit_asks_for_thrice_the_time_that_the_documentation_says(tmp_path, row, fit, mask):
     """Spaces of 512 features, on one core."""
     hours = float(re.search(rf"\| {row} \| ([\d.]+) \|", SCALE.read_text())[1])
-    study = resources_of(responses={**study_of().responses.model_dump(), "mask": mask})
-    spaces = study.study.contrasts[fit]
-    files = feature_files(tmp_path, dict.fromkeys(spaces, 512))
-    minutes = study.minutes("fit_encoding_models", {**JOB, "fit": fit}, files, 1)
-    assert minutes == pytest.approx(max(LEAST_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
+    files = feature_files(tmp_path, dict.fromkeys(study_of().contrasts[fit], 512))
+    asked = minutes(files, 1, responses=masked(mask))
+    assert asked == pytest.approx(max(LEAST_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
 
 
 def test_a_job_asks_for_less_time_the_more_threads_and_chunks_and_the_fewer_voxels(tmp_path):
-    whole = fit_minutes(tmp_path)
-    assert fit_minutes(tmp_path, threads=4) == pytest.approx(2 * whole, rel=0.01)
-    parts = fit_minutes(tmp_path, scatter={"voxel_chunks": 4})
+    files = feature_files(tmp_path, WIDTHS)
+    whole = minutes(files)
+    assert minutes(files, threads=4) == pytest.approx(2 * whole, rel=0.01)
+    parts = minutes(files, scatter={"voxel_chunks": 4})
     # every part factorises the features again
     assert whole / 4 < parts < whole / 2
-    responses = {**study_of().responses.model_dump(), "mask": "nsdgeneral"}
-    assert fit_minutes(tmp_path, responses=responses) < whole / 3
+    assert minutes(files, responses=masked("nsdgeneral")) < whole / 3
 
 
 def test_a_fit_asks_for_its_solvers_budget_and_the_largest_space_that_it_reads(tmp_path):
     files = feature_files(tmp_path, WIDTHS)
     encoding = study_of().encoding.model_dump()
     asked = [
-        resources_of(encoding={**encoding, "memory_gb": budget}).megabytes(rule, JOB, files)
+        job_megabytes(study_of(encoding={**encoding, "memory_gb": budget}), files)
         for budget in (8, 20)
-        for rule in ("fit_encoding_models", "project_voxels")
     ]
     largest = 4 * IMAGES * max(WIDTHS.values()) / 1e6
     assert asked[0] == pytest.approx(1.25 * (9000 + largest), rel=0.01)
-    assert asked[1] == pytest.approx(asked[0], rel=0.01)
-    assert asked[2] - asked[0] == pytest.approx(1.25 * 12_000, abs=2)
-
-
-def test_small_jobs_ask_for_what_every_job_needs():
-    partition = resources_of()
-    assert partition.minutes("partition_variance", JOB, None, 1) == LEAST_MINUTES
-    assert partition.megabytes("partition_variance", JOB, None) == LEAST_MB
+    assert asked[1] - asked[0] == pytest.approx(1.25 * 12_000, abs=2)
 
 
 def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
-    absent = SimpleNamespace(features=[tmp_path / f"{space}.h5" for space in WIDTHS])
     with pytest.raises(FileNotFoundError):
-        resources_of().minutes("fit_encoding_models", JOB, absent, 8)
+        minutes([tmp_path / f"{space}.h5" for space in WIDTHS])
+
+
+def test_the_workflow_starts_without_the_libraries_of_networks():
+    """Every job of a study reads the workflow."""
+    program = "import sys; import pipeline.resources; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split() == ["False"]
 
 
 def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
@@ -119,31 +130,25 @@ def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
         for rule, text in re.findall(r"rule (\w+):\n((?:    .*\n)*)", said)
     }
     assert asked["fit_encoding_models"] == {
-        "runtime": resources_of().minutes(
-            "fit_encoding_models", JOB, feature_files(tmp_path / "again", WIDTHS), 8
-        ),
+        "runtime": minutes(feature_files(tmp_path / "again", WIDTHS)),
         "mem_mb": pytest.approx(1.25 * (9000 + 4 * IMAGES * 2048 / 1e6), rel=0.01),
     }
     # hours, not minutes or days
     assert 120 < asked["fit_encoding_models"]["runtime"] < 600
-    assert LEAST_MINUTES <= asked["assess_significance"]["runtime"] < 120
-    assert asked["assess_significance"]["mem_mb"] == LEAST_MB
-    assert asked["average_responses"]["mem_mb"] == LEAST_MB
+    assert asked["assess_significance"] == {"runtime": 30, "mem_mb": 2000}
+    assert asked["average_responses"] == {"runtime": 120, "mem_mb": 3000}
 
 
 @pytest.mark.parametrize("shared", [6000, 8000, 14_000, math.inf])
 def test_a_fit_keeps_within_the_memory_that_all_jobs_share(shared, tmp_path):
-    files = feature_files(tmp_path, WIDTHS)
-    resources = resources_of()
-    budget = resources.solver_megabytes(files, shared)
-    assert budget <= 1000 * resources.study.encoding.memory_gb
-    asked = resources_of(
-        encoding={**resources.study.encoding.model_dump(), "memory_gb": budget / 1000}
-    ).megabytes("project_voxels", JOB, files)
+    files, study = feature_files(tmp_path, WIDTHS), study_of()
+    budget = solver_megabytes(study, files, shared)
+    assert budget <= 1000 * study.encoding.memory_gb
+    encoding = {**study.encoding.model_dump(), "memory_gb": budget / 1000}
+    asked = job_megabytes(study_of(encoding=encoding), files)
     assert asked <= shared
     # and takes what there is
-    wanted = resources.megabytes("project_voxels", JOB, files)
-    assert asked == pytest.approx(min(shared, wanted), abs=3)
+    assert asked == pytest.approx(min(shared, job_megabytes(study, files)), abs=3)
 
 
 def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_path):
@@ -156,16 +161,14 @@ def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_pat
     target = f"results/nsd/encoding/subj01/all/{THREE}.h5"
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", "--", target)
     (told,) = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
-    memory = min(
-        machine_memory() // 1_000_000, resources_of().megabytes("fit_encoding_models", JOB, files)
-    )
+    memory = min(machine_memory() // 1_000_000, job_megabytes(study_of(), files))
     assert re.search(rf"\bmem_mb={memory}\b", told)
     assert re.search(r"\bsolver_mb=8000\b", told) or memory < 14_000
     limits = ("--resources", "mem_mb=6000", "gpu=1")
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", *limits, "--", target)
     (told,) = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
     assert re.search(r"\bmem_mb=6000\b", told)
-    assert re.search(rf"\bsolver_mb={resources_of().solver_megabytes(files, 6000)}\b", told)
+    assert re.search(rf"\bsolver_mb={solver_megabytes(study_of(), files, 6000)}\b", told)
 
 
 def test_every_job_tells_its_memory():

@@ -112,4 +112,4 @@ def test_the_workflow_reads_what_the_stage_declares(stage):
 
 def test_stages_that_users_call_are_the_only_ones_with_options_of_their_own():
     others = {path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")} - set(STAGES)
-    assert others == {"fetch", "preflight", "measure_widths"}
+    assert others == {"fetch", "preflight"}

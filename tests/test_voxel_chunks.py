@@ -46,33 +46,6 @@ def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
     assert not list((scattered.results / "parts").rglob("*.h5"))
 
 
-def test_a_study_may_choose_the_number_of_parts_itself_and_finds_the_same(study, tmp_path):
-    def penalties(values):
-        # so many that more than half of the work is of voxels
-        values["encoding"] |= {"search": "exact"}
-        values["encoding"]["alphas"]["number"] = 300
-
-    def choose(values):
-        values["scatter"] = {"voxel_chunks": "auto", "longest_hours": 1e-6}
-
-    whole = branch(study, tmp_path / "whole", "study.yaml")
-    whole.edit(penalties)
-    chosen = branch(study, tmp_path / "chosen", "study.yaml")
-    chosen.edit(penalties)
-    chosen.edit(choose)
-    whole.snakemake(*RESULTS)
-    planned = chosen.planned(*RESULTS)
-    assert planned["fit_encoding_models"] == planned["assess_significance"] == 2
-    chosen.snakemake(*RESULTS)
-    assert_same_results(chosen, whole)
-
-
-def test_a_study_that_chooses_has_whole_fits_where_they_are_short(study, tmp_path):
-    chosen = branch(study, tmp_path / "study", "chosen.yaml")
-    chosen.edit(lambda values: values.update(scatter={"voxel_chunks": "auto"}))
-    assert "fit_encoding_models" not in chosen.planned("encoding")
-
-
 def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):
     for number in (1, 2):
         with create_result(tmp_path / f"{number}.h5", {"seed": number}) as file:

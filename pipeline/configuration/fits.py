@@ -102,20 +102,28 @@ class EncodingSettings(Settings):
 
 
 class ScatterSettings(Settings):
-    """In how many parts the voxels of a fit are the work of a job each; results are the same.
+    """In how many parts the voxels of a fit are the work of a job each; results are the same."""
 
-    `auto`: as few as leave no fit longer than `longest_hours`, as it is estimated.
-    """
+    voxel_chunks: int = 1
 
-    voxel_chunks: int | Literal["auto"] = 1
-    longest_hours: float = Field(default=2.0, gt=0)
+    @model_validator(mode="before")
+    @classmethod
+    def _not_chosen_by_itself(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (
+            values.get("voxel_chunks") == "auto" or "longest_hours" in values
+        ):
+            raise ValueError(
+                "`voxel_chunks: auto` and `longest_hours` are no more: write a number, "
+                "`scatter: {voxel_chunks: 1}`; `snakemake preflight` tells how long a fit takes"
+            )
+        return values
 
     @field_validator("voxel_chunks", mode="before")
     @classmethod
-    def _some_or_auto(cls, value: Any) -> Any:
-        if value == "auto" or (type(value) is int and 1 <= value <= MOST_CHUNKS):
+    def _is_some(cls, value: Any) -> Any:
+        if type(value) is int and 1 <= value <= MOST_CHUNKS:
             return value
-        raise ValueError(f"expected a whole number from 1 to {MOST_CHUNKS}, or `auto`")
+        raise ValueError(f"expected a whole number from 1 to {MOST_CHUNKS}")
 
 
 class SignificanceSettings(Settings):

@@ -90,18 +90,16 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-# of rules that pipeline/estimates.py covers
-JOB_RESOURCES = JobResources(STUDY, MANIFEST)
+def minutes_of_fit(wildcards, input, attempt, threads):
+    """Time as estimated of a fit, with room to spare, and more at each attempt."""
+    subject = subject_size(STUDY, MANIFEST, wildcards.subject)
+    part = part_of(STUDY, subject, wildcards.variant, STUDY.scatter.voxel_chunks)
+    return attempt * fit_minutes(STUDY, part, input.features, threads)
 
 
-def estimated_mb(wildcards, input, attempt, rulename):
-    """Memory as estimated of the job, with room to spare, and more at each attempt."""
-    return attempt * JOB_RESOURCES.megabytes(rulename, wildcards, input)
-
-
-def estimated_minutes(wildcards, input, attempt, threads, rulename):
-    """Time as estimated of the job, with room to spare, and more at each attempt."""
-    return attempt * JOB_RESOURCES.minutes(rulename, wildcards, input, threads)
+def solving_mb(wildcards, input, attempt):
+    """Memory of a job that has a solver, with room to spare, and more at each attempt."""
+    return attempt * job_megabytes(STUDY, input.features)
 
 
 def solver_mb(wildcards, input):
@@ -109,7 +107,7 @@ def solver_mb(wildcards, input):
     offered = workflow.global_resources.get("mem_mb")
     # on the node of a cluster nothing is offered: the job has what it asked for
     shared = math.inf if offered is None or offered.value is None else offered.value
-    return JOB_RESOURCES.solver_megabytes(input, shared)
+    return solver_megabytes(STUDY, input.features, shared)
 
 
 def of_fits(

@@ -24,9 +24,9 @@ rule fit_encoding_models:
         out=scattered("encoding"),
         predictions=scattered("predictions"),
     resources:
-        mem_mb=estimated_mb,
+        mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=estimated_minutes,
+        runtime=minutes_of_fit,
     params:
         **parameters("fit_encoding_models"),
         specifications=lambda wildcards: of_run(
@@ -50,8 +50,8 @@ rule assess_significance:
     output:
         scattered("significance"),
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         **parameters("assess_significance"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),

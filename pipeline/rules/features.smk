@@ -57,8 +57,9 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        # a subject's images take networks of the catalogue 6 minutes on eight cores, 2 on a GPU
+        runtime=growing(30),
     params:
         **parameters("extract_features"),
         weights=WEIGHTS,

@@ -47,7 +47,7 @@ if INTERPRETATION is not None:
         output:
             f"{RESULTS}/interpretation/{{subject}}/weights.h5",
         resources:
-            mem_mb=estimated_mb,
+            mem_mb=solving_mb,
             solver_mb=solver_mb,
             runtime=growing(60),
         params:
@@ -81,7 +81,7 @@ if INTERPRETATION is not None:
         output:
             f"{RESULTS}/interpretation/{{subject}}/projections.h5",
         resources:
-            mem_mb=estimated_mb,
+            mem_mb=solving_mb,
             solver_mb=solver_mb,
             runtime=growing(120),
         params:

@@ -44,8 +44,8 @@ rule write_maps:
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         **parameters("write_maps"),
     shell:

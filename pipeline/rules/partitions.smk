@@ -9,8 +9,8 @@ rule partition_variance:
     output:
         f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{fit}}.h5",
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         **parameters("partition_variance"),
     shell:

@@ -85,8 +85,8 @@ rule write_subject_page:
         account=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     resources:
-        mem_mb=estimated_mb,
-        runtime=estimated_minutes,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         **parameters("write_subject_page"),
         out_directory=lambda wildcards, output: Path(output.page).parent,

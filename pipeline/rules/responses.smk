@@ -19,8 +19,8 @@ rule average_responses:
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     resources:
-        mem_mb=estimated_mb,
-        # estimates are of HDF5; NIfTI is decompressed anew for each block of voxels
+        mem_mb=growing(3000),
+        # NIfTI is decompressed anew for each block of voxels
         runtime=growing(120),
     params:
         **parameters("average_responses"),

@@ -16,10 +16,8 @@ NATIVE_VERTICES = {"lh": 640, "rh": 655}
 FSAVERAGE_VERTICES = 500
 # of the simulated template: voxels, and their edge in mm
 MNI_SHAPE, MNI_EDGE = (23, 27, 22), 8.0
-# of a grid, of vertices, and of a grid's mask what is left of it in the template, about
+# of a grid, about
 MASK_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
-SURFACE_SHARES = {"nsdgeneral": 0.3, "cortex": 0.95}
-TEMPLATE_SHARE = 0.75
 Proportion = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from features.networks import check_specification
-from pipeline.chunk_advice import THREADS, advise_chunks, advised_chunks
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.estimates import StageEstimate, estimate_study
-from pipeline.expected_size import expected_study
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.frozen_run import setting
 from pipeline.machine import machine_memory
@@ -30,11 +27,13 @@ from pipeline.manifest import (
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd_bucket import Bucket, find_files
-from pipeline.sizes import StudySize
-from pipeline.study_size import measure_study
+from pipeline.resources import Job, estimate_study
+from pipeline.study_size import feature_sizes, subject_size
 
 WIDTH = 120
 HOUR, GIGABYTE = 3600, 1e9
+# of a fit, as profiles/slurm gives them
+THREADS = 8
 
 
 def main() -> None:
@@ -54,15 +53,15 @@ def main() -> None:
     else:
         console.print(f"{study.nsd}: is simulated when the study starts")
     try:
-        size, assumed = measure_study(study, layout, manifest)
-        estimates = estimate_study(study, size)
-        _show_estimates(console, study, estimates)
-        # of what is expected, as the workflow chooses
-        _show_chunks(console, study, expected_study(study, manifest, size.features))
-        if assumed:
-            console.print(f"Taken as BERT base: {', '.join(assumed)}.")
-        problems += _memory_problems(estimates)
-        problems += disk_problems(_wanted(study, manifest, files, estimates))
+        features = feature_sizes(study)
+        subjects = [subject_size(study, manifest, subject) for subject in study.subjects]
+        stages = estimate_study(study, subjects, features)
+        _show_estimates(console, study, stages)
+        if features.assumed:
+            console.print(f"Taken as BERT base: {', '.join(features.assumed)}.")
+        jobs = [job for jobs in stages.values() for job in jobs]
+        problems += memory_problems(jobs)
+        problems += disk_problems(_wanted(study, manifest, files, jobs))
     except InputError as error:
         problems.append(f"no estimates: {error}")
     if problems:
@@ -152,46 +151,43 @@ def _names(problem: str, layout: NSDLayout, path: str) -> bool:
 
 
 def _show_estimates(
-    console: Console, study: Configuration, estimates: Sequence[StageEstimate]
+    console: Console, study: Configuration, stages: Mapping[str, Sequence[Job]]
 ) -> None:
     table = Table(title=f"What study {study.study} will need, about")
     table.add_column("stage")
     for column in ("jobs", "CPU core hours", "GPU hours (if any)", "memory GB", "disk GB"):
         table.add_column(column, justify="right")
-    for stage in estimates:
-        gpu = "" if stage.gpu_seconds is None else f"{stage.gpu_seconds / HOUR:.2f}"
-        hours, jobs = f"{stage.core_seconds / HOUR:.2f}", str(stage.jobs)
-        sizes = [f"{n / GIGABYTE:.2f}" for n in (stage.memory_bytes, stage.disk_bytes)]
-        table.add_row(stage.stage, jobs, hours, gpu, *sizes)
+    for stage, jobs in stages.items():
+        table.add_row(stage, *_summed(jobs))
     table.add_section()
-    hours = sum(stage.core_seconds for stage in estimates) / HOUR
-    gpu = sum(stage.gpu_seconds or 0 for stage in estimates) / HOUR
-    memory = max(stage.memory_bytes for stage in estimates) / GIGABYTE
-    disk = sum(stage.disk_bytes for stage in estimates) / GIGABYTE
-    jobs = str(sum(stage.jobs for stage in estimates))
-    table.add_row("all", jobs, f"{hours:.2f}", f"{gpu:.2f}", f"{memory:.2f}", f"{disk:.2f}")
+    table.add_row("all", *_summed([job for jobs in stages.values() for job in jobs]))
     console.print(table)
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
         "Memory is that of the largest job. What exists already is not subtracted."
     )
-
-
-def _show_chunks(console: Console, study: Configuration, size: StudySize) -> None:
-    """Say into how many jobs the voxels of a fit are best divided, and why."""
-    advice = advise_chunks(study, size)
-    for subject, one in advice.items():
-        parts = f"; in {one.chunks} jobs each {one.part_hours:.1f}" * (one.chunks > 1)
-        told = f"{one.whole_hours:.1f} hours on {THREADS} cores{parts}"
-        console.print(f"{subject}: the longest fit, {one.fit}, takes {told}.", soft_wrap=True)
+    longest = max(job.core_seconds for job in stages["encoding"]) / HOUR / THREADS
     console.print(
-        f"Advised: `scatter: {{voxel_chunks: {advised_chunks(study, size)}}}`; "
-        f"configured: {study.scatter.voxel_chunks}."
+        f"The longest job of a fit takes about {longest:.1f} hours on {THREADS} cores, with "
+        f"`scatter: {{voxel_chunks: {study.scatter.voxel_chunks}}}`; more chunks are shorter jobs.",
+        soft_wrap=True,
     )
 
 
-def _memory_problems(estimates: Sequence[StageEstimate]) -> list[str]:
-    memory = max(stage.memory_bytes for stage in estimates)
+def _summed(jobs: Sequence[Job]) -> list[str]:
+    """Cells of some jobs together."""
+    gpu = sum(job.gpu_seconds for job in jobs) / HOUR
+    return [
+        str(len(jobs)),
+        f"{sum(job.core_seconds for job in jobs) / HOUR:.2f}",
+        f"{gpu:.2f}" if gpu else "",
+        f"{max(job.memory_bytes for job in jobs) / GIGABYTE:.2f}",
+        f"{sum(job.disk_bytes for job in jobs) / GIGABYTE:.2f}",
+    ]
+
+
+def memory_problems(jobs: Sequence[Job]) -> list[str]:
+    memory = max(job.memory_bytes for job in jobs)
     installed = machine_memory()
     if memory <= installed:
         return []
@@ -206,13 +202,13 @@ def _wanted(
     study: Configuration,
     manifest: Manifest,
     files: Sequence[ExternalFile],
-    estimates: Sequence[StageEstimate],
+    jobs: Sequence[Job],
 ) -> list[tuple[str, Path, float]]:
     """What takes disk, where, and how many bytes."""
     checkpoints = required_checkpoints(manifest, study).values()
     missing = sum(entry.bytes for entry in checkpoints if not Path(entry.path).exists())
     return [
-        ("results", Path(), sum(stage.disk_bytes for stage in estimates)),
+        ("results", Path(), sum(job.disk_bytes for job in jobs)),
         ("files to fetch", study.nsd, bytes_to_come(files, study.nsd, manifest)),
         ("checkpoints to fetch", manifest.weights_folder, missing),
     ]

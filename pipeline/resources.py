@@ -1,0 +1,300 @@
+"""What a study, and each of its jobs, will need: time, memory and disk.
+
+`snakemake preflight` shows it by stage, and jobs ask for it; other numbers rerun nothing. Rates
+were measured on two cores of an ordinary server, those of a GPU are assumed. What takes most is
+counted: disk and the time of long stages are meant to be right within a factor of 1.5.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import h5py
+from encoding.error_consistency import SIMULATED
+
+from encoding.variance_partitioning import subsets
+from pipeline.configuration import Configuration
+from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
+from pipeline.nsd.responses import NOISE_IMAGES
+from pipeline.settings import WHOLE
+from pipeline.study_size import (
+    FeatureSizes,
+    SubjectSize,
+    captions_per_image,
+    n_models,
+    n_rois,
+    part_of,
+)
+
+# operations per second and core: of networks, of this project's solver and himalaya's, of draws;
+# of a present-day data-centre GPU, and stimuli that one process can prepare for it
+NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"own": 110e9, "himalaya": 13e9}, 50e9
+GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
+# penalties that a search computes predictions for, as a share of the grid
+SEARCHED = {"exact": 1.0, "windowed": 0.4}
+# of a job, a candidate in a fold, a test of one response, a drawn image, the pictures of a model
+START, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 0.02, 1e-7, 0.04, 2
+SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_PLACE_AND_MODEL = 25e-6, 2.5e-6
+# what processes hold: that have loaded torch, average betas, test fits, draw maps; and others
+TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
+FLOAT, BETA = 4, 2
+# of an HDF5 file with its provenance, and of an array in it
+FILE_BYTES, ARRAY_BYTES = 8000, 600
+# of a model: of a voxel in maps and tables, a place on maps of further spaces, and sidecars
+VOXEL_BYTES, PLACE_BYTES, SIDECARS_BYTES = 66, 40, 50_000
+# in all formats and on pages: of a row of tables, a figure, all photographs
+ROW_BYTES, FIGURE_BYTES, PHOTOGRAPHS_BYTES = 1000, 280_000, 45e6
+# of a picture of a map, and each voxel of the grid where slices are viewed
+PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
+# Jobs ask for more than is estimated: nodes are slower than where rates were measured, and eight
+# threads are not eight times as fast as one. No scheduler starts a shorter job sooner.
+TIME_FACTOR, MEMORY_FACTOR, LEAST_MINUTES = 3, 1.25, 30
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job needs; `gpu_seconds` where it has a GPU, instead of `core_seconds`."""
+
+    core_seconds: float = START
+    memory_bytes: float = PLAIN_BYTES
+    disk_bytes: float = 0.0
+    gpu_seconds: float = 0.0
+
+
+def estimate_study(
+    study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
+) -> dict[str, list[Job]]:
+    """{stage: its jobs}, in the order in which data flow."""
+    small = [Job()] * len(subjects) * (1 + len(study.all_variants))
+    widths, chunks = features.widths, study.scatter.voxel_chunks
+    fitted = _fits(study, subjects, study.all_variants, chunks)
+    tested = _fits(study, subjects, study.assessed_variants, chunks)
+    parted = _fits(study, subjects, study.assessed_variants, 1)
+    stages = {
+        "simulation": _simulation(study, features),
+        "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
+        "responses": [*map(averaging, subjects), *small],
+        "encoding": [fit(study, part, {s: widths[s] for s in spaces}) for part, spaces in fitted],
+        "significance": [tests(study, part, len(spaces)) for part, spaces in tested],
+        "partitions": [_partition(part, len(spaces)) for part, spaces in parted if spaces[1:]],
+        "analyses": _analyses(study, subjects, widths),
+        "maps, tables, report": _maps_and_report(study, subjects),
+    }
+    return {name: jobs for name, jobs in stages.items() if jobs}
+
+
+def _fits(
+    study: Configuration, subjects: Sequence[SubjectSize], variants: Sequence[str], chunks: int
+) -> Iterator[tuple[SubjectSize, list[str]]]:
+    """What each job has of a subject, and the spaces of its fit."""
+    for subject, variant in itertools.product(subjects, variants):
+        for spaces in study.fits(variant).values():
+            yield from [(part_of(study, subject, variant, chunks), spaces)] * chunks
+
+
+def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
+    """The simulation of NSD; planted spaces are taken as the mean of the study's networks."""
+    if study.simulation is None:
+        return []
+    n_images, costs = study.simulation.n_images, features.networks
+    operations = [cost.operations * captions_per_image(study, name) for name, cost in costs.items()]
+    planted = len(study.simulation.planted_spaces) * sum(operations) / len(operations)
+    images = n_images * IMAGE_SIZE**2 * 3
+    brains = study.simulation.subjects.values()
+    values = sum(math.prod(brain.grid) * brain.sessions * len(brain.formats) for brain in brains)
+    memory = images + TORCH_BYTES + 2 * max(cost.parameter_bytes for cost in costs.values())
+    disk = images + BETA * TRIALS_PER_SESSION * values
+    return [Job(n_images * (DRAWING + planted / NETWORK_RATE), memory, disk)]
+
+
+def _extractions(
+    study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
+) -> Iterator[Job]:
+    """Images of several subjects go through each network once, and each subject's own."""
+    shards = study.extraction.shards
+    own = [subject.images - subject.test_images for subject in subjects]
+    parts = [max(subject.test_images for subject in subjects), *own]
+    for (name, cost), images in itertools.product(features.networks.items(), parts):
+        stimuli = images / shards * captions_per_image(study, name)
+        values = images / shards * sum(cost.widths.values())
+        job = Job(
+            core_seconds=START + stimuli * cost.operations / NETWORK_RATE,
+            memory_bytes=TORCH_BYTES + 2 * cost.parameter_bytes,
+            disk_bytes=_file(FLOAT * values, 2 * len(cost.widths)) + FILE_BYTES,
+            gpu_seconds=START + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND),
+        )
+        yield from [job] * shards
+
+
+def _spaces(
+    study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
+) -> Iterator[Job]:
+    """Feature spaces, which refer to what was extracted unless they are reduced."""
+    fits = {variant: study.fits(variant).values() for variant in study.all_variants}
+    for space, width in features.widths.items():
+        settings, variants, values = study.feature_spaces[space], [WHOLE], 0
+        if settings.is_fitted:
+            variants = [name for name in fits if any(space in spaces for spaces in fits[name])]
+            values = features.taken[space] * width
+        for subject, variant in itertools.product(subjects, variants):
+            images = part_of(study, subject, variant, 1).images if settings.reduction else 0
+            yield Job(disk_bytes=_file(FLOAT * (images * width + values), 15))
+
+
+def averaging(subject: SubjectSize) -> Job:
+    """The average of a subject's trials, with their numbers, a byte each, and noise."""
+    seconds = START + subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
+    per_voxel = subject.images * (FLOAT + 1) + min(subject.images, NOISE_IMAGES) * FLOAT
+    return Job(seconds, BETAS_BYTES, _file(per_voxel * subject.voxels, 10))
+
+
+def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
+    """A fit of all subsets of spaces, of {space: width}, to a subject's voxels or part of them."""
+    settings, models, seconds = study.encoding, subsets(list(widths)), START
+    for model in models:
+        banded = len(model) > 1 and settings.penalty == "banded"
+        candidates = settings.band_weight_samples if banded else 1
+        width = sum(widths[space] for space in model)
+        seconds += candidates * _candidate(study, part, width, settings.search)
+    if settings.stacking and len(widths) > 1:
+        # each space alone once more
+        seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
+    # predictions; scores, penalties, band weights
+    per_voxel = FLOAT * len(models) * (part.test_images + 10)
+    disk = _file(per_voxel * part.voxels, 16 * len(models)) + FILE_BYTES
+    return Job(seconds, solver_memory(study, FLOAT * part.images * max(widths.values())), disk)
+
+
+def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
+    """Seconds to factorise features, and predict by all penalties, in each fold."""
+    folds = study.splits.folds
+    train = (subject.images - subject.test_images) * (1 - 1 / folds)
+    held_out, rank = train / (folds - 1), min(train, n_features)
+    rows = held_out if study.encoding.solver == "himalaya" else min(held_out, rank)
+    tried = SEARCHED[search] * study.encoding.alphas.number
+    operations = 9 * rank**2 * max(rank, train / 3) + 2 * tried * rows * rank * subject.voxels
+    return folds * (DECOMPOSITION + operations / SOLVER_RATES[study.encoding.solver])
+
+
+def solver_memory(study: Configuration, largest_space: float) -> float:
+    """Bytes: the solver takes what it may; features are read a space at a time."""
+    return 1e9 * (1 + study.encoding.memory_gb) + largest_space
+
+
+def tests(study: Configuration, subject: SubjectSize, n_spaces: int) -> Job:
+    """The tests and intervals of a fit."""
+    models = 2**n_spaces - 1
+    # sums of predictions, their squares, their products with responses, and of errors
+    per_response = 8 * study.significance.draws / DRAW_RATE + TEST
+    seconds = START + subject.voxels * subject.test_images * models * per_response
+    return Job(seconds, TESTS_BYTES, _arrays(subject, models * (10 if n_spaces > 1 else 6)))
+
+
+def _partition(subject: SubjectSize, n_spaces: int) -> Job:
+    return Job(0.5, disk_bytes=_arrays(subject, 2 * (2**n_spaces - 1) + n_spaces + 4))
+
+
+def _analyses(
+    study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
+) -> list[Job]:
+    """What is switched on: for each subject, and tables of each analysis."""
+    found = [_analysis_bytes(study, subject) for subject in subjects]
+    jobs = [Job(disk_bytes=n_bytes) for n_bytes in itertools.chain(*found)]
+    if study.interpretation is not None:
+        jobs += [_weights(study, subject, widths) for subject in subjects]
+        jobs += [Job()] * (len(subjects) + 3)
+    return jobs + [Job()] * len(found[0])
+
+
+def _analysis_bytes(study: Configuration, subject: SubjectSize) -> list[float]:
+    n, others = subject.test_images, len(study.subjects) - 1
+    found = [subject.voxels * FLOAT * (3 * len(layers) + 5) for layers in study.layerwise.values()]
+    if similarity := study.representational_similarity:
+        arrays = n_rois(similarity.atlases) + len(similarity.spaces)
+        found.append(FLOAT * arrays * n * (n - 1) / 2)
+    if consistency := study.error_consistency:
+        # by models, by other brains, and by models of other brains: observed and simulated
+        identified = len(study.identifying_models) * (1 + others) + others
+        found.append(n_rois(consistency.atlases) * identified * n * (SIMULATED + 2 * FLOAT))
+    if curves := study.learning_curves:
+        drawn = curves.draws * len(curves.models) * (1 + len(curves.variants))
+        found.append(2 * FLOAT * drawn * n_rois(study.rois))
+    return found
+
+
+def _weights(study: Configuration, subject: SubjectSize, widths: Mapping[str, int]) -> Job:
+    """Weights of a subject's voxels, and of permuted images, and what is projected on them."""
+    settings = study.interpretation
+    spaces = [widths[space] for space in study.fits(WHOLE)[settings.model]]
+    train, width = subject.images - subject.test_images, sum(spaces)
+    rank, chosen = min(train, width), min(settings.voxels_per_subject, subject.voxels)
+    solved = 18 * rank**2 * max(rank, train / 3)
+    solved += 4 * train * rank * (subject.voxels + chosen * settings.permutations)
+    values = chosen * (1 + settings.permutations) * width + subject.voxels * settings.components
+    seconds = START + solved / SOLVER_RATES["own"]
+    memory = solver_memory(study, FLOAT * subject.images * max(spaces))
+    return Job(seconds, memory, FLOAT * values)
+
+
+def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> list[Job]:
+    """Maps and tables of voxels of each subject and variant, pages, and what all have together."""
+    modelled = {variant: n_models(study, variant) for variant in study.assessed_variants}
+    shown = [len(spaces) for spaces in study.contrasts.values()]
+    jobs = []
+    for subject in subjects:
+        for variant, models in modelled.items():
+            mapped = subject.mapped * (variant == WHOLE)
+            seconds = START + mapped * models * SECONDS_PER_PLACE_AND_MODEL
+            disk = VOXEL_BYTES * subject.voxels + PLACE_BYTES * mapped + SIDECARS_BYTES
+            jobs.append(Job(seconds, MAPS_BYTES, models * disk))
+        pictures = (len(study.models) + sum(shown)) * (PICTURE_BYTES + VIEWER_BYTES * subject.grid)
+        jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
+    rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
+    photographs = PHOTOGRAPHS_BYTES * (study.interpretation is not None)
+    disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown)) + photographs
+    return [*jobs, Job(disk_bytes=disk), *[Job()] * 5]
+
+
+def _arrays(subject: SubjectSize, arrays: int) -> float:
+    """Bytes of a file with so many values of each voxel."""
+    return _file(FLOAT * subject.voxels * arrays, arrays)
+
+
+def _file(data: float, arrays: int) -> float:
+    """Bytes of an HDF5 file with so many bytes of numbers."""
+    return data + FILE_BYTES + ARRAY_BYTES * arrays
+
+
+def fit_minutes(
+    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
+) -> int:
+    """Time limit of a fit by the files of features, which raise where they are not made yet."""
+    widths = {path: _shape(path)[1] for path in features}
+    seconds = fit(study, part, widths).core_seconds / threads
+    return max(LEAST_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
+
+
+def job_megabytes(study: Configuration, features: Sequence[str]) -> int:
+    """Memory of a job that solves, by the files of features that it reads."""
+    return math.ceil(MEMORY_FACTOR * solver_memory(study, _largest(features)) / 1e6)
+
+
+def solver_megabytes(study: Configuration, features: Sequence[str], shared: float) -> int:
+    """Memory of its solver: as configured, if the job then keeps within `shared` megabytes."""
+    budget = 1000 * study.encoding.memory_gb
+    beside = solver_memory(study, _largest(features)) / 1e6 - budget
+    return int(min(budget, max(0, shared / MEMORY_FACTOR - beside)))
+
+
+def _largest(features: Sequence[str]) -> int:
+    """Bytes of the largest feature space."""
+    return max(FLOAT * math.prod(_shape(path)) for path in features)
+
+
+def _shape(path: str) -> tuple[int, int]:
+    """(images, features) of a feature space."""
+    with h5py.File(path, "r") as file:
+        return file["features"].shape
