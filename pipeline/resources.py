@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -296,5 +297,6 @@ def _largest(features: Sequence[str]) -> int:
 
 def _shape(path: str) -> tuple[int, int]:
     """(images, features) of a feature space."""
+    os.stat(path)  # its error names the file, by which Snakemake knows that it is still to be made
     with h5py.File(path, "r") as file:
         return file["features"].shape
