@@ -1,5 +1,6 @@
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.seals import content_hash
 from pipeline.settings import ANNOTATIONS, GROUP_SPACES, SHARED, WHOLE
+from pipeline.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.storage import canonical
 
 min_version("9.20")
@@ -101,6 +103,19 @@ rule all:
         rules.layers.input,
         rules.error_consistency.input,
         rules.learning_curves.input,
+
+
+# Where each job's log and measurements go, and in which environment it runs.
+for each in workflow.rules:
+    if each.shellcmd:
+        named = re.findall(r"\{(\w+)", str(each.output[0])) if each.output else []
+        job = "_".join(f"{{{wildcard}}}" for wildcard in named)
+        name = f"{each.name}/{job}" if job else each.name
+        each.log_modifier = each.benchmark_modifier = workflow.modifier.path_modifier
+        each.set_log(f"{RESULTS}/logs/{name}.log")
+        if each.output:
+            each.benchmark = f"{RESULTS}/benchmarks/{name}.tsv"
+        each.conda_env = f"{workflow.basedir}/environment.yml"
 
 
 onstart:

@@ -288,7 +288,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--models", voxels, "--components", f"{tables}/voxel_components/{SUBJECT}.parquet"),
     ]
     yield ["choose_colour_limits", "--maps", maps, "--out", limits]
-    whole = ("--configuration", "configuration")
+    whole = ("--configuration", "configuration", "--nsd", str(study.nsd))
     yield [
         *("write_figures", *whole, "--tables", *named, "--voxels", voxels),
         *("--out-directory", f"{root}/figures"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -17,7 +16,6 @@ from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from encoding.variance_partitioning import model_name
 from pipeline.errors import InputError
-from pipeline.frozen_run import setting
 from pipeline.storage import (
     canonical,
     make_provenance,
@@ -123,6 +121,30 @@ def _brief(value: Any) -> str:
     return canonical(value) if isinstance(value, dict) else f"'{value}'"
 
 
+class FittedModelArguments(Protocol):
+    """What a stage is given that opens a fit."""
+
+    @property
+    def spaces(self) -> list[str]:
+        """Those of the model."""
+
+    @property
+    def features(self) -> list[Path]:
+        """Of each space."""
+
+    @property
+    def responses(self) -> Path: ...
+
+    @property
+    def split(self) -> Path: ...
+
+    @property
+    def encoding(self) -> Path: ...
+
+    @property
+    def memory_mb(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class FittedModel:
     """All that a model was fitted on, and what its search picked.
@@ -156,20 +178,10 @@ class FittedModel:
     fitted: dict[str, Any]
     inputs: dict[str, Path]
 
-    @staticmethod
-    def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Options of a stage that opens a fit."""
-        parser.add_argument("--spaces", required=True, type=setting, help="of the model")
-        parser.add_argument("--features", required=True, nargs="+", type=Path)
-        parser.add_argument("--responses", required=True, type=Path)
-        parser.add_argument("--split", required=True, type=Path)
-        parser.add_argument("--encoding", required=True, type=Path)
-        add_memory_argument(parser)
-
     @classmethod
     @contextmanager
-    def open(cls, arguments: argparse.Namespace) -> Iterator[FittedModel]:
-        """The model of all `--spaces` in `--encoding`; responses stay open to be read in parts.
+    def open(cls, arguments: FittedModelArguments) -> Iterator[FittedModel]:
+        """The model of all `--spaces` in a file of fits; responses stay open to be read in parts.
 
         Raises
         ------
@@ -232,11 +244,6 @@ class FittedModel:
             {**self.inputs, **(inputs or {})},
             seed=settings.get("seed"),
         )
-
-
-def add_memory_argument(parser: argparse.ArgumentParser) -> None:
-    """Memory for a stage that fits: an option, as it decides no number of the result."""
-    parser.add_argument("--memory-mb", required=True, type=float, help="that the solver may take")
 
 
 def solver_options(settings: Mapping[str, Any], memory_mb: float) -> Options:

@@ -7,6 +7,7 @@ other numbers give the same results and rerun nothing.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,5 +149,7 @@ def _largest(input: Any) -> int:
 
 def _shape(path: str) -> tuple[int, int]:
     """(images, features) of a feature space."""
+    # its error names the file, by which Snakemake knows that it is still to be made
+    os.stat(path)
     with h5py.File(path, "r") as file:
         return file["features"].shape

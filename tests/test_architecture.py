@@ -93,30 +93,6 @@ def test_types_of_both_libraries_are_checked_strictly_by_make_lint():
     assert "\tmypy\n" in lint
 
 
-def test_options_that_rules_give_by_key_are_settings_of_the_run():
-    """A stage that took the key for the value would go on with it."""
-    named = set()
-    for rules in (ROOT / "pipeline/rules").glob("*.smk"):
-        for shell in re.findall(r"shell:\n((?: +[f\"].*\n)+)", rules.read_text()):
-            command = "".join(re.findall(r'"(.*)"', shell))
-            stage = re.search(r"pipeline\.stages\.(\w+)", command)
-            options = re.findall(r"--([\w-]+) \{params\.\w+\.key\}", command)
-            named |= {(stage[1], option) for option in options if stage}
-    assert len(named) > 50
-    for stage, option in sorted(named):
-        path = ROOT / f"pipeline/stages/{stage}.py"
-        if f'"--{option}"' not in path.read_text():
-            # stages of fits share what they read
-            path = ROOT / "pipeline/fit_inputs.py"
-        declared = [
-            ast.unparse(node)
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call) and f"'--{option}'" in map(ast.unparse, node.args)
-        ]
-        assert declared, (stage, option)
-        assert all("type=setting" in call for call in declared), (stage, option)
-
-
 def test_tested_versions_are_of_declared_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = itertools.chain(project["dependencies"], *project["optional-dependencies"].values())

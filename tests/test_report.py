@@ -292,7 +292,7 @@ class SyntheticStudy:
 
     def _write_pages(self, run, tables: list[Path], validation: list[Path]) -> None:
         root, subjects = self.root, self.study.subjects
-        configuration = ("--configuration", "configuration")
+        configuration = ("--configuration", "configuration", "--nsd", self.study.nsd)
         for subject in subjects:
             run(
                 write_voxel_tables,
@@ -454,7 +454,7 @@ def test_experiments_that_were_analysed_otherwise_are_not_quoted(simulated_repor
     fewer = study.study.calibrated | {"folds": 2}
     write_table(table, read_table(study.calibration), COLUMNS, make_provenance("x", fewer, {}))
     inputs = ReportInputs(
-        *(study.study, {}, study.root / "figures", None, {}, table),
+        *(study.study, NSDLayout(study.study.nsd), {}, study.root / "figures", None, {}, table),
         *(study.root / "benchmarks", {}, tmp_path),
     )
     _, values = _validation(inputs)

@@ -106,6 +106,7 @@ class ReportInputs:
     """
 
     study: Configuration
+    layout: NSDLayout
     tables: Mapping[str, Path]
     figures: Path
     group_maps: Path | None
@@ -243,7 +244,7 @@ def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
         )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
-        surface = small_surface(NSDLayout(study.nsd), study.subjects[0], FSAVERAGE)
+        surface = small_surface(inputs.layout, study.subjects[0], FSAVERAGE)
         maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(

@@ -55,6 +55,7 @@ class SubjectMaps:
     """
 
     study: Configuration
+    layout: NSDLayout
     subject: str
     folder: Path
     limits: Mapping[str, float]
@@ -140,7 +141,7 @@ def write_subject_page(
 ) -> None:
     """Write `<subject>.html`, and the interactive views it shows into views/<subject>/."""
     study, subject = maps.study, maps.subject
-    layout = NSDLayout(study.nsd)
+    layout = maps.layout
     provenance = maps.index["provenance"]
     views = directory / "views" / subject
     views.mkdir(parents=True, exist_ok=True)

@@ -8,17 +8,14 @@ AUDIT = f"{RESULTS}/checked/audit.json"
 rule audit:
     input:
         AUDIT,
-    log:
-        f"{RESULTS}/logs/audit.log",
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
+        **parameters("audit_files"),
         study=lambda wildcards: RESULTS,
     shell:
-        "python -m pipeline.stages.audit_files --study {params.study:q} 2>&1 | tee {log:q}"
+        command("audit_files")
 
 
 rule audit_study:
@@ -28,19 +25,10 @@ rule audit_study:
         rules.responses.input,
     output:
         AUDIT,
-    log:
-        f"{RESULTS}/logs/audit_study.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/audit_study.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
-        files=setting("audited"),
-        specifications=setting("feature_specification"),
-        code=code_version("pipeline.stages.audit"),
+        **parameters("audit"),
     shell:
-        "python -m pipeline.stages.audit --files {params.files.key} --specifications {params.specifications.key} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        command("audit")

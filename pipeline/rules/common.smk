@@ -185,6 +185,13 @@ def setting(key):
     return lambda wildcards: of_run(key.format(**wildcards))
 
 
+def parameters(stage):
+    """Parameters of a stage: its settings, NSD's folder if it reads that, the version of its code."""
+    settings = {name: setting(key) for name, key in declared_settings(stage).items()}
+    nsd = {"nsd": NSD} if reads_nsd(stage) else {}
+    return {**nsd, **settings, "code": code_version(f"pipeline.stages.{stage}")}
+
+
 localrules:
     all,
     audit,

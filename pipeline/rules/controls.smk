@@ -22,18 +22,10 @@ rule tabulate_confounds:
         ),
     output:
         CONFOUNDS,
-    log:
-        f"{RESULTS}/logs/tabulate_confounds.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/tabulate_confounds.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(15),
     params:
-        contrasts=setting("confounds"),
-        code=code_version("pipeline.stages.tabulate_confounds"),
+        **parameters("tabulate_confounds"),
     shell:
-        "python -m pipeline.stages.tabulate_confounds --contrasts {params.contrasts.key}"
-        " --features {input.features:q} --out {output:q} 2>&1 | tee {log:q}"
+        command("tabulate_confounds")

@@ -19,23 +19,14 @@ if SIMULATED:
             truth=expand(
                 f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.simulation.subjects
             ),
-        log:
-            f"{RESULTS}/logs/simulate_nsd.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/simulate_nsd.tsv"
-        conda:
-            "../../environment.yml"
         threads: 8
         resources:
             mem_mb=growing(3000),
             runtime=growing(60),
         params:
-            nsd=NSD,
-            simulation=setting("simulation"),
-            code=code_version("pipeline.stages.simulate"),
+            **parameters("simulate"),
         shell:
-            "python -m pipeline.stages.simulate --configuration {params.simulation.key}"
-            " --nsd {params.nsd:q} --done {output.done:q} 2>&1 | tee {log:q}"
+            command("simulate")
 
 
 # Checks run first and alone (priority, threads), but nothing depends on them: a study that was
@@ -46,24 +37,15 @@ if SIMULATED:
 rule check_networks:
     output:
         CHECKED[0],
-    log:
-        f"{RESULTS}/logs/check_networks.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/check_networks.tsv"
     priority: 100
-    conda:
-        "../../environment.yml"
     threads: 8
     resources:
         mem_mb=growing(2000),
         runtime=growing(15),
     params:
-        networks=setting("network_specification"),
-        layers=setting("network_layers"),
-        code=code_version("pipeline.stages.check_networks"),
+        **parameters("check_networks"),
     shell:
-        "python -m pipeline.stages.check_networks --networks {params.networks.key}"
-        " --layers {params.layers.key} --out {output:q} 2>&1 | tee {log:q}"
+        command("check_networks")
 
 
 rule check_inputs:
@@ -71,30 +53,15 @@ rule check_inputs:
         tree=TREE,
     output:
         f"{RESULTS}/checked/inputs.json",
-    log:
-        f"{RESULTS}/logs/check_inputs.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/check_inputs.tsv"
     priority: 100
-    conda:
-        "../../environment.yml"
     threads: 8
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        nsd=NSD,
-        subjects=setting("subjects"),
-        rois=setting("rois"),
-        responses=setting("responses"),
-        annotations=setting("annotations"),
-        map_spaces=setting("map_spaces"),
-        code=code_version("pipeline.stages.check_inputs"),
+        **parameters("check_inputs"),
     shell:
-        "python -m pipeline.stages.check_inputs --nsd {params.nsd:q} --subjects {params.subjects.key}"
-        " --rois {params.rois.key} --responses {params.responses.key}"
-        " --annotations {params.annotations.key} --map-spaces {params.map_spaces.key}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        command("check_inputs")
 
 
 if BUCKET and NSD_FILES.packed:
@@ -102,12 +69,6 @@ if BUCKET and NSD_FILES.packed:
     rule fetch_annotations:
         output:
             [f"{NSD}/{file.path}" for file in NSD_FILES.packed],
-        log:
-            f"{RESULTS}/logs/fetch_annotations.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/fetch_annotations.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(2000),
             runtime=growing(60),
@@ -125,10 +86,6 @@ if BUCKET and NSD_FILES.packed:
 
 
 rule fetch_plan:
-    log:
-        f"{RESULTS}/logs/fetch_plan.log",
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -144,10 +101,6 @@ rule fetch_plan:
 rule fetch:
     input:
         [f"{NSD}/{file.path}" for file in NSD_FILES.packed] if BUCKET else [],
-    log:
-        f"{RESULTS}/logs/fetch.log",
-    conda:
-        "../../environment.yml"
     threads: 4
     resources:
         mem_mb=growing(2000),
@@ -161,10 +114,6 @@ rule fetch:
 
 
 rule preflight:
-    log:
-        f"{RESULTS}/logs/preflight.log",
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),

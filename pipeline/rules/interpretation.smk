@@ -46,28 +46,14 @@ if INTERPRETATION is not None:
             encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
         output:
             f"{RESULTS}/interpretation/{{subject}}/weights.h5",
-        log:
-            f"{RESULTS}/logs/fit_weights/{{subject}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/fit_weights/{{subject}}.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=estimated_mb,
             solver_mb=solver_mb,
             runtime=growing(60),
         params:
-            spaces=setting("interpreted"),
-            interpretation=setting(
-                "interpretation:model,voxels_per_subject,least_ceiling,components,permutations,seed"
-            ),
-            code=code_version("pipeline.stages.fit_weights"),
+            **parameters("fit_weights"),
         shell:
-            "python -m pipeline.stages.fit_weights --spaces {params.spaces.key}"
-            " --features {input.features:q} --responses {input.responses:q}"
-            " --split {input.split:q} --encoding {input.encoding:q}"
-            " --configuration {params.interpretation.key} --out {output:q}"
-            " --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
+            command("fit_weights")
 
     rule fit_components:
         input:
@@ -77,23 +63,13 @@ if INTERPRETATION is not None:
             ),
         output:
             COMPONENTS,
-        log:
-            f"{RESULTS}/logs/fit_components.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/fit_components.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(8000),
             runtime=growing(120),
         params:
-            spaces=setting("interpreted"),
-            interpretation=setting("interpretation"),
-            code=code_version("pipeline.stages.fit_components"),
+            **parameters("fit_components"),
         shell:
-            "python -m pipeline.stages.fit_components --spaces {params.spaces.key}"
-            " --features {input.features:q} --weights {input.weights:q}"
-            " --configuration {params.interpretation.key} --out {output:q} 2>&1 | tee {log:q}"
+            command("fit_components")
 
     rule project_voxels:
         input:
@@ -104,25 +80,14 @@ if INTERPRETATION is not None:
             components=COMPONENTS,
         output:
             f"{RESULTS}/interpretation/{{subject}}/projections.h5",
-        log:
-            f"{RESULTS}/logs/project_voxels/{{subject}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/project_voxels/{{subject}}.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=estimated_mb,
             solver_mb=solver_mb,
             runtime=growing(120),
         params:
-            spaces=setting("interpreted"),
-            code=code_version("pipeline.stages.project_voxels"),
+            **parameters("project_voxels"),
         shell:
-            "python -m pipeline.stages.project_voxels --spaces {params.spaces.key}"
-            " --features {input.features:q} --responses {input.responses:q}"
-            " --split {input.split:q} --encoding {input.encoding:q}"
-            " --components {input.components:q} --out {output:q}"
-            " --memory-mb {resources.solver_mb} 2>&1 | tee {log:q}"
+            command("project_voxels")
 
     rule describe_components:
         input:
@@ -132,22 +97,13 @@ if INTERPRETATION is not None:
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             COMPONENT_TABLES,
-        log:
-            f"{RESULTS}/logs/describe_components.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/describe_components.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(3000),
             runtime=growing(30),
         params:
-            nsd=NSD,
-            code=code_version("pipeline.stages.describe_components"),
+            **parameters("describe_components"),
         shell:
-            "python -m pipeline.stages.describe_components --nsd {params.nsd:q}"
-            " --components {input.components:q} --labels {input.labels:q} --rois {input.rois:q}"
-            " --out {output:q} 2>&1 | tee {log:q}"
+            command("describe_components")
 
     rule rank_images:
         input:
@@ -164,26 +120,14 @@ if INTERPRETATION is not None:
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             BEST_IMAGES,
-        log:
-            f"{RESULTS}/logs/rank_images.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/rank_images.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             # predictions of all subjects, responses of one
             mem_mb=growing(1000 + 500 * (len(STUDY.subjects) + 1)),
             runtime=growing(30),
         params:
-            nsd=NSD,
-            spaces=setting("interpreted"),
-            interpretation=setting("interpretation:model,images,least_ceiling,least_voxels"),
-            code=code_version("pipeline.stages.rank_images"),
+            **parameters("rank_images"),
         shell:
-            "python -m pipeline.stages.rank_images --nsd {params.nsd:q} --spaces {params.spaces.key}"
-            " --predictions {input.predictions:q} --responses {input.responses:q}"
-            " --encoding {input.encoding:q} --rois {input.rois:q}"
-            " --configuration {params.interpretation.key} --out {output:q} 2>&1 | tee {log:q}"
+            command("rank_images")
 
 
 if SIMILARITY is not None:
@@ -199,24 +143,13 @@ if SIMILARITY is not None:
             encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.models[0]}.h5",
         output:
             f"{RESULTS}/similarities/{{subject}}.h5",
-        log:
-            f"{RESULTS}/logs/measure_similarities/{{subject}}.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/measure_similarities/{{subject}}.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(4000),
             runtime=growing(30),
         params:
-            spaces=setting("representational_similarity.spaces"),
-            similarity=setting("representational_similarity:atlases,least_ceiling,least_voxels"),
-            code=code_version("pipeline.stages.measure_similarities"),
+            **parameters("measure_similarities"),
         shell:
-            "python -m pipeline.stages.measure_similarities --spaces {params.spaces.key}"
-            " --features {input.features:q} --responses {input.responses:q}"
-            " --split {input.split:q} --rois {input.rois:q} --encoding {input.encoding:q}"
-            " --configuration {params.similarity.key} --out {output:q} 2>&1 | tee {log:q}"
+            command("measure_similarities")
 
     rule compare_similarities:
         input:
@@ -224,20 +157,10 @@ if SIMILARITY is not None:
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
         output:
             SIMILARITY_TABLES,
-        log:
-            f"{RESULTS}/logs/compare_similarities.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/compare_similarities.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(4000),
             runtime=growing(60),
         params:
-            similarity=setting("representational_similarity"),
-            level=setting("significance.level"),
-            code=code_version("pipeline.stages.compare_similarities"),
+            **parameters("compare_similarities"),
         shell:
-            "python -m pipeline.stages.compare_similarities --similarities {input.similarities:q} --rois {input.rois:q}"
-            " --configuration {params.similarity.key} --level {params.level.key} --out {output:q}"
-            " 2>&1 | tee {log:q}"
+            command("compare_similarities")

@@ -43,29 +43,13 @@ rule write_maps:
         ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
-    log:
-        f"{RESULTS}/logs/write_maps/{{subject}}_{{variant}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_maps/{{subject}}_{{variant}}.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=estimated_mb,
         runtime=estimated_minutes,
     params:
-        nsd=NSD,
-        models=setting("models"),
-        atlases=setting("rois"),
-        spaces=setting("spaces_mapped.{variant}"),
-        code=code_version("pipeline.stages.write_maps"),
+        **parameters("write_maps"),
     shell:
-        "python -m pipeline.stages.write_maps --nsd {params.nsd:q} --subject {wildcards.subject}"
-        " --variant {wildcards.variant}"
-        " --responses {input.responses:q} --encoding {input.encoding:q}"
-        " --significance {input.significance:q} --partitions {input.partitions:q}"
-        " --models {params.models.key} --atlases {params.atlases.key} --spaces {params.spaces.key}"
-        " --projections {input.projections:q} --layers {input.layers:q}"
-        " --out-directory {output:q} 2>&1 | tee {log:q}"
+        command("write_maps")
 
 
 rule write_group_maps:
@@ -73,20 +57,13 @@ rule write_group_maps:
         maps=MAPS,
     output:
         directory(f"{RESULTS}/maps/group"),
-    log:
-        f"{RESULTS}/logs/write_group_maps.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_group_maps.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
-        code=code_version("pipeline.stages.write_group_maps"),
+        **parameters("write_group_maps"),
     shell:
-        "python -m pipeline.stages.write_group_maps --maps {input.maps:q}"
-        " --out-directory {output:q} 2>&1 | tee {log:q}"
+        command("write_group_maps")
 
 
 rule describe_maps:
@@ -94,21 +71,11 @@ rule describe_maps:
         description=f"{RESULTS}/maps/dataset_description.json",
         participants=f"{RESULTS}/maps/participants.tsv",
         ignored=f"{RESULTS}/maps/.bidsignore",
-    log:
-        f"{RESULTS}/logs/describe_maps.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/describe_maps.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
     params:
-        study=setting("study"),
-        subjects=setting("subjects"),
-        simulated="--simulated" if SIMULATED else "",
-        code=code_version("pipeline.stages.describe_maps"),
+        **parameters("describe_maps"),
+        simulated=SIMULATED,
     shell:
-        "python -m pipeline.stages.describe_maps --study {params.study.key}"
-        " --subjects {params.subjects.key} {params.simulated} --description {output.description:q}"
-        " --participants {output.participants:q} --ignored {output.ignored:q} 2>&1 | tee {log:q}"
+        command("describe_maps")

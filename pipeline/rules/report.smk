@@ -48,22 +48,13 @@ rule write_figures:
             caption="../report/captions/figures.rst",
             category="Figures",
         ),
-    log:
-        f"{RESULTS}/logs/write_figures.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_figures.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        study=setting("configuration"),
-        code=code_version("pipeline.stages.write_figures"),
+        **parameters("write_figures"),
     shell:
-        "python -m pipeline.stages.write_figures --configuration {params.study.key}"
-        " --tables {input.tables:q} --voxels {input.voxels:q} --out-directory {output:q}"
-        " 2>&1 | tee {log:q}"
+        command("write_figures")
 
 
 rule choose_colour_limits:
@@ -71,20 +62,13 @@ rule choose_colour_limits:
         maps=MAPS,
     output:
         COLOUR_LIMITS,
-    log:
-        f"{RESULTS}/logs/choose_colour_limits.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/choose_colour_limits.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code_version("pipeline.stages.choose_colour_limits"),
+        **parameters("choose_colour_limits"),
     shell:
-        "python -m pipeline.stages.choose_colour_limits --maps {input.maps:q} --out {output:q}"
-        " 2>&1 | tee {log:q}"
+        command("choose_colour_limits")
 
 
 rule write_subject_page:
@@ -98,24 +82,16 @@ rule write_subject_page:
         figures=f"{RESULTS}/figures",
     output:
         page=f"{REPORT}/{{subject}}.html",
+        account=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
-    log:
-        f"{RESULTS}/logs/write_subject_page/{{subject}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_subject_page/{{subject}}.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=estimated_mb,
         runtime=estimated_minutes,
     params:
-        study=setting("configuration"),
-        directory=lambda wildcards, output: Path(output.page).parent,
-        code=code_version("pipeline.stages.write_subject_page"),
+        **parameters("write_subject_page"),
+        out_directory=lambda wildcards, output: Path(output.page).parent,
     shell:
-        "python -m pipeline.stages.write_subject_page --configuration {params.study.key}"
-        " --maps {input.maps:q} --limits {input.limits:q} --tables {input.tables:q}"
-        " --figures {input.figures:q} --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+        command("write_subject_page")
 
 
 rule write_study_pages:
@@ -124,7 +100,7 @@ rule write_study_pages:
         audit=AUDIT,
         tables=SHOWN_TABLES,
         figures=f"{RESULTS}/figures",
-        group=GROUP_MAPS,
+        group_maps=GROUP_MAPS,
         limits=COLOUR_LIMITS,
     output:
         report(
@@ -138,25 +114,14 @@ rule write_study_pages:
             caption="../report/captions/group.rst",
             category="Maps of the group",
         ),
-    log:
-        f"{RESULTS}/logs/write_study_pages.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_study_pages.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        study=setting("configuration"),
-        group=lambda wildcards, input: ["--group-maps", *input.group] if input.group else [],
-        calibration=["--calibration", CALIBRATION] if CALIBRATED else [],
+        **parameters("write_study_pages"),
+        calibration=CALIBRATION if CALIBRATED else [],
         calibrated=CALIBRATED,
         benchmarks=f"{RESULTS}/benchmarks",
-        directory=lambda wildcards, output: Path(output[0]).parent,
-        code=code_version("pipeline.stages.write_study_pages"),
+        out_directory=lambda wildcards, output: Path(output[0]).parent,
     shell:
-        "python -m pipeline.stages.write_study_pages --configuration {params.study.key}"
-        " --tables {input.tables:q} --figures {input.figures:q} {params.group:q}"
-        " --limits {input.limits:q} {params.calibration:q} --benchmarks {params.benchmarks:q}"
-        " --out-directory {params.directory:q} 2>&1 | tee {log:q}"
+        command("write_study_pages")

@@ -25,22 +25,13 @@ rule write_tables:
         partitions=rules.partitions.input,
     output:
         report(TABLES, caption="../report/captions/tables.rst", category="Tables"),
-    log:
-        f"{RESULTS}/logs/write_tables.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_tables.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        models=setting("models"),
-        code=code_version("pipeline.stages.write_tables"),
+        **parameters("write_tables"),
     shell:
-        "python -m pipeline.stages.write_tables --models {params.models.key} --rois {input.rois:q}"
-        " --encoding {input.encoding:q} --significance {input.significance:q}"
-        " --partitions {input.partitions:q} --out {output:q} 2>&1 | tee {log:q}"
+        command("write_tables")
 
 
 rule write_voxel_tables:
@@ -52,19 +43,10 @@ rule write_voxel_tables:
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
         components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",
-    log:
-        f"{RESULTS}/logs/write_voxel_tables/{{subject}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/write_voxel_tables/{{subject}}.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        code=code_version("pipeline.stages.write_voxel_tables"),
+        **parameters("write_voxel_tables"),
     shell:
-        "python -m pipeline.stages.write_voxel_tables --subject {wildcards.subject}"
-        " --rois {input.rois:q} --encoding {input.encoding:q}"
-        " --significance {input.significance:q} --partitions {input.partitions:q}"
-        " --models {output.models:q} --components {output.components:q} 2>&1 | tee {log:q}"
+        command("write_voxel_tables")

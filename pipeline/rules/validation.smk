@@ -15,21 +15,13 @@ rule validate:
 rule calibrate:
     output:
         CALIBRATION,
-    log:
-        f"{RESULTS}/logs/calibrate.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/calibrate.tsv"
-    conda:
-        "../../environment.yml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        settings=setting("calibrated"),
-        code=code_version("pipeline.stages.calibrate"),
+        **parameters("calibrate"),
     shell:
-        "python -m pipeline.stages.calibrate --configuration {params.settings.key}"
-        " --out {output:q} 2>&1 | tee {log:q}"
+        command("calibrate")
 
 
 if VALIDATED:
@@ -42,18 +34,10 @@ if VALIDATED:
             partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
         output:
             RECOVERY,
-        log:
-            f"{RESULTS}/logs/validate_recovery.log",
-        benchmark:
-            f"{RESULTS}/benchmarks/validate_recovery.tsv"
-        conda:
-            "../../environment.yml"
         resources:
             mem_mb=growing(2000),
             runtime=growing(30),
         params:
-            code=code_version("pipeline.stages.validate_recovery"),
+            **parameters("validate_recovery"),
         shell:
-            "python -m pipeline.stages.validate_recovery --truth {input.truth:q}"
-            " --encoding {input.encoding:q} --partitions {input.partitions:q}"
-            " --out {output:q} 2>&1 | tee {log:q}"
+            command("validate_recovery")

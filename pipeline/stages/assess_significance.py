@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -19,10 +18,10 @@ from encoding.inference.bootstrap import (
 )
 from encoding.inference.significance import component_p, correlation_p
 from encoding.variance_partitioning import model_name, partition_variance, subsets
+from pipeline import stage_arguments as given
 from pipeline.described_tests import describe_tests
 from pipeline.errors import run_stage
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
-from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     make_provenance,
@@ -36,16 +35,21 @@ from pipeline.voxel_chunks import voxels_of
 VOXELS_PER_BLOCK = 1024
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("fits.{variant}.{fit}")]
+    predictions: given.InputFile
+    responses: given.InputFile
+    split: given.InputFile
+    configuration: Annotated[dict[str, Any], given.Setting("significance")]
+    out: given.OutputFile
+    chunk: given.Parameter = "1of1"  # which part of the voxels
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, type=setting)
-    parser.add_argument("--predictions", required=True, type=Path)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     with open_result(arguments.predictions) as predicted, open_result(arguments.responses) as file:
         nsd_id, voxel = predicted["nsd_id"][()], predicted["voxel"][()]
@@ -114,7 +118,7 @@ class Tests:
         yield f"{name}_upper", upper
 
 
-def _provenance(arguments: argparse.Namespace) -> dict[str, object]:
+def _provenance(arguments: Arguments) -> dict[str, object]:
     fitted = read_result(arguments.predictions, []).provenance["configuration"]
     names = ("subject", "variant", "spaces", "n_test")
     kept = {name: fitted[name] for name in names}

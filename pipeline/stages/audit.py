@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pipeline import stage_arguments as given
 from pipeline.audit import (
     CONVENTIONS,
     audit_fit,
@@ -21,26 +22,24 @@ from pipeline.audit import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import verify_features
-from pipeline.frozen_run import current_run, setting
+from pipeline.frozen_run import current_run
 from pipeline.seals import account_path
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_account
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    files: Annotated[dict[str, Any], given.Setting("audited")]
+    # {space: what its features must be}
+    specifications: Annotated[dict[str, Any], given.Setting("feature_specification")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--files",
-        required=True,
-        type=setting,
-        help="{subject: {variant: {split, responses, fits: {path: {space: path}}, "
-        "features: {path: space}, reduced: []}}}",
-    )
-    parser.add_argument(
-        "--specifications", required=True, type=setting, help="{space: what its features must be}"
-    )
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     problems = [
         problem
         for variants in arguments.files.values()

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
+from pipeline import stage_arguments as given
 from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, run_stage
 from pipeline.frozen_run import current_run
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    study: given.PathParameter  # folder of its results
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", required=True, type=Path, help="folder of its results")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     if problems := list(audit_files(arguments.study, current_run())):
         raise InputError("\n".join(problems))
     n_files = len(result_files(arguments.study))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.responses import NOISE_IMAGES, average_repeats
@@ -22,13 +22,18 @@ from pipeline.storage import create_result, make_provenance
 Sessions = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subject: given.Wildcard
+    configuration: Annotated[dict[str, Any], given.Setting("responses")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     reader = SessionReader.open(layout, subject, settings)
     voxel = read_mask(reader.space, settings["mask"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pandas as pd
 from tqdm import tqdm
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
@@ -18,11 +18,16 @@ from pipeline.validation.calibration import CONDITIONS, run_experiment, summaris
 ORACLE_EVERY = 4
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    configuration: Annotated[dict[str, Any], given.Setting("calibrated")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     significance = settings["significance"]
     tables = []

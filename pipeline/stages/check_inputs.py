@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import write_account
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subjects: Annotated[list[str], given.Setting("subjects")]
+    rois: Annotated[list[str], given.Setting("rois")]
+    responses: Annotated[dict[str, Any], given.Setting("responses")]
+    annotations: Annotated[list[str], given.Setting("annotations")]
+    map_spaces: Annotated[list[str], given.Setting("map_spaces")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subjects", required=True, type=setting)
-    parser.add_argument("--rois", required=True, type=setting)
-    parser.add_argument("--responses", required=True, type=setting)
-    parser.add_argument("--annotations", required=True, type=setting)
-    parser.add_argument("--map-spaces", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     summary = check_tree(
         NSDLayout(arguments.nsd),
         arguments.subjects,

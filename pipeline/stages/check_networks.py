@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from features.costs import network_cost
 from features.layers import Layer
 from features.networks import check_specification
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import write_account
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    networks: Annotated[dict[str, Any], given.Setting("network_specification")]
+    layers: Annotated[dict[str, list[str]], given.Setting("network_layers")]  # {network: layers}
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--networks", required=True, type=setting)
-    parser.add_argument("--layers", required=True, type=setting, help="{network: layers}")
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     widths = {}
     for name, specification in arguments.networks.items():
         try:

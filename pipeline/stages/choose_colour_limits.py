@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
 from pipeline.maps.files import INDEX, read_map
@@ -17,11 +17,16 @@ from pipeline.storage import write_account
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    maps: given.InputFiles  # of each subject
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--maps", required=True, nargs="+", type=Path, help="of each subject")
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     limits: dict[str, list[float]] = defaultdict(list)
     for folder in arguments.maps:
         index = read_account(folder / INDEX)

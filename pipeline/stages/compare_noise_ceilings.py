@@ -5,14 +5,14 @@ Agreement says that axes, trial order, repeats and the z-score are all read as N
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
@@ -25,13 +25,18 @@ from pipeline.tables.columns import COLUMNS
 TOLERANCE = 1e-3
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subject: given.Wildcard
+    configuration: Annotated[dict[str, Any], given.Setting("responses")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     space = open_space(layout, subject, settings["space"], settings["betas"])
     design = read_design(layout, subject)

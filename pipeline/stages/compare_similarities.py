@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.regions import in_atlas_order
@@ -26,14 +26,19 @@ FEWEST_IMAGES = 10
 CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    similarities: given.InputFiles
+    rois: given.InputFiles  # of the subjects
+    configuration: Annotated[dict[str, Any], given.Setting("representational_similarity")]
+    level: Annotated[float, given.Setting("significance.level")]  # of intervals
+    out: given.OutputFiles
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--similarities", required=True, nargs="+", type=Path)
-    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--level", required=True, type=setting, help="of intervals")
-    parser.add_argument("--out", required=True, nargs="+", type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     results = [read_result(path) for path in arguments.similarities]
     common = _common(results) if settings["images"] == "common" else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import read_pooled
 from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
@@ -31,16 +32,19 @@ LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
 STABILITY_COLUMNS = ("subject", "model", "component")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    components: given.InputFile
+    labels: given.InputFiles  # what each subject's images show
+    rois: given.InputFiles
+    out: given.OutputFiles
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--components", required=True, type=Path)
-    parser.add_argument(
-        "--labels", required=True, nargs="+", type=Path, help="what each subject's images show"
-    )
-    parser.add_argument("--rois", required=True, nargs="+", type=Path)
-    parser.add_argument("--out", required=True, nargs="+", type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     result = read_result(arguments.components)
     nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
     texts = read_captions(NSDLayout(arguments.nsd), nsd_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.maps.files import BIDS_SPACES, bids_subject
 from pipeline.seals import account_path
 from pipeline.storage import write_account, write_text
@@ -26,15 +26,20 @@ participants.*
 """
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    study: Annotated[str, given.Setting("study")]
+    subjects: Annotated[list[str], given.Setting("subjects")]
+    description: given.NamedOutput
+    participants: given.NamedOutput
+    ignored: given.NamedOutput  # by validators of BIDS
+    simulated: given.Switch = False
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--study", required=True, type=setting)
-    parser.add_argument("--subjects", required=True, type=setting)
-    parser.add_argument("--simulated", action="store_true")
-    parser.add_argument("--description", required=True, type=Path)
-    parser.add_argument("--participants", required=True, type=Path)
-    parser.add_argument("--ignored", required=True, type=Path, help="by validators of BIDS")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
     write_account(
         arguments.description,

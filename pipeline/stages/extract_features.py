@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
@@ -22,11 +21,11 @@ from features.extraction import (
 )
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
+from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_images
 from pipeline.code_version import code_version
 from pipeline.errors import InputError, run_stage
 from pipeline.feature_store import FeatureStore
-from pipeline.frozen_run import setting
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 from pipeline.settings import SHARED
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimuli_hash
@@ -37,20 +36,27 @@ BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
 TEXTS_PER_IMAGE = 8
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    images: given.InputFile
+    part: given.Wildcard
+    network: Annotated[dict[str, Any], given.Setting("network_specification.{network}")]
+    # such as "fc7", "block_*:cls"
+    # such as "fc7", "block_*:cls"
+    layers: Annotated[list[str], given.Setting("network_layers.{network}")]
+    shard: given.Wildcard  # e.g. 1of4
+    weights: given.PathParameter  # folder of downloaded weights
+    store: given.PathParameter  # folder that studies share
+    study: Annotated[str, given.Setting("study")]
+    out: given.OutputFile
+    threads: given.Threads = 1
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--images", required=True, type=Path)
-    parser.add_argument("--part", required=True, help=f"a subject's own images, or {SHARED}")
-    parser.add_argument("--network", required=True, type=setting)
-    parser.add_argument("--layers", required=True, type=setting, help='["fc7", "block_*:cls", …]')
-    parser.add_argument("--shard", required=True, help="e.g. 1of4")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--weights", type=Path, help="folder of downloaded weights")
-    parser.add_argument("--store", required=True, type=Path, help="folder that studies share")
-    parser.add_argument("--study", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     torch.set_num_threads(arguments.threads)
     layout, settings = NSDLayout(arguments.nsd), arguments.network
     nsd_id = _images(arguments)
@@ -59,7 +65,10 @@ def main() -> None:
         layers = network.expand(map(Layer.parse, arguments.layers))
         identity = network.identity()
         store = FeatureStore(arguments.store, _all_that_decides(settings, identity, layout))
-        for images, missing in store.missing(nsd_id, [str(layer) for layer in layers]):
+        wanted = store.missing(nsd_id, [str(layer) for layer in layers])
+        if not wanted:
+            print(f"{settings['name']}: {len(nsd_id)} images were extracted before")
+        for images, missing in wanted:
             _add(store, network, settings, layout, images, missing, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
@@ -77,7 +86,7 @@ def main() -> None:
         store.refer(file, arguments.out, nsd_id, names)
 
 
-def _images(arguments: argparse.Namespace) -> np.ndarray:
+def _images(arguments: Arguments) -> np.ndarray:
     """Images of a shard; what subjects share is extracted once, and no subject's own."""
     images = read_table(arguments.images)
     chosen = images.loc[images["shared"] == (arguments.part == SHARED), "nsd_id"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from encoding.weight_components import (
     fit_components,
     leave_one_out,
 )
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_pooled
-from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -34,14 +34,19 @@ from pipeline.storage import (
 WEIGHTS = ["voxel", "weights", "training_nsd_id", "feature_mean", "feature_factor"]
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
+    features: given.InputFiles  # of each subject
+    weights: given.InputFiles  # of each subject
+    configuration: Annotated[dict[str, Any], given.Setting("interpretation")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, type=setting, help="of the model")
-    parser.add_argument("--features", required=True, nargs="+", type=Path, help="of each subject")
-    parser.add_argument("--weights", required=True, nargs="+", type=Path, help="of each subject")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     subjects = {
         result.provenance["configuration"]["subject"]: result
@@ -196,7 +201,7 @@ def _tell(components: WeightComponents) -> None:
     print(f"components explain {shares}, … of the variance of the weights")
 
 
-def _provenance(arguments: argparse.Namespace, subjects: Mapping[str, Result]) -> dict[str, Any]:
+def _provenance(arguments: Arguments, subjects: Mapping[str, Result]) -> dict[str, Any]:
     features = {f"features/{path.parent.name}/{path.stem}": path for path in arguments.features}
     return make_provenance(
         "fit_components",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
@@ -20,17 +20,16 @@ from encoding.ridge.solver import BandedRidgeFit
 from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name, subsets
+from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import (
     ResponseRows,
-    add_memory_argument,
     read_scaled,
     solver_options,
     verify_features,
 )
-from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     create_result,
@@ -51,21 +50,24 @@ SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("fits.{variant}.{fit}")]
+    features: given.InputFiles
+    specifications: Annotated[dict[str, Any], given.Setting()]  # {space: what its features must be}
+    responses: given.InputFile
+    split: given.InputFile
+    configuration: Annotated[dict[str, Any], given.Setting("encoding_of.{variant}")]
+    out: given.NamedOutput
+    predictions: given.NamedOutput  # of the test images
+    memory_mb: given.SolverMemory
+    chunk: given.Parameter = "1of1"  # which part of the voxels
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, type=setting)
-    parser.add_argument("--features", required=True, nargs="+", type=Path)
-    parser.add_argument(
-        "--specifications", required=True, type=setting, help="{space: what its features must be}"
-    )
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--chunk", default="1of1", help="which part of the voxels")
-    add_memory_argument(parser)
-    parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--predictions", required=True, type=Path, help="of the test images")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     options = solver_options(settings, arguments.memory_mb)
     split = read_table(arguments.split)
@@ -262,7 +264,7 @@ def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
 
 
 def _provenance(
-    arguments: argparse.Namespace, spaces: dict[str, Path], measured: Result, test: np.ndarray
+    arguments: Arguments, spaces: dict[str, Path], measured: Result, test: np.ndarray
 ) -> dict[str, object]:
     subject = measured.provenance["configuration"]["subject"]
     return make_provenance(

@@ -6,9 +6,9 @@ shape a feature space alone gives to weights.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
@@ -16,18 +16,33 @@ import numpy as np
 from encoding.ridge.weights import stream_weights
 from encoding.variance_partitioning import model_name
 from encoding.weight_components import PermutedResponses, best_voxels
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import FittedModel
-from pipeline.frozen_run import setting
 from pipeline.storage import create_result
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("interpreted")]
+    features: given.InputFiles
+    responses: given.InputFile
+    split: given.InputFile
+    encoding: given.InputFile
+    memory_mb: given.SolverMemory
+    configuration: Annotated[
+        dict[str, Any],
+        given.Setting(
+            "interpretation:model,voxels_per_subject,least_ceiling,components,permutations,seed"
+        ),
+    ]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    FittedModel.add_arguments(parser)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     with FittedModel.open(arguments) as model:
         reliability = np.where(np.isfinite(model.alpha), model.reliability, np.nan)

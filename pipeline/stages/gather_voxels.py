@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import false_discovery_rates
 from pipeline.storage import create_result, dataset_names, is_per_voxel, open_result
@@ -16,14 +17,17 @@ from pipeline.storage import create_result, dataset_names, is_per_voxel, open_re
 VOXELS_AT_A_TIME = 4096
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    parts: given.InputFiles  # in order of voxels
+    out: given.OutputFile
+    false_discovery_rates: given.Switch = False  # q of every p, over all voxels
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--parts", required=True, nargs="+", type=Path, help="in order of voxels")
-    parser.add_argument(
-        "--false-discovery-rates", action="store_true", help="q of every p, over all voxels"
-    )
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     with ExitStack() as stack:
         parts = [stack.enter_context(open_result(path)) for path in arguments.parts]
         _check(arguments.parts, parts)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +18,9 @@ from encoding.identification import (
     independent_errors,
     pattern_correlation,
 )
+from pipeline import stage_arguments as given
 from pipeline.configuration import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
@@ -39,19 +38,24 @@ Roi = tuple[str, str]
 FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    models: Annotated[list[str], given.Setting("identifying_models")]
+    predictions: given.InputFiles  # of the models
+    encoding: given.InputFile  # of the first model
+    split: given.InputFile
+    subject: given.Wildcard
+    subjects: Annotated[list[str], given.Setting("subjects")]  # whose brains there are
+    responses: given.InputFiles  # of the subjects
+    rois: given.InputFiles  # of the subjects
+    configuration: Annotated[dict[str, Any], given.Setting("identification")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", required=True, type=setting)
-    parser.add_argument("--predictions", required=True, nargs="+", type=Path, help="of the models")
-    parser.add_argument("--encoding", required=True, type=Path, help="of the first model")
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--subjects", required=True, type=setting, help="whose brains there are")
-    parser.add_argument("--responses", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     brains = {
         subject: Brain(responses, read_table(rois), settings)
@@ -68,7 +72,7 @@ def main() -> None:
     write_result(arguments.out, arrays, _provenance(arguments, encoding, models))
 
 
-def _by_subject(arguments: argparse.Namespace) -> Iterator[tuple[str, Path, Path]]:
+def _by_subject(arguments: Arguments) -> Iterator[tuple[str, Path, Path]]:
     return zip(arguments.subjects, arguments.responses, arguments.rois, strict=True)
 
 
@@ -218,7 +222,7 @@ class Identification:
 
 
 def _provenance(
-    arguments: argparse.Namespace, encoding: Result, models: Mapping[str, Path]
+    arguments: Arguments, encoding: Result, models: Mapping[str, Path]
 ) -> dict[str, object]:
     configuration = {
         "subject": arguments.subject,

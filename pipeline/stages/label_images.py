@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.nsd.instances import label_matrix, read_categories, read_instances
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import make_provenance, read_table, write_result
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    images: given.InputFile
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--images", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout = NSDLayout(arguments.nsd)
     nsd_id = read_table(arguments.images)["nsd_id"].to_numpy()
     categories, instances = read_categories(layout), read_instances(layout, nsd_id)

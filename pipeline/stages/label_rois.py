@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.nsd.composite_rois import ATLAS, COMPOSITES, composite_labels
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table, read_roi_labels
@@ -25,14 +25,19 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subject: given.Wildcard
+    responses: given.InputFile
+    atlases: Annotated[list[str], given.Setting("rois")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--atlases", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout = NSDLayout(arguments.nsd)
     responses = read_result(arguments.responses, ["voxel"])
     settings = responses.provenance["configuration"]
@@ -52,7 +57,7 @@ def main() -> None:
     write_table(arguments.out, labels, COLUMNS, provenance)
 
 
-def _places(layout: NSDLayout, arguments: argparse.Namespace) -> dict[tuple[str, str], int]:
+def _places(layout: NSDLayout, arguments: Arguments) -> dict[tuple[str, str], int]:
     """{(atlas, roi): place} of all regions that a subject can have: the same for every subject."""
     regions = [
         *(
@@ -65,7 +70,7 @@ def _places(layout: NSDLayout, arguments: argparse.Namespace) -> dict[tuple[str,
     return {region: place for place, region in enumerate(dict.fromkeys(regions))}
 
 
-def _tell_absent(layout: NSDLayout, arguments: argparse.Namespace, labels: pd.DataFrame) -> None:
+def _tell_absent(layout: NSDLayout, arguments: Arguments, labels: pd.DataFrame) -> None:
     """Which labels of the colour tables no modelled voxel has: not every subject has every ROI."""
     for atlas in arguments.atlases:
         named = read_colour_table(layout, arguments.subject, atlas).values()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
@@ -20,12 +20,17 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    part: given.Wildcard
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--part", required=True, help=f"a subject, or {SHARED}")
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout = NSDLayout(arguments.nsd)
     shared = np.flatnonzero(read_image_table(layout)["shared1000"])
     images = shared if arguments.part == SHARED else read_design(layout, arguments.part).images

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from encoding.similarity import image_similarities
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_scaled
-from pipeline.frozen_run import setting
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -27,17 +27,25 @@ from pipeline.stored_matrix import StoredMatrix
 from pipeline.tables.tables import roi_members
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("representational_similarity.spaces")]
+    features: given.InputFiles
+    responses: given.InputFile
+    split: given.InputFile
+    rois: given.InputFile
+    encoding: given.InputFile  # any, for its reliability
+    configuration: Annotated[
+        dict[str, Any],
+        given.Setting("representational_similarity:atlases,least_ceiling,least_voxels"),
+    ]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, type=setting)
-    parser.add_argument("--features", required=True, nargs="+", type=Path)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--rois", required=True, type=Path)
-    parser.add_argument("--encoding", required=True, type=Path, help="any, for its reliability")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     split = read_table(arguments.split)
     nsd_id, test = split["nsd_id"].to_numpy(), (split["set"] == "test").to_numpy()
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
@@ -55,7 +63,7 @@ def main() -> None:
 
 
 def _of_rois(
-    arguments: argparse.Namespace, nsd_id: np.ndarray, encoding: Result
+    arguments: Arguments, nsd_id: np.ndarray, encoding: Result
 ) -> tuple[dict[str, np.ndarray], dict[str, int]]:
     """Similarities by ROI, and of how many voxels."""
     settings = arguments.configuration
@@ -88,9 +96,7 @@ def _chosen(
     return roi_members(rois[rois["atlas"].isin(atlases)], voxel)
 
 
-def _provenance(
-    arguments: argparse.Namespace, spaces: dict[str, Path], encoding: Result
-) -> dict[str, Any]:
+def _provenance(arguments: Arguments, spaces: dict[str, Path], encoding: Result) -> dict[str, Any]:
     return make_provenance(
         "measure_similarities",
         {

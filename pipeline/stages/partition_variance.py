@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from encoding.product_measure import OFFSET
 from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, shortfall
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, write_result
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("fits.{variant}.{fit}")]
+    encoding: given.InputFile
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spaces", required=True, type=setting)
-    parser.add_argument("--encoding", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     encoding = read_result(arguments.encoding)
     r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
     components = partition_variance(r2, arguments.spaces)

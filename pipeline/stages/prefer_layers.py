@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 
 from encoding.layers import preferred_layers
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, positions, read_result, write_result
 
 SCORES = ("cv_score", "r", "r2")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    network: given.Wildcard  # name of the comparison
+    layers: Annotated[list[str], given.Setting("layerwise.{network}")]  # first layer first
+    encoding: given.InputFiles  # of the layers
+    configuration: Annotated[dict[str, Any], given.Setting("preferred_layer")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--network", required=True, help="name of the comparison")
-    parser.add_argument("--layers", required=True, type=setting, help="first layer first")
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path, help="of the layers")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     fits = [read_result(path) for path in arguments.encoding]
     voxel, reliability = fits[0]["voxel"], fits[0]["reliability"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from tqdm import tqdm
 
 from encoding.scaling import FeatureScaling
 from encoding.weight_components import WeightComponents
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import FittedModel
 from pipeline.storage import read_result, write_result
@@ -18,12 +19,22 @@ COMPONENTS = ("components", "mean", "explained", "sign_margin")
 SCALING = ("feature_mean", "feature_factor")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("interpreted")]
+    features: given.InputFiles
+    responses: given.InputFile
+    split: given.InputFile
+    encoding: given.InputFile
+    memory_mb: given.SolverMemory
+    components: given.InputFile
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    FittedModel.add_arguments(parser)
-    parser.add_argument("--components", required=True, type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     result = read_result(arguments.components, [*COMPONENTS, *SCALING])
     components = WeightComponents(*(result[name] for name in COMPONENTS))
     common = FeatureScaling(*(result[name] for name in SCALING))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import (
@@ -30,17 +30,24 @@ from pipeline.tables.interpretation import BEST_IMAGE_COLUMNS, best_image_rows
 from pipeline.tables.regions import in_atlas_order
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
+    predictions: given.InputFiles
+    responses: given.InputFiles
+    encoding: given.InputFiles
+    rois: given.InputFiles
+    configuration: Annotated[
+        dict[str, Any], given.Setting("interpretation:model,images,least_ceiling,least_voxels")
+    ]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--spaces", required=True, type=setting, help="of the model")
-    parser.add_argument("--predictions", required=True, nargs="+", type=Path)
-    parser.add_argument("--responses", required=True, nargs="+", type=Path)
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--rois", required=True, nargs="+", type=Path)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     kinds = ("predictions", "responses", "encoding", "rois")
     subjects = [
         dict(zip(kinds, paths, strict=True))

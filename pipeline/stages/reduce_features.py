@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
@@ -15,8 +14,8 @@ import pandas as pd
 
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.frozen_run import setting
 from pipeline.references import Rows, refer_to_rows
 from pipeline.storage import (
     create_result,
@@ -32,15 +31,20 @@ ROWS_PER_BLOCK = 4096
 IDENTITY = ("architecture", "weights_label", "weights_sha256", "preprocessing")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    space: given.Wildcard
+    settings: Annotated[dict[str, Any], given.Setting("space_specification.{space}")]
+    images: given.OptionalInput  # of a subject
+    split: given.OptionalInput  # of a subject, whose training images decide
+    shards: given.InputFiles
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--space", required=True)
-    parser.add_argument("--settings", required=True, type=setting)
-    parser.add_argument("--images", type=Path, help="of a subject")
-    parser.add_argument("--split", type=Path, help="of a subject, whose training images decide")
-    parser.add_argument("--shards", required=True, nargs="+", type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings, reduction = arguments.settings, arguments.settings.get("reduction")
     split = None if arguments.split is None else read_table(arguments.split)
     images = read_table(arguments.images or arguments.split)["nsd_id"].to_numpy()
@@ -106,7 +110,7 @@ def _fit(
     settings: dict[str, Any],
     rows: StackedRows,
     split: pd.DataFrame | None,
-    arguments: argparse.Namespace,
+    arguments: Arguments,
 ) -> Reduction:
     if settings["method"] == "random_projection":
         return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
@@ -143,7 +147,7 @@ def _store(file: h5py.File, reduction: Reduction) -> None:
     file["reduction/components/shape"] = components.shape
 
 
-def _provenance(arguments: argparse.Namespace, rows: StackedRows) -> dict[str, Any]:
+def _provenance(arguments: Arguments, rows: StackedRows) -> dict[str, Any]:
     settings = arguments.settings
     inputs = {path.stem: path for path in arguments.shards}
     for name in ("images", "split"):
@@ -183,9 +187,7 @@ class StackedRows:
     starts: np.ndarray
 
     @classmethod
-    def of(
-        cls, shards: list[h5py.File], layer: Layer, arguments: argparse.Namespace
-    ) -> StackedRows:
+    def of(cls, shards: list[h5py.File], layer: Layer, arguments: Arguments) -> StackedRows:
         """The layer, or all that its pattern stands for, of shards in their order."""
         nsd_id = np.concatenate([file["nsd_id"][()] for file in shards])
         datasets = []
@@ -202,13 +204,13 @@ class StackedRows:
         starts = np.cumsum([0, *(len(layers[0]) for layers in datasets)])
         return cls(tuple(datasets), nsd_id, np.arange(len(nsd_id)), starts)
 
-    def of_images(self, nsd_id: np.ndarray, arguments: argparse.Namespace) -> StackedRows:
+    def of_images(self, nsd_id: np.ndarray, arguments: Arguments) -> StackedRows:
         """The same with these images only."""
         source, asker = arguments.shards[0].parent, arguments.images or arguments.split
         rows = positions(self.nsd_id, nsd_id, source, str(asker))
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
 
-    def refer(self, file: h5py.File, arguments: argparse.Namespace) -> None:
+    def refer(self, file: h5py.File, arguments: Arguments) -> None:
         """Let `features` of a file be these rows, where they are."""
         blocks = []
         shards = zip(arguments.shards, self.datasets, self.starts[:-1], strict=True)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.simulate import simulate
 from pipeline.storage import write_json
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    configuration: Annotated[dict[str, Any], given.Setting("simulation")]
+    nsd: given.NsdFolder
+    done: given.NamedOutput
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--done", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = SimulationSettings.model_validate(arguments.configuration)
     write_json(arguments.done, simulate(settings, arguments.nsd))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,9 @@ from encoding.splits import (
     nearest_training,
     random_test,
 )
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import read_pooled
-from pipeline.frozen_run import setting
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
 from pipeline.storage import Result, make_provenance, positions, read_result, write_table
@@ -39,21 +39,24 @@ COLUMNS = {
 FEWEST_TEST_IMAGES = 3
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subject: given.Wildcard
+    subjects: Annotated[list[str], given.Setting("testing_subjects")]  # all of shared515, or none
+    responses: given.InputFile
+    features: given.InputFiles  # of each subject, in which images are alike
+    labels: given.InputFiles  # of images, to choose subsets by
+    configuration: Annotated[dict[str, Any], given.Setting("splits")]
+    variant: given.Wildcard
+    selection: Annotated[dict[str, Any], given.Setting("image_selection.{variant}")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--subjects", required=True, type=setting, help="all of shared515, or none")
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument(
-        "--features", nargs="*", type=Path, help="of each subject, in which images are alike"
-    )
-    parser.add_argument("--labels", nargs="*", type=Path, help="of images, to choose subsets by")
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--variant", required=True)
-    parser.add_argument("--selection", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     settings = arguments.configuration
     nsd_id = read_result(arguments.responses, ["nsd_id"])["nsd_id"]
     inputs = {"responses": arguments.responses}
@@ -116,7 +119,7 @@ def _folds(n_train: int, groups: np.ndarray | None, settings: dict[str, Any]) ->
 
 
 def _selected(
-    nsd_id: np.ndarray, test: np.ndarray, arguments: argparse.Namespace, inputs: dict[str, Path]
+    nsd_id: np.ndarray, test: np.ndarray, arguments: Arguments, inputs: dict[str, Path]
 ) -> np.ndarray:
     """(image,) bool, the images that a variant has."""
     selection, kept = arguments.selection, np.ones(len(nsd_id), dtype=bool)
@@ -138,7 +141,7 @@ def _members(subset: dict[str, Any], labels: Result, rows: np.ndarray) -> np.nda
     return (labels["shown"][rows, column] == 1) == subset["present"]
 
 
-def _shared(arguments: argparse.Namespace) -> np.ndarray:
+def _shared(arguments: Arguments) -> np.ndarray:
     """Shared images: all, or those that every subject saw as often as planned."""
     layout = NSDLayout(arguments.nsd)
     design = read_design(layout, arguments.subject)
@@ -156,7 +159,7 @@ class _Alike(NamedTuple):
     rows: np.ndarray
 
 
-def _alike(arguments: argparse.Namespace, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Alike:
+def _alike(arguments: Arguments, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Alike:
     """Which images of all subjects are alike: the same for every subject."""
     paths, settings = arguments.features, arguments.configuration
     inputs |= {f"features/{path.parent.name}": path for path in paths}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from contextlib import ExitStack
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from encoding.inference.bootstrap import bootstrap_scores, draw_images
 from encoding.learning_curves import weighted_sums
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.image_blocks import image_blocks
 from pipeline.storage import (
     Result,
@@ -30,18 +30,23 @@ VOXELS_PER_BLOCK = 256
 SCORES = ("r", "r2")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    models: Annotated[list[str], given.Setting("learning_curve.models")]  # of the fits, one each
+    draws: Annotated[list[int], given.Setting("learning_curve.draws")]  # of training images
+    encoding: given.InputFiles
+    predictions: given.InputFiles
+    responses: given.InputFile
+    split: given.InputFile
+    rois: given.InputFile
+    configuration: Annotated[dict[str, Any], given.Setting("learning_curve.resampling")]
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", required=True, type=setting, help="of the fits, one each")
-    parser.add_argument("--draws", required=True, type=setting, help="of training images")
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--predictions", required=True, nargs="+", type=Path)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--split", required=True, type=Path)
-    parser.add_argument("--rois", required=True, type=Path)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     fits = [read_result(path) for path in arguments.encoding]
     voxel = fits[0]["voxel"]
     scores = {key: _of_fits(fits, arguments.models, key, voxel) for key in SCORES}
@@ -75,7 +80,7 @@ def _of_fits(fits: list[Result], models: list[str], key: str, voxel: np.ndarray)
 
 
 def _drawn(
-    arguments: argparse.Namespace, fits: list[Result], usable: np.ndarray, weights: np.ndarray
+    arguments: Arguments, fits: list[Result], usable: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Means of ROIs for draws of test images, (fit, ROI, draw): all fits share the draws."""
     settings = arguments.configuration
@@ -114,7 +119,7 @@ def _drawn(
         return {f"drawn/{key}": (sums[key] / known[key]).astype(np.float32) for key in SCORES}
 
 
-def _provenance(arguments: argparse.Namespace, fits: list[Result]) -> dict[str, object]:
+def _provenance(arguments: Arguments, fits: list[Result]) -> dict[str, object]:
     fitted = [fit.provenance["configuration"] for fit in fits]
     configuration = {
         "subject": fitted[0]["subject"],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.space_weights import weights_state
 from pipeline.storage import make_provenance, open_result, read_provenance, write_table
 from pipeline.tables.columns import COLUMNS
@@ -17,12 +18,17 @@ from pipeline.tables.confounds import confound_rows, summarise
 NAMES = ("contrast", "attribute", "status", "values")
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    contrasts: Annotated[list[dict[str, Any]], given.Setting("confounds")]
+    features: given.InputFiles
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contrasts", required=True, type=setting)
-    parser.add_argument("--features", required=True, nargs="*", type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     paths = {path.stem: path for path in arguments.features}
     measured = {space: _measured(space, path) for space, path in paths.items()}
     rows = []

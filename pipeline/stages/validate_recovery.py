@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name, partition_variance, subsets
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.storage import (
@@ -34,13 +35,18 @@ RECOVERY_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    truth: given.InputFiles
+    encoding: given.InputFiles
+    partitions: given.InputFiles
+    out: given.OutputFiles
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--truth", required=True, nargs="+", type=Path)
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--out", required=True, nargs="+", type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     truths = {path.stem: read_result(path) for path in arguments.truth}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
     null = [row for path in arguments.encoding for row in _false_positives(path, truths)]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 
+from pipeline import stage_arguments as given
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
-from pipeline.frozen_run import setting
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.stimuli import read_images
 from pipeline.storage import make_provenance, read_table, write_account
@@ -20,17 +20,23 @@ INDEX = "index.json"
 IMAGES_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    configuration: Annotated[dict[str, Any], given.Setting("configuration")]
+    tables: given.InputFiles
+    voxels: given.InputFiles
+    out_directory: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--tables", required=True, nargs="+", type=Path)
-    parser.add_argument("--voxels", required=True, nargs="+", type=Path)
-    parser.add_argument("--out-directory", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     index = []
-    layout = NSDLayout(study.nsd)
+    layout = NSDLayout(arguments.nsd)
 
     def images(nsd_id: np.ndarray) -> np.ndarray:
         return np.concatenate(list(read_images(layout, nsd_id, IMAGES_AT_ONCE)))

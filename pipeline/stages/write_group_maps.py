@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from encoding.inference.group import GroupMap, group_map
 from encoding.inference.significance import false_discovery_rate
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, spatial_reference, write_map
@@ -24,11 +25,16 @@ QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "sh
 UNTESTED = ("ceiling",)
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    maps: given.InputFiles  # of each subject
+    out_directory: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--maps", required=True, nargs="+", type=Path, help="of each subject")
-    parser.add_argument("--out-directory", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     indices = {folder: read_account(folder / INDEX) for folder in arguments.maps}
     provenance = make_provenance(
         "write_group_maps",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.identification import (
@@ -20,13 +20,18 @@ from pipeline.tables.identification import (
 from pipeline.tables.regions import in_atlas_order
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    identification: given.InputFiles
+    rois: given.InputFiles  # of the subjects
+    significance: Annotated[dict[str, Any], given.Setting("significance")]
+    out: given.OutputFiles  # consistency, accuracy
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--identification", required=True, nargs="+", type=Path)
-    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--significance", required=True, type=setting)
-    parser.add_argument("--out", required=True, nargs=2, type=Path, help="consistency, accuracy")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     consistency, accuracy = [], []
     for path in arguments.identification:
         result = read_result(path)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
@@ -14,12 +14,17 @@ from pipeline.tables.layers import layer_rows
 from pipeline.tables.regions import in_atlas_order
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    rois: given.InputFiles
+    layers: given.InputFiles
+    out: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rois", required=True, nargs="+", type=Path)
-    parser.add_argument("--layers", required=True, nargs="+", type=Path)
-    parser.add_argument("--out", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     rois = {path.stem: read_table(path) for path in arguments.rois}
     rows = [
         row

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.learning_curves import (
@@ -19,13 +19,18 @@ from pipeline.tables.learning_curves import (
 from pipeline.tables.regions import in_atlas_order
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    curves: given.InputFiles
+    rois: given.InputFiles  # of the subjects
+    level: Annotated[float, given.Setting("significance.level")]  # of the intervals
+    out: given.OutputFiles  # curves, overtaking
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--curves", required=True, nargs="+", type=Path)
-    parser.add_argument("--rois", required=True, nargs="+", type=Path, help="of the subjects")
-    parser.add_argument("--level", required=True, type=setting, help="of the intervals")
-    parser.add_argument("--out", required=True, nargs=2, type=Path, help="curves, overtaking")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     results = [read_result(path) for path in arguments.curves]
     curves = [row for result in results for row in learning_curve_rows(result)]
     overtaking = [row for result in results for row in overtaking_rows(result, arguments.level)]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
+from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import covered
-from pipeline.frozen_run import setting
 from pipeline.maps.files import (
     INDEX,
     bids_label,
@@ -51,22 +51,27 @@ THRESHOLDED = f"desc-fdr{round(100 * LEVEL):02d}"
 MAPS_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    subject: given.Wildcard
+    variant: given.Wildcard
+    responses: given.InputFile
+    encoding: given.InputFiles
+    significance: given.InputFiles
+    partitions: given.InputFiles
+    layers: given.InputFiles
+    projections: given.InputFiles
+    models: Annotated[list[str], given.Setting("models")]  # one is preferred
+    atlases: Annotated[list[str], given.Setting("rois")]
+    spaces: Annotated[list[str], given.Setting("spaces_mapped.{variant}")]  # of the responses first
+    out_directory: given.OutputFile
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nsd", required=True, type=Path)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--variant", required=True)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--significance", required=True, nargs="+", type=Path)
-    parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--layers", default=[], nargs="*", type=Path)
-    parser.add_argument("--projections", default=[], nargs="*", type=Path)
-    parser.add_argument("--models", required=True, type=setting, help="one is preferred")
-    parser.add_argument("--atlases", required=True, type=setting)
-    parser.add_argument("--spaces", required=True, type=setting, help="of the responses first")
-    parser.add_argument("--out-directory", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     layout = NSDLayout(arguments.nsd)
     with open_result(arguments.responses) as file:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
@@ -122,7 +127,7 @@ def _write(
     significant: np.ndarray | None,
     target: Target,
     account: Mapping[str, object],
-    arguments: argparse.Namespace,
+    arguments: Arguments,
 ) -> dict[str, dict[str, object]]:
     """Write a map, and beside it the one of its significant places; {file: what it is}."""
     versions: dict[str, np.ndarray] = {"": values}
@@ -165,7 +170,7 @@ def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | No
     return voxel_map.q if thresholded else None
 
 
-def _maps(arguments: argparse.Namespace) -> list[VoxelMap]:
+def _maps(arguments: Arguments) -> list[VoxelMap]:
     """Maps of all results; a model that several contrasts fitted alike is mapped once."""
     tested = {path.stem: path for path in arguments.significance}
     found: dict[str, VoxelMap] = {}
@@ -202,9 +207,7 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
     return replace(one, voxel=voxel, values=spread(one.values), q=q)
 
 
-def _roi_maps(
-    layout: NSDLayout, arguments: argparse.Namespace, responses: Result
-) -> Iterator[VoxelMap]:
+def _roi_maps(layout: NSDLayout, arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
     """NSD's labels of the modelled voxels, as NSD numbers them."""
     settings, voxel = responses.provenance["configuration"], responses["voxel"]
     space = open_space(layout, arguments.subject, arguments.spaces[0], settings["betas"])
@@ -215,7 +218,7 @@ def _roi_maps(
         yield VoxelMap("roi", atlas, None, voxel, labels, labels=names)
 
 
-def _inputs(arguments: argparse.Namespace) -> dict[str, Path]:
+def _inputs(arguments: Arguments) -> dict[str, Path]:
     inputs = {"responses": arguments.responses}
     for kind in ("encoding", "significance", "partitions", "layers"):
         inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from pipeline import stage_arguments as given
 from pipeline.configuration import parse_configuration
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
+from pipeline.nsd.layout import NSDLayout
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
 from pipeline.seals import read_account
 from pipeline.storage import read_provenance, write_account
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    configuration: Annotated[dict[str, Any], given.Setting("configuration")]
+    tables: given.InputFiles
+    figures: given.InputFile
+    group_maps: given.OptionalInput
+    limits: given.InputFile
+    calibration: given.OptionalPath  # if it was made
+    benchmarks: given.PathParameter
+    out_directory: given.PathParameter
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--configuration", required=True, type=setting)
-    parser.add_argument("--tables", required=True, nargs="+", type=Path)
-    parser.add_argument("--figures", required=True, type=Path)
-    parser.add_argument("--group-maps", type=Path)
-    parser.add_argument("--limits", required=True, type=Path)
-    parser.add_argument("--calibration", type=Path, help="if it was made")
-    parser.add_argument("--benchmarks", required=True, type=Path)
-    parser.add_argument("--out-directory", required=True, type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     inputs = ReportInputs(
         study=parse_configuration(arguments.configuration),
+        layout=NSDLayout(arguments.nsd),
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,

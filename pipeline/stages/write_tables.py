@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.frozen_run import setting
 from pipeline.storage import (
     aligned_result,
     make_provenance,
@@ -29,15 +30,20 @@ from pipeline.tables.tables import (
 )
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    models: Annotated[list[str], given.Setting("models")]  # to be compared
+    rois: given.InputFiles
+    encoding: given.InputFiles
+    significance: given.InputFiles
+    partitions: given.InputFiles
+    out: given.OutputFiles
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", required=True, type=setting, help="to be compared")
-    parser.add_argument("--rois", required=True, nargs="+", type=Path)
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--significance", required=True, nargs="+", type=Path)
-    parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--out", required=True, nargs="+", type=Path)
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     rois = {path.stem: read_table(path) for path in arguments.rois}
     tests = {path.parts[-3:]: path for path in arguments.significance}
     correlations, best, partitions = [], [], []
@@ -76,7 +82,7 @@ def main() -> None:
         write_table(path, frames[path.stem], COLUMNS, provenance)
 
 
-def _inputs(arguments: argparse.Namespace) -> Iterable[Path]:
+def _inputs(arguments: Arguments) -> Iterable[Path]:
     return [*arguments.encoding, *arguments.significance, *arguments.partitions]
 
 

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.storage import aligned_result, make_provenance, read_result, read_table
 from pipeline.tables.voxels import component_parts, model_parts, parquet_writer, places
 
 
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    subject: given.Wildcard
+    rois: given.InputFile
+    encoding: given.InputFiles
+    significance: given.InputFiles
+    partitions: given.InputFiles
+    models: given.NamedOutput  # Parquet to write
+    components: given.NamedOutput  # Parquet to write
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--subject", required=True)
-    parser.add_argument("--rois", required=True, type=Path)
-    parser.add_argument("--encoding", required=True, nargs="+", type=Path)
-    parser.add_argument("--significance", required=True, nargs="+", type=Path)
-    parser.add_argument("--partitions", required=True, nargs="*", type=Path)
-    parser.add_argument("--models", required=True, type=Path, help="Parquet to write")
-    parser.add_argument("--components", required=True, type=Path, help="Parquet to write")
-    arguments = parser.parse_args()
+    arguments = Arguments.read()
     inputs = {"rois": arguments.rois}
     for kind in ("encoding", "significance", "partitions"):
         inputs |= {
