@@ -55,7 +55,7 @@ def test_stages_targets_settings_outputs_and_tests_of_an_analysis_are_there(row)
         assert quoted(row[column]), column
     for stage in quoted(row["stages"]):
         assert (ROOT / f"pipeline/stages/{stage}.py").exists(), stage
-        assert f"pipeline.stages.{stage}" in RULES, stage
+        assert f'command("{stage}"' in RULES, stage
     assert set(quoted(row["target"])) <= TARGETS
     for setting in quoted(row["configuration"]):
         assert setting.split(":")[0] in Configuration.model_fields, setting

@@ -18,7 +18,10 @@ Result = TypeVar("Result")
 
 
 class Array(Protocol):
-    """A numpy array or a torch tensor: what is asked of both, spelt alike."""
+    """A numpy array or a torch tensor: what is asked of both, spelt alike.
+
+    Any other operand is a number or an array of the same library, any key what both are sliced by.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]: ...

@@ -46,12 +46,10 @@ def fold_losses(
     fold = design.folds[index]
     losses = np.full((n_alphas, centred.n_voxels), np.inf, design.dtype)
     for decomposition in decompositions:
-        projected, turned = (
-            centred.rotated(fold, decomposition, whole),
-            decomposition.triangular(arrays),
-        )
-        target = centred.held_out(fold, turned)
-        residual = Residual(arrays, turned, projected, target.rows)
+        projected = centred.rotated(fold, decomposition, whole)
+        triangular = decomposition.triangular(arrays)
+        target = centred.held_out(fold, triangular)
+        residual = Residual(arrays, triangular, projected, target.rows)
         losses[decomposition.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
