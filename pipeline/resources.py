@@ -68,7 +68,7 @@ def estimate_study(
     study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
 ) -> dict[str, list[Job]]:
     """{stage: its jobs}, in the order in which data flow."""
-    small = [Job()] * len(subjects) * (1 + len(study.all_variants))
+    splits_and_labels = [Job()] * len(subjects) * (1 + len(study.all_variants))
     widths, chunks = features.widths, study.scatter.voxel_chunks
     fitted = _fits(study, subjects, study.all_variants, chunks)
     tested = _fits(study, subjects, study.assessed_variants, chunks)
@@ -76,7 +76,7 @@ def estimate_study(
     stages = {
         "simulation": _simulation(study, features),
         "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
-        "responses": [*map(averaging, subjects), *small],
+        "responses": [*map(averaging, subjects), *splits_and_labels],
         "encoding": [fit(study, part, {s: widths[s] for s in spaces}) for part, spaces in fitted],
         "significance": [tests(study, part, len(spaces)) for part, spaces in tested],
         "partitions": [_partition(part, len(spaces)) for part, spaces in parted if spaces[1:]],
