@@ -295,6 +295,6 @@ def _largest(features: Sequence[str]) -> int:
 
 
 def _shape(path: str) -> tuple[int, int]:
-    """(images, features) of a feature space."""
-    with h5py.File(path, "r") as file:
+    """(images, features); h5py's own error lacks the name by which Snakemake knows what is to come."""
+    with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape
