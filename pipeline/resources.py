@@ -295,6 +295,6 @@ def _largest(features: Sequence[str]) -> int:
 
 
 def _shape(path: str) -> tuple[int, int]:
-    """(images, features); h5py's own error lacks the name by which Snakemake knows what is to come."""
+    """(images, features); h5py's own error lacks the file's name, which Snakemake waits for."""
     with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape
