@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,7 +68,7 @@ def estimate_study(
     study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
 ) -> dict[str, list[Job]]:
     """{stage: its jobs}, in the order in which data flow."""
-    small = [Job()] * len(subjects) * (1 + len(study.all_variants))
+    splits_and_labels = [Job()] * len(subjects) * (1 + len(study.all_variants))
     widths, chunks = features.widths, study.scatter.voxel_chunks
     fitted = _fits(study, subjects, study.all_variants, chunks)
     tested = _fits(study, subjects, study.assessed_variants, chunks)
@@ -77,7 +76,7 @@ def estimate_study(
     stages = {
         "simulation": _simulation(study, features),
         "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
-        "responses": [*map(averaging, subjects), *small],
+        "responses": [*map(averaging, subjects), *splits_and_labels],
         "encoding": [fit(study, part, {s: widths[s] for s in spaces}) for part, spaces in fitted],
         "significance": [tests(study, part, len(spaces)) for part, spaces in tested],
         "partitions": [_partition(part, len(spaces)) for part, spaces in parted if spaces[1:]],
@@ -296,7 +295,6 @@ def _largest(features: Sequence[str]) -> int:
 
 
 def _shape(path: str) -> tuple[int, int]:
-    """(images, features) of a feature space."""
-    os.stat(path)  # its error names the file, by which Snakemake knows that it is still to be made
-    with h5py.File(path, "r") as file:
+    """(images, features); h5py's own error lacks the file's name, which Snakemake waits for."""
+    with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT, Study, rewrite
+from conftest import ROOT, TINY, Study, rewrite
 
 from pipeline.configuration import Configuration, parse_configuration
 from pipeline.machine import machine_memory
@@ -103,8 +103,18 @@ def test_a_fit_asks_for_its_solvers_budget_and_the_largest_space_that_it_reads(t
 
 
 def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        minutes([tmp_path / f"{space}.h5" for space in WIDTHS])
+    """Snakemake knows by the file's name that it is to come."""
+    files = [str(tmp_path / f"{space}.h5") for space in WIDTHS]
+    with pytest.raises(FileNotFoundError) as absent:
+        minutes(files)
+    assert absent.value.filename in files
+
+
+def test_a_dry_run_of_a_study_that_was_not_begun_tells_that_sizes_are_to_come(tmp_path):
+    said = Study(tmp_path, TINY).snakemake("--dry-run", "encoding").stdout
+    fits = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said)
+    assert len(fits) == 12
+    assert all("solver_mb=<TBD>" in fit for fit in fits)
 
 
 def test_the_workflow_starts_without_the_libraries_of_networks():
