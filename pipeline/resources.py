@@ -35,8 +35,8 @@ NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"own": 110e9, "himalaya": 13e9},
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 # penalties that a search computes predictions for, as a share of the grid
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
-# of a job, a candidate in a fold, a test of one response, a drawn image, the pictures of a model
-START, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 0.02, 1e-7, 0.04, 2
+# of a job, one with a network, a candidate in a fold, a test, a drawn image, a model's pictures
+START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 2
 SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_PLACE_AND_MODEL = 25e-6, 2.5e-6
 # what processes hold: that have loaded torch, average betas, test fits, draw maps; and others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
@@ -121,10 +121,10 @@ def _extractions(
         stimuli = images / shards * captions_per_image(study, name)
         values = images / shards * sum(cost.widths.values())
         job = Job(
-            core_seconds=START + stimuli * cost.operations / NETWORK_RATE,
+            core_seconds=LOAD + stimuli * cost.operations / NETWORK_RATE,
             memory_bytes=TORCH_BYTES + 2 * cost.parameter_bytes,
             disk_bytes=_file(FLOAT * values, 2 * len(cost.widths)) + FILE_BYTES,
-            gpu_seconds=START + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND),
+            gpu_seconds=LOAD + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND),
         )
         yield from [job] * shards
 
