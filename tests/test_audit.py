@@ -22,16 +22,18 @@ from pipeline.storage import read_result, read_table, write_result, write_table
 def finished(study, tmp_path, monkeypatch):
     """A subject's results, copied so that they can be damaged."""
     monkeypatch.setenv(RUN, str(run_file(study.results)))
-    for part in ("splits", "responses", "encoding/subj01", "features/subj01"):
-        shutil.copytree(study.results / part, tmp_path / part)
-    conv3 = str(tmp_path / "features/subj01/all/alexnet_conv3.h5")
-    features = tmp_path / "features/subj01"
-    spaces = {name: str(features / f"{name}.h5") for name in ("alexnet", "bert")}
+    tiny = tmp_path / "tiny"
+    for part in ("splits", "responses", "encoding/subj01", "features"):
+        shutil.copytree(study.results / part, tiny / part)
+    # which they refer to
+    shutil.copytree(study.results.parent / "features", tmp_path / "features")
+    conv3 = str(tiny / "features/subj01/all/alexnet_conv3.h5")
+    spaces = {name: str(tiny / f"features/subj01/{name}.h5") for name in ("alexnet", "bert")}
     made_of = {"alexnet_vs_bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
-    fits = {str(tmp_path / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
+    fits = {str(tiny / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
     return {
-        "split": str(tmp_path / "splits/subj01/all.tsv"),
-        "responses": str(tmp_path / "responses/subj01.h5"),
+        "split": str(tiny / "splits/subj01/all.tsv"),
+        "responses": str(tiny / "responses/subj01.h5"),
         "features": {},
         "reduced": [conv3],
         "fits": fits,
