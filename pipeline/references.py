@@ -51,6 +51,8 @@ def refer_to_rows(
     name, shape : of the matrix
     """
     layout = h5py.VirtualLayout(shape, np.float32)
+    # or the same call would not give the same bytes
+    layout.dcpl.set_obj_track_times(False)
     sources = set(file.attrs.get(SOURCES, ()))
     for block in blocks:
         path = os.path.relpath(block.path, place.parent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_parts_are_never_changed_by_what_is_added(store, results):
     assert {name: name.read_bytes() for name in content} == content
     after = read_result(path)
     assert all(np.array_equal(after[name], before[name]) for name in before.arrays)
+
+
+def test_the_same_rows_are_the_same_bytes_at_any_time(store, results):
+    """HDF5 would write in which second a dataset was made."""
+    add(store, "one", np.array([1, 2]))
+    path, contents = results / "mine/features.h5", set()
+    for _ in range(2):
+        refer(store, path, np.array([1, 2]))
+        contents.add(path.read_bytes())
+        time.sleep(1.1)
+    assert len(contents) == 1
 
 
 @pytest.mark.parametrize("key", NETWORK)
