@@ -1,10 +1,11 @@
-"""Extracted features, kept by what they are, so that studies share them without meeting.
+"""Features of networks, stored once for all studies.
 
-A folder holds what one network gave: its name has a hash of the network as it was loaded
-(architecture, weights, preprocessing), of its stimuli and of the code that extracted. In it lie
-parts: some images in some layers, each written once and never changed. Whoever needs more images or
-layers adds a part; nothing that one study does changes what another reads. Files of a study refer
-to rows of parts (HDF5 virtual datasets), so that features lie on disk once.
+The features that one network computed are in a folder whose name has a hash of what decides them:
+the network as it was loaded (architecture, weights, preprocessing) and the code of the extraction.
+It holds parts: files with the features of some images in some layers. A part is written once and
+never changed. A study that needs more images or layers adds a part, so nothing that one study does
+changes what another reads. Each image is known by its number and by a hash of what the network was
+shown. Files of a study refer to rows of parts (HDF5 virtual datasets): features are not copied.
 """
 
 from __future__ import annotations
@@ -27,20 +28,47 @@ from pipeline.references import Rows, refer_to_rows
 from pipeline.storage import canonical, create_result
 
 LETTERS_OF_HASH = 12
+# of HDF5, whose library trusts what it reads
+OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images, and what was shown of them.
+
+    Attributes
+    ----------
+    nsd_id : (image,) int64
+    shown : (image,) uint64, hashes of the stimuli
+    """
+
+    nsd_id: np.ndarray
+    shown: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.nsd_id)
+
+    def __getitem__(self, chosen: np.ndarray) -> Images:
+        return Images(self.nsd_id[chosen], self.shown[chosen])
+
+    def rows_in(self, others: Images) -> tuple[np.ndarray, np.ndarray]:
+        """Places of these images, and their rows in others that have them."""
+        _, rows, places = np.intersect1d(others.nsd_id, self.nsd_id, return_indices=True)
+        same = others.shown[rows] == self.shown[places]
+        return places[same], rows[same]
 
 
 @dataclass(frozen=True)
 class StoredPart:
-    """Some images of a network in some layers, in a file.
+    """Features of some images in some layers, in a file.
 
     Attributes
     ----------
-    nsd_id : (image,)
     widths : {layer: number of features}
     """
 
     path: Path
-    nsd_id: np.ndarray
+    images: Images
     widths: Mapping[str, int]
 
 
@@ -50,7 +78,7 @@ class FeatureStore:
     Parameters
     ----------
     root : folder of all networks
-    identity : all that decides the features of an image: plain values, with `architecture`
+    identity : everything that decides the features of a stimulus: plain values, with `architecture`
     """
 
     def __init__(self, root: Path, identity: Mapping[str, Any]) -> None:
@@ -63,40 +91,39 @@ class FeatureStore:
         # one that is being written begins with a dot
         return [_read_part(path) for path in sorted(self.folder.glob("[!.]*.h5"))]
 
-    def missing(
-        self, nsd_id: np.ndarray, layers: Sequence[str]
-    ) -> list[tuple[np.ndarray, list[str]]]:
+    def missing(self, images: Images, layers: Sequence[str]) -> list[tuple[Images, list[str]]]:
         """Images that no part has, and the layers in which they are missing."""
-        found = {layer: nsd_id[~np.isin(nsd_id, self._stored(layer))] for layer in layers}
-        return [
-            (np.frombuffer(images, nsd_id.dtype), list(together))
-            for images, together in groupby(layers, lambda layer: found[layer].tobytes())
-            if images
-        ]
+        lacking = {layer: self._lacking(images, layer) for layer in layers}
+        groups = groupby(layers, lambda layer: lacking[layer].tobytes())
+        together = [list(alike) for _, alike in groups]
+        return [(images[lacking[g[0]]], g) for g in together if lacking[g[0]].any()]
 
-    def _stored(self, layer: str) -> np.ndarray:
-        found = [part.nsd_id for part in self.parts if layer in part.widths]
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+    def _lacking(self, images: Images, layer: str) -> np.ndarray:
+        """(image,) bool, whether no part has the layer of an image."""
+        lacking = np.ones(len(images), dtype=bool)
+        for _, _, places in self._taken(images, layer):
+            lacking[places] = False
+        return lacking
 
     @contextmanager
     def add(
-        self, study: str, nsd_id: np.ndarray, layers: Sequence[str], provenance: Mapping[str, Any]
+        self, study: str, images: Images, layers: Sequence[str], provenance: Mapping[str, Any]
     ) -> Iterator[h5py.File]:
         """A file for a part, in which `features/<layer>` of these images are to be written.
 
         Parameters
         ----------
-        study : who adds it: two studies that miss the same images at the same time write two files
+        study : who adds it: two studies that miss the same images at the same time write two files;
+            if two jobs of one study do, the file that is there first stays
         """
-        name = _short_hash([nsd_id.tolist(), list(layers)])
-        with create_result(self.folder / f"{study}-{name}.h5", provenance) as file:
-            file["nsd_id"] = nsd_id
+        name = _short_hash([images.nsd_id.tolist(), images.shown.tolist(), list(layers)])
+        path = self.folder / f"{study}-{name}.h5"
+        with create_result(path, provenance, replace=False) as file:
+            file["nsd_id"], file["shown"] = images.nsd_id, images.shown
             yield file
         self.__dict__.pop("parts", None)
 
-    def refer(
-        self, file: h5py.File, place: Path, nsd_id: np.ndarray, layers: Sequence[str]
-    ) -> None:
+    def refer(self, file: h5py.File, place: Path, images: Images, layers: Sequence[str]) -> None:
         """Let `features/<layer>` of a study's file be the rows of these images.
 
         Parameters
@@ -104,31 +131,28 @@ class FeatureStore:
         file : open to be written, to be moved to `place`
         """
         for layer in layers:
-            name, taken = f"features/{layer}", self._taken(nsd_id, layer)
+            name, taken = f"features/{layer}", self._taken(images, layer)
             blocks = [
-                Rows(part.path, name, (len(part.nsd_id), part.widths[layer]), rows, places)
+                Rows(part.path, name, (len(part.images), part.widths[layer]), rows, places)
                 for part, rows, places in taken
             ]
             width = taken[0][0].widths[layer]
-            refer_to_rows(file, place, name, (len(nsd_id), width), blocks)
+            refer_to_rows(file, place, name, (len(images), width), blocks)
 
-    def sources(self, nsd_id: np.ndarray, layers: Sequence[str]) -> list[Path]:
+    def sources(self, images: Images, layers: Sequence[str]) -> list[Path]:
         """The parts that `refer` takes these images of."""
-        taken = {part.path for layer in layers for part, _, _ in self._taken(nsd_id, layer)}
-        return sorted(taken)
+        return sorted({part.path for layer in layers for part, _, _ in self._taken(images, layer)})
 
-    def _taken(
-        self, nsd_id: np.ndarray, layer: str
-    ) -> list[tuple[StoredPart, np.ndarray, np.ndarray]]:
+    def _taken(self, images: Images, layer: str) -> list[tuple[StoredPart, np.ndarray, np.ndarray]]:
         """Parts with a layer of images, the rows that are taken of each, and where these go.
 
         An image that two parts have is taken of the first.
         """
-        taken, left = [], np.ones(len(nsd_id), dtype=bool)
+        taken, left = [], np.ones(len(images), dtype=bool)
         for part in self.parts:
             if layer in part.widths:
-                _, rows, places = np.intersect1d(part.nsd_id, nsd_id, return_indices=True)
-                rows, places = rows[left[places]], places[left[places]]
+                places, rows = images.rows_in(part.images)
+                places, rows = places[left[places]], rows[left[places]]
                 left[places] = False
                 if len(rows):
                     taken.append((part, rows, places))
@@ -144,6 +168,9 @@ def _read_part(path: Path) -> StoredPart:
     try:
         with h5py.File(path, "r") as file:
             widths = {layer: dataset.shape[1] for layer, dataset in file["features"].items()}
-            return StoredPart(path, file["nsd_id"][()], widths)
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path}: damaged ({error}). Delete it and run snakemake again.") from None
+            return StoredPart(path, Images(file["nsd_id"][()], file["shown"][()]), widths)
+    except OF_A_DAMAGED_FILE as error:
+        raise InputError(
+            f"{path}: damaged ({error}). Delete it and run snakemake again; files of studies that "
+            "consist of rows of it are told then."
+        ) from None

@@ -1,4 +1,4 @@
-"""Datasets that are rows of other files' datasets, which stay where they are and lie there once."""
+"""Datasets that are rows of other files' datasets, without copying them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def refer_to_rows(
     layout.dcpl.set_obj_track_times(False)
     sources = set(file.attrs.get(SOURCES, ()))
     for block in blocks:
-        path = os.path.relpath(block.path, place.parent)
+        # HDF5 follows links of folders before it goes up
+        path = os.path.relpath(os.path.realpath(block.path), os.path.realpath(place.parent))
         source = h5py.VirtualSource(path, block.dataset, block.shape)
         columns = slice(block.column, block.column + block.shape[1])
         for run in _runs(block.rows, block.places):
@@ -77,4 +78,4 @@ def _runs(rows: np.ndarray, places: np.ndarray) -> Iterator[slice]:
 def sources_of(file: h5py.File, path: Path) -> list[Path]:
     """The files that one refers to."""
     told = file.attrs.get(SOURCES, ())
-    return [Path(os.path.normpath(path.parent / source)) for source in told]
+    return [Path(os.path.realpath(path.parent / source)) for source in told]

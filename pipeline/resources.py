@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import h5py
-from encoding.error_consistency import SIMULATED
 
+from encoding.identification import SIMULATED
 from encoding.variance_partitioning import subsets
 from pipeline.configuration import Configuration
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION

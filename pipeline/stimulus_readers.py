@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.nsd.coco import SPLITS, read_captions
+from pipeline.nsd.coco import read_captions
 from pipeline.nsd.instances import label_matrix, read_categories, read_instances
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_object
-from pipeline.nsd.stimuli import read_images, sample_images
-from pipeline.seals import file_hash
-from pipeline.settings import ANNOTATIONS
+from pipeline.nsd.stimuli import read_images
 
 Texts = list[list[str]]
-N_SAMPLED = 16
+HASHED_AT_A_TIME = 64
 
 
 def read_stimuli(
@@ -37,19 +35,25 @@ def read_stimuli(
         yield stimuli[start : start + batch_size]
 
 
-def stimuli_hash(layout: NSDLayout, kind: str) -> str:
-    """SHA-256 by which the stimuli of two trees are told apart.
+def stimulus_hashes(layout: NSDLayout, nsd_id: np.ndarray, kind: str) -> np.ndarray:
+    """(image,) uint64, the beginning of the SHA-256 of what a network is shown of each image.
 
-    Of texts and labels it is that of the annotations they are made of; of images that of a sample
-    of all 73,000, as reading them takes minutes.
+    Features of an image are used again only if this is the same: pictures and annotations may have
+    been replaced.
     """
-    if kind == "image":
-        return hashlib.sha256(sample_images(layout, N_SAMPLED).tobytes()).hexdigest()
-    if not ANNOTATIONS[kind]:
-        return ""
-    files = [layout.annotations(name, split) for name in ANNOTATIONS[kind] for split in SPLITS]
-    hashes = [file_hash(path) for path in [layout.image_table, *files] if path.exists()]
-    return hashlib.sha256("".join(hashes).encode()).hexdigest()
+    hashes = [
+        hashlib.sha256(_content(stimulus)).digest()[:8]
+        for batch in read_stimuli(layout, nsd_id, kind, HASHED_AT_A_TIME)
+        for stimulus in batch
+    ]
+    return np.frombuffer(b"".join(hashes), np.uint64)
+
+
+def _content(stimulus: Any) -> bytes:
+    """A picture or a row of numbers as it is in memory; texts as they are read."""
+    if isinstance(stimulus, list):
+        return "\n".join(stimulus).encode()
+    return np.ascontiguousarray(stimulus).tobytes()
 
 
 def _all_objects(layout: NSDLayout, nsd_id: np.ndarray) -> Texts:

@@ -14,7 +14,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,10 +80,11 @@ def canonical(value: Any) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` if the block ends well, and vanishes if not.
 
-    Results of a format that ends before their seal are sealed (see `pipeline.seals`).
+    Unless it is to `replace` what is there meanwhile: then that stays. Results of a format that
+    ends before their seal are sealed (see `pipeline.seals`).
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,9 +100,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         # mkstemp makes private files; results are for the whole group
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        if replace or not _linked(temporary, path):
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _linked(temporary: Path, path: Path) -> bool:
+    """Whether `path` is there now, by this process or another; file systems may not know links."""
+    with suppress(OSError):
+        os.link(temporary, path)
+    return path.exists()
 
 
 def _umask() -> int:
@@ -111,15 +120,21 @@ def _umask() -> int:
 
 
 @contextmanager
-def create_result(path: Path | str, provenance: Mapping[str, Any]) -> Iterator[h5py.File]:
+def create_result(
+    path: Path | str, provenance: Mapping[str, Any], replace: bool = True
+) -> Iterator[h5py.File]:
     """An open HDF5 file to stream a result into; it appears at `path` when the block ends well.
+
+    Parameters
+    ----------
+    replace : whether it takes the place of what is there by then
 
     Raises
     ------
     OSError
         With one of `FULL` as its `errno` if the disk is full.
     """
-    with atomic_path(path) as temporary:
+    with atomic_path(path, replace) as temporary:
         try:
             with h5py.File(temporary, "w") as file:
                 file.attrs["provenance"] = canonical(provenance)
@@ -195,9 +210,9 @@ def open_result(path: Path | str) -> Iterator[h5py.File]:
 
 def _verify_source(source: Path, path: Path) -> None:
     """Raise if a file is missing or altered whose rows another consists of."""
-    follows = f"{path} consists of rows of it: delete it as well."
+    follows = f"{path} consists of rows of {source.name}: delete it as well."
     if not source.is_file():
-        raise InputError(f"{source}: not found. Run snakemake again. {follows}")
+        raise InputError(f"{source}: missing. Delete what is made of it, run snakemake. {follows}")
     try:
         with open_result(source):
             return

@@ -332,3 +332,8 @@ def test_a_checkpoint_is_an_input_of_its_network_by_its_content(tmp_path):
     assert found[0] == found[2] != found[1]
     assert found[0]["extracted_from"] == network_to_load(study, "alexnet")
     assert set(found[0]["extracted_from"]) >= {"name", "weights", "checkpoint_sha256"}
+
+
+def test_a_study_is_not_called_as_the_folder_that_studies_share(tiny_values):
+    with pytest.raises(InputError, match="study: .*share the folder results/features"):
+        parse_configuration({**tiny_values, "study": "features"})

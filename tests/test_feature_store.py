@@ -7,37 +7,44 @@ import subprocess
 import time
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
-from conftest import ENVIRON, Study, branch
+from conftest import ENVIRON, Study, branch, damaged_copy, rewrite
 
+from pipeline.configuration.features import NetworkSettings
 from pipeline.errors import InputError
-from pipeline.feature_store import FeatureStore
+from pipeline.feature_store import FeatureStore, Images
 from pipeline.nsd.layout import NSDLayout
-from pipeline.stimulus_readers import stimuli_hash
-from pipeline.storage import create_result, read_provenance, read_result, write_result
+from pipeline.stages import extract_features
+from pipeline.stimulus_readers import stimulus_hashes
+from pipeline.storage import create_result, read_provenance, read_result
 
 NETWORK = {"architecture": "ViT/B 32", "weights_sha256": "a" * 64, "preprocessing": "crop"}
 LAYERS = ["fc7", "conv3:mean"]
 NOTHING = {"simulated": False, "untrained": [], "weights": {}, "inputs": {}}
 
 
-def features_of(nsd_id, layer):
+def features_of(images, layer):
     """Of an image and layer, whoever extracts them."""
     width = 3 + LAYERS.index(layer)
-    return np.add.outer(10 * nsd_id, np.arange(width)).astype(np.float32)
+    return np.add.outer(10 * images.nsd_id, np.arange(width)).astype(np.float32)
 
 
-def add(store, study, nsd_id, layers=LAYERS):
-    with store.add(study, nsd_id, layers, NOTHING) as file:
+def some(*nsd_id, shown=7):
+    return Images(np.array(nsd_id), np.full(len(nsd_id), shown, np.uint64))
+
+
+def add(store, study, images, layers=LAYERS):
+    with store.add(study, images, layers, NOTHING) as file:
         for layer in layers:
-            file[f"features/{layer}"] = features_of(nsd_id, layer)
+            file[f"features/{layer}"] = features_of(images, layer)
 
 
-def refer(store, path, nsd_id, layers=LAYERS):
+def refer(store, path, images, layers=LAYERS):
     with create_result(path, NOTHING) as file:
-        file["nsd_id"] = nsd_id
-        store.refer(file, path, nsd_id, layers)
+        file["nsd_id"] = images.nsd_id
+        store.refer(file, path, images, layers)
     return read_result(path)
 
 
@@ -52,50 +59,67 @@ def store(results):
     return FeatureStore(results / "features/nsd", NETWORK)
 
 
+def missing(store, images):
+    return [(found.nsd_id.tolist(), layers) for found, layers in store.missing(images, LAYERS)]
+
+
 def test_only_images_and_layers_that_no_part_has_are_missing(store):
-    images = np.array([3, 5, 8, 9])
-    ((missing, layers),) = store.missing(images, LAYERS)
-    assert np.array_equal(missing, images)
-    assert layers == LAYERS
-    add(store, "one", np.array([5, 9, 11]))
-    ((missing, layers),) = store.missing(images, LAYERS)
-    assert np.array_equal(missing, [3, 8])
-    assert layers == LAYERS
-    add(store, "one", np.array([3, 8]), LAYERS[:1])
-    ((missing, layers),) = store.missing(images, LAYERS)
-    assert np.array_equal(missing, [3, 8])
-    assert layers == LAYERS[1:]
-    add(store, "two", np.array([3, 8]), LAYERS[1:])
-    assert store.missing(images, LAYERS) == []
+    images = some(3, 5, 8, 9)
+    assert missing(store, images) == [([3, 5, 8, 9], LAYERS)]
+    add(store, "one", some(5, 9, 11))
+    assert missing(store, images) == [([3, 8], LAYERS)]
+    add(store, "one", some(3, 8), LAYERS[:1])
+    assert missing(store, images) == [([3, 8], LAYERS[1:])]
+    add(store, "two", some(3, 8), LAYERS[1:])
+    assert missing(store, images) == []
+
+
+def test_an_image_that_was_replaced_is_another(store, results):
+    """The same number, another picture: its old features stay for those who read them."""
+    add(store, "one", some(1, 2))
+    now = Images(np.array([1, 2]), np.array([7, 8], np.uint64))
+    assert missing(store, now) == [([2], LAYERS)]
+    with store.add("two", some(2, shown=8), LAYERS, NOTHING) as file:
+        for layer in LAYERS:
+            file[f"features/{layer}"] = -features_of(some(2), layer)
+    found = refer(store, results / "mine/features.h5", now)
+    assert np.array_equal(found["features/fc7"][0], features_of(some(1), "fc7")[0])
+    assert np.array_equal(found["features/fc7"][1], -features_of(some(2), "fc7")[0])
+    assert refer(store, results / "mine/old.h5", some(1, 2))["features/fc7"][1, 0] == 20
 
 
 def test_a_study_reads_its_images_wherever_they_lie(store, results):
-    add(store, "one", np.array([5, 9, 11]))
-    add(store, "two", np.array([1, 2, 3, 9]))
-    images = np.array([9, 1, 3, 11, 2])
+    add(store, "one", some(5, 9, 11))
+    add(store, "two", some(1, 2, 3, 9))
+    images = some(9, 1, 3, 11, 2)
     found = refer(store, results / "mine/features/layers/net/shared_1of1.h5", images)
     for layer in LAYERS:
         assert np.array_equal(found[f"features/{layer}"], features_of(images, layer))
 
 
 def test_parts_are_never_changed_by_what_is_added(store, results):
-    add(store, "one", np.array([1, 2]))
+    add(store, "one", some(1, 2))
     path = results / "mine/features.h5"
-    before = refer(store, path, np.array([1, 2]))
+    before = refer(store, path, some(1, 2))
     content = {part.path: part.path.read_bytes() for part in store.parts}
-    add(store, "two", np.array([2, 3]))
-    add(store, "one", np.array([3, 4]))
+    add(store, "two", some(2, 3))
+    add(store, "one", some(3, 4))
+    # the same once more, by a job that began at the same time
+    with store.add("one", some(1, 2), LAYERS, {**NOTHING, "device": "another"}) as file:
+        for layer in LAYERS:
+            file[f"features/{layer}"] = 1 + features_of(some(1, 2), layer)
     assert {name: name.read_bytes() for name in content} == content
+    assert not list(store.folder.glob(".*"))
     after = read_result(path)
     assert all(np.array_equal(after[name], before[name]) for name in before.arrays)
 
 
 def test_the_same_rows_are_the_same_bytes_at_any_time(store, results):
     """HDF5 would write in which second a dataset was made."""
-    add(store, "one", np.array([1, 2]))
+    add(store, "one", some(1, 2))
     path, contents = results / "mine/features.h5", set()
     for _ in range(2):
-        refer(store, path, np.array([1, 2]))
+        refer(store, path, some(1, 2))
         contents.add(path.read_bytes())
         time.sleep(1.1)
     assert len(contents) == 1
@@ -103,46 +127,86 @@ def test_the_same_rows_are_the_same_bytes_at_any_time(store, results):
 
 @pytest.mark.parametrize("key", NETWORK)
 def test_what_decides_features_is_not_mixed(store, results, key):
-    add(store, "one", np.array([1, 2]))
+    add(store, "one", some(1, 2))
     other = FeatureStore(results / "features/nsd", {**NETWORK, key: "other"})
     assert other.folder != store.folder
-    assert other.missing(np.array([1, 2]), LAYERS)
+    assert other.missing(some(1, 2), LAYERS)
 
 
 def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_made_of_it(
     store, results
 ):
-    add(store, "one", np.array([1, 2]))
+    add(store, "one", some(1, 2))
     path = results / "mine/features.h5"
-    refer(store, path, np.array([1, 2]))
+    refer(store, path, some(1, 2))
     (part,) = store.parts
     content = part.path.read_bytes()
-    part.path.write_bytes(content.replace(features_of(np.array([2]), "fc7").tobytes(), b"x" * 12))
+    part.path.write_bytes(content.replace(features_of(some(2), "fc7").tobytes(), b"x" * 12))
     for damage in (lambda: None, part.path.unlink):
         damage()
         with pytest.raises(InputError) as told:
             read_result(path)
         assert str(part.path) in str(told.value)
-        assert f"{path} consists of rows of it: delete it as well" in str(told.value)
+        assert f"{path} consists of rows of {part.path.name}: delete it as well" in str(told.value)
 
 
-def test_a_part_that_cannot_be_opened_is_told(store):
-    add(store, "one", np.array([1, 2]))
+@pytest.mark.parametrize("length", [0, 100, 1000, 3000])
+def test_a_part_that_cannot_be_opened_is_told(store, length):
+    add(store, "one", some(1, 2))
     (part,) = store.parts
-    part.path.write_bytes(b"")
+    part.path.write_bytes(part.path.read_bytes()[:length])
     again = FeatureStore(store.folder.parent, NETWORK)
     with pytest.raises(InputError, match=r"one-.*damaged"):
-        again.missing(np.array([1]), LAYERS)
+        again.missing(some(1), LAYERS)
 
 
-def test_stimuli_of_other_trees_are_others(study, surface_tree):
-    """A simulation with another number of images, of the same objects."""
-    trees = NSDLayout(study.nsd), NSDLayout(surface_tree)
-    for kind in ("image", "captions", "all_objects"):
-        assert stimuli_hash(trees[0], kind) == stimuli_hash(trees[0], kind)
-        assert stimuli_hash(trees[0], kind) != stimuli_hash(trees[1], kind)
-    # an image's number is the same in all
-    assert stimuli_hash(trees[0], "identity") == stimuli_hash(trees[1], "identity")
+@pytest.mark.parametrize("linked", ["mine", "mine/features", "features"])
+def test_folders_may_be_links_to_other_disks(store, results, tmp_path, linked):
+    elsewhere = tmp_path / "scratch/disk" / linked
+    elsewhere.mkdir(parents=True)
+    (results / linked).parent.mkdir(parents=True, exist_ok=True)
+    (results / linked).symlink_to(elsewhere)
+    images = some(2, 1)
+    add(store, "one", some(1, 2))
+    path = results / "mine/features/subj01/fc7.h5"
+    assert np.array_equal(refer(store, path, images)["features/fc7"], features_of(images, "fc7"))
+    (part,) = store.parts
+    part.path.unlink()
+    with pytest.raises(InputError, match="missing"):
+        read_result(path)
+
+
+def test_an_image_is_known_by_what_is_shown_of_it(study, tmp_path):
+    tree = damaged_copy(study.nsd, tmp_path)
+    before, after = NSDLayout(study.nsd), NSDLayout(tree)
+    images = np.array([0, 3, 7])
+    hashes = {kind: stimulus_hashes(before, images, kind) for kind in ("image", "captions")}
+    assert len(set(hashes["image"].tolist())) == 3
+    content = after.stimuli.read_bytes()
+    rewrite(after.stimuli, content)
+    with h5py.File(after.stimuli, "r+") as file:
+        file["imgBrick"][3, 0, 0, 0] ^= 1
+    changed = stimulus_hashes(after, images, "image") != hashes["image"]
+    assert changed.tolist() == [False, True, False]
+    assert np.array_equal(stimulus_hashes(after, images, "captions"), hashes["captions"])
+
+
+# what of a network's settings decides nothing of its features, or is told by what was loaded
+HARMLESS = {"name", "batch_size", "layers", "weights", "facts"}
+
+
+@pytest.mark.parametrize("key", sorted(set(NetworkSettings.model_fields) - HARMLESS))
+def test_every_setting_of_a_network_decides_where_its_features_are(study, key):
+    settings = {field: "as it was" for field in NetworkSettings.model_fields} | {"name": "x"}
+    identity = {"architecture": "x", "weights_label": "pretrained", "checkpoint": None}
+    layout = NSDLayout(study.nsd)
+    one, other = (
+        extract_features._all_that_decides({**settings, key: value}, identity, layout)
+        for value in ("as it was", "another")
+    )
+    assert one != other
+    names = {**settings, "name": "y", "batch_size": 3, "weights": "elsewhere/weights.pt"}
+    assert extract_features._all_that_decides(names, identity, layout) == one
 
 
 # ---- studies
@@ -232,16 +296,15 @@ def test_two_studies_at_the_same_time_extract_the_same_images(finished):
     for study in studies:
         assert study.planned(space_of(study, study.configuration.stem, "subj03")) == {}
     # and the first study can tell that what it was made of is gone
-    with pytest.raises(InputError, match=r"features/tiny/.* not found.*delete it as well"):
+    with pytest.raises(InputError, match=r"features/tiny/.* missing.*delete it as well"):
         read_result(finished.directory / space_of(finished, "tiny", "subj01"))
 
 
 def test_results_refer_to_features_by_relative_paths(store, results, tmp_path):
     """Or a copy of all results would read the original's."""
-    add(store, "one", np.array([1, 2]))
-    refer(store, results / "mine/features/subj01/fc7.h5", np.array([2, 1]))
-    write_result(results / "mine/other.h5", {"x": [1.0]}, NOTHING)
+    add(store, "one", some(1, 2))
+    refer(store, results / "mine/features/subj01/fc7.h5", some(2, 1))
     shutil.copytree(results, tmp_path / "copy/results")
     shutil.rmtree(results)
     copied = read_result(tmp_path / "copy/results/mine/features/subj01/fc7.h5")
-    assert np.array_equal(copied["features/fc7"], features_of(np.array([2, 1]), "fc7"))
+    assert np.array_equal(copied["features/fc7"], features_of(some(2, 1), "fc7"))

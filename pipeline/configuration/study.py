@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from encoding.ridge.stacking import STACK
 from pipeline.catalogue import read_catalogue
@@ -122,6 +122,15 @@ class Configuration(Settings):
             unknown = [name for name, spaces in values["contrasts"].items() if spaces is None]
             declared("contrasts", unknown, read_catalogue()["contrasts"])
         return values
+
+    @field_validator("study")
+    @classmethod
+    def _has_a_folder_of_its_own(cls, study: str) -> str:
+        if study == "features":
+            raise ValueError(
+                "results/features is the folder that studies share; choose another name"
+            )
+        return study
 
     @model_validator(mode="after")
     def _names_are_declared(self) -> Configuration:

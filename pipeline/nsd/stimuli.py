@@ -49,10 +49,3 @@ def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Itera
             for row, index in enumerate(wanted):
                 images.read_direct(batch, np.s_[index], np.s_[row])
         yield batch
-
-
-def sample_images(layout: NSDLayout, number: int) -> np.ndarray:
-    """(number, 425, 425, 3) uint8, images spread evenly over all of the file."""
-    with open_hdf5(layout.stimuli, "imgBrick") as images:
-        spread = np.linspace(0, len(images) - 1, number).astype(int)
-        return np.stack([images[index] for index in spread])

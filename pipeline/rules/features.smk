@@ -1,6 +1,6 @@
 # A network runs over the images that all subjects were to see, and over each subject's own, and keeps
-# its layers in a folder that studies share; of these a subject's feature spaces are made. One that
-# training images decide (principal components) is made for each variant of a study.
+# its layers in a folder that studies share; of these a subject's feature spaces are made. A space that
+# is reduced by principal components is fitted on training images, so separately for each variant.
 
 
 rule features:

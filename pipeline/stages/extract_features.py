@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import h5py
@@ -23,17 +24,22 @@ from features.layers import Layer
 from features.networks import Network, choose_device, load_network
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_images
-from pipeline.code_version import code_version
+from pipeline.code_version import code_version, file_version
 from pipeline.errors import InputError, run_stage
-from pipeline.feature_store import FeatureStore
+from pipeline.feature_store import FeatureStore, Images
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 from pipeline.settings import SHARED
-from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimuli_hash
+from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
 from pipeline.storage import create_result, make_provenance, read_table
 
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
 TEXTS_PER_IMAGE = 8
+# of a network's settings, and of what is known of it when it is loaded
+DECIDE_NOTHING = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
+LABELS = {"weights_label", "checkpoint"}
+# code that decides features
+EXTRACTION = ("features.extraction", "features.networks", "pipeline.stimulus_readers")
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,6 @@ class Arguments(given.StageArguments):
     images: given.InputFile
     part: given.Wildcard
     network: Annotated[dict[str, Any], given.Setting("network_specification.{network}")]
-    # such as "fc7", "block_*:cls"
     # such as "fc7", "block_*:cls"
     layers: Annotated[list[str], given.Setting("network_layers.{network}")]
     shard: given.Wildcard  # e.g. 1of4
@@ -59,21 +64,21 @@ def main() -> None:
     arguments = Arguments.read()
     torch.set_num_threads(arguments.threads)
     layout, settings = NSDLayout(arguments.nsd), arguments.network
-    nsd_id = _images(arguments)
+    nsd_id, kind = _images(arguments), settings["stimulus"]
+    images = Images(nsd_id, stimulus_hashes(layout, nsd_id, kind))
     try:
         network = load_network(settings, choose_device().type, arguments.weights)
-        layers = network.expand(map(Layer.parse, arguments.layers))
+        names = [str(layer) for layer in network.expand(map(Layer.parse, arguments.layers))]
         identity = network.identity()
         store = FeatureStore(arguments.store, _all_that_decides(settings, identity, layout))
-        wanted = store.missing(nsd_id, [str(layer) for layer in layers])
+        wanted = store.missing(images, names)
         if not wanted:
-            print(f"{settings['name']}: {len(nsd_id)} images were extracted before")
-        for images, missing in wanted:
-            _add(store, network, settings, layout, images, missing, arguments.study)
+            print(f"{settings['name']}: {len(images)} images were extracted before")
+        for lacking, layers in wanted:
+            _add(store, network, settings, layout, lacking, layers, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
-    names = [str(layer) for layer in layers]
-    parts = {path.stem: path for path in store.sources(nsd_id, names)}
+    parts = {path.stem: path for path in store.sources(images, names)}
     provenance = make_provenance(
         "extract_features",
         {"network": settings, "layers": names, **identity},
@@ -83,7 +88,7 @@ def main() -> None:
     )
     with create_result(arguments.out, provenance) as file:
         file["nsd_id"] = nsd_id
-        store.refer(file, arguments.out, nsd_id, names)
+        store.refer(file, arguments.out, images, names)
 
 
 def _images(arguments: Arguments) -> np.ndarray:
@@ -97,15 +102,18 @@ def _images(arguments: Arguments) -> np.ndarray:
 def _all_that_decides(
     settings: dict[str, Any], identity: dict[str, Any], layout: NSDLayout
 ) -> dict[str, Any]:
-    """What features are kept by, beside image and layer."""
+    """What features are stored by, beside image and layer.
+
+    Names, batch sizes and places of files decide nothing; weights count by their content.
+    """
+    loaded = {key: value for key, value in identity.items() if key not in LABELS}
+    checkpoint = identity["checkpoint"] or {}
     return {
-        **identity,
-        "library": settings["library"],
-        "precision": settings["precision"],
-        "stimulus": settings["stimulus"],
-        "stimuli": stimuli_hash(layout, settings["stimulus"]),
+        **{f"asked_{key}": value for key, value in settings.items() if key not in DECIDE_NOTHING},
+        **loaded,
+        "checkpoint": {key: checkpoint.get(key) for key in ("tag", "sha256")},
         "simulated": layout.is_simulated,
-        "code": code_version("pipeline.stages.extract_features"),
+        "code": [file_version(Path(__file__)), *(code_version(name) for name in EXTRACTION)],
     }
 
 
@@ -114,7 +122,7 @@ def _add(
     network: Network,
     settings: dict[str, Any],
     layout: NSDLayout,
-    nsd_id: np.ndarray,
+    images: Images,
     names: list[str],
     study: str,
 ) -> None:
@@ -125,11 +133,12 @@ def _add(
     provenance = make_provenance(
         "extract_features", {**told, "layers": names}, {}, simulated=layout.is_simulated
     )
-    with store.add(study, nsd_id, names, provenance) as file:
-        batches = _features(network, layout, nsd_id, settings["stimulus"], layers, batch_size)
-        description = f"{settings['name']}, {len(nsd_id)} images"
-        with tqdm(desc=description, total=len(nsd_id), unit="image", mininterval=1) as progress:
-            _write(file, batches, len(nsd_id), progress)
+    with store.add(study, images, names, provenance) as file:
+        nsd_id, kind = images.nsd_id, settings["stimulus"]
+        batches = _features(network, layout, nsd_id, kind, layers, batch_size)
+        description = f"{settings['name']}, {len(images)} images"
+        with tqdm(desc=description, total=len(images), unit="image", mininterval=1) as progress:
+            _write(file, batches, len(images), progress)
 
 
 def _batch_size(network: Network, settings: dict[str, Any], layers: list[Layer]) -> int:
