@@ -335,5 +335,5 @@ def test_a_checkpoint_is_an_input_of_its_network_by_its_content(tmp_path):
 
 
 def test_a_study_is_not_called_as_the_folder_that_studies_share(tiny_values):
-    with pytest.raises(InputError, match="study: .*share the folder results/features"):
+    with pytest.raises(InputError, match=r"study: studies share the folder results/features"):
         parse_configuration({**tiny_values, "study": "features"})

@@ -127,9 +127,7 @@ class Configuration(Settings):
     @classmethod
     def _has_a_folder_of_its_own(cls, study: str) -> str:
         if study == "features":
-            raise ValueError(
-                "results/features is the folder that studies share; choose another name"
-            )
+            raise ValueError("studies share the folder results/features; choose another name")
         return study
 
     @model_validator(mode="after")
