@@ -143,7 +143,7 @@ def test_every_stage_that_is_said_to_read_a_file_is_a_program_that_reads_nsd(man
     named = {stage for entry in manifest.files for stage in entry.stages}
     for stage in named:
         text = (ROOT / f"pipeline/stages/{stage}.py").read_text()
-        assert "--nsd" in text or "parse_configuration" in text, stage
+        assert "nsd: given.NsdFolder" in text or "parse_configuration" in text, stage
 
 
 def test_a_transform_to_a_surface_holds_coordinates_of_that_surface(manifest):
