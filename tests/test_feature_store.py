@@ -212,10 +212,10 @@ def test_every_setting_of_a_network_decides_where_its_features_are(study, key):
 # ---- studies
 
 
-def of_other(study: Study, **changes: object) -> Study:
+def of_other(first: Study, **changes: object) -> Study:
     """Another study in the same folder, of the same images."""
-    other = replace(study, configuration=study.directory / f"{changes['study']}.yaml")
-    other.configuration.write_text(study.configuration.read_text())
+    other = replace(first, configuration=first.directory / f"{changes['study']}.yaml")
+    rewrite(other.configuration, first.configuration.read_text())
     other.edit(lambda values: values.update(changes))
     return other
 
