@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,20 +76,6 @@ def read_scaled(
     except ValueError as error:
         raise InputError(f"{path}: {error}. Choose another layer or network.") from error
     return ScaledFeatures(fitted.transform(features), fitted)
-
-
-def read_pooled(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and rows of all images that several files have, each once, in the order of the ids.
-
-    Parameters
-    ----------
-    paths : of each subject
-    name : of an array (image, …) in each
-    """
-    results = [read_result(path, [name, "nsd_id"]) for path in paths]
-    nsd_id = np.concatenate([result["nsd_id"] for result in results])
-    images, first = np.unique(nsd_id, return_index=True)
-    return images, np.concatenate([result[name] for result in results])[first]
 
 
 def verify_features(path: Path, specification: Mapping[str, Any]) -> None:

@@ -410,6 +410,20 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
     return rows
 
 
+def read_pooled(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and rows of all images that several files have, each once, in the order of the ids.
+
+    Parameters
+    ----------
+    paths : of each subject
+    name : of an array (image, …) in each
+    """
+    results = [read_result(path, [name, "nsd_id"]) for path in paths]
+    nsd_id = np.concatenate([result["nsd_id"] for result in results])
+    images, first = np.unique(nsd_id, return_index=True)
+    return images, np.concatenate([result[name] for result in results])[first]
+
+
 def is_per_voxel(name: str) -> bool:
     """Whether an array's last axis is that of voxels: ids, ceilings, and all of models and
     components."""

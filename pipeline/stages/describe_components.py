@@ -11,11 +11,17 @@ import pandas as pd
 
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import read_pooled
 from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import make_provenance, positions, read_result, read_table, write_table
+from pipeline.storage import (
+    make_provenance,
+    positions,
+    read_pooled,
+    read_result,
+    read_table,
+    write_table,
+)
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.interpretation import (
     category_rows,

@@ -21,12 +21,12 @@ from encoding.weight_components import (
 )
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import read_pooled
 from pipeline.storage import (
     Result,
     make_provenance,
     open_result,
     positions,
+    read_pooled,
     read_result,
     write_result,
 )

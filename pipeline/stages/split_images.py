@@ -21,10 +21,16 @@ from encoding.splits import (
 )
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import read_pooled
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
-from pipeline.storage import Result, make_provenance, positions, read_result, write_table
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    positions,
+    read_pooled,
+    read_result,
+    write_table,
+)
 
 COLUMNS = {
     "nsd_id": "0-based index of the image",
