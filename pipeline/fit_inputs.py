@@ -108,15 +108,15 @@ def _brief(value: Any) -> str:
 
 
 class FittedModelArguments(Protocol):
-    """What a stage is given that opens a fit."""
+    """Arguments of a stage that opens a fit."""
 
     @property
     def spaces(self) -> list[str]:
-        """Those of the model."""
+        """Feature spaces of the model."""
 
     @property
     def features(self) -> list[Path]:
-        """Of each space."""
+        """Files of the features, in the order of `spaces`."""
 
     @property
     def responses(self) -> Path: ...

@@ -83,7 +83,8 @@ def read_run(path: Path) -> dict[str, Any]:
             f"{path}: was edited. What a run began with cannot be changed; delete the file, edit "
             "the configuration that the run was given, and run snakemake again."
         )
-    return yaml.load(text, Loader=LOADER)  # noqa: S506 (a SafeLoader)
+    # LOADER is a safe loader, which ruff cannot see through its name
+    return yaml.load(text, Loader=LOADER)  # noqa: S506
 
 
 def current_run() -> dict[str, Any]:

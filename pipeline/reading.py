@@ -47,7 +47,8 @@ def read_yaml(path: Path, mend: str) -> Any:
         Not YAML, or a key stands there twice.
     """
     with reading(path, "not valid YAML", mend), open(path, encoding="utf-8") as file:
-        return yaml.load(file, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
+        # _UniqueKeys is a safe loader, which ruff cannot see through its name
+        return yaml.load(file, Loader=_UniqueKeys)  # noqa: S506
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -134,7 +134,7 @@ def _annotations(path: Path) -> Iterator[tuple[str, Kind]]:
     (declared,) = [n for n in body if isinstance(n, ast.ClassDef) and n.name == "Arguments"]
     for node in declared.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            # of this project's own stages
+            # the text is this project's own code, which importing the stage would run as well
             names = {**globals(), "given": sys.modules[__name__]}
             hint = eval(ast.unparse(node.annotation), names)  # noqa: S307
             yield node.target.id, get_args(hint)[1]

@@ -26,7 +26,7 @@ NOTHING = {"simulated": False, "untrained": [], "weights": {}, "inputs": {}}
 
 
 def features_of(images, layer):
-    """Of an image and layer, whoever extracts them."""
+    """Features that an image has in a layer, whoever extracts them."""
     width = 3 + LAYERS.index(layer)
     return np.add.outer(10 * images.nsd_id, np.arange(width)).astype(np.float32)
 
@@ -275,7 +275,7 @@ def test_another_name_of_a_network_shares_its_features_and_keeps_its_own_name(fi
 
 
 def test_two_studies_at_the_same_time_extract_the_same_images(finished):
-    """Of networks that nobody has run yet."""
+    """Both begin without any stored feature."""
     shutil.rmtree(finished.results.parent / "features/tiny")
     names = ("left", "right")
     studies = [of_other(finished, study=name, subjects=["subj03"]) for name in names]

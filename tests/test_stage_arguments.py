@@ -24,7 +24,7 @@ STAGES = sorted(
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
-    """Of each kind."""
+    """One argument of each kind."""
 
     nsd: given.NsdFolder
     encoding: given.InputFiles

@@ -178,7 +178,7 @@ class _Fitted:
         return DualDecomposition(**fields, operators=operators, rotation=rotation)
 
     def by_cholesky(self) -> list[DualDecomposition | CholeskyDecomposition]:
-        """Of a fold: penalties in float32, float64, or too small for either."""
+        """Decompose a fold for its penalties: in float32, in float64, or by singular values."""
         design, alphas = self.design, self.alphas
         gram = design.weighted_gram(self.fold, self.columns, self.roots)
         # a bound: the eigenvalues themselves are what is to be saved
