@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile pipeline/rules
+	snakefmt --check Snakefile pipeline/rules pipeline/analyses
 	snakemake --lint
 
 $(INSTALLED): pyproject.toml config/constraints.txt

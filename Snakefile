@@ -7,8 +7,10 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
-from pipeline.code_version import code_version
-from pipeline.configuration import local_folder, parse_configuration
+from pipeline.analyses.registry import ANALYSES, FOLDERS
+from pipeline.code_version import code_version, stage_modules
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import local_folder
 from pipeline.errors import InputError
 from pipeline.failed_jobs import FailedJobs
 from pipeline.folders import require_writable
@@ -79,14 +81,20 @@ include: "pipeline/rules/responses.smk"
 include: "pipeline/rules/encoding.smk"
 include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
-include: "pipeline/rules/controls.smk"
-include: "pipeline/rules/interpretation.smk"
-include: "pipeline/rules/layers.smk"
+
+
+for folder in FOLDERS:
+
+    include: f"{folder}/rules.smk"
+
+
+# files of the optional analyses that are switched on
+ANALYSED = [path for one in ANALYSES.values() for path in getattr(rules, one.target).input]
+
+
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
 include: "pipeline/rules/validation.smk"
-include: "pipeline/rules/error_consistency.smk"
-include: "pipeline/rules/learning_curves.smk"
 include: "pipeline/rules/report.smk"
 
 
@@ -94,11 +102,7 @@ rule all:
     default_target: True
     input:
         rules.report.input,
-        rules.interpretation.input,
-        rules.representational_similarity.input,
-        rules.layers.input,
-        rules.error_consistency.input,
-        rules.learning_curves.input,
+        ANALYSED,
 
 
 # Where each job's log and measurements go, and in which environment it runs.

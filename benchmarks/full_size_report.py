@@ -32,7 +32,8 @@ from encoding.variance_partitioning import (
     partition_variance,
     subsets,
 )
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.described_tests import describe_tests
 from pipeline.frozen_run import RUN, freeze, frozen_text
 from pipeline.job_settings import study_run

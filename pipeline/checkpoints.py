@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from features.checkpoints import checkpoint_hash, local_weights
-from pipeline.configuration import Configuration
+from pipeline.configuration.study import Configuration
 
 
 def network_to_load(study: Configuration, network: str) -> dict[str, Any]:

@@ -20,6 +20,20 @@ HOUSES = ("features", "encoding", "pipeline")
 TEMPLATES = (".html", ".css", ".js", ".j2")
 
 
+@cache
+def stage_modules(root: Path = ROOT) -> Mapping[str, str]:
+    """{stage: its module}: the programs that jobs run, of the straight line and of analyses.
+
+    Those of an analysis are the modules in its folder that declare what they are given.
+    """
+    own = (root / "pipeline/stages").glob("[a-z]*.py")
+    analyses = (root / "pipeline/analyses").glob("*/*.py")
+    paths = [*own, *(path for path in analyses if "\nclass Arguments(" in path.read_text())]
+    return {
+        path.stem: ".".join(path.relative_to(root).with_suffix("").parts) for path in sorted(paths)
+    }
+
+
 def code_version(module: str, root: Path = ROOT) -> str:
     """Hash of `module`, everything of the project that it imports, and their templates.
 

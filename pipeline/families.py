@@ -6,7 +6,3 @@ FAMILY = "voxels of one map of one subject"
 GROUP_FAMILY = "places of one map"
 # of the other tables with a q
 REGIONS_FAMILY = "all regions of a variant's `family`"
-CORNER_FAMILY = "all corners and regions of one subject"
-AGREEMENT_FAMILY = (
-    "all pairs of the same kind (two spaces, two ROIs, or one of each) of one subject"
-)

@@ -21,11 +21,10 @@ from typing import Any
 
 import yaml
 
-from pipeline.code_version import code_version, file_versions
+from pipeline.code_version import code_version, file_versions, stage_modules
 from pipeline.errors import InputError
 
 RUN = "PIPELINE_RUN"
-STAGES = "pipeline.stages."
 # libyaml's, which is ten times as fast, where there is one
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -150,7 +149,7 @@ def look_up(run: Mapping[str, Any], key: str) -> Any:
 def record(stage: str) -> dict[str, Any]:
     """What a stage's results record of it: its name, the settings that it took, by their keys, and
     the version of its code."""
-    return {"stage": stage, "settings": dict(_taken), "code": code_version(f"{STAGES}{stage}")}
+    return {"stage": stage, "settings": dict(_taken), "code": code_version(stage_modules()[stage])}
 
 
 # ---- code
@@ -159,7 +158,7 @@ def record(stage: str) -> dict[str, Any]:
 def running_stage() -> str | None:
     """Name of the stage that this process runs, if it runs one."""
     name = getattr(sys.modules["__main__"].__spec__, "name", "")
-    return name.removeprefix(STAGES) if name.startswith(STAGES) else None
+    return next((stage for stage, module in stage_modules().items() if module == name), None)
 
 
 def require_code_of_run() -> None:
@@ -173,7 +172,7 @@ def require_code_of_run() -> None:
     stage = running_stage()
     if RUN not in os.environ or stage is None:
         return
-    run, module = current_run(), f"{STAGES}{stage}"
+    run, module = current_run(), stage_modules()[stage]
     if code_version(module) == run["stages"].get(stage):
         return
     known = run["code"]

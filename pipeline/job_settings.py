@@ -6,16 +6,28 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.analyses.registry import ANALYSES
 from pipeline.checkpoints import features_to_expect, network_to_load
-from pipeline.code_version import ROOT, code_version, file_version, file_versions
-from pipeline.configuration import Configuration
+from pipeline.code_version import (
+    ROOT,
+    code_version,
+    file_version,
+    file_versions,
+    stage_modules,
+)
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.frozen_run import STAGES, look_up
+from pipeline.frozen_run import look_up
 from pipeline.settings import WHOLE
 from pipeline.storage import canonical
 
 # read anew by each job of a cluster
-WORKFLOW = ("Snakefile", "data_manifest.yaml", "pipeline/rules/*.smk")
+WORKFLOW = (
+    "Snakefile",
+    "data_manifest.yaml",
+    "pipeline/rules/*.smk",
+    "pipeline/analyses/*/rules.smk",
+)
 
 
 def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
@@ -25,14 +37,14 @@ def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
     ----------
     audited : files of each subject and variant that the audit looks at
     """
-    stages = sorted(path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py"))
+    stages = stage_modules()
     code: dict[str, str] = {}
-    for stage in stages:
-        code |= file_versions(f"{STAGES}{stage}")
+    for module in stages.values():
+        code |= file_versions(module)
     content = {
         "configuration": study.model_dump(mode="json"),
         "settings": {**job_settings(study), "audited": audited},
-        "stages": {stage: code_version(f"{STAGES}{stage}") for stage in stages},
+        "stages": {stage: code_version(module) for stage, module in stages.items()},
         "workflow": {
             path.relative_to(ROOT).as_posix(): file_version(path)
             for pattern in WORKFLOW
@@ -47,6 +59,7 @@ def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
 def job_settings(study: Configuration) -> dict[str, Any]:
     """Settings that are no section of the configuration, but follow from it."""
     variants, spaces, networks = study.all_variants, study.used_spaces, study.used_networks
+    of_analyses = [analysis.job_settings(study) for analysis in ANALYSES.values()]
     return {
         "fits": {variant: study.fits(variant) for variant in variants},
         "encoding_of": {
@@ -58,11 +71,6 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "network_layers": {network: study.network_layers(network) for network in networks},
         "space_specification": {space: study.space_specification(space) for space in spaces},
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
-        "interpreted": study.fits()[study.interpretation.model] if study.interpretation else [],
-        "identifying_models": study.identifying_models if study.error_consistency else [],
-        "identification": study.identification if study.error_consistency else {},
-        "learning_curve": _learning_curve(study) if study.learning_curves else {},
-        "confounds": study.confounds(),
         "calibrated": study.calibrated,
         "map_spaces": study.map_spaces,
         "spaces_mapped": {
@@ -72,18 +80,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         # whose common images test: no other split depends on who is in the study
         "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
         "annotations": study.annotations,
-    }
-
-
-def _learning_curve(study: Configuration) -> dict[str, Any]:
-    return {
-        "models": [fit["model"] for fit in study.learning_curve_fits],
-        "draws": [fit["draw"] for fit in study.learning_curve_fits],
-        "resampling": {
-            "draws": study.learning_curves.draws,
-            "resample": study.significance.resample,
-            "seed": study.significance.seed,
-        },
+        **{key: value for settings in of_analyses for key, value in settings.items()},
     }
 
 

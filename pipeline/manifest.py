@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.configuration import Configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
 from pipeline.reading import read_yaml, reading

@@ -14,7 +14,7 @@ import botocore.exceptions
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from pipeline.configuration import Configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.manifest import (
     ArchiveSource,

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import h5py
 
-from encoding.identification import SIMULATED
 from encoding.variance_partitioning import subsets
-from pipeline.configuration import Configuration
+from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.study import Configuration
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
 from pipeline.nsd.responses import NOISE_IMAGES
 from pipeline.settings import WHOLE
@@ -45,8 +45,8 @@ FLOAT, BETA = 4, 2
 FILE_BYTES, ARRAY_BYTES = 8000, 600
 # of a model: of a voxel in maps and tables, a place on maps of further spaces, and sidecars
 VOXEL_BYTES, PLACE_BYTES, SIDECARS_BYTES = 66, 40, 50_000
-# in all formats and on pages: of a row of tables, a figure, all photographs
-ROW_BYTES, FIGURE_BYTES, PHOTOGRAPHS_BYTES = 1000, 280_000, 45e6
+# in all formats and on pages: of a row of tables, a figure
+ROW_BYTES, FIGURE_BYTES = 1000, 280_000
 # of a picture of a map, and each voxel of the grid where slices are viewed
 PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
 # Jobs ask for more than is estimated: nodes are slower than where rates were measured, and eight
@@ -200,43 +200,12 @@ def _partition(subject: SubjectSize, n_spaces: int) -> Job:
 def _analyses(
     study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
 ) -> list[Job]:
-    """What is switched on: for each subject, and tables of each analysis."""
-    found = [_analysis_bytes(study, subject) for subject in subjects]
-    jobs = [Job(disk_bytes=n_bytes) for n_bytes in itertools.chain(*found)]
-    if study.interpretation is not None:
-        jobs += [_weights(study, subject, widths) for subject in subjects]
-        jobs += [Job()] * (len(subjects) + 3)
-    return jobs + [Job()] * len(found[0])
-
-
-def _analysis_bytes(study: Configuration, subject: SubjectSize) -> list[float]:
-    n, others = subject.test_images, len(study.subjects) - 1
-    found = [subject.voxels * FLOAT * (3 * len(layers) + 5) for layers in study.layerwise.values()]
-    if similarity := study.representational_similarity:
-        arrays = n_rois(similarity.atlases) + len(similarity.spaces)
-        found.append(FLOAT * arrays * n * (n - 1) / 2)
-    if consistency := study.error_consistency:
-        # by models, by other brains, and by models of other brains: observed and simulated
-        identified = len(study.identifying_models) * (1 + others) + others
-        found.append(n_rois(consistency.atlases) * identified * n * (SIMULATED + 2 * FLOAT))
-    if curves := study.learning_curves:
-        drawn = curves.draws * len(curves.models) * (1 + len(curves.variants))
-        found.append(2 * FLOAT * drawn * n_rois(study.rois))
-    return found
-
-
-def _weights(study: Configuration, subject: SubjectSize, widths: Mapping[str, int]) -> Job:
-    """Weights of a subject's voxels, and of permuted images, and what is projected on them."""
-    settings = study.interpretation
-    spaces = [widths[space] for space in study.fits(WHOLE)[settings.model]]
-    train, width = subject.images - subject.test_images, sum(spaces)
-    rank, chosen = min(train, width), min(settings.voxels_per_subject, subject.voxels)
-    solved = 18 * rank**2 * max(rank, train / 3)
-    solved += 4 * train * rank * (subject.voxels + chosen * settings.permutations)
-    values = chosen * (1 + settings.permutations) * width + subject.voxels * settings.components
-    seconds = START + solved / SOLVER_RATES["own"]
-    memory = solver_memory(study, FLOAT * subject.images * max(spaces))
-    return Job(seconds, memory, FLOAT * values)
+    """What is switched on: for each subject, and a job for the tables of each analysis."""
+    found = {
+        name: [job for subject in subjects for job in analysis.jobs(study, subject, widths)]
+        for name, analysis in ANALYSES.items()
+    }
+    return [job for jobs in found.values() if jobs for job in (*jobs, Job())]
 
 
 def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> list[Job]:
@@ -253,8 +222,7 @@ def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> l
         pictures = (len(study.models) + sum(shown)) * (PICTURE_BYTES + VIEWER_BYTES * subject.grid)
         jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
     rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
-    photographs = PHOTOGRAPHS_BYTES * (study.interpretation is not None)
-    disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown)) + photographs
+    disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown))
     return [*jobs, Job(disk_bytes=disk), *[Job()] * 5]
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.configuration import Configuration, read_configuration
+from pipeline.configuration.reading import read_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
 from pipeline.nsd.layout import NSDLayout

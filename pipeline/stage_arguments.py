@@ -25,9 +25,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args, get_type_hints
 
+from pipeline.code_version import ROOT, stage_modules
 from pipeline.frozen_run import setting
-
-STAGES = Path(__file__).resolve().parent / "stages"
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class StageArguments:
 
 def command(stage: str) -> str:
     """Shell text of a stage's rule."""
-    words = [f"python -m pipeline.stages.{stage}"]
+    words = [f"python -m {stage_modules()[stage]}"]
     for name, kind in _declared(stage):
         words.append(f"{_option(name)} {kind.place.replace('NAME', name)}")
     return " ".join([*words, "2>&1 | tee {log:q}"])
@@ -125,7 +124,7 @@ def reads_nsd(stage: str) -> bool:
 
 @lru_cache
 def _declared(stage: str) -> list[tuple[str, Kind]]:
-    return list(_annotations(STAGES / f"{stage}.py"))
+    return list(_annotations(ROOT.joinpath(*stage_modules()[stage].split(".")).with_suffix(".py")))
 
 
 def _annotations(path: Path) -> Iterator[tuple[str, Kind]]:

@@ -383,6 +383,11 @@ def read_table(path: Path | str) -> pd.DataFrame:
     return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False)
 
 
+def described_columns(path: Path | str) -> dict[str, str]:
+    """{column: what it means} of a TSV written by `write_table`."""
+    return read_account(account_path(Path(path)))["columns"]
+
+
 def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: str) -> np.ndarray:
     """Row numbers of the `wanted` ids in `ids`: files are joined by id, never by position.
 

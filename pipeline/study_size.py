@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from encoding.variance_partitioning import subsets
-from pipeline.configuration import Configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE

@@ -9,21 +9,21 @@ import pandas as pd
 import pytest
 from conftest import weights_told
 
-from pipeline.figures import error_consistency, image_accuracy, layers, learning_curves
-from pipeline.storage import Result
-from pipeline.tables.columns import COLUMNS
-from pipeline.tables.identification import (
+from pipeline.analyses.identification.tables import (
     CONSISTENCY_COLUMNS,
     IMAGE_COLUMNS,
     error_consistency_rows,
     image_accuracy_rows,
 )
-from pipeline.tables.layers import layer_rows
-from pipeline.tables.learning_curves import (
+from pipeline.analyses.layers.tables import layer_rows
+from pipeline.analyses.learning_curves.tables import (
     OVERTAKING_COLUMNS,
     learning_curve_rows,
     overtaking_rows,
 )
+from pipeline.figures import error_consistency, image_accuracy, layers, learning_curves
+from pipeline.storage import Result
+from pipeline.tables.columns import COLUMNS
 
 SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
 ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})

@@ -8,7 +8,7 @@ import sys
 import nibabel
 
 from benchmarks import full_size_report
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
 

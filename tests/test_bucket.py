@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT, TINY, Study
 from runs import frozen
 
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import read_manifest
 from pipeline.nsd.layout import NSDLayout

@@ -13,7 +13,7 @@ from conftest import TINY
 from encoding.ridge.problem import Options
 from encoding.ridge.solver import fit_banded_ridge
 from encoding.splits import inner_folds
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 

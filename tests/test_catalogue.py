@@ -13,7 +13,8 @@ from features.costs import network_cost
 from features.layers import Layer
 from features.networks import LIBRARIES, check_specification
 from pipeline.catalogue import read_catalogue, with_catalogue
-from pipeline.configuration import NetworkSettings, parse_configuration
+from pipeline.configuration.features import NetworkSettings
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 from pipeline.settings import ANNOTATIONS, Stimulus
 from pipeline.stimulus_readers import TEXTS, VECTORS

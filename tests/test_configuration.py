@@ -11,7 +11,7 @@ from conftest import ROOT, TINY
 
 from pipeline.catalogue import read_catalogue
 from pipeline.checkpoints import features_to_expect, network_to_load
-from pipeline.configuration import parse_configuration, read_configuration
+from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
 
 

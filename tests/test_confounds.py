@@ -6,10 +6,10 @@ import pytest
 import yaml
 from conftest import TINY, bare
 
+from pipeline.analyses.confounds.tables import confound_rows, summarise
 from pipeline.catalogue import read_catalogue
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
-from pipeline.tables.confounds import confound_rows, summarise
 
 CONTRASTS = read_catalogue()["contrasts"]
 # what study.md's A10 and its controls are about, and no more

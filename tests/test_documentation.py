@@ -9,7 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.settings import GROUP_SPACES
 
 STUDY_PAGE = (ROOT / "docs/study.md").read_text()

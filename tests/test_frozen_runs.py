@@ -18,7 +18,7 @@ from runs import frozen, run_file
 
 from pipeline.audit import audit_record, differences
 from pipeline.code_version import code_version
-from pipeline.configuration import parse_configuration, read_configuration
+from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
 from pipeline.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
 from pipeline.job_settings import require_same_run, study_run

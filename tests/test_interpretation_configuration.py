@@ -9,7 +9,7 @@ import pytest
 from conftest import bare
 from runs import frozen
 
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 from pipeline.frozen_run import RUN
 from pipeline.settings import WHOLE

@@ -14,11 +14,13 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
 from encoding.similarity import as_matrix, image_similarities
-from pipeline.figures import interpretation as drawn
-from pipeline.figures import representational_similarity as drawn_similarity
-from pipeline.storage import Result
-from pipeline.tables.columns import COLUMNS
-from pipeline.tables.interpretation import (
+from pipeline.analyses.similarity.tables import (
+    SubjectSimilarities,
+    agreement_table,
+    ceilings,
+    corner_table,
+)
+from pipeline.analyses.weight_components.tables import (
     best_image_rows,
     category_rows,
     cluster_rows,
@@ -28,12 +30,10 @@ from pipeline.tables.interpretation import (
     preferences,
     stability_rows,
 )
-from pipeline.tables.representational_similarity import (
-    SubjectSimilarities,
-    agreement_table,
-    ceilings,
-    corner_table,
-)
+from pipeline.figures import interpretation as drawn
+from pipeline.figures import representational_similarity as drawn_similarity
+from pipeline.storage import Result
+from pipeline.tables.columns import COLUMNS
 
 N_IMAGES, N_VOXELS = 12, 8
 SUBJECTS = ["subj01", "subj02"]

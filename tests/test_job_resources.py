@@ -15,7 +15,8 @@ import pytest
 import yaml
 from conftest import ROOT, TINY, Study, rewrite
 
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.machine import machine_memory
 from pipeline.manifest import read_manifest
 from pipeline.resources import (

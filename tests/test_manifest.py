@@ -10,7 +10,8 @@ import yaml
 from conftest import ROOT, bare
 
 from pipeline.catalogue import read_catalogue
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.manifest import (
     read_manifest,

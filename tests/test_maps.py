@@ -15,7 +15,7 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
-from pipeline.configuration import read_configuration
+from pipeline.configuration.reading import read_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
 from pipeline.maps.files import (

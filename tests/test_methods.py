@@ -14,11 +14,11 @@ from conftest import ROOT, weights_told
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
 from encoding.similarity import agreement_interval, image_similarities
-from pipeline.configuration import parse_configuration
+from pipeline.analyses.similarity.tables import SubjectSimilarities, agreement_table
+from pipeline.configuration.reading import parse_configuration
 from pipeline.report import methods
 from pipeline.stages import assess_significance, fit_encoding_models
 from pipeline.storage import Result
-from pipeline.tables.representational_similarity import SubjectSimilarities, agreement_table
 from pipeline.validation.calibration import run_experiment
 from pipeline.validation.experiments import Condition
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from pipeline.configuration import parse_configuration, read_configuration
+from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
 from pipeline.manifest import read_manifest
 

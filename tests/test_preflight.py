@@ -17,7 +17,8 @@ from runs import frozen
 
 from features.costs import network_cost
 from features.layers import Layer
-from pipeline.configuration import Configuration, parse_configuration, read_configuration
+from pipeline.configuration.reading import parse_configuration, read_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.manifest import read_manifest, required_files
 from pipeline.resources import Job, estimate_study

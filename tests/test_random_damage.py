@@ -20,7 +20,7 @@ from conftest import ROOT, TINY, damaged_copy, rewrite
 from PIL import Image
 from test_damages import SUBJECT, VOLUME
 
-from pipeline.configuration import read_configuration
+from pipeline.configuration.reading import read_configuration
 from pipeline.errors import InputError
 from pipeline.fetch.lock import Lock
 from pipeline.manifest import read_manifest

@@ -18,7 +18,8 @@ from conftest import TINY, bare, weights_told
 from markupsafe import escape
 
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.described_tests import describe_tests
 from pipeline.frozen_run import RUN, freeze, frozen_text
 from pipeline.job_settings import study_run

@@ -22,7 +22,7 @@ from encoding.ridge.stacking import fit_stacking
 from encoding.scores import r2_score
 from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline.audit import near_duplicates
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.fit_inputs import read_scaled
 from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map

@@ -1,25 +1,6 @@
 """What the user declares, checked whole before anything runs.
 
-Each `config/*.yaml` is complete in itself. The pydantic models of this package are the schema: an
-unknown key, a wrong type or a name that nothing declares ends in one message that names the key.
+Each `config/*.yaml` is complete in itself. The pydantic models of this package, and those of the
+optional analyses, are the schema: an unknown key, a wrong type or a name that nothing declares ends
+in one message that names the key.
 """
-
-from pipeline.configuration.features import (
-    NetworkSettings,
-    PrincipalComponents,
-    RandomProjection,
-)
-from pipeline.configuration.fits import AlphaGrid
-from pipeline.configuration.reading import parse_configuration, read_configuration
-from pipeline.configuration.study import Configuration, local_folder
-
-__all__ = [
-    "AlphaGrid",
-    "Configuration",
-    "NetworkSettings",
-    "PrincipalComponents",
-    "RandomProjection",
-    "local_folder",
-    "parse_configuration",
-    "read_configuration",
-]

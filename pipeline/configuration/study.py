@@ -7,17 +7,13 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from encoding.ridge.stacking import STACK
+from pipeline.analyses.registry import ANALYSES
 from pipeline.catalogue import read_catalogue
-from pipeline.configuration.analyses import (
-    ErrorConsistencySettings,
-    LearningCurveSettings,
-    PreferredLayerSettings,
-)
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
@@ -30,10 +26,6 @@ from pipeline.configuration.fits import (
     ScatterSettings,
     SignificanceSettings,
     SplitSettings,
-)
-from pipeline.configuration.interpretation import (
-    InterpretationSettings,
-    RepresentationalSimilaritySettings,
 )
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.variants import VariantSettings
@@ -49,6 +41,8 @@ from pipeline.settings import (
     Subject,
 )
 from pipeline.simulation.settings import SimulationSettings
+
+Section = TypeVar("Section", bound=Settings)
 
 S3 = "s3://"
 # parts that are no more than names: neither wildcards nor ways out of a folder
@@ -67,8 +61,8 @@ class MapSettings(Settings):
     spaces: list[MapSpace] = Field(default=[])
 
 
-class Configuration(Settings):
-    """A whole study."""
+class Study(Settings):
+    """What every study declares; `Configuration` has the sections of optional analyses besides."""
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     # or an address of S3: that is then the bucket, and this where its files come to
@@ -92,13 +86,7 @@ class Configuration(Settings):
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
     # variants whose subsets are drawn to equal numbers of images
     matched_variants: list[list[Name]] = Field(default_factory=list)
-    layerwise: dict[Name, list[str]] = Field(default_factory=dict)
-    preferred_layer: PreferredLayerSettings = PreferredLayerSettings()
-    error_consistency: ErrorConsistencySettings | None = None
-    learning_curves: LearningCurveSettings | None = None
     rois: list[Atlas]
-    interpretation: InterpretationSettings | None = None
-    representational_similarity: RepresentationalSimilaritySettings | None = None
     simulation: SimulationSettings | None = None
 
     @model_validator(mode="before")
@@ -131,7 +119,7 @@ class Configuration(Settings):
         return study
 
     @model_validator(mode="after")
-    def _names_are_declared(self) -> Configuration:
+    def _names_are_declared(self) -> Study:
         unique("subjects", self.subjects)
         for name, space in self.feature_spaces.items():
             if name in ("joint", STACK):
@@ -140,20 +128,19 @@ class Configuration(Settings):
                 )
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
-        named = {"models": self.models, **_prefixed("contrasts", self.contrasts)}
-        for key, spaces in {**named, **_prefixed("layerwise", self.layerwise)}.items():
-            declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
-            unique(key, spaces)
+        contrasts = _prefixed("contrasts", self.contrasts)
+        for key, spaces in {"models": self.models, **contrasts}.items():
+            self.require_spaces(key, spaces)
         self._split_can_be_made()
         self._maps_can_be_made()
-        for key, spaces in _prefixed("contrasts", self.contrasts).items():
+        for key, spaces in contrasts.items():
             if not 2 <= len(spaces) <= 4:
                 raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
             if key.removeprefix("contrasts.") in self.feature_spaces:
                 raise ValueError(f"{key}: a contrast cannot have a feature space's name")
         self._variants_can_be_made()
-        self._fits_can_be_interpreted()
-        self._analyses_can_be_made()
+        for analysis in ANALYSES.values():
+            analysis.check(self)
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.responses.space], self.simulation.spaces)
@@ -204,38 +191,19 @@ class Configuration(Settings):
             if whole := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
 
-    def _fits_can_be_interpreted(self) -> None:
-        if self.interpretation is not None:
-            model, fits = self.interpretation.model, self.fits(WHOLE)
-            declared("interpretation.model", [model], fits)
-            if own := [space for space in fits[model] if self.feature_spaces[space].is_fitted]:
-                raise ValueError(
-                    f"interpretation.model: principal components of {own[0]} are each subject's "
-                    "own, so that their weights cannot be compared; take a space without them"
-                )
-        if self.representational_similarity is not None:
-            settings, key = self.representational_similarity, "representational_similarity"
-            declared(f"{key}.spaces", settings.spaces, self.feature_spaces)
-            declared(f"{key}.atlases", settings.atlases, [*self.rois, COMPOSITE])
+    def require_spaces(self, key: str, spaces: list[str]) -> None:
+        """Raise ValueError, which names the key, unless each is a feature space, listed once."""
+        declared(key, spaces, self.feature_spaces, read_catalogue()["feature_spaces"])
+        unique(key, spaces)
 
-    def _analyses_can_be_made(self) -> None:
-        for key, spaces in _prefixed("layerwise", self.layerwise).items():
-            networks = sorted({self.feature_spaces[space].network for space in spaces})
-            if len(spaces) < 2 or len(networks) > 1:
-                raise ValueError(
-                    f"{key}: layers of one network are compared, two or more, first layer first; "
-                    f"these are {len(spaces)} of {' and '.join(networks) or 'none'}"
-                )
-        if self.error_consistency is not None:
-            declared("error_consistency.models", self.identifying_models, self.models)
-            known = [*self.rois, COMPOSITE]
-            declared("error_consistency.atlases", self.error_consistency.atlases, known)
-        if self.learning_curves is not None:
-            declared("learning_curves.models", self.learning_curves.models, self.models)
-            unique("learning_curves.models", self.learning_curves.models)
-            declared_twice = sorted(set(self.learning_curves.variants) & set(self.variants))
-            if declared_twice:
-                raise ValueError(f"variants.{declared_twice[0]}: is of the learning curves")
+    def section(self, kind: type[Section]) -> Section | None:
+        """Settings of an optional analysis, by their type; None if the study does not have it."""
+        return next((value for value in self.__dict__.values() if isinstance(value, kind)), None)
+
+    @property
+    def roi_atlases(self) -> list[str]:
+        """Collections of ROIs: those that are listed, and the composites of them."""
+        return [*self.rois, COMPOSITE]
 
     @property
     def map_spaces(self) -> list[MapSpace]:
@@ -245,45 +213,24 @@ class Configuration(Settings):
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
-        """What is fitted of the study: what is assessed, and the variants of learning curves."""
-        learning = {} if self.learning_curves is None else self.learning_curves.variants
-        return {**self.assessed_variants, **learning}
+        """What is fitted: what is assessed, and the variants that optional analyses need."""
+        needed = [analysis.variants(self) for analysis in ANALYSES.values()]
+        return {**self.assessed_variants, **{k: v for found in needed for k, v in found.items()}}
 
     @property
     def assessed_variants(self) -> dict[str, VariantSettings]:
         """What is tested, mapped and tabulated: the whole study, and the variants that it lists."""
-        singles = dict.fromkeys([*self.models, *itertools.chain(*self.layerwise.values())])
+        needed = [analysis.models(self) for analysis in ANALYSES.values()]
+        singles = dict.fromkeys([*self.models, *itertools.chain(*needed)])
         whole = VariantSettings(models=list(singles), contrasts=list(self.contrasts))
         return {WHOLE: whole, **self.variants}
 
     @property
-    def identifying_models(self) -> list[str]:
-        """Models whose predicted patterns are to identify test images."""
-        return self.error_consistency.models or self.models
-
-    @property
-    def identification(self) -> dict[str, Any]:
-        """How images are identified; maps between brains are fitted as encoding models are."""
-        return {
-            **self.error_consistency.model_dump(mode="json", exclude={"models"}),
-            "alphas": self.encoding.alphas.model_dump(mode="json"),
-            "folds": self.splits.folds,
-            "seed": self.splits.seed,
-        }
-
-    @property
-    def learning_curve_fits(self) -> list[dict[str, Any]]:
-        """Fits that are the points of learning curves; all images that train are the last."""
-        whole = [{"variant": WHOLE, "model": m, "draw": 0} for m in self.learning_curves.models]
-        return [*self.learning_curves.fits, *whole]
-
-    @property
     def used_spaces(self) -> list[str]:
-        """Feature spaces that a fit or the split uses, in order of declaration."""
+        """Feature spaces that a fit, the split or an analysis uses, in order of declaration."""
         fits = itertools.chain(*(self.fits(variant).values() for variant in self.all_variants))
-        used = {self.splits.space, *itertools.chain.from_iterable(fits)}
-        if self.representational_similarity is not None:
-            used |= set(self.representational_similarity.spaces)
+        read = [analysis.feature_spaces(self) for analysis in ANALYSES.values()]
+        used = {self.splits.space, *itertools.chain(*fits, *read)}
         return [name for name in self.feature_spaces if name in used]
 
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
@@ -297,18 +244,6 @@ class Configuration(Settings):
     def encoding_of(self, variant: str) -> EncodingSettings:
         """How a variant is fitted."""
         return self.all_variants[variant].encoding(self.encoding)
-
-    def confounds(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """{contrast: {space: what is stated of it}}, what tells a contrast's spaces apart."""
-        return {
-            name: {space: self._stated(space) for space in spaces}
-            for name, spaces in self.contrasts.items()
-        }
-
-    def _stated(self, space: str) -> dict[str, Any]:
-        network = self.networks[self.feature_spaces[space].network]
-        facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
-        return {"stimulus": network.stimulus, **facts}
 
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Which of the split's images a variant has, and the subsets that are to be as many."""
@@ -370,13 +305,23 @@ class Configuration(Settings):
 
     @property
     def annotations(self) -> list[str]:
-        """Which of COCO's annotation files the used networks' stimuli are made of."""
+        """Which of COCO's annotation files stimuli are made of, and analyses read."""
         kinds = [network["stimulus"] for network in self.used_networks.values()]
         if any(variant.subset for variant in self.variants.values()):
             kinds.append("categories")
-        if self.interpretation is not None:
-            kinds += ["captions", "categories"]
+        kinds += itertools.chain(*(analysis.stimuli(self) for analysis in ANALYSES.values()))
         return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
+
+
+if TYPE_CHECKING:
+    Configuration = Study
+else:
+    Configuration = create_model(
+        "Configuration",
+        __base__=Study,
+        __doc__="A whole study.",
+        **{key: value for one in ANALYSES.values() for key, value in one.settings.items()},
+    )
 
 
 def _kept(key: str, taken: str, network: NetworkSettings) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.configuration import Configuration
-from pipeline.figures.analyses import Images, analysis_figures
+from pipeline.analyses.registry import ANALYSES
+from pipeline.analysis import Images
+from pipeline.configuration.study import Configuration
 from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
@@ -41,7 +42,9 @@ def study_figures(
     for contrast, spaces in study.contrasts.items():
         rows = whole["partitions"].query("contrast == @contrast")
         yield from _of_contrast(contrast, spaces, rows, voxels)
-    yield from analysis_figures(tables, images)
+    filled = {name: table for name, table in tables.items() if len(table)}
+    for analysis in ANALYSES.values():
+        yield from analysis.figures(filled, images)
     recovery = tables.get("recovery")
     if recovery is not None and len(recovery):
         yield StudyFigure(

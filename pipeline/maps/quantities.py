@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
+from pipeline.analyses.registry import ANALYSES
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.space_weights import untrained_spaces
@@ -34,18 +36,6 @@ DESCRIPTIONS = {
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
     "p": ("probability of such a result by chance, one-sided", "p"),
     "q": (f"false discovery rate, over the {FAMILY}, of a test against chance", "q"),
-    "preferredLayer": (
-        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
-        "label",
-    ),
-    "firstLayer": (
-        "first layer that nearly reaches the best one's cross-validated score, from 1",
-        "label",
-    ),
-    "weightProjection": (
-        "projection of the voxel's weights on a principal component of all subjects' weights",
-        "weight",
-    ),
     "ceiling": (
         "noise ceiling: explainable share of the test responses' variance, signed",
         "R²",
@@ -61,6 +51,14 @@ DESCRIPTIONS = {
     ),
     "roi": ("labels of NSD's ROI collection, both hemispheres", "label"),
 }
+
+
+def described_quantities() -> dict[str, tuple[str, str]]:
+    """{quantity: (what it is, unit)} of all maps, those of optional analyses last."""
+    others = (analysis.map_quantities.items() for analysis in ANALYSES.values())
+    return {**DESCRIPTIONS, **dict(itertools.chain(*others))}
+
+
 # of the data, whatever the model
 CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceiling": np.asarray,
@@ -69,9 +67,6 @@ CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 # arrays of a fit that are maps as they are
 FITTED = {"r": "r", "r2": "r2", "cvScore": "cv_score", "alpha": "alpha"}
 
-# of all layers of a network: {quantity: array of a layers file}
-LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
-
 
 @dataclass(frozen=True)
 class VoxelMap:
@@ -79,7 +74,7 @@ class VoxelMap:
 
     Attributes
     ----------
-    quantity : a key of `DESCRIPTIONS`
+    quantity : a key of `DESCRIPTIONS`, or of an analysis' `map_quantities`
     name : the encoding model, the network whose layers are compared, the component of a contrast,
         or the ROI collection
     contrast : the contrast, None for models and networks
@@ -112,8 +107,6 @@ class VoxelMap:
             return f"seg-{bids_label(self.name)}"
         if self.quantity in (*CEILINGS, "preferredModel"):
             return f"stat-{self.quantity}"
-        if self.quantity in LAYERS:
-            return f"network-{bids_label(self.name)}_stat-{self.quantity}"
         if self.named is not None:
             return f"{self.named}_stat-{self.quantity}"
         if self.contrast is not None:
@@ -195,25 +188,3 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
         tuple(sorted(untrained)),
         labels=dict(enumerate(results, start=1)),
     )
-
-
-def layer_maps(result: Result) -> Iterator[VoxelMap]:
-    """The preferred layers of a network, as labels: layers are not averaged when places change."""
-    configuration = result.provenance["configuration"]
-    untrained = untrained_spaces(result.provenance, configuration["spaces"])
-    labels = dict(enumerate(configuration["spaces"], start=1))
-    for quantity, key in LAYERS.items():
-        name, values = configuration["network"], result[key]
-        yield VoxelMap(quantity, name, None, result["voxel"], values, untrained, labels=labels)
-
-
-def component_maps(result: Result) -> Iterator[VoxelMap]:
-    """Projections of a model's weights on the components of all subjects' weights."""
-    configuration = result.provenance["configuration"]
-    untrained = untrained_spaces(result.provenance, configuration["spaces"])
-    for number, values in enumerate(result["projections"], start=1):
-        name = f"{configuration['model']} component {number}"
-        yield VoxelMap(
-            *("weightProjection", name, None, result["voxel"], values, untrained),
-            named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
-        )

@@ -14,8 +14,9 @@ from pipeline.maps.files import read_map
 from pipeline.nsd.files import read_mesh, read_morphometry
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
 from pipeline.nsd.transforms import nearest_native_vertices
-from pipeline.shown import MOST_VERTICES
 
+# of a hemisphere: those of fsaverage5, which begin FreeSurfer's fsaverage and its icosahedron
+MOST_VERTICES = 10_242
 NILEARN_SIDES = {"lh": "left", "rh": "right"}
 
 

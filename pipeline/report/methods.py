@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.configuration import Configuration, PrincipalComponents, RandomProjection
+from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.features import PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
-from pipeline.configuration.interpretation import RepresentationalSimilaritySettings
+from pipeline.configuration.study import Configuration
 from pipeline.configuration.variants import VariantSettings
 from pipeline.described_tests import describe_tests
-from pipeline.families import (
-    AGREEMENT_FAMILY,
-    CORNER_FAMILY,
-    FAMILY,
-    GROUP_FAMILY,
-)
+from pipeline.families import FAMILY, GROUP_FAMILY
 from pipeline.tables.tables import LEVEL
 
 SCALING = {
@@ -46,27 +43,15 @@ SEARCH = {
 REFERENCES = {
     "Allen et al. 2022": "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge "
     "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116-126.",
-    "Arvesen 1969": "Arvesen, J. N. (1969). Jackknifing U-statistics. The Annals of Mathematical "
-    "Statistics 40, 2076-2100.",
     "Benjamini & Hochberg 1995": "Benjamini, Y., & Hochberg, Y. (1995). Controlling the false "
     "discovery rate. Journal of the Royal Statistical Society B 57, 289-300.",
     "Dupré la Tour et al. 2022": "Dupré la Tour, T., Eickenberg, M., Nunez-Elizalde, A. O., & "
     "Gallant, J. L. (2022). Feature-space selection with banded ridge regression. NeuroImage 264, "
     "119728.",
-    "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond accuracy: "
-    "quantifying trial-by-trial behaviour of CNNs and humans by measuring error consistency. "
-    "Advances in Neural Information Processing Systems 33.",
     "Golub et al. 1979": "Golub, G. H., Heath, M., & Wahba, G. (1979). Generalized "
     "cross-validation as a method for choosing a good ridge parameter. Technometrics 21, 215-223.",
     "Hesterberg 2015": "Hesterberg, T. C. (2015). What teachers should know about the bootstrap. "
     "The American Statistician 69, 371-386.",
-    "Kay et al. 2008": "Kay, K. N., Naselaris, T., Prenger, R. J., & Gallant, J. L. (2008). "
-    "Identifying natural images from human brain activity. Nature 452, 352-355.",
-    "Kriegeskorte et al. 2008": "Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). "
-    "Representational similarity analysis. Frontiers in Systems Neuroscience 2, 4.",
-    "Nili et al. 2014": "Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & "
-    "Kriegeskorte, N. (2014). A toolbox for representational similarity analysis. PLoS "
-    "Computational Biology 10, e1003553.",
     "Nunez-Elizalde et al. 2019": "Nunez-Elizalde, A. O., Huth, A. G., & Gallant, J. L. (2019). "
     "Voxelwise encoding models with non-spherical multivariate normal priors. NeuroImage 197, "
     "482-492.",
@@ -79,7 +64,8 @@ REFERENCES = {
 def references(paragraphs: Sequence[str]) -> list[str]:
     """In full, in alphabetical order, what the paragraphs cite."""
     text = " ".join(paragraphs)
-    return [full for cited, full in REFERENCES.items() if cited in text]
+    known = itertools.chain(REFERENCES.items(), *(a.references.items() for a in ANALYSES.values()))
+    return [full for cited, full in sorted(known) if cited in text]
 
 
 def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None = None) -> list[str]:
@@ -168,70 +154,8 @@ def _of_analyses(study: Configuration) -> Iterator[str]:
             "their linear weight in modelled voxels have no value. Such interpolation overshoots "
             "at edges: a correlation can come out above 1."
         )
-    if study.layerwise:
-        preferred = study.preferred_layer
-        yield (
-            "Layers. Every layer is an encoding model of its own. A voxel's preferred layer has "
-            "the best cross-validated score; its first layer is the first that reaches "
-            f"{preferred.share:g} of that score (Wang et al. 2023). Voxels with a reliability "
-            f"below {preferred.least_ceiling:g} have none."
-        )
-    if curves := study.learning_curves:
-        numbers = ", ".join(map(str, curves.training_images))
-        yield (
-            f"Learning curves. {', '.join(curves.models)} were fitted on {numbers} and all "
-            f"training images, and scored on the same test images; draws of each number: "
-            f"{curves.repeats}, nested."
-        )
-    if consistency := study.error_consistency:
-        yield (
-            "Identification. A test image is identified if, of all images' predicted patterns, its "
-            "own correlates best with the measured one (Kay et al. 2008), over voxels with a "
-            f"reliability of at least {consistency.least_ceiling:g}. Cohen's κ tells whether two "
-            "predictors miss the same images beyond what their accuracies alone bring about "
-            "(Geirhos et al. 2020); beside it stands the κ of simulated predictors whose own "
-            "errors are independent, which share the noise of the responses alone. Other brains "
-            "predict by ridge on their responses to the same images."
-        )
-    if interpreted := study.interpretation:
-        yield (
-            f"Components. The weights of {interpreted.model} in at most "
-            f"{interpreted.voxels_per_subject} voxels of each subject with the best reliability "
-            f"(none below {interpreted.least_ceiling:g}) were decomposed into "
-            f"{interpreted.components} principal components, and into {interpreted.clusters} "
-            "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen by "
-            "R². Components and their stability over subjects are compared with those of "
-            f"{interpreted.permutations} fits to permuted images. Images are ranked among those "
-            "that no "
-            "model was trained on."
-        )
-    if similarity := study.representational_similarity:
-        yield (
-            "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs of "
-            f"test images in {', '.join(similarity.spaces)} and in regions are compared by "
-            f"{similarity.comparison}. Each agreement is tested by {similarity.permutations} "
-            "permutations of the images of one of the two, one-sided (Nili et al. 2014), with the "
-            f"false discovery rate over {AGREEMENT_FAMILY}; its interval "
-            f"({study.significance.level:.0%}) is of a jackknife over images (Arvesen 1969)."
-            f"{_corners(similarity)}{_bounds(study)}"
-        )
-
-
-def _corners(similarity: RepresentationalSimilaritySettings) -> str:
-    if not similarity.corners:
-        return ""
-    return (
-        f" Pairs of images within the extreme {similarity.percentile:g} % of two spaces are "
-        f"compared with all pairs in each region by {similarity.permutations} permutations of "
-        f"images, two-sided, with the false discovery rate over {CORNER_FAMILY}."
-    )
-
-
-def _bounds(study: Configuration) -> str:
-    common = study.representational_similarity.images == "common"
-    if not common or len(study.subjects) < 2:
-        return ""
-    return " Bounds of the agreement over subjects follow Nili et al. 2014."
+    for analysis in ANALYSES.values():
+        yield from analysis.methods(study)
 
 
 def _of_variants(study: Configuration) -> Iterator[str]:

@@ -13,7 +13,9 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from pipeline.configuration import Configuration
+from pipeline.analyses.registry import ANALYSES
+from pipeline.analysis import Analysis
+from pipeline.configuration.study import Configuration
 from pipeline.figures.rois import EVERYTHING
 from pipeline.maps.files import bids_label, map_names
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
@@ -26,8 +28,14 @@ from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
 from pipeline.settings import WHOLE
 from pipeline.space_weights import weights_labels
-from pipeline.storage import canonical, read_provenance, read_table, write_text
-from pipeline.tables.columns import COLUMNS
+from pipeline.storage import (
+    canonical,
+    described_columns,
+    read_provenance,
+    read_table,
+    write_text,
+)
+from pipeline.tables.document import every_column
 
 # where pictures over subjects are files
 GROUP = "views/group"
@@ -39,7 +47,6 @@ TABLES = {
         "models": "Models compared over subjects",
     },
     "contrasts": {
-        "confounds": "What differs between the spaces of each contrast, and what is held",
         "partitions": "Variance partitions per region and contrast",
         "group": "Unique and shared variance, tested over subjects",
     },
@@ -262,12 +269,9 @@ def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> 
 
 
 def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    """Figures of analyses that the configuration switches on, and every table without a page."""
+    """Figures and tables of analyses that the configuration switches on."""
     template, values = _page(inputs, "controls", "")
-    shown = {name for tables in TABLES.values() for name in tables}
-    others = [name for name in inputs.tables if name not in shown]
-    values["tables"] = [_table(inputs, n, n.replace("_", " ").capitalize()) for n in others]
-    if not values["sections"] and not others:
+    if not values["sections"] and not values["tables"]:
         values["intro"] = NO_CONTROLS
     return template, values
 
@@ -318,10 +322,17 @@ def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, A
             title = figure["section"]
             section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
             sections.setdefault(title, section)["figures"].append(figure)
-    named = TABLES.get(page, {})
+    named = dict(TABLES.get(page, {}))
+    for analysis in ANALYSES.values():
+        if analysis.page == page:
+            named |= {name: _title(analysis, name) for name in analysis.tables(inputs.study)}
     tables = [_table(inputs, n, title) for n, title in named.items() if n in inputs.tables]
     values = {"intro": intro, "sections": list(sections.values()), "tables": tables}
     return "sections.html.j2", values
+
+
+def _title(analysis: Analysis, table: str) -> str:
+    return analysis.titles.get(table, table.replace("_", " ").capitalize())
 
 
 def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
@@ -330,7 +341,7 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
         "title": title,
         "file": path.name,
         "path": f"../{path.parent.name}/{path.name}",
-        "html": html_table(inputs.frames[name]),
+        "html": html_table(inputs.frames[name], described_columns(path)),
         "note": "",
     }
 
@@ -341,7 +352,7 @@ def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     return "methods.html.j2", {
         "methods": paragraphs,
         "references": references(paragraphs),
-        "columns": COLUMNS,
+        "columns": every_column(),
         "configuration": yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False),
         "versions": json.dumps(provenance["versions"], indent=2, sort_keys=True),
         "inputs": _inputs(provenance),

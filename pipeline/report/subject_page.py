@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.configuration import Configuration
+from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.study import Configuration
 from pipeline.figures.colours import sequence_colours
 from pipeline.maps.files import INDEX, bids_label, label_colour, map_names, read_map
-from pipeline.maps.quantities import DESCRIPTIONS
+from pipeline.maps.quantities import described_quantities
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
@@ -27,10 +28,11 @@ from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
 from pipeline.seals import account_path, read_account
 from pipeline.settings import SURFACES, WHOLE
-from pipeline.shown import MOST_ROWS
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.storage import write_text
 
+# maps of one picture of brains
+MOST_ROWS = 5
 # of the surfaces that maps are on, the one that is shown
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
 FILE_COLUMNS = {
@@ -291,15 +293,17 @@ def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
 
 def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
     """Preferred model and layers: models have colours that differ, layers those of a sequence."""
+    ordered = dict(itertools.chain(*(one.ordered_labels.items() for one in ANALYSES.values())))
     for one in maps.told(space):
-        if one["quantity"] not in ("preferredModel", "preferredLayer"):
+        if one["quantity"] not in ("preferredModel", *ordered):
             continue
         files = maps.files(one["entities"], space, labels=True)
         names = _labels(files[0])
         if one["quantity"] == "preferredModel":
             title, colours = "preferred model", map(label_colour, names)
         else:
-            title, colours = f"preferred layer: {one['name']}", sequence_colours(len(names))
+            title = f"{ordered[one['quantity']]}: {one['name']}"
+            colours = sequence_colours(len(names))
         labels = dict(zip(names, zip(names.values(), colours, strict=True), strict=True))
         yield SurfaceMap(title, [files], None, labels)
 
@@ -327,9 +331,9 @@ def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict
 
 
 def _file_table(index: Mapping[str, Any]) -> Markup:
-    """A row per quantity, in the order of `DESCRIPTIONS`."""
+    """A row per quantity, in the order of `described_quantities`."""
     frame = pd.DataFrame(index["maps"].values())
-    frame["quantity"] = pd.Categorical(frame["quantity"], [*DESCRIPTIONS], ordered=True)
+    frame["quantity"] = pd.Categorical(frame["quantity"], [*described_quantities()], ordered=True)
     counted = (
         frame.groupby("quantity", observed=True)
         .agg(

@@ -187,7 +187,7 @@ def parameters(stage):
     """Parameters of a stage: its settings, NSD's folder if it reads that, the version of its code."""
     settings = {name: setting(key) for name, key in declared_settings(stage).items()}
     nsd = {"nsd": NSD} if reads_nsd(stage) else {}
-    return {**nsd, **settings, "code": code_version(f"pipeline.stages.{stage}")}
+    return {**nsd, **settings, "code": code_version(stage_modules()[stage])}
 
 
 localrules:
@@ -206,12 +206,6 @@ localrules:
     encoding,
     significance,
     partitions,
-    controls,
-    interpretation,
-    representational_similarity,
-    layers,
-    error_consistency,
-    learning_curves,
     maps,
     tables,
     validate,

@@ -30,16 +30,10 @@ rule write_maps:
         partitions=lambda wildcards: of_fits(
             "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
         ),
-        # of the whole study alone
-        projections=lambda wildcards: [
-            path
-            for path in PROJECTIONS
-            if f"/{wildcards.subject}/" in path and wildcards.variant == WHOLE
-        ],
-        layers=lambda wildcards: [
-            f"{RESULTS}/layers/{wildcards.subject}/{network}.h5"
-            for network in STUDY.layerwise
-            if wildcards.variant == WHOLE
+        analyses=lambda wildcards: [
+            f"{RESULTS}/{file}"
+            for analysis in ANALYSES.values()
+            for file in analysis.map_files(STUDY, wildcards.subject, wildcards.variant)
         ],
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),

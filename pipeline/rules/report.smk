@@ -5,16 +5,10 @@ STUDY_PAGES = [
     for link in page_links(STUDY.subjects)
     if link["file"].removesuffix(".html") not in STUDY.subjects
 ]
-# of analyses that are switched on
-ANALYSES = [
-    CONFOUNDS,
-    *rules.layers.input,
-    *rules.error_consistency.input,
-    *rules.learning_curves.input,
-    *(path for path in rules.interpretation.input if path.endswith(".tsv")),
-    *rules.representational_similarity.input,
+ANALYSIS_TABLES = [
+    f"{RESULTS}/tables/{name}.tsv" for one in ANALYSES.values() for name in one.tables(STUDY)
 ]
-SHOWN_TABLES = [*TABLES, *RECOVERY, *ANALYSES]
+SHOWN_TABLES = [*TABLES, *RECOVERY, *ANALYSIS_TABLES]
 # the calibration is quoted if `validate` made it: as an input every report would need it
 CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
@@ -38,7 +32,7 @@ rule figures:
 
 rule write_figures:
     input:
-        tree=nsd_files("write_figures") if STUDY.interpretation else [],
+        tree=nsd_files("write_figures"),
         tables=SHOWN_TABLES,
         voxels=VOXEL_TABLES["voxels"],
     output:

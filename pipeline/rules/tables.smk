@@ -14,7 +14,7 @@ rule tables:
     input:
         TABLES,
         VOXEL_TABLES.values(),
-        CONFOUNDS,
+        rules.controls.input,
 
 
 rule write_tables:

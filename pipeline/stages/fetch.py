@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.fetch.fetch import Fetcher, summarise
 from pipeline.frozen_run import setting

@@ -22,7 +22,7 @@ from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name, subsets
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_voxels
-from pipeline.configuration import AlphaGrid
+from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fit_inputs import (
     ResponseRows,

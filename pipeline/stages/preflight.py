@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from features.networks import check_specification
-from pipeline.configuration import Configuration, parse_configuration
+from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
 from pipeline.fetch.fetch import bytes_to_come
 from pipeline.frozen_run import setting

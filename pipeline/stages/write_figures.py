@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from pipeline import stage_arguments as given
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure

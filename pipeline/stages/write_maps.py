@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from pipeline import stage_arguments as given
+from pipeline.analyses.registry import analysis_of
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import covered
 from pipeline.maps.files import (
@@ -21,11 +22,9 @@ from pipeline.maps.files import (
     write_map,
 )
 from pipeline.maps.quantities import (
-    DESCRIPTIONS,
     VoxelMap,
-    component_maps,
+    described_quantities,
     encoding_maps,
-    layer_maps,
     partition_maps,
     preferred_model_map,
 )
@@ -62,8 +61,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     significance: given.InputFiles
     partitions: given.InputFiles
-    layers: given.InputFiles
-    projections: given.InputFiles
+    analyses: given.InputFiles  # what optional analyses have to show
     models: Annotated[list[str], given.Setting("models")]  # one is preferred
     atlases: Annotated[list[str], given.Setting("rois")]
     spaces: Annotated[list[str], given.Setting("spaces_mapped.{variant}")]  # of the responses first
@@ -182,10 +180,9 @@ def _maps(arguments: Arguments) -> list[VoxelMap]:
     for path in arguments.partitions:
         result = read_result(path)
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
-    for path in arguments.layers:
-        _add(found, layer_maps(read_result(path)))
-    for path in arguments.projections:
-        _add(found, component_maps(read_result(path)))
+    for path in arguments.analyses:
+        result = read_result(path)
+        _add(found, analysis_of(result.provenance["stage"]).maps(result))
     if len(single) > 1:
         first = next(iter(single.values()))
         named = [model for model in arguments.models if model in single]
@@ -220,9 +217,9 @@ def _roi_maps(layout: NSDLayout, arguments: Arguments, responses: Result) -> Ite
 
 def _inputs(arguments: Arguments) -> dict[str, Path]:
     inputs = {"responses": arguments.responses}
-    for kind in ("encoding", "significance", "partitions", "layers"):
+    for kind in ("encoding", "significance", "partitions"):
         inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
-    return inputs | {path.stem: path for path in arguments.projections}
+    return inputs | {f"{path.parts[-3]}/{path.stem}": path for path in arguments.analyses}
 
 
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
@@ -237,7 +234,7 @@ def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
 
 
 def _describe(voxel_map: VoxelMap) -> dict[str, object]:
-    description, units = DESCRIPTIONS[voxel_map.quantity]
+    description, units = described_quantities()[voxel_map.quantity]
     return {
         "quantity": voxel_map.quantity,
         "name": voxel_map.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pipeline import stage_arguments as given
-from pipeline.configuration import parse_configuration
+from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.links import page_links

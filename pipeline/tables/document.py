@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.analyses.registry import ANALYSES
 from pipeline.tables.columns import COLUMNS
 
 HEAD = """# Columns of the tables
@@ -10,16 +11,28 @@ Written by `python -m pipeline.tables.document > docs/tables.md`; the same words
 beside each table, in the metadata of each Parquet file and in the report.
 
 Tables are tidy: one row per subject × region × model or component. `n/a` is a missing value.
-
-| column | meaning |
-|---|---|
 """
+HEADER = "| column | meaning |\n|---|---|\n"
+
+
+def every_column() -> dict[str, dict[str, str]]:
+    """{heading: {column: what it means}}, of the study's own tables and those of each analysis."""
+    found = {"All tables": dict(sorted(COLUMNS.items()))}
+    for name, analysis in ANALYSES.items():
+        if columns := analysis.columns():
+            heading = f"Tables of {name.replace('_', ' ')} (`{analysis.target}`)"
+            found[heading] = dict(sorted(columns.items()))
+    return found
 
 
 def columns_page() -> str:
     """The page as Markdown."""
-    rows = [f"| `{name}` | {meaning} |" for name, meaning in sorted(COLUMNS.items())]
-    return HEAD + "\n".join(rows) + "\n"
+    sections = [
+        f"\n## {heading}\n\n{HEADER}"
+        + "".join(f"| `{name}` | {meaning} |\n" for name, meaning in columns.items())
+        for heading, columns in every_column().items()
+    ]
+    return HEAD + "".join(sections)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
 from encoding.variance_partitioning import partition_variance
-from pipeline.configuration import AlphaGrid
+from pipeline.configuration.fits import AlphaGrid
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.stages.assess_significance import Tests

@@ -1,0 +1,1 @@
+"""Optional analyses, each in a folder of its own (see `pipeline.analysis`)."""

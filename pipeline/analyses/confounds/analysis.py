@@ -1,0 +1,43 @@
+"""What the table of confounds adds to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipeline.analysis import Analysis
+
+if TYPE_CHECKING:
+    from pipeline.configuration.study import Study
+
+
+class Confounds(Analysis):
+    """Beside each contrast: what differs between its feature spaces, and what is held."""
+
+    target = "controls"
+    page = "contrasts"
+    titles = {"confounds": "What differs between the spaces of each contrast, and what is held"}
+
+    def job_settings(self, study: Study) -> dict[str, Any]:
+        stated = {
+            name: {space: _stated(study, space) for space in spaces}
+            for name, spaces in study.contrasts.items()
+        }
+        return {"confounds": stated}
+
+    def tables(self, study: Study) -> list[str]:
+        return ["confounds"]
+
+    def columns(self) -> Mapping[str, str]:
+        from pipeline.analyses.confounds.tables import COLUMNS
+
+        return COLUMNS
+
+
+def _stated(study: Study, space: str) -> dict[str, Any]:
+    network = study.networks[study.feature_spaces[space].network]
+    facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
+    return {"stimulus": network.stimulus, **facts}
+
+
+ANALYSIS = Confounds()

@@ -1,0 +1,54 @@
+"""Tabulate what differs between the sides of every contrast, and what is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+
+from pipeline import stage_arguments as given
+from pipeline.analyses.confounds.tables import COLUMNS, confound_rows, summarise
+from pipeline.errors import run_stage
+from pipeline.space_weights import weights_state
+from pipeline.storage import make_provenance, open_result, read_provenance, write_table
+from pipeline.tables import columns
+
+NAMES = ("contrast", "attribute", "status", "values")
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    contrasts: Annotated[list[dict[str, Any]], given.Setting("confounds")]
+    features: given.InputFiles
+    out: given.OutputFile
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    paths = {path.stem: path for path in arguments.features}
+    measured = {space: _measured(space, path) for space, path in paths.items()}
+    rows = []
+    for contrast, spaces in arguments.contrasts.items():
+        stated = {s: {**facts, **measured[s]} for s, facts in spaces.items()}
+        found = list(confound_rows(contrast, stated))
+        print(summarise(found))
+        rows += found
+    provenance = make_provenance("tabulate_confounds", arguments.contrasts, paths)
+    write_table(
+        arguments.out, pd.DataFrame(rows, columns=NAMES), {**columns.COLUMNS, **COLUMNS}, provenance
+    )
+
+
+def _measured(space: str, path: Path) -> dict[str, object]:
+    """What the features themselves tell."""
+    with open_result(path) as file:
+        width = file["features"].shape[1]
+    return {"dimensions": width, "weights": weights_state(read_provenance(path), space)}
+
+
+if __name__ == "__main__":
+    run_stage(main)

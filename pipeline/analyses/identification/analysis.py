@@ -1,0 +1,112 @@
+"""Settings of the identification of images, and what it adds to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from pipeline.analysis import Analysis
+from pipeline.configuration.names import declared
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.analysis import Images
+    from pipeline.configuration.study import Study
+    from pipeline.figures.style import StudyFigure
+    from pipeline.resources import Job
+    from pipeline.study_size import SubjectSize
+
+
+class ErrorConsistencySettings(Settings):
+    """Which test images are identified from predicted patterns, and who misses the same ones.
+
+    `models` are the study's own unless listed; patterns are of the ROIs of `atlases`, over voxels
+    with a reliability of at least `least_ceiling`.
+    """
+
+    models: list[str] | None = Field(default=None, min_length=1)
+    atlases: list[str] = Field(default=["composite"], min_length=1)
+    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+
+
+class Identification(Analysis):
+    """Test images that predicted patterns identify, and whether two predictors miss the same."""
+
+    target = "error_consistency"
+    settings = {"error_consistency": (ErrorConsistencySettings | None, None)}
+    references = {
+        "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond "
+        "accuracy: quantifying trial-by-trial behaviour of CNNs and humans by measuring error "
+        "consistency. Advances in Neural Information Processing Systems 33.",
+        "Kay et al. 2008": "Kay, K. N., Naselaris, T., Prenger, R. J., & Gallant, J. L. (2008). "
+        "Identifying natural images from human brain activity. Nature 452, 352-355.",
+    }
+
+    def check(self, study: Study) -> None:
+        if settings := study.section(ErrorConsistencySettings):
+            declared("error_consistency.models", identifying_models(study), study.models)
+            declared("error_consistency.atlases", settings.atlases, study.roi_atlases)
+
+    def job_settings(self, study: Study) -> dict[str, Any]:
+        """How images are identified; maps between brains are fitted as encoding models are."""
+        if (settings := study.section(ErrorConsistencySettings)) is None:
+            return {}
+        identification = {
+            **settings.model_dump(mode="json", exclude={"models"}),
+            "alphas": study.encoding.alphas.model_dump(mode="json"),
+            "folds": study.splits.folds,
+            "seed": study.splits.seed,
+        }
+        return {"identifying_models": identifying_models(study), "identification": identification}
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        from encoding.identification import SIMULATED
+        from pipeline.resources import FLOAT, Job
+        from pipeline.study_size import n_rois
+
+        if settings := study.section(ErrorConsistencySettings):
+            others = len(study.subjects) - 1
+            # by models, by other brains, and by models of other brains: observed and simulated
+            identified = len(identifying_models(study)) * (1 + others) + others
+            per_image = SIMULATED + 2 * FLOAT
+            n_bytes = n_rois(settings.atlases) * identified * subject.test_images * per_image
+            yield Job(disk_bytes=n_bytes)
+
+    def tables(self, study: Study) -> list[str]:
+        on = study.section(ErrorConsistencySettings)
+        return ["error_consistency", "image_accuracy"] if on else []
+
+    def columns(self) -> Mapping[str, str]:
+        from pipeline.analyses.identification.tables import COLUMNS
+
+        return COLUMNS
+
+    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+        from pipeline.analyses.identification.figures import identification_figures
+
+        yield from identification_figures(tables)
+
+    def methods(self, study: Study) -> Iterator[str]:
+        if settings := study.section(ErrorConsistencySettings):
+            yield (
+                "Identification. A test image is identified if, of all images' predicted patterns, "
+                "its own correlates best with the measured one (Kay et al. 2008), over voxels with "
+                f"a reliability of at least {settings.least_ceiling:g}. Cohen's κ tells whether "
+                "two predictors miss the same images beyond what their accuracies alone bring "
+                "about (Geirhos et al. 2020); beside it stands the κ of simulated predictors whose "
+                "own errors are independent, which share the noise of the responses alone. Other "
+                "brains predict by ridge on their responses to the same images."
+            )
+
+
+def identifying_models(study: Study) -> list[str]:
+    """Models whose predicted patterns are to identify test images."""
+    settings = study.section(ErrorConsistencySettings)
+    return (settings and settings.models) or study.models
+
+
+ANALYSIS = Identification()

@@ -1,0 +1,103 @@
+"""Who misses the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.analyses.identification import image_accuracy
+from pipeline.figures.style import StudyFigure, of_roi, shown_rois, subjects, told
+
+# under the figures
+ACCURACY = (
+    "Correlation of each test image's predicted with its measured pattern, and how many are "
+    "identified: their own predicted pattern is the nearest of all. A dot per subject, of other "
+    "brains per pair of subjects."
+)
+CONSISTENCY = "Cohen's κ of which test images two models, or a model and another brain, miss."
+
+OTHER_BRAINS = "other brains"
+
+
+def identification_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[StudyFigure]:
+    """Of tables/image_accuracy.tsv and tables/error_consistency.tsv, where they have rows."""
+    section = "Identified images"
+    if "image_accuracy" in tables:
+        drawn = image_accuracy.figure(tables["image_accuracy"])
+        yield StudyFigure("image_accuracy", "controls", section, ACCURACY, drawn)
+    if "error_consistency" in tables:
+        drawn = figure(tables["error_consistency"])
+        yield StudyFigure("error_consistency", "controls", section, CONSISTENCY, drawn)
+
+
+def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+    """Cohen's κ of every two models, and of models with other subjects' brains: a panel per ROI.
+
+    Values are means over subjects, of other brains over these first.
+
+    Parameters
+    ----------
+    table : tables/error_consistency.tsv
+    rois : (atlas, roi) that are drawn, see `shown_rois`
+    """
+    rois = shown_rois(table) if rois is None else rois
+    table = table.assign(second=table["second"].where(~_is_brain(table), OTHER_BRAINS))
+    models = list(dict.fromkeys([*table["first"], *table["second"]]))
+    models = [name for name in models if name != OTHER_BRAINS]
+    columns = [*models, *([OTHER_BRAINS] if OTHER_BRAINS in set(table["second"]) else [])]
+    limit = np.nanmax(np.abs([0.1, *table["kappa"]]))
+    n_columns = min(len(rois), 3)
+    n_rows = -(-len(rois) // n_columns)
+    side = 1.6 + 0.55 * len(columns)
+    drawn, axes = plt.subplots(
+        *(n_rows, n_columns),
+        figsize=(side * n_columns + 1, side * n_rows),
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis in axes.ravel()[len(rois) :]:
+        axis.set_axis_off()
+    for axis, roi in zip(axes.ravel(), rois, strict=False):
+        part = of_roi(table, roi)
+        image = axis.imshow(_matrix(part, models, columns), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        _write_values(axis, image.get_array(), limit)
+        axis.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=7)
+        axis.set_yticks(range(len(models)), models, fontsize=7)
+        n_images = _span(part["n_images"])
+        axis.set_title(
+            f"{roi[1]}\n{subjects(part)}, {n_images} images{told(part['data'])}", fontsize=9
+        )
+    drawn.colorbar(image, ax=axes, label="Cohen's κ\n(0: by accuracy alone; by shared noise more)")
+    return drawn
+
+
+def _is_brain(table: pd.DataFrame) -> pd.Series:
+    return table["second"].str.fullmatch(r"subj0[1-8]")
+
+
+def _matrix(table: pd.DataFrame, models: list[str], columns: list[str]) -> np.ma.MaskedArray:
+    of_subjects = table.groupby(["first", "second", "subject"])["kappa"].mean()
+    means = of_subjects.groupby(["first", "second"]).mean()
+    values = np.full((len(models), len(columns)), np.nan)
+    for (first, second), kappa in means.items():
+        values[models.index(first), columns.index(second)] = kappa
+        if second in models:
+            values[models.index(second), columns.index(first)] = kappa
+    return np.ma.masked_invalid(values)
+
+
+def _write_values(axis: plt.Axes, values: np.ma.MaskedArray, limit: float) -> None:
+    for row, column in zip(*np.nonzero(~np.ma.getmaskarray(values)), strict=True):
+        value = values[row, column]
+        colour = "white" if abs(value) > 0.6 * limit else "black"
+        placed = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
+        axis.text(column, row, f"{value:.2f}", **placed)
+
+
+def _span(numbers: pd.Series) -> str:
+    least, most = numbers.min(), numbers.max()
+    return f"{least}" if least == most else f"{least}–{most}"

@@ -1,0 +1,217 @@
+"""Identified test images to tables: accuracies, and who misses the same images."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from encoding.identification import error_consistency, kappa
+from encoding.inference.bootstrap import draw_images
+from pipeline.storage import Result
+from pipeline.tables.tables import source, subject_of
+
+# what columns mean that other tables do not have
+COLUMNS = {
+    "predictor": "what predicts the subject's patterns: an encoding model, or another subject's "
+    "brain (ridge on its responses to the same images, cross-validated among the test images that "
+    "both saw)",
+    "accuracy": "share of images that are identified: of all images' predicted patterns over the "
+    "ROI's voxels (reliability at least 0.1 unless configured) their own correlates best with "
+    "the measured one",
+    "chance": "1 / n_images",
+    "mean_image_r": "mean over images of the correlation over voxels of predicted and measured "
+    "pattern",
+    "lower_quartile_image_r": "lower quartile over images of that correlation",
+    "median_image_r": "median of it",
+    "upper_quartile_image_r": "upper quartile of it",
+    "best_images": "0-based NSD indices of the images with the highest of these, best first",
+    "worst_images": "of those with the lowest, worst first",
+    "accuracy_first": "share of the images that `first` identifies",
+    "accuracy_second": "share of the images that `second` identifies",
+    "observed_agreement": "share of the images that both identify or both miss",
+    "expected_agreement": "that share if misses were independent, from the accuracies alone",
+    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none. "
+    "Both predictors are judged by the same noisy responses, whose noise it counts as shared "
+    "error: it is to be compared with kappa_independent, not with 0",
+    "kappa_independent": "the κ of two predictors of these accuracies whose own errors are "
+    "independent, so that they share the target and its noise alone: mean over simulated targets "
+    "(normal signals with the covariance of the measured patterns less that of the noise, and "
+    "noise patterns from repeated trials) and predictors (see "
+    "`encoding.identification.independent_errors`); too large rather than too small where the "
+    "signal is weak and voxels are as many as images",
+    "kappa_lower": "lower end of its bootstrap interval over images",
+    "kappa_upper": "upper end of its bootstrap interval over images",
+    "first": "encoding model",
+    "second": "encoding model, or the subject whose brain predicts (see `predictor`)",
+    "n_images": "test images that the row is of",
+}
+
+# images that are named
+N_EXTREME = 5
+QUARTILES = (25, 50, 75)
+# where no ROI has enough voxels there is no row
+IMAGE_COLUMNS = (
+    "subject",
+    "predictor",
+    "atlas",
+    "roi",
+    "n_images",
+    "n_voxels",
+    "accuracy",
+    "chance",
+    "mean_image_r",
+    "lower_quartile_image_r",
+    "median_image_r",
+    "upper_quartile_image_r",
+    "best_images",
+    "worst_images",
+    "weights",
+    "data",
+)
+CONSISTENCY_COLUMNS = (
+    "subject",
+    "first",
+    "second",
+    "atlas",
+    "roi",
+    "n_images",
+    "n_voxels",
+    "accuracy_first",
+    "accuracy_second",
+    "chance",
+    "observed_agreement",
+    "expected_agreement",
+    "kappa",
+    "kappa_lower",
+    "kappa_upper",
+    "kappa_independent",
+    "weights",
+    "data",
+)
+
+
+def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
+    """One row per ROI and predictor: a model, or another subject's brain on the images it saw."""
+    for (atlas, roi), arrays in _regions(result).items():
+        for key in sorted((key for key in arrays if key.endswith("/r")), key=_models_first):
+            kind, *_, predictor, _ = key.split("/")
+            beside = key.removesuffix(f"/{predictor}/r")
+            nsd_id = result["nsd_id"] if kind == "models" else arrays[f"{beside}/nsd_id"]
+            r, right = arrays[key], arrays[f"{key.removesuffix('r')}identified"]
+            known = np.flatnonzero(np.isfinite(r))
+            order = known[np.argsort(r[known], kind="stable")]
+            lower, median, upper = (
+                np.percentile(r[known], QUARTILES) if len(known) else [np.nan] * 3
+            )
+            yield {
+                "subject": subject_of(result),
+                "predictor": predictor,
+                "atlas": atlas,
+                "roi": roi,
+                "n_images": len(r),
+                "n_voxels": int(arrays["n_voxels"]),
+                "accuracy": float(right.mean()),
+                "chance": 1 / len(r),
+                "mean_image_r": float(r[known].mean()) if len(known) else np.nan,
+                "lower_quartile_image_r": float(lower),
+                "median_image_r": float(median),
+                "upper_quartile_image_r": float(upper),
+                "best_images": _named(nsd_id[order[::-1]]),
+                "worst_images": _named(nsd_id[order]),
+                **_source(result, predictor),
+            }
+
+
+def error_consistency_rows(
+    result: Result, significance: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
+    """One row per ROI and pair of models, or of a model and another subject's brain."""
+    for (atlas, roi), arrays in _regions(result).items():
+        simulated = _hits(arrays, "simulated")
+        for group, right in _hits(arrays, "identified").items():
+            other = None if group == "models" else group.split("/")[1]
+            nsd_id = result["nsd_id"] if other is None else arrays[f"{group}/nsd_id"]
+            n_images = len(nsd_id)
+            blocks = result["cluster"][np.isin(result["nsd_id"], nsd_id)]
+            counts = draw_images(
+                n_images,
+                significance["draws"],
+                significance["seed"],
+                blocks if significance["resample"] == "clusters" else None,
+            )
+            pairs = itertools.combinations(result["models"].tolist(), 2)
+            if other is not None:
+                pairs = ((model, other) for model in result["models"].tolist())
+            for first, second in pairs:
+                found = error_consistency(
+                    right[first], right[second], counts, significance["level"]
+                )
+                yield {
+                    "subject": subject_of(result),
+                    "first": first,
+                    "second": second,
+                    "atlas": atlas,
+                    "roi": roi,
+                    "n_images": n_images,
+                    "n_voxels": int(arrays["n_voxels"]),
+                    "accuracy_first": found.accuracies[0],
+                    "accuracy_second": found.accuracies[1],
+                    "chance": 1 / n_images,
+                    "observed_agreement": found.observed,
+                    "expected_agreement": found.expected,
+                    "kappa": found.kappa,
+                    "kappa_lower": found.lower,
+                    "kappa_upper": found.upper,
+                    "kappa_independent": _independent(simulated.get(group), first, second),
+                    **(
+                        source(result, [first, second])
+                        if other is None
+                        else source(result, [first])
+                    ),
+                }
+
+
+def _source(result: Result, predictor: str) -> dict[str, object]:
+    """A brain has no weights."""
+    if predictor in result["models"]:
+        return dict(source(result, [predictor]))
+    return {**source(result, []), "weights": np.nan}
+
+
+def _regions(result: Result) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+    """Arrays of each ROI, without its name in theirs."""
+    regions: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for name, values in result.arrays.items():
+        if name.count("/") >= 2:
+            atlas, roi, rest = name.split("/", 2)
+            regions.setdefault((atlas, roi), {})[rest] = values
+    return regions
+
+
+def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second: str) -> float:
+    """Mean over draws of κ of simulated predictors; NaN where the noise is not known."""
+    if simulated is None:
+        return np.nan
+    pairs = zip(simulated[first], simulated[second], strict=True)
+    return float(np.mean([kappa(one, other) for one, other in pairs]))
+
+
+def _hits(arrays: Mapping[str, np.ndarray], kind: str) -> dict[str, dict[str, np.ndarray]]:
+    """{"models" or "beside/subject": {predictor: (…, image) bool}}: the same images each."""
+    groups: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        if name.endswith(f"/{kind}"):
+            group, predictor = name.removesuffix(f"/{kind}").rsplit("/", 1)
+            groups.setdefault(group, {})[predictor] = values
+    return {group: groups[group] for group in sorted(groups, key=_models_first)}
+
+
+def _models_first(name: str) -> bool:
+    return not name.startswith("models")
+
+
+def _named(nsd_id: np.ndarray) -> str:
+    return " ".join(str(image) for image in nsd_id[:N_EXTREME])

@@ -1,0 +1,67 @@
+"""Curves over the layers of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pipeline.figures.style import StudyFigure, line_style, of_roi, shown_rois, subjects, tidy, told
+
+# under the figures
+LAYERS = (
+    "Every layer as an encoding model of its own: test scores, and the share of voxels whose "
+    "cross-validated score is best there. Thick lines are means over subjects, thin ones subjects."
+)
+
+PANELS = {
+    "mean_r": "mean test r",
+    "mean_r2": "mean test R²",
+    "best_share": "share of voxels with the\nbest cross-validated score",
+}
+
+
+def layer_figures(table: pd.DataFrame) -> Iterator[StudyFigure]:
+    """Curves over layers, of tables/layers.tsv."""
+    yield StudyFigure("layers", "controls", "Layers", LAYERS, figure(table))
+
+
+def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+    """Scores and preferences against layers, a row of panels per network.
+
+    Thick lines are means over subjects, thin ones subjects.
+
+    Parameters
+    ----------
+    table : tables/layers.tsv
+    rois : (atlas, roi) that are drawn, see `shown_rois`
+    """
+    networks = list(dict.fromkeys(table["network"]))
+    rois = shown_rois(table) if rois is None else rois
+    drawn, axes = plt.subplots(
+        len(networks), len(PANELS), figsize=(11, 3.2 * len(networks)), squeeze=False
+    )
+    for row, network in zip(axes, networks, strict=True):
+        part = table[table["network"] == network]
+        layers = part.drop_duplicates("layer_number").set_index("layer_number")["layer"]
+        for axis, (value, label) in zip(row, PANELS.items(), strict=True):
+            for number, roi in enumerate(rois):
+                curves = of_roi(part, roi).pivot(index="layer_number", columns="subject")
+                n_voxels = int(curves["n_voxels"].iloc[0].sum()) if len(curves) else 0
+                style = line_style(number)
+                axis.plot(curves[value], **style, linewidth=0.6, alpha=0.4)
+                label_of_roi = f"{roi[1]} (n={n_voxels})"
+                axis.plot(curves[value].mean(axis=1), **style, linewidth=2, label=label_of_roi)
+            axis.set_xticks(layers.index, layers, rotation=60, ha="right", fontsize=7)
+            axis.axhline(0, color="black", linewidth=0.6)
+            tidy(axis, "", label)
+        row[0].set_title(
+            f"{network}: {subjects(part)}{told(part['data'])}", loc="left", fontsize=10
+        )
+        row[-1].legend(
+            fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), title="voxels"
+        )
+    drawn.tight_layout()
+    return drawn

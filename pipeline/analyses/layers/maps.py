@@ -1,0 +1,32 @@
+"""Maps of preferred layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.maps.files import bids_label
+from pipeline.maps.quantities import VoxelMap
+from pipeline.space_weights import untrained_spaces
+from pipeline.storage import Result
+
+# {quantity: array of a layers file}
+LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
+
+
+def layer_maps(result: Result) -> Iterator[VoxelMap]:
+    """The preferred layers of a network, as labels: layers are not averaged when places change."""
+    configuration = result.provenance["configuration"]
+    untrained = untrained_spaces(result.provenance, configuration["spaces"])
+    labels = dict(enumerate(configuration["spaces"], start=1))
+    name = configuration["network"]
+    for quantity, key in LAYERS.items():
+        yield VoxelMap(
+            quantity,
+            name,
+            None,
+            result["voxel"],
+            result[key],
+            untrained,
+            labels=labels,
+            named=f"network-{bids_label(name)}",
+        )

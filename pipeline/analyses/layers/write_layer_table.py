@@ -1,0 +1,41 @@
+"""Write the table of layers: scores and preferences per ROI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pipeline import stage_arguments as given
+from pipeline.analyses.layers.tables import COLUMNS, layer_rows
+from pipeline.errors import run_stage
+from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.tables import columns
+from pipeline.tables.regions import in_atlas_order
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    rois: given.InputFiles
+    layers: given.InputFiles
+    out: given.OutputFile
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    rois = {path.stem: read_table(path) for path in arguments.rois}
+    rows = [
+        row
+        for path in arguments.layers
+        for row in layer_rows(read_result(path), rois[path.parent.name])
+    ]
+    inputs = {"/".join(path.with_suffix("").parts[-3:]): path for path in arguments.layers}
+    provenance = make_provenance("write_layer_table", {}, inputs)
+    frame = in_atlas_order(pd.DataFrame(rows), rois.values())
+    write_table(arguments.out, frame, {**columns.COLUMNS, **COLUMNS}, provenance)
+
+
+if __name__ == "__main__":
+    run_stage(main)

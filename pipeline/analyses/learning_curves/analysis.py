@@ -1,0 +1,128 @@
+"""Settings of learning curves, and what they add to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
+
+from pipeline.analysis import Analysis
+from pipeline.configuration.names import declared, unique
+from pipeline.configuration.variants import VariantSettings
+from pipeline.settings import WHOLE, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.analysis import Images
+    from pipeline.configuration.study import Study
+    from pipeline.figures.style import StudyFigure
+    from pipeline.resources import Job
+    from pipeline.study_size import SubjectSize
+
+
+class LearningCurveSettings(Settings):
+    """Models fitted on fewer training images: each number of them drawn `repeats` times, draws of
+    one series nested; all that there are is the largest number. `draws` are those of test images,
+    for intervals."""
+
+    models: list[str] = Field(min_length=2)
+    training_images: list[int] = Field(min_length=1)
+    repeats: int = Field(default=1, ge=1)
+    draws: int = Field(default=500, ge=100)
+
+    @field_validator("training_images")
+    @classmethod
+    def _ascend(cls, numbers: list[int]) -> list[int]:
+        if numbers != sorted(set(numbers)):
+            raise ValueError("list the numbers once each, in ascending order")
+        return numbers
+
+    @property
+    def variants(self) -> dict[str, VariantSettings]:
+        """{name: variant}: one for each number of images and draw of them."""
+        return {
+            f"images{number}_draw{draw}": VariantSettings(
+                training_images=number, draw=draw, models=self.models
+            )
+            for number in self.training_images
+            for draw in range(self.repeats)
+        }
+
+    @property
+    def fits(self) -> list[dict[str, Any]]:
+        """The points of the curves: variant, model and draw; all images that train are the last."""
+        fewer = [
+            {"variant": name, "model": model, "draw": variant.draw}
+            for name, variant in self.variants.items()
+            for model in self.models
+        ]
+        return [*fewer, *({"variant": WHOLE, "model": model, "draw": 0} for model in self.models)]
+
+
+class LearningCurves(Analysis):
+    """Scores of models that are fitted on fewer training images."""
+
+    target = "learning_curves"
+    settings = {"learning_curves": (LearningCurveSettings | None, None)}
+
+    def check(self, study: Study) -> None:
+        if (settings := study.section(LearningCurveSettings)) is None:
+            return
+        declared("learning_curves.models", settings.models, study.models)
+        unique("learning_curves.models", settings.models)
+        if declared_twice := sorted(set(settings.variants) & set(study.variants)):
+            raise ValueError(f"variants.{declared_twice[0]}: is of the learning curves")
+
+    def variants(self, study: Study) -> dict[str, VariantSettings]:
+        settings = study.section(LearningCurveSettings)
+        return {} if settings is None else settings.variants
+
+    def job_settings(self, study: Study) -> dict[str, Any]:
+        if (settings := study.section(LearningCurveSettings)) is None:
+            return {}
+        curve = {
+            "models": [fit["model"] for fit in settings.fits],
+            "draws": [fit["draw"] for fit in settings.fits],
+            "resampling": {
+                "draws": settings.draws,
+                "resample": study.significance.resample,
+                "seed": study.significance.seed,
+            },
+        }
+        return {"learning_curve": curve}
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        from pipeline.resources import FLOAT, Job
+        from pipeline.study_size import n_rois
+
+        if settings := study.section(LearningCurveSettings):
+            drawn = settings.draws * len(settings.models) * (1 + len(settings.variants))
+            yield Job(disk_bytes=2 * FLOAT * drawn * n_rois(study.rois))
+
+    def tables(self, study: Study) -> list[str]:
+        return ["learning_curves", "overtaking"] if study.section(LearningCurveSettings) else []
+
+    def columns(self) -> Mapping[str, str]:
+        from pipeline.analyses.learning_curves.tables import COLUMNS
+
+        return COLUMNS
+
+    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+        from pipeline.analyses.learning_curves.figures import learning_curve_figures
+
+        if "learning_curves" in tables:
+            yield from learning_curve_figures(tables)
+
+    def methods(self, study: Study) -> Iterator[str]:
+        if settings := study.section(LearningCurveSettings):
+            numbers = ", ".join(map(str, settings.training_images))
+            yield (
+                f"Learning curves. {', '.join(settings.models)} were fitted on {numbers} and all "
+                f"training images, and scored on the same test images; draws of each number: "
+                f"{settings.repeats}, nested."
+            )
+
+
+ANALYSIS = LearningCurves()

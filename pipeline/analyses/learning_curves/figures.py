@@ -1,0 +1,78 @@
+"""Scores against the number of training images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from pipeline.analyses.learning_curves.tables import OVERTAKING_COLUMNS
+from pipeline.figures.style import StudyFigure, line_style, of_roi, shown_rois, subjects, tidy, told
+
+# under the figures
+CURVES = (
+    "Scores of models on fewer training images, on the same test images. Thick lines and dots are "
+    "means over subjects, where all have so many images; thin lines are subjects. Dotted: where "
+    "one model overtakes another."
+)
+
+SCORES = {"mean_r": "mean test r", "mean_r2": "mean test R²"}
+
+
+def learning_curve_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[StudyFigure]:
+    """Scores against training images, of tables/learning_curves.tsv and tables/overtaking.tsv."""
+    overtaking = tables.get("overtaking", pd.DataFrame(columns=OVERTAKING_COLUMNS))
+    drawn = figure(tables["learning_curves"], overtaking)
+    yield StudyFigure("learning_curves", "controls", "Learning curves", CURVES, drawn)
+
+
+def figure(
+    table: pd.DataFrame, overtaking: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None
+) -> Figure:
+    """Learning curves of all models, a row of panels per ROI; grey lines where one overtakes.
+
+    Thick lines are means over subjects, thin ones subjects, each over draws of training images.
+
+    Parameters
+    ----------
+    table : tables/learning_curves.tsv
+    overtaking : tables/overtaking.tsv
+    rois : (atlas, roi) that are drawn, see `shown_rois`
+    """
+    rois = shown_rois(table) if rois is None else rois
+    models = list(dict.fromkeys(table["model"]))
+    drawn, axes = plt.subplots(
+        len(rois), 2, figsize=(9, 2.8 * len(rois)), squeeze=False, layout="constrained"
+    )
+    for row, roi in zip(axes, rois, strict=True):
+        part = of_roi(table, roi)
+        n_voxels = int(part.drop_duplicates("subject")["n_voxels"].sum())
+        for axis, (score, label) in zip(row, SCORES.items(), strict=True):
+            for number, model in enumerate(models):
+                curves = part[part["model"] == model].pivot_table(
+                    index="training_images", columns="subject", values=score
+                )
+                style = line_style(number)
+                for subject in curves:
+                    axis.plot(curves[subject].dropna(), **style, linewidth=0.6, alpha=0.5)
+                # subjects who saw fewer images have another last size: it is no part of the mean
+                means = curves.dropna().mean(axis=1)
+                axis.plot(means, **style, linewidth=2, marker="o", markersize=3, label=model)
+            met = of_roi(overtaking[overtaking["score"] == score.removeprefix("mean_")], roi)
+            for images in met["overtaking_images"].dropna():
+                axis.axvline(images, color="#888", linewidth=0.8, linestyle=":")
+            axis.set_xscale("log")
+            sizes = sorted(set(part["training_images"]))
+            axis.set_xticks(sizes, sizes, fontsize=7, rotation=45)
+            axis.xaxis.set_minor_locator(NullLocator())
+            tidy(axis, "training images", label)
+        row[0].set_title(
+            f"{roi[1]}: {subjects(part)}, {n_voxels} voxels{told(part['data'])}",
+            loc="left",
+            fontsize=10,
+        )
+    axes[0, 1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return drawn

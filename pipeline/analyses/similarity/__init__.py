@@ -1,0 +1,1 @@
+"""How feature spaces and ROIs agree on which images are alike."""

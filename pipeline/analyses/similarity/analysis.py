@@ -1,0 +1,133 @@
+"""Settings of representational similarity, and what it adds to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.analysis import Analysis
+from pipeline.configuration.names import declared
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.analysis import Images
+    from pipeline.configuration.study import Study
+    from pipeline.figures.style import StudyFigure
+    from pipeline.resources import Job
+    from pipeline.study_size import SubjectSize
+
+
+class RepresentationalSimilaritySettings(Settings):
+    """Feature `spaces` and ROIs of `atlases`, compared by how similar they find test images.
+
+    `images: common` takes those that test every subject, which a noise ceiling over subjects needs;
+    `own` all of each subject. Of every two spaces in `corners`, pairs of images beyond the
+    `percentile` of both are looked up in the brain.
+    """
+
+    spaces: list[str] = Field(min_length=1)
+    atlases: list[str] = Field(min_length=1)
+    images: Literal["common", "own"] = "common"
+    comparison: Literal["spearman", "pearson", "cosine"] = "spearman"
+    corners: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=list
+    )
+    percentile: float = Field(default=2.5, gt=0, lt=50)
+    permutations: int = Field(default=1000, ge=99)
+    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    least_voxels: int = Field(default=10, ge=2)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _corners_are_of_spaces(self) -> RepresentationalSimilaritySettings:
+        for pair in self.corners:
+            if unknown := [space for space in pair if space not in self.spaces]:
+                raise ValueError(f"`corners` name {unknown[0]}, which is not among `spaces`")
+        return self
+
+
+class Similarity(Analysis):
+    """Feature spaces and ROIs, compared by which images they find alike."""
+
+    target = "representational_similarity"
+    settings = {"representational_similarity": (RepresentationalSimilaritySettings | None, None)}
+    references = {
+        "Arvesen 1969": "Arvesen, J. N. (1969). Jackknifing U-statistics. The Annals of "
+        "Mathematical Statistics 40, 2076-2100.",
+        "Kriegeskorte et al. 2008": "Kriegeskorte, N., Mur, M., & Bandettini, P. (2008). "
+        "Representational similarity analysis. Frontiers in Systems Neuroscience 2, 4.",
+        "Nili et al. 2014": "Nili, H., Wingfield, C., Walther, A., Su, L., Marslen-Wilson, W., & "
+        "Kriegeskorte, N. (2014). A toolbox for representational similarity analysis. PLoS "
+        "Computational Biology 10, e1003553.",
+    }
+
+    def check(self, study: Study) -> None:
+        if settings := study.section(RepresentationalSimilaritySettings):
+            key = "representational_similarity"
+            declared(f"{key}.spaces", settings.spaces, study.feature_spaces)
+            declared(f"{key}.atlases", settings.atlases, study.roi_atlases)
+
+    def feature_spaces(self, study: Study) -> list[str]:
+        settings = study.section(RepresentationalSimilaritySettings)
+        return [] if settings is None else settings.spaces
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        from pipeline.resources import FLOAT, Job
+        from pipeline.study_size import n_rois
+
+        if settings := study.section(RepresentationalSimilaritySettings):
+            arrays, n = n_rois(settings.atlases) + len(settings.spaces), subject.test_images
+            yield Job(disk_bytes=FLOAT * arrays * n * (n - 1) / 2)
+
+    def tables(self, study: Study) -> list[str]:
+        on = study.section(RepresentationalSimilaritySettings)
+        return ["representational_similarity", "corner_pairs"] if on else []
+
+    def columns(self) -> Mapping[str, str]:
+        from pipeline.analyses.similarity.tables import COLUMNS
+
+        return COLUMNS
+
+    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+        from pipeline.analyses.similarity.figures import similarity_figures
+
+        yield from similarity_figures(tables)
+
+    def methods(self, study: Study) -> Iterator[str]:
+        from pipeline.analyses.similarity.tables import AGREEMENT_FAMILY
+
+        if settings := study.section(RepresentationalSimilaritySettings):
+            yield (
+                "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs "
+                f"of test images in {', '.join(settings.spaces)} and in regions are compared by "
+                f"{settings.comparison}. Each agreement is tested by {settings.permutations} "
+                "permutations of the images of one of the two, one-sided (Nili et al. 2014), with "
+                f"the false discovery rate over {AGREEMENT_FAMILY}; its interval "
+                f"({study.significance.level:.0%}) is of a jackknife over images (Arvesen 1969)."
+                f"{_corners(settings)}{_bounds(study, settings)}"
+            )
+
+
+def _corners(settings: RepresentationalSimilaritySettings) -> str:
+    from pipeline.analyses.similarity.tables import CORNER_FAMILY
+
+    if not settings.corners:
+        return ""
+    return (
+        f" Pairs of images within the extreme {settings.percentile:g} % of two spaces are "
+        f"compared with all pairs in each region by {settings.permutations} permutations of "
+        f"images, two-sided, with the false discovery rate over {CORNER_FAMILY}."
+    )
+
+
+def _bounds(study: Study, settings: RepresentationalSimilaritySettings) -> str:
+    if settings.images != "common" or len(study.subjects) < 2:
+        return ""
+    return " Bounds of the agreement over subjects follow Nili et al. 2014."
+
+
+ANALYSIS = Similarity()

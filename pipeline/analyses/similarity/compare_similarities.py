@@ -1,0 +1,81 @@
+"""Compare feature spaces and ROIs by their similarities of images, within and over subjects."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from pipeline import stage_arguments as given
+from pipeline.analyses.similarity.tables import (
+    COLUMNS,
+    SubjectSimilarities,
+    agreement_table,
+    ceilings,
+    corner_table,
+)
+from pipeline.errors import InputError, run_stage
+from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
+from pipeline.tables import columns
+from pipeline.tables.regions import in_atlas_order
+
+FEWEST_IMAGES = 10
+CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    similarities: given.InputFiles
+    rois: given.InputFiles  # of the subjects
+    configuration: Annotated[dict[str, Any], given.Setting("representational_similarity")]
+    level: Annotated[float, given.Setting("significance.level")]  # of intervals
+    out: given.OutputFiles
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    settings = arguments.configuration
+    results = [read_result(path) for path in arguments.similarities]
+    common = _common(results) if settings["images"] == "common" else None
+    subjects = [SubjectSimilarities.of(result, common) for result in results]
+    bounds = {} if common is None else ceilings(subjects, settings["comparison"])
+    agreements = [
+        agreement_table(one, bounds, settings, arguments.level)
+        for one in tqdm(subjects, "agreements", mininterval=1)
+    ]
+    corners = [corner_table(one, settings) for one in tqdm(subjects, "corners", mininterval=1)]
+    rois = [read_table(path) for path in arguments.rois]
+    found = pd.concat(corners)
+    found = found if len(found) else pd.DataFrame(columns=CORNER_COLUMNS)
+    frames = {
+        "representational_similarity": in_atlas_order(
+            pd.concat(agreements), rois, ["first", "second"]
+        ),
+        "corner_pairs": in_atlas_order(found, rois, ["roi"]),
+    }
+    inputs = {path.stem: path for path in arguments.similarities}
+    told = {**settings, "level": arguments.level}
+    provenance = make_provenance("compare_similarities", told, inputs, seed=settings["seed"])
+    for path in arguments.out:
+        write_table(path, frames[path.stem], {**columns.COLUMNS, **COLUMNS}, provenance)
+
+
+def _common(results: list[Result]) -> np.ndarray:
+    """Images on which every subject is tested."""
+    common = functools.reduce(np.intersect1d, [result["nsd_id"] for result in results])
+    if len(common) < FEWEST_IMAGES:
+        raise InputError(
+            f"representational_similarity.images: {len(common)} images test all subjects, too few "
+            "to compare subjects by; choose `own`, or shared test images (`splits.test`)"
+        )
+    return common
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,147 @@
+"""Settings of the components of encoding weights, and what they add to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from pipeline.analysis import Analysis
+from pipeline.configuration.names import declared
+from pipeline.settings import WHOLE, Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipeline.analysis import Images
+    from pipeline.configuration.study import Study
+    from pipeline.figures.style import StudyFigure
+    from pipeline.maps.quantities import VoxelMap
+    from pipeline.resources import Job
+    from pipeline.storage import Result
+    from pipeline.study_size import SubjectSize
+
+TABLES = (
+    "components",
+    "component_stability",
+    "preferred_images",
+    "preferred_categories",
+    "voxel_groups",
+    "voxel_clusters",
+)
+BEST_IMAGES = "best_images"
+# of all photographs, in all formats and on pages
+PHOTOGRAPHS_BYTES = 45e6
+
+
+class InterpretationSettings(Settings):
+    """Principal components of the weights of `model` (a model, or a contrast's joint one).
+
+    As many voxels of each subject, of the best reliability, have a part in them: at most
+    `voxels_per_subject`, and none below `least_ceiling`. Their `images` at the top and the bottom,
+    and evenly spaced ones, are of those that no model was trained on. The first `tree_depth`
+    components split voxels by sign, halves of at least `least_voxels` in each subject; smaller
+    ROIs have no best images. `clusters` is the k of a k-means of the same voxels. Components are
+    tested against those of weights fitted to permuted images, `permutations` times.
+    """
+
+    model: str
+    voxels_per_subject: int = Field(default=2500, ge=3)
+    components: int = Field(default=20, ge=2)
+    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    images: int = Field(default=20, ge=1)
+    tree_depth: int = Field(default=4, ge=1)
+    least_voxels: int = Field(default=5, ge=1)
+    clusters: int = Field(default=10, ge=2)
+    permutations: int = Field(default=100, ge=19)
+    seed: int = 0
+
+
+class WeightComponents(Analysis):
+    """What models have learnt: components of their weights, and the images that these prefer."""
+
+    target = "interpretation"
+    settings = {"interpretation": (InterpretationSettings | None, None)}
+    map_quantities = {
+        "weightProjection": (
+            "projection of the voxel's weights on a principal component of all subjects' weights",
+            "weight",
+        ),
+    }
+
+    def check(self, study: Study) -> None:
+        if settings := study.section(InterpretationSettings):
+            declared("interpretation.model", [settings.model], study.fits(WHOLE))
+            if own := [s for s in interpreted(study) if study.feature_spaces[s].is_fitted]:
+                raise ValueError(
+                    f"interpretation.model: principal components of {own[0]} are each subject's "
+                    "own, so that their weights cannot be compared; take a space without them"
+                )
+
+    def stimuli(self, study: Study) -> list[str]:
+        return ["captions", "categories"] if study.section(InterpretationSettings) else []
+
+    def job_settings(self, study: Study) -> dict[str, Any]:
+        return {"interpreted": interpreted(study)}
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Weights of all voxels, and those of permuted images; what is projected on them."""
+        from pipeline.resources import FLOAT, SOLVER_RATES, START, Job, solver_memory
+
+        if settings := study.section(InterpretationSettings):
+            spaces = [widths[space] for space in interpreted(study)]
+            train, width = subject.images - subject.test_images, sum(spaces)
+            rank, chosen = min(train, width), min(settings.voxels_per_subject, subject.voxels)
+            solved = 18 * rank**2 * max(rank, train / 3)
+            solved += 4 * train * rank * (subject.voxels + chosen * settings.permutations)
+            values = chosen * (1 + settings.permutations) * width
+            values += subject.voxels * settings.components
+            memory = solver_memory(study, FLOAT * subject.images * max(spaces))
+            yield Job(START + solved / SOLVER_RATES["own"], memory, FLOAT * values)
+            yield from [Job()] * 2
+            yield Job(disk_bytes=PHOTOGRAPHS_BYTES / len(study.subjects))
+
+    def tables(self, study: Study) -> list[str]:
+        return [*TABLES, BEST_IMAGES] if study.section(InterpretationSettings) else []
+
+    def columns(self) -> Mapping[str, str]:
+        from pipeline.analyses.weight_components.tables import COLUMNS
+
+        return COLUMNS
+
+    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+        from pipeline.analyses.weight_components.figures import component_figures
+
+        yield from component_figures(tables, images)
+
+    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
+        on = study.section(InterpretationSettings) is not None and variant == WHOLE
+        return [f"interpretation/{subject}/projections.h5"] if on else []
+
+    def maps(self, result: Result) -> Iterator[VoxelMap]:
+        from pipeline.analyses.weight_components.maps import component_maps
+
+        return component_maps(result)
+
+    def methods(self, study: Study) -> Iterator[str]:
+        if settings := study.section(InterpretationSettings):
+            yield (
+                f"Components. The weights of {settings.model} in at most "
+                f"{settings.voxels_per_subject} voxels of each subject with the best reliability "
+                f"(none below {settings.least_ceiling:g}) were decomposed into "
+                f"{settings.components} principal components, and into {settings.clusters} "
+                "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen "
+                "by R². Components and their stability over subjects are compared with those of "
+                f"{settings.permutations} fits to permuted images. Images are ranked among those "
+                "that no model was trained on."
+            )
+
+
+def interpreted(study: Study) -> list[str]:
+    """Feature spaces of the model whose weights are analysed."""
+    settings = study.section(InterpretationSettings)
+    return [] if settings is None else study.fits(WHOLE)[settings.model]
+
+
+ANALYSIS = WeightComponents()

@@ -1,0 +1,99 @@
+"""Describe components and groups of voxels: stability, preferred images, categories, ROIs."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline import stage_arguments as given
+from pipeline.analyses.weight_components.tables import (
+    COLUMNS,
+    category_rows,
+    cluster_rows,
+    component_rows,
+    group_roi_rows,
+    image_rows,
+    preferences,
+    stability_rows,
+)
+from pipeline.errors import run_stage
+from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.nsd.coco import read_captions
+from pipeline.nsd.layout import NSDLayout
+from pipeline.storage import (
+    make_provenance,
+    positions,
+    read_pooled,
+    read_result,
+    read_table,
+    write_table,
+)
+from pipeline.tables import columns
+from pipeline.tables.regions import in_atlas_order
+
+LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
+STABILITY_COLUMNS = ("subject", "model", "component")
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    components: given.InputFile
+    labels: given.InputFiles  # what each subject's images show
+    rois: given.InputFiles
+    out: given.OutputFiles
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    result = read_result(arguments.components)
+    nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
+    texts = read_captions(NSDLayout(arguments.nsd), nsd_id)
+    captions = dict(zip(nsd_id.tolist(), texts, strict=True))
+    labels = _labels(arguments.labels, nsd_id)
+    ranked = list(preferences(result))
+    by_grouping = [list(g) for _, g in itertools.groupby(ranked, lambda p: p.grouping)]
+    images = (row for one in ranked for row in image_rows(result, one, number, captions))
+    categories = (
+        row for group in by_grouping for row in category_rows(result, group, number, labels)
+    )
+    rois = {path.stem: read_table(path) for path in arguments.rois}
+    stability = list(stability_rows(result))
+    frames = {
+        "components": pd.DataFrame(component_rows(result)),
+        # no row, but columns, with a single subject
+        "component_stability": pd.DataFrame(
+            stability, columns=None if stability else STABILITY_COLUMNS
+        ),
+        "preferred_images": pd.DataFrame(images),
+        "preferred_categories": pd.DataFrame(categories),
+        "voxel_groups": in_atlas_order(pd.DataFrame(group_roi_rows(result, rois)), rois.values()),
+        "voxel_clusters": pd.DataFrame(cluster_rows(result)),
+    }
+    inputs = {"components": arguments.components}
+    for kind in ("labels", "rois"):
+        inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
+    provenance = make_provenance("describe_components", {}, inputs)
+    for path in arguments.out:
+        write_table(path, frames[path.stem], {**columns.COLUMNS, **COLUMNS}, provenance)
+
+
+def _labels(paths: list[Path], nsd_id: np.ndarray) -> dict[str, tuple[list[str], np.ndarray]]:
+    images, shown = read_pooled(paths, "shown")
+    rows = positions(images, nsd_id, paths[0], "the images with scores")
+    labels = read_result(paths[0], ["label"])["label"].tolist()
+    place = {name: column for column, name in enumerate(labels)}
+    return {
+        level: (names, shown[rows][:, [place[name] for name in names]])
+        for level, names in LEVELS.items()
+    }
+
+
+if __name__ == "__main__":
+    run_stage(main)

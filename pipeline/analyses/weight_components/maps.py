@@ -1,0 +1,22 @@
+"""Maps of voxels' projections on components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.maps.files import bids_label
+from pipeline.maps.quantities import VoxelMap
+from pipeline.space_weights import untrained_spaces
+from pipeline.storage import Result
+
+
+def component_maps(result: Result) -> Iterator[VoxelMap]:
+    """Projections of a model's weights on the components of all subjects' weights."""
+    configuration = result.provenance["configuration"]
+    untrained = untrained_spaces(result.provenance, configuration["spaces"])
+    for number, values in enumerate(result["projections"], start=1):
+        name = f"{configuration['model']} component {number}"
+        yield VoxelMap(
+            *("weightProjection", name, None, result["voxel"], values, untrained),
+            named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
+        )

@@ -1,0 +1,94 @@
+"""The test images that a model predicts each ROI to like best, with their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+
+from encoding.variance_partitioning import model_name
+from pipeline import stage_arguments as given
+from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUMNS, best_image_rows
+from pipeline.errors import run_stage
+from pipeline.nsd.coco import read_captions
+from pipeline.nsd.layout import NSDLayout
+from pipeline.storage import (
+    Result,
+    make_provenance,
+    open_result,
+    positions,
+    read_result,
+    read_table,
+    write_table,
+)
+from pipeline.stored_matrix import StoredMatrix
+from pipeline.tables import columns
+from pipeline.tables.regions import in_atlas_order
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    nsd: given.NsdFolder
+    spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
+    predictions: given.InputFiles
+    responses: given.InputFiles
+    encoding: given.InputFiles
+    rois: given.InputFiles
+    configuration: Annotated[
+        dict[str, Any], given.Setting("interpretation:model,images,least_ceiling,least_voxels")
+    ]
+    out: given.OutputFile
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    kinds = ("predictions", "responses", "encoding", "rois")
+    subjects = [
+        dict(zip(kinds, paths, strict=True))
+        for paths in zip(*(getattr(arguments, kind) for kind in kinds), strict=True)
+    ]
+    model = model_name(arguments.spaces)
+    names = ["nsd_id", "voxel", f"predictions/{model}"]
+    predictions = [read_result(files["predictions"], names) for files in subjects]
+    nsd_id = np.unique(np.concatenate([result["nsd_id"] for result in predictions]))
+    texts = read_captions(NSDLayout(arguments.nsd), nsd_id)
+    captions = dict(zip(nsd_id.tolist(), texts, strict=True))
+    rows = [
+        row
+        for files, result in zip(subjects, predictions, strict=True)
+        for row in best_image_rows(
+            *(result, model, *_measured(files, result, arguments.configuration)),
+            rois=read_table(files["rois"]),
+            settings=arguments.configuration,
+            captions=captions,
+        )
+    ]
+    inputs = {
+        f"{kind}/{files['rois'].stem}": path for files in subjects for kind, path in files.items()
+    }
+    provenance = make_provenance("rank_images", arguments.configuration, inputs)
+    rois = [read_table(files["rois"]) for files in subjects]
+    frame = in_atlas_order(pd.DataFrame(rows, columns=BEST_IMAGE_COLUMNS), rois)
+    write_table(arguments.out, frame, {**columns.COLUMNS, **COLUMNS}, provenance)
+
+
+def _measured(
+    files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
+    nsd_id, voxel, asker = predictions["nsd_id"], predictions["voxel"], str(predictions.path)
+    with open_result(files["responses"]) as file:
+        measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
+    encoding = read_result(files["encoding"], ["voxel", "reliability"])
+    columns = positions(encoding["voxel"], voxel, files["encoding"], asker)
+    return measured, (encoding["reliability"] >= settings["least_ceiling"])[columns]
+
+
+if __name__ == "__main__":
+    run_stage(main)
