@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pipeline.storage import Result
     from pipeline.study_size import SubjectSize
 
-    # (image, row, column, RGB) uint8 of ids (image,)
-    Images = Callable[[np.ndarray], np.ndarray]
+# (image, row, column, RGB) uint8 of ids (image,)
+Images = Callable[["np.ndarray"], "np.ndarray"]
 
 
 class Analysis:

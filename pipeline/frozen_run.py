@@ -149,7 +149,8 @@ def look_up(run: Mapping[str, Any], key: str) -> Any:
 def record(stage: str) -> dict[str, Any]:
     """What a stage's results record of it: its name, the settings that it took, by their keys, and
     the version of its code."""
-    return {"stage": stage, "settings": dict(_taken), "code": code_version(stage_modules()[stage])}
+    code = code_version(stage_modules().get(stage, stage))
+    return {"stage": stage, "settings": dict(_taken), "code": code}
 
 
 # ---- code

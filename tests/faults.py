@@ -16,6 +16,7 @@ import psutil
 from conftest import ENVIRON, Study
 
 from pipeline.audit import result_files
+from pipeline.code_version import stage_modules
 from pipeline.seals import file_hash
 
 POLL = 0.05
@@ -135,12 +136,13 @@ def stages_of(pid: int) -> dict[int, str]:
         below = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return {}
+    stages = {module: stage for stage, module in stage_modules().items()}
     found = {}
     for process in below:
         try:
             said = process.cmdline()
         except psutil.Error:
             continue
-        if len(said) > 2 and said[1] == "-m" and said[2].startswith("pipeline.stages."):
-            found[process.pid] = said[2].removeprefix("pipeline.stages.")
+        if len(said) > 2 and said[1] == "-m" and said[2] in stages:
+            found[process.pid] = stages[said[2]]
     return found

@@ -6,17 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conftest import ROOT
-
-from pipeline.code_version import code_version
-from pipeline.frozen_run import RUN, STAGES, freeze, frozen_text
+from pipeline.code_version import code_version, stage_modules
+from pipeline.frozen_run import RUN, freeze, frozen_text
 
 
 @cache
 def stages() -> dict[str, str]:
     """Versions of the code of all stages."""
-    names = (path.stem for path in (ROOT / "pipeline/stages").glob("*.py"))
-    return {name: code_version(f"{STAGES}{name}") for name in names}
+    return {stage: code_version(module) for stage, module in stage_modules().items()}
 
 
 def run_file(results: Path) -> Path:

@@ -9,21 +9,26 @@ import pandas as pd
 import pytest
 from conftest import weights_told
 
+from pipeline.analyses.identification import figures as error_consistency
+from pipeline.analyses.identification import image_accuracy
 from pipeline.analyses.identification.tables import (
     CONSISTENCY_COLUMNS,
     IMAGE_COLUMNS,
     error_consistency_rows,
     image_accuracy_rows,
 )
+from pipeline.analyses.layers import figures as layers
 from pipeline.analyses.layers.tables import layer_rows
+from pipeline.analyses.learning_curves import figures as learning_curves
 from pipeline.analyses.learning_curves.tables import (
     OVERTAKING_COLUMNS,
     learning_curve_rows,
     overtaking_rows,
 )
-from pipeline.figures import error_consistency, image_accuracy, layers, learning_curves
 from pipeline.storage import Result
-from pipeline.tables.columns import COLUMNS
+from pipeline.tables.document import every_column
+
+COLUMNS = {name for columns in every_column().values() for name in columns}
 
 SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
 ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})
@@ -174,7 +179,7 @@ def frames(layer_result, identification, curves):
 def test_every_column_is_described(layer_result, identification, curves):
     for frame in frames(layer_result, identification, curves).values():
         assert len(frame)
-        assert set(frame.columns) <= set(COLUMNS)
+        assert set(frame.columns) <= COLUMNS
 
 
 def test_figures_show_every_roi_and_model(layer_result, identification, curves):

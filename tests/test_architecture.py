@@ -145,11 +145,11 @@ def test_versions_of_all_stages_parse_each_file_once(monkeypatch):
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
     monkeypatch.setattr(ast, "parse", counted)
-    stages = [path.stem for path in (ROOT / "pipeline/stages").glob("[a-z]*.py")]
+    modules = list(versions.stage_modules().values())
     # for the rules, and for the run that is frozen
-    for stage in [*stages, *stages]:
-        code_version(f"pipeline.stages.{stage}")
-    used = {f for stage in stages for f in imported_files(f"pipeline.stages.{stage}")}
+    for module in [*modules, *modules]:
+        code_version(module)
+    used = {file for module in modules for file in imported_files(module)}
     sources = [path.read_bytes() for path in used if path.suffix == ".py"]
     assert parsed == Counter(sources)
     # nor are the imports of a file followed more than once

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from conftest import TINY, bare
 
+from pipeline.analyses.confounds.analysis import ANALYSIS
 from pipeline.analyses.confounds.tables import confound_rows, summarise
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.reading import parse_configuration
@@ -31,9 +32,13 @@ def study(contrasts, **sections):
     return parse_configuration({**values, **sections})
 
 
+def stated_of(study):
+    return ANALYSIS.job_settings(study)["confounds"]
+
+
 def rows_of(contrast):
     """With what the features tell of the weights, by the networks' names."""
-    stated = study({contrast: None}).confounds()[contrast]
+    stated = stated_of(study({contrast: None}))[contrast]
     return list(
         confound_rows(contrast, {s: {**f, "weights": _weights(s)} for s, f in stated.items()})
     )
@@ -89,7 +94,7 @@ def test_a_users_network_states_its_own_facts():
         "feature_spaces": {"dino": {"network": "dino", "layer": "embedding"}},
     }
     found = study({"dino_vs_resnet50": ["dino", "resnet50"]}, **sections)
-    rows = list(confound_rows("dino_vs_resnet50", found.confounds()["dino_vs_resnet50"]))
+    rows = list(confound_rows("dino_vs_resnet50", stated_of(found)["dino_vs_resnet50"]))
     held = {row["attribute"] for row in rows if row["status"] == "held"}
     assert {"training data", "training images", "supervision by language"} <= held
     # what is said of a network is no reason to run it again

@@ -9,12 +9,16 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from pipeline.analyses.registry import ANALYSES
+from pipeline.code_version import stage_modules
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.settings import GROUP_SPACES
 
 STUDY_PAGE = (ROOT / "docs/study.md").read_text()
-RULES = "\n".join(path.read_text() for path in sorted((ROOT / "pipeline/rules").glob("*.smk")))
+# of the straight line, and of analyses with the names of their tables
+FILES = ["pipeline/rules/*.smk", "pipeline/analyses/*/rules.smk", "pipeline/analyses/*/analysis.py"]
+RULES = "\n".join(path.read_text() for found in FILES for path in sorted(ROOT.glob(found)))
 TARGETS = set(re.findall(r"^ *rule (\w+):", RULES, re.MULTILINE))
 COLUMNS = ("number", "analysis", "stages", "target", "configuration", "output", "tests")
 ROWS = [
@@ -55,7 +59,7 @@ def test_stages_targets_settings_outputs_and_tests_of_an_analysis_are_there(row)
     for column in ("stages", "target", "configuration", "output", "tests"):
         assert quoted(row[column]), column
     for stage in quoted(row["stages"]):
-        assert (ROOT / f"pipeline/stages/{stage}.py").exists(), stage
+        assert stage in stage_modules(), stage
         assert f'command("{stage}"' in RULES, stage
     assert set(quoted(row["target"])) <= TARGETS
     for setting in quoted(row["configuration"]):
@@ -90,8 +94,9 @@ def test_sections_of_the_readme_that_are_named_are_there():
 
 
 def test_local_rules_are_rules():
-    (listed,) = re.findall(r"^localrules:\n((?:    \w+,\n)+)", RULES, re.MULTILINE)
-    assert set(re.findall(r"\w+", listed)) - {"all"} <= TARGETS
+    listed = re.findall(r"^localrules:\n((?:    \w+,\n)+)", RULES, re.MULTILINE)
+    assert len(listed) == 1 + len(ANALYSES)
+    assert set(re.findall(r"\w+", " ".join(listed))) - {"all"} <= TARGETS
 
 
 def test_a_file_that_no_rule_writes_would_be_seen():

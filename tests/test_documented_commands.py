@@ -93,7 +93,7 @@ def test_commands_are_found_on_every_kind_of_page():
 TARGETS = set(
     re.findall(
         r"^ *rule (\w+):",
-        "\n".join(p.read_text() for p in [ROOT / "Snakefile", *ROOT.glob("pipeline/rules/*.smk")]),
+        "\n".join(p.read_text() for p in [ROOT / "Snakefile", *ROOT.glob("pipeline/**/*.smk")]),
         re.MULTILINE,
     )
 )

@@ -9,11 +9,12 @@ import pytest
 from conftest import bare
 from runs import frozen
 
+from pipeline.analyses.similarity import compare_similarities, measure_similarities
+from pipeline.analyses.weight_components import fit_components, fit_weights
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 from pipeline.frozen_run import RUN
 from pipeline.settings import WHOLE
-from pipeline.stages import compare_similarities, fit_components, fit_weights, measure_similarities
 from pipeline.storage import read_result, write_result
 
 SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composite"]}

@@ -14,12 +14,14 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
 from encoding.similarity import as_matrix, image_similarities
+from pipeline.analyses.similarity import figures as drawn_similarity
 from pipeline.analyses.similarity.tables import (
     SubjectSimilarities,
     agreement_table,
     ceilings,
     corner_table,
 )
+from pipeline.analyses.weight_components import figures as drawn
 from pipeline.analyses.weight_components.tables import (
     best_image_rows,
     category_rows,
@@ -30,10 +32,10 @@ from pipeline.analyses.weight_components.tables import (
     preferences,
     stability_rows,
 )
-from pipeline.figures import interpretation as drawn
-from pipeline.figures import representational_similarity as drawn_similarity
 from pipeline.storage import Result
-from pipeline.tables.columns import COLUMNS
+from pipeline.tables.document import every_column
+
+COLUMNS = {name for columns in every_column().values() for name in columns}
 
 N_IMAGES, N_VOXELS = 12, 8
 SUBJECTS = ["subj01", "subj02"]
@@ -170,7 +172,7 @@ def test_images_are_listed_by_rank_with_their_captions(components):
     assert top["rank"].tolist() == [1, 2, 3]
     assert top["captions"].iloc[0] == "image 111 | again"
     assert table.loc[table["side"] == "bottom", "nsd_id"].tolist() == [100, 101, 102]
-    assert set(table.columns) <= set(COLUMNS)
+    assert set(table.columns) <= COLUMNS
 
 
 def test_categories_of_top_images_are_tested_and_absent_ones_left_out(components, labels):
@@ -181,7 +183,7 @@ def test_categories_of_top_images_are_tested_and_absent_ones_left_out(components
     assert (row["share"], row["base_rate"]) == (1.0, 0.5)
     assert row["p"] == pytest.approx(fisher_exact([[5, 0], [1, 6]]).pvalue)
     assert (table["q"] >= table["p"]).all()
-    assert set(table.columns) <= set(COLUMNS)
+    assert set(table.columns) <= COLUMNS
 
 
 def test_groups_are_told_by_roi_against_all_voxels(components):
@@ -192,8 +194,8 @@ def test_groups_are_told_by_roi_against_all_voxels(components):
     assert row[["n_voxels", "share", "base_rate", "n_subjects"]].to_numpy().tolist() == [
         [3, 3 / 8, 4 / 16, 2]
     ]
-    assert set(table.columns) <= set(COLUMNS)
-    assert set(pd.DataFrame(cluster_rows(components)).columns) <= set(COLUMNS)
+    assert set(table.columns) <= COLUMNS
+    assert set(pd.DataFrame(cluster_rows(components)).columns) <= COLUMNS
 
 
 def test_best_images_of_a_roi_are_of_its_explainable_voxels(components):
@@ -213,7 +215,7 @@ def test_best_images_of_a_roi_are_of_its_explainable_voxels(components):
     truly = measured[:, :2].mean(axis=1)
     assert face["measured"].tolist() == pytest.approx(truly[expected].tolist())
     assert face["measured_rank"].tolist() == [int((truly >= truly[e]).sum()) for e in expected]
-    assert set(table.columns) <= set(COLUMNS)
+    assert set(table.columns) <= COLUMNS
 
 
 # ---- similarities
@@ -242,7 +244,7 @@ def test_spaces_are_compared_with_rois_on_common_images_beside_the_ceiling():
     whole = as_matrix(results[0]["space/clip"], N_IMAGES)[2:, 2:]
     expected = whole[np.triu_indices(N_IMAGES - 2, 1)]
     assert np.array_equal(subjects[0].similarities["space/clip"], expected)
-    assert set(table.reset_index().columns) <= set(COLUMNS)
+    assert set(table.reset_index().columns) <= COLUMNS
 
 
 def test_corners_are_told_for_each_roi():
@@ -252,7 +254,7 @@ def test_corners_are_told_for_each_roi():
     assert (table["similarity_difference"]["first alike"]) > 0.2
     assert (table["similarity_difference"]["second alike"]) < -0.2
     assert (table["q"] >= table["p"]).all()
-    assert set(table.reset_index().columns) <= set(COLUMNS)
+    assert set(table.reset_index().columns) <= COLUMNS
     assert len(corner_table(one, {**CORNERS, "corners": []})) == 0
 
 

@@ -10,6 +10,7 @@ import yaml
 from conftest import ROOT, bare
 
 from pipeline.catalogue import read_catalogue
+from pipeline.code_version import stage_modules
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
@@ -143,7 +144,7 @@ def test_maps_on_a_surface_need_what_they_are_drawn_on(manifest):
 def test_every_stage_that_is_said_to_read_a_file_is_a_program_that_reads_nsd(manifest):
     named = {stage for entry in manifest.files for stage in entry.stages}
     for stage in named:
-        text = (ROOT / f"pipeline/stages/{stage}.py").read_text()
+        text = ROOT.joinpath(*stage_modules()[stage].split(".")).with_suffix(".py").read_text()
         assert "nsd: given.NsdFolder" in text or "parse_configuration" in text, stage
 
 

@@ -15,6 +15,7 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
+from pipeline.analyses.layers.maps import layer_maps
 from pipeline.configuration.reading import read_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
@@ -27,10 +28,9 @@ from pipeline.maps.files import (
     write_map,
 )
 from pipeline.maps.quantities import (
-    DESCRIPTIONS,
     VoxelMap,
+    described_quantities,
     encoding_maps,
-    layer_maps,
     preferred_model_map,
 )
 from pipeline.nsd.frame import volume_image
@@ -239,7 +239,7 @@ def test_a_map_tells_which_of_its_own_spaces_are_untrained():
         "clip": ("clip",),
         "bert+clip": ("clip",),
     }
-    assert {m.quantity for m in maps} <= set(DESCRIPTIONS)
+    assert {m.quantity for m in maps} <= set(described_quantities())
 
 
 def test_normalised_scores_are_of_explainable_voxels_only():

@@ -26,7 +26,7 @@ from pipeline.configuration.reading import parse_configuration
 from pipeline.fit_inputs import read_scaled
 from pipeline.image_blocks import image_blocks
 from pipeline.maps.files import bids_label, read_map
-from pipeline.maps.quantities import DESCRIPTIONS
+from pipeline.maps.quantities import described_quantities
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL
@@ -308,7 +308,7 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01/all"
     index = json.loads((folder / "index.json").read_text())
-    assert {entry["quantity"] for entry in index["maps"].values()} == set(DESCRIPTIONS)
+    assert {entry["quantity"] for entry in index["maps"].values()} == set(described_quantities())
     path = folder / "sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
