@@ -7,7 +7,8 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
-from pipeline.analyses.registry import ANALYSES, FOLDERS
+from pipeline.analyses.parts import FOLDERS
+from pipeline.analyses.registry import ANALYSES
 from pipeline.code_version import code_version, stage_modules
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import local_folder

@@ -1,36 +1,33 @@
 """What an optional analysis adds to a study; each has a folder in `pipeline/analyses/`.
 
-The folder's `analysis.py` has one `ANALYSIS`, an object of a class that overrides what it needs of
-`Analysis`. Beside it lie its `rules.smk`, a program for each rule, its tables, figures and maps.
-`docs/new_analysis.md` builds one step by step.
+| file of the folder | what is in it |
+|---|---|
+| `analysis.py` | `ANALYSIS`, an object of a class derived from `Analysis`; its settings |
+| `rules.smk` | its rules, and a rule that collects their results, which users ask for |
+| a program for each rule | as those in `pipeline/stages/` |
+| `tables.py` | `COLUMNS`: {column: what it means}, of columns that no other table has |
+| `figures.py` | `study_figures(tables, images)`: figures of its tables |
+| `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what these show |
+
+The last three are there if the analysis has such results. docs/new_analysis.md builds one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
-
     from pipeline.configuration.study import Study
     from pipeline.configuration.variants import VariantSettings
-    from pipeline.figures.style import StudyFigure
-    from pipeline.maps.quantities import VoxelMap
     from pipeline.resources import Job
-    from pipeline.storage import Result
     from pipeline.study_size import SubjectSize
-
-# (image, row, column, RGB) uint8 of ids (image,)
-Images = Callable[["np.ndarray"], "np.ndarray"]
 
 
 class Analysis:
     """An optional analysis. What a class does not override adds nothing to a study.
 
-    Every start of the workflow imports this class and those derived from it: what needs numpy,
-    pandas or matplotlib is imported inside the methods.
+    Every start of the workflow imports the classes, so nothing that takes long to import.
 
     Attributes
     ----------
@@ -39,8 +36,6 @@ class Analysis:
     page : of the report, on which figures and tables are shown
     titles : {table: its heading there}; other tables are called by their names
     references : {as the methods cite it: in full}
-    map_quantities : {quantity of a map: (what it is, unit)}
-    ordered_labels : {quantity of a map of labels in an order: its title on the surface page}
     """
 
     target: ClassVar[str]
@@ -48,8 +43,6 @@ class Analysis:
     page: ClassVar[str] = "controls"
     titles: ClassVar[Mapping[str, str]] = {}
     references: ClassVar[Mapping[str, str]] = {}
-    map_quantities: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    ordered_labels: ClassVar[Mapping[str, str]] = {}
 
     # ---- what is fitted
 
@@ -93,27 +86,9 @@ class Analysis:
         """Names of the files in `tables/`, without their endings, that the report shows."""
         return []
 
-    def columns(self) -> Mapping[str, str]:
-        """{column of its tables: what it means}, of columns that no other table has."""
-        return {}
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        """Figures, drawn one at a time.
-
-        Parameters
-        ----------
-        tables : {name: table} of all tables that have rows
-        images : reads pictures of the stimuli
-        """
-        yield from ()
-
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
         """Its files of a subject and variant, below the results of the study, that become maps."""
         return []
-
-    def maps(self, result: Result) -> Iterator[VoxelMap]:
-        """The maps that are made of one of `map_files`."""
-        yield from ()
 
     def methods(self, study: Study) -> Iterator[str]:
         """Sentences of the report's methods."""

@@ -61,13 +61,19 @@ def file_version(path: Path) -> str:
 
 @cache
 def _read(path: Path) -> tuple[str, tuple[ast.AST, ...]]:
-    """The hash of a file and its import statements."""
+    """The hash of a file, its import statements and its calls of `parts`."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return _digest(content), ()
     tree = ast.parse(content)
-    imports = tuple(n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom))
+    kinds = ast.Import | ast.ImportFrom
+    imports = tuple(n for n in ast.walk(tree) if isinstance(n, kinds) or _calls_parts(n))
     return _digest(list(_code(tree))), imports
+
+
+def _calls_parts(node: ast.AST) -> bool:
+    """Whether modules of the analyses are found, see `pipeline.analyses.parts`."""
+    return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "parts"
 
 
 def _digest(content: object) -> str:
@@ -137,7 +143,10 @@ def _imports(source: Path, root: Path) -> list[str]:
     package = source.relative_to(root).parent.parts
     names: list[str] = []
     for node in _read(source)[1]:
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Call):
+            found = sorted(root.glob(f"pipeline/analyses/*/{node.args[0].value}.py"))
+            names += [".".join(path.relative_to(root).with_suffix("").parts) for path in found]
+        elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         else:
             above = package[: len(package) - node.level + 1] if node.level else ()

@@ -15,10 +15,11 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
-from pipeline.analyses.layers.maps import layer_maps
+from pipeline.analyses.layers.maps import voxel_maps as layer_maps
 from pipeline.configuration.reading import read_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
+from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     bids_label,
     image_like,
@@ -29,7 +30,6 @@ from pipeline.maps.files import (
 )
 from pipeline.maps.quantities import (
     VoxelMap,
-    described_quantities,
     encoding_maps,
     preferred_model_map,
 )

@@ -25,8 +25,8 @@ from pipeline.audit import near_duplicates
 from pipeline.configuration.reading import parse_configuration
 from pipeline.fit_inputs import read_scaled
 from pipeline.image_blocks import image_blocks
+from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import bids_label, read_map
-from pipeline.maps.quantities import described_quantities
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.simulation.brain import NO_SIGNAL

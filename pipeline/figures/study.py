@@ -8,14 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.analyses.registry import ANALYSES
-from pipeline.analysis import Images
+from pipeline.analyses.parts import parts
 from pipeline.configuration.study import Configuration
 from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
-from pipeline.figures.style import StudyFigure
+from pipeline.figures.style import Images, StudyFigure
 from pipeline.seals import verify_beside
 from pipeline.settings import WHOLE
 from pipeline.tables.tables import LEAST_RELIABILITY
@@ -43,8 +42,8 @@ def study_figures(
         rows = whole["partitions"].query("contrast == @contrast")
         yield from _of_contrast(contrast, spaces, rows, voxels)
     filled = {name: table for name, table in tables.items() if len(table)}
-    for analysis in ANALYSES.values():
-        yield from analysis.figures(filled, images)
+    for module in parts("figures").values():
+        yield from module.study_figures(filled, images)
     recovery = tables.get("recovery")
     if recovery is not None and len(recovery):
         yield StudyFigure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,6 +37,10 @@ MOST_ROIS = 12
 # without dates and random names, equal figures are equal files
 NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 plt.rcParams.update({"svg.hashsalt": "nsd", "pdf.fonttype": 42, "hatch.linewidth": 1.2})
+
+
+# (image, row, column, RGB) uint8 of ids (image,)
+Images = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)

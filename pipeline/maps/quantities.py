@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
-from pipeline.analyses.registry import ANALYSES
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.space_weights import untrained_spaces
@@ -53,12 +51,6 @@ DESCRIPTIONS = {
 }
 
 
-def described_quantities() -> dict[str, tuple[str, str]]:
-    """{quantity: (what it is, unit)} of all maps, those of optional analyses last."""
-    others = (analysis.map_quantities.items() for analysis in ANALYSES.values())
-    return {**DESCRIPTIONS, **dict(itertools.chain(*others))}
-
-
 # of the data, whatever the model
 CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceiling": np.asarray,
@@ -74,7 +66,7 @@ class VoxelMap:
 
     Attributes
     ----------
-    quantity : a key of `DESCRIPTIONS`, or of an analysis' `map_quantities`
+    quantity : a key of `DESCRIPTIONS`, or of an analysis' `QUANTITIES`
     name : the encoding model, the network whose layers are compared, the component of a contrast,
         or the ROI collection
     contrast : the contrast, None for models and networks

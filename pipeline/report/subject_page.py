@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.study import Configuration
 from pipeline.figures.colours import sequence_colours
+from pipeline.maps.descriptions import described_quantities, ordered_labels
 from pipeline.maps.files import INDEX, bids_label, label_colour, map_names, read_map
-from pipeline.maps.quantities import described_quantities
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
@@ -293,7 +292,7 @@ def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
 
 def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
     """Preferred model and layers: models have colours that differ, layers those of a sequence."""
-    ordered = dict(itertools.chain(*(one.ordered_labels.items() for one in ANALYSES.values())))
+    ordered = ordered_labels()
     for one in maps.told(space):
         if one["quantity"] not in ("preferredModel", *ordered):
             continue

@@ -10,9 +10,10 @@ from typing import Annotated
 import numpy as np
 
 from pipeline import stage_arguments as given
-from pipeline.analyses.registry import analysis_of
+from pipeline.analyses.parts import folder_of, parts
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import covered
+from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     INDEX,
     bids_label,
@@ -23,7 +24,6 @@ from pipeline.maps.files import (
 )
 from pipeline.maps.quantities import (
     VoxelMap,
-    described_quantities,
     encoding_maps,
     partition_maps,
     preferred_model_map,
@@ -182,7 +182,7 @@ def _maps(arguments: Arguments) -> list[VoxelMap]:
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
     for path in arguments.analyses:
         result = read_result(path)
-        _add(found, analysis_of(result.provenance["stage"]).maps(result))
+        _add(found, parts("maps")[folder_of(result.provenance["stage"])].voxel_maps(result))
     if len(single) > 1:
         first = next(iter(single.values()))
         named = [model for model in arguments.models if model in single]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.parts import parts
 from pipeline.tables.columns import COLUMNS
 
 HEAD = """# Columns of the tables
@@ -18,10 +18,8 @@ HEADER = "| column | meaning |\n|---|---|\n"
 def every_column() -> dict[str, dict[str, str]]:
     """{heading: {column: what it means}}, of the study's own tables and those of each analysis."""
     found = {"All tables": dict(sorted(COLUMNS.items()))}
-    for name, analysis in ANALYSES.items():
-        if columns := analysis.columns():
-            heading = f"Tables of {name.replace('_', ' ')} (`{analysis.target}`)"
-            found[heading] = dict(sorted(columns.items()))
+    for name, module in parts("tables").items():
+        found[f"Tables of {name.replace('_', ' ')}"] = dict(sorted(module.COLUMNS.items()))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipeline.analysis import Analysis
@@ -27,11 +26,6 @@ class Confounds(Analysis):
 
     def tables(self, study: Study) -> list[str]:
         return ["confounds"]
-
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.confounds.tables import COLUMNS
-
-        return COLUMNS
 
 
 def _stated(study: Study, space: str) -> dict[str, Any]:

@@ -12,11 +12,7 @@ from pipeline.configuration.names import declared
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.analysis import Images
     from pipeline.configuration.study import Study
-    from pipeline.figures.style import StudyFigure
     from pipeline.resources import Job
     from pipeline.study_size import SubjectSize
 
@@ -79,16 +75,6 @@ class Identification(Analysis):
     def tables(self, study: Study) -> list[str]:
         on = study.section(ErrorConsistencySettings)
         return ["error_consistency", "image_accuracy"] if on else []
-
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.identification.tables import COLUMNS
-
-        return COLUMNS
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        from pipeline.analyses.identification.figures import identification_figures
-
-        yield from identification_figures(tables)
 
     def methods(self, study: Study) -> Iterator[str]:
         if settings := study.section(ErrorConsistencySettings):

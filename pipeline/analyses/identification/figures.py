@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analyses.identification import image_accuracy
-from pipeline.figures.style import StudyFigure, of_roi, shown_rois, subjects, told
+from pipeline.figures.style import Images, StudyFigure, of_roi, shown_rois, subjects, told
 
 # under the figures
 ACCURACY = (
@@ -23,7 +23,7 @@ CONSISTENCY = "Cohen's κ of which test images two models, or a model and anothe
 OTHER_BRAINS = "other brains"
 
 
-def identification_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[StudyFigure]:
+def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
     """Of tables/image_accuracy.tsv and tables/error_consistency.tsv, where they have rows."""
     section = "Identified images"
     if "image_accuracy" in tables:

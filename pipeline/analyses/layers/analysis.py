@@ -11,14 +11,8 @@ from pipeline.analysis import Analysis
 from pipeline.settings import WHOLE, Name, Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.analysis import Images
     from pipeline.configuration.study import Study
-    from pipeline.figures.style import StudyFigure
-    from pipeline.maps.quantities import VoxelMap
     from pipeline.resources import Job
-    from pipeline.storage import Result
     from pipeline.study_size import SubjectSize
 
 
@@ -38,18 +32,6 @@ class Layers(Analysis):
         "layerwise": (dict[Name, list[str]], Field(default_factory=dict)),
         "preferred_layer": (PreferredLayerSettings, PreferredLayerSettings()),
     }
-    map_quantities = {
-        "preferredLayer": (
-            "layer with the best cross-validated score, from 1 for the first, of explainable "
-            "voxels",
-            "label",
-        ),
-        "firstLayer": (
-            "first layer that nearly reaches the best one's cross-validated score, from 1",
-            "label",
-        ),
-    }
-    ordered_labels = {"preferredLayer": "preferred layer"}
 
     def check(self, study: Study) -> None:
         for name, spaces in compared(study).items():
@@ -73,24 +55,8 @@ class Layers(Analysis):
     def tables(self, study: Study) -> list[str]:
         return ["layers"] if compared(study) else []
 
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.layers.tables import COLUMNS
-
-        return COLUMNS
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        from pipeline.analyses.layers.figures import layer_figures
-
-        if "layers" in tables:
-            yield from layer_figures(tables["layers"])
-
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
         return [f"layers/{subject}/{name}.h5" for name in compared(study) if variant == WHOLE]
-
-    def maps(self, result: Result) -> Iterator[VoxelMap]:
-        from pipeline.analyses.layers.maps import layer_maps
-
-        return layer_maps(result)
 
     def methods(self, study: Study) -> Iterator[str]:
         if compared(study):

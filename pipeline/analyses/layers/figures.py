@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.figures.style import StudyFigure, line_style, of_roi, shown_rois, subjects, tidy, told
+from pipeline.figures.style import (
+    Images,
+    StudyFigure,
+    line_style,
+    of_roi,
+    shown_rois,
+    subjects,
+    tidy,
+    told,
+)
 
 # under the figures
 LAYERS = (
@@ -23,9 +32,10 @@ PANELS = {
 }
 
 
-def layer_figures(table: pd.DataFrame) -> Iterator[StudyFigure]:
+def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
     """Curves over layers, of tables/layers.tsv."""
-    yield StudyFigure("layers", "controls", "Layers", LAYERS, figure(table))
+    if "layers" in tables:
+        yield StudyFigure("layers", "controls", "Layers", LAYERS, figure(tables["layers"]))
 
 
 def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:

@@ -9,11 +9,23 @@ from pipeline.maps.quantities import VoxelMap
 from pipeline.space_weights import untrained_spaces
 from pipeline.storage import Result
 
+QUANTITIES = {
+    "preferredLayer": (
+        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
+        "label",
+    ),
+    "firstLayer": (
+        "first layer that nearly reaches the best one's cross-validated score, from 1",
+        "label",
+    ),
+}
+# of labels in an order: titles on the surface page
+ORDERED = {"preferredLayer": "preferred layer"}
 # {quantity: array of a layers file}
 LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 
-def layer_maps(result: Result) -> Iterator[VoxelMap]:
+def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """The preferred layers of a network, as labels: layers are not averaged when places change."""
     configuration = result.provenance["configuration"]
     untrained = untrained_spaces(result.provenance, configuration["spaces"])

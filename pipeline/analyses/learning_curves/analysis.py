@@ -13,11 +13,7 @@ from pipeline.configuration.variants import VariantSettings
 from pipeline.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.analysis import Images
     from pipeline.configuration.study import Study
-    from pipeline.figures.style import StudyFigure
     from pipeline.resources import Job
     from pipeline.study_size import SubjectSize
 
@@ -103,17 +99,6 @@ class LearningCurves(Analysis):
 
     def tables(self, study: Study) -> list[str]:
         return ["learning_curves", "overtaking"] if study.section(LearningCurveSettings) else []
-
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.learning_curves.tables import COLUMNS
-
-        return COLUMNS
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        from pipeline.analyses.learning_curves.figures import learning_curve_figures
-
-        if "learning_curves" in tables:
-            yield from learning_curve_figures(tables)
 
     def methods(self, study: Study) -> Iterator[str]:
         if settings := study.section(LearningCurveSettings):

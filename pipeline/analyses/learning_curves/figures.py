@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pipeline.analyses.learning_curves.tables import OVERTAKING_COLUMNS
-from pipeline.figures.style import StudyFigure, line_style, of_roi, shown_rois, subjects, tidy, told
+from pipeline.figures.style import (
+    Images,
+    StudyFigure,
+    line_style,
+    of_roi,
+    shown_rois,
+    subjects,
+    tidy,
+    told,
+)
 
 # under the figures
 CURVES = (
@@ -22,11 +31,12 @@ CURVES = (
 SCORES = {"mean_r": "mean test r", "mean_r2": "mean test R²"}
 
 
-def learning_curve_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[StudyFigure]:
+def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
     """Scores against training images, of tables/learning_curves.tsv and tables/overtaking.tsv."""
-    overtaking = tables.get("overtaking", pd.DataFrame(columns=OVERTAKING_COLUMNS))
-    drawn = figure(tables["learning_curves"], overtaking)
-    yield StudyFigure("learning_curves", "controls", "Learning curves", CURVES, drawn)
+    if "learning_curves" in tables:
+        overtaking = tables.get("overtaking", pd.DataFrame(columns=OVERTAKING_COLUMNS))
+        drawn = figure(tables["learning_curves"], overtaking)
+        yield StudyFigure("learning_curves", "controls", "Learning curves", CURVES, drawn)
 
 
 def figure(

@@ -12,11 +12,7 @@ from pipeline.configuration.names import declared
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.analysis import Images
     from pipeline.configuration.study import Study
-    from pipeline.figures.style import StudyFigure
     from pipeline.resources import Job
     from pipeline.study_size import SubjectSize
 
@@ -86,16 +82,6 @@ class Similarity(Analysis):
     def tables(self, study: Study) -> list[str]:
         on = study.section(RepresentationalSimilaritySettings)
         return ["representational_similarity", "corner_pairs"] if on else []
-
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.similarity.tables import COLUMNS
-
-        return COLUMNS
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        from pipeline.analyses.similarity.figures import similarity_figures
-
-        yield from similarity_figures(tables)
 
     def methods(self, study: Study) -> Iterator[str]:
         from pipeline.analyses.similarity.tables import AGREEMENT_FAMILY

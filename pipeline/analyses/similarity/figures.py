@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from pipeline.figures.style import COLOURS, StudyFigure, subjects, tidy, told
+from pipeline.figures.style import COLOURS, Images, StudyFigure, subjects, tidy, told
 from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 
 # under the figures
@@ -22,7 +22,7 @@ COLUMNS = 4
 CORNERS = ("both alike", "first alike", "second alike", "both unlike")
 
 
-def similarity_figures(tables: Mapping[str, pd.DataFrame]) -> Iterator[StudyFigure]:
+def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
     """Of tables/representational_similarity.tsv and tables/corner_pairs.tsv, if they have rows."""
     section = "Representational similarity"
     if "representational_similarity" in tables:

@@ -12,14 +12,8 @@ from pipeline.configuration.names import declared
 from pipeline.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from pipeline.analysis import Images
     from pipeline.configuration.study import Study
-    from pipeline.figures.style import StudyFigure
-    from pipeline.maps.quantities import VoxelMap
     from pipeline.resources import Job
-    from pipeline.storage import Result
     from pipeline.study_size import SubjectSize
 
 TABLES = (
@@ -63,12 +57,6 @@ class WeightComponents(Analysis):
 
     target = "interpretation"
     settings = {"interpretation": (InterpretationSettings | None, None)}
-    map_quantities = {
-        "weightProjection": (
-            "projection of the voxel's weights on a principal component of all subjects' weights",
-            "weight",
-        ),
-    }
 
     def check(self, study: Study) -> None:
         if settings := study.section(InterpretationSettings):
@@ -105,24 +93,9 @@ class WeightComponents(Analysis):
     def tables(self, study: Study) -> list[str]:
         return [*TABLES, BEST_IMAGES] if study.section(InterpretationSettings) else []
 
-    def columns(self) -> Mapping[str, str]:
-        from pipeline.analyses.weight_components.tables import COLUMNS
-
-        return COLUMNS
-
-    def figures(self, tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-        from pipeline.analyses.weight_components.figures import component_figures
-
-        yield from component_figures(tables, images)
-
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
         on = study.section(InterpretationSettings) is not None and variant == WHOLE
         return [f"interpretation/{subject}/projections.h5"] if on else []
-
-    def maps(self, result: Result) -> Iterator[VoxelMap]:
-        from pipeline.analyses.weight_components.maps import component_maps
-
-        return component_maps(result)
 
     def methods(self, study: Study) -> Iterator[str]:
         if settings := study.section(InterpretationSettings):

@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.cluster.hierarchy import dendrogram
 
-from pipeline.analysis import Images
-from pipeline.figures.style import COLOURS, StudyFigure, of_roi, shown_rois, tidy, told
+from pipeline.figures.style import COLOURS, Images, StudyFigure, of_roi, shown_rois, tidy, told
 
 # components that are drawn, their images on either side, and images of a region
 MOST_COMPONENTS, PREFERRED_IMAGES, BEST_IMAGES = 4, 8, 6
@@ -44,7 +43,7 @@ MEASURES = {
 }
 
 
-def component_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
     """Components, the images and categories that they prefer, and best images of regions."""
     if "components" in tables:
         yield from _components(tables, images)

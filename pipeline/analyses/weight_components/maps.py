@@ -9,8 +9,15 @@ from pipeline.maps.quantities import VoxelMap
 from pipeline.space_weights import untrained_spaces
 from pipeline.storage import Result
 
+QUANTITIES = {
+    "weightProjection": (
+        "projection of the voxel's weights on a principal component of all subjects' weights",
+        "weight",
+    ),
+}
 
-def component_maps(result: Result) -> Iterator[VoxelMap]:
+
+def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Projections of a model's weights on the components of all subjects' weights."""
     configuration = result.provenance["configuration"]
     untrained = untrained_spaces(result.provenance, configuration["spaces"])

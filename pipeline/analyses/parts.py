@@ -1,0 +1,28 @@
+"""Modules of the optional analyses, found by their folders."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.code_version import stage_modules
+
+FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/analysis.py"))
+
+
+def parts(name: str) -> dict[str, ModuleType]:
+    """{folder: its module of that name}, of the folders that have one.
+
+    Whoever calls it depends on these modules: `pipeline.code_version` knows this function.
+    """
+    return {
+        folder.name: import_module(f"pipeline.analyses.{folder.name}.{name}")
+        for folder in FOLDERS
+        if (folder / f"{name}.py").exists()
+    }
+
+
+def folder_of(stage: str) -> str:
+    """The folder of the analysis that a stage is part of, by the name that its results record."""
+    return stage_modules()[stage].split(".")[2]
