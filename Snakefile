@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
+from encoding.variance_partitioning import model_name
 from pipeline.code_version import code_version
 from pipeline.configuration import local_folder, parse_configuration
 from pipeline.errors import InputError

@@ -29,7 +29,7 @@ from encoding.ridge.candidates import draw_band_weights
 from encoding.ridge.problem import Problem
 from encoding.ridge.solver import stream_fits
 from encoding.variance_partitioning import model_name, subsets
-from pipeline.stages.assess_significance import VOXELS_PER_BLOCK
+from pipeline.tested_voxels import VOXELS_PER_BLOCK
 
 N_DRAWS, N_IMAGES, N_VOXELS, MODELS = 2000, 1000, 15_000, ("A", "B", "A+B")
 SPACES = ("A", "B", "C")

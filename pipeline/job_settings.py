@@ -49,6 +49,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
     variants, spaces, networks = study.all_variants, study.used_spaces, study.used_networks
     return {
         "fits": {variant: study.fits(variant) for variant in variants},
+        "stacked": {variant: study.stacked(variant) for variant in variants},
         "encoding_of": {
             variant: study.encoding_of(variant).model_dump(mode="json", exclude={"memory_gb"})
             for variant in variants
@@ -58,7 +59,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "network_layers": {network: study.network_layers(network) for network in networks},
         "space_specification": {space: study.space_specification(space) for space in spaces},
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
-        "interpreted": study.fits()[study.interpretation.model] if study.interpretation else [],
+        "interpreted": study.interpreted_spaces,
         "identifying_models": study.identifying_models if study.error_consistency else [],
         "identification": study.identification if study.error_consistency else {},
         "learning_curve": _learning_curve(study) if study.learning_curves else {},

@@ -3,7 +3,8 @@
 
 INTERPRETATION = STUDY.interpretation
 SIMILARITY = STUDY.representational_similarity
-INTERPRETED = [] if INTERPRETATION is None else STUDY.fits(WHOLE)[INTERPRETATION.model]
+INTERPRETED = STUDY.interpreted_spaces
+INTERPRETED_MODEL = model_name(INTERPRETED)
 COMPONENTS = f"{RESULTS}/interpretation/components.h5"
 PROJECTIONS = [
     f"{RESULTS}/interpretation/{subject}/projections.h5"
@@ -43,7 +44,7 @@ if INTERPRETATION is not None:
             features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
-            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
         output:
             f"{RESULTS}/interpretation/{{subject}}/weights.h5",
         resources:
@@ -76,7 +77,7 @@ if INTERPRETATION is not None:
             features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
-            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
             components=COMPONENTS,
         output:
             f"{RESULTS}/interpretation/{{subject}}/projections.h5",
@@ -109,11 +110,11 @@ if INTERPRETATION is not None:
         input:
             tree=nsd_files("rank_images"),
             predictions=expand(
-                f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+                f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
                 subject=STUDY.subjects,
             ),
             encoding=expand(
-                f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+                f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
                 subject=STUDY.subjects,
             ),
             responses=expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),

@@ -23,6 +23,7 @@ from pipeline.maps.files import (
 from pipeline.maps.quantities import (
     DESCRIPTIONS,
     VoxelMap,
+    ceiling_maps,
     component_maps,
     encoding_maps,
     layer_maps,
@@ -171,14 +172,17 @@ def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | No
 
 
 def _maps(arguments: Arguments) -> list[VoxelMap]:
-    """Maps of all results; a model that several contrasts fitted alike is mapped once."""
+    """Maps of all results."""
     tested = {path.stem: path for path in arguments.significance}
     found: dict[str, VoxelMap] = {}
     single: dict[str, Result] = {}
     for path in arguments.encoding:
         result = read_result(path)
+        if not found:
+            _add(found, ceiling_maps(result))
         _add(found, encoding_maps(result, aligned_result(tested[path.stem], result)))
-        single |= {name: result for name in result["models"].tolist() if name in arguments.models}
+        if path.stem in arguments.models:
+            single[path.stem] = result
     for path in arguments.partitions:
         result = read_result(path)
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))

@@ -20,8 +20,8 @@ from encoding.variance_partitioning import partition_variance
 from pipeline.configuration import AlphaGrid
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
-from pipeline.stages.assess_significance import Tests
 from pipeline.stages.fit_encoding_models import inherits, model_candidates, solver_of
+from pipeline.tested_voxels import Tests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
@@ -99,7 +99,7 @@ def run_experiment(
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    columns |= _tests(measured[test], predicted, Tests(list(SPACES), tests, blocks))
+    columns |= _tests(measured[test], predicted, Tests.of(tests, np.count_nonzero(test), blocks))
     return pd.DataFrame(columns)
 
 
@@ -156,7 +156,10 @@ def _tests(
     measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: Tests
 ) -> dict[str, np.ndarray]:
     """Ends of intervals of R² and unique variance, and p of models and components."""
-    found = dict(tests.of_block(measured, predicted))
+    found = tests.of_components(measured, predicted, SPACES)
+    for model, values in predicted.items():
+        of_model = tests.of_model(measured, values)
+        found |= {f"{model}/{key}": array for key, array in of_model.items()}
     intervals = {"joint": "A+B/r2"} | {space: f"component/{space}/variance" for space in SPACES}
     ends = {
         f"{name}/{end}": found[f"{key}_{end}"]
