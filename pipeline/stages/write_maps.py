@@ -232,7 +232,7 @@ def _inputs(arguments: Arguments) -> dict[str, Path]:
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
     for voxel_map in voxel_maps:
         first = found.setdefault(voxel_map.entities, voxel_map)
-        if (first.name, first.contrast) != (voxel_map.name, voxel_map.contrast):
+        if first is not voxel_map:
             raise InputError(
                 f"{first.contrast or first.name} and {voxel_map.contrast or voxel_map.name}: both "
                 f"would be '{voxel_map.entities}' in file names, which hold letters and digits "
