@@ -249,11 +249,10 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
         )
     for contrast, spaces in study.contrasts.items():
         models = [model_name(subset) for subset in subsets(spaces)]
-        own = {
-            model: r2[name] for model, name in zip(models, study.models_of(contrast), strict=True)
-        }
+        fitted = dict(zip(models, study.models_of(contrast), strict=True))
+        own = {model: r2[name] for model, name in fitted.items()}
         tested: dict[str, object] = {"voxel": voxel}
-        for model, name in zip(models, study.models_of(contrast), strict=True):
+        for model, name in fitted.items():
             component = f"component/{model.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
             for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
                 tested[f"{component}/{key}"] = tests[name][of]

@@ -32,7 +32,7 @@ VOXELS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
-class Tests:
+class VoxelTests:
     """The same draws of test images for every voxel.
 
     Attributes
@@ -47,7 +47,9 @@ class Tests:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None) -> Tests:
+    def of(
+        cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None
+    ) -> VoxelTests:
         """The draws that the settings ask for."""
         counts = draw_images(n_images, settings["draws"], settings["seed"], blocks)
         return cls(settings, blocks, counts)
@@ -114,7 +116,7 @@ def write_tests(
     arguments: TestedArguments,
     spaces: Sequence[str],
     predictions: Mapping[str, Path],
-    test: Callable[[Tests, np.ndarray, Predictions], dict[str, np.ndarray]],
+    test: Callable[[VoxelTests, np.ndarray, Predictions], dict[str, np.ndarray]],
 ) -> None:
     """Test all voxels of a subject, or a part of them, and write what was found.
 
@@ -135,7 +137,7 @@ def write_tests(
             name: StoredMatrix(file, "predictions", nsd_id, str(first))
             for name, file in zip(predictions, files, strict=True)
         }
-        tests = Tests.of(
+        tests = VoxelTests.of(
             settings, len(nsd_id), image_blocks(arguments.split, nsd_id, settings["resample"])
         )
         starts = range(part.start, part.stop, VOXELS_PER_BLOCK)

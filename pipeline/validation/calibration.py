@@ -21,7 +21,7 @@ from pipeline.configuration import AlphaGrid
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.stages.fit_encoding_models import inherits, model_candidates, solver_of
-from pipeline.tested_voxels import Tests
+from pipeline.tested_voxels import VoxelTests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
@@ -99,7 +99,9 @@ def run_experiment(
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    columns |= _tests(measured[test], predicted, Tests.of(tests, np.count_nonzero(test), blocks))
+    columns |= _tests(
+        measured[test], predicted, VoxelTests.of(tests, np.count_nonzero(test), blocks)
+    )
     return pd.DataFrame(columns)
 
 
@@ -153,7 +155,7 @@ def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
 
 
 def _tests(
-    measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: Tests
+    measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: VoxelTests
 ) -> dict[str, np.ndarray]:
     """Ends of intervals of R² and unique variance, and p of models and components."""
     found = tests.of_components(measured, predicted, SPACES)
