@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from tqdm import tqdm
@@ -47,9 +47,7 @@ class VoxelTests:
     counts: np.ndarray
 
     @classmethod
-    def of(
-        cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None
-    ) -> VoxelTests:
+    def of(cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None) -> Self:
         """The draws that the settings ask for."""
         counts = draw_images(n_images, settings["draws"], settings["seed"], blocks)
         return cls(settings, blocks, counts)

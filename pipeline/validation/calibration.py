@@ -99,9 +99,8 @@ def run_experiment(
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    columns |= _tests(
-        measured[test], predicted, VoxelTests.of(tests, np.count_nonzero(test), blocks)
-    )
+    voxel_tests = VoxelTests.of(tests, np.count_nonzero(test), blocks)
+    columns |= _tests(measured[test], predicted, voxel_tests)
     return pd.DataFrame(columns)
 
 
