@@ -46,7 +46,8 @@ def any_of(names):
 
 
 # spaces joined by +, which no contrast is named by
-SET_OF_SPACES = rf"(?:{any_of(STUDY.used_spaces)})(?:\+(?:{any_of(STUDY.used_spaces)}))*"
+SPACE = any_of(STUDY.used_spaces)
+SET_OF_SPACES = rf"(?:{SPACE})(?:\+(?:{SPACE}))*"
 
 
 wildcard_constraints:
@@ -146,6 +147,12 @@ def of_contrasts(folder, subjects=STUDY.subjects, variants=STUDY.assessed_varian
         for variant in variants
         for contrast in STUDY.contrasts_of(variant)
     ]
+
+
+def of_tests(subjects=STUDY.subjects, variants=STUDY.assessed_variants):
+    """Files of the tests of models and of contrasts."""
+    folder = "significance"
+    return [*of_models(folder, subjects, variants), *of_contrasts(folder, subjects, variants)]
 
 
 def of_compared_models(folder):

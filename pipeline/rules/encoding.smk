@@ -41,8 +41,7 @@ rule fit_encoding_models:
 
 rule significance:
     input:
-        of_models("significance"),
-        of_contrasts("significance"),
+        of_tests(),
 
 
 rule assess_significance:

@@ -24,10 +24,7 @@ rule write_maps:
         tree=nsd_files("write_maps"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject], [wildcards.variant]),
-        significance=lambda wildcards: [
-            *of_models("significance", [wildcards.subject], [wildcards.variant]),
-            *of_contrasts("significance", [wildcards.subject], [wildcards.variant]),
-        ],
+        significance=lambda wildcards: of_tests([wildcards.subject], [wildcards.variant]),
         partitions=lambda wildcards: of_contrasts(
             "partitions", [wildcards.subject], [wildcards.variant]
         ),

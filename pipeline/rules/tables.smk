@@ -38,10 +38,7 @@ rule write_voxel_tables:
     input:
         rois=f"{RESULTS}/rois/{{subject}}.tsv",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject]),
-        significance=lambda wildcards: [
-            *of_models("significance", [wildcards.subject]),
-            *of_contrasts("significance", [wildcards.subject]),
-        ],
+        significance=lambda wildcards: of_tests([wildcards.subject]),
         partitions=lambda wildcards: of_contrasts("partitions", [wildcards.subject]),
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
