@@ -14,7 +14,6 @@ CHANGELOG.md maps to the present ones; a model that several contrasts fitted is 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +31,10 @@ SHARE = 0.01
 
 
 # of a model in a file of all models of a contrast: encoding/<s>/<v>/<contrast>.h5, <model>/r
-OF_A_MODEL = re.compile(
-    r"(?P<model>\w+(?:\+\w+)*)/(?P<quantity>r|r2|cv_score|alpha|p|q|r2?_(?:lower|upper)"
-    r"|band_weights\[\d+\]|product/\w+)"
+OF_A_MODEL = (
+    r"^(?!stacked/)(?P<model>\w+(?:\+\w+)*)/(?P<quantity>r|r2|cv_score|alpha|p|q"
+    r"|r2?_(?:lower|upper)|band_weights\[\d+\]|product/\w+)$"
 )
-SEARCHED = "searched_exactly"
 
 
 def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -44,24 +42,23 @@ def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
 
     How a contrast's models were searched together has no counterpart.
     """
-    joint: dict[str, str] = {}
-    found = [OF_A_MODEL.fullmatch(array) for array in table["array"]]
-    for file, match in zip(table["file"], found, strict=True):
-        if match and match["model"].count("+") >= joint.get(file, "").count("+"):
-            joint[file] = match["model"]
-    names = []
-    for file, array, match in zip(table["file"], table["array"], found, strict=True):
-        of_all = file.startswith("partitions/") or array.startswith("component/")
-        model = match["model"] if match else joint.get(file)
-        if not of_all and model is not None and not array.startswith("product/"):
-            file = str(Path(file).with_name(f"{model}.h5"))
-            array = match["quantity"] if match and model != "stacked" else array
-        names.append((file, array))
+    file, array = table["file"], table["array"]
+    found = array.str.extract(OF_A_MODEL)
+    joint = found["model"].dropna().groupby(file).agg(lambda names: max(names, key=len_of_set))
+    model = found["model"].fillna(file.map(joint))
+    moved = model.notna() & ~file.str.startswith("partitions/")
+    moved &= ~array.str.startswith("component/")
+    folder = file.str.replace(r"[^/]+$", "", regex=True)
+    own = folder.astype(object) + model.astype(object) + ".h5"
     renamed = table.assign(
-        file=[file for file, _ in names], array=[array for _, array in names], before=table["file"]
+        file=own.where(moved, file), array=found["quantity"].where(moved, array).fillna(array)
     )
-    searched_together = (renamed["array"] == SEARCHED) & (renamed["before"] != renamed["file"])
-    return renamed[~searched_together].drop(columns="before")
+    return renamed[(array != "searched_exactly") | (renamed["file"] == file)]
+
+
+def len_of_set(model: str) -> int:
+    """Number of a model's spaces."""
+    return model.count("+") + 1
 
 
 def numbers(root: Path) -> Iterator[dict[str, object]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import TINY, Study, bare
 
+from benchmarks.demo_numbers import with_present_names
 from encoding.inference.bootstrap import bootstrap_p, bootstrap_scores, interval
 from encoding.inference.significance import component_p, correlation_p
 from encoding.variance_partitioning import model_name, partition_variance, subsets
@@ -127,3 +129,29 @@ def test_intervals_and_tests_are_those_of_all_models_of_a_contrast_together(test
             ends = [of_model[f"{score}_{end}"] for end in ("lower", "upper")]
             # of a model alone, R² is not the difference from another's
             np.testing.assert_allclose(ends, interval(values, 0.9, n_drawn), atol=1e-6)
+
+
+def test_numbers_of_results_before_are_compared_by_the_names_of_now():
+    """Of CHANGELOG.md; what a contrast's models had together is with its joint model."""
+    before = {
+        ("encoding/s/all/A.h5", "A/r2"): ("encoding/s/all/A.h5", "r2"),
+        ("encoding/s/all/A.h5", "searched_exactly"): ("encoding/s/all/A.h5", "searched_exactly"),
+        ("encoding/s/all/x.h5", "A/band_weights[0]"): ("encoding/s/all/A.h5", "band_weights[0]"),
+        ("encoding/s/all/x.h5", "A+B/product/A"): ("encoding/s/all/A+B.h5", "product/A"),
+        ("encoding/s/all/x.h5", "stacked/r"): ("encoding/s/all/A+B.h5", "stacked/r"),
+        ("encoding/s/all/x.h5", "reliability"): ("encoding/s/all/A+B.h5", "reliability"),
+        ("encoding/s/all/x.h5", "searched_exactly"): None,
+        ("significance/s/all/x.h5", "A+B/r2_lower"): ("significance/s/all/A+B.h5", "r2_lower"),
+        **{
+            (f"{kind}/s/all/x.h5", array): (f"{kind}/s/all/x.h5", array)
+            for kind, array in {
+                "significance": "component/A&B/p",
+                "partitions": "product/A",
+            }.items()
+        },
+    }
+    table = pd.DataFrame(list(before), columns=["file", "array"])
+    renamed = [tuple(row) for row in with_present_names(table).to_numpy()]
+    assert renamed == [now for now in before.values() if now is not None]
+    again = with_present_names(pd.DataFrame(renamed, columns=["file", "array"]))
+    assert [tuple(row) for row in again.to_numpy()] == renamed

@@ -318,8 +318,7 @@ class Configuration(Settings):
 
     def smaller_models(self, variant: str, spaces: Sequence[str]) -> list[str]:
         """Models of a space less, of which a model takes voxels over (`encoding.ridge.nested`)."""
-        settings = self.encoding_of(variant)
-        if (settings.penalty, settings.solver) != ("banded", "own"):
+        if not self.encoding_of(variant).takes_smaller_models_over:
             return []
         return [model_name(self.fitted_as(s)) for s in subsets(spaces) if len(s) == len(spaces) - 1]
 

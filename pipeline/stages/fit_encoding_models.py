@@ -303,11 +303,6 @@ def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     return SOLVERS[settings["solver"]]
 
 
-def inherits(settings: Mapping[str, Any]) -> bool:
-    """Whether larger models take candidates of smaller ones over, as configured likewise."""
-    return (settings["penalty"], settings["solver"]) == ("banded", "own")
-
-
 def _prediction_store(file: h5py.File, shape: tuple[int, int]) -> h5py.Dataset:
     """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
     chunks = chunks_of_voxels(shape)

@@ -17,10 +17,10 @@ from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
 from encoding.variance_partitioning import partition_variance
-from pipeline.configuration import AlphaGrid
+from pipeline.configuration.fits import AlphaGrid, EncodingSettings
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
-from pipeline.stages.fit_encoding_models import inherits, model_candidates, solver_of
+from pipeline.stages.fit_encoding_models import model_candidates, solver_of
 from pipeline.tested_voxels import VoxelTests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
@@ -83,7 +83,7 @@ def run_experiment(
         MODELS,
         candidates,
         solver_options(encoding, MEMORY_MB),
-        inherits(encoding),
+        EncodingSettings.model_validate(encoding).takes_smaller_models_over,
     )
     fits = fit_models(problem, solver_of(encoding))
     held = {name: values[test] for name, values in features.items()}
