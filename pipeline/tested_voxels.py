@@ -141,7 +141,11 @@ def write_tests(
         starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
         for start in tqdm(starts, desc=arguments.out.stem, unit="block", mininterval=1):
             here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
-            shown = {name: stored.of(voxel[here]) for name, stored in predicted.items()}
+            # as they are stored: in another order in memory, sums are rounded otherwise
+            shown = {
+                name: np.ascontiguousarray(stored.of(voxel[here]))
+                for name, stored in predicted.items()
+            }
             for key, values in test(tests, measured.of(voxel[here]), shown).items():
                 everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
                 everywhere[here] = values
