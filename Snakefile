@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.logging import logger
 from snakemake.utils import min_version
 
+from encoding.variance_partitioning import model_name
 from pipeline.analyses.parts import FOLDERS
 from pipeline.analyses.registry import ANALYSES
 from pipeline.code_version import code_version, stage_modules

@@ -1,14 +1,12 @@
-"""The paired bootstrap against the plain loop, and all subsets against one joint fit.
+"""The paired bootstrap against the plain loop.
 
     python -m benchmarks.bootstrap draws
-    python -m benchmarks.bootstrap subsets
 
-`draws`: 2,000 draws of 1,000 test images, 15,000 voxels, three models, in blocks of voxels of which
+2,000 draws of 1,000 test images, 15,000 voxels, three models, in blocks of voxels of which
 only intervals are kept, as the stage does it; each draw gives R² and r. The loop draws the rows of
 responses and predictions and recomputes R² of every model for each draw, or R² and r; it does so
 for `--loop-draws` draws, and its time is extrapolated to all of them. Methods run in processes of
-their own, in turn, several times; the fastest is shown. `subsets`: the 7 subsets of three spaces,
-fitted in one job from one cache, against the joint model alone.
+their own, in turn, several times; the fastest is shown.
 """
 
 from __future__ import annotations
@@ -23,16 +21,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.banded_ridge import ALPHAS, N_FOLDS, simulated
 from encoding.inference.bootstrap import bootstrap_scores, draw_images, interval
-from encoding.ridge.candidates import draw_band_weights
-from encoding.ridge.problem import Problem
-from encoding.ridge.solver import stream_fits
-from encoding.variance_partitioning import model_name, subsets
-from pipeline.stages.assess_significance import VOXELS_PER_BLOCK
+from pipeline.tested_voxels import VOXELS_PER_BLOCK
 
 N_DRAWS, N_IMAGES, N_VOXELS, MODELS = 2000, 1000, 15_000, ("A", "B", "A+B")
-SPACES = ("A", "B", "C")
 
 
 def responses() -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -146,48 +138,12 @@ def draws(arguments: argparse.Namespace) -> None:
         )
 
 
-def subsets_in_one_job(arguments: argparse.Namespace) -> None:
-    """All subsets, each with its own candidates, against the joint model with its own alone."""
-    bands, measured = simulated(arguments.images, [arguments.features] * 3, arguments.voxels)
-    folds = np.random.default_rng(1).permutation(arguments.images) % N_FOLDS
-    every = {model_name(subset): subset for subset in subsets(SPACES)}
-    weights = {
-        name: draw_band_weights(len(spaces), arguments.candidates, 0)
-        for name, spaces in every.items()
-    }
-    joint = model_name(SPACES)
-    seconds: dict[str, list[tuple[float, float]]] = {"all": [], "joint": []}
-    for _ in range(arguments.rounds):
-        for name, models in {"all": every, "joint": {joint: every[joint]}}.items():
-            candidates = {model: weights[model] for model in models}
-            start, cpu = time.perf_counter(), time.process_time()
-            problem = Problem(bands, measured, folds, ALPHAS, models, candidates)
-            for _, _ in stream_fits(problem):
-                pass
-            used = time.perf_counter() - start, time.process_time() - cpu
-            seconds[name].append(used)
-    print("| images | features per space | voxels | | 7 subsets, s | joint alone, s | ratio |")
-    print("|---" * 7 + "|")
-    for place, clock in enumerate(("wall", "CPU")):
-        whole, joint = (min(used[place] for used in seconds[name]) for name in ("all", "joint"))
-        print(
-            f"| {arguments.images} | {arguments.features} | {arguments.voxels} | {clock} | "
-            f"{whole:.1f} | {joint:.1f} | {whole / joint:.2f} |"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, dest="command")
     drawn = commands.add_parser("draws")
     drawn.add_argument("--loop-draws", type=int, default=20)
     drawn.add_argument("--rounds", type=int, default=3, help="the fastest is shown")
-    fitted = commands.add_parser("subsets")
-    fitted.add_argument("--images", type=int, default=4000)
-    fitted.add_argument("--features", type=int, default=512)
-    fitted.add_argument("--voxels", type=int, default=4000)
-    fitted.add_argument("--candidates", type=int, default=20)
-    fitted.add_argument("--rounds", type=int, default=1)
     child = commands.add_parser("measure")
     child.add_argument("method", choices=METHODS)
     child.add_argument("n_draws", type=int)
@@ -195,7 +151,7 @@ def main() -> None:
     if arguments.command == "measure":
         print(json.dumps(measure(arguments.method, arguments.n_draws)))
         return
-    {"draws": draws, "subsets": subsets_in_one_job}[arguments.command](arguments)
+    draws(arguments)
 
 
 if __name__ == "__main__":

@@ -229,35 +229,43 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     noise = {model: 0.05 * generator.normal(size=len(voxel)) for model in study.models}
     base = {model: 0.2 * smooth + values for model, values in noise.items()}
     ceiling = (0.3 + 0.2 * smooth).astype(np.float32)
-    for fit, spaces in study.fits().items():
-        r2 = {model_name(s): sum(base[space] for space in s) for s in subsets(spaces)}
-        encoding = {**geometry, "models": list(r2), "reliability": ceiling}
-        encoding |= {"noise_ceiling": ceiling, "noise_ceiling_error": 0.1 * ceiling}
-        tests: dict[str, object] = {"voxel": voxel}
-        for name, values in r2.items():
-            values = values.astype(np.float32)
-            arrays = {"r": np.sign(values) * np.sqrt(np.abs(values)), "r2": values}
-            arrays |= {"cv_score": values, "alpha": np.ones(len(voxel), np.float32)}
-            arrays["band_weights"] = np.ones((name.count("+") + 1, len(voxel)), np.float32)
-            encoding |= {f"{name}/{key}": array for key, array in arrays.items()}
-            tests |= {f"{name}/{key}": np.where(values > 0.1, 0.01, 0.5) for key in "pq"}
-            for score in ("r", "r2"):
-                tests[f"{name}/{score}_lower"] = arrays[score] - np.float32(0.05)
-                tests[f"{name}/{score}_upper"] = arrays[score] + np.float32(0.05)
-        if len(spaces) > 1:
-            components = partition_variance(r2, spaces)
-            for name in r2:
-                component = f"component/{name.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
-                for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
-                    tests[f"{component}/{key}"] = tests[f"{name}/{of}"]
-                tests[f"{component}/variance_upper"] = tests[f"{name}/r2_upper"]
-            partition = {f"component/{name}": values for name, values in components.items()}
-            partition |= {f"r2/{name}": values for name, values in r2.items()}
-            partition |= {"voxel": voxel, "noise_ceiling": ceiling}
-            partition["joint_gain"] = joint_gain(r2, spaces)
-            write_result(root / f"partitions/subj01/all/{fit}.h5", partition, provenance(spaces))
-        write_result(root / f"encoding/subj01/all/{fit}.h5", encoding, provenance(spaces))
-        write_result(root / f"significance/subj01/all/{fit}.h5", tests, provenance(spaces))
+    r2 = {model: sum(base[space] for space in spaces) for model, spaces in study.fits().items()}
+    tests = {}
+    for model, values in r2.items():
+        values = values.astype(np.float32)
+        arrays = {"r": np.sign(values) * np.sqrt(np.abs(values)), "r2": values}
+        arrays |= {"cv_score": values, "alpha": np.ones(len(voxel), np.float32)}
+        tests[model] = {key: np.where(values > 0.1, 0.01, 0.5) for key in "pq"}
+        for score in ("r", "r2"):
+            tests[model][f"{score}_lower"] = arrays[score] - np.float32(0.05)
+            tests[model][f"{score}_upper"] = arrays[score] + np.float32(0.05)
+        spaces = study.fits()[model]
+        arrays |= {"band_weights": np.ones((len(spaces), len(voxel)), np.float32)}
+        arrays |= {**geometry, "reliability": ceiling}
+        arrays |= {"noise_ceiling": ceiling, "noise_ceiling_error": 0.1 * ceiling}
+        told = provenance(spaces)
+        write_result(root / f"encoding/subj01/all/{model}.h5", arrays, told)
+        write_result(
+            root / f"significance/subj01/all/{model}.h5", {"voxel": voxel, **tests[model]}, told
+        )
+    for contrast, spaces in study.contrasts.items():
+        models = [model_name(subset) for subset in subsets(spaces)]
+        fitted = dict(zip(models, study.models_of(contrast), strict=True))
+        own = {model: r2[name] for model, name in fitted.items()}
+        tested: dict[str, object] = {"voxel": voxel}
+        for model, name in fitted.items():
+            component = f"component/{model.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
+            for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
+                tested[f"{component}/{key}"] = tests[name][of]
+            tested[f"{component}/variance_upper"] = tests[name]["r2_upper"]
+        components = partition_variance(own, spaces)
+        partition = {f"component/{name}": values for name, values in components.items()}
+        partition |= {f"r2/{name}": values for name, values in own.items()}
+        partition |= {"voxel": voxel, "noise_ceiling": ceiling}
+        partition["joint_gain"] = joint_gain(own, spaces)
+        told = provenance(spaces)
+        write_result(root / f"partitions/subj01/all/{contrast}.h5", partition, told)
+        write_result(root / f"significance/subj01/all/{contrast}.h5", tested, told)
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"], rois["place"] = "lh", 0
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))

@@ -12,12 +12,17 @@ from pipeline.families import FAMILY
 
 
 def false_discovery_rates(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """{…/q: (voxel,) float32} of every {…/p: (voxel,)} among some arrays; all of the voxels."""
+    """{q, …/q: (voxel,) float32} of every p and …/p (voxel,) among arrays; all of the voxels."""
     return {
         f"{name[:-1]}q": false_discovery_rate(values).astype(np.float32)
         for name, values in arrays.items()
-        if name.endswith("/p")
+        if is_p(name)
     }
+
+
+def is_p(name: str) -> bool:
+    """Whether an array holds p-values."""
+    return name.split("/")[-1] == "p"
 
 
 def covered(q: np.ndarray) -> str:

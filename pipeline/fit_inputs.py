@@ -14,7 +14,6 @@ import numpy as np
 from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
-from encoding.variance_partitioning import model_name
 from pipeline.errors import InputError
 from pipeline.storage import (
     canonical,
@@ -167,19 +166,19 @@ class FittedModel:
     @classmethod
     @contextmanager
     def open(cls, arguments: FittedModelArguments) -> Iterator[FittedModel]:
-        """The model of all `--spaces` in a file of fits; responses stay open to be read in parts.
+        """The model of `--spaces` and its fit; responses stay open to be read in parts.
 
         Raises
         ------
         InputError
             Files are of different runs, or damaged.
         """
-        name, split = model_name(arguments.spaces), read_table(arguments.split)
+        split = read_table(arguments.split)
         training = split[split["set"] == "train"]
         nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
         everyone = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-        picked = [f"{name}/alpha", f"{name}/band_weights"]
+        picked = ["alpha", "band_weights"]
         encoding = read_result(arguments.encoding, ["voxel", "reliability", *picked])
         fitted = encoding.provenance["configuration"]
         with open_result(arguments.responses) as file:

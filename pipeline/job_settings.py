@@ -62,6 +62,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
     of_analyses = [analysis.job_settings(study) for analysis in ANALYSES.values()]
     return {
         "fits": {variant: study.fits(variant) for variant in variants},
+        "stacked": {variant: study.stacked(variant) for variant in variants},
         "encoding_of": {
             variant: study.encoding_of(variant).model_dump(mode="json", exclude={"memory_gb"})
             for variant in variants

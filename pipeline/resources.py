@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import h5py
 
-from encoding.variance_partitioning import subsets
 from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.study import Configuration
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
@@ -70,28 +69,37 @@ def estimate_study(
     """{stage: its jobs}, in the order in which data flow."""
     splits_and_labels = [Job()] * len(subjects) * (1 + len(study.all_variants))
     widths, chunks = features.widths, study.scatter.voxel_chunks
-    fitted = _fits(study, subjects, study.all_variants, chunks)
-    tested = _fits(study, subjects, study.assessed_variants, chunks)
-    parted = _fits(study, subjects, study.assessed_variants, 1)
+    assessed, fits, contrasts = study.assessed_variants, study.fits, study.contrasts_of
+    fitted = _parts(study, subjects, study.all_variants, fits, chunks)
+    tested = _parts(study, subjects, assessed, fits, chunks)
+    compared = _parts(study, subjects, assessed, contrasts, chunks)
+    parted = _parts(study, subjects, assessed, contrasts, 1)
     stages = {
         "simulation": _simulation(study, features),
         "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
         "responses": [*map(averaging, subjects), *splits_and_labels],
         "encoding": [fit(study, part, {s: widths[s] for s in spaces}) for part, spaces in fitted],
-        "significance": [tests(study, part, len(spaces)) for part, spaces in tested],
-        "partitions": [_partition(part, len(spaces)) for part, spaces in parted if spaces[1:]],
+        "significance": [
+            *(model_tests(study, part) for part, _ in tested),
+            *(component_tests(study, part, len(spaces)) for part, spaces in compared),
+        ],
+        "partitions": [_partition(part, len(spaces)) for part, spaces in parted],
         "analyses": _analyses(study, subjects, widths),
         "maps, tables, report": _maps_and_report(study, subjects),
     }
     return {name: jobs for name, jobs in stages.items() if jobs}
 
 
-def _fits(
-    study: Configuration, subjects: Sequence[SubjectSize], variants: Sequence[str], chunks: int
+def _parts(
+    study: Configuration,
+    subjects: Sequence[SubjectSize],
+    variants: Iterable[str],
+    of_variant: Callable[[str], Mapping[str, list[str]]],
+    chunks: int,
 ) -> Iterator[tuple[SubjectSize, list[str]]]:
-    """What each job has of a subject, and the spaces of its fit."""
+    """What each job has of a subject, and the spaces of its fit or contrast."""
     for subject, variant in itertools.product(subjects, variants):
-        for spaces in study.fits(variant).values():
+        for spaces in of_variant(variant).values():
             yield from [(part_of(study, subject, variant, chunks), spaces)] * chunks
 
 
@@ -152,19 +160,16 @@ def averaging(subject: SubjectSize) -> Job:
 
 
 def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
-    """A fit of all subsets of spaces, of {space: width}, to a subject's voxels or part of them."""
-    settings, models, seconds = study.encoding, subsets(list(widths)), START
-    for model in models:
-        banded = len(model) > 1 and settings.penalty == "banded"
-        candidates = settings.band_weight_samples if banded else 1
-        width = sum(widths[space] for space in model)
-        seconds += candidates * _candidate(study, part, width, settings.search)
+    """A fit of spaces, of {space: width}, to a subject's voxels or part of them."""
+    settings = study.encoding
+    banded = len(widths) > 1 and settings.penalty == "banded"
+    candidates = settings.band_weight_samples if banded else 1
+    seconds = START + candidates * _candidate(study, part, sum(widths.values()), settings.search)
     if settings.stacking and len(widths) > 1:
-        # each space alone once more
+        # each space alone once more, of a set that is a whole contrast
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # predictions; scores, penalties, band weights
-    per_voxel = FLOAT * len(models) * (part.test_images + 10)
-    disk = _file(per_voxel * part.voxels, 16 * len(models)) + FILE_BYTES
+    disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
     return Job(seconds, solver_memory(study, FLOAT * part.images * max(widths.values())), disk)
 
 
@@ -184,13 +189,25 @@ def solver_memory(study: Configuration, largest_space: float) -> float:
     return 1e9 * (1 + study.encoding.memory_gb) + largest_space
 
 
-def tests(study: Configuration, subject: SubjectSize, n_spaces: int) -> Job:
+def model_tests(study: Configuration, subject: SubjectSize) -> Job:
     """The tests and intervals of a fit."""
-    models = 2**n_spaces - 1
     # sums of predictions, their squares, their products with responses, and of errors
-    per_response = 8 * study.significance.draws / DRAW_RATE + TEST
+    return _tests(study, subject, 8, 1, 6)
+
+
+def component_tests(study: Configuration, subject: SubjectSize, n_spaces: int) -> Job:
+    """The tests and intervals of a contrast's components."""
+    components = 2**n_spaces - 1
+    # sums of errors alone
+    return _tests(study, subject, 2, components, 4 * components)
+
+
+def _tests(
+    study: Configuration, subject: SubjectSize, operations: int, models: int, arrays: int
+) -> Job:
+    per_response = operations * study.significance.draws / DRAW_RATE + TEST
     seconds = START + subject.voxels * subject.test_images * models * per_response
-    return Job(seconds, TESTS_BYTES, _arrays(subject, models * (10 if n_spaces > 1 else 6)))
+    return Job(seconds, TESTS_BYTES, _arrays(subject, arrays))
 
 
 def _partition(subject: SubjectSize, n_spaces: int) -> Job:

@@ -53,13 +53,8 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-PER_VOXEL = (
-    "voxel",
-    "noise_ceiling",
-    "noise_ceiling_error",
-    "reliability",
-    "searched_exactly",
-)
+# arrays of fits, predictions and tests that have no axis of voxels
+OF_ALL_VOXELS = ("grid_shape", "nsd_id", "test_nsd_id")
 
 
 @dataclass(frozen=True)
@@ -430,9 +425,8 @@ def read_pooled(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarra
 
 
 def is_per_voxel(name: str) -> bool:
-    """Whether an array's last axis is that of voxels: ids, ceilings, and all of models and
-    components."""
-    return "/" in name or name in PER_VOXEL
+    """Whether the last axis of an array of a fit, predictions or tests is that of voxels."""
+    return name not in OF_ALL_VOXELS
 
 
 def aligned_result(path: Path | str, like: Result) -> Result:

@@ -114,10 +114,8 @@ def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: in
 
 def n_models(study: Configuration, variant: str) -> float:
     """Number of models of a variant; components of variance are 0.4, as they have fewer values."""
-    fits = study.fits(variant).values()
-    models = {model for spaces in fits for model in subsets(spaces)}
-    components = sum(len(subsets(spaces)) for spaces in fits if len(spaces) > 1)
-    return len(models) + 0.4 * components
+    components = sum(len(subsets(spaces)) for spaces in study.contrasts_of(variant).values())
+    return len(study.fits(variant)) + 0.4 * components
 
 
 def n_rois(atlases: Sequence[str]) -> int:

@@ -38,7 +38,7 @@ def test_the_layer_that_was_planted_is_preferred(study):
 def test_layers_are_preferred_by_training_images_and_marked_by_the_noise_ceiling(study, subject):
     result = read_result(study.results / f"layers/{subject}/alexnet.h5")
     fits = [read_result(study.results / f"encoding/{subject}/{WHOLE}/{name}.h5") for name in LAYERS]
-    scores = np.array([f[f"{name}/cv_score"] for f, name in zip(fits, LAYERS, strict=True)])
+    scores = np.array([fit["cv_score"] for fit in fits])
     found = preferred_layers(scores)
     assert np.array_equal(result["raw/best"], found.best.astype(np.float32), equal_nan=True)
     explainable = result["reliability"] >= 0.1

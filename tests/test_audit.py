@@ -29,7 +29,7 @@ def finished(study, tmp_path, monkeypatch):
     shutil.copytree(study.results.parent / "features", tmp_path / "features")
     conv3 = str(tiny / "features/subj01/all/alexnet_conv3.h5")
     spaces = {name: str(tiny / f"features/subj01/{name}.h5") for name in ("alexnet", "bert")}
-    made_of = {"alexnet_vs_bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
+    made_of = {"alexnet+bert": spaces, "alexnet_conv3": {"alexnet_conv3": conv3}}
     fits = {str(tiny / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
     return {
         "split": str(tiny / "splits/subj01/all.tsv"),

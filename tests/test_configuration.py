@@ -309,7 +309,13 @@ def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_val
     assert study.image_selection("few")["matched"] == study.image_selection("all")["matched"] == []
     # images alone decide about a split: another model, or penalty, makes no other
     assert set(study.image_selection("few")) == {"subset", "training_images", "draw", "matched"}
-    assert study.fits("people") == study.contrasts
+    assert study.contrasts_of("people") == study.contrasts
+    assert study.fits("people") == {
+        "alexnet": ["alexnet"],
+        "bert": ["bert"],
+        "alexnet+bert": ["alexnet", "bert"],
+    }
+    assert study.contrasts_of("nobody") == {}
     assert study.fits("nobody") == {"bert": ["bert"]}
     assert study.encoding_of("few").penalty == "single"
     assert study.encoding_of("people") == study.encoding

@@ -37,10 +37,11 @@ def written(output: str) -> bool:
     pattern = re.sub(r"<(\w+)>", r"{{\1}}", output)
     # tables are listed by their names alone
     names = {pattern, f'"{pattern.removeprefix("tables/").removesuffix(".tsv")}"'}
+    folder, *_, fit = re.sub(r"<(\w+)>", r"{\1}", output).removesuffix(".h5").split("/")
     pattern = re.sub(r"<\w+>", "{subject}", output.removeprefix("tables/"))
     names |= {
         pattern.replace("voxel_components/", "{kind}/"),
-        f'scattered("{output.split("/")[0]}")',
+        f'scattered("{folder}", "{fit}")',
     }
     return any(name in RULES for name in names)
 

@@ -215,13 +215,13 @@ class Disk:
 
 
 def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room(branched, disk):
-    """A fit leaves 45 kB of scores and 295 kB of predictions."""
+    """A fit leaves 30 kB of scores and 100 kB of predictions."""
     before = data_files(branched)
-    fit = "subj03/all/alexnet_vs_bert.h5"
+    fit = "subj03/all/bert.h5"
     for folder in ("encoding", "predictions", "significance"):
         (branched.results / folder / fit).unlink()
     kept = data_files(branched)
-    ballast = disk.fill(free=150_000)
+    ballast = disk.fill(free=70_000)
     wanted = f"results/tiny/significance/{fit}"
     done = branched.snakemake(wanted, check=False)
     assert done.returncode != 0

@@ -31,7 +31,7 @@ def test_every_subject_gives_as_many_voxels_and_the_most_reliable(study, compone
         fit = read_result(study.results / f"encoding/{subject}/{WHOLE}/{MODEL}.h5")
         taken = np.isin(fit["voxel"], components[f"voxel/{subject}"])
         assert np.count_nonzero(taken) == components["n_voxels"]
-        fitted = np.isfinite(fit[f"{MODEL}/alpha"])
+        fitted = np.isfinite(fit["alpha"])
         assert fit["reliability"][taken].min() >= fit["reliability"][fitted & ~taken].max()
 
 
@@ -54,7 +54,7 @@ def test_weights_predict_what_the_fit_predicted(study):
     scaled = (features - made["feature_mean"]) * made["feature_factor"]
     predicted = scaled @ made["weights"].T
     columns = np.searchsorted(kept["voxel"], made["voxel"])
-    expected = kept[f"predictions/{MODEL}"][:, columns]
+    expected = kept["predictions"][:, columns]
     difference = (predicted - predicted.mean(axis=0)) - (expected - expected.mean(axis=0))
     assert np.abs(difference).max() < 1e-4
     permuted = made["permuted_weights"].reshape(19, *made["weights"].shape)
@@ -96,7 +96,7 @@ def test_best_images_have_the_largest_mean_prediction(study):
     fit = read_result(study.results / f"encoding/subj01/{WHOLE}/{MODEL}.h5")
     rois = read_table(study.results / "rois/subj01.tsv")
     inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
-    values = kept[f"predictions/{MODEL}"][:, inside & (fit["reliability"] >= 0.1)]
+    values = kept["predictions"][:, inside & (fit["reliability"] >= 0.1)]
     order = np.argsort(-values[:, np.isfinite(values).all(axis=0)].mean(axis=1))
     rows = table[(table["subject"] == "subj01") & (table["roi"] == "V1v")]
     assert rows["nsd_id"].tolist() == kept["nsd_id"][order[: len(rows)]].tolist()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
-from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.analyses.layers.maps import voxel_maps as layer_maps
 from pipeline.configuration.reading import read_configuration
 from pipeline.described_tests import describe_tests
@@ -30,6 +30,7 @@ from pipeline.maps.files import (
 )
 from pipeline.maps.quantities import (
     VoxelMap,
+    ceiling_maps,
     encoding_maps,
     preferred_model_map,
 )
@@ -169,9 +170,8 @@ def test_labels_are_alphanumeric(name):
 def test_labels_of_the_demo_differ():
     study = read_configuration(DEMO)
     joined = {
-        separator.join(subset)
+        separator.join(spaces)
         for spaces in study.fits().values()
-        for subset in subsets(spaces)
         for separator in (MODEL_SEPARATOR, COMPONENT_SEPARATOR)
     }
     names = joined | set(study.contrasts)
@@ -188,13 +188,7 @@ def test_names_with_one_label_are_refused():
         _add(found, [_map("net_conv1_1", 0.1), _map("net_conv11", 0.2)])
 
 
-def test_a_model_of_several_fits_is_mapped_once():
-    found: dict[str, VoxelMap] = {}
-    _add(found, [_map("bert", 0.1), _map("bert", 0.1)])
-    assert len(found) == 1
-
-
-def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[Result, Result]:
+def fitted(model: str, untrained: list[str], **arrays: object) -> tuple[Result, Result]:
     """A fit and its tests in two voxels."""
     values = np.array([0.1, 0.3])
     fit = {
@@ -202,16 +196,13 @@ def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[R
         "noise_ceiling": np.array([0.5, 0.4]),
         "reliability": np.array([0.05, 0.4]),
     }
-    fit |= {"models": np.array(models)}
-    tests = {"voxel": fit["voxel"]}
-    for model in models:
-        fit |= {f"{model}/{key}": values for key in ("r", "r2", "cv_score", "alpha")}
-        fit[f"{model}/band_weights"] = np.tile(values, (model.count(MODEL_SEPARATOR) + 1, 1))
-        tests |= {f"{model}/{key}": values for key in ("p", "q")}
+    spaces = model.split(MODEL_SEPARATOR)
+    fit |= dict.fromkeys(("r", "r2", "cv_score", "alpha"), values)
+    fit["band_weights"] = np.tile(values, (len(spaces), 1))
+    tests = {"voxel": fit["voxel"], "p": values, "q": values}
     told = describe_tests("permutation", "images", 2000)
-    spaces = {space for model in models for space in model.split(MODEL_SEPARATOR)}
     weights = weights_told(*spaces, untrained=untrained)
-    provenance = {"configuration": {"tests": told}, "weights": weights}
+    provenance = {"configuration": {"tests": told, "spaces": spaces}, "weights": weights}
     return (
         Result(Path("x.h5"), {**fit, **arrays}, provenance),
         Result(Path("y.h5"), tests, provenance),
@@ -219,12 +210,13 @@ def fitted(models: list[str], untrained: list[str], **arrays: object) -> tuple[R
 
 
 def test_a_map_of_tested_values_tells_the_test():
-    result, significance = fitted(["clip"], [])
+    result, significance = fitted("clip", [])
     told = {m.quantity: m.test for m in encoding_maps(result, significance)}
     assert (
         told["r"] == told["p"] == told["q"] == describe_tests("permutation", "images", 1)["models"]
     )
-    assert told["r2"] is told["ceiling"] is None
+    assert told["r2"] is None
+    assert {m.test for m in ceiling_maps(result)} == {None}
     for resample in ("images", "clusters"):
         words = describe_tests("permutation", resample, 1)
         assert ("clusters" in words["models"]) == ("clusters" in words["components"])
@@ -233,7 +225,9 @@ def test_a_map_of_tested_values_tells_the_test():
 
 
 def test_a_map_tells_which_of_its_own_spaces_are_untrained():
-    maps = list(encoding_maps(*fitted(["bert", "clip", "bert+clip"], ["clip"])))
+    models = "bert", "clip", "bert+clip"
+    untrained = {"bert": [], "clip": ["clip"], "bert+clip": ["clip"]}
+    maps = [m for name in models for m in encoding_maps(*fitted(name, untrained[name]))]
     assert {m.name: m.untrained for m in maps if m.quantity == "r"} == {
         "bert": (),
         "clip": ("clip",),
@@ -243,20 +237,28 @@ def test_a_map_tells_which_of_its_own_spaces_are_untrained():
 
 
 def test_normalised_scores_are_of_explainable_voxels_only():
-    maps = {m.quantity: m.values for m in encoding_maps(*fitted(["bert"], []))}
+
+    def mapped(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        result, tests = fitted("bert", [], **arrays)
+        return {
+            m.quantity: m.values for m in (*ceiling_maps(result), *encoding_maps(result, tests))
+        }
+
+    maps = mapped()
     np.testing.assert_allclose(maps["normalisedR"], [np.nan, 0.3 / np.sqrt(0.4)])
     np.testing.assert_allclose(maps["normalisedR2"], [np.nan, 0.3 / 0.4])
     np.testing.assert_allclose(maps["correlationCeiling"], np.sqrt([0.5, 0.4]))
     # which voxels count is their reliability; below 0 a ceiling is the bound of nothing
     negative = {"noise_ceiling": np.array([0.5, -0.1]), "reliability": np.array([0.5, 0.5])}
-    maps = {m.quantity: m.values for m in encoding_maps(*fitted(["bert"], [], **negative))}
+    maps = mapped(**negative)
     np.testing.assert_allclose(maps["normalisedR"], [0.1 / np.sqrt(0.5), np.nan])
     np.testing.assert_allclose(maps["ceiling"], [0.5, -0.1])
     np.testing.assert_allclose(maps["correlationCeiling"], [np.sqrt(0.5), 0])
 
 
 def test_band_weights_are_maps_of_joint_models_by_band():
-    maps = [m for m in encoding_maps(*fitted(["bert", "bert+clip"], [])) if m.band]
+    assert not any(m.band for m in encoding_maps(*fitted("bert", [])))
+    maps = [m for m in encoding_maps(*fitted("bert+clip", [])) if m.band]
     assert [m.entities for m in maps] == [
         "model-bertPlusClip_band-bert_stat-bandWeight",
         "model-bertPlusClip_band-clip_stat-bandWeight",
@@ -264,8 +266,8 @@ def test_band_weights_are_maps_of_joint_models_by_band():
 
 
 def test_the_preferred_model_has_the_best_cross_validated_score():
-    first, _ = fitted(["bert"], [], **{"bert/cv_score": np.array([0.2, 0.1])})
-    second, _ = fitted(["clip"], ["clip"], **{"clip/cv_score": np.array([0.1, 0.15])})
+    first, _ = fitted("bert", [], cv_score=np.array([0.2, 0.1]))
+    second, _ = fitted("clip", ["clip"], cv_score=np.array([0.1, 0.15]))
     preferred = preferred_model_map({"bert": first, "clip": second})
     # the first voxel's reliability is too low for a preference
     np.testing.assert_array_equal(preferred.values, [np.nan, 2])

@@ -14,10 +14,11 @@ from conftest import ROOT, weights_told
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
 from encoding.similarity import agreement_interval, image_similarities
+from pipeline import tested_voxels
 from pipeline.analyses.similarity.tables import SubjectSimilarities, agreement_table
 from pipeline.configuration.reading import parse_configuration
 from pipeline.report import methods
-from pipeline.stages import assess_significance, fit_encoding_models
+from pipeline.stages import fit_encoding_models
 from pipeline.storage import Result
 from pipeline.validation.calibration import run_experiment
 from pipeline.validation.experiments import Condition
@@ -35,8 +36,8 @@ def ran(study, monkeypatch):
     """What an experiment gave to the functions that fits, intervals and tests are made by."""
     seen = SimpleNamespace(scalings=set(), levels=set(), fits=[], draws=None, bootstrap=False)
     scale, fit = FeatureScaling.fit.__func__, solver.stream_fits
-    draw, interval = assess_significance.draw_images, assess_significance.interval
-    bootstrap_p = assess_significance.bootstrap_p
+    draw, interval = tested_voxels.draw_images, tested_voxels.interval
+    bootstrap_p = tested_voxels.bootstrap_p
 
     def scaled(cls, training, scaling="zscore"):
         seen.scalings.add(scaling)
@@ -61,9 +62,9 @@ def ran(study, monkeypatch):
     monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
     monkeypatch.setattr(solver, "stream_fits", fitted)
     monkeypatch.setitem(fit_encoding_models.SOLVERS, "own", fitted)
-    monkeypatch.setattr(assess_significance, "draw_images", drawn)
-    monkeypatch.setattr(assess_significance, "interval", ends)
-    monkeypatch.setattr(assess_significance, "bootstrap_p", below_zero)
+    monkeypatch.setattr(tested_voxels, "draw_images", drawn)
+    monkeypatch.setattr(tested_voxels, "interval", ends)
+    monkeypatch.setattr(tested_voxels, "bootstrap_p", below_zero)
     run_experiment(SMALL, 0, study.calibrated, with_oracle=False)
     return seen
 

@@ -95,13 +95,13 @@ def test_the_published_preset_splits_and_fits_as_published(presets):
     folds = split.loc[split["set"] == "train", "fold"].to_numpy()
     assert set(folds) == set(range(7))
     assert (np.diff(folds) >= 0).all()
-    fit = read_result(folder / f"encoding/subj01/all/{CONTRAST}.h5")
-    alpha = fit["clip_rn50+resnet50/alpha"]
+    fit = read_result(folder / "encoding/subj01/all/clip_rn50+resnet50.h5")
+    alpha = fit["alpha"]
     grid = np.logspace(-8, 10, 100)
     usable = np.isfinite(alpha)
     nearest = np.abs(np.log10(alpha[usable])[:, None] - np.log10(grid)).min(1)
     assert nearest.max() < 1e-5
-    assert (fit["clip_rn50+resnet50/band_weights"][:, usable] == 1).all()
+    assert (fit["band_weights"][:, usable] == 1).all()
 
 
 def test_the_published_tests_are_the_bootstraps(presets):

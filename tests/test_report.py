@@ -130,8 +130,7 @@ class SyntheticStudy:
             self._provenance(subject, []),
         )
         r2 = self._scores(voxel, group, generator)
-        for fit, spaces in self.study.fits().items():
-            self._write_fit(subject, fit, spaces, voxel, r2, generator)
+        self._write_fits(subject, voxel, r2, generator)
         write_result(
             self.root / f"truth/{subject}.h5",
             {
@@ -169,21 +168,13 @@ class SyntheticStudy:
             space: np.where(group == "no signal", 0, 0.25 * generator.random(len(voxel)))
             for space in self.study.feature_spaces
         }
-        names = {
-            model_name(subset): subset
-            for spaces in self.study.fits().values()
-            for subset in subsets(spaces)
-        }
         return {
-            name: np.max([strength[s] for s in subset], axis=0) + 0.03 * (len(subset) - 1)
-            for name, subset in names.items()
+            name: np.max([strength[s] for s in spaces], axis=0) + 0.03 * (len(spaces) - 1)
+            for name, spaces in self.study.fits().items()
         }
 
-    def _write_fit(self, subject, fit, spaces, voxel, r2, generator) -> None:
-        noisy = {
-            model_name(s): r2[model_name(s)] + 0.02 * generator.standard_normal(len(voxel))
-            for s in subsets(spaces)
-        }
+    def _write_fits(self, subject, voxel, r2, generator) -> None:
+        """Fits and tests of all models, partitions and tests of contrasts."""
         shared = {
             "voxel": voxel,
             "grid_shape": np.array(GRID),
@@ -191,49 +182,42 @@ class SyntheticStudy:
             "noise_ceiling_error": np.full(len(voxel), 0.05, np.float32),
             "reliability": np.full(len(voxel), 0.5, np.float32),
         }
-        arrays = {**shared, "models": list(noisy), "test_nsd_id": np.arange(100)}
-        for name, values in noisy.items():
+        noisy = {name: v + 0.02 * generator.standard_normal(len(voxel)) for name, v in r2.items()}
+        tests: dict[str, dict[str, np.ndarray]] = {}
+        for model, spaces in self.study.fits().items():
+            values = noisy[model]
             values[3] = np.nan
-            arrays[f"{name}/r2"] = values
-            arrays[f"{name}/r"] = np.sign(values) * np.sqrt(np.abs(values))
-            arrays[f"{name}/cv_score"] = values - 0.01
-            arrays[f"{name}/alpha"] = np.ones(len(voxel))
-            arrays[f"{name}/band_weights"] = np.ones((name.count("+") + 1, len(voxel)))
-        path = self.root / f"encoding/{subject}/all/{fit}.h5"
-        write_result(path, arrays, self._provenance(subject, spaces))
-        self.encoding.append(path)
-        self._write_significance(subject, fit, spaces, arrays)
-        if len(spaces) > 1:
-            components = partition_variance(noisy, spaces)
+            scores = {"r2": values, "r": np.sign(values) * np.sqrt(np.abs(values))}
+            arrays = {**shared, **scores, "test_nsd_id": np.arange(100)}
+            arrays |= {"cv_score": values - 0.01, "alpha": np.ones(len(voxel))}
+            arrays["band_weights"] = np.ones((len(spaces), len(voxel)))
+            self.encoding.append(self._write("encoding", subject, model, arrays, spaces))
+            q = np.where(values > 0.05, 0.01, 0.5)
+            tests[model] = {"q": q, "p": q / 2}
+            for key, (name, score) in itertools.product(("lower", "upper"), scores.items()):
+                tests[model][f"{name}_{key}"] = score + (0.1 if key == "upper" else -0.1)
+            arrays = {"voxel": voxel, **tests[model]}
+            self.significance.append(self._write("significance", subject, model, arrays, spaces))
+        for contrast, spaces in self.study.contrasts.items():
+            models = [model_name(subset) for subset in subsets(spaces)]
+            own = {model: noisy[model] for model in models}
+            components = partition_variance(own, spaces)
             arrays = {f"component/{name}": values for name, values in components.items()}
-            arrays["joint_gain"] = joint_gain(noisy, spaces)
-            arrays |= {f"r2/{name}": values for name, values in noisy.items()}
-            path = self.root / f"partitions/{subject}/all/{fit}.h5"
-            write_result(path, {**shared, **arrays}, self._provenance(subject, spaces))
-            self.partitions.append(path)
+            arrays["joint_gain"] = joint_gain(own, spaces)
+            arrays |= {**shared, **{f"r2/{name}": values for name, values in own.items()}}
+            self.partitions.append(self._write("partitions", subject, contrast, arrays, spaces))
+            arrays = {"voxel": voxel}
+            for model in models:
+                component = f"component/{model.replace('+', '&')}"
+                arrays |= {f"{component}/{key}": tests[model][key] for key in "pq"}
+                for key in ("lower", "upper"):
+                    arrays[f"{component}/variance_{key}"] = tests[model][f"r2_{key}"]
+            self.significance.append(self._write("significance", subject, contrast, arrays, spaces))
 
-    def _write_significance(self, subject, fit, spaces, fitted) -> None:
-        arrays = {"voxel": fitted["voxel"]}
-        for name in fitted["models"]:
-            arrays[f"{name}/q"] = np.where(fitted[f"{name}/r2"] > 0.05, 0.01, 0.5)
-            arrays[f"{name}/p"] = arrays[f"{name}/q"] / 2
-            for key, score in itertools.product(("lower", "upper"), ("r", "r2")):
-                offset = 0.1 if key == "upper" else -0.1
-                arrays[f"{name}/{score}_{key}"] = fitted[f"{name}/{score}"] + offset
-        if len(spaces) > 1:
-            arrays |= {
-                f"component/{name.replace('+', '&')}/{key}": arrays[f"{name}/{key}"]
-                for name in fitted["models"]
-                for key in "pq"
-            }
-            arrays |= {
-                f"component/{name.replace('+', '&')}/variance_{key}": arrays[f"{name}/r2_{key}"]
-                for name in fitted["models"]
-                for key in ("lower", "upper")
-            }
-        path = self.root / f"significance/{subject}/all/{fit}.h5"
+    def _write(self, kind, subject, name, arrays, spaces) -> Path:
+        path = self.root / f"{kind}/{subject}/all/{name}.h5"
         write_result(path, arrays, self._provenance(subject, spaces))
-        self.significance.append(path)
+        return path
 
     def write_calibration(self, settings: dict | None = None) -> None:
         """Experiments of known truth, analysed with the study's settings or others."""
@@ -477,13 +461,13 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     study = SyntheticStudy(tmp_path, small_settings(True), True, UNTRAINED)
     path = next(p for p in study.encoding if p.stem == "clip_rn50")
     result = read_result(path)
-    of_images = {"models", "grid_shape", "test_nsd_id"}
+    of_images = {"grid_shape", "test_nsd_id"}
     shuffled = {k: v if k in of_images else v[..., ::-1] for k, v in result.arrays.items()}
     write_result(path, shuffled, result.provenance)
     study.show(monkeypatch)
     name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
     values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
-    expected = result["clip_rn50/r"].astype(np.float32)
+    expected = result["r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
 
 

@@ -314,9 +314,9 @@ def test_the_whole_study_runs_on_photographs(tmp_path, tiny_values):
     names = pd.read_csv(folder / "photos.tsv", sep="\t")["file"]
     with h5py.File(NSDLayout(study.nsd).stimuli) as file, Image.open(folder / names[7]) as photo:
         assert np.array_equal(file["imgBrick"][7], np.asarray(photo.convert("RGB")))
-    fit = read_result(study.results / "encoding/subj01/alexnet.h5")
+    fit = read_result(study.results / "encoding/subj01/all/alexnet.h5")
     assert fit["test_nsd_id"].shape == (100,)
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     v1 = truth["voxel"][truth["group"] == "prf-visualrois/V1v"]
-    assert np.nanmedian(fit["alexnet/r"][np.isin(fit["voxel"], v1)]) > 0.5
+    assert np.nanmedian(fit["r"][np.isin(fit["voxel"], v1)]) > 0.5
     assert (study.results / "report/index.html").stat().st_size > 1e5

@@ -52,6 +52,16 @@ PROVENANCE = {
 }
 
 
+def of_model(space: str) -> dict[str, object]:
+    configuration = {**PROVENANCE["configuration"], "spaces": [space]}
+    return {**PROVENANCE, "configuration": configuration}
+
+
+def rows_of(result: Result, tests: Result) -> pd.DataFrame:
+    rows = pd.DataFrame(correlation_rows(result, tests, ROIS))
+    return rows.set_index(["model", "roi"])
+
+
 @pytest.fixture
 def encoding() -> Result:
     arrays = {
@@ -60,21 +70,36 @@ def encoding() -> Result:
         "noise_ceiling": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
         "noise_ceiling_error": np.array([0.1, 0.3, 0.1, 0.1, 0.1]),
         "reliability": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
-        "models": np.array(["bert", "clip"]),
-        "bert/r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
-        "bert/r2": np.array([-0.9, 0.0, 0.1, np.nan, 0.2]),
-        "clip/r": np.full(5, np.nan),
-        "clip/r2": np.full(5, np.nan),
+        "r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
+        "r2": np.array([-0.9, 0.0, 0.1, np.nan, 0.2]),
     }
-    return Result(Path("fit.h5"), arrays, PROVENANCE)
+    return Result(Path("bert.h5"), arrays, of_model("bert"))
+
+
+@pytest.fixture
+def tested() -> Result:
+    """The tests of `encoding`."""
+    arrays = {"voxel": VOXEL, "q": np.array([0.9, 0.05, 0.01, np.nan, 0.2])}
+    return Result(Path("tests.h5"), arrays, of_model("bert"))
+
+
+@pytest.fixture
+def unfitted(encoding, tested) -> tuple[Result, Result]:
+    """A model of another space without a valid voxel, and its tests."""
+    nothing = np.full(5, np.nan)
+    arrays = {**encoding.arrays, "r": nothing, "r2": nothing}
+    told = of_model("clip")
+    return (
+        Result(Path("clip.h5"), arrays, told),
+        Result(Path("tests.h5"), {"voxel": VOXEL, "q": nothing}, told),
+    )
 
 
 @pytest.fixture
 def significance() -> Result:
+    """The tests of `partition`."""
     arrays = {
         "voxel": VOXEL,
-        "bert/q": np.array([0.9, 0.05, 0.01, np.nan, 0.2]),
-        "clip/q": np.full(5, np.nan),
         "component/bert/q": np.array([0.01, 0.02, 0.9, np.nan, 0.9]),
         "component/clip/q": np.full(5, 0.5),
     }
@@ -104,8 +129,8 @@ def test_hemispheres_are_taken_together():
     assert VOXEL[members["prf-visualrois", "V1v"]].tolist() == [10, 11, 13]
 
 
-def test_correlations_are_signed_means_over_valid_voxels(encoding, significance):
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+def test_correlations_are_signed_means_over_valid_voxels(encoding, tested):
+    rows = rows_of(encoding, tested)
     v1 = rows.loc[("bert", "V1v")]
     assert (v1["n_voxels"], v1["n_excluded"]) == (2, 1)
     assert v1["mean_r"] == pytest.approx(-0.2)
@@ -117,9 +142,11 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding, significance)
     assert everywhere["median_r"] == pytest.approx(0.2)
 
 
-def test_the_spread_within_a_region_is_told_beside_its_mean(encoding, partition, significance):
-    row = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).iloc[0]
-    r2 = encoding["bert/r2"][np.isfinite(encoding["bert/r2"] + encoding["bert/r"])]
+def test_the_spread_within_a_region_is_told_beside_its_mean(
+    encoding, tested, partition, significance
+):
+    row = rows_of(encoding, tested).iloc[0]
+    r2 = encoding["r2"][np.isfinite(encoding["r2"] + encoding["r"])]
     quartiles = row[["lower_quartile_r2", "upper_quartile_r2"]].tolist()
     assert quartiles == pytest.approx(np.percentile(r2, [25, 75]))
     parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
@@ -128,50 +155,52 @@ def test_the_spread_within_a_region_is_told_beside_its_mean(encoding, partition,
     assert quartiles == pytest.approx(np.percentile([-0.2, 0.1, 0.0, 0.3], [25, 75]))
 
 
-def test_a_model_without_valid_voxels_has_no_mean(encoding, significance):
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+def test_a_model_without_valid_voxels_has_no_mean(unfitted):
+    rows = rows_of(*unfitted)
     assert rows.loc[("clip", "all"), "n_voxels"] == 0
     assert np.isnan(rows.loc[("clip", "all"), "mean_r"])
 
 
-def test_rows_tell_simulated_data_and_untrained_weights(encoding, significance):
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+def test_rows_tell_simulated_data_and_untrained_weights(encoding, tested, unfitted):
+    rows = pd.concat([rows_of(encoding, tested), rows_of(*unfitted)])
     assert rows.loc[("bert", "all"), "weights"] == "pretrained"
     assert rows.loc[("clip", "all"), "weights"] == "untrained: clip"
     assert set(rows["data"]) == {"simulated"}
 
 
-def test_scores_are_normalised_by_the_ceiling_without_clipping(encoding, significance):
+def test_scores_are_normalised_by_the_ceiling_without_clipping(encoding, tested):
     encoding.arrays["noise_ceiling"] = np.array([0.5, 0.16, 0.4, 0.5, 0.1])
     encoding.arrays["reliability"] = np.array([0.05, 0.2, 0.04, 0.5, 0.01])
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    rows = rows_of(encoding, tested)
     row = rows.loc[("bert", "all")]
     # of the valid voxels one can be explained at all: r = 0.1 of 0.4, R² = 0 of 0.16
     assert row["n_explainable"] == 1
     assert row["mean_normalised_r"] == pytest.approx(0.1 / 0.4)
     assert row["mean_normalised_r2"] == pytest.approx(0)
     encoding.arrays["reliability"] = encoding.arrays["noise_ceiling"] = np.full(5, 0.1)
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    rows = rows_of(encoding, tested)
     assert rows.loc[("bert", "hV4"), "mean_normalised_r2"] == pytest.approx(2)
 
 
-def test_one_ceiling_near_0_does_not_decide_a_region(encoding, significance):
+def test_one_ceiling_near_0_does_not_decide_a_region(encoding, tested):
     encoding.arrays["noise_ceiling"] = np.array([-0.09, 0.4, 0.001, 0.5, 0.489])
     encoding.arrays["reliability"] = np.full(5, 0.2)
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    rows = rows_of(encoding, tested)
     row = rows.loc[("bert", "all")]
     assert row["n_explainable"] == 4
     assert row["mean_ceiling"] == pytest.approx(0.2)
     assert row["mean_normalised_r2"] == pytest.approx(np.mean([-0.9, 0.0, 0.1, 0.2]) / 0.2)
     encoding.arrays["noise_ceiling"] = np.full(5, -0.1)
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+    rows = rows_of(encoding, tested)
     assert np.isnan(
         rows.loc[("bert", "all"), ["mean_normalised_r", "mean_normalised_r2"]].astype(float)
     ).all()
 
 
-def test_significant_voxels_are_counted_where_there_is_a_test(encoding, significance, partition):
-    rows = pd.DataFrame(correlation_rows(encoding, significance, ROIS)).set_index(["model", "roi"])
+def test_significant_voxels_are_counted_where_there_is_a_test(
+    encoding, tested, significance, partition
+):
+    rows = rows_of(encoding, tested)
     assert rows.loc[("bert", "all"), "n_significant"] == 2
     assert rows.loc[("bert", "V1v"), "n_significant"] == 1
     parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
@@ -311,7 +340,7 @@ def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, signifi
 
 
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
-    row = best_voxel_row(encoding, ROIS, "bert")
+    row = best_voxel_row(encoding, ROIS)
     assert row["best_voxel_rois"] == "prf-visualrois/hV4"
     assert row["best_voxel"] == "1 0 2"
     assert (row["best_r"], row["best_r2"]) == pytest.approx((0.4, 0.2))
@@ -319,8 +348,8 @@ def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)
 
 
-def test_a_model_without_valid_voxels_has_no_best_one(encoding):
-    row = best_voxel_row(encoding, ROIS, "clip")
+def test_a_model_without_valid_voxels_has_no_best_one(unfitted):
+    row = best_voxel_row(unfitted[0], ROIS)
     assert (row["best_voxel"], row["best_voxel_rois"], row["n_voxels"]) == ("none", "none", 0)
     assert np.isnan([row["best_r"], row["best_r2"], row["best_voxel_ceiling"]]).all()
 
@@ -338,16 +367,24 @@ def test_a_table_without_rows_can_be_read_back(tmp_path):
 
 @pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [3, 0, 4, 2, 1]], ids=["same", "another"])
 def test_tests_are_those_of_the_same_voxels_whatever_their_order(
-    encoding, significance, partition, tmp_path, monkeypatch, order
+    encoding, tested, unfitted, significance, partition, tmp_path, monkeypatch, order
 ):
-    tested = {name: values[order] for name, values in significance.arrays.items()}
-    files = {"encoding": encoding.arrays, "significance": tested, "partitions": partition.arrays}
+    files = {
+        "encoding": {"bert": encoding, "clip": unfitted[0]},
+        "significance": {"bert": tested, "clip": unfitted[1], "bert_vs_clip": significance},
+        "partitions": {"bert_vs_clip": partition},
+    }
     command = ["write_tables", "--models", "models", "--rois", str(tmp_path / "subj01.tsv")]
     write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), {"inputs": {}})
-    for kind, arrays in files.items():
-        path = tmp_path / kind / "subj01/all/bert_vs_clip.h5"
-        write_result(path, arrays, PROVENANCE)
-        command += [f"--{kind}", str(path)]
+    for kind, results in files.items():
+        command += [f"--{kind}"]
+        for name, result in results.items():
+            path = tmp_path / kind / f"subj01/all/{name}.h5"
+            arrays = result.arrays
+            if kind == "significance":
+                arrays = {key: values[order] for key, values in arrays.items()}
+            write_result(path, arrays, result.provenance)
+            command += [str(path)]
     names = "correlations", "partitions", "models"
     tables = [str(tmp_path / f"{name}.tsv") for name in names]
     monkeypatch.setattr("sys.argv", [*command, "--out", *tables])

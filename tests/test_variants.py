@@ -34,8 +34,9 @@ def varied(study, tmp_path_factory):
     assert varied.planned(*targets) == {
         "split_images": 6,
         "fit_reduction": 2,
-        "fit_encoding_models": 6,
-        "assess_significance": 6,
+        "fit_encoding_models": 14,
+        "assess_significance": 14,
+        "assess_components": 4,
         "partition_variance": 4,
         "write_maps": 6,
         "audit_study": 1,
@@ -95,10 +96,10 @@ def test_tables_and_maps_tell_the_variant(varied):
     assert not correlations[keys].duplicated().any()
     group = read_table(varied.results / "tables/group.tsv")
     assert set(group["variant"]) == {"all", "animals", "no_animals"}
-    fit = read_result(varied.results / "encoding/subj01/animals/alexnet_vs_bert.h5")
+    fit = read_result(varied.results / "encoding/subj01/animals/bert.h5")
     name = "sub-01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
     values = nibabel.load(varied.results / "maps/subj01/animals" / name).get_fdata().ravel()
-    assert np.allclose(values[fit["voxel"]], fit["bert/r2"], equal_nan=True)
+    assert np.allclose(values[fit["voxel"]], fit["r2"], equal_nan=True)
 
 
 def test_more_training_images_than_a_subject_saw_are_told(varied):

@@ -12,8 +12,10 @@ from pipeline.storage import create_result, read_result
 from pipeline.voxel_chunks import voxels_of
 
 FITS = ("encoding", "predictions", "significance")
-FIT = "subj01/all/alexnet_vs_bert.h5"
-RESULTS = [f"results/tiny/{kind}/{FIT}" for kind in FITS]
+# a joint model, which takes voxels over from parts of others, and a contrast's tests
+JOINT, CONTRAST = "subj01/all/alexnet+bert.h5", "subj01/all/alexnet_vs_bert.h5"
+FILES = [*(f"{kind}/{JOINT}" for kind in FITS), f"significance/{CONTRAST}"]
+RESULTS = [f"results/tiny/{name}" for name in FILES]
 
 
 @pytest.mark.parametrize("n_voxels", [7, 600, 15_724])
@@ -32,8 +34,8 @@ def test_more_parts_than_voxels_are_refused():
 
 def assert_same_results(found_in, expected_in):
     """All arrays of a fit and its tests, up to rounding; other picks only in voxels that tie."""
-    for kind in FITS:
-        found, expected = (read_result(s.results / kind / FIT) for s in (found_in, expected_in))
+    for name in FILES:
+        found, expected = (read_result(s.results / name) for s in (found_in, expected_in))
         assert_same_arrays(found, expected)
         assert found.provenance["configuration"] == expected.provenance["configuration"]
 

@@ -18,7 +18,7 @@ from pipeline.tables.voxels import (
     TESTS,
     component_parts,
     describe,
-    model_parts,
+    model_part,
     parquet_writer,
     places,
 )
@@ -61,30 +61,29 @@ def results(tmp_path) -> tuple[Result, Result]:
         "noise_ceiling": [0.1, 0.2, 0.3],
         "noise_ceiling_error": [0.1, 0.1, 0.1],
         "reliability": [0.1, 0.2, 0.3],
-        "models": ["bert"],
     }
-    fit |= {f"bert/{key}": VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
+    fit |= {key: VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
     fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
     tests = {"voxel": VOXEL[::-1]}
-    tested = {"bert": TESTS}
-    tested |= {f"component/{name}": COMPONENT_TESTS for name in ("bert", "bert&clip")}
+    tested = {"": TESTS}
+    tested |= {f"component/{name}/": COMPONENT_TESTS for name in ("bert", "bert&clip")}
     # every quantity and voxel has its own value
     tests |= {
-        f"{name}/{key}": VOXEL[::-1] * 0.001 + number
+        f"{name}{key}": VOXEL[::-1] * 0.001 + number
         for name, keys in tested.items()
         for number, key in enumerate(reversed(keys))
     }
     write_result(tmp_path / "fit.h5", fit, {})
     write_result(tmp_path / "tests.h5", tests, {})
     arrays = {name: np.asarray(values) for name, values in fit.items()}
-    result = Result(tmp_path / "fit.h5", arrays, {})
+    result = Result(tmp_path / "fit.h5", arrays, {"configuration": {"spaces": ["bert"]}})
     return result, aligned_result(tmp_path / "tests.h5", result)
 
 
 def test_scores_and_tests_meet_at_their_voxel(tmp_path, where):
     result, tests = results(tmp_path)
-    ((model, frame),) = model_parts(where, result, tests)
-    assert model == "bert"
+    frame = model_part(where, result, tests)
+    assert set(frame["model"]) == {"bert"}
     np.testing.assert_allclose(frame["r"], frame["voxel"] * 0.01, rtol=1e-6)
     np.testing.assert_allclose(frame["q"], frame["voxel"] * 0.001, rtol=1e-6)
     np.testing.assert_allclose(frame["r2_upper"], frame["voxel"] * 0.001 + 2, rtol=1e-6)

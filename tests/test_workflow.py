@@ -20,7 +20,7 @@ from scipy import stats
 from encoding.inference.significance import false_discovery_rate
 from encoding.ridge.stacking import fit_stacking
 from encoding.scores import r2_score
-from encoding.variance_partitioning import model_name, partition_variance, subsets
+from encoding.variance_partitioning import partition_variance
 from pipeline.audit import near_duplicates
 from pipeline.configuration.reading import parse_configuration
 from pipeline.fit_inputs import read_scaled
@@ -33,7 +33,7 @@ from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.storage import positions, read_provenance, read_result, read_table
 
 SPACES = ["alexnet", "bert"]
-CONTRAST = "alexnet_vs_bert"
+CONTRAST, JOINT = "alexnet_vs_bert", "alexnet+bert"
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +69,11 @@ def test_the_perfect_fit_bounds_the_oracle_where_one_space_drives_all(recovery):
 
 @pytest.mark.parametrize("subject", ["subj01", "subj03"])
 def test_results_carry_ids_provenance_and_their_labels(study, subject):
-    result = read_result(study.results / f"encoding/{subject}/all/{CONTRAST}.h5")
-    assert result["models"].tolist() == [model_name(s) for s in subsets(SPACES)]
+    result = read_result(study.results / f"encoding/{subject}/all/{JOINT}.h5")
     assert result.provenance["simulated"] is True
     assert result.provenance["untrained"] == ["alexnet"]
-    assert set(result.provenance["inputs"]) == {"responses", "split", "alexnet", "bert"}
+    smaller = {f"{kind}/{name}" for kind in ("encoding", "predictions") for name in SPACES}
+    assert set(result.provenance["inputs"]) == {"responses", "split", *SPACES, *smaller}
     split = read_table(study.results / f"splits/{subject}/all.tsv")
     test = split[split["set"] == "test"]["nsd_id"]
     assert np.array_equal(result["test_nsd_id"], test)
@@ -159,16 +159,18 @@ def test_whole_clusters_test_and_validate_the_same_for_everyone(study, tmp_path)
 
 
 def test_partitions_are_those_of_the_fits(study):
-    encoding = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
     partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
-    r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
+    r2 = {
+        model: read_result(study.results / f"encoding/subj01/all/{model}.h5")["r2"]
+        for model in (*SPACES, JOINT)
+    }
     for name, values in partition_variance(r2, SPACES).items():
         assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
 
 
 def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
     """Weighed single-space models, by the library's function on the same files."""
-    arrays = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
+    arrays = read_result(study.results / f"encoding/subj01/all/{JOINT}.h5")
     split = read_table(study.results / "splits/subj01/all.tsv")
     test, fold = (split["set"] == "test").to_numpy(), split["fold"].to_numpy()
     nsd_id, path = split["nsd_id"].to_numpy(), study.results / "responses/subj01.h5"
@@ -213,7 +215,7 @@ def test_voxels_that_a_session_did_not_cover_are_marked_not_scored(study):
     never = ~responses["n_valid_repeats"].any(axis=0)
     assert (np.count_nonzero(never), np.count_nonzero(incomplete)) == (2, 6)
     assert np.isnan(responses["responses"][:, never]).all()
-    r2 = read_result(study.results / "encoding/subj01/all/bert.h5")["bert/r2"]
+    r2 = read_result(study.results / "encoding/subj01/all/bert.h5")["r2"]
     lacking = np.isnan(responses["responses"]).any(axis=0)
     assert np.isnan(r2[lacking]).all()
     assert np.isfinite(r2[~incomplete]).all()
@@ -258,28 +260,32 @@ def test_principal_components_know_a_subjects_training_images_alone(study):
 
 
 def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
-    fit = read_result(study.results / f"encoding/subj01/all/{CONTRAST}.h5")
-    kept = read_result(study.results / f"predictions/subj01/all/{CONTRAST}.h5")
-    found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
-    assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
     responses = read_result(study.results / "responses/subj01.h5")
-    rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
-    for model in fit["models"].tolist():
-        measured, predicted = responses["responses"][rows], kept[f"predictions/{model}"]
-        assert np.allclose(
-            r2_score(measured, predicted), fit[f"{model}/r2"], equal_nan=True, atol=1e-4
+    for model in (*SPACES, JOINT):
+        fit, kept, found = (
+            read_result(study.results / f"{kind}/subj01/all/{model}.h5")
+            for kind in ("encoding", "predictions", "significance")
         )
-        usable = np.isfinite(fit[f"{model}/r2"])
+        assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
+        rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
+        measured, predicted = responses["responses"][rows], kept["predictions"]
+        assert np.allclose(r2_score(measured, predicted), fit["r2"], equal_nan=True, atol=1e-4)
+        usable = np.isfinite(fit["r2"])
         for score in ("r", "r2"):
-            inside = fit[f"{model}/{score}"] >= found[f"{model}/{score}_lower"]
-            inside &= fit[f"{model}/{score}"] <= found[f"{model}/{score}_upper"]
+            inside = fit[score] >= found[f"{score}_lower"]
+            inside &= fit[score] <= found[f"{score}_upper"]
             assert inside[usable].mean() > 0.97
-        q = found[f"{model}/q"]
+        q = found["q"]
         assert np.isfinite(q[usable]).all()
         assert np.isnan(q[~usable]).all()
+
+
+def test_components_come_with_intervals_and_tests(study):
+    found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
     v1 = np.isin(
-        fit["voxel"], read_table(study.results / "rois/subj01.tsv").query("roi == 'V1v'")["voxel"]
+        partition["voxel"],
+        read_table(study.results / "rois/subj01.tsv").query("roi == 'V1v'")["voxel"],
     )
     assert np.nanmean(found["component/alexnet/q"][v1] <= 0.05) > 0.5
     assert np.nanmean(found["component/bert/q"][v1] <= 0.05) < 0.1
@@ -299,8 +305,8 @@ def test_of_the_voxels_found_few_have_no_signal(study):
     for model in ("alexnet", "bert"):
         found = read_result(study.results / f"significance/subj01/all/{model}.h5")
         null = np.isin(found["voxel"], truth["voxel"][truth["group"] == NO_SIGNAL])
-        assert np.nanmean(found[f"{model}/p"][null] <= 0.05) < 0.15
-        significant = found[f"{model}/q"] <= 0.05
+        assert np.nanmean(found["p"][null] <= 0.05) < 0.15
+        significant = found["q"] <= 0.05
         assert np.count_nonzero(significant) > 50
         assert np.mean(null[significant]) < 0.1
 
@@ -316,7 +322,7 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     assert np.allclose(image.affine, source.affine)
     result = read_result(study.results / "encoding/subj01/all/bert.h5")
     values = image.get_fdata().ravel()
-    assert np.allclose(values[result["voxel"]], result["bert/r"], equal_nan=True)
+    assert np.allclose(values[result["voxel"]], result["r"], equal_nan=True)
     assert np.isnan(np.delete(values, result["voxel"])).all()
     assert "<html" in plotting.view_img(image, bg_img=source, threshold=0.1).get_standalone()
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
@@ -408,7 +414,7 @@ def test_tables_are_the_means_of_their_voxels(study):
     result = read_result(study.results / "encoding/subj01/all/alexnet.h5")
     row = table.query("subject == 'subj01' and model == 'alexnet' and roi == 'V1v'").iloc[0]
     members = np.isin(result["voxel"], rois.query("roi == 'V1v'")["voxel"])
-    r = result["alexnet/r"][members]
+    r = result["r"][members]
     assert row["mean_r"] == pytest.approx(np.nanmean(r), rel=1e-4)
     assert row["n_voxels"] == np.count_nonzero(np.isfinite(r))
     assert row["n_voxels"] + row["n_excluded"] == len(r)

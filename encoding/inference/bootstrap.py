@@ -89,34 +89,71 @@ def bootstrap_scores(
     ValueError
         Shapes disagree.
     """
+    _require_same_shapes(measured, predicted, counts)
+    drawn = _Drawn.of(measured, counts)
+    y, n, spread, seen = drawn.y, drawn.n, drawn.spread, drawn.seen
+    # a draw may have none of the images that a voxel saw
+    mean = np.divide(drawn.sums, n, out=np.full_like(drawn.sums, np.nan), where=n > 0)
+    r = {
+        model: _r(y, _centred(values, seen), counts, mean, spread, n)
+        for model, values in predicted.items()
+    }
+    return BootstrapScores(_r2(measured, drawn, predicted, counts), r)
+
+
+def bootstrap_r2(
+    measured: np.ndarray, predicted: Mapping[str, np.ndarray], counts: np.ndarray
+) -> dict[str, np.ndarray]:
+    """R² alone of `bootstrap_scores`: {model: (draw, voxel)}, in half the time."""
+    _require_same_shapes(measured, predicted, counts)
+    return _r2(measured, _Drawn.of(measured, counts), predicted, counts)
+
+
+def _require_same_shapes(
+    measured: np.ndarray, predicted: Mapping[str, np.ndarray], counts: np.ndarray
+) -> None:
     for model, values in predicted.items():
         if values.shape != measured.shape or counts.shape[1] != len(measured):
             raise ValueError(
                 f"measured {measured.shape}, predicted {values.shape} ({model}) and counts "
                 f"{counts.shape} do not fit"
             )
-    finite = np.isfinite(measured)
-    seen = None if finite.all() else finite
-    y = _centred(measured, seen)
-    n = counts.sum(axis=1, keepdims=True) if seen is None else counts @ seen.astype(np.float32)
-    sums = counts @ y
-    spread = _spread(counts @ y**2, sums, n)
-    # a draw may have none of the images that a voxel saw
-    mean = np.divide(sums, n, out=np.full_like(sums, np.nan), where=n > 0)
-    r = {
-        model: _r(y, _centred(values, seen), counts, mean, spread, n)
-        for model, values in predicted.items()
-    }
-    return BootstrapScores(_r2(measured, seen, predicted, counts, spread), r)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What draws of measured responses are, whatever is predicted.
+
+    Attributes
+    ----------
+    seen : (image, voxel) bool; None: all was measured
+    y : (image, voxel), centred over all images
+    sums, spread, n : (draw, voxel), of y; of a draw's images that were seen
+    """
+
+    seen: np.ndarray | None
+    y: np.ndarray
+    sums: np.ndarray
+    spread: np.ndarray
+    n: np.ndarray
+
+    @classmethod
+    def of(cls, measured: np.ndarray, counts: np.ndarray) -> _Drawn:
+        finite = np.isfinite(measured)
+        seen = None if finite.all() else finite
+        y = _centred(measured, seen)
+        n = counts.sum(axis=1, keepdims=True) if seen is None else counts @ seen.astype(np.float32)
+        sums = counts @ y
+        return cls(seen, y, sums, _spread(counts @ y**2, sums, n), n)
 
 
 def _r2(
     measured: np.ndarray,
-    seen: np.ndarray | None,
+    drawn: _Drawn,
     predicted: Mapping[str, np.ndarray],
     counts: np.ndarray,
-    spread: np.ndarray,
 ) -> dict[str, np.ndarray]:
+    seen, spread = drawn.seen, drawn.spread
     *_, last = predicted.values()
     known = np.isfinite(last)
     reference = last if known.all() else np.where(known, last, 0)

@@ -90,6 +90,14 @@ class EncodingSettings(Settings):
     missing_images: Literal["available", "exclude"] = "exclude"
     stacking: bool = True
 
+    @property
+    def takes_smaller_models_over(self) -> bool:
+        """Whether a model is nowhere worse in cross-validation than those of fewer of its spaces.
+
+        A single penalty leaves no space out, and himalaya picks among a model's own candidates.
+        """
+        return (self.penalty, self.solver) == ("banded", "own")
+
     @model_validator(mode="after")
     def _himalaya_searches_exactly(self) -> EncodingSettings:
         if self.solver == "himalaya" and (self.search, self.missing_images) != ("exact", "exclude"):

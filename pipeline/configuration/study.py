@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field, create_model, field_validator, model_validator
 
 from encoding.ridge.stacking import STACK
+from encoding.variance_partitioning import model_name, subsets
 from pipeline.analyses.registry import ANALYSES
 from pipeline.catalogue import read_catalogue
 from pipeline.configuration.features import (
@@ -234,12 +235,46 @@ class Study(Settings):
         return [name for name in self.feature_spaces if name in used]
 
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
-        """What is fitted of a variant: single models, contrasts of one, and contrasts."""
+        """{model: its feature spaces} of all that is fitted of a variant, each once, by size.
+
+        They are its single models, and every subset of the spaces of its contrasts.
+        """
+        contrasts = self.contrasts_of(variant).values()
+        sets = [*((name,) for name in self.all_variants[variant].models or [])]
+        sets += [subset for spaces in contrasts for subset in subsets(spaces)]
+        ordered = [self.fitted_as(spaces) for spaces in sorted(sets, key=len)]
+        return {model_name(spaces): spaces for spaces in ordered}
+
+    def contrasts_of(self, variant: str = WHOLE) -> dict[str, list[str]]:
+        """{contrast: its feature spaces}, those of a variant."""
         settings = self.all_variants[variant]
         if settings.models is None and settings.contrasts is None:
             return self.contrasts
-        singles = {name: [name] for name in settings.models or []}
-        return {**singles, **{name: self.contrasts[name] for name in settings.contrasts or []}}
+        return {name: self.contrasts[name] for name in settings.contrasts or []}
+
+    def fitted_as(self, spaces: Iterable[str]) -> list[str]:
+        """A set of spaces in the order in which its model has them: that of the first contrast."""
+        chosen = list(spaces)
+        holding = (listed for listed in self.contrasts.values() if set(chosen) <= set(listed))
+        return [space for space in next(holding, chosen) if space in chosen]
+
+    def models_of(self, contrast: str) -> list[str]:
+        """Models of all subsets of a contrast's spaces, in the order of `subsets`."""
+        return [model_name(self.fitted_as(s)) for s in subsets(self.contrasts[contrast])]
+
+    def smaller_models(self, variant: str, spaces: Sequence[str]) -> list[str]:
+        """Models of a space less, of which a model takes voxels over (`encoding.ridge.nested`)."""
+        if not self.encoding_of(variant).takes_smaller_models_over:
+            return []
+        return [model_name(self.fitted_as(s)) for s in subsets(spaces) if len(s) == len(spaces) - 1]
+
+    def stacked(self, variant: str) -> dict[str, bool]:
+        """{model: whether its spaces' single models are stacked too}: all spaces of a contrast."""
+        contrasts = [set(spaces) for spaces in self.contrasts_of(variant).values()]
+        return {
+            model: self.encoding.stacking and set(spaces) in contrasts
+            for model, spaces in self.fits(variant).items()
+        }
 
     def encoding_of(self, variant: str) -> EncodingSettings:
         """How a variant is fitted."""

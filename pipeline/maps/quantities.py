@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
-from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name
 from pipeline.families import FAMILY
 from pipeline.maps.files import bids_label
 from pipeline.space_weights import untrained_spaces
@@ -110,33 +110,37 @@ class VoxelMap:
         return f"model-{bids_label(self.name)}{band}_stat-{self.quantity}"
 
 
-def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
-    """The noise ceiling, and every model's scores, tests and picks."""
-    voxel, ceiling = result["voxel"], result["noise_ceiling"]
+def ceiling_maps(result: Result) -> Iterator[VoxelMap]:
+    """The noise ceiling, which all fits of the same images have."""
     for quantity, of in CEILINGS.items():
-        yield VoxelMap(quantity, "noise ceiling", None, voxel, of(ceiling))
+        values = of(result["noise_ceiling"])
+        yield VoxelMap(quantity, "noise ceiling", None, result["voxel"], values)
+
+
+def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
+    """A model's scores, tests and picks."""
+    voxel, ceiling = result["voxel"], result["noise_ceiling"]
     explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
     bounds = np.where(explainable, ceiling, np.nan)
     tests = significance.provenance["configuration"]["tests"]
-    for model in result["models"].tolist():
-        spaces = model.split(MODEL_SEPARATOR)
-        untrained = untrained_spaces(result.provenance, spaces)
-        q = significance[f"{model}/q"]
-        arrays = {
-            **{quantity: result[f"{model}/{key}"] for quantity, key in FITTED.items()},
-            "normalisedR": result[f"{model}/r"] / correlation_ceiling(bounds),
-            "normalisedR2": result[f"{model}/r2"] / bounds,
-            "p": significance[f"{model}/p"],
-            "q": q,
-        }
-        for quantity, values in arrays.items():
-            tested = q if quantity == "r" else None
-            test = tests["models"] if quantity in ("r", "p", "q") else None
-            yield VoxelMap(quantity, model, None, voxel, values, untrained, tested, test=test)
-        weights = result[f"{model}/band_weights"]
-        for space, values in zip(spaces, weights, strict=True):
-            if len(spaces) > 1:
-                yield VoxelMap("bandWeight", model, None, voxel, values, untrained, band=space)
+    spaces = result.provenance["configuration"]["spaces"]
+    model = model_name(spaces)
+    untrained = untrained_spaces(result.provenance, spaces)
+    q = significance["q"]
+    arrays = {
+        **{quantity: result[key] for quantity, key in FITTED.items()},
+        "normalisedR": result["r"] / correlation_ceiling(bounds),
+        "normalisedR2": result["r2"] / bounds,
+        "p": significance["p"],
+        "q": q,
+    }
+    for quantity, values in arrays.items():
+        tested = q if quantity == "r" else None
+        test = tests["models"] if quantity in ("r", "p", "q") else None
+        yield VoxelMap(quantity, model, None, voxel, values, untrained, tested, test=test)
+    for space, values in zip(spaces, result["band_weights"], strict=True):
+        if len(spaces) > 1:
+            yield VoxelMap("bandWeight", model, None, voxel, values, untrained, band=space)
 
 
 def partition_maps(result: Result, significance: Result, contrast: str) -> Iterator[VoxelMap]:
@@ -160,10 +164,10 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
 
     Parameters
     ----------
-    results : {model: the fit that it is in}, all of the same voxels
+    results : {model: its fit}, all of the same voxels
     """
     first = next(iter(results.values()))
-    scores = np.array([result[f"{model}/cv_score"] for model, result in results.items()])
+    scores = np.array([result["cv_score"] for result in results.values()])
     known = np.isfinite(scores).all(axis=0) & (first["reliability"] >= LEAST_RELIABILITY)
     best = np.where(known, np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0) + 1.0, np.nan)
     untrained = {

@@ -40,6 +40,16 @@ CHECKED = [
 ]
 
 
+def any_of(names):
+    """A regular expression of some names, none of which is special; of no names, of nothing."""
+    return "|".join(names) or "(?!)"
+
+
+# spaces joined by +, which no contrast is named by
+SPACE = any_of(STUDY.used_spaces)
+SET_OF_SPACES = rf"(?:{SPACE})(?:\+(?:{SPACE}))*"
+
+
 wildcard_constraints:
     subject=r"subj0[1-8]",
     part=rf"subj0[1-8]|{SHARED}",
@@ -47,7 +57,9 @@ wildcard_constraints:
     network=r"[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d+of\d+",
     variant=r"[A-Za-z][A-Za-z0-9_]*",
-    fit=r"[A-Za-z][A-Za-z0-9_]*",
+    contrast=any_of(STUDY.contrasts),
+    model=SET_OF_SPACES,
+    fit=rf"{SET_OF_SPACES}|{any_of(STUDY.contrasts)}",
     chunk=r"\d+of\d+",
     scattered=r"encoding|predictions|significance",
 
@@ -78,11 +90,14 @@ def stimuli_of(wildcards):
     return ANNOTATIONS[stimulus] or ("images",) * (stimulus == "image")
 
 
-def scattered(folder):
-    """What a job leaves of the voxels that are its part: the result itself if that is all."""
+def scattered(folder, fit):
+    """What a job leaves of the voxels that are its part: the result itself if that is all.
+
+    `fit` is the wildcard of the file's name, `{model}` or `{contrast}`.
+    """
     if STUDY.scatter.voxel_chunks == 1:
-        return f"{RESULTS}/{folder}/{{subject}}/{{variant}}/{{fit}}.h5"
-    return temp(f"{RESULTS}/parts/{folder}/{{subject}}/{{variant}}/{{fit}}/{{chunk}}.h5")
+        return f"{RESULTS}/{folder}/{{subject}}/{{variant}}/{fit}.h5"
+    return temp(f"{RESULTS}/parts/{folder}/{{subject}}/{{variant}}/{fit}/{{chunk}}.h5")
 
 
 def growing(amount):
@@ -110,16 +125,51 @@ def solver_mb(wildcards, input):
     return solver_megabytes(STUDY, input.features, shared)
 
 
-def of_fits(
-    folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants, contrasts_only=False
-):
-    """Files of every fit, by the folder of their kind."""
+# {variant: {model: its spaces}}
+FITS = {variant: STUDY.fits(variant) for variant in STUDY.all_variants}
+
+
+def of_models(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
+    """Files of every set of spaces that is fitted, by the folder of their kind."""
     return [
-        f"{RESULTS}/{folder}/{subject}/{variant}/{fit}.h5"
+        f"{RESULTS}/{folder}/{subject}/{variant}/{model}.h5"
         for subject in subjects
         for variant in variants
-        for fit, spaces in STUDY.fits(variant).items()
-        if len(spaces) > 1 or not contrasts_only
+        for model in FITS[variant]
+    ]
+
+
+def of_contrasts(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
+    """Files of every contrast, by the folder of their kind."""
+    return [
+        f"{RESULTS}/{folder}/{subject}/{variant}/{contrast}.h5"
+        for subject in subjects
+        for variant in variants
+        for contrast in STUDY.contrasts_of(variant)
+    ]
+
+
+def of_tests(subjects=STUDY.subjects, variants=STUDY.assessed_variants):
+    """Files of the tests of models and of contrasts."""
+    folder = "significance"
+    return [*of_models(folder, subjects, variants), *of_contrasts(folder, subjects, variants)]
+
+
+def of_compared_models(folder):
+    """Files of the models of all subsets of a contrast's spaces, in the order of the subsets."""
+    return lambda wildcards: [
+        f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
+        for model in STUDY.models_of(wildcards.contrast)
+    ]
+
+
+def of_smaller_models(folder):
+    """Files of the models that a model takes voxels over from."""
+    return lambda wildcards: [
+        f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
+        for model in STUDY.smaller_models(
+            wildcards.variant, FITS[wildcards.variant][wildcards.model]
+        )
     ]
 
 
@@ -148,7 +198,7 @@ def shards_of(wildcards):
 
 def audited_files(subject, variant):
     """A variant's split, responses, reduced spaces, and fits with the features they are made of."""
-    fits = STUDY.fits(variant)
+    fits = FITS[variant]
     used = dict.fromkeys(space for spaces in fits.values() for space in spaces)
     files = {space: feature_file(space, subject, variant) for space in used}
     return {
@@ -157,8 +207,8 @@ def audited_files(subject, variant):
         "features": {files[space]: space for space in used},
         "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],
         "fits": {
-            f"{RESULTS}/encoding/{subject}/{variant}/{fit}.h5": {s: files[s] for s in spaces}
-            for fit, spaces in fits.items()
+            f"{RESULTS}/encoding/{subject}/{variant}/{model}.h5": {s: files[s] for s in spaces}
+            for model, spaces in fits.items()
         },
     }
 

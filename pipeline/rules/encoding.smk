@@ -1,7 +1,7 @@
-# All subsets of a contrast's feature spaces in one job; a single model is a contrast of one.
+# A set of feature spaces is fitted once, whatever contrasts it is in.
 
 
-ENCODING = of_fits("encoding", variants=STUDY.all_variants)
+ENCODING = of_models("encoding", variants=STUDY.all_variants)
 N_CHUNKS = STUDY.scatter.voxel_chunks
 PART = "_{chunk}" if N_CHUNKS > 1 else ""
 
@@ -16,13 +16,15 @@ rule fit_encoding_models:
     input:
         features=lambda wildcards: [
             feature_file(space, wildcards.subject, wildcards.variant)
-            for space in STUDY.fits(wildcards.variant)[wildcards.fit]
+            for space in FITS[wildcards.variant][wildcards.model]
         ],
+        smaller_encoding=of_smaller_models("encoding"),
+        smaller_predictions=of_smaller_models("predictions"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        out=scattered("encoding"),
-        predictions=scattered("predictions"),
+        out=scattered("encoding", "{model}"),
+        predictions=scattered("predictions", "{model}"),
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
@@ -30,7 +32,7 @@ rule fit_encoding_models:
     params:
         **parameters("fit_encoding_models"),
         specifications=lambda wildcards: of_run(
-            "feature_specification:" + ",".join(STUDY.fits(wildcards.variant)[wildcards.fit])
+            "feature_specification:" + ",".join(FITS[wildcards.variant][wildcards.model])
         ),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
     shell:
@@ -39,16 +41,16 @@ rule fit_encoding_models:
 
 rule significance:
     input:
-        of_fits("significance"),
+        of_tests(),
 
 
 rule assess_significance:
     input:
-        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{fit}}.h5",
+        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{model}}.h5",
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        scattered("significance"),
+        scattered("significance", "{model}"),
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -57,6 +59,23 @@ rule assess_significance:
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
     shell:
         command("assess_significance")
+
+
+rule assess_components:
+    input:
+        predictions=of_compared_models("predictions"),
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
+    output:
+        scattered("significance", "{contrast}"),
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        **parameters("assess_components"),
+        chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
+    shell:
+        command("assess_components")
 
 
 if N_CHUNKS > 1:

@@ -11,7 +11,7 @@ rule features:
                 feature_file(space, subject, variant)
                 for subject in STUDY.subjects
                 for variant in STUDY.all_variants
-                for spaces in STUDY.fits(variant).values()
+                for spaces in FITS[variant].values()
                 for space in spaces
             }
         ),

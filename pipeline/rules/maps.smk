@@ -23,12 +23,10 @@ rule write_maps:
     input:
         tree=nsd_files("write_maps"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
-        encoding=lambda wildcards: of_fits("encoding", [wildcards.subject], [wildcards.variant]),
-        significance=lambda wildcards: of_fits(
-            "significance", [wildcards.subject], [wildcards.variant]
-        ),
-        partitions=lambda wildcards: of_fits(
-            "partitions", [wildcards.subject], [wildcards.variant], contrasts_only=True
+        encoding=lambda wildcards: of_models("encoding", [wildcards.subject], [wildcards.variant]),
+        significance=lambda wildcards: of_tests([wildcards.subject], [wildcards.variant]),
+        partitions=lambda wildcards: of_contrasts(
+            "partitions", [wildcards.subject], [wildcards.variant]
         ),
         analyses=lambda wildcards: [
             f"{RESULTS}/{file}"

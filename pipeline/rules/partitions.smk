@@ -1,13 +1,13 @@
 rule partitions:
     input:
-        of_fits("partitions", contrasts_only=True),
+        of_contrasts("partitions"),
 
 
 rule partition_variance:
     input:
-        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{fit}}.h5",
+        encoding=of_compared_models("encoding"),
     output:
-        f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{fit}}.h5",
+        f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{contrast}}.h5",
     resources:
         mem_mb=growing(1000),
         runtime=growing(30),

@@ -20,7 +20,7 @@ rule tables:
 rule write_tables:
     input:
         rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        encoding=of_fits("encoding"),
+        encoding=of_models("encoding"),
         significance=rules.significance.input,
         partitions=rules.partitions.input,
     output:
@@ -37,9 +37,9 @@ rule write_tables:
 rule write_voxel_tables:
     input:
         rois=f"{RESULTS}/rois/{{subject}}.tsv",
-        encoding=lambda wildcards: of_fits("encoding", [wildcards.subject]),
-        significance=lambda wildcards: of_fits("significance", [wildcards.subject]),
-        partitions=lambda wildcards: of_fits("partitions", [wildcards.subject], contrasts_only=True),
+        encoding=lambda wildcards: of_models("encoding", [wildcards.subject]),
+        significance=lambda wildcards: of_tests([wildcards.subject]),
+        partitions=lambda wildcards: of_contrasts("partitions", [wildcards.subject]),
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
         components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",

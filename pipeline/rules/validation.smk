@@ -30,8 +30,8 @@ if VALIDATED:
         input:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
             # truth is of the whole study: other images have another
-            encoding=of_fits("encoding", variants=[WHOLE]),
-            partitions=of_fits("partitions", variants=[WHOLE], contrasts_only=True),
+            encoding=of_models("encoding", variants=[WHOLE]),
+            partitions=of_contrasts("partitions", variants=[WHOLE]),
         output:
             RECOVERY,
         resources:

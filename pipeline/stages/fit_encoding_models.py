@@ -1,9 +1,11 @@
-"""Fit the encoding models of every subset of some feature spaces, and score them on test images."""
+"""Fit the encoding model of a set of feature spaces, and score it on test images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +17,12 @@ from encoding.noise_ceiling import noise_ceiling, reliability
 from encoding.product_measure import OFFSET, split_r2
 from encoding.ridge import himalaya_solver, solver
 from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.nested import take_over
 from encoding.ridge.problem import Options, Problem
 from encoding.ridge.solver import BandedRidgeFit
-from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
+from encoding.ridge.stacking import STACK, stream_stacks
 from encoding.scores import correlation_score, r2_score
-from encoding.variance_partitioning import model_name, subsets
+from encoding.variance_partitioning import model_name
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration.fits import AlphaGrid
@@ -41,6 +44,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
+from pipeline.stored_matrix import StoredMatrix
 from pipeline.voxel_chunks import voxels_of
 
 EDGE_SHARE = 0.05
@@ -48,18 +52,24 @@ EDGE_SHARE = 0.05
 CEILING_VOXELS = 1024
 SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
+PREDICTIONS = "predictions"
 
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    spaces: Annotated[list[str], given.Setting("fits.{variant}.{fit}")]
+    spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     features: given.InputFiles
+    # of the same subject, models of a space less
+    smaller_encoding: given.InputFiles
+    smaller_predictions: given.InputFiles
     specifications: Annotated[dict[str, Any], given.Setting()]  # {space: what its features must be}
     responses: given.InputFile
     split: given.InputFile
     configuration: Annotated[dict[str, Any], given.Setting("encoding_of.{variant}")]
+    # whether the spaces' own models are stacked too
+    stacked: Annotated[bool, given.Setting("stacked.{variant}.{model}")]
     out: given.NamedOutput
     predictions: given.NamedOutput  # of the test images
     memory_mb: given.SolverMemory
@@ -92,15 +102,22 @@ def main() -> None:
             "grid_shape": measured["grid_shape"],
             "test_nsd_id": nsd_id[test],
             "reliability": reliability(measured["ncsnr"][here], repeats).astype(np.float32),
-            "models": [model_name(subset) for subset in subsets(arguments.spaces)],
         }
         training = ResponseRows(file["responses"], rows[~test], here)
         held_out = ResponseRows(file["responses"], rows[test], here)
         arrays |= _ceilings(held_out, repeats, measured["noise_variance"][here])
         provenance = _provenance(arguments, spaces, measured, test)
-        with create_result(arguments.predictions, provenance) as predictions:
+        data = Data(bands, test, training, held_out, fold, settings, options)
+        with ExitStack() as opened:
+            files = zip(arguments.smaller_encoding, arguments.smaller_predictions, strict=True)
+            smaller = [
+                opened.enter_context(SmallerModel.open(*paths, arguments.spaces, arrays))
+                for paths in files
+            ]
+            predictions = opened.enter_context(create_result(arguments.predictions, provenance))
             predictions["nsd_id"], predictions["voxel"] = nsd_id[test], arrays["voxel"]
-            arrays |= _fit(bands, test, training, held_out, fold, settings, options, predictions)
+            arrays |= _fit(data, smaller, predictions)
+            arrays |= _stack(data) if arguments.stacked else {}
     write_result(arguments.out, arrays, provenance)
 
 
@@ -121,68 +138,129 @@ def _ceilings(
     return arrays
 
 
+@dataclass(frozen=True)
+class Data:
+    """What a model is fitted to and scored on, and how.
+
+    Attributes
+    ----------
+    bands : {feature space: (image, feature)} of all images, scaled
+    test : (image,) bool, which images are not trained on
+    training, held_out : responses (image, voxel) of both sides
+    fold : (training image,)
+    """
+
+    bands: dict[str, np.ndarray]
+    test: np.ndarray
+    training: ResponseRows
+    held_out: ResponseRows
+    fold: np.ndarray
+    settings: dict[str, Any]
+    options: Options
+
+    @cached_property
+    def trained(self) -> dict[str, np.ndarray]:
+        return {name: band[~self.test] for name, band in self.bands.items()}
+
+    @cached_property
+    def shown(self) -> dict[str, np.ndarray]:
+        return {name: band[self.test] for name, band in self.bands.items()}
+
+    @property
+    def alphas(self) -> np.ndarray:
+        return AlphaGrid.model_validate(self.settings["alphas"]).values()
+
+
+@dataclass(frozen=True)
+class SmallerModel:
+    """A fitted model of some of the spaces.
+
+    Attributes
+    ----------
+    voxel : (voxel,) ids
+    arrays : {quantity: (…, voxel)} as the larger model has them
+    predictions : of the test images
+    """
+
+    voxel: np.ndarray
+    arrays: dict[str, np.ndarray]
+    predictions: StoredMatrix
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, encoding: Path, predictions: Path, spaces: Sequence[str], like: Mapping[str, Any]
+    ) -> Iterator[SmallerModel]:
+        """The model in two files, of the voxels and test images that the larger one has.
+
+        Raises
+        ------
+        InputError
+            It lacks some of them.
+        """
+        result, asker = read_result(encoding), f"the model {model_name(spaces)}"
+        columns = positions(result["voxel"], like["voxel"], encoding, asker)
+        own = result.provenance["configuration"]["spaces"]
+        weights = dict(zip(own, result["band_weights"][:, columns], strict=True))
+        absent = np.zeros(len(columns), np.float32)
+        arrays = {key: result[key][columns] for key in SCORES}
+        arrays["band_weights"] = np.array([weights.get(space, absent) for space in spaces])
+        for part in (*own, OFFSET):
+            arrays[f"product/{part}"] = result[f"product/{part}"][columns]
+        arrays |= {f"product/{space}": absent for space in spaces if space not in own}
+        with open_result(predictions) as file:
+            stored = StoredMatrix(file, PREDICTIONS, like["test_nsd_id"], asker)
+            yield cls(like["voxel"], arrays, stored)
+
+    def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
+        """{quantity: (…, voxel)} of some voxels, and their predictions."""
+        arrays = {name: values[..., voxels] for name, values in self.arrays.items()}
+        return {**arrays, PREDICTIONS: self.predictions.of(self.voxel[voxels])}
+
+
 def _fit(
-    bands: dict[str, np.ndarray],
-    test: np.ndarray,
-    training: ResponseRows,
-    held_out: ResponseRows,
-    fold: np.ndarray,
-    settings: dict[str, Any],
-    options: Options,
-    predictions: h5py.File,
+    data: Data, smaller: Sequence[SmallerModel], predictions: h5py.File
 ) -> dict[str, np.ndarray]:
-    """Every subset's scores and picks, (…, voxel) float32; of weights, predictions remain."""
-    alphas = AlphaGrid.model_validate(settings["alphas"]).values()
-    models = {model_name(subset): subset for subset in subsets(list(bands))}
-    candidates = {name: model_candidates(len(spaces), settings) for name, spaces in models.items()}
+    """Scores and picks, (…, voxel) float32; of weights, predictions remain."""
+    name, n_voxels = model_name(data.bands), data.training.shape[1]
     arrays = {
-        name: np.full((*shape, training.shape[1]), np.nan, np.float32)
-        for name, shape in _quantities(models).items()
+        key: np.full((*shape, n_voxels), np.nan, np.float32)
+        for key, shape in _quantities(list(data.bands)).items()
     }
-    arrays["searched_exactly"] = np.zeros(training.shape[1], bool)
-    fitted = {name: band[~test] for name, band in bands.items()}
-    kept = {name: _prediction_store(predictions, name, held_out.shape) for name in models}
-    problem = Problem(
-        fitted, training, fold, alphas, models, candidates, options, inherits(settings)
+    arrays["searched_exactly"] = np.zeros(n_voxels, bool)
+    kept = _prediction_store(predictions, data.held_out.shape)
+    candidates = model_candidates(len(data.bands), data.settings)
+    problem = Problem.of_one_model(
+        data.trained, data.training, data.fold, data.alphas, candidates, data.options
     )
-    parts = solver_of(settings)(problem)
-    with tqdm(total=training.shape[1], desc=model_name(bands), unit="voxel") as bar:
-        for voxels, fits in parts:
-            measured = held_out.of(voxels)
-            for name, fit in fits.items():
-                arrays["searched_exactly"][voxels] = fit.exact
-                shown = {space: bands[space][test] for space in models[name]}
-                predicted = fit.predict(shown)
-                for key, values in _scores(fit, measured, predicted, shown).items():
-                    arrays[f"{name}/{key}"][..., voxels] = values
-                _store(kept[name], voxels, predicted)
+    with tqdm(total=n_voxels, desc=name, unit="voxel") as bar:
+        for voxels, fits in solver_of(data.settings)(problem):
+            fit = fits["model"]
+            arrays["searched_exactly"][voxels] = fit.exact
+            own = _scores(fit, data.held_out.of(voxels), data.shown)
+            found = take_over(own, [model.of(voxels) for model in smaller])
+            _store(kept, voxels, found.pop(PREDICTIONS))
+            for key, values in found.items():
+                arrays[key][..., voxels] = values
             bar.update(len(voxels))
     exact = np.count_nonzero(arrays["searched_exactly"])
-    tqdm.write(f"{model_name(bands)}: {exact} of {training.shape[1]} voxels were searched exactly")
-    for name in models:
-        _tell_edges(name, arrays[f"{name}/alpha"], alphas)
-    if settings["stacking"] and len(bands) > 1:
-        shown = {name: band[test] for name, band in bands.items()}
-        stacks = stream_stacks(fitted, training, fold, alphas, options)
-        arrays |= _stack(stacks, shown, held_out)
+    tqdm.write(f"{name}: {exact} of {n_voxels} voxels were searched exactly")
+    _tell_edges(name, arrays["alpha"], data.alphas)
     return arrays
 
 
-def _stack(
-    stacks: Iterator[tuple[np.ndarray, StackedFit]],
-    shown: dict[str, np.ndarray],
-    held_out: ResponseRows,
-) -> dict[str, np.ndarray]:
+def _stack(data: Data) -> dict[str, np.ndarray]:
     """Scores of the spaces' own models, weighed, (…, voxel) float32."""
-    shapes = {"r": (), "r2": (), "weights": (len(shown),)}
-    n_voxels = held_out.shape[1]
+    shapes = {"r": (), "r2": (), "weights": (len(data.bands),)}
+    n_voxels = data.held_out.shape[1]
     arrays = {
         f"{STACK}/{key}": np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in shapes.items()
     }
-    with tqdm(total=n_voxels, desc=f"{STACK} {model_name(shown)}", unit="voxel") as bar:
+    stacks = stream_stacks(data.trained, data.training, data.fold, data.alphas, data.options)
+    with tqdm(total=n_voxels, desc=f"{STACK} {model_name(data.bands)}", unit="voxel") as bar:
         for voxels, fit in stacks:
-            measured, predicted = held_out.of(voxels), fit.predict(shown)
+            measured, predicted = data.held_out.of(voxels), fit.predict(data.shown)
             arrays[f"{STACK}/r"][voxels] = correlation_score(measured, predicted)
             arrays[f"{STACK}/r2"][voxels] = r2_score(measured, predicted)
             arrays[f"{STACK}/weights"][:, voxels] = fit.weights
@@ -190,35 +268,27 @@ def _stack(
     return arrays
 
 
-def _quantities(models: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+def _quantities(spaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """{array of the result: its shape before voxels}."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for name, spaces in models.items():
-        shapes |= {f"{name}/{key}": () for key in SCORES}
-        shapes[f"{name}/band_weights"] = (len(spaces),)
-        if len(spaces) > 1:
-            shapes |= {f"{name}/product/{part}": () for part in (*spaces, OFFSET)}
-    return shapes
+    parts = {f"product/{part}": () for part in (*spaces, OFFSET)}
+    return {**dict.fromkeys(SCORES, ()), "band_weights": (len(spaces),), **parts}
 
 
 def _scores(
-    fit: BandedRidgeFit,
-    measured: np.ndarray,
-    predicted: np.ndarray,
-    shown: dict[str, np.ndarray],
+    fit: BandedRidgeFit, measured: np.ndarray, shown: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """What is kept of a model and some voxels; of a joint model, its R² split by bands too."""
-    scores = {
+    """What is kept of a model and some voxels: its R² split by bands too, and its predictions."""
+    predicted = fit.predict(shown)
+    split = split_r2(measured, fit.predict_by_band(shown), fit.intercept)
+    return {
         "r": correlation_score(measured, predicted),
         "r2": r2_score(measured, predicted),
         "cv_score": fit.cv_score,
         "alpha": fit.alpha,
         "band_weights": fit.band_weights,
+        **{f"product/{part}": values for part, values in split.items()},
+        PREDICTIONS: predicted,
     }
-    if len(shown) > 1:
-        split = split_r2(measured, fit.predict_by_band(shown), fit.intercept)
-        scores |= {f"product/{part}": values for part, values in split.items()}
-    return scores
 
 
 def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
@@ -233,15 +303,10 @@ def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     return SOLVERS[settings["solver"]]
 
 
-def inherits(settings: Mapping[str, Any]) -> bool:
-    """Whether larger models take candidates of smaller ones over, as configured likewise."""
-    return (settings["penalty"], settings["solver"]) == ("banded", "own")
-
-
-def _prediction_store(file: h5py.File, model: str, shape: tuple[int, int]) -> h5py.Dataset:
+def _prediction_store(file: h5py.File, shape: tuple[int, int]) -> h5py.Dataset:
     """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
-    name, chunks = f"predictions/{model}", chunks_of_voxels(shape)
-    return file.create_dataset(name, shape, np.float32, chunks=chunks, fillvalue=np.nan)
+    chunks = chunks_of_voxels(shape)
+    return file.create_dataset(PREDICTIONS, shape, np.float32, chunks=chunks, fillvalue=np.nan)
 
 
 def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
@@ -277,7 +342,13 @@ def _provenance(
             "n_test": int(np.count_nonzero(test)),
             **arguments.configuration,
         },
-        {"responses": arguments.responses, "split": arguments.split, **spaces},
+        {
+            "responses": arguments.responses,
+            "split": arguments.split,
+            **spaces,
+            **{f"encoding/{path.stem}": path for path in arguments.smaller_encoding},
+            **{f"predictions/{path.stem}": path for path in arguments.smaller_predictions},
+        },
         seed=arguments.configuration["seed"],
     )
 

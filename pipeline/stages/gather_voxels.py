@@ -11,7 +11,7 @@ import h5py
 
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import false_discovery_rates
+from pipeline.false_discoveries import false_discovery_rates, is_p
 from pipeline.storage import create_result, dataset_names, is_per_voxel, open_result
 
 VOXELS_AT_A_TIME = 4096
@@ -36,7 +36,7 @@ def main() -> None:
         for name in dataset_names(parts[0]):
             _join(out, name, [part[name] for part in parts])
         if arguments.false_discovery_rates:
-            p = {name: out[name][()] for name in dataset_names(out) if name.endswith("/p")}
+            p = {name: out[name][()] for name in dataset_names(out) if is_p(name)}
             out.update(false_discovery_rates(p))
 
 

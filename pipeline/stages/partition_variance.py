@@ -9,28 +9,36 @@ import numpy as np
 
 from encoding.product_measure import OFFSET
 from encoding.ridge.stacking import STACK
-from encoding.variance_partitioning import joint_gain, model_name, partition_variance, shortfall
+from encoding.variance_partitioning import (
+    joint_gain,
+    model_name,
+    partition_variance,
+    shortfall,
+    subsets,
+)
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, write_result
+from pipeline.storage import aligned_result, make_provenance, read_result, write_result
 
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    spaces: Annotated[list[str], given.Setting("fits.{variant}.{fit}")]
-    encoding: given.InputFile
+    spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
+    encoding: given.InputFiles  # of all subsets' models, in the order of `subsets`
     out: given.OutputFile
 
 
 def main() -> None:
     arguments = Arguments.read()
-    encoding = read_result(arguments.encoding)
-    r2 = {model: encoding[f"{model}/r2"] for model in encoding["models"].tolist()}
+    models = [model_name(subset) for subset in subsets(arguments.spaces)]
+    files = dict(zip(models, arguments.encoding, strict=True))
+    joint = models[-1]
+    encoding = read_result(files[joint])
+    r2 = {model: aligned_result(path, encoding)["r2"] for model, path in files.items()}
     components = partition_variance(r2, arguments.spaces)
-    joint = model_name(arguments.spaces)
-    split = {part: encoding[f"{joint}/product/{part}"] for part in (*arguments.spaces, OFFSET)}
+    split = {part: encoding[f"product/{part}"] for part in (*arguments.spaces, OFFSET)}
     gain = joint_gain(r2, arguments.spaces)
     arrays = {
         "voxel": encoding["voxel"],
@@ -48,7 +56,7 @@ def main() -> None:
         "subject": fitted["subject"],
         "variant": fitted["variant"],
     }
-    inputs = {"encoding": arguments.encoding}
+    inputs = {f"encoding/{model}": path for model, path in files.items()}
     _tell(joint, gain)
     write_result(
         arguments.out, arrays, make_provenance("partition_variance", configuration, inputs)

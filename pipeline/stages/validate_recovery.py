@@ -49,7 +49,7 @@ def main() -> None:
     arguments = Arguments.read()
     truths = {path.stem: read_result(path) for path in arguments.truth}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
-    null = [row for path in arguments.encoding for row in _false_positives(path, truths)]
+    null = [_false_positives(path, truths) for path in arguments.encoding]
     inputs = [*arguments.truth, *arguments.encoding, *arguments.partitions]
     provenance = make_provenance(
         "validate_recovery",
@@ -60,7 +60,7 @@ def main() -> None:
     frames = {
         # no contrast, or none of planted spaces: columns without rows
         "recovery": pd.concat(compared) if compared else pd.DataFrame(columns=RECOVERY_COLUMNS),
-        "null_voxels": pd.DataFrame(null).drop_duplicates(["subject", "model"]),
+        "null_voxels": pd.DataFrame(null),
     }
     for path in arguments.out:
         write_table(path, frames[path.stem], COLUMNS, provenance)
@@ -89,26 +89,20 @@ def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
     return frame.assign(subject=subject, contrast=path.stem)
 
 
-def _false_positives(path: Path, truths: dict[str, Result]) -> list[dict[str, object]]:
+def _false_positives(path: Path, truths: dict[str, Result]) -> dict[str, object]:
     encoding = read_result(path)
     subject = encoding.provenance["configuration"]["subject"]
     truth = truths[subject]
     rows = positions(encoding["voxel"], truth["voxel"], path, str(truth.path))
     null = rows[truth["group"] == NO_SIGNAL]
-    n_images = len(encoding["test_nsd_id"])
-    found = []
-    for model in encoding["models"].tolist():
-        r = encoding[f"{model}/r"][null]
-        found.append(
-            {
-                "subject": subject,
-                "model": model,
-                "false_positives": false_positives(r, n_images),
-                "mean_r": float(np.nanmean(r)),
-                "n_voxels": int(np.count_nonzero(np.isfinite(r))),
-            }
-        )
-    return found
+    r = encoding["r"][null]
+    return {
+        "subject": subject,
+        "model": model_name(encoding.provenance["configuration"]["spaces"]),
+        "false_positives": false_positives(r, len(encoding["test_nsd_id"])),
+        "mean_r": float(np.nanmean(r)),
+        "n_voxels": int(np.count_nonzero(np.isfinite(r))),
+    }
 
 
 if __name__ == "__main__":

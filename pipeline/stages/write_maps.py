@@ -24,6 +24,7 @@ from pipeline.maps.files import (
 )
 from pipeline.maps.quantities import (
     VoxelMap,
+    ceiling_maps,
     encoding_maps,
     partition_maps,
     preferred_model_map,
@@ -169,14 +170,17 @@ def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | No
 
 
 def _maps(arguments: Arguments) -> list[VoxelMap]:
-    """Maps of all results; a model that several contrasts fitted alike is mapped once."""
+    """Maps of all results."""
     tested = {path.stem: path for path in arguments.significance}
     found: dict[str, VoxelMap] = {}
     single: dict[str, Result] = {}
     for path in arguments.encoding:
         result = read_result(path)
+        if not found:
+            _add(found, ceiling_maps(result))
         _add(found, encoding_maps(result, aligned_result(tested[path.stem], result)))
-        single |= {name: result for name in result["models"].tolist() if name in arguments.models}
+        if path.stem in arguments.models:
+            single[path.stem] = result
     for path in arguments.partitions:
         result = read_result(path)
         _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
@@ -225,7 +229,7 @@ def _inputs(arguments: Arguments) -> dict[str, Path]:
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
     for voxel_map in voxel_maps:
         first = found.setdefault(voxel_map.entities, voxel_map)
-        if (first.name, first.contrast) != (voxel_map.name, voxel_map.contrast):
+        if first is not voxel_map:
             raise InputError(
                 f"{first.contrast or first.name} and {voxel_map.contrast or voxel_map.name}: both "
                 f"would be '{voxel_map.entities}' in file names, which hold letters and digits "

@@ -27,6 +27,7 @@ from pipeline.tables.tables import (
     group_table,
     model_table,
     partition_rows,
+    subject_of,
 )
 
 
@@ -47,22 +48,16 @@ def main() -> None:
     rois = {path.stem: read_table(path) for path in arguments.rois}
     tests = {path.parts[-3:]: path for path in arguments.significance}
     correlations, best, partitions = [], [], []
-    done: set[tuple[str, ...]] = set()
     for path in arguments.encoding:
-        subject, variant, _ = path.parts[-3:]
         result = read_result(path)
+        labelled = rois[subject_of(result)]
         tested = aligned_result(tests[path.parts[-3:]], result)
-        new = {model for model in result["models"] if (subject, variant, model) not in done}
-        rows = correlation_rows(result, tested, rois[subject])
-        correlations += [row for row in rows if row["model"] in new]
-        for model in sorted(new, key=result["models"].tolist().index):
-            best.append(best_voxel_row(result, rois[subject], model))
-            done.add((subject, variant, model))
+        correlations += correlation_rows(result, tested, labelled)
+        best.append(best_voxel_row(result, labelled))
     for path in arguments.partitions:
-        subject = path.parts[-3]
         result = read_result(path)
         tested = aligned_result(tests[path.parts[-3:]], result)
-        partitions += partition_rows(result, tested, rois[subject], path.stem)
+        partitions += partition_rows(result, tested, rois[subject_of(result)], path.stem)
     provenance = make_provenance(
         "write_tables",
         {"models": arguments.models},

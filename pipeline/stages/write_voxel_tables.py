@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.storage import aligned_result, make_provenance, read_result, read_table
-from pipeline.tables.voxels import component_parts, model_parts, parquet_writer, places
+from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,12 @@ def main() -> None:
     def where(voxel: np.ndarray) -> pd.DataFrame:
         return places(arguments.subject, voxel, grid, rois)
 
-    done: set[tuple[str, str]] = set()
     with parquet_writer(arguments.models, provenance) as append:
         for path in arguments.encoding:
             result = read_result(path)
             tested = aligned_result(tests[path.parts[-3:]], result)
-            variant = path.parent.name
-            for model, frame in model_parts(where(result["voxel"]), result, tested):
-                if (variant, model) not in done:
-                    done.add((variant, model))
-                    append(frame.assign(variant=variant))
+            frame = model_part(where(result["voxel"]), result, tested)
+            append(frame.assign(variant=path.parent.name))
     with parquet_writer(arguments.components, provenance) as append:
         for path in arguments.partitions:
             result = read_result(path)

@@ -12,7 +12,7 @@ import pandas as pd
 from encoding.inference.group import group_test
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.ridge.stacking import STACK
-from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, shortfall
+from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name, shortfall
 from features.checkpoints import PRETRAINED
 from pipeline.false_discoveries import with_q
 from pipeline.nsd.composite_rois import ATLAS
@@ -88,37 +88,36 @@ def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], 
 def correlation_rows(
     result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
-    """One row per model and ROI of an encoding result."""
+    """One row per ROI of a model's fit."""
     ceiling, error = result["noise_ceiling"], result["noise_ceiling_error"]
     bound = correlation_ceiling(ceiling)
     # below it voxels are too noisy for a share of what can be explained to mean much
     explainable = result["reliability"] >= LEAST_RELIABILITY
-    for model in result["models"].tolist():
-        r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
-        q = significance[f"{model}/q"]
-        for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-            usable = inside & np.isfinite(r) & np.isfinite(r2)
-            normalised = usable & explainable
-            yield {
-                **_identity(result),
-                "model": model,
-                "atlas": atlas,
-                "roi": roi,
-                **counts(inside, usable),
-                "mean_r": statistic(np.mean, r[usable]),
-                "median_r": statistic(np.median, r[usable]),
-                "mean_r2": statistic(np.mean, r2[usable]),
-                **_quartiles("r2", r2[usable]),
-                "mean_ceiling": statistic(np.mean, ceiling[usable]),
-                "mean_ceiling_error": statistic(np.mean, error[usable]),
-                "mean_correlation_ceiling": statistic(np.mean, bound[usable]),
-                "mean_reliability": statistic(np.mean, result["reliability"][usable]),
-                "mean_normalised_r": _ratio_of_means(r[normalised], bound[normalised]),
-                "mean_normalised_r2": _ratio_of_means(r2[normalised], ceiling[normalised]),
-                "n_explainable": int(np.count_nonzero(normalised)),
-                "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
-                **source(result, model.split(MODEL_SEPARATOR)),
-            }
+    spaces = result.provenance["configuration"]["spaces"]
+    r, r2, q = result["r"], result["r2"], significance["q"]
+    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+        usable = inside & np.isfinite(r) & np.isfinite(r2)
+        normalised = usable & explainable
+        yield {
+            **_identity(result),
+            "model": model_name(spaces),
+            "atlas": atlas,
+            "roi": roi,
+            **counts(inside, usable),
+            "mean_r": statistic(np.mean, r[usable]),
+            "median_r": statistic(np.median, r[usable]),
+            "mean_r2": statistic(np.mean, r2[usable]),
+            **_quartiles("r2", r2[usable]),
+            "mean_ceiling": statistic(np.mean, ceiling[usable]),
+            "mean_ceiling_error": statistic(np.mean, error[usable]),
+            "mean_correlation_ceiling": statistic(np.mean, bound[usable]),
+            "mean_reliability": statistic(np.mean, result["reliability"][usable]),
+            "mean_normalised_r": _ratio_of_means(r[normalised], bound[normalised]),
+            "mean_normalised_r2": _ratio_of_means(r2[normalised], ceiling[normalised]),
+            "n_explainable": int(np.count_nonzero(normalised)),
+            "n_significant": int(np.count_nonzero(q[usable] <= LEVEL)),
+            **source(result, spaces),
+        }
 
 
 def partition_rows(
@@ -135,7 +134,7 @@ def partition_rows(
         for key, values in result.arrays.items()
         if key.startswith("component/")
     }
-    components[JOINT] = result[f"r2/{MODEL_SEPARATOR.join(spaces)}"]
+    components[JOINT] = result[f"r2/{model_name(spaces)}"]
     if f"r2/{STACK}" in result.arrays:
         components[STACK] = result[f"r2/{STACK}"]
     components |= {
@@ -256,9 +255,10 @@ def _is_unique(component: str) -> bool:
     return COMPONENT_SEPARATOR not in component and _family(component) == COMPONENTS_FAMILY
 
 
-def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, object]:
-    """The best voxels' r and R² of one model; "none" and NaN if no voxel has both."""
-    r, r2 = result[f"{model}/r"], result[f"{model}/r2"]
+def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
+    """The best voxels' r and R² of a fit; "none" and NaN if no voxel has both."""
+    r, r2 = result["r"], result["r2"]
+    spaces = result.provenance["configuration"]["spaces"]
     usable = np.isfinite(r) & np.isfinite(r2)
     best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
     best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
@@ -274,13 +274,13 @@ def best_voxel_row(result: Result, rois: pd.DataFrame, model: str) -> dict[str, 
         }
     return {
         **_identity(result),
-        "model": model,
+        "model": model_name(spaces),
         "best_r": statistic(np.max, r[usable]),
         "best_r2": statistic(np.max, r2[usable]),
         "r_of_99th_percentile": statistic(lambda values: np.percentile(values, 99), r[usable]),
         **best,
         **counts(np.ones(len(r), dtype=bool), usable),
-        **source(result, model.split(MODEL_SEPARATOR)),
+        **source(result, spaces),
     }
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
+from encoding.variance_partitioning import model_name
 from pipeline.seals import account_path
 from pipeline.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
@@ -54,15 +55,12 @@ def places(
     return frame.astype(dict.fromkeys(categories, "category"))
 
 
-def model_parts(
-    where: pd.DataFrame, result: Result, tests: Result
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """For every model of a fit its name and a row per voxel; `tests` has the fit's voxels."""
-    for model in result["models"].tolist():
-        scores = {name: result[f"{model}/{name}"].astype(np.float32) for name in SCORES}
-        tested = {name: tests[f"{model}/{name}"].astype(np.float32) for name in TESTS}
-        bounds = {name: result[name].astype(np.float32) for name in BOUNDS}
-        yield model, where.assign(model=model, **scores, **tested, **bounds)
+def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFrame:
+    """A row per voxel of a model's fit; `tests` has the fit's voxels."""
+    model = model_name(result.provenance["configuration"]["spaces"])
+    scores, bounds = ({name: result[name] for name in names} for names in (SCORES, BOUNDS))
+    columns = {**scores, **{name: tests[name] for name in TESTS}, **bounds}
+    return where.assign(model=model, **{k: v.astype(np.float32) for k, v in columns.items()})
 
 
 def component_parts(

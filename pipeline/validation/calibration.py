@@ -17,11 +17,11 @@ from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
 from encoding.variance_partitioning import partition_variance
-from pipeline.configuration.fits import AlphaGrid
+from pipeline.configuration.fits import AlphaGrid, EncodingSettings
 from pipeline.fit_inputs import solver_options
 from pipeline.simulation.oracle import oracle_r2
-from pipeline.stages.assess_significance import Tests
-from pipeline.stages.fit_encoding_models import inherits, model_candidates, solver_of
+from pipeline.stages.fit_encoding_models import model_candidates, solver_of
+from pipeline.tested_voxels import VoxelTests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
@@ -83,7 +83,7 @@ def run_experiment(
         MODELS,
         candidates,
         solver_options(encoding, MEMORY_MB),
-        inherits(encoding),
+        EncodingSettings.model_validate(encoding).takes_smaller_models_over,
     )
     fits = fit_models(problem, solver_of(encoding))
     held = {name: values[test] for name, values in features.items()}
@@ -99,7 +99,8 @@ def run_experiment(
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    columns |= _tests(measured[test], predicted, Tests(list(SPACES), tests, blocks))
+    voxel_tests = VoxelTests.of(tests, np.count_nonzero(test), blocks)
+    columns |= _tests(measured[test], predicted, voxel_tests)
     return pd.DataFrame(columns)
 
 
@@ -153,10 +154,13 @@ def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
 
 
 def _tests(
-    measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: Tests
+    measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: VoxelTests
 ) -> dict[str, np.ndarray]:
     """Ends of intervals of R² and unique variance, and p of models and components."""
-    found = dict(tests.of_block(measured, predicted))
+    found = tests.of_components(measured, predicted, SPACES)
+    for model, values in predicted.items():
+        of_model = tests.of_model(measured, values)
+        found |= {f"{model}/{key}": array for key, array in of_model.items()}
     intervals = {"joint": "A+B/r2"} | {space: f"component/{space}/variance" for space in SPACES}
     ends = {
         f"{name}/{end}": found[f"{key}_{end}"]

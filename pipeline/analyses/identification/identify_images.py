@@ -172,7 +172,7 @@ class Identification:
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
         with open_result(self.models[model]) as file:
             nsd_id, asker = self.encoding["test_nsd_id"], str(self.encoding.path)
-            return StoredMatrix(file, f"predictions/{model}", nsd_id, asker).of(voxels)
+            return StoredMatrix(file, "predictions", nsd_id, asker).of(voxels)
 
     def _simulated(
         self,

@@ -32,10 +32,10 @@ def main() -> None:
     fits = [read_result(path) for path in arguments.encoding]
     voxel, reliability = fits[0]["voxel"], fits[0]["reliability"]
     scores = {key: np.empty((len(fits), len(voxel)), np.float32) for key in SCORES}
-    for number, (layer, fit) in enumerate(zip(arguments.layers, fits, strict=True)):
+    for number, fit in enumerate(fits):
         columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
         for key in SCORES:
-            scores[key][number] = fit[f"{layer}/{key}"][columns]
+            scores[key][number] = fit[key][columns]
     found = preferred_layers(scores["cv_score"], settings["share"])
     explainable = found.where(reliability >= settings["least_ceiling"])
     arrays = {

@@ -49,7 +49,7 @@ def main() -> None:
     arguments = Arguments.read()
     fits = [read_result(path) for path in arguments.encoding]
     voxel = fits[0]["voxel"]
-    scores = {key: _of_fits(fits, arguments.models, key, voxel) for key in SCORES}
+    scores = {key: _of_fits(fits, key, voxel) for key in SCORES}
     # the same voxels in every mean, or a curve would compare others
     usable = np.isfinite(np.stack(list(scores.values()))).all(axis=(0, 1))
     members = roi_members(read_table(arguments.rois), voxel)
@@ -70,12 +70,12 @@ def main() -> None:
     write_result(arguments.out, arrays, _provenance(arguments, fits))
 
 
-def _of_fits(fits: list[Result], models: list[str], key: str, voxel: np.ndarray) -> np.ndarray:
+def _of_fits(fits: list[Result], key: str, voxel: np.ndarray) -> np.ndarray:
     """(fit, voxel) float64."""
     found = []
-    for fit, model in zip(fits, models, strict=True):
+    for fit in fits:
         columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
-        found.append(fit[f"{model}/{key}"][columns])
+        found.append(fit[key][columns])
     return np.array(found, dtype=np.float64)
 
 
@@ -95,12 +95,9 @@ def _drawn(
         measured = StoredMatrix(file, "responses", nsd_id, str(fits[0].path))
         predictions = [
             StoredMatrix(
-                opened.enter_context(open_result(path)),
-                f"predictions/{model}",
-                nsd_id,
-                str(fits[0].path),
+                opened.enter_context(open_result(path)), "predictions", nsd_id, str(fits[0].path)
             )
-            for path, model in zip(arguments.predictions, arguments.models, strict=True)
+            for path in arguments.predictions
         ]
         for start in tqdm(range(0, len(usable), VOXELS_PER_BLOCK), unit="block", mininterval=1):
             here = usable[start : start + VOXELS_PER_BLOCK]

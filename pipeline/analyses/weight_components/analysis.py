@@ -60,7 +60,8 @@ class WeightComponents(Analysis):
 
     def check(self, study: Study) -> None:
         if settings := study.section(InterpretationSettings):
-            declared("interpretation.model", [settings.model], study.fits(WHOLE))
+            known = [*study.contrasts, *study.fits(WHOLE)]
+            declared("interpretation.model", [settings.model], known)
             if own := [s for s in interpreted(study) if study.feature_spaces[s].is_fitted]:
                 raise ValueError(
                     f"interpretation.model: principal components of {own[0]} are each subject's "
@@ -112,9 +113,11 @@ class WeightComponents(Analysis):
 
 
 def interpreted(study: Study) -> list[str]:
-    """Feature spaces of the model whose weights are analysed."""
-    settings = study.section(InterpretationSettings)
-    return [] if settings is None else study.fits(WHOLE)[settings.model]
+    """Feature spaces of the model whose weights are analysed: of a contrast, all of it."""
+    if (settings := study.section(InterpretationSettings)) is None:
+        return []
+    model = settings.model
+    return study.fitted_as(study.contrasts.get(model) or study.fits(WHOLE)[model])
 
 
 ANALYSIS = WeightComponents()

@@ -54,7 +54,7 @@ def main() -> None:
         for paths in zip(*(getattr(arguments, kind) for kind in kinds), strict=True)
     ]
     model = model_name(arguments.spaces)
-    names = ["nsd_id", "voxel", f"predictions/{model}"]
+    names = ["nsd_id", "voxel", "predictions"]
     predictions = [read_result(files["predictions"], names) for files in subjects]
     nsd_id = np.unique(np.concatenate([result["nsd_id"] for result in predictions]))
     texts = read_captions(NSDLayout(arguments.nsd), nsd_id)

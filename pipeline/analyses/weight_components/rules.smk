@@ -6,6 +6,7 @@ from pipeline.analyses.weight_components.analysis import interpreted
 
 INTERPRETATION = STUDY.interpretation
 INTERPRETED = interpreted(STUDY)
+INTERPRETED_MODEL = model_name(INTERPRETED)
 COMPONENTS = f"{RESULTS}/interpretation/components.h5"
 COMPONENT_FILES = [f"{RESULTS}/tables/{name}.tsv" for name in COMPONENT_TABLES]
 BEST_IMAGES_FILE = f"{RESULTS}/tables/{BEST_IMAGES}.tsv"
@@ -33,7 +34,7 @@ if INTERPRETATION:
             features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
-            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
         output:
             f"{RESULTS}/interpretation/{{subject}}/weights.h5",
         resources:
@@ -66,7 +67,7 @@ if INTERPRETATION:
             features=[f"{RESULTS}/features/{{subject}}/{space}.h5" for space in INTERPRETED],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
-            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
             components=COMPONENTS,
         output:
             f"{RESULTS}/interpretation/{{subject}}/projections.h5",
@@ -99,11 +100,11 @@ if INTERPRETATION:
         input:
             tree=nsd_files("rank_images"),
             predictions=expand(
-                f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+                f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
                 subject=STUDY.subjects,
             ),
             encoding=expand(
-                f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
+                f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
                 subject=STUDY.subjects,
             ),
             responses=expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),

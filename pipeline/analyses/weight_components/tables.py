@@ -336,7 +336,7 @@ def best_image_rows(
     settings : `images`, how many; `least_voxels` of a ROI
     captions : {nsd_id: texts}
     """
-    values, spaces = predictions[f"predictions/{model}"], model.split(MODEL_SEPARATOR)
+    values, spaces = predictions["predictions"], model.split(MODEL_SEPARATOR)
     usable = explainable & np.isfinite(values).all(axis=0) & np.isfinite(measured).all(axis=0)
     for (atlas, roi), inside in roi_members(rois, predictions["voxel"]).items():
         members = inside & usable

@@ -1,0 +1,42 @@
+"""Intervals and tests of a contrast's components of variance, from predictions of test images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from encoding.variance_partitioning import model_name, subsets
+from pipeline import stage_arguments as given
+from pipeline.errors import run_stage
+from pipeline.tested_voxels import write_tests
+
+
+@dataclass(frozen=True)
+class Arguments(given.StageArguments):
+    """What the stage is given."""
+
+    spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
+    predictions: given.InputFiles  # of all subsets' models, in the order of `subsets`
+    responses: given.InputFile
+    split: given.InputFile
+    configuration: Annotated[dict[str, Any], given.Setting("significance")]
+    out: given.OutputFile
+    chunk: given.Parameter = "1of1"  # which part of the voxels
+
+
+def main() -> None:
+    arguments = Arguments.read()
+    models = [model_name(subset) for subset in subsets(arguments.spaces)]
+    write_tests(
+        "assess_components",
+        arguments,
+        arguments.spaces,
+        dict(zip(models, arguments.predictions, strict=True)),
+        lambda tests, measured, predicted: tests.of_components(
+            measured, predicted, arguments.spaces
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

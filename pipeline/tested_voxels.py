@@ -1,0 +1,185 @@
+"""Intervals and tests of a subject's voxels, from predictions of the test images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from tqdm import tqdm
+
+from encoding.inference.bootstrap import (
+    bootstrap_p,
+    bootstrap_r2,
+    bootstrap_scores,
+    count_drawn,
+    draw_images,
+    interval,
+)
+from encoding.inference.significance import component_p, correlation_p
+from encoding.variance_partitioning import partition_variance
+from pipeline.described_tests import describe_tests
+from pipeline.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.image_blocks import image_blocks
+from pipeline.storage import make_provenance, open_result, read_provenance, write_result
+from pipeline.stored_matrix import StoredMatrix
+from pipeline.voxel_chunks import voxels_of
+
+VOXELS_PER_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class VoxelTests:
+    """The same draws of test images for every voxel.
+
+    Attributes
+    ----------
+    settings : `significance` of the configuration
+    blocks : (image,) labels of images that are drawn, and flip signs, together; None: each alone
+    counts : (draw, image), how often each image is in a draw
+    """
+
+    settings: Mapping[str, Any]
+    blocks: np.ndarray | None
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None) -> Self:
+        """The draws that the settings ask for."""
+        counts = draw_images(n_images, settings["draws"], settings["seed"], blocks)
+        return cls(settings, blocks, counts)
+
+    def of_model(self, measured: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
+        """Intervals of r and R² and p (voxel,), for responses and predictions (image, voxel)."""
+        draws = bootstrap_scores(measured, {"": predicted}, self.counts)
+        r, r2 = draws.r[""], draws.r2[""]
+        intervals = {**self._interval("r", r), **self._interval("r2", r2)}
+        if self.settings["test"] == "bootstrap":
+            return {**intervals, "p": bootstrap_p(r2)}
+        return {**intervals, "p": correlation_p(measured, {"": predicted}, self.blocks)[""]}
+
+    def of_components(
+        self, measured: np.ndarray, predicted: Mapping[str, np.ndarray], spaces: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """Intervals and p (voxel,) of all components of variance.
+
+        Parameters
+        ----------
+        measured : (image, voxel)
+        predicted : {model: (image, voxel)} of every subset of `spaces`, the joint one last
+        """
+        draws = partition_variance(bootstrap_r2(measured, predicted, self.counts), spaces)
+        found: dict[str, np.ndarray] = {}
+        for name, values in draws.items():
+            found |= self._interval(f"component/{name}/variance", values)
+        if self.settings["test"] == "bootstrap":
+            p = {name: bootstrap_p(values) for name, values in draws.items()}
+        else:
+            p = component_p(measured, predicted, spaces, self.blocks)
+        return {**found, **{f"component/{name}/p": values for name, values in p.items()}}
+
+    def _interval(self, name: str, draws: np.ndarray) -> dict[str, np.ndarray]:
+        n_drawn = count_drawn(self.counts.shape[1], self.blocks)
+        lower, upper = interval(draws, self.settings["level"], n_drawn)
+        return {f"{name}_lower": lower, f"{name}_upper": upper}
+
+
+class TestedArguments(Protocol):
+    """Arguments of a stage that tests voxels."""
+
+    @property
+    def responses(self) -> Path: ...
+
+    @property
+    def split(self) -> Path: ...
+
+    @property
+    def configuration(self) -> dict[str, Any]: ...
+
+    @property
+    def chunk(self) -> str: ...
+
+    @property
+    def out(self) -> Path: ...
+
+
+Predictions = dict[str, np.ndarray]
+
+
+def write_tests(
+    stage: str,
+    arguments: TestedArguments,
+    spaces: Sequence[str],
+    predictions: Mapping[str, Path],
+    test: Callable[[VoxelTests, np.ndarray, Predictions], dict[str, np.ndarray]],
+) -> None:
+    """Test all voxels of a subject, or a part of them, and write what was found.
+
+    Parameters
+    ----------
+    predictions : {model: its file}
+    test : of responses and {model: predictions} (image, voxel) of some voxels
+    """
+    settings, first = arguments.configuration, next(iter(predictions.values()))
+    arrays: dict[str, np.ndarray] = {}
+    with ExitStack() as opened:
+        files = [opened.enter_context(open_result(path)) for path in predictions.values()]
+        nsd_id, voxel = files[0]["nsd_id"][()], files[0]["voxel"][()]
+        part = voxels_of(arguments.chunk, len(voxel))
+        responses = opened.enter_context(open_result(arguments.responses))
+        measured = StoredMatrix(responses, "responses", nsd_id, str(first))
+        predicted = {
+            name: StoredMatrix(file, "predictions", nsd_id, str(first))
+            for name, file in zip(predictions, files, strict=True)
+        }
+        tests = VoxelTests.of(
+            settings, len(nsd_id), image_blocks(arguments.split, nsd_id, settings["resample"])
+        )
+        starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
+        for start in tqdm(starts, desc=arguments.out.stem, unit="block", mininterval=1):
+            here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
+            # as they are stored: in another order in memory, sums are rounded otherwise
+            shown = {
+                name: np.ascontiguousarray(stored.of(voxel[here]))
+                for name, stored in predicted.items()
+            }
+            for key, values in test(tests, measured.of(voxel[here]), shown).items():
+                everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
+                everywhere[here] = values
+    arrays = {key: values[part] for key, values in arrays.items()}
+    # a part knows too little to tell q
+    if part == slice(0, len(voxel)):
+        arrays |= false_discovery_rates(arrays)
+    provenance = _provenance(stage, arguments, spaces, predictions)
+    write_result(arguments.out, {"voxel": voxel[part], **arrays}, provenance)
+
+
+def _provenance(
+    stage: str,
+    arguments: TestedArguments,
+    spaces: Sequence[str],
+    predictions: Mapping[str, Path],
+) -> dict[str, object]:
+    settings = arguments.configuration
+    fitted = read_provenance(next(iter(predictions.values())))["configuration"]
+    kept = {name: fitted[name] for name in ("subject", "variant", "n_test")}
+    told = describe_tests(settings["test"], settings["resample"], settings["draws"])
+    return make_provenance(
+        stage,
+        {
+            **kept,
+            "spaces": list(spaces),
+            **settings,
+            "tests": told,
+            "false_discovery_family": FAMILY,
+        },
+        {
+            "responses": arguments.responses,
+            "split": arguments.split,
+            **{f"predictions/{name}": path for name, path in predictions.items()},
+        },
+        seed=settings["seed"],
+    )
