@@ -18,7 +18,7 @@ from pipeline.manifest import read_manifest
 from pipeline.report.links import page_links
 from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
-from pipeline.seals import content_hash
+from pipeline.integrity import content_hash, join_checksums
 from pipeline.settings import ANNOTATIONS, GROUP_SPACES, SHARED, WHOLE
 from pipeline.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.storage import canonical
@@ -112,6 +112,11 @@ for each in workflow.rules:
         if each.output:
             each.benchmark = f"{RESULTS}/benchmarks/{name}.tsv"
         each.conda_env = f"{workflow.basedir}/environment.yml"
+
+
+onsuccess:
+    for folder in (RESULTS, Path(FEATURES).parent):
+        join_checksums(Path(folder))
 
 
 onstart:

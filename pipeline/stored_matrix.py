@@ -41,7 +41,7 @@ class StoredMatrix:
         """
         columns = positions(self.voxel, voxels, self.path, self.asker)
         first, end = columns.min(), columns.max() + 1
-        if self.matrix.chunks is not None:
+        if self.matrix.chunks[0] == len(self.matrix):
             # by voxels: all images of the columns that are wanted; HDF5 takes them in order
             order = np.argsort(columns)
             values = self.matrix[:, columns[order]][self.rows]

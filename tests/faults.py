@@ -16,7 +16,7 @@ import psutil
 from conftest import ENVIRON, Study
 
 from pipeline.audit import result_files
-from pipeline.seals import file_hash
+from pipeline.integrity import file_hash
 
 POLL = 0.05
 SECONDS_TO_END = 120

@@ -150,7 +150,7 @@ def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_mad
         assert f"{path} consists of rows of {part.path.name}: delete it as well" in str(told.value)
 
 
-@pytest.mark.parametrize("length", [0, 100, 1000, 3000])
+@pytest.mark.parametrize("length", [0, 100, 1000, -1])
 def test_a_part_that_cannot_be_opened_is_told(store, length):
     add(store, "one", some(1, 2))
     (part,) = store.parts

@@ -307,7 +307,7 @@ def finished(study, tmp_path) -> Study:
 
 
 def remade(path: Path, change: Callable[[dict], None]) -> None:
-    """A result of another run: sealed as it should be, its provenance changed."""
+    """A result of another run: whole, its provenance changed."""
     result = read_result(path)
     change(result.provenance)
     path.unlink()

@@ -15,6 +15,7 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR, subsets
+from pipeline.accounts import account_path, read_account
 from pipeline.configuration import read_configuration
 from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
@@ -34,7 +35,6 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.nsd.frame import volume_image
-from pipeline.seals import account_path, read_account
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 

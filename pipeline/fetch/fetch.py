@@ -17,6 +17,7 @@ from pipeline.errors import FULL, InputError
 from pipeline.fetch.download import SECONDS_BETWEEN, download
 from pipeline.fetch.lock import Lock, Locked
 from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
+from pipeline.integrity import file_hash
 from pipeline.manifest import (
     ArchiveSource,
     BucketSource,
@@ -25,7 +26,6 @@ from pipeline.manifest import (
     WeightsEntry,
 )
 from pipeline.nsd.files import UNFINISHED
-from pipeline.seals import file_hash
 from pipeline.storage import atomic_path
 
 T = TypeVar("T")

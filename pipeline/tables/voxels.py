@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from pipeline.seals import account_path
+from pipeline.accounts import account_path
 from pipeline.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
@@ -109,7 +109,7 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             if writer is not None:
                 writer.close()
     account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account, [path])
+    write_account(account_path(path), account)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
