@@ -11,7 +11,7 @@ from pipeline.configuration.features import (
 )
 from pipeline.configuration.fits import AlphaGrid
 from pipeline.configuration.reading import parse_configuration, read_configuration
-from pipeline.configuration.study import Configuration, local_folder
+from pipeline.configuration.study import Configuration
 
 __all__ = [
     "AlphaGrid",
@@ -19,7 +19,6 @@ __all__ = [
     "NetworkSettings",
     "PrincipalComponents",
     "RandomProjection",
-    "local_folder",
     "parse_configuration",
     "read_configuration",
 ]

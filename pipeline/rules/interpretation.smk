@@ -91,7 +91,7 @@ if INTERPRETATION is not None:
 
     rule describe_components:
         input:
-            tree=nsd_files("describe_components"),
+            tree=TREE,
             components=COMPONENTS,
             labels=expand(f"{RESULTS}/labels/{{subject}}.h5", subject=STUDY.subjects),
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
@@ -107,7 +107,7 @@ if INTERPRETATION is not None:
 
     rule rank_images:
         input:
-            tree=nsd_files("rank_images"),
+            tree=TREE,
             predictions=expand(
                 f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETATION.model}.h5",
                 subject=STUDY.subjects,
