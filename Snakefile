@@ -1,7 +1,9 @@
+import json
 import math
 import os
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -12,18 +14,16 @@ from pipeline.analyses.parts import FOLDERS
 from pipeline.analyses.registry import ANALYSES
 from pipeline.code_version import code_version, stage_modules
 from pipeline.configuration.reading import parse_configuration
-from pipeline.configuration.study import local_folder
 from pipeline.errors import InputError
 from pipeline.failed_jobs import FailedJobs
 from pipeline.folders import require_writable
 from pipeline.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
 from pipeline.job_settings import JobSetting, require_same_run, study_run
-from pipeline.manifest import read_manifest
+from pipeline.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
-from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
-from pipeline.seals import content_hash
-from pipeline.settings import ANNOTATIONS, GROUP_SPACES, SHARED, WHOLE
+from pipeline.integrity import content_hash, join_checksums
+from pipeline.settings import GROUP_SPACES, SHARED, WHOLE
 from pipeline.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.storage import canonical
 from pipeline.study_size import part_of, subject_size
@@ -45,11 +45,6 @@ try:
     values = config.get("configuration", config)
     STUDY = parse_configuration(values, " and ".join(map(str, workflow.configfiles)))
     MANIFEST = read_manifest(Path(MANIFEST_FILE))
-    if BUCKET := STUDY.nsd_bucket and Bucket.of(STUDY.nsd_bucket, MANIFEST):
-        folder = local_folder(BUCKET.address, workflow.storage_settings.local_storage_prefix)
-        STUDY = STUDY.model_copy(update={"nsd": folder})
-        NSD_FILES = find_files(BUCKET, STUDY, MANIFEST)
-        workflow.storage_registry.register_storage("s3", **BUCKET.settings)
 except InputError as error:
     # not by Snakemake, which puts its own traceback around what the user can mend
     sys.exit(f"error: {error}")
@@ -118,6 +113,11 @@ for each in workflow.rules:
         if each.output:
             each.benchmark = f"{RESULTS}/benchmarks/{name}.tsv"
         each.conda_env = f"{workflow.basedir}/environment.yml"
+
+
+onsuccess:
+    for folder in (RESULTS, Path(FEATURES).parent):
+        join_checksums(Path(folder))
 
 
 onstart:

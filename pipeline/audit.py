@@ -13,7 +13,7 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.frozen_run import look_up
-from pipeline.seals import content_hash
+from pipeline.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
 from pipeline.storage import (
     canonical,
     open_result,
@@ -34,7 +34,7 @@ CONVENTIONS = (
 # by which the clocks of two machines may differ
 SECONDS_OF_CLOCKS = 600
 # beside results, and no part of them: another run has others
-UNSEALED_FOLDERS = ("logs", "benchmarks", "runs")
+NO_RESULTS = ("logs", "benchmarks", "runs", CHECKSUMS, ALL_CHECKSUMS)
 
 
 def told(check: Callable[[], object]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def result_files(folder: Path) -> list[Path]:
     return [
         path
         for path in found
-        if parts[path][0] not in UNSEALED_FOLDERS
+        if parts[path][0] not in NO_RESULTS
         and not any(part.startswith(".") for part in parts[path])
     ]
 

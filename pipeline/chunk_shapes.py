@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 VOXELS_PER_CHUNK = 128
 CHUNK_BYTES = 1 << 20
+# images and voxels
+TILE = 256, 1024
 
-Shape = tuple[int, int]
 
-
-def chunks_of_voxels(shape: Shape) -> Shape:
+def chunks_of_voxels(shape: tuple[int, int]) -> tuple[int, int]:
     """Chunks of (image, voxel) that is written and read by voxels, all images at once."""
     return shape[0], min(VOXELS_PER_CHUNK, shape[1])
 
 
-def chunks_of_images(shape: Shape) -> Shape:
-    """Chunks, of about `CHUNK_BYTES`, of float32 (image, feature) written and read by images."""
-    return min(max(1, CHUNK_BYTES // (4 * shape[1])), shape[0]), shape[1]
+def chunks_of_rows(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """Chunks, of about `CHUNK_BYTES`, of what is written and read by its first axis."""
+    rows = CHUNK_BYTES // (itemsize * math.prod(shape[1:]))
+    return min(max(1, rows), shape[0]), *shape[1:]
+
+
+def tiles(shape: tuple[int, int]) -> tuple[int, int]:
+    """Chunks of (image, voxel) that is read by some of both."""
+    return min(TILE[0], shape[0]), min(TILE[1], shape[1])

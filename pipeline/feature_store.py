@@ -25,11 +25,9 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.references import Rows, refer_to_rows
-from pipeline.storage import canonical, create_result
+from pipeline.storage import OF_A_DAMAGED_FILE, canonical, create_result
 
 LETTERS_OF_HASH = 12
-# of HDF5, whose library trusts what it reads
-OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)

@@ -114,18 +114,10 @@ def require_same_run(frozen: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for path in sorted({*frozen["workflow"], *now["workflow"]})
         if frozen["workflow"].get(path) != now["workflow"].get(path)
     ]
-    if not edited and _settings(frozen) != _settings(now):
+    if not edited and any(frozen[key] != now[key] for key in ("configuration", "settings")):
         edited = ["pipeline/configuration"]
     if edited:
         raise InputError(
             f"{', '.join(edited)}: changed since the run began. Run snakemake again, or put the "
             "code back first."
         )
-
-
-def _settings(run: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Configuration and settings; files of a bucket come to wherever a node has room for them."""
-    configuration = run["configuration"]
-    if configuration["nsd_bucket"]:
-        configuration = {**configuration, "nsd": None}
-    return configuration, run["settings"]

@@ -36,11 +36,14 @@ class Source(Settings):
 
 class BucketSource(Source):
     bucket: str
-    region: str
+    region: str | None
+    # of a bucket that a study names; see `pipeline.fetch.own_bucket`
+    prefix: str = ""
+    signed: bool = False
 
     @property
     def place(self) -> str:
-        return f"s3://{self.bucket}"
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
 
 class ArchiveSource(Source):
@@ -163,20 +166,14 @@ class ExternalFile:
     ----------
     path : below the NSD folder
     source : name in the manifest's `sources`
-    stages : programs that read it
     bytes : about how large, None if nobody knows
-    subject : whose it is, None if all subjects share it
-    needs : the kind of stimulus that it is read for, None if it is for every one
     alternative : a file that serves as well, if it is there
     """
 
     path: str
     source: str
     role: str
-    stages: tuple[str, ...]
     bytes: int | None
-    subject: str | None = None
-    needs: str | None = None
     alternative: str | None = None
 
     def is_there(self, root: Path) -> bool:
@@ -268,10 +265,7 @@ def _expand(
                 entry.path.format(**values),
                 entry.source,
                 entry.role,
-                tuple(entry.stages),
                 _bytes(entry, manifest, values),
-                subject if "{subject}" in entry.path else None,
-                entry.needs,
                 entry.alternative.format(**values) if entry.alternative else None,
             )
 

@@ -9,13 +9,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.accounts import read_account
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners
-from pipeline.seals import read_account
 from pipeline.settings import WHOLE
 from pipeline.storage import read_provenance, read_table
 

@@ -1,9 +1,8 @@
 """Result files: ids and provenance inside, written atomically, identical for identical inputs.
 
-A reader never meets half a file: everything is written beside its destination and renamed onto it
-when whole, and nothing is read that was altered since (see `pipeline.seals`). Nothing volatile
-(dates, host names, absolute paths) is stored, so the same inputs and configuration give the same
-bytes.
+A reader never meets half a file, nor one that was altered (see `pipeline.integrity`). Nothing
+volatile (dates, host names, absolute paths) is stored, so the same inputs and configuration give
+the same bytes.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import importlib.metadata
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,24 +21,28 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import FULL, InputError
-from pipeline.frozen_run import record, running_stage
-from pipeline.references import sources_of
-from pipeline.seals import (
-    ENDS_WITH_SEAL,
+from pipeline.accounts import (
+    MADE,
     account_path,
-    content_hash,
-    label,
     provenance_of,
     read_account,
     read_made,
-    seal_end,
-    sealed_text,
     verify_beside,
-    verify_end,
+)
+from pipeline.chunk_shapes import chunks_of_rows
+from pipeline.errors import FULL, InputError
+from pipeline.frozen_run import record, running_stage
+from pipeline.integrity import (
+    DELETE,
+    atomic_path,
+    content_hash,
+    label,
+    verify_checksum,
     verify_inputs,
     verify_place,
+    verify_unless_older,
 )
+from pipeline.references import sources_of
 
 PACKAGES = (
     "numpy",
@@ -55,6 +57,8 @@ PACKAGES = (
 )
 # arrays of fits, predictions and tests that have no axis of voxels
 OF_ALL_VOXELS = ("grid_shape", "nsd_id", "test_nsd_id")
+# what h5py raises when it reads one
+OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -74,44 +78,44 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-@contextmanager
-def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` if the block ends well, and vanishes if not.
+class ResultFile(h5py.File):
+    """An HDF5 file in which every array has checksums, which HDF5 compares when it is read.
 
-    Unless it is to `replace` what is there meanwhile: then that stays. Results of a format that
-    ends before their seal are sealed (see `pipeline.seals`).
+    They are `fletcher32` of each chunk, and HDF5's own of what describes arrays (its format 1.10).
+    Text has a fixed length: of any length, it would lie outside of chunks.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    suffix = "".join(path.suffixes[-2:])
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        if path.suffix in ENDS_WITH_SEAL:
-            seal_end(temporary)
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        # mkstemp makes private files; results are for the whole group
-        temporary.chmod(0o666 & ~_umask())
-        if replace or not _linked(temporary, path):
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w", libver=("v110", "v110"))
+
+    def create_dataset(
+        self,
+        name: str | None,
+        shape: Any = None,
+        dtype: Any = None,
+        data: Any = None,
+        **options: Any,
+    ) -> h5py.Dataset:
+        """As `h5py.Group.create_dataset`; `file[name] = values` comes here as well."""
+        if data is not None:
+            data = _storable(np.asarray(data))
+            shape, dtype = data.shape, dtype or data.dtype
+        shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+        # HDF5 has none for a number alone
+        if shape and 0 not in shape:
+            options["fletcher32"] = True
+            if options.get("chunks") is None:
+                options["chunks"] = chunks_of_rows(shape, np.dtype(dtype).itemsize)
+        return super().create_dataset(name, shape, dtype, data, **options)
 
 
-def _linked(temporary: Path, path: Path) -> bool:
-    """Whether `path` is there now, by this process or another; file systems may not know links."""
-    with suppress(OSError):
-        os.link(temporary, path)
-    return path.exists()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _storable(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind not in "UO":
+        return values
+    if strange := [value for value in values.flat if not isinstance(value, str)]:
+        raise TypeError(f"{strange[0]!r} is neither a number nor text")
+    text = np.char.encode(values.astype(str), "utf-8")
+    return text.astype(h5py.string_dtype("utf-8", max(1, text.dtype.itemsize)))
 
 
 @contextmanager
@@ -131,9 +135,10 @@ def create_result(
     """
     with atomic_path(path, replace) as temporary:
         try:
-            with h5py.File(temporary, "w") as file:
-                file.attrs["provenance"] = canonical(provenance)
-                file.attrs["file"] = label(path)
+            with ResultFile(temporary) as file:
+                # of fixed length, see there
+                file.attrs["provenance"] = np.bytes_(canonical(provenance).encode())
+                file.attrs["file"] = np.bytes_(label(path).encode())
                 yield file
         except (OSError, RuntimeError) as error:
             if (number := _errno(error)) not in FULL:
@@ -153,11 +158,7 @@ def write_result(
     """Write named arrays (a '/' in a name makes a group; lists of text are allowed)."""
     with create_result(path, provenance) as file:
         for name, values in arrays.items():
-            values = np.asarray(values)
-            if values.dtype.kind in "UO":
-                file.create_dataset(name, data=values.astype(object), dtype=h5py.string_dtype())
-            else:
-                file.create_dataset(name, data=values)
+            file[name] = values
 
 
 def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
@@ -178,7 +179,7 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
                 "delete it and run snakemake again."
             )
         arrays = {name: _read(file[name]) for name in names}
-        return Result(path, arrays, json.loads(file.attrs["provenance"]))
+        return Result(path, arrays, provenance_in(file))
 
 
 @contextmanager
@@ -191,16 +192,31 @@ def open_result(path: Path | str) -> Iterator[h5py.File]:
         Missing, altered, of another place, or made of other files than those that are there.
     """
     path = Path(path)
-    # before HDF5 sees it: its library trusts what it reads
-    verify_end(path)
-    with h5py.File(path, "r") as file:
-        if not {"provenance", "file"} <= set(file.attrs):
-            raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
-        verify_place(path, file.attrs["file"])
-        verify_inputs(path, json.loads(file.attrs["provenance"]).get("inputs", {}))
-        for source in sources_of(file, path):
-            _verify_source(source, path)
-        yield file
+    verify_unless_older(path)
+    read, opened = [path], False
+    try:
+        with h5py.File(path, "r") as file:
+            if not {"provenance", "file"} <= set(file.attrs):
+                raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
+            verify_place(path, file.attrs["file"].decode())
+            verify_inputs(path, provenance_in(file).get("inputs", {}))
+            for source in sources_of(file, path):
+                _verify_source(source, path)
+                read.append(source)
+            opened = True
+            yield file
+    except OF_A_DAMAGED_FILE as error:
+        # if HDF5 met a false checksum, the file that has it is named
+        for one in read:
+            verify_checksum(one)
+        if opened:
+            raise
+        raise InputError(f"{path}: damaged ({error}); {DELETE}.") from None
+
+
+def provenance_in(file: h5py.File) -> dict[str, Any]:
+    """The provenance in an open result."""
+    return json.loads(file.attrs["provenance"])
 
 
 def _verify_source(source: Path, path: Path) -> None:
@@ -222,15 +238,12 @@ def verify(path: Path) -> None:
     ------
     InputError
     """
+    verify_checksum(path)
     if path.suffix == ".h5":
         with open_result(path):
             return
-    if path.suffix in ENDS_WITH_SEAL:
-        verify_end(path)
-    elif path.suffix == ".json":
+    if path.suffix == ".json":
         read_account(path)
-    else:
-        verify_beside(path)
 
 
 def _read(dataset: h5py.Dataset) -> np.ndarray:
@@ -242,12 +255,10 @@ def _read(dataset: h5py.Dataset) -> np.ndarray:
 def dataset_names(file: h5py.File) -> list[str]:
     """Names of every array in a file, with the groups that it is in."""
     names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if _is_dataset(item) else None)
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
     return names
-
-
-def _is_dataset(item: Any) -> bool:
-    return isinstance(item, h5py.Dataset)
 
 
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
@@ -255,7 +266,7 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     path = Path(path)
     if path.suffix == ".h5":
         with open_result(path) as file:
-            return json.loads(file.attrs["provenance"])
+            return provenance_in(file)
     if path.suffix == ".tsv" and account_path(path).exists():
         return verify_beside(path)["provenance"]
     return None
@@ -335,13 +346,11 @@ def write_text(path: Path | str, text: str) -> None:
         temporary.write_text(text)
 
 
-def write_account(
-    path: Path | str, account: Mapping[str, Any], files: Iterable[Path | str] = ()
-) -> None:
-    """Write a sealed JSON, which vouches for the content of files beside it too."""
+def write_account(path: Path | str, account: Mapping[str, Any]) -> None:
+    """Write a JSON that says by which stage it was made, if not by a provenance of its own."""
     stage = running_stage()
-    made = record(stage) if stage and not provenance_of(account) else {}
-    write_text(path, sealed_text(Path(path), _plain(account), map(Path, files), _plain(made)))
+    made = {MADE: record(stage)} if stage and not provenance_of(account) else {}
+    write_json(path, {**account, **made})
 
 
 def write_table(
@@ -362,7 +371,7 @@ def write_table(
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
     account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account, [path])
+    write_account(account_path(path), account)
 
 
 def read_table(path: Path | str) -> pd.DataFrame:

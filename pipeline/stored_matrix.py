@@ -41,10 +41,11 @@ class StoredMatrix:
         """
         columns = positions(self.voxel, voxels, self.path, self.asker)
         first, end = columns.min(), columns.max() + 1
-        if self.matrix.chunks is not None and end - first <= 2 * len(columns):
+        by_voxels = self.matrix.chunks[0] == len(self.matrix)
+        if by_voxels and end - first <= 2 * len(columns):
             # with the few between them: HDF5 is slow at many that are no neighbours
             return self.matrix[:, first:end][self.rows][:, columns - first]
-        if self.matrix.chunks is not None:
+        if by_voxels:
             # by voxels: all images of the columns that are wanted; HDF5 takes them in order
             order = np.argsort(columns)
             values = self.matrix[:, columns[order]][self.rows]

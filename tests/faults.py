@@ -17,7 +17,7 @@ from conftest import ENVIRON, Study
 
 from pipeline.audit import result_files
 from pipeline.code_version import stage_modules
-from pipeline.seals import file_hash
+from pipeline.integrity import file_hash
 
 POLL = 0.05
 SECONDS_TO_END = 120

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from runs import run_file
 
+from pipeline.accounts import read_account
 from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
 from pipeline.frozen_run import RUN, current_run, freeze, frozen_text
-from pipeline.seals import read_account
 from pipeline.stages import audit
 from pipeline.storage import read_result, read_table, write_result, write_table
 
@@ -60,7 +60,7 @@ def edit_split(files, change):
 
 
 def rewritten(path, change):
-    """A result whose arrays were changed, and which was sealed anew: one of another run."""
+    """A result whose arrays were changed, written anew: one of another run."""
     result = read_result(path)
     change(result.arrays)
     write_result(path, result.arrays, result.provenance)

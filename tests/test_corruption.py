@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
 import os
 import random
+import re
 import shutil
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, rewrite
 from runs import frozen, run_file
 
-from pipeline import seals
+from pipeline import integrity
+from pipeline.accounts import account_path, read_account
 from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, OtherReleaseError
 from pipeline.figures.study import _read
 from pipeline.frozen_run import RUN, read_run
+from pipeline.integrity import checksum_path, file_hash
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
-from pipeline.seals import account_path, file_hash, read_account
 from pipeline.stages import fit_encoding_models
 from pipeline.storage import (
+    dataset_names,
     read_provenance,
     read_result,
     read_table,
@@ -55,8 +58,9 @@ def altered(content: bytes, where: int) -> bytes:
 
 @contextmanager
 def undone(*paths: Path):
-    """Contents of files, and what is done to them inside of the block is undone."""
-    contents = {path: path.read_bytes() for path in paths if path.exists()}
+    """Contents of files, and what is done to them and their checksums inside is undone."""
+    both = [*paths, *map(checksum_path, paths)]
+    contents = {path: path.read_bytes() for path in both if path.exists()}
     try:
         for path, content in contents.items():
             # its own, no longer shared
@@ -65,6 +69,13 @@ def undone(*paths: Path):
     finally:
         for path, content in contents.items():
             rewrite(path, content)
+
+
+def undated(path: Path, content: bytes) -> None:
+    """Alter a file as a disk would: its date stays."""
+    state = path.stat()
+    rewrite(path, content)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
 def refused(path, check=verify) -> str:
@@ -135,6 +146,64 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
             assert path.stem.split(".")[0] in refused(path, read), path
 
 
+def test_arrays_that_a_disk_altered_are_told_when_they_are_read(results):
+    """One file of every kind; by its date nobody wrote to it."""
+    kinds = {path.relative_to(results).parts[:2]: path for path in results.rglob("*.h5")}
+    assert len(kinds) > 10
+    for path in kinds.values():
+        with h5py.File(path) as file:
+            chunk = first_chunk(file)
+        if chunk is None:
+            # rows of another file's
+            continue
+        with undone(path) as content:
+            undated(path, altered(content, chunk.byte_offset + chunk.size // 2))
+            told = refused(path, read_result)
+            assert f"{path}: its content is not what its checksum says" in told
+
+
+def first_chunk(file: h5py.File):
+    for name in dataset_names(file):
+        dataset = file[name]
+        if not dataset.is_virtual and dataset.size and dataset.shape:
+            return dataset.id.get_chunk_info(0)
+    return None
+
+
+def test_every_array_has_checksums_inside(results):
+    for path in results.rglob("*.h5"):
+        with h5py.File(path) as file:
+            for name in dataset_names(file):
+                array = file[name]
+                plain = array.is_virtual or not array.shape or not array.size
+                assert plain or array.fletcher32, f"{path}: {name}"
+
+
+def test_other_programs_can_compare_the_checksums_of_a_study(results):
+    """They are joined by the workflow that made it."""
+    command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+    for folder in (results / "tiny", results / "features"):
+        listed = re.findall(r"^[0-9a-f]{64}  (.+)$", (folder / "SHA256SUMS").read_text(), re.M)
+        files = [str(path.relative_to(folder)) for path in result_files(folder)]
+        assert sorted(listed) == sorted(files)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "")
+    table = results / "tiny/splits/subj01/all.tsv"
+    with undone(table) as content:
+        rewrite(table, content.replace(*TEST_AS_TRAINING, 1))
+        done = subprocess.run(command, cwd=results / "tiny", capture_output=True, text=True)
+        assert done.stdout == "splits/subj01/all.tsv: FAILED\n"
+
+
+def test_a_checksum_that_is_damaged_or_gone_is_told_with_its_file(results):
+    path = results / "tiny/encoding/subj01/all/bert.h5"
+    with undone(path):
+        rewrite(checksum_path(path), b"")
+        assert f"{path}: its checksum, " in refused(path, read_result)
+        checksum_path(path).unlink()
+        assert f"{path}: has no checksum" in refused(path, read_result)
+
+
 READERS = {
     # elsewhere for ids and shapes alone
     "h5py.File": {"storage.py", "files.py", "feature_store.py", "resources.py"},
@@ -161,7 +230,7 @@ def test_no_stage_reads_files_but_by_a_reader_that_verifies_them():
 
 
 def of_another_run(path):
-    """The same file as another run might have made it: other numbers, whole and sealed."""
+    """The same file as another run might have made it: other numbers, whole."""
     if path.suffix == ".h5":
         result = read_result(path)
         name = next(n for n, values in result.arrays.items() if values.dtype.kind in "fiu")
@@ -212,7 +281,12 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
     for path, other in moves.items():
         with undone(path):
             rewrite(path, other.read_bytes())
-            assert f"{path}: was made as " in refused(path), path
+            assert f"{path}: its content is not what its checksum says" in refused(path), path
+            # with its date, before that of the checksum
+            os.utime(path, (0, 0))
+            readers = {".h5": (read_result, "was made as "), ".json": (read_account, "its content")}
+            read, told = readers[path.suffix]
+            assert f"{path}: {told}" in refused(path, read), path
 
 
 # ---- at the join
@@ -269,7 +343,7 @@ def test_a_split_that_was_edited_by_hand_is_refused_by_the_fit(fit, results):
     path = results / "tiny/splits/subj01/all.tsv"
     with undone(path) as content:
         rewrite(path, content.replace(*TEST_AS_TRAINING, 1))
-        with pytest.raises(InputError, match=r"all\.tsv: its content is not what all\.json .*hand"):
+        with pytest.raises(InputError, match=r"all\.tsv: its content is not what .*hand"):
             fit()
 
 
@@ -290,16 +364,14 @@ def test_an_audit_names_what_was_altered_though_its_date_is_the_same(branched):
     """As a disk would alter it: Snakemake sees nothing to do."""
     for name in ("encoding/subj01/all/bert.h5", "tables/correlations.tsv"):
         path = branched.results / name
-        state = path.stat()
         content = path.read_bytes()
-        rewrite(path, altered(content, len(content) // 2))
-        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+        undated(path, altered(content, len(content) // 2))
     assert branched.planned("report") == {}
     done = branched.snakemake("audit", check=False)
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert "bert.h5: its content is not what its seal says" in said
-    assert "correlations.tsv: its content is not what correlations.json says" in said
+    assert "bert.h5: its content is not what its checksum says" in said
+    assert "correlations.tsv: its content is not what its checksum says" in said
 
 
 def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(branched):
@@ -309,7 +381,7 @@ def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(bra
     rewrite(path, path.read_bytes().replace(*TEST_AS_TRAINING, 1))
     done = branched.snakemake("encoding", check=False)
     assert done.returncode != 0
-    assert "all.tsv: its content is not what all.json says" in done.stdout + done.stderr
+    assert "all.tsv: its content is not what its checksum says" in done.stdout + done.stderr
     assert file_hash(fit) == before
     assert np.isfinite(read_result(fit)["r2"]).any()
 
@@ -318,12 +390,8 @@ def test_a_split_edited_by_hand_stops_the_workflow_before_anything_is_fitted(bra
 
 
 def as_if_of(release: int | None, monkeypatch, path: Path) -> None:
-    """Write a file as a release of another format did; None: before formats had numbers."""
-    number = seals.FORMAT if release is None else release
-    monkeypatch.setattr(seals, "FORMAT", number)
-    told = b"" if release is None else f"format:{release} ".encode()
-    monkeypatch.setattr(seals, "BEFORE", b"\n<!-- " + told + b"sha256:")
-    monkeypatch.setattr(seals, "LENGTH", len(seals.BEFORE) + seals.DIGITS + len(seals.AFTER))
+    """Write a file as a release of another format did; None: before there were checksums."""
+    monkeypatch.setattr(integrity, "FORMAT", release)
     if path.suffix == ".h5":
         write_result(path, {"voxel": np.arange(3)}, {"stage": "fit"})
     elif path.suffix == ".html":
@@ -331,29 +399,27 @@ def as_if_of(release: int | None, monkeypatch, path: Path) -> None:
     else:
         frame = pd.DataFrame({"model": ["bert"]})
         write_table(path, frame, {"model": "its name"}, {"stage": "tables"})
-        if release is None:
-            account = json.loads(account_path(path).read_text())
-            del account["seal"]["format"]
-            account["seal"]["sha256"] = seals.NO_DIGEST
-            text = json.dumps(account, indent=2, sort_keys=True) + "\n"
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            account_path(path).write_text(text.replace(seals.NO_DIGEST, digest))
+    if release is None:
+        checksum_path(path).unlink()
     monkeypatch.undo()
 
 
 @pytest.mark.parametrize(
     "name", ["encoding/subj01/all/bert.h5", "tables/models.tsv", "report/a.html"]
 )
-@pytest.mark.parametrize("release", [None, seals.FORMAT + 1, seals.FORMAT + 120])
+@pytest.mark.parametrize("release", [None, integrity.FORMAT + 1, integrity.FORMAT + 120])
 def test_results_of_another_release_are_refused_by_its_number(name, release, tmp_path, monkeypatch):
     path = tmp_path / "results/old" / name
     as_if_of(release, monkeypatch, path)
     with pytest.raises(OtherReleaseError) as refused:
         verify(path)
     message = str(refused.value)
-    which = "an earlier" if release is None else "a later"
-    assert f"made by {which} release, in format {release or 0} of results" in message
-    assert f"of which this one reads {seals.FORMAT};" in message
+    if release is None:
+        assert "has no checksum" in message
+        assert "an earlier release" in message
+        return
+    assert f"made by a later release, in format {release} of results" in message
+    assert f"of which this one reads {integrity.FORMAT};" in message
     assert message.count(". ") == 0
     # nor by its hash, as an input of a newer result
     if name.endswith(".h5"):

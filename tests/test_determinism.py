@@ -11,7 +11,7 @@ from PIL import Image
 
 from features.layers import Layer
 from features.networks import load_network
-from pipeline.seals import file_hash
+from pipeline.integrity import file_hash
 from pipeline.storage import read_result
 
 # what has most to add up: a network's activations and principal components; a fit and its tests

@@ -38,7 +38,7 @@ def manifest_of(files: list[dict], archive: str = "http://127.0.0.1:9/none.zip")
 
 
 def external(path: str, source: str = "nsd", alternative: str | None = None) -> ExternalFile:
-    return ExternalFile(path, source, "test", ("check",), None, alternative=alternative)
+    return ExternalFile(path, source, "test", None, alternative)
 
 
 WANTED = [external(path) for path in CONTENT if "not_needed" not in path]
@@ -336,22 +336,6 @@ def test_a_simulated_study_fetches_nothing(user, tmp_path):
     done = user()
     assert "simulated; no file of NSD is fetched" in done.stdout
     assert [p.name for p in (tmp_path / "nsd").iterdir()] == ["SIMULATED.json"]
-
-
-def test_single_files_are_fetched_alone(user, tmp_path):
-    path = "nsddata/ppdata/subj01/behav/responses.tsv"
-    done = user("--files", path)
-    assert done.returncode == 0, done.stderr
-    found = [p for p in (tmp_path / "nsd").rglob("*") if p.is_file() and "lock" not in p.name]
-    assert found == [tmp_path / "nsd" / path]
-    assert "weights of" not in done.stdout
-
-
-def test_a_study_from_a_bucket_fetches_nothing_of_it(user, tmp_path):
-    done = user(nsd="s3://institute/nsd")
-    assert done.returncode == 0, done.stderr
-    assert "s3://institute/nsd: jobs take their files from there" in done.stdout
-    assert not (tmp_path / "nsd").exists()
 
 
 def test_snakemake_plans_the_download_of_the_real_study():

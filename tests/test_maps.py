@@ -15,6 +15,7 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
+from pipeline.accounts import account_path, read_account
 from pipeline.analyses.layers.maps import voxel_maps as layer_maps
 from pipeline.configuration.reading import read_configuration
 from pipeline.described_tests import describe_tests
@@ -35,7 +36,6 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.nsd.frame import volume_image
-from pipeline.seals import account_path, read_account
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 

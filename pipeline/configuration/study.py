@@ -50,11 +50,6 @@ S3 = "s3://"
 BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 
 
-def local_folder(bucket: str, storage: Path = Path(".snakemake/storage")) -> Path:
-    """Where Snakemake's storage plugin lays out the files of a bucket."""
-    return storage / "s3" / bucket.removeprefix(S3)
-
-
 class MapSettings(Settings):
     """Spaces of the maps besides that of the responses, which always has them: nativesurface,
     fsaverage, MNI152."""
@@ -101,7 +96,7 @@ class Study(Settings):
             raise ValueError(f"nsd: {nsd} is no address of a bucket; write s3://bucket/prefix")
         if values.get("simulation") is not None:
             raise ValueError("nsd: what is simulated is written to a folder, not to a bucket")
-        return {**values, "nsd": local_folder(nsd), "nsd_bucket": nsd}
+        return {**values, "nsd": Path("data/s3") / nsd.removeprefix(S3), "nsd_bucket": nsd}
 
     @model_validator(mode="before")
     @classmethod

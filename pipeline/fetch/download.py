@@ -13,10 +13,10 @@ from pathlib import Path
 from pipeline.errors import FULL, InputError
 from pipeline.fetch.remotes import Changed, Interrupted, Remote, RemoteFile
 from pipeline.nsd.files import UNFINISHED
-from pipeline.seals import HASH_BLOCK
 
 ATTEMPTS = 6
 SECONDS_BETWEEN = 1.0
+HASH_BLOCK = 1 << 20
 # the ETag of a file that was uploaded in one piece is its MD5
 MD5 = re.compile(r"[0-9a-f]{32}")
 

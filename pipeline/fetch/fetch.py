@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from pipeline.errors import FULL, InputError
 from pipeline.fetch.download import SECONDS_BETWEEN, download
 from pipeline.fetch.lock import Lock, Locked
 from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
+from pipeline.integrity import file_hash
 from pipeline.manifest import (
     ArchiveSource,
     BucketSource,
@@ -25,7 +26,6 @@ from pipeline.manifest import (
     WeightsEntry,
 )
 from pipeline.nsd.files import UNFINISHED
-from pipeline.seals import file_hash
 from pipeline.storage import atomic_path
 
 T = TypeVar("T")
@@ -97,7 +97,10 @@ class Fetcher:
 
     def _downloads(self, files: Sequence[ExternalFile]) -> list[Download]:
         """Files of buckets, and archives of which some member is not there."""
-        remotes = {name: open_source(source) for name, source in self.manifest.sources.items()}
+        remotes = {
+            name: Bucket.of(source) if isinstance(source, BucketSource) else WebServer()
+            for name, source in self.manifest.sources.items()
+        }
         downloads: dict[str, Download] = {}
         for file in files:
             source = self.manifest.sources[file.source]
@@ -233,31 +236,6 @@ def _told(came: list[str], problems: Sequence[str]) -> list[str]:
     if problems:
         raise InputError("\n".join(problems))
     return came
-
-
-def open_source(source: BucketSource | ArchiveSource) -> Remote:
-    if isinstance(source, BucketSource):
-        return Bucket(source.bucket, source.region)
-    return WebServer()
-
-
-def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, tuple[int, int, int, int]]:
-    """{role: (files there, their bytes about, files to come, their bytes about)}."""
-    roles: dict[str, list[int]] = {}
-    for file in files:
-        counts = roles.setdefault(file.role, [0, 0, 0, 0])
-        offset = 0 if file.is_there(root) else 2
-        counts[offset] += 1
-        counts[offset + 1] += file.bytes or 0
-    return {role: tuple(counts) for role, counts in roles.items()}
-
-
-def bytes_to_come(files: Sequence[ExternalFile], root: Path, manifest: Manifest) -> int:
-    """About how many bytes a disk must have free: an archive is there beside what comes out."""
-    missing = [file for file in files if not file.is_there(root)]
-    sources = (manifest.sources[name] for name in {file.source for file in missing})
-    archives = sum(s.archive_bytes for s in sources if isinstance(s, ArchiveSource))
-    return archives + sum(file.bytes or 0 for file in missing)
 
 
 def _patiently(describe: Callable[[str], RemoteFile], name: str) -> RemoteFile:

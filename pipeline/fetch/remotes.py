@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from pipeline.errors import InputError
+from pipeline.manifest import BucketSource
 
 CHUNK = 1 << 18
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20, 60
@@ -72,12 +73,26 @@ class Remote(Protocol):
 
 
 class Bucket:
-    """An S3 bucket that anybody may read. AWS_ENDPOINT_URL_S3 names another server."""
+    """An S3 bucket, or what lies below a prefix in it. AWS_ENDPOINT_URL_S3 names another server.
 
-    def __init__(self, name: str, region: str, silence: float = SECONDS_OF_SILENCE) -> None:
-        self._name = name
+    Parameters
+    ----------
+    region : None if the environment's
+    signed : whether requests are signed where AWS credentials are found; else they are anonymous
+    """
+
+    def __init__(
+        self,
+        name: str,
+        region: str | None,
+        silence: float = SECONDS_OF_SILENCE,
+        prefix: str = "",
+        signed: bool = False,
+    ) -> None:
+        self._name, self._start = name, f"{prefix}/" if prefix else ""
+        anonymous = not signed or boto3.Session().get_credentials() is None
         settings = Config(
-            signature_version=UNSIGNED,
+            signature_version=UNSIGNED if anonymous else None,
             connect_timeout=SECONDS_TO_CONNECT,
             read_timeout=silence,
             # attempts are counted once, by the download
@@ -86,8 +101,35 @@ class Bucket:
         )
         self._client = boto3.client("s3", region_name=region, config=settings)
 
+    @classmethod
+    def of(cls, source: BucketSource) -> Bucket:
+        """The bucket that the manifest describes."""
+        return cls(source.bucket, source.region, prefix=source.prefix, signed=source.signed)
+
     def address(self, name: str) -> str:
-        return f"s3://{self._name}/{name}"
+        return f"s3://{self._name}/{self._start}{name}"
+
+    def present(self, folders: Iterable[str]) -> set[str]:
+        """Names of the files that lie directly in some folders.
+
+        Raises
+        ------
+        InputError
+            The bucket cannot be listed.
+        """
+        pages, found = self._client.get_paginator("list_objects_v2"), set()
+        try:
+            for folder in folders:
+                below = self._start + (f"{folder}/" if folder else "")
+                for page in pages.paginate(Bucket=self._name, Prefix=below, Delimiter="/"):
+                    found |= {file["Key"] for file in page.get("Contents", [])}
+        except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+            raise InputError(
+                f"nsd: {self.address('').rstrip('/')} cannot be listed ({error}). Check the "
+                "address; AWS_ENDPOINT_URL_S3 if the server is not Amazon's; and AWS credentials "
+                "if the bucket is not public."
+            ) from error
+        return {key.removeprefix(self._start) for key in found}
 
     def describe(self, name: str) -> RemoteFile:
         head = self._call(self._client.head_object, name)
@@ -103,7 +145,7 @@ class Bucket:
 
     def _call(self, operation: Callable[..., Any], name: str, **options: str) -> Any:
         try:
-            return operation(Bucket=self._name, Key=name, **options)
+            return operation(Bucket=self._name, Key=self._start + name, **options)
         except botocore.exceptions.ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise _failure(status, self.address(name)) from error

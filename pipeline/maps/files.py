@@ -11,9 +11,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from pipeline.accounts import account_path, verify_beside
 from pipeline.nsd.frame import volume_image
 from pipeline.nsd.layout import FSAVERAGE, NSDLayout
-from pipeline.seals import account_path, verify_beside
 from pipeline.settings import SURFACES
 from pipeline.storage import atomic_path, write_account, write_text
 
@@ -172,12 +172,11 @@ def write_map(
         temporary.write_bytes(
             gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
         )
-    files = [path]
     if labels is not None:
         lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
-        files.append(account_path(path).with_suffix(".tsv"))
-        write_text(files[-1], "\n".join(["index\tname\tcolor", *lines]) + "\n")
-    write_account(account_path(path), sidecar, files)
+        table = "\n".join(["index\tname\tcolor", *lines]) + "\n"
+        write_text(account_path(path).with_suffix(".tsv"), table)
+    write_account(account_path(path), sidecar)
 
 
 def read_map(path: Path) -> np.ndarray:

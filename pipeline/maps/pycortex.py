@@ -12,12 +12,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from pipeline.accounts import read_account
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, STRUCTURES, read_map
 from pipeline.maps.spaces import NATIVE
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces import SurfaceSpace
-from pipeline.seals import read_account
 from pipeline.storage import atomic_path
 
 # which a subject of its database has, empty or not: it lists them

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.accounts import read_account
 from pipeline.figures.style import FORMATS
-from pipeline.seals import read_account, verify_end
+from pipeline.integrity import verify_checksum
 from pipeline.tables.columns import COLUMNS
 
 
@@ -76,7 +77,7 @@ def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
     index = read_account(folder / "index.json")
     for told in index["figures"]:
         picture = folder / f"{told['name']}.svg"
-        verify_end(picture)
+        verify_checksum(picture)
         content = picture.read_bytes()
         yield {
             **told,

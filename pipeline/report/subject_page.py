@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.accounts import account_path, read_account
 from pipeline.configuration.study import Configuration
 from pipeline.figures.colours import sequence_colours
 from pipeline.maps.descriptions import described_quantities, ordered_labels
@@ -25,7 +26,6 @@ from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
-from pipeline.seals import account_path, read_account
 from pipeline.settings import SURFACES, WHOLE
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.storage import write_text

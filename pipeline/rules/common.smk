@@ -16,28 +16,45 @@ WEIGHTS = str(MANIFEST.weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 
+# written when all that a study reads was fetched from its bucket
+FETCHED = f"{NSD}/fetched/{STUDY.study}.json"
+
+
+@cache
+def needed_since_fetched():
+    """Files that the study needs and did not need when it was fetched from its bucket."""
+    if not Path(FETCHED).exists():
+        return []
+    fetched = set(json.loads(Path(FETCHED).read_text())["files"])
+    return [file.path for file in required_files(MANIFEST, STUDY) if file.path not in fetched]
+
+
 def existing_tree(wildcards):
-    """NSD's design; without it the run ends here, as Snakemake would only name this file."""
-    if not Path(EXPERIMENT_DESIGN).exists():
-        named = [os.path.relpath(file, workflow.workdir_init) for file in workflow.configfiles]
-        options = " ".join(["--configfile", *named])
+    """NSD's design, or what a job leaves that fetched all of it from a bucket.
+
+    Without files the run ends here, as Snakemake would only name this one.
+    """
+    named = [os.path.relpath(file, workflow.workdir_init) for file in workflow.configfiles]
+    options = " ".join(["--configfile", *named])
+    if not STUDY.nsd_bucket and not Path(EXPERIMENT_DESIGN).exists():
         sys.exit(
             f"error: {NSD}: NSD's data are missing (there is no {EXPERIMENT_DESIGN}); `snakemake"
             f" preflight {options}` lists what the study needs, `snakemake fetch {options}`"
             " downloads it, and `nsd:` in the configuration names a copy that lies elsewhere."
         )
-    return EXPERIMENT_DESIGN
+    if STUDY.nsd_bucket and needed_since_fetched():
+        sys.exit(
+            f"error: {NSD}: {len(needed_since_fetched())} files were not needed when the study was"
+            f" fetched, first {needed_since_fetched()[0]}; `snakemake fetch {options}` downloads"
+            f" them from {STUDY.nsd_bucket}."
+        )
+    return FETCHED if STUDY.nsd_bucket else EXPERIMENT_DESIGN
 
 
 # What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
 # name, so their date says nothing; a tree that is simulated anew reruns what reads it.
 TREE = SIMULATION if SIMULATED else ancient(existing_tree)
-# of a bucket, each stage's own files come with its job: there is no tree to check before
-CHECKED = [
-    f"{RESULTS}/checked/{what}.json"
-    for what in ("networks", "inputs")
-    if not (BUCKET and what == "inputs")
-]
+CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 
 
 def any_of(names):
@@ -62,32 +79,6 @@ wildcard_constraints:
     fit=rf"{SET_OF_SPACES}|{any_of(STUDY.contrasts)}",
     chunk=r"\d+of\d+",
     scattered=r"encoding|predictions|significance",
-
-
-def nsd_files(stage, subjects=None, needs=None):
-    """What a stage reads of NSD: `TREE`, or from a bucket the files themselves.
-
-    They are those of the wildcard's subject, or part of the images, where there is one, and of the
-    given kinds of stimuli.
-    """
-    if not BUCKET:
-        return TREE
-
-    def of_job(wildcards):
-        named = [name for key, name in wildcards.items() if key in ("subject", "part")]
-        own = named or STUDY.subjects
-        kinds = None if needs is None else needs(wildcards)
-        inside, packed = NSD_FILES.read_by(stage, subjects or own, kinds)
-        stored = [storage.s3(BUCKET.file(path)) for path in inside]
-        return [ancient(file) for file in (*stored, *(f"{NSD}/{path}" for path in packed))]
-
-    return of_job
-
-
-def stimuli_of(wildcards):
-    """What a network is shown, of what is read from files of its own."""
-    stimulus = STUDY.network_specification(wildcards.network)["stimulus"]
-    return ANNOTATIONS[stimulus] or ("images",) * (stimulus == "image")
 
 
 def scattered(folder, fit):

@@ -64,25 +64,8 @@ rule check_inputs:
         command("check_inputs")
 
 
-if BUCKET and NSD_FILES.packed:
-
-    rule fetch_annotations:
-        output:
-            [f"{NSD}/{file.path}" for file in NSD_FILES.packed],
-        resources:
-            mem_mb=growing(2000),
-            runtime=growing(60),
-        params:
-            study=setting("configuration"),
-            manifest=MANIFEST_FILE,
-            files=[file.path for file in NSD_FILES.packed],
-        shell:
-            "python -m pipeline.stages.fetch --configuration {params.study.key}"
-            " --manifest {params.manifest:q} --files {params.files:q} 2>&1 | tee {log:q}"
-
-
-# What is not simulated comes from NSD's bucket and from COCO. Neither rule has outputs: files that
-# are there are looked at anew each time.
+# What is not simulated comes from a bucket, NSD's or the one that the study names, and from COCO.
+# The first two rules have no outputs: files that are there are looked at anew each time.
 
 
 rule fetch_plan:
@@ -99,18 +82,28 @@ rule fetch_plan:
 
 
 rule fetch:
-    input:
-        [f"{NSD}/{file.path}" for file in NSD_FILES.packed] if BUCKET else [],
     threads: 4
     resources:
         mem_mb=growing(2000),
         runtime=growing(2880),
     params:
-        study=setting("configuration"),
-        manifest=MANIFEST_FILE,
+        fetched=f"--fetched {FETCHED}" if STUDY.nsd_bucket else "",
     shell:
-        "python -m pipeline.stages.fetch --configuration {params.study.key}"
-        " --manifest {params.manifest:q} --parallel {threads} 2>&1 | tee {log:q}"
+        "python -m pipeline.stages.fetch --configuration configuration"
+        " --manifest {MANIFEST_FILE:q} --parallel {threads} {params.fetched} 2>&1 | tee {log:q}"
+
+
+if STUDY.nsd_bucket:
+
+    # The same, before what reads NSD; a job that was killed goes on where it was. It has no settings
+    # among its parameters, so that it runs once: Snakemake overlooks what else changed for those
+    # that read what is `ancient`, if that is made anew.
+    use rule fetch as fetch_from_bucket with:
+        output:
+            FETCHED,
+
+    localrules:
+        fetch_from_bucket,
 
 
 rule preflight:

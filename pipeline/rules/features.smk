@@ -19,7 +19,7 @@ rule features:
 
 rule list_images:
     input:
-        tree=nsd_files("list_images"),
+        tree=TREE,
     output:
         f"{RESULTS}/images/{{part}}.tsv",
     resources:
@@ -34,7 +34,7 @@ rule list_images:
 rule label_images:
     input:
         images=f"{RESULTS}/images/{{subject}}.tsv",
-        tree=nsd_files("label_images"),
+        tree=TREE,
     output:
         f"{RESULTS}/labels/{{subject}}.h5",
     resources:
@@ -51,7 +51,7 @@ rule label_images:
 rule extract_features:
     input:
         images=f"{RESULTS}/images/{{part}}.tsv",
-        tree=nsd_files("extract_features", needs=stimuli_of),
+        tree=TREE,
     output:
         f"{RESULTS}/features/layers/{{network}}/{{part}}_{{shard}}.h5",
     threads: 8

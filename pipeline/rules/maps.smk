@@ -21,7 +21,7 @@ rule maps:
 
 rule write_maps:
     input:
-        tree=nsd_files("write_maps"),
+        tree=TREE,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject], [wildcards.variant]),
         significance=lambda wildcards: of_tests([wildcards.subject], [wildcards.variant]),

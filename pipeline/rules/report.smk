@@ -32,7 +32,7 @@ rule figures:
 
 rule write_figures:
     input:
-        tree=nsd_files("write_figures"),
+        tree=TREE,
         tables=SHOWN_TABLES,
         voxels=VOXEL_TABLES["voxels"],
     output:
@@ -67,7 +67,7 @@ rule choose_colour_limits:
 
 rule write_subject_page:
     input:
-        tree=nsd_files("write_subject_page"),
+        tree=TREE,
         # nothing is reported that did not pass
         audit=AUDIT,
         maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
@@ -90,7 +90,7 @@ rule write_subject_page:
 
 rule write_study_pages:
     input:
-        tree=nsd_files("write_study_pages"),
+        tree=TREE,
         audit=AUDIT,
         tables=SHOWN_TABLES,
         figures=f"{RESULTS}/figures",

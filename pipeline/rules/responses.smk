@@ -15,7 +15,7 @@ rule responses:
 
 rule average_responses:
     input:
-        tree=nsd_files("average_responses"),
+        tree=TREE,
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     resources:
@@ -30,7 +30,7 @@ rule average_responses:
 
 rule label_rois:
     input:
-        tree=nsd_files("label_rois"),
+        tree=TREE,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
     output:
         f"{RESULTS}/rois/{{subject}}.tsv",
@@ -45,7 +45,7 @@ rule label_rois:
 
 rule split_images:
     input:
-        tree=nsd_files("split_images", STUDY.subjects if STUDY.splits.test == "shared515" else None),
+        tree=TREE,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         features=features_of_subjects([STUDY.splits.space] if STUDY.splits.space else []),
         labels=lambda wildcards: (
@@ -74,7 +74,7 @@ rule noise_ceilings:
 
 rule compare_noise_ceilings:
     input:
-        tree=nsd_files("compare_noise_ceilings"),
+        tree=TREE,
     output:
         f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv",
     resources:

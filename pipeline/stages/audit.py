@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pipeline import stage_arguments as given
+from pipeline.accounts import account_path
 from pipeline.audit import (
     CONVENTIONS,
     audit_fit,
@@ -23,7 +24,6 @@ from pipeline.audit import (
 from pipeline.errors import InputError, run_stage
 from pipeline.fit_inputs import verify_features
 from pipeline.frozen_run import current_run
-from pipeline.seals import account_path
 from pipeline.settings import WHOLE
 from pipeline.storage import read_table, write_account
 

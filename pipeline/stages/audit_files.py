@@ -8,6 +8,7 @@ from pipeline import stage_arguments as given
 from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, run_stage
 from pipeline.frozen_run import current_run
+from pipeline.integrity import ALL_CHECKSUMS, join_checksums
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,10 @@ def main() -> None:
     arguments = Arguments.read()
     if problems := list(audit_files(arguments.study, current_run())):
         raise InputError("\n".join(problems))
+    join_checksums(arguments.study)
     n_files = len(result_files(arguments.study))
     print(f"audit: {n_files} files are as they were made, and of one run")
+    print(f"{arguments.study / ALL_CHECKSUMS}: lists them for `sha256sum -c`")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline import stage_arguments as given
+from pipeline.chunk_shapes import tiles
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
@@ -64,8 +65,9 @@ def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> 
     images = reader.design.images
     blocks = voxel_blocks(voxel, len(images))
     shape = len(images), len(voxel)
-    responses = file.create_dataset("responses", shape, dtype=np.float32)
-    n_valid_repeats = file.create_dataset("n_valid_repeats", shape, dtype=np.uint8)
+    chunks = tiles(shape)
+    responses = file.create_dataset("responses", shape, np.float32, chunks=chunks)
+    n_valid_repeats = file.create_dataset("n_valid_repeats", shape, np.uint8, chunks=chunks)
     noise_sample = file.create_dataset(
         "noise_sample", (min(NOISE_IMAGES, images.size), len(voxel)), np.float32
     )

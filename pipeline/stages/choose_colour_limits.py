@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline import stage_arguments as given
+from pipeline.accounts import read_account
 from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
 from pipeline.maps.files import INDEX, read_map
-from pipeline.seals import read_account
 from pipeline.storage import write_account
 
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from pipeline import stage_arguments as given
+from pipeline.accounts import account_path
 from pipeline.errors import run_stage
 from pipeline.maps.files import BIDS_SPACES, bids_subject
-from pipeline.seals import account_path
 from pipeline.storage import write_account, write_text
 
 BIDS_VERSION = "1.9.0"
@@ -59,7 +59,7 @@ def main() -> None:
         "participant_id": {"Description": "label of the subject in the names of files"},
         "nsd_subject": {"Description": "what NSD calls the subject"},
     }
-    write_account(account_path(arguments.participants), described, [arguments.participants])
+    write_account(account_path(arguments.participants), described)
 
 
 if __name__ == "__main__":

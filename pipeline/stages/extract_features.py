@@ -23,7 +23,6 @@ from features.extraction import (
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
 from pipeline import stage_arguments as given
-from pipeline.chunk_shapes import chunks_of_images
 from pipeline.code_version import code_version, file_version
 from pipeline.errors import InputError, run_stage
 from pipeline.feature_store import FeatureStore, Images
@@ -177,8 +176,7 @@ def _write(
         for layer, features in batch.items():
             if start == 0:
                 shape = n_images, features.shape[1]
-                chunks = chunks_of_images(shape)
-                file.create_dataset(f"features/{layer}", shape, np.float32, chunks=chunks)
+                file.create_dataset(f"features/{layer}", shape, np.float32)
             file[f"features/{layer}"][start : start + len(features)] = features
         start += len(features)
         progress.update(len(features))

@@ -6,17 +6,15 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.fetch.fetch import Fetcher, summarise
+from pipeline.fetch.fetch import Fetcher
+from pipeline.fetch.own_bucket import files_to_take, take_from
+from pipeline.fetch.plan import list_files, print_plan
 from pipeline.frozen_run import setting
 from pipeline.manifest import (
-    ArchiveSource,
-    BucketSource,
-    ExternalFile,
     Manifest,
     read_manifest,
     require_terms,
@@ -25,7 +23,7 @@ from pipeline.manifest import (
     required_weights,
 )
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import atomic_path
+from pipeline.storage import write_json
 
 WIDTH = 110
 
@@ -37,34 +35,35 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--verify", action="store_true", help="compare checksums of all files")
     parser.add_argument("--plan", type=Path, help="list files there (TSV), download nothing")
-    parser.add_argument("--files", nargs="+", help="these alone, and no weights")
+    parser.add_argument("--fetched", type=Path, help="written when all files are there")
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)
     manifest = read_manifest(arguments.manifest)
     _files(arguments, study, manifest)
-    if not arguments.files:
-        _weights(arguments, study, manifest)
+    _weights(arguments, study, manifest)
 
 
 def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
     """Fetch files of NSD, or list them."""
-    files = required_files(manifest, study)
-    if arguments.files:
-        files = [file for file in files if file.path in arguments.files]
-    elif study.nsd_bucket:
-        print(f"{study.nsd_bucket}: jobs take their files from there; no file of NSD is fetched")
-        return
+    needed = files = required_files(manifest, study)
+    if study.nsd_bucket:
+        manifest = take_from(study.nsd_bucket, manifest)
+        files = files_to_take(manifest, study)
     elif _is_simulated(study):
         print(f"{study.nsd}: simulated; no file of NSD is fetched")
         return
     if arguments.plan:
-        print_plan(files, manifest, study)
-        _list_files(files, study, arguments.plan)
+        print_plan(Console(width=WIDTH), files, manifest, study)
+        list_files(files, study, arguments.plan)
         return
-    require_terms(manifest, files, study)
+    marker = str(NSDLayout(study.nsd).simulated_marker.relative_to(study.nsd))
+    if not any(file.path == marker for file in files):
+        require_terms(manifest, files, study)
     fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
     came = fetcher.fetch(files)
     print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
+    if arguments.fetched:
+        write_json(arguments.fetched, {"files": [file.path for file in needed]})
 
 
 def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
@@ -85,52 +84,6 @@ def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Mani
         fetcher.fetch_checkpoints(list(checkpoints.values()))
     for name in pretrained:
         _fetch_weights(study, name, manifest.weights_folder)
-
-
-def print_plan(files: list[ExternalFile], manifest: Manifest, study: Configuration) -> None:
-    """Which files there are and which would come, by role, with gigabytes."""
-    table = Table(title=f"External files of study {study.study}, below {study.nsd}")
-    table.add_column("role")
-    for column in ("there", "GB", "to come", "GB (about)"):
-        table.add_column(column, justify="right")
-    totals = [0, 0, 0, 0]
-    for role, counts in summarise(files, study.nsd).items():
-        totals = [a + b for a, b in zip(totals, counts, strict=True)]
-        table.add_row(role, *_numbers(counts))
-    table.add_section()
-    table.add_row("all", *_numbers(totals))
-    console = Console(width=WIDTH)
-    console.print(table)
-    for name in dict.fromkeys(file.source for file in files):
-        source = manifest.sources[name]
-        console.print(
-            f"{name}: {source.place}{_packed(source)}; {source.terms} ({source.terms_url})",
-            soft_wrap=True,
-        )
-    if not study.nsd_terms_accepted:
-        console.print("NSD's terms are not accepted yet (`nsd_terms_accepted: true`).")
-
-
-def _packed(source: BucketSource | ArchiveSource) -> str:
-    if isinstance(source, BucketSource):
-        return ""
-    return f" ({source.archive_bytes / 1e9:.2f} GB, removed once unpacked)"
-
-
-def _list_files(files: list[ExternalFile], study: Configuration, path: Path) -> None:
-    """Every file, about how large it is, and whether it is there."""
-    rows = [
-        f"{file.path}\t{file.source}\t{file.bytes}\t{'yes' if file.is_there(study.nsd) else 'no'}"
-        for file in files
-    ]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(["path\tsource\tbytes\tthere", *rows]) + "\n")
-    print(f"{path}: lists all {len(files)} files")
-
-
-def _numbers(counts: list[int] | tuple[int, ...]) -> list[str]:
-    there, there_bytes, coming, coming_bytes = counts
-    return [str(there), f"{there_bytes / 1e9:.2f}", str(coming), f"{coming_bytes / 1e9:.2f}"]
 
 
 def _is_simulated(study: Configuration) -> bool:

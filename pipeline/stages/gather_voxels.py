@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,13 @@ import h5py
 from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import false_discovery_rates, is_p
-from pipeline.storage import create_result, dataset_names, is_per_voxel, open_result
+from pipeline.storage import (
+    create_result,
+    dataset_names,
+    is_per_voxel,
+    open_result,
+    provenance_in,
+)
 
 VOXELS_AT_A_TIME = 4096
 
@@ -31,7 +36,7 @@ def main() -> None:
     with ExitStack() as stack:
         parts = [stack.enter_context(open_result(path)) for path in arguments.parts]
         _check(arguments.parts, parts)
-        provenance = json.loads(parts[0].attrs["provenance"])
+        provenance = provenance_in(parts[0])
         out = stack.enter_context(create_result(arguments.out, provenance))
         for name in dataset_names(parts[0]):
             _join(out, name, [part[name] for part in parts])

@@ -15,7 +15,8 @@ from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.fetch.fetch import bytes_to_come
+from pipeline.fetch.own_bucket import files_to_take, take_from
+from pipeline.fetch.plan import bytes_to_come, print_plan
 from pipeline.frozen_run import setting
 from pipeline.machine import machine_memory
 from pipeline.manifest import (
@@ -27,7 +28,6 @@ from pipeline.manifest import (
 )
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd_bucket import Bucket, find_files
 from pipeline.resources import Job, estimate_study
 from pipeline.study_size import feature_sizes, subject_size
 
@@ -47,7 +47,9 @@ def main() -> None:
     console = Console(width=WIDTH)
     problems, files = _network_problems(study, manifest), []
     if study.nsd_bucket:
-        _show_bucket(console, study, manifest)
+        manifest = take_from(study.nsd_bucket, manifest)
+        files = files_to_take(manifest, study)
+        print_plan(console, files, manifest, study)
     elif study.simulation is None or layout.is_simulated:
         files, found = _show_files(console, study, layout, manifest)
         problems += found
@@ -119,32 +121,6 @@ def _show_files(
             )
     console.print(table)
     return files, problems + told
-
-
-def _show_bucket(console: Console, study: Configuration, manifest: Manifest) -> None:
-    """Print which files jobs will take from a bucket, by role.
-
-    Raises
-    ------
-    InputError
-        Files are not there; but what is in a file is seen only by the job that reads it.
-    """
-    bucket = Bucket.of(study.nsd_bucket, manifest)
-    found = find_files(bucket, study, manifest)
-    table = Table(title=f"Files of study {study.study} in {bucket.address}")
-    table.add_column("role")
-    for column in ("files", "of them to fetch", "GB (about)"):
-        table.add_column(column, justify="right")
-    files = [*found.inside, *found.packed]
-    for role in dict.fromkeys(file.role for file in files):
-        own = [file for file in files if file.role == role]
-        size = sum(file.bytes or 0 for file in own) / GIGABYTE
-        packed = sum(file in found.packed for file in own)
-        table.add_row(role, str(len(own)), str(packed or ""), f"{size:.2f}")
-    console.print(table)
-    console.print(
-        "Of a bucket only names are seen here: a damaged file is told by the job that reads it."
-    )
 
 
 def _names(problem: str, layout: NSDLayout, path: str) -> bool:

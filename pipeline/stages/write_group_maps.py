@@ -12,10 +12,10 @@ import numpy as np
 from encoding.inference.group import GroupMap, group_map
 from encoding.inference.significance import false_discovery_rate
 from pipeline import stage_arguments as given
+from pipeline.accounts import read_account
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, spatial_reference, write_map
-from pipeline.seals import read_account
 from pipeline.settings import GROUP_SPACES
 from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL

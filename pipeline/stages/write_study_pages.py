@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pipeline import stage_arguments as given
+from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
-from pipeline.seals import read_account
 from pipeline.storage import read_provenance, write_account
 
 

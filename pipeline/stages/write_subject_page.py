@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pipeline import stage_arguments as given
+from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import run_stage
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
-from pipeline.seals import read_account
 from pipeline.storage import read_table, write_account
 
 

@@ -14,7 +14,7 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
-from pipeline.seals import account_path
+from pipeline.accounts import account_path
 from pipeline.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
@@ -107,7 +107,7 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             if writer is not None:
                 writer.close()
     account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account, [path])
+    write_account(account_path(path), account)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

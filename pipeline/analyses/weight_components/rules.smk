@@ -82,7 +82,7 @@ if INTERPRETATION:
 
     rule describe_components:
         input:
-            tree=nsd_files("describe_components"),
+            tree=TREE,
             components=COMPONENTS,
             labels=expand(f"{RESULTS}/labels/{{subject}}.h5", subject=STUDY.subjects),
             rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
@@ -98,7 +98,7 @@ if INTERPRETATION:
 
     rule rank_images:
         input:
-            tree=nsd_files("rank_images"),
+            tree=TREE,
             predictions=expand(
                 f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
                 subject=STUDY.subjects,

@@ -1,0 +1,92 @@
+"""NSD in a bucket of S3 that a study names: which of its files are there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from pipeline.configuration.study import Configuration
+from pipeline.errors import InputError
+from pipeline.fetch.remotes import Bucket
+from pipeline.manifest import ArchiveSource, BucketSource, ExternalFile, Manifest, required_files
+from pipeline.nsd.layout import NSDLayout
+
+SESSION = re.compile(r"betas_session(\d+)\.")
+
+
+def take_from(address: str, manifest: Manifest) -> Manifest:
+    """The manifest with the bucket at an address in the place of NSD's own.
+
+    Parameters
+    ----------
+    address : s3://bucket or s3://bucket/prefix, laid out as NSD's
+    """
+    name, _, prefix = address.removeprefix("s3://").partition("/")
+    sources = dict(manifest.sources)
+    for key, source in manifest.sources.items():
+        if isinstance(source, BucketSource):
+            region = source.region if source.bucket == name else None
+            changes = {"bucket": name, "prefix": prefix, "region": region, "signed": True}
+            sources[key] = source.model_copy(update=changes)
+    return manifest.model_copy(update={"sources": sources})
+
+
+def files_to_take(manifest: Manifest, study: Configuration) -> list[ExternalFile]:
+    """Every file that a study needs, found by listing folders of a bucket: nothing is opened.
+
+    A subject has as many sessions as the bucket has betas of. Members of archives come from the
+    bucket too, if it has them.
+
+    Parameters
+    ----------
+    manifest : of `take_from`
+
+    Raises
+    ------
+    InputError
+        The bucket cannot be listed, or lacks files.
+    """
+    key, source = next((k, s) for k, s in manifest.sources.items() if isinstance(s, BucketSource))
+    listed = required_files(manifest, study)
+    paths = [path for file in listed for path in (file.path, file.alternative) if path]
+    present = Bucket.of(source).present(sorted({"", *map(_folder, paths)}))
+    files = []
+    for file in required_files(manifest, study, _sessions(study, present)):
+        if there := [path for path in (file.path, file.alternative) if path in present]:
+            files.append(replace(file, path=there[0], alternative=None, source=key))
+        else:
+            files.append(file)
+    lacking = [
+        file
+        for file in files
+        if file.path not in present and not isinstance(manifest.sources[file.source], ArchiveSource)
+    ]
+    if lacking:
+        raise InputError(
+            f"nsd: {len(lacking)} of {len(files)} files are not in the bucket, first "
+            f"{source.place}/{lacking[0].path} ({lacking[0].role}). Correct the address, or put "
+            "them there."
+        )
+    marker = str(NSDLayout(study.nsd).simulated_marker.relative_to(study.nsd))
+    if marker in present:
+        files.append(ExternalFile(marker, key, "says that the tree is simulated", None))
+    return files
+
+
+def _sessions(study: Configuration, present: set[str]) -> Mapping[str, int]:
+    """{subject: number of its last session}, of subjects of whom there is one."""
+    sessions: dict[str, int] = {}
+    for subject in study.subjects:
+        space, betas = study.responses.space, study.responses.betas
+        folder = str(NSDLayout(study.nsd).beta_folder(subject, space, betas).relative_to(study.nsd))
+        own = (SESSION.search(path) for path in present if _folder(path) == folder)
+        if numbers := [int(match[1]) for match in own if match]:
+            sessions[subject] = max(numbers)
+    return sessions
+
+
+def _folder(path: str) -> str:
+    parent = str(PurePosixPath(path).parent)
+    return "" if parent == "." else parent
