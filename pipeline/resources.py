@@ -17,8 +17,8 @@ import h5py
 from encoding.identification import SIMULATED
 from encoding.variance_partitioning import subsets
 from pipeline.configuration import Configuration
+from pipeline.dataset.responses import NOISE_IMAGES
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
-from pipeline.nsd.responses import NOISE_IMAGES
 from pipeline.settings import WHOLE
 from pipeline.study_size import (
     FeatureSizes,

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.configuration import Configuration, read_configuration
+from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
-from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners
 from pipeline.seals import read_account
 from pipeline.settings import WHOLE
@@ -68,7 +68,8 @@ def export_subject(configfile: Path, subject: str, folder: Path) -> str:
     """
     study = _read(configfile, subject)
     maps = Path("results") / study.study / f"maps/{subject}/{WHOLE}"
-    made = export(NSDLayout(study.nsd), subject, maps, folder)
+    anatomy = open_anatomy(study.nsd, subject, study.responses.space)
+    made = export(anatomy, subject, maps, folder)
     one = next(iter(sorted((made / "vertex").glob("*_stat-r.npy"))))
     return (
         f"{made}: surfaces and maps of {subject}. With this folder in pycortex's store:\n"

@@ -10,3 +10,5 @@ MOST_COMPONENTS, PREFERRED_IMAGES, BEST_IMAGES = 4, 8, 6
 PREFERRED_INCHES, BEST_INCHES = 0.95, 1.1
 # of a hemisphere: those of fsaverage5, which begin FreeSurfer's fsaverage and its icosahedron
 MOST_VERTICES = 10_242
+# of a surface, those that pictures of maps are drawn on
+SHAPES = ("inflated", "pial")

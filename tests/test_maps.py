@@ -33,7 +33,7 @@ from pipeline.maps.quantities import (
     layer_maps,
     preferred_model_map,
 )
-from pipeline.nsd.frame import volume_image
+from pipeline.maps.volume import volume_image
 from pipeline.seals import account_path, read_account
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result

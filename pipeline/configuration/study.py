@@ -37,9 +37,9 @@ from pipeline.configuration.interpretation import (
 )
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.variants import VariantSettings
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import (
     ANNOTATIONS,
+    COMPOSITE,
     MAPPED_FROM,
     WHOLE,
     Atlas,

@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pipeline.figures.style import COLOURS, subjects, tidy, told
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
+from pipeline.settings import COMPOSITE
 
 COLUMNS = 4
 CORNERS = ("both alike", "first alike", "second alike", "both unlike")

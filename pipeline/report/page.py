@@ -14,9 +14,9 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.configuration import Configuration
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.rois import EVERYTHING
 from pipeline.maps.files import bids_label, map_names
-from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
@@ -24,7 +24,7 @@ from pipeline.report.methods import calibration_sentence, methods_paragraphs, re
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
-from pipeline.settings import WHOLE
+from pipeline.settings import FSAVERAGE, WHOLE
 from pipeline.space_weights import weights_labels
 from pipeline.storage import canonical, read_provenance, read_table, write_text
 from pipeline.tables.columns import COLUMNS
@@ -95,6 +95,7 @@ class ReportInputs:
 
     Attributes
     ----------
+    anatomy : of any subject
     tables : {name: file}, of the study and of its validation
     figures : folder of figures with their index
     group_maps : folder of maps over subjects, None if there is none
@@ -106,7 +107,7 @@ class ReportInputs:
     """
 
     study: Configuration
-    layout: NSDLayout
+    anatomy: Anatomy
     tables: Mapping[str, Path]
     figures: Path
     group_maps: Path | None
@@ -244,7 +245,9 @@ def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
         )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
-        surface = small_surface(inputs.layout, study.subjects[0], FSAVERAGE)
+        surface = small_surface(inputs.anatomy, FSAVERAGE)
+        if surface is None:
+            return
         maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(
