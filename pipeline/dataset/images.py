@@ -19,10 +19,12 @@ class Images(ABC):
     ----------
     simulated : whether nobody measured the responses to them: results of the study say so
     label_levels : {level, such as category: names of its labels}; empty if images have no labels
+    size : rows and columns of every picture, where there are pictures
     """
 
     simulated: bool = False
     label_levels: Mapping[str, Sequence[str]] = {}
+    size: tuple[int, int]
 
     @abstractmethod
     def seen(self, subject: str) -> np.ndarray:
@@ -35,11 +37,6 @@ class Images(ABC):
     def shared_by(self, subjects: Sequence[str]) -> np.ndarray:
         """The shared images that each of these subjects saw as often as planned, sorted."""
         return self.shared()
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of every picture."""
-        raise InputError("this dataset has no pictures: networks that see them cannot run")
 
     def pictures(self, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Pictures of images in batches (image, row, column, RGB) uint8, in the order of `nsd_id`.
