@@ -200,14 +200,14 @@ HARMLESS = {"name", "batch_size", "layers", "weights", "facts"}
 def test_every_setting_of_a_network_decides_where_its_features_are(study, key):
     settings = {field: "as it was" for field in NetworkSettings.model_fields} | {"name": "x"}
     identity = {"architecture": "x", "weights_label": "pretrained", "checkpoint": None}
-    layout = NSDLayout(study.nsd)
+    dataset = open_images(study.nsd)
     one, other = (
-        extract_features._all_that_decides({**settings, key: value}, identity, layout)
+        extract_features._all_that_decides({**settings, key: value}, identity, dataset)
         for value in ("as it was", "another")
     )
     assert one != other
     names = {**settings, "name": "y", "batch_size": 3, "weights": "elsewhere/weights.pt"}
-    assert extract_features._all_that_decides(names, identity, layout) == one
+    assert extract_features._all_that_decides(names, identity, dataset) == one
 
 
 # ---- studies

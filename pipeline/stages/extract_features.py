@@ -25,7 +25,7 @@ from features.networks import Network, choose_device, load_network
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import chunks_of_images
 from pipeline.code_version import code_version, file_version
-from pipeline.dataset.images import Images as Dataset
+from pipeline.dataset.images import Images as DatasetImages
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
 from pipeline.feature_store import FeatureStore, Images
@@ -101,7 +101,7 @@ def _images(arguments: Arguments) -> np.ndarray:
 
 
 def _all_that_decides(
-    settings: dict[str, Any], identity: dict[str, Any], dataset: Dataset
+    settings: dict[str, Any], identity: dict[str, Any], dataset: DatasetImages
 ) -> dict[str, Any]:
     """What features are stored by, beside image and layer.
 
@@ -122,7 +122,7 @@ def _add(
     store: FeatureStore,
     network: Network,
     settings: dict[str, Any],
-    dataset: Dataset,
+    dataset: DatasetImages,
     images: Images,
     names: list[str],
     study: str,
@@ -143,7 +143,7 @@ def _add(
 
 
 def _batch_size(
-    network: Network, settings: dict[str, Any], layers: list[Layer], dataset: Dataset
+    network: Network, settings: dict[str, Any], layers: list[Layer], dataset: DatasetImages
 ) -> int:
     """Images of one pass: as configured, or what the device has the memory for."""
     wanted = settings.get("batch_size") or BATCH_SIZES[network.device.type]
@@ -155,7 +155,7 @@ def _batch_size(
 
 def _features(
     network: Network,
-    dataset: Dataset,
+    dataset: DatasetImages,
     nsd_id: np.ndarray,
     kind: str,
     layers: list[Layer],

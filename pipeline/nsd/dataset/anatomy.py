@@ -28,7 +28,7 @@ class NSDAnatomy(Anatomy):
 
     @classmethod
     def open(cls, folder: Path, subject: str, space: str) -> NSDAnatomy:
-        """That of an NSD copy."""
+        """The anatomy of a subject in an NSD copy."""
         return cls(NSDLayout(folder), subject, space)
 
     def target(self, voxel: np.ndarray, geometry: Mapping[str, np.ndarray], name: str) -> Target:

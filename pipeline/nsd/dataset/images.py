@@ -29,7 +29,7 @@ class NSDImages(Images):
 
     @classmethod
     def open(cls, folder: Path) -> NSDImages:
-        """Those of an NSD copy."""
+        """The images of an NSD copy."""
         return cls(NSDLayout(folder))
 
     @property

@@ -26,7 +26,7 @@ class NSDRegions(Regions):
 
     @classmethod
     def open(cls, folder: Path, subject: str, settings: Mapping[str, Any]) -> NSDRegions:
-        """Those of an NSD copy."""
+        """The ROIs of a subject in an NSD copy."""
         return cls(open_space(NSDLayout(folder), subject, settings["space"], settings["betas"]))
 
     def names(self, atlas: str) -> Mapping[int, str]:
