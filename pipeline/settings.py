@@ -15,8 +15,13 @@ Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]
 Space = Literal[Volume, Surface]
 SURFACES: tuple[str, ...] = get_args(Surface)
+# of a surface, those that pictures of maps are drawn on
+SHAPES = ("inflated", "pial")
 # where maps can be brought to by NSD's transform files, from the space of the responses
 MapSpace = Literal[Space, "MNI152"]
+NATIVE: MapSpace = "nativesurface"
+FSAVERAGE: MapSpace = "fsaverage"
+MNI: MapSpace = "MNI152"
 MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
     "func1pt8mm": ("nativesurface", "fsaverage", "MNI152"),
     "func1mm": ("nativesurface", "fsaverage", "MNI152"),
@@ -50,6 +55,8 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "supercategories": ("instances",),
     "identity": (),
 }
+# the collection of regions that are made of several of a dataset's ROIs
+COMPOSITE = "composite"
 # every image of the study, fitted as its `encoding` section says: one variant among others
 WHOLE = "all"
 # images that every subject was to see, beside each subject's own

@@ -12,9 +12,9 @@ from rich.table import Table
 from pipeline.accounts import read_account
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.study import Configuration
+from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
-from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners
 from pipeline.settings import WHOLE
 from pipeline.storage import read_provenance, read_table
@@ -69,7 +69,8 @@ def export_subject(configfile: Path, subject: str, folder: Path) -> str:
     """
     study = _read(configfile, subject)
     maps = Path("results") / study.study / f"maps/{subject}/{WHOLE}"
-    made = export(NSDLayout(study.nsd), subject, maps, folder)
+    anatomy = open_anatomy(study.nsd, subject, study.responses.space)
+    made = export(anatomy, subject, maps, folder)
     one = next(iter(sorted((made / "vertex").glob("*_stat-r.npy"))))
     return (
         f"{made}: surfaces and maps of {subject}. With this folder in pycortex's store:\n"

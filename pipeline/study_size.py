@@ -12,8 +12,8 @@ from encoding.variance_partitioning import subsets
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.nsd.composite_rois import COMPOSITES
+from pipeline.settings import COMPOSITE
 from pipeline.simulation.atlases import LABELS
 from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_SHARES
 

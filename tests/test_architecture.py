@@ -47,6 +47,58 @@ def test_the_simulator_computes_its_features_without_the_features_house():
         assert "encoding" not in imported_packages(path.read_text()), path
 
 
+# what is of NSD: its readers, and what opens, simulates, fetches, checks and measures them
+OF_NSD = (
+    "pipeline/nsd/",
+    "pipeline/nsd_bucket.py",
+    "pipeline/dataset/",
+    "pipeline/simulation/",
+    "pipeline/fetch/",
+    "pipeline/manifest.py",
+    "pipeline/resources.py",
+    "pipeline/study_size.py",
+    *(
+        f"pipeline/stages/{name}.py"
+        for name in ("check_inputs", "compare_noise_ceilings", "fetch", "preflight")
+    ),
+)
+
+
+def imports_nsd(path: Path) -> bool:
+    return any(name.startswith("pipeline.nsd") for name in versions._imports(path, ROOT))
+
+
+def test_the_core_imports_nothing_of_nsd():
+    """It opens a dataset by `pipeline.dataset`, a module for each part of it."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "pipeline").rglob("*.py")
+        if imports_nsd(path)
+    }
+    assert {name for name in found if not name.startswith(OF_NSD)} == set()
+    opening = {name for name in found if name.startswith("pipeline/dataset/")}
+    assert opening == {
+        f"pipeline/dataset/{part}.py" for part in ("images", "responses", "regions", "anatomy")
+    }
+
+
+@pytest.mark.parametrize(
+    ("stage", "read", "others"),
+    [
+        ("extract_features", {"coco", "stimuli"}, {"betas", "rois", "transforms"}),
+        ("average_responses", {"betas", "rois"}, {"coco", "stimuli", "composite_rois"}),
+        ("label_rois", {"rois", "composite_rois"}, {"coco", "stimuli", "map_spaces"}),
+        ("fit_encoding_models", set(), {"layout"}),
+    ],
+)
+def test_a_stage_depends_on_the_readers_of_what_it_reads(stage, read, others):
+    """An edit of a reader runs again what reads by it."""
+    used = imported_files(f"pipeline.stages.{stage}")
+    names = {path.stem for path in used if path.parent == ROOT / "pipeline/nsd"}
+    assert read <= names
+    assert not others & names
+
+
 def tuples_unpacked_into_calls(source: str) -> list[str]:
     """Calls `f(*values)` of three values or more, put into a tuple before: which is which?"""
     found = []

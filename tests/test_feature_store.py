@@ -14,6 +14,7 @@ import pytest
 from conftest import ENVIRON, Study, branch, damaged_copy, rewrite
 
 from pipeline.configuration.features import NetworkSettings
+from pipeline.dataset.images import open_images
 from pipeline.errors import InputError
 from pipeline.feature_store import FeatureStore, Images
 from pipeline.nsd.layout import NSDLayout
@@ -184,13 +185,13 @@ def test_folders_may_be_links_to_other_disks(store, results, tmp_path, linked):
 
 def test_an_image_is_known_by_what_is_shown_of_it(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
-    before, after = NSDLayout(study.nsd), NSDLayout(tree)
+    before, after = open_images(study.nsd), open_images(tree)
     images = np.array([0, 3, 7])
     hashes = {kind: stimulus_hashes(before, images, kind) for kind in ("image", "captions")}
     assert len(set(hashes["image"].tolist())) == 3
-    content = after.stimuli.read_bytes()
-    rewrite(after.stimuli, content)
-    with h5py.File(after.stimuli, "r+") as file:
+    stimuli = NSDLayout(tree).stimuli
+    rewrite(stimuli, stimuli.read_bytes())
+    with h5py.File(stimuli, "r+") as file:
         file["imgBrick"][3, 0, 0, 0] ^= 1
     changed = stimulus_hashes(after, images, "image") != hashes["image"]
     assert changed.tolist() == [False, True, False]
@@ -205,14 +206,14 @@ HARMLESS = {"name", "batch_size", "layers", "weights", "facts"}
 def test_every_setting_of_a_network_decides_where_its_features_are(study, key):
     settings = {field: "as it was" for field in NetworkSettings.model_fields} | {"name": "x"}
     identity = {"architecture": "x", "weights_label": "pretrained", "checkpoint": None}
-    layout = NSDLayout(study.nsd)
+    dataset = open_images(study.nsd)
     one, other = (
-        extract_features._all_that_decides({**settings, key: value}, identity, layout)
+        extract_features._all_that_decides({**settings, key: value}, identity, dataset)
         for value in ("as it was", "another")
     )
     assert one != other
     names = {**settings, "name": "y", "batch_size": 3, "weights": "elsewhere/weights.pt"}
-    assert extract_features._all_that_decides(names, identity, layout) == one
+    assert extract_features._all_that_decides(names, identity, dataset) == one
 
 
 # ---- studies

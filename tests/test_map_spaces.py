@@ -12,8 +12,8 @@ from scipy import stats
 
 from encoding.inference.group import group_map
 from pipeline.maps.files import map_images
-from pipeline.maps.spaces import open_target
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.nsd.map_spaces import open_target
 from pipeline.nsd.sampling import KnownVoxels, sample
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import (

@@ -35,7 +35,7 @@ from pipeline.maps.quantities import (
     encoding_maps,
     preferred_model_map,
 )
-from pipeline.nsd.frame import volume_image
+from pipeline.maps.volume import volume_image
 from pipeline.stages.write_maps import _add
 from pipeline.storage import Result
 

@@ -19,14 +19,16 @@ from runs import frozen
 
 from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
-from pipeline.nsd.composite_rois import COMPOSITES, composite_labels
+from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import average_repeats, zscore_within
 from pipeline.nsd.rois import read_mask, read_roi_labels
-from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import read_images
+from pipeline.stages.label_rois import composite_labels
+from pipeline.voxel_chunks import voxel_blocks
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 FUNCTIONAL = f"nsddata/ppdata/subj01/{SPACE}"
@@ -334,7 +336,7 @@ def test_composites_hold_the_voxels_of_their_rois_once():
         ],
         columns=["voxel", "atlas", "roi", "hemisphere"],
     )
-    found = composite_labels(labels).groupby("roi")["voxel"].apply(list).to_dict()
+    found = composite_labels(labels, COMPOSITES).groupby("roi")["voxel"].apply(list).to_dict()
     assert found == {"scene": [1, 2], "face": [3]}
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ENVIRON
 
+from pipeline.dataset.anatomy import Anatomy, open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.files import map_images, map_names, read_map, write_map
 from pipeline.maps.pycortex import FOLDERS, export, vertex_data, vertex_views, write_subject
@@ -21,7 +22,7 @@ from pipeline.storage import write_account
 @pytest.mark.parametrize("subject", ["subj01", "fsaverage"])
 def test_surfaces_are_nsds_own(surface_tree, tmp_path, subject):
     layout = NSDLayout(surface_tree)
-    folder = write_subject(layout, subject, tmp_path)
+    folder = write_subject(open_anatomy(surface_tree, subject, "func1mm"), subject, tmp_path)
     for ours, theirs in (("wm", "white"), ("pia", "pial"), ("inflated", "inflated")):
         for side in ("lh", "rh"):
             image = nibabel.load(folder / f"surfaces/{ours}_{side}.gii")
@@ -85,4 +86,4 @@ def test_without_maps_on_native_surfaces_there_is_nothing_to_export(tmp_path):
     told = {"space": "MNI152", "units": "R²", "entities": "stat-ceiling"}
     write_account(tmp_path / "index.json", {"maps": {"a.nii.gz": told}})
     with pytest.raises(InputError, match=r"add it to `maps\.spaces`"):
-        export(NSDLayout(tmp_path), "subj01", tmp_path, tmp_path)
+        export(Anatomy(), "subj01", tmp_path, tmp_path)

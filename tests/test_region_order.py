@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ from runs import frozen
 
 from pipeline.figures import study as figures
 from pipeline.figures.style import shown_rois
-from pipeline.nsd.composite_rois import ATLAS
+from pipeline.nsd.dataset import regions as regions_of_nsd
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
+from pipeline.settings import COMPOSITE
 from pipeline.stages import label_rois
 from pipeline.storage import make_provenance, read_table, write_result
 from pipeline.tables.regions import in_atlas_order
@@ -33,8 +35,9 @@ def test_a_subjects_labels_are_in_the_order_of_the_colour_tables(tmp_path, monke
     regions = [(atlas, roi) for atlas, names in ATLASES.items() for roi in names if roi != "V1d"]
     found = pd.DataFrame(regions[::-1], columns=["atlas", "roi"])
     found = found.assign(voxel=np.arange(len(found)), hemisphere="rh")
-    monkeypatch.setattr(label_rois, "read_roi_labels", lambda *_: found)
-    monkeypatch.setattr(label_rois, "open_space", lambda *_: None)
+    monkeypatch.setattr(regions_of_nsd, "read_roi_labels", lambda *_: found)
+    space = SimpleNamespace(layout=NSDLayout(tmp_path), subject="subj01")
+    monkeypatch.setattr(regions_of_nsd, "open_space", lambda *_: space)
     responses, out = tmp_path / "responses.h5", tmp_path / "subj01.tsv"
     settings = {"space": "func1mm", "betas": "betas_fithrf"}
     provenance = make_provenance("x", settings, {}, simulated=True)
@@ -45,7 +48,7 @@ def test_a_subjects_labels_are_in_the_order_of_the_colour_tables(tmp_path, monke
         monkeypatch.setenv(name, value)
     label_rois.main()
     labels = read_table(out)
-    composites = [(ATLAS, name) for name in ("early visual", "scene", "face")]
+    composites = [(COMPOSITE, name) for name in ("early visual", "scene", "face")]
     expected = [("all", "all"), *regions, *composites]
     assert [*roi_members(labels, labels["voxel"].to_numpy())] == expected
 

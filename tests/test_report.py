@@ -20,6 +20,7 @@ from markupsafe import escape
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.described_tests import describe_tests
 from pipeline.frozen_run import RUN, freeze, frozen_text
 from pipeline.job_settings import study_run
@@ -439,7 +440,7 @@ def test_experiments_that_were_analysed_otherwise_are_not_quoted(simulated_repor
     fewer = study.study.calibrated | {"folds": 2}
     write_table(table, read_table(study.calibration), COLUMNS, make_provenance("x", fewer, {}))
     inputs = ReportInputs(
-        *(study.study, NSDLayout(study.study.nsd), {}, study.root / "figures", None, {}, table),
+        *(study.study, Anatomy(), {}, study.root / "figures", None, {}, table),
         *(study.root / "benchmarks", {}, tmp_path),
     )
     _, values = _validation(inputs)

@@ -19,8 +19,8 @@ import yaml
 from conftest import TINY, Study
 from PIL import Image
 
+from pipeline.coco_categories import CATEGORIES
 from pipeline.errors import InputError
-from pipeline.nsd.categories import CATEGORIES
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space

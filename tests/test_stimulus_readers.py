@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.dataset.images import open_images
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.instances import read_instances
-from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_object
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
 
@@ -50,40 +50,40 @@ def test_objects_in_captions_are_those_that_the_captions_mention(captions, said)
 
 
 @pytest.fixture(scope="module")
-def layout(study):
-    return NSDLayout(study.nsd)
+def images(study):
+    return open_images(study.nsd)
 
 
 NSD_ID = np.array([2, 3, 5, 8, 13, 21, 34])
 
 
-def stimuli(layout, kind, batch_size):
-    return list(read_stimuli(layout, NSD_ID, kind, batch_size))
+def stimuli(images, kind, batch_size):
+    return list(read_stimuli(images, NSD_ID, kind, batch_size))
 
 
 @pytest.mark.parametrize("kind", ["image", *TEXTS, *VECTORS])
-def test_batches_hold_every_image_in_order_whatever_their_size(layout, kind):
-    small, whole = stimuli(layout, kind, 3), stimuli(layout, kind, 100)
+def test_batches_hold_every_image_in_order_whatever_their_size(images, kind):
+    small, whole = stimuli(images, kind, 3), stimuli(images, kind, 100)
     assert [len(batch) for batch in small] == [3, 3, 1]
     assert len(whole) == 1
     together = [stimulus for batch in small for stimulus in batch]
     assert all(np.array_equal(a, b) for a, b in zip(together, whole[0], strict=True))
 
 
-def test_indicators_say_which_categories_are_visible(layout):
-    (rows,) = stimuli(layout, "categories", 100)
-    (groups,) = stimuli(layout, "supercategories", 100)
+def test_indicators_say_which_categories_are_visible(images):
+    (rows,) = stimuli(images, "categories", 100)
+    (groups,) = stimuli(images, "supercategories", 100)
     assert rows.shape == (7, 80)
     assert groups.shape == (7, 12)
-    instances = read_instances(layout, NSD_ID)
+    instances = read_instances(images.layout, NSD_ID)
     for row, group, image in zip(rows, groups, NSD_ID, strict=True):
         own = instances[instances["nsd_id"] == image]
         assert row.sum() == own["category"].nunique()
         assert group.sum() == own["supercategory"].nunique()
 
 
-def test_labels_are_a_text_each_and_captions_several(layout):
-    (captions,) = stimuli(layout, "captions", 100)
-    assert captions == read_captions(layout, NSD_ID)
+def test_labels_are_a_text_each_and_captions_several(images):
+    (captions,) = stimuli(images, "captions", 100)
+    assert captions == read_captions(images.layout, NSD_ID)
     for kind in set(TEXTS) - {"captions"}:
-        assert all(len(texts) == 1 for texts in stimuli(layout, kind, 100)[0])
+        assert all(len(texts) == 1 for texts in stimuli(images, kind, 100)[0])

@@ -30,9 +30,9 @@ from pipeline.configuration.fits import (
 )
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.variants import VariantSettings
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
 from pipeline.settings import (
     ANNOTATIONS,
+    COMPOSITE,
     MAPPED_FROM,
     WHOLE,
     Atlas,

@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from encoding.scaling import Scaling
+from pipeline.coco_categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.configuration.fits import EncodingSettings, Penalty
 from pipeline.configuration.names import declared
-from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.settings import Name, Settings
 
 

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
+from pipeline.settings import COMPOSITE
 from pipeline.storage import atomic_path
 
 # Okabe and Ito's colours, told apart by colour-blind readers

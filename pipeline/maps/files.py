@@ -12,8 +12,7 @@ import nibabel
 import numpy as np
 
 from pipeline.accounts import account_path, verify_beside
-from pipeline.nsd.frame import volume_image
-from pipeline.nsd.layout import FSAVERAGE, NSDLayout
+from pipeline.maps.volume import volume_image
 from pipeline.settings import SURFACES
 from pipeline.storage import atomic_path, write_account, write_text
 
@@ -34,25 +33,6 @@ LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00
 def bids_subject(subject: str) -> str:
     """NSD's `subj01` as the raw data of NSD and BIDS call it: `sub-01`."""
     return f"sub-{subject.removeprefix('subj')}"
-
-
-def spatial_reference(subject: str, space: str) -> str | dict[str, str]:
-    """What BIDS calls the reference of a map: the file of NSD, from its root, that it lies on.
-
-    Parameters
-    ----------
-    subject : NSD's name
-    space : NSD's name
-    """
-    nsd = NSDLayout(Path())
-    if space == "MNI152":
-        return str(nsd.mni_template)
-    if space not in SURFACES:
-        return str(nsd.mean_image(subject, space))
-    owner = FSAVERAGE if space == FSAVERAGE else subject
-    return {
-        structure: str(nsd.surface(owner, side, "white")) for side, structure in STRUCTURES.items()
-    }
 
 
 def map_names(subject: str | None, space: str, entities: str, *, labels: bool = False) -> list[str]:

@@ -13,11 +13,10 @@ import nibabel
 import numpy as np
 
 from pipeline.accounts import read_account
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, STRUCTURES, read_map
-from pipeline.maps.spaces import NATIVE
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
-from pipeline.nsd.spaces import SurfaceSpace
+from pipeline.settings import FSAVERAGE, NATIVE
 from pipeline.storage import atomic_path
 
 # which a subject of its database has, empty or not: it lists them
@@ -26,7 +25,7 @@ FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "vi
 SURFACES = {"white": "wm", "pial": "pia", "inflated": "inflated"}
 
 
-def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
+def write_subject(anatomy: Anatomy, subject: str, folder: Path) -> Path:
     """A subject's surfaces in the form of pycortex's database, below `folder`.
 
     Surfaces are GIFTI, `surfaces/{wm,pia,inflated}_{lh,rh}.gii`; sulcal depth is
@@ -36,28 +35,25 @@ def write_subject(layout: NSDLayout, subject: str, folder: Path) -> Path:
 
     Parameters
     ----------
-    subject : NSD's subject, or fsaverage
+    subject : whose anatomy it is, or fsaverage
 
     Returns
     -------
     the subject's folder
     """
-    space = _surface(layout, subject)
+    surface = anatomy.surface(FSAVERAGE if subject == FSAVERAGE else NATIVE, [*SURFACES])
+    if surface is None:
+        raise InputError(f"{subject}: no surface of this subject is in the dataset")
     for name in FOLDERS:
         (folder / subject / name).mkdir(parents=True, exist_ok=True)
     for name, theirs in SURFACES.items():
-        for side, (points, faces) in zip(HEMISPHERES, space.read_meshes(name), strict=True):
+        for side, (points, faces) in zip(STRUCTURES, surface.meshes[name], strict=True):
             _write(folder / subject / f"surfaces/{theirs}_{side}.gii", _mesh(points, faces, side))
-    left, right = space.read_sulcal_depth()
+    left, right = surface.sulcal_depth
     path = folder / subject / "surface-info/sulcaldepth.npz"
     with atomic_path(path) as temporary:
         np.savez(temporary, left=-left, right=-right)
     return folder / subject
-
-
-def _surface(layout: NSDLayout, subject: str) -> SurfaceSpace:
-    name = FSAVERAGE if subject == FSAVERAGE else NATIVE
-    return SurfaceSpace.open(layout, subject, name, "")
 
 
 def _mesh(points: np.ndarray, faces: np.ndarray, side: str) -> nibabel.GiftiImage:
@@ -79,7 +75,7 @@ def _write(path: Path, image: nibabel.GiftiImage) -> None:
         temporary.write_bytes(image.to_bytes())
 
 
-def export(layout: NSDLayout, subject: str, maps: Path, folder: Path) -> Path:
+def export(anatomy: Anatomy, subject: str, maps: Path, folder: Path) -> Path:
     """A subject as pycortex reads it, with the maps of its native surface in one array each.
 
     `write_subject`, and `vertex/<entities>.npy` of every map of values: (vertex,) float32, left
@@ -107,7 +103,7 @@ def export(layout: NSDLayout, subject: str, maps: Path, folder: Path) -> Path:
             f"{maps}: no maps on nativesurface; add it to `maps.spaces` of the configuration and "
             "run snakemake again"
         )
-    made = write_subject(layout, subject, folder)
+    made = write_subject(anatomy, subject, folder)
     for entities, files in names.items():
         # L before R
         values = vertex_data([maps / name for name in sorted(files)])

@@ -20,12 +20,12 @@ from pipeline.nsd.files import (
     require_sides,
 )
 from pipeline.nsd.instances import read_instances
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
 from pipeline.nsd.transforms import nearest_native_vertices, transform_checks, vertices_of
-from pipeline.settings import SURFACES
+from pipeline.settings import SHAPES, SURFACES
 
 
 def check_tree(

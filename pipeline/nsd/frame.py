@@ -1,4 +1,4 @@
-"""Where the voxels of volumes are: files in another order of axes, and headers of new files."""
+"""Where the voxels of volumes are, whatever the order of axes in their files."""
 
 from __future__ import annotations
 
@@ -87,24 +87,6 @@ class Frame:
         with open_image(path) as image:
             turn = self.turn(path, image, series)
             return apply_orientation(np.asanyarray(image.dataobj), turn)
-
-
-def volume_image(
-    values: np.ndarray, affine: np.ndarray, frame: str = "scanner"
-) -> nibabel.Nifti1Image:
-    """An image whose header tells one place throughout: voxels' edges in mm, sform and qform.
-
-    Parameters
-    ----------
-    values : (X, Y, Z, …)
-    affine : (4, 4) voxel to millimetres
-    frame : what NIfTI calls the frame of the millimetres: "mni", or "scanner" as in NSD's volumes
-    """
-    image = nibabel.Nifti1Image(values, affine)
-    image.set_sform(affine, code=frame)
-    image.set_qform(affine, code=frame)
-    image.header.set_xyzt_units("mm")
-    return image
 
 
 def _turned(shape: tuple[int, ...], turn: np.ndarray) -> tuple[int, ...]:

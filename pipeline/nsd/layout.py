@@ -15,8 +15,6 @@ FSAVERAGE = "fsaverage"
 TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
 # 25, 50 and 75 % of the way from the pial to the white surface
 DEPTHS = ("layerB1", "layerB2", "layerB3")
-# of a surface, those that pictures of maps are drawn on
-SHAPES = ("inflated", "pial")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from tqdm import tqdm
 
 from encoding.noise_ceiling import signal_to_noise
 from pipeline.nsd.design import Design
-from pipeline.nsd.sessions import SessionReader, voxel_blocks
+from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import ResponseSpace
+from pipeline.voxel_chunks import voxel_blocks
 
 
 def recompute_ncsnr(space: ResponseSpace, design: Design, voxel: np.ndarray) -> np.ndarray:

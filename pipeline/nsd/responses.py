@@ -3,36 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-NOISE_IMAGES = 1000
-
-
-@dataclass(frozen=True)
-class AveragedResponses:
-    """Responses averaged over the repeats that really happened.
-
-    Attributes
-    ----------
-    nsd_id : (image,) int64, sorted
-    responses : (image, voxel) float32, NaN where no presentation was valid
-    n_repeats : (image,) int64, presentations
-    n_valid_repeats : (image, voxel) uint8, presentations in sessions that covered the voxel
-    noise_variance : (voxel,) float64, of a single trial about its image's mean, over all images; in
-        the units of `responses`, whatever trials were z-scored together; NaN where no image has two
-        valid trials
-    noise_sample : (at most `NOISE_IMAGES` images, voxel) float32, noise of a single trial in
-        evenly spaced images: the first less the second trial, over √2; NaN where there are not two
-    """
-
-    nsd_id: np.ndarray
-    responses: np.ndarray
-    n_repeats: np.ndarray
-    n_valid_repeats: np.ndarray
-    noise_variance: np.ndarray
-    noise_sample: np.ndarray
+from pipeline.dataset.responses import NOISE_IMAGES, AveragedResponses
 
 
 def zscore_within(

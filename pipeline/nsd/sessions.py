@@ -13,18 +13,6 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import zscore_within
 from pipeline.nsd.spaces import ResponseSpace, open_space
 
-BLOCK_BYTES = 600e6
-
-
-def voxel_blocks(voxel: np.ndarray, n_images: int) -> list[np.ndarray]:
-    """The voxels in blocks, so that a float32 per image and voxel of a block fits 600 MB.
-
-    HDF5 betas are chunked by voxel: blocks cost no reading twice. NIfTI and .mgh are read once for
-    every block.
-    """
-    per_block = max(1, int(BLOCK_BYTES // (4 * n_images)))
-    return np.array_split(voxel, max(1, -(-len(voxel) // per_block)))
-
 
 @dataclass(frozen=True)
 class SessionReader:

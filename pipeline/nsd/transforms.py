@@ -15,8 +15,9 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
+from pipeline.maps.volume import volume_image
 from pipeline.nsd.files import MEND, open_image, read_vertices, require_grid, require_sides
-from pipeline.nsd.frame import Frame, volume_image
+from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
 

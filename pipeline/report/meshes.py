@@ -10,10 +10,9 @@ import numpy as np
 from nilearn.datasets import load_fsaverage
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.maps.files import read_map
-from pipeline.nsd.files import read_mesh, read_morphometry
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SHAPES, NSDLayout
-from pipeline.nsd.transforms import nearest_native_vertices
+from pipeline.settings import SHAPES
 
 # of a hemisphere: those of fsaverage5, which begin FreeSurfer's fsaverage and its icosahedron
 MOST_VERTICES = 10_242
@@ -68,44 +67,34 @@ class SmallSurface:
         return left, right
 
 
-def small_surface(layout: NSDLayout, subject: str, space: str) -> SmallSurface:
+def small_surface(anatomy: Anatomy, space: str) -> SmallSurface | None:
     """The native surface of a subject, or fsaverage, thinned if it is larger than fsaverage5.
 
     fsaverage5 is the beginning of fsaverage. A native surface is thinned by the native vertices
-    that are nearest to those on the sphere, with the triangles of fsaverage5.
+    that are nearest to those on the sphere, with the triangles of fsaverage5. None if the dataset
+    has no surfaces.
     """
-    owner = FSAVERAGE if space == FSAVERAGE else subject
-    sulcal = [read_morphometry(layout.surface(owner, side, "sulc")) for side in HEMISPHERES]
-    counts = [len(part) for part in sulcal]
-    full = {
-        shape: [
-            read_mesh(layout.surface(owner, side, shape), n)
-            for side, n in zip(HEMISPHERES, counts, strict=True)
-        ]
-        for shape in SHAPES
-    }
+    surface = anatomy.surface(space, SHAPES)
+    if surface is None:
+        return None
+    counts = [len(part) for part in surface.sulcal_depth]
     if max(counts) <= MOST_VERTICES:
         vertex = [np.arange(n) for n in counts]
-        faces = [mesh[1] for mesh in full[SHAPES[0]]]
+        faces = [mesh[1] for mesh in surface.meshes[SHAPES[0]]]
         note = "all vertices"
     else:
-        vertex = [
-            np.arange(MOST_VERTICES)
-            if space == FSAVERAGE
-            else nearest_native_vertices(layout, subject, side, n)[:MOST_VERTICES]
-            for side, n in zip(HEMISPHERES, counts, strict=True)
-        ]
+        vertex = [nearest[:MOST_VERTICES] for nearest in anatomy.nearest_vertices(space)]
         template = load_fsaverage("fsaverage5")["pial"]
-        faces = [template.parts[NILEARN_SIDES[side]].faces for side in HEMISPHERES]
+        faces = [template.parts[side].faces for side in ("left", "right")]
         note = (
             f"thinned to the {MOST_VERTICES:,} vertices a hemisphere of fsaverage5; "
             "the maps have all"
         )
     shapes = {
         shape: _apart([mesh[0][kept] for mesh, kept in zip(meshes, vertex, strict=True)])
-        for shape, meshes in full.items()
+        for shape, meshes in surface.meshes.items()
     }
-    left, right = (part[kept] for part, kept in zip(sulcal, vertex, strict=True))
+    left, right = (part[kept] for part, kept in zip(surface.sulcal_depth, vertex, strict=True))
     return SmallSurface(tuple(vertex), tuple(faces), shapes, (left, right), note)
 
 

@@ -16,9 +16,9 @@ from markupsafe import Markup
 from pipeline.analyses.registry import ANALYSES
 from pipeline.analysis import Analysis
 from pipeline.configuration.study import Configuration
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.rois import EVERYTHING
 from pipeline.maps.files import bids_label, map_names
-from pipeline.nsd.layout import FSAVERAGE, NSDLayout
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
@@ -26,7 +26,7 @@ from pipeline.report.methods import calibration_sentence, methods_paragraphs, re
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
-from pipeline.settings import WHOLE
+from pipeline.settings import FSAVERAGE, WHOLE
 from pipeline.space_weights import weights_labels
 from pipeline.storage import (
     canonical,
@@ -102,6 +102,7 @@ class ReportInputs:
 
     Attributes
     ----------
+    anatomy : of any subject
     tables : {name: file}, of the study and of its validation
     figures : folder of figures with their index
     group_maps : folder of maps over subjects, None if there is none
@@ -113,7 +114,7 @@ class ReportInputs:
     """
 
     study: Configuration
-    layout: NSDLayout
+    anatomy: Anatomy
     tables: Mapping[str, Path]
     figures: Path
     group_maps: Path | None
@@ -251,7 +252,9 @@ def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
         )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
-        surface = small_surface(inputs.layout, study.subjects[0], FSAVERAGE)
+        surface = small_surface(inputs.anatomy, FSAVERAGE)
+        if surface is None:
+            return
         maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(

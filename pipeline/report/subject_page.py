@@ -15,10 +15,10 @@ from markupsafe import Markup
 
 from pipeline.accounts import account_path, read_account
 from pipeline.configuration.study import Configuration
+from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.colours import sequence_colours
 from pipeline.maps.descriptions import described_quantities, ordered_labels
 from pipeline.maps.files import INDEX, bids_label, label_colour, map_names, read_map
-from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
@@ -56,7 +56,7 @@ class SubjectMaps:
     """
 
     study: Configuration
-    layout: NSDLayout
+    anatomy: Anatomy
     subject: str
     folder: Path
     limits: Mapping[str, float]
@@ -142,12 +142,11 @@ def write_subject_page(
 ) -> None:
     """Write `<subject>.html`, and the interactive views it shows into views/<subject>/."""
     study, subject = maps.study, maps.subject
-    layout = maps.layout
     provenance = maps.index["provenance"]
     views = directory / "views" / subject
     views.mkdir(parents=True, exist_ok=True)
-    surface = small_surface(layout, subject, maps.surface_space) if maps.surface_space else None
-    drawn = itertools.chain(_slices(maps, layout), _surfaces(maps, surface) if surface else [])
+    surface = small_surface(maps.anatomy, maps.surface_space) if maps.surface_space else None
+    drawn = itertools.chain(_slices(maps), _surfaces(maps, surface) if surface else [])
     pictures = [picture.written(directory, f"views/{subject}") for picture in drawn]
     if surface:
         write_text(views / "surface.html", _surface_page(maps, surface))
@@ -166,7 +165,7 @@ def write_subject_page(
         pictures=pictures,
         figures=[one for one in read_figures(figures) if one["page"] == subject],
         surface=f"views/{subject}/surface.html" if surface else None,
-        slices=_slice_pages(maps, layout, views),
+        slices=_slice_pages(maps, views),
         folder=f"../maps/{subject}/{WHOLE}",
         n_maps=len(maps.index["maps"]),
         spaces=study.map_spaces,
@@ -186,10 +185,10 @@ def in_parts(rows: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
         yield end, {name: rows[name] for name in names[start : start + MOST_ROWS]}
 
 
-def _slices(maps: SubjectMaps, layout: NSDLayout) -> Iterator[Picture]:
-    if maps.own_space in SURFACES:
+def _slices(maps: SubjectMaps) -> Iterator[Picture]:
+    own, background = maps.own_space, maps.anatomy.background()
+    if own in SURFACES or background is None:
         return
-    own, background = maps.own_space, layout.mean_image(maps.subject, maps.own_space)
     outlines = next(maps.outlines(own), None)
     extent = maps.files("stat-ceiling", own)[0]
     where = "axial slices over the subject's mean functional image, left is left"
@@ -307,11 +306,11 @@ def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
         yield SurfaceMap(title, [files], None, labels)
 
 
-def _slice_pages(maps: SubjectMaps, layout: NSDLayout, views: Path) -> list[dict[str, str]]:
+def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
     """One interactive page per single model and unique variance."""
-    if maps.own_space in SURFACES:
+    background = maps.anatomy.background()
+    if maps.own_space in SURFACES or background is None:
         return []
-    background = layout.mean_image(maps.subject, maps.own_space)
     wanted = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
     for contrast in maps.study.contrasts:
         unique = maps.unique(contrast)

@@ -1,26 +1,19 @@
-"""z-score a subject's betas and average them over the repeats of each image."""
+"""Average a subject's responses over the repeats of each image; NSD's betas are z-scored first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from pipeline import stage_arguments as given
 from pipeline.chunk_shapes import tiles
+from pipeline.dataset.responses import NOISE_IMAGES, Responses, open_responses
 from pipeline.errors import run_stage
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.noise_ceilings import recompute_ncsnr
-from pipeline.nsd.responses import NOISE_IMAGES, average_repeats
-from pipeline.nsd.rois import read_mask
-from pipeline.nsd.sessions import SessionReader, voxel_blocks
 from pipeline.storage import create_result, make_provenance
-
-Sessions = Iterator[tuple[np.ndarray, np.ndarray]]
+from pipeline.voxel_chunks import voxel_blocks
 
 
 @dataclass(frozen=True)
@@ -35,35 +28,35 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
-    reader = SessionReader.open(layout, subject, settings)
-    voxel = read_mask(reader.space, settings["mask"])
+    subject, settings = arguments.subject, arguments.configuration
+    responses = open_responses(arguments.nsd, subject, settings)
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, "sessions": reader.design.n_sessions, **settings},
-        {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
-        simulated=layout.is_simulated,
+        {"subject": subject, **responses.account, **settings},
+        responses.sources,
+        simulated=responses.simulated,
     )
     with create_result(arguments.out, provenance) as file:
-        file["voxel"] = voxel
-        file["ncsnr"] = _ncsnr(reader, voxel, settings["ncsnr"]).astype(np.float32)
-        for name, values in reader.space.geometry.items():
+        file["voxel"] = responses.voxel
+        file["ncsnr"] = _ncsnr(responses)
+        for name, values in responses.geometry.items():
             file[name] = values
-        never = _write_blocks(file, reader, voxel)
-    images = len(reader.design.images)
-    print(f"{subject}: {images} images, {len(voxel)} voxels, {never} never valid")
+        never = _write_blocks(file, responses)
+    n_images, n_voxels = len(responses.nsd_id), len(responses.voxel)
+    print(f"{subject}: {n_images} images, {n_voxels} voxels, {never} never valid")
 
 
-def _ncsnr(reader: SessionReader, voxel: np.ndarray, source: str) -> np.ndarray:
-    if source == "recomputed":
-        return recompute_ncsnr(reader.space, reader.design, voxel)
-    return reader.space.read_ncsnr()[voxel]
+def _ncsnr(responses: Responses) -> np.ndarray:
+    """(voxel,) float32, NaN if it is not known: no voxel is chosen by its reliability then."""
+    ncsnr = responses.ncsnr()
+    if ncsnr is None:
+        return np.full(len(responses.voxel), np.nan, np.float32)
+    return ncsnr.astype(np.float32)
 
 
-def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> int:
-    """Average block by block into the file; the number of voxels that no session covered."""
-    images = reader.design.images
-    blocks = voxel_blocks(voxel, len(images))
+def _write_blocks(file: h5py.File, dataset: Responses) -> int:
+    """Average block by block into the file; the number of voxels without a valid response."""
+    images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
     chunks = tiles(shape)
     responses = file.create_dataset("responses", shape, np.float32, chunks=chunks)
@@ -74,26 +67,17 @@ def _write_blocks(file: h5py.File, reader: SessionReader, voxel: np.ndarray) -> 
     noise_variance = file.create_dataset("noise_variance", len(voxel), np.float32)
     file["nsd_id"] = images
     never, start = 0, 0
-    total = len(blocks) * reader.design.n_sessions
-    with tqdm(desc=reader.design.subject, total=total, unit="session") as progress:
-        for block in blocks:
-            sessions = _counted(reader.sessions(block), progress)
-            averaged = average_repeats(sessions, images, len(block))
-            columns = slice(start, start + len(block))
-            responses[:, columns] = averaged.responses
-            n_valid_repeats[:, columns] = averaged.n_valid_repeats
-            noise_variance[columns] = averaged.noise_variance
-            noise_sample[:, columns] = averaged.noise_sample
-            never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
-            start += len(block)
+    for block in voxel_blocks(voxel, len(images)):
+        averaged = dataset.averaged(block)
+        columns = slice(start, start + len(block))
+        responses[:, columns] = averaged.responses
+        n_valid_repeats[:, columns] = averaged.n_valid_repeats
+        noise_variance[columns] = averaged.noise_variance
+        noise_sample[:, columns] = averaged.noise_sample
+        never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
+        start += len(block)
     file["n_repeats"] = averaged.n_repeats
     return never
-
-
-def _counted(sessions: Sessions, progress: tqdm) -> Sessions:
-    for session in sessions:
-        yield session
-        progress.update()
 
 
 if __name__ == "__main__":

@@ -24,9 +24,10 @@ from features.layers import Layer
 from features.networks import Network, choose_device, load_network
 from pipeline import stage_arguments as given
 from pipeline.code_version import code_version, file_version
+from pipeline.dataset.images import Images as DatasetImages
+from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
 from pipeline.feature_store import FeatureStore, Images
-from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 from pipeline.settings import SHARED
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
 from pipeline.storage import create_result, make_provenance, read_table
@@ -62,19 +63,19 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     torch.set_num_threads(arguments.threads)
-    layout, settings = NSDLayout(arguments.nsd), arguments.network
+    dataset, settings = open_images(arguments.nsd), arguments.network
     nsd_id, kind = _images(arguments), settings["stimulus"]
-    images = Images(nsd_id, stimulus_hashes(layout, nsd_id, kind))
+    images = Images(nsd_id, stimulus_hashes(dataset, nsd_id, kind))
     try:
         network = load_network(settings, choose_device().type, arguments.weights)
         names = [str(layer) for layer in network.expand(map(Layer.parse, arguments.layers))]
         identity = network.identity()
-        store = FeatureStore(arguments.store, _all_that_decides(settings, identity, layout))
+        store = FeatureStore(arguments.store, _all_that_decides(settings, identity, dataset))
         wanted = store.missing(images, names)
         if not wanted:
             print(f"{settings['name']}: {len(images)} images were extracted before")
         for lacking, layers in wanted:
-            _add(store, network, settings, layout, lacking, layers, arguments.study)
+            _add(store, network, settings, dataset, lacking, layers, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
     parts = {path.stem: path for path in store.sources(images, names)}
@@ -99,7 +100,7 @@ def _images(arguments: Arguments) -> np.ndarray:
 
 
 def _all_that_decides(
-    settings: dict[str, Any], identity: dict[str, Any], layout: NSDLayout
+    settings: dict[str, Any], identity: dict[str, Any], dataset: DatasetImages
 ) -> dict[str, Any]:
     """What features are stored by, beside image and layer.
 
@@ -111,7 +112,7 @@ def _all_that_decides(
         **{f"asked_{key}": value for key, value in settings.items() if key not in DECIDE_NOTHING},
         **loaded,
         "checkpoint": {key: checkpoint.get(key) for key in ("tag", "sha256")},
-        "simulated": layout.is_simulated,
+        "simulated": dataset.simulated,
         "code": [file_version(Path(__file__)), *(code_version(name) for name in EXTRACTION)],
     }
 
@@ -120,38 +121,40 @@ def _add(
     store: FeatureStore,
     network: Network,
     settings: dict[str, Any],
-    layout: NSDLayout,
+    dataset: DatasetImages,
     images: Images,
     names: list[str],
     study: str,
 ) -> None:
     """Run the network over images, and add what its layers give to the store."""
     layers = [Layer.parse(name) for name in names]
-    batch_size = _batch_size(network, settings, layers)
+    batch_size = _batch_size(network, settings, layers, dataset)
     told = {**network.identity(), "batch_size": batch_size, "device": network.device.type}
     provenance = make_provenance(
-        "extract_features", {**told, "layers": names}, {}, simulated=layout.is_simulated
+        "extract_features", {**told, "layers": names}, {}, simulated=dataset.simulated
     )
     with store.add(study, images, names, provenance) as file:
         nsd_id, kind = images.nsd_id, settings["stimulus"]
-        batches = _features(network, layout, nsd_id, kind, layers, batch_size)
+        batches = _features(network, dataset, nsd_id, kind, layers, batch_size)
         description = f"{settings['name']}, {len(images)} images"
         with tqdm(desc=description, total=len(images), unit="image", mininterval=1) as progress:
             _write(file, batches, len(images), progress)
 
 
-def _batch_size(network: Network, settings: dict[str, Any], layers: list[Layer]) -> int:
+def _batch_size(
+    network: Network, settings: dict[str, Any], layers: list[Layer], dataset: DatasetImages
+) -> int:
     """Images of one pass: as configured, or what the device has the memory for."""
     wanted = settings.get("batch_size") or BATCH_SIZES[network.device.type]
     if network.device.type == "cpu" or settings["stimulus"] != "image":
         return wanted
-    image = Image.fromarray(np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))
+    image = Image.fromarray(np.zeros((*dataset.size, 3), dtype=np.uint8))
     return fitting_batch_size(network, image, layers, wanted)
 
 
 def _features(
     network: Network,
-    layout: NSDLayout,
+    dataset: DatasetImages,
     nsd_id: np.ndarray,
     kind: str,
     layers: list[Layer],
@@ -159,8 +162,8 @@ def _features(
 ) -> Iterator[dict[Layer, np.ndarray]]:
     if kind in TEXTS:
         texts = batch_size * TEXTS_PER_IMAGE
-        return caption_features(network, read_stimuli(layout, nsd_id, kind, texts), layers, texts)
-    stimuli = read_stimuli(layout, nsd_id, kind, batch_size)
+        return caption_features(network, read_stimuli(dataset, nsd_id, kind, texts), layers, texts)
+    stimuli = read_stimuli(dataset, nsd_id, kind, batch_size)
     if kind in VECTORS:
         return vector_features(network, stimuli, layers)
     # on CPU the network itself takes the threads

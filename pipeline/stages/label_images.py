@@ -1,15 +1,14 @@
-"""Note which COCO categories and supercategories each image shows."""
+"""Note which labels each image shows: of NSD's, COCO's categories and supercategories."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
+import pandas as pd
 
 from pipeline import stage_arguments as given
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.nsd.instances import label_matrix, read_categories, read_instances
-from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import make_provenance, read_table, write_result
 
 
@@ -24,18 +23,15 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    layout = NSDLayout(arguments.nsd)
+    images = open_images(arguments.nsd)
     nsd_id = read_table(arguments.images)["nsd_id"].to_numpy()
-    categories, instances = read_categories(layout), read_instances(layout, nsd_id)
-    labels, columns = [], []
-    for kind in ("category", "supercategory"):
-        names = [name for name in dict.fromkeys(categories[kind]) if name not in labels]
-        labels += names
-        columns.append(label_matrix(instances, nsd_id, names, kind))
+    shown = pd.concat(images.labels(nsd_id).values(), axis="columns")
+    # "person" is a category, and a supercategory of nothing else
+    shown = shown.loc[:, ~shown.columns.duplicated()]
     provenance = make_provenance(
-        "label_images", {}, {"images": arguments.images}, simulated=layout.is_simulated
+        "label_images", {}, {"images": arguments.images}, simulated=images.simulated
     )
-    arrays = {"nsd_id": nsd_id, "label": labels, "shown": np.hstack(columns)}
+    arrays = {"nsd_id": nsd_id, "label": [*shown.columns], "shown": shown.to_numpy()}
     write_result(arguments.out, arrays, provenance)
 
 

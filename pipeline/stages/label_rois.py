@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 
 from pipeline import stage_arguments as given
+from pipeline.dataset.regions import Regions, open_regions
 from pipeline.errors import run_stage
-from pipeline.nsd.composite_rois import ATLAS, COMPOSITES, composite_labels
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_colour_table, read_roi_labels
-from pipeline.nsd.spaces import open_space
+from pipeline.settings import COMPOSITE
 from pipeline.storage import make_provenance, read_result, write_table
 
 COLUMNS = {
@@ -38,45 +38,70 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    layout = NSDLayout(arguments.nsd)
     responses = read_result(arguments.responses, ["voxel"])
     settings = responses.provenance["configuration"]
-    space = open_space(layout, arguments.subject, settings["space"], settings["betas"])
-    labels = read_roi_labels(space, arguments.atlases, responses["voxel"])
-    _tell_absent(layout, arguments, labels)
+    regions = open_regions(arguments.nsd, arguments.subject, settings)
+    labels = all_labels(regions, arguments.subject, arguments.atlases, responses["voxel"])
     provenance = make_provenance(
         "label_rois",
         {"subject": arguments.subject, "atlases": arguments.atlases},
         {"responses": arguments.responses},
     )
-    labels = pd.concat([labels, composite_labels(labels)], ignore_index=True)
-    places = _places(layout, arguments)
-    regions = zip(labels["atlas"], labels["roi"], strict=True)
-    labels = labels.assign(place=[places[region] for region in regions])
-    labels = labels.sort_values("place", kind="stable")
     write_table(arguments.out, labels, COLUMNS, provenance)
 
 
-def _places(layout: NSDLayout, arguments: Arguments) -> dict[tuple[str, str], int]:
+def all_labels(
+    regions: Regions, subject: str, atlases: list[str], voxel: np.ndarray
+) -> pd.DataFrame:
+    """Labels of voxels (voxel,), released ones and composites, in the order of their places."""
+    labels = regions.labels(atlases, voxel)
+    _tell_absent(regions, subject, atlases, labels)
+    composites = composite_labels(labels, regions.composites)
+    labels = pd.concat([labels, composites], ignore_index=True)
+    places = _places(regions, atlases)
+    found = zip(labels["atlas"], labels["roi"], strict=True)
+    return labels.assign(place=[places[region] for region in found]).sort_values(
+        "place", kind="stable"
+    )
+
+
+def composite_labels(
+    labels: pd.DataFrame, composites: Mapping[str, Mapping[str, tuple[str, ...]]]
+) -> pd.DataFrame:
+    """Labels of the composites whose ROI collections are there.
+
+    A subject who lacks one of the labels has the composite of the others.
+
+    Parameters
+    ----------
+    labels : columns voxel, atlas, roi and hemisphere, of released ROIs
+    composites : {name: {ROI collection: labels}}
+
+    Returns
+    -------
+    the same columns; a voxel in several labels of a composite is in it once
+    """
+    parts = [labels.iloc[:0]]
+    for name, members in composites.items():
+        for atlas, rois in members.items():
+            inside = labels[(labels["atlas"] == atlas) & labels["roi"].isin(rois)]
+            parts.append(inside.assign(atlas=COMPOSITE, roi=name))
+    return pd.concat(parts, ignore_index=True).drop_duplicates(["voxel", "roi"], ignore_index=True)
+
+
+def _places(regions: Regions, atlases: list[str]) -> dict[tuple[str, str], int]:
     """{(atlas, roi): place} of all regions that a subject can have: the same for every subject."""
-    regions = [
-        *(
-            (atlas, name)
-            for atlas in arguments.atlases
-            for name in read_colour_table(layout, arguments.subject, atlas).values()
-        ),
-        *((ATLAS, name) for name in COMPOSITES),
-    ]
-    return {region: place for place, region in enumerate(dict.fromkeys(regions))}
+    named = [(atlas, name) for atlas in atlases for name in regions.names(atlas).values()]
+    named += [(COMPOSITE, name) for name in regions.composites]
+    return {region: place for place, region in enumerate(dict.fromkeys(named))}
 
 
-def _tell_absent(layout: NSDLayout, arguments: Arguments, labels: pd.DataFrame) -> None:
+def _tell_absent(regions: Regions, subject: str, atlases: list[str], labels: pd.DataFrame) -> None:
     """Which labels of the colour tables no modelled voxel has: not every subject has every ROI."""
-    for atlas in arguments.atlases:
-        named = read_colour_table(layout, arguments.subject, atlas).values()
+    for atlas in atlases:
         found = set(labels.loc[labels["atlas"] == atlas, "roi"])
-        if absent := [name for name in named if name not in found]:
-            print(f"{arguments.subject}: no voxel of {atlas} {', '.join(absent)}")
+        if absent := [name for name in regions.names(atlas).values() if name not in found]:
+            print(f"{subject}: no voxel of {atlas} {', '.join(absent)}")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline import stage_arguments as given
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.nsd.design import read_design, read_image_table
-from pipeline.nsd.layout import NSDLayout
 from pipeline.settings import SHARED
 from pipeline.storage import make_provenance, write_table
 
@@ -31,12 +30,12 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    layout = NSDLayout(arguments.nsd)
-    shared = np.flatnonzero(read_image_table(layout)["shared1000"])
-    images = shared if arguments.part == SHARED else read_design(layout, arguments.part).images
-    table = pd.DataFrame({"nsd_id": images, "shared": np.isin(images, shared)})
+    images = open_images(arguments.nsd)
+    shared = images.shared()
+    nsd_id = shared if arguments.part == SHARED else images.seen(arguments.part)
+    table = pd.DataFrame({"nsd_id": nsd_id, "shared": np.isin(nsd_id, shared)})
     provenance = make_provenance(
-        "list_images", {"part": arguments.part}, {}, simulated=layout.is_simulated
+        "list_images", {"part": arguments.part}, {}, simulated=images.simulated
     )
     write_table(arguments.out, table, COLUMNS, provenance)
 

@@ -20,9 +20,8 @@ from encoding.splits import (
     random_test,
 )
 from pipeline import stage_arguments as given
+from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
-from pipeline.nsd.design import read_design, seen_by_all
-from pipeline.nsd.layout import FEWEST_SESSIONS, NSDLayout
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -149,12 +148,10 @@ def _members(subset: dict[str, Any], labels: Result, rows: np.ndarray) -> np.nda
 
 def _shared(arguments: Arguments) -> np.ndarray:
     """Shared images: all, or those that every subject saw as often as planned."""
-    layout = NSDLayout(arguments.nsd)
-    design = read_design(layout, arguments.subject)
+    images = open_images(arguments.nsd)
     if arguments.configuration["test"] == "shared1000":
-        return design.shared
-    sessions = (read_design(layout, subject).n_sessions for subject in arguments.subjects)
-    return seen_by_all(design, min(FEWEST_SESSIONS, *sessions))
+        return images.shared()
+    return images.shared_by(arguments.subjects)
 
 
 class _Alike(NamedTuple):

@@ -9,11 +9,10 @@ import numpy as np
 
 from pipeline import stage_arguments as given
 from pipeline.configuration.reading import parse_configuration
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.stimuli import read_images
 from pipeline.storage import make_provenance, read_table, write_account
 
 INDEX = "index.json"
@@ -36,12 +35,12 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     index = []
-    layout = NSDLayout(arguments.nsd)
+    images = open_images(arguments.nsd)
 
-    def images(nsd_id: np.ndarray) -> np.ndarray:
-        return np.concatenate(list(read_images(layout, nsd_id, IMAGES_AT_ONCE)))
+    def pictures(nsd_id: np.ndarray) -> np.ndarray:
+        return np.concatenate(list(images.pictures(nsd_id, IMAGES_AT_ONCE)))
 
-    for one in study_figures(study, tables, arguments.voxels, images):
+    for one in study_figures(study, tables, arguments.voxels, pictures):
         save_figure(one.figure, arguments.out_directory / one.name)
         index.append({key: getattr(one, key) for key in ("name", "page", "section", "caption")})
     inputs = {f"tables/{path.stem}": path for path in arguments.tables}

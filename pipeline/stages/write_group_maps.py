@@ -12,10 +12,10 @@ import numpy as np
 from encoding.inference.group import GroupMap, group_map
 from encoding.inference.significance import false_discovery_rate
 from pipeline import stage_arguments as given
-from pipeline.accounts import read_account
+from pipeline.accounts import account_path, read_account
 from pipeline.errors import InputError, run_stage
 from pipeline.families import GROUP_FAMILY
-from pipeline.maps.files import INDEX, image_like, map_names, read_map, spatial_reference, write_map
+from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
 from pipeline.settings import GROUP_SPACES
 from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
@@ -77,6 +77,8 @@ def _write(
 ) -> dict[str, dict[str, object]]:
     """Write the versions of each part (hemisphere) of a map."""
     parts = [_stack(of_subjects) for of_subjects in zip(*files, strict=True)]
+    # of a space that subjects share
+    reference = read_account(account_path(files[0][0]))["SpatialReference"]
     tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
     index: dict[str, dict[str, object]] = {}
     starts = np.cumsum([0, *(part[0].size for part in parts)])
@@ -90,8 +92,7 @@ def _write(
             }
             sidecar = {
                 "Subjects": provenance["configuration"]["subjects"],
-                # of all subjects
-                "SpatialReference": spatial_reference("", space),
+                "SpatialReference": reference,
                 "Simulated": provenance["simulated"],
                 "UntrainedSpaces": provenance["untrained"],
                 "OutsideMask": "NaN",

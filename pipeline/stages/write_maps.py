@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline import stage_arguments as given
 from pipeline.analyses.parts import folder_of, parts
+from pipeline.dataset.anatomy import open_anatomy
+from pipeline.dataset.regions import open_regions
 from pipeline.errors import InputError, run_stage
 from pipeline.false_discoveries import covered
 from pipeline.maps.descriptions import described_quantities
@@ -19,7 +21,6 @@ from pipeline.maps.files import (
     bids_label,
     map_images,
     map_names,
-    spatial_reference,
     write_map,
 )
 from pipeline.maps.quantities import (
@@ -29,10 +30,7 @@ from pipeline.maps.quantities import (
     partition_maps,
     preferred_model_map,
 )
-from pipeline.maps.spaces import INTERPOLATION, Target, open_target
-from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.rois import read_colour_table
-from pipeline.nsd.spaces import open_space
+from pipeline.maps.spaces import Own, Target
 from pipeline.settings import WHOLE
 from pipeline.storage import (
     Result,
@@ -71,26 +69,29 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    layout = NSDLayout(arguments.nsd)
     with open_result(arguments.responses) as file:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
     responses = read_result(arguments.responses, names)
-    maps = [*_maps(arguments), *_roi_maps(layout, arguments, responses)]
+    maps = [*_maps(arguments), *_roi_maps(arguments, responses)]
     voxel = responses["voxel"]
     maps = [_ordered(one, voxel, arguments.responses) for one in maps]
     identity = {"subject": arguments.subject, "variant": arguments.variant}
     provenance = make_provenance("write_maps", identity, _inputs(arguments))
     own = arguments.spaces[0]
+    anatomy = open_anatomy(arguments.nsd, arguments.subject, own)
     index: dict[str, dict[str, object]] = {}
     for space in arguments.spaces:
-        target = open_target(layout, arguments.subject, own, voxel, responses.arrays, space)
+        if space == own:
+            target = Own(space, responses.arrays, voxel)
+        else:
+            target = anatomy.target(voxel, responses.arrays, space)
         account = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
-            "SpatialReference": spatial_reference(arguments.subject, space),
+            "SpatialReference": anatomy.reference(space),
             "SpaceOfResponses": own,
-            "Interpolation": INTERPOLATION["own" if space == own else space],
+            "Interpolation": target.interpolation,
             "Simulated": provenance["simulated"],
             "Provenance": provenance,
         }
@@ -208,15 +209,14 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
     return replace(one, voxel=voxel, values=spread(one.values), q=q)
 
 
-def _roi_maps(layout: NSDLayout, arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
-    """NSD's labels of the modelled voxels, as NSD numbers them."""
+def _roi_maps(arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
+    """Labels of the modelled voxels, as the dataset numbers them."""
     settings, voxel = responses.provenance["configuration"], responses["voxel"]
-    space = open_space(layout, arguments.subject, arguments.spaces[0], settings["betas"])
+    regions = open_regions(arguments.nsd, arguments.subject, settings)
     for atlas in arguments.atlases:
-        labels = space.read_labels(atlas)[voxel].astype(np.float32)
-        names = read_colour_table(layout, arguments.subject, atlas)
+        labels = regions.values(atlas, voxel).astype(np.float32)
         labels = np.where(labels > 0, labels, np.nan)
-        yield VoxelMap("roi", atlas, None, voxel, labels, labels=names)
+        yield VoxelMap("roi", atlas, None, voxel, labels, labels=regions.names(atlas))
 
 
 def _inputs(arguments: Arguments) -> dict[str, Path]:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pipeline import stage_arguments as given
 from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
+from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import run_stage
-from pipeline.nsd.layout import NSDLayout
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
 from pipeline.storage import read_provenance, write_account
@@ -33,9 +33,10 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
+    study = parse_configuration(arguments.configuration)
     inputs = ReportInputs(
-        study=parse_configuration(arguments.configuration),
-        layout=NSDLayout(arguments.nsd),
+        study=study,
+        anatomy=open_anatomy(arguments.nsd, study.subjects[0], study.responses.space),
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,

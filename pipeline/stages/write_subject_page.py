@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pipeline import stage_arguments as given
 from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
+from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import run_stage
-from pipeline.nsd.layout import NSDLayout
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
 from pipeline.storage import read_table, write_account
 
@@ -35,7 +35,8 @@ def main() -> None:
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
     subject = arguments.maps.parent.name
-    maps = SubjectMaps(study, NSDLayout(arguments.nsd), subject, arguments.maps, limits)
+    anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)
+    maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.figures, arguments.out_directory)
     write_account(arguments.out_directory / f"{subject}.json", {"page": f"{subject}.html"})

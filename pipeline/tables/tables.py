@@ -15,7 +15,7 @@ from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name, shortfall
 from features.checkpoints import PRETRAINED
 from pipeline.false_discoveries import with_q
-from pipeline.nsd.composite_rois import ATLAS
+from pipeline.settings import COMPOSITE
 from pipeline.space_weights import weights_in_words
 from pipeline.storage import Result
 
@@ -45,7 +45,7 @@ GROUP_COLUMNS = (
 )
 MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
 # as the study compares models: NSD's single ROIs are in the tables of subjects
-COMPARED_ATLASES = ("all", ATLAS)
+COMPARED_ATLASES = ("all", COMPOSITE)
 # A study without contrasts still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",

@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pipeline.figures.style import COLOURS, Images, StudyFigure, subjects, tidy, told
-from pipeline.nsd.composite_rois import ATLAS as COMPOSITE
+from pipeline.settings import COMPOSITE
 
 # under the figures
 ALIKE = "How far each feature space and each region agree on which images are alike."

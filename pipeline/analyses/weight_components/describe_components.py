@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +21,8 @@ from pipeline.analyses.weight_components.tables import (
     preferences,
     stability_rows,
 )
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.nsd.categories import CATEGORIES, SUPERCATEGORIES
-from pipeline.nsd.coco import read_captions
-from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import (
     make_provenance,
     positions,
@@ -35,7 +34,6 @@ from pipeline.storage import (
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
-LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
 STABILITY_COLUMNS = ("subject", "model", "component")
 
 
@@ -54,9 +52,9 @@ def main() -> None:
     arguments = Arguments.read()
     result = read_result(arguments.components)
     nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
-    texts = read_captions(NSDLayout(arguments.nsd), nsd_id)
-    captions = dict(zip(nsd_id.tolist(), texts, strict=True))
-    labels = _labels(arguments.labels, nsd_id)
+    dataset = open_images(arguments.nsd)
+    captions = dict(zip(nsd_id.tolist(), dataset.texts(nsd_id, "captions"), strict=True))
+    labels = _labels(arguments.labels, nsd_id, dataset.label_levels)
     ranked = list(preferences(result))
     by_grouping = [list(g) for _, g in itertools.groupby(ranked, lambda p: p.grouping)]
     images = (row for one in ranked for row in image_rows(result, one, number, captions))
@@ -84,14 +82,16 @@ def main() -> None:
         write_table(path, frames[path.stem], {**columns.COLUMNS, **COLUMNS}, provenance)
 
 
-def _labels(paths: list[Path], nsd_id: np.ndarray) -> dict[str, tuple[list[str], np.ndarray]]:
+def _labels(
+    paths: list[Path], nsd_id: np.ndarray, levels: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[Sequence[str], np.ndarray]]:
     images, shown = read_pooled(paths, "shown")
     rows = positions(images, nsd_id, paths[0], "the images with scores")
     labels = read_result(paths[0], ["label"])["label"].tolist()
     place = {name: column for column, name in enumerate(labels)}
     return {
         level: (names, shown[rows][:, [place[name] for name in names]])
-        for level, names in LEVELS.items()
+        for level, names in levels.items()
     }
 
 

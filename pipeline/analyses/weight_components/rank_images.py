@@ -13,9 +13,8 @@ import pandas as pd
 from encoding.variance_partitioning import model_name
 from pipeline import stage_arguments as given
 from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUMNS, best_image_rows
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.nsd.coco import read_captions
-from pipeline.nsd.layout import NSDLayout
 from pipeline.storage import (
     Result,
     make_provenance,
@@ -57,7 +56,7 @@ def main() -> None:
     names = ["nsd_id", "voxel", "predictions"]
     predictions = [read_result(files["predictions"], names) for files in subjects]
     nsd_id = np.unique(np.concatenate([result["nsd_id"] for result in predictions]))
-    texts = read_captions(NSDLayout(arguments.nsd), nsd_id)
+    texts = open_images(arguments.nsd).texts(nsd_id, "captions")
     captions = dict(zip(nsd_id.tolist(), texts, strict=True))
     rows = [
         row

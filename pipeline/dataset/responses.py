@@ -1,0 +1,100 @@
+"""A subject's responses in a dataset, averaged over the repeats of each image."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# of which a sample of noise is kept
+NOISE_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class AveragedResponses:
+    """Responses averaged over the repeats that really happened.
+
+    Attributes
+    ----------
+    nsd_id : (image,) int64, sorted
+    responses : (image, voxel) float32, NaN where no presentation was valid
+    n_repeats : (image,) int64, presentations
+    n_valid_repeats : (image, voxel) uint8, presentations in sessions that covered the voxel
+    noise_variance : (voxel,) float64, of a single trial about its image's mean, over all images; in
+        the units of `responses`, whatever trials were z-scored together; NaN where no image has two
+        valid trials
+    noise_sample : (at most `NOISE_IMAGES` images, voxel) float32, noise of a single trial in
+        evenly spaced images: the first less the second trial, over √2; NaN where there are not two
+    """
+
+    nsd_id: np.ndarray
+    responses: np.ndarray
+    n_repeats: np.ndarray
+    n_valid_repeats: np.ndarray
+    noise_variance: np.ndarray
+    noise_sample: np.ndarray
+
+    @classmethod
+    def without_repeats(cls, nsd_id: np.ndarray, responses: np.ndarray) -> AveragedResponses:
+        """Responses (image, voxel) of which single trials are not known: nor is their noise."""
+        n_images, n_voxels = responses.shape
+        return cls(
+            nsd_id=nsd_id,
+            responses=responses,
+            n_repeats=np.ones(n_images, dtype=np.int64),
+            n_valid_repeats=np.isfinite(responses).astype(np.uint8),
+            noise_variance=np.full(n_voxels, np.nan),
+            noise_sample=np.full((min(NOISE_IMAGES, n_images), n_voxels), np.nan, np.float32),
+        )
+
+
+class Responses(ABC):
+    """A subject's responses in the space that the configuration names.
+
+    A *voxel* is a C-order index into a volume (X, Y, Z), or into the vertices of the left and then
+    the right hemisphere.
+
+    Attributes
+    ----------
+    nsd_id : the images (image,) that have responses, int64, sorted
+    voxel : the voxels (voxel,) to be modelled, int64, sorted
+    geometry : `grid_shape` (X, Y, Z) with `affine` (4, 4), voxel to millimetres; or `grid_shape`
+        (left, right) alone, the numbers of vertices
+    simulated : whether nobody measured them
+    account : what results tell of the responses, such as the number of sessions
+    sources : {name: file} whose hashes results tell
+    """
+
+    nsd_id: np.ndarray
+    voxel: np.ndarray
+    geometry: Mapping[str, np.ndarray]
+    simulated: bool = False
+    account: Mapping[str, Any] = {}
+    sources: Mapping[str, Path] = {}
+
+    @abstractmethod
+    def averaged(self, voxel: np.ndarray) -> AveragedResponses:
+        """Responses of some voxels (voxel,) to all images, without reading those of all others."""
+
+    def ncsnr(self) -> np.ndarray | None:
+        """Signal-to-noise ratio (voxel,) of single trials, of `voxel`; None if it is not known.
+
+        Where a noise ceiling c of responses averaged over n trials is known, √(c / (1 - c) / n).
+        """
+        return None
+
+
+def open_responses(folder: Path, subject: str, settings: Mapping[str, Any]) -> Responses:
+    """The responses of a subject in the dataset in a folder.
+
+    Parameters
+    ----------
+    settings : section `responses` of the configuration
+    """
+    from pipeline.nsd.dataset.responses import NSDResponses
+
+    return NSDResponses.open(folder, subject, settings)

@@ -1,0 +1,1 @@
+"""NSD as `pipeline.dataset` describes a dataset."""

@@ -1,0 +1,93 @@
+"""NSD's images, and what COCO's annotations say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.coco_categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.dataset.images import Images
+from pipeline.nsd.coco import read_captions
+from pipeline.nsd.design import read_design, read_image_table, seen_by_all
+from pipeline.nsd.instances import label_matrix, read_categories, read_instances
+from pipeline.nsd.layout import FEWEST_SESSIONS, IMAGE_SIZE, NSDLayout
+from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_object
+from pipeline.nsd.stimuli import read_images
+
+Texts = list[list[str]]
+
+
+@dataclass(frozen=True)
+class NSDImages(Images):
+    """NSD's 73,000 images; an image's number is its 0-based nsdId."""
+
+    layout: NSDLayout
+
+    @classmethod
+    def open(cls, folder: Path) -> NSDImages:
+        """The images of an NSD copy."""
+        return cls(NSDLayout(folder))
+
+    @property
+    def simulated(self) -> bool:
+        return self.layout.is_simulated
+
+    @property
+    def label_levels(self) -> Mapping[str, Sequence[str]]:
+        return {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return IMAGE_SIZE, IMAGE_SIZE
+
+    def seen(self, subject: str) -> np.ndarray:
+        return read_design(self.layout, subject).images
+
+    def shared(self) -> np.ndarray:
+        """shared1000."""
+        return np.flatnonzero(read_image_table(self.layout)["shared1000"])
+
+    def shared_by(self, subjects: Sequence[str]) -> np.ndarray:
+        """shared515, if the eight are asked for: shared images have the same trials for all."""
+        designs = [read_design(self.layout, subject) for subject in subjects]
+        sessions = (design.n_sessions for design in designs)
+        return seen_by_all(designs[0], min(FEWEST_SESSIONS, *sessions))
+
+    def pictures(self, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        return read_images(self.layout, nsd_id, batch_size)
+
+    def texts(self, nsd_id: np.ndarray, kind: str) -> Texts:
+        return TEXTS[kind](self.layout, nsd_id)
+
+    def labels(self, nsd_id: np.ndarray) -> Mapping[str, pd.DataFrame]:
+        categories, instances = read_categories(self.layout), read_instances(self.layout, nsd_id)
+        names = {level: list(dict.fromkeys(categories[level])) for level in self.label_levels}
+        return {
+            level: pd.DataFrame(label_matrix(instances, nsd_id, of_level, level), columns=of_level)
+            for level, of_level in names.items()
+        }
+
+
+def _all_objects(layout: NSDLayout, nsd_id: np.ndarray) -> Texts:
+    return all_objects(read_instances(layout, nsd_id), nsd_id)
+
+
+def _top_object(layout: NSDLayout, nsd_id: np.ndarray) -> Texts:
+    return top_object(read_instances(layout, nsd_id), nsd_id)
+
+
+def _objects_in_captions(layout: NSDLayout, nsd_id: np.ndarray) -> Texts:
+    instances = read_instances(layout, nsd_id)
+    return objects_in_captions(instances, nsd_id, read_captions(layout, nsd_id))
+
+
+TEXTS: dict[str, Callable[[NSDLayout, np.ndarray], Texts]] = {
+    "captions": read_captions,
+    "all_objects": _all_objects,
+    "top_object": _top_object,
+    "objects_in_captions": _objects_in_captions,
+}

@@ -1,0 +1,334 @@
+"""The core reads whatever dataset: one of plain matrices goes all its way, without a part of NSD.
+
+The study runs in a process of its own, which tells what it imported: `run_study`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from matrices import MatrixImages, MatrixResponses
+
+from pipeline.accounts import read_account
+from pipeline.dataset.anatomy import Anatomy
+from pipeline.dataset.regions import Regions
+from pipeline.errors import InputError
+from pipeline.maps.files import INDEX, read_map
+from pipeline.storage import read_result, read_table
+
+ROOT = Path(__file__).resolve().parent.parent
+SUBJECTS = ("anna", "ben")
+N_IMAGES, N_SHARED, N_LABELS, BLOCKS = 460, 100, 6, 2
+# voxels that the labels, the colours or nothing of an image drives
+DRIVEN = np.repeat(["shown", "colour", "noise"], 20)
+CEILING = 0.6
+NETWORKS = {
+    "shown": {"library": "vectors", "architecture": "given", "stimulus": "categories"},
+    "colour": {"library": "low_level", "architecture": "gabor_energy", "stimulus": "image"},
+}
+LAYERS = {"shown": "embedding", "colour": "colour"}
+ENCODING = {
+    **{"penalty": "banded", "scaling": "zscore", "band_weight_samples": 5, "seed": 0},
+    **{"solver": "own", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
+    **{"alphas": {"minimum": 1, "maximum": 1e4, "number": 5}},
+}
+SPLITS = {"test": "shared515", "space": None, "folds": 4, "fold_order": "shuffled", "seed": 0}
+WHOLE = {"subset": None, "matched": [], "training_images": None, "draw": 0}
+TABLES = ("correlations", "partitions", "group", "best_voxels", "models")
+CONTRAST = "shown_vs_colour"
+# each set of spaces, smaller ones first
+SETS = {"shown": ["shown"], "colour": ["colour"], "shown+colour": ["shown", "colour"]}
+TESTS = {"test": "permutation", "draws": 200, "level": 0.95, "resample": "images", "seed": 0}
+
+
+def write_matrices(folder: Path) -> None:
+    """Images of labels and colours, each of which drives voxels of its own."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, (N_IMAGES, N_LABELS)).astype(np.uint8)
+    colours = random.integers(0, 256, (N_IMAGES, BLOCKS, BLOCKS, 3)).astype(np.uint8)
+    sources = {"shown": labels, "colour": colours.reshape(N_IMAGES, -1)}
+    sources["noise"] = np.zeros((N_IMAGES, 1))
+    np.save(folder / "labels.npy", labels)
+    np.save(folder / "pictures.npy", colours.repeat(16, axis=1).repeat(16, axis=2))
+    np.save(folder / "shared.npy", np.arange(N_SHARED))
+    own = np.split(np.arange(N_SHARED, N_IMAGES), len(SUBJECTS))
+    for subject, images in zip(SUBJECTS, own, strict=True):
+        (folder / subject).mkdir()
+        seen = np.concatenate([np.arange(N_SHARED), images])
+        responses = random.normal(size=(len(seen), len(DRIVEN))).astype(np.float32)
+        for voxel, source in enumerate(DRIVEN):
+            signal = sources[source][seen] @ random.normal(size=sources[source].shape[1])
+            scale = np.sqrt(CEILING / (1 - CEILING)) / (signal.std() or 1)
+            responses[:, voxel] += scale * (signal - signal.mean())
+        mask = np.zeros((5, 6, 4), np.uint8)
+        mask.ravel()[random.permutation(mask.size)[: len(DRIVEN)]] = 1
+        nibabel.save(
+            nibabel.Nifti1Image(mask, np.diag([2, 2, 2, 1])), folder / subject / "mask.nii.gz"
+        )
+        np.save(folder / subject / "images.npy", seen)
+        np.save(folder / subject / "responses.npy", responses)
+    # of the other subject nothing is known
+    np.save(folder / "anna/ceilings.npy", np.where(DRIVEN == "noise", 0.01, CEILING))
+
+
+OPENED = {
+    "open_images": MatrixImages,
+    "open_responses": MatrixResponses,
+    "open_regions": lambda *_: Regions(),
+    "open_anatomy": lambda *_: Anatomy(),
+}
+
+
+def run(stage: ModuleType, **given: Any) -> None:
+    """A stage's `main`, given its arguments, with matrices for the dataset that it opens."""
+    if "nsd" in {field.name for field in fields(stage.Arguments)}:
+        given["nsd"] = Path("matrices")
+    arguments = stage.Arguments(**given)
+    # this process runs nothing else
+    stage.Arguments.read = lambda: arguments
+    for name in OPENED.keys() & vars(stage).keys():
+        setattr(stage, name, OPENED[name])
+    stage.main()
+
+
+def extract(results: Path) -> None:
+    from pipeline.stages import extract_features, list_images, reduce_features
+
+    for part in ("shared", *SUBJECTS):
+        run(list_images, part=part, out=results / f"images/{part}.tsv")
+        for name, network in NETWORKS.items():
+            run(
+                extract_features,
+                images=results / f"images/{part}.tsv",
+                part=part,
+                network={"name": name, "weights": "none", **network},
+                layers=[LAYERS[name]],
+                shard="1of1",
+                weights=Path("weights"),
+                store=results / "store",
+                study="matrices",
+                out=results / f"layers/{name}/{part}_1of1.h5",
+            )
+    for subject in SUBJECTS:
+        for name in NETWORKS:
+            run(
+                reduce_features,
+                space=name,
+                settings={"network": name, "layer": LAYERS[name]},
+                images=results / f"images/{subject}.tsv",
+                split=None,
+                shards=[results / f"layers/{name}/{part}_1of1.h5" for part in ("shared", subject)],
+                out=results / f"features/{subject}/{name}.h5",
+            )
+
+
+def fit(results: Path, subject: str) -> None:
+    from pipeline.stages import (
+        assess_components,
+        assess_significance,
+        average_responses,
+        fit_encoding_models,
+        label_rois,
+        partition_variance,
+        split_images,
+    )
+
+    responses, split = results / f"responses/{subject}.h5", results / f"splits/{subject}/all.tsv"
+    common = {"responses": responses, "split": split}
+    run(average_responses, subject=subject, configuration={"space": "grid"}, out=responses)
+    rois = results / f"rois/{subject}.tsv"
+    run(label_rois, subject=subject, responses=responses, atlases=[], out=rois)
+    run(
+        split_images,
+        **{"subject": subject, "subjects": [*SUBJECTS], "responses": responses, "features": []},
+        **{"labels": [], "configuration": SPLITS, "variant": "all", "selection": WHOLE},
+        out=split,
+    )
+    for model, spaces in SETS.items():
+        smaller = spaces if len(spaces) > 1 else []
+        encoding, predictions = (
+            [result_file(results, kind, subject, space) for space in smaller]
+            for kind in ("encoding", "predictions")
+        )
+        run(
+            fit_encoding_models,
+            **{**common, "spaces": spaces, "specifications": {}, "configuration": ENCODING},
+            features=[results / f"features/{subject}/{name}.h5" for name in spaces],
+            **{"smaller_encoding": encoding, "smaller_predictions": predictions},
+            **{"stacked": False, "memory_mb": 500},
+            out=result_file(results, "encoding", subject, model),
+            predictions=result_file(results, "predictions", subject, model),
+        )
+        run(
+            assess_significance,
+            **{**common, "spaces": spaces, "configuration": TESTS},
+            predictions=result_file(results, "predictions", subject, model),
+            out=result_file(results, "significance", subject, model),
+        )
+    files = {
+        kind: [result_file(results, kind, subject, model) for model in SETS]
+        for kind in ("encoding", "predictions")
+    }
+    run(
+        partition_variance,
+        spaces=[*NETWORKS],
+        encoding=files["encoding"],
+        out=result_file(results, "partitions", subject, CONTRAST),
+    )
+    run(
+        assess_components,
+        **{**common, "spaces": [*NETWORKS], "configuration": TESTS},
+        predictions=files["predictions"],
+        out=result_file(results, "significance", subject, CONTRAST),
+    )
+
+
+def result_file(results: Path, kind: str, subject: str, name: str) -> Path:
+    return results / f"{kind}/{subject}/all/{name}.h5"
+
+
+def results_of(results: Path, subjects: Sequence[str]) -> dict[str, list[Path]]:
+    """Files of subjects that tables and maps are made of."""
+    names = {
+        "encoding": [*SETS],
+        "significance": [*SETS, CONTRAST],
+        "partitions": [CONTRAST],
+    }
+    return {
+        kind: [result_file(results, kind, subject, name) for subject in subjects for name in found]
+        for kind, found in names.items()
+    }
+
+
+def summarise(results: Path) -> None:
+    from pipeline.stages import write_maps, write_tables, write_voxel_tables
+
+    rois = [results / f"rois/{subject}.tsv" for subject in SUBJECTS]
+    tables = [results / f"tables/{name}.tsv" for name in TABLES]
+    run(write_tables, models=[*NETWORKS], rois=rois, out=tables, **results_of(results, SUBJECTS))
+    for number, subject in enumerate(SUBJECTS):
+        own = results_of(results, [subject])
+        run(
+            write_voxel_tables,
+            **{"subject": subject, "rois": rois[number], **own},
+            models=results / f"voxels/{subject}/models.parquet",
+            components=results / f"voxels/{subject}/components.parquet",
+        )
+        run(
+            write_maps,
+            **{"subject": subject, "variant": "all", "models": [*NETWORKS], **own},
+            **{"analyses": [], "atlases": [], "spaces": ["grid"]},
+            responses=results / f"responses/{subject}.h5",
+            out_directory=results / f"maps/{subject}/all",
+        )
+
+
+def run_study() -> None:
+    """The whole study, in the folder that is the current one; prints NSD's modules in memory."""
+    results = Path("results/matrices")
+    extract(results)
+    for subject in SUBJECTS:
+        fit(results, subject)
+    summarise(results)
+    print(json.dumps([name for name in sys.modules if name.startswith("pipeline.nsd")]))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The results of a study of matrices, and the modules of NSD that it imported."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "matrices").mkdir()
+    write_matrices(folder / "matrices")
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, __file__], capture_output=True, text=True, cwd=folder, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    return folder / "results/matrices", json.loads(done.stdout.splitlines()[-1])
+
+
+def test_nothing_of_nsd_is_imported(finished):
+    assert finished[1] == []
+
+
+def test_the_signal_that_matrices_hold_is_found(finished):
+    """Of every subject, each space explains the voxels that it drives, and no other."""
+    results, _ = finished
+    for subject in SUBJECTS:
+        partition = read_result(result_file(results, "partitions", subject, CONTRAST))
+        for space in NETWORKS:
+            unique = partition[f"component/{space}"]
+            assert unique[space == DRIVEN].mean() == pytest.approx(CEILING, abs=0.1)
+            assert np.abs(unique[space != DRIVEN].mean()) < 0.05
+        significance = read_result(result_file(results, "significance", subject, "shown+colour"))
+        significant = significance["q"] <= 0.05
+        assert significant[DRIVEN != "noise"].all()
+        assert significant[DRIVEN == "noise"].mean() < 0.3
+
+
+def test_tables_have_all_voxels_and_no_region(finished):
+    correlations = read_table(finished[0] / "tables/correlations.tsv")
+    assert set(correlations["roi"]) == {"all"}
+    assert (correlations["n_voxels"] == len(DRIVEN)).all()
+    assert (correlations["n_excluded"] == 0).all()
+    group = read_table(finished[0] / "tables/group.tsv").set_index("component")
+    assert group.loc["shown", "n_subjects"] == len(SUBJECTS)
+    voxels = pd.read_parquet(finished[0] / "voxels/ben/models.parquet")
+    assert set(voxels["model"]) == {"shown", "colour", "shown+colour"}
+
+
+def test_what_depends_on_ceilings_is_left_out_where_there_are_none(finished):
+    """anna's are given, and chosen by; of ben's reliability nothing is known."""
+    correlations = read_table(finished[0] / "tables/correlations.tsv").set_index("subject")
+    assert (correlations.loc["anna", "n_explainable"] == (DRIVEN != "noise").sum()).all()
+    assert correlations.loc["anna", "mean_reliability"].mean() == pytest.approx(0.4, abs=0.01)
+    assert (correlations.loc["ben", "n_explainable"] == 0).all()
+    assert correlations.loc["ben", "mean_reliability"].isna().all()
+
+
+def test_maps_lie_where_the_mask_says(finished):
+    results, _ = finished
+    for subject in SUBJECTS:
+        folder = results / f"maps/{subject}/all"
+        index = read_account(folder / INDEX)["maps"]
+        assert {told["space"] for told in index.values()} == {"grid"}
+        (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
+        values, mask = read_map(folder / name), mask_of(results, subject)
+        assert np.array_equal(np.isfinite(values), mask.get_fdata() > 0)
+        expected = read_result(result_file(results, "partitions", subject, CONTRAST))[
+            "component/shown"
+        ]
+        np.testing.assert_allclose(values[np.isfinite(values)], expected, rtol=1e-6)
+        np.testing.assert_array_equal(nibabel.load(folder / name).affine, mask.affine)
+
+
+def is_map_of(told: dict[str, Any], quantity: str, name: str) -> bool:
+    return (told["quantity"], told["name"], told["threshold"]) == (quantity, name, "none")
+
+
+def mask_of(results: Path, subject: str) -> nibabel.Nifti1Image:
+    return nibabel.load(results.parent.parent / f"matrices/{subject}/mask.nii.gz")
+
+
+def test_what_a_dataset_lacks_is_refused_by_name(tmp_path):
+    np.save(tmp_path / "pictures.npy", np.zeros((2, 4, 4, 3), np.uint8))
+    with pytest.raises(InputError, match="no captions"):
+        MatrixImages(tmp_path).texts(np.array([0]), "captions")
+    with pytest.raises(InputError, match="cannot bring maps to MNI152"):
+        Anatomy().target(np.array([0]), {}, "MNI152")
+
+
+if __name__ == "__main__":
+    run_study()
