@@ -34,7 +34,7 @@ CONVENTIONS = (
 # by which the clocks of two machines may differ
 SECONDS_OF_CLOCKS = 600
 # beside results, and no part of them: another run has others
-NO_RESULTS = ("logs", "benchmarks", "runs", CHECKSUMS, ALL_CHECKSUMS)
+NO_RESULTS = ("logs", "benchmarks", "runs", "fetch_plan.tsv", CHECKSUMS, ALL_CHECKSUMS)
 
 
 def told(check: Callable[[], object]) -> Iterator[str]:

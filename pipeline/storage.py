@@ -57,6 +57,8 @@ PACKAGES = (
 )
 # arrays of fits, predictions and tests that have no axis of voxels
 OF_ALL_VOXELS = ("grid_shape", "nsd_id", "test_nsd_id")
+# of tables and maps, which have an account beside them
+DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
 # what h5py raises when it reads one
 OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
 
@@ -90,13 +92,13 @@ class ResultFile(h5py.File):
 
     def create_dataset(
         self,
-        name: str | None,
+        name: str,
         shape: Any = None,
         dtype: Any = None,
         data: Any = None,
         **options: Any,
     ) -> h5py.Dataset:
-        """As `h5py.Group.create_dataset`; `file[name] = values` comes here as well."""
+        """As `h5py.Group.create_dataset`."""
         if data is not None:
             data = _storable(np.asarray(data))
             shape, dtype = data.shape, dtype or data.dtype
@@ -107,6 +109,10 @@ class ResultFile(h5py.File):
             if options.get("chunks") is None:
                 options["chunks"] = chunks_of_rows(shape, np.dtype(dtype).itemsize)
         return super().create_dataset(name, shape, dtype, data, **options)
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        # h5py's own would write in which second the groups in a name were made
+        self.create_dataset(name, data=values)
 
 
 def _storable(values: np.ndarray) -> np.ndarray:
@@ -244,6 +250,8 @@ def verify(path: Path) -> None:
             return
     if path.suffix == ".json":
         read_account(path)
+    if path.suffix in DESCRIBED:
+        verify_beside(path)
 
 
 def _read(dataset: h5py.Dataset) -> np.ndarray:
