@@ -45,7 +45,7 @@ def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
     file, array = table["file"], table["array"]
     found = array.str.extract(OF_A_MODEL)
     joint = found["model"].dropna().groupby(file).agg(lambda names: max(names, key=len_of_set))
-    model = found["model"].fillna(file.map(joint))
+    model = found["model"].astype(object).fillna(file.map(joint))
     moved = model.notna() & ~file.str.startswith("partitions/")
     moved &= ~array.str.startswith("component/")
     folder = file.str.replace(r"[^/]+$", "", regex=True)
