@@ -3,8 +3,8 @@
 A file is written beside its destination and renamed onto it when it is whole. Just before, its
 SHA-256 is written to `results/<study>/checksums/<its place>.sha256`: a file for each, so that jobs
 that run at once never write to the same. `SHA256SUMS` has all of a study in the form that
-`sha256sum -c` reads. HDF5 results also have checksums inside (see `pipeline.storage`), and are not
-hashed anew by each job that reads them, unless their date says that they were written to since.
+`sha256sum -c` reads. HDF5 results also have checksums inside (`pipeline.result_file`): jobs that
+read them do not hash them, unless their date says that they were written to since.
 """
 
 from __future__ import annotations
