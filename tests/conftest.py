@@ -247,8 +247,9 @@ def rewrite(path: Path, content: bytes | str) -> None:
 
 def assert_same_arrays(found, expected):
     """Two results of the same fits, computed in other parts: docs/robustness.md has the promise."""
-    assert set(found.arrays) == set(expected.arrays)
-    for name, values in expected.arrays.items():
+    assert set(found.data.variables) == set(expected.data.variables)
+    for name in expected.data.variables:
+        values = expected[name]
         if name == "searched_exactly":
             # decided for each part
             assert found[name].shape == values.shape

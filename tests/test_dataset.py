@@ -183,13 +183,14 @@ def fit(results: Path, subject: str) -> None:
     }
     run(
         partition_variance,
+        contrast=CONTRAST,
         spaces=[*NETWORKS],
         encoding=files["encoding"],
         out=result_file(results, "partitions", subject, CONTRAST),
     )
     run(
         assess_components,
-        **{**common, "spaces": [*NETWORKS], "configuration": TESTS},
+        **{**common, "contrast": CONTRAST, "spaces": [*NETWORKS], "configuration": TESTS},
         predictions=files["predictions"],
         out=result_file(results, "significance", subject, CONTRAST),
     )
@@ -269,7 +270,7 @@ def test_the_signal_that_matrices_hold_is_found(finished):
     for subject in SUBJECTS:
         partition = read_result(result_file(results, "partitions", subject, CONTRAST))
         for space in NETWORKS:
-            unique = partition[f"component/{space}"]
+            unique = partition.by_label("variance")[space]
             assert unique[space == DRIVEN].mean() == pytest.approx(CEILING, abs=0.1)
             assert np.abs(unique[space != DRIVEN].mean()) < 0.05
         significance = read_result(result_file(results, "significance", subject, "shown+colour"))
@@ -307,9 +308,8 @@ def test_maps_lie_where_the_mask_says(finished):
         (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
         values, mask = read_map(folder / name), mask_of(results, subject)
         assert np.array_equal(np.isfinite(values), mask.get_fdata() > 0)
-        expected = read_result(result_file(results, "partitions", subject, CONTRAST))[
-            "component/shown"
-        ]
+        partition = read_result(result_file(results, "partitions", subject, CONTRAST))
+        expected = partition.by_label("variance")["shown"]
         np.testing.assert_allclose(values[np.isfinite(values)], expected, rtol=1e-6)
         np.testing.assert_array_equal(nibabel.load(folder / name).affine, mask.affine)
 

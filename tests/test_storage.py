@@ -23,10 +23,10 @@ ACCOUNT = {"stage": "test", "simulated": False, "untrained": [], "weights": {}}
 
 def test_a_write_that_fails_leaves_the_former_file_and_nothing_else(tmp_path):
     path = tmp_path / "result.h5"
-    write_result(path, {"x": np.arange(3)}, ACCOUNT)
+    write_result(path, {"x": ("row", np.arange(3))}, ACCOUNT)
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        write_result(path, {"x": np.arange(4), "y": object()}, ACCOUNT)
+        write_result(path, {"x": ("row", np.arange(4)), "y": ((), object())}, ACCOUNT)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -39,15 +39,25 @@ def test_a_file_that_is_being_written_is_not_yet_there(tmp_path):
 
 
 def test_results_come_back_as_written_and_the_same_content_is_the_same_bytes(tmp_path):
-    arrays = {"r2": np.array([0.5, np.nan], np.float32), "models": ["a", "a+b"], "w/b": np.eye(2)}
+    r2 = np.array([0.5, np.nan], np.float32)
+    arrays = {
+        "r2": ("model", r2),
+        "model": ("model", ["a", "a+b"]),
+        "weights": (("row", "column"), np.eye(2)),
+        "exact": ("model", np.array([True, False])),
+        "number": ((), 3),
+        "letter": ("row", ["é", "z"]),
+    }
     for name in ("one/result.h5", "two/result.h5"):
         write_result(tmp_path / name, arrays, ACCOUNT)
     assert (tmp_path / "one/result.h5").read_bytes() == (tmp_path / "two/result.h5").read_bytes()
     read = read_result(tmp_path / "one/result.h5")
-    assert set(read.arrays) == set(arrays)
-    assert read["models"].tolist() == ["a", "a+b"]
-    assert np.array_equal(read["r2"], arrays["r2"], equal_nan=True)
-    assert read["r2"].dtype == np.float32
+    assert set(read.data.variables) == set(arrays)
+    assert read["model"].tolist() == ["a", "a+b"]
+    assert read["letter"].tolist() == ["é", "z"]
+    assert np.array_equal(read["r2"], r2, equal_nan=True)
+    assert [read[name].dtype for name in ("r2", "exact")] == [np.float32, bool]
+    assert read["number"] == 3
     assert read.provenance == ACCOUNT
 
 
@@ -55,7 +65,7 @@ def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_mend(
     path = tmp_path / "result.h5"
     with pytest.raises(InputError, match=r"result\.h5: not found.*snakemake"):
         read_result(path)
-    write_result(path, {"x": np.zeros(10_000)}, ACCOUNT)
+    write_result(path, {"x": ("row", np.zeros(10_000))}, ACCOUNT)
     with pytest.raises(InputError, match=r"result\.h5: lacks y.*run snakemake again"):
         read_result(path, ["y"])
     path.write_bytes(path.read_bytes()[:5000])
@@ -81,9 +91,11 @@ def test_rows_are_found_by_id_and_a_lacking_id_names_both_files():
 def test_simulated_data_and_untrained_weights_are_told_by_everything_made_from_them(tmp_path):
     brain, features = tmp_path / "responses.h5", tmp_path / "features.h5"
     told = {"conv1": {"state": "untrained", "label": "untrained (seed 2)"}}
-    write_result(brain, {"x": [0]}, make_provenance("a", {}, {}, simulated=True))
+    write_result(brain, {"x": ("row", [0])}, make_provenance("a", {}, {}, simulated=True))
     write_result(
-        features, {"x": [0]}, make_provenance("b", {}, {}, untrained=["alexnet"], weights=told)
+        features,
+        {"x": ("row", [0])},
+        make_provenance("b", {}, {}, untrained=["alexnet"], weights=told),
     )
     both = make_provenance("c", {}, {"responses": brain, "features": features})
     assert both["simulated"]

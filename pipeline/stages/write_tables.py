@@ -13,6 +13,7 @@ from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
 from pipeline.storage import (
     aligned_result,
+    by_identity,
     make_provenance,
     read_result,
     read_table,
@@ -46,18 +47,18 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     rois = {path.stem: read_table(path) for path in arguments.rois}
-    tests = {path.parts[-3:]: path for path in arguments.significance}
+    tests = by_identity(arguments.significance)
     correlations, best, partitions = [], [], []
     for path in arguments.encoding:
         result = read_result(path)
         labelled = rois[subject_of(result)]
-        tested = aligned_result(tests[path.parts[-3:]], result)
+        tested = aligned_result(tests[result.identity], result)
         correlations += correlation_rows(result, tested, labelled)
         best.append(best_voxel_row(result, labelled))
     for path in arguments.partitions:
         result = read_result(path)
-        tested = aligned_result(tests[path.parts[-3:]], result)
-        partitions += partition_rows(result, tested, rois[subject_of(result)], path.stem)
+        tested = aligned_result(tests[result.identity], result)
+        partitions += partition_rows(result, tested, rois[subject_of(result)])
     provenance = make_provenance(
         "write_tables",
         {"models": arguments.models},

@@ -12,6 +12,7 @@ from pipeline.errors import run_stage
 from pipeline.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.tables import subject_of
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,8 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     rois = {path.stem: read_table(path) for path in arguments.rois}
-    rows = [
-        row
-        for path in arguments.layers
-        for row in layer_rows(read_result(path), rois[path.parent.name])
-    ]
+    results = [read_result(path) for path in arguments.layers]
+    rows = [row for result in results for row in layer_rows(result, rois[subject_of(result)])]
     inputs = {"/".join(path.with_suffix("").parts[-3:]): path for path in arguments.layers}
     provenance = make_provenance("write_layer_table", {}, inputs)
     frame = in_atlas_order(pd.DataFrame(rows), rois.values())

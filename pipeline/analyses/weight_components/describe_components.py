@@ -51,7 +51,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     result = read_result(arguments.components)
-    nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
+    nsd_id, number = result["image"], result.provenance["configuration"]["images"]
     dataset = open_images(arguments.nsd)
     captions = dict(zip(nsd_id.tolist(), dataset.texts(nsd_id, "captions"), strict=True))
     labels = _labels(arguments.labels, nsd_id, dataset.label_levels)

@@ -46,7 +46,10 @@ def main() -> None:
                 translated = model.scaling.translate(weights.T, common)
                 projections[:, voxels] = components.project(translated).T
                 bar.update(len(voxels))
-        arrays = {"voxel": model.voxel, "projections": projections}
+        arrays = {
+            "voxel": ("voxel", model.voxel),
+            "projections": (("component", "voxel"), projections),
+        }
         settings = {"model": result.provenance["configuration"]["model"]}
         provenance = model.provenance(
             "project_voxels", settings, {"components": arguments.components}
