@@ -252,7 +252,7 @@ def test_another_study_of_fewer_subjects_extracts_nothing_and_disturbs_nothing(f
     assert finished.planned() == {}
     theirs = read_result(finished.directory / space_of(finished, "tiny", "subj01"))
     mine = read_result(finished.directory / wanted)
-    assert np.array_equal(mine["nsd_id"], theirs["nsd_id"])
+    assert np.array_equal(mine["image"], theirs["image"])
     assert np.array_equal(mine["features"], theirs["features"])
 
 

@@ -205,8 +205,12 @@ def test_best_images_of_a_roi_are_of_its_explainable_voxels(components):
     values = generator.normal(size=(N_IMAGES, 4)).astype(np.float32)
     measured = values + 0.1 * generator.normal(size=values.shape)
     measured[3, 2] = np.nan  # a voxel that lacks an image
-    arrays = {"nsd_id": NSD_ID, "voxel": np.arange(4), "predictions": values}
-    result = Result(Path("fit.h5"), arrays, provenance(subject="subj01"))
+    arrays = {
+        "image": ("image", NSD_ID),
+        "voxel": ("voxel", np.arange(4)),
+        "predictions": (("image", "voxel"), values),
+    }
+    result = Result(Path("fit.h5"), xr.Dataset(arrays), provenance(subject="subj01"))
     explainable = np.array([True, True, True, False])
     rows = best_image_rows(result, "clip", measured, explainable, ROIS, BEST, CAPTIONS)
     table = pd.DataFrame(rows)
