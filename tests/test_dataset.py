@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,14 +22,17 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
+from conftest import assert_dimensions_are_named
 from matrices import MatrixImages, MatrixResponses
 
 from pipeline.accounts import read_account
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
+from pipeline.integrity import checksum_path
 from pipeline.maps.files import INDEX, read_map
-from pipeline.storage import read_result, read_table
+from pipeline.storage import by_identity, read_result, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = ("anna", "ben")
@@ -277,6 +283,56 @@ def test_the_signal_that_matrices_hold_is_found(finished):
         significant = significance["q"] <= 0.05
         assert significant[DRIVEN != "noise"].all()
         assert significant[DRIVEN == "noise"].mean() < 0.3
+
+
+def test_every_result_opens_in_xarray_with_dimensions_that_are_described(finished):
+    paths = list(finished[0].rglob("*.h5"))
+    assert {"store", "layers", "features", "responses", "encoding", "partitions"} <= {
+        path.relative_to(finished[0]).parts[0] for path in paths
+    }
+    for path in paths:
+        assert_dimensions_are_named(path)
+
+
+def test_files_say_what_they_are_of_wherever_they_lie(finished, tmp_path):
+    """A copy elsewhere is joined with its tests; one that lies as another result is refused."""
+    results, (subject, *_) = finished[0], SUBJECTS
+    fit = result_file(results, "encoding", subject, "shown")
+    shutil.copy(fit, tmp_path / "a.h5")
+    shutil.copy(result_file(results, "significance", subject, "shown"), tmp_path / "b.h5")
+    with xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as data:
+        told = {key: data.attrs[key] for key in ("subject", "variant", "model")}
+    assert told == {"subject": subject, "variant": "all", "model": "shown"}
+    moved = read_result(tmp_path / "a.h5")
+    assert by_identity([tmp_path / "b.h5"]) == {moved.identity: tmp_path / "b.h5"}
+    elsewhere = result_file(tmp_path / "results/matrices", "encoding", subject, "other")
+    elsewhere.parent.mkdir(parents=True)
+    shutil.copy(fit, elsewhere)
+    shutil.copytree(results / "checksums", tmp_path / "results/matrices/checksums")
+    checksum_path(result_file(tmp_path / "results/matrices", "encoding", subject, "shown")).rename(
+        checksum_path(elsewhere)
+    )
+    with pytest.raises(InputError, match="was made as"):
+        read_result(elsewhere)
+
+
+def test_the_page_of_results_opens_them(finished, tmp_path, monkeypatch, capsys):
+    """With the names of this study."""
+    (text,) = re.findall("```python\n(.*?)```", (ROOT / "docs/results.md").read_text(), re.S)
+    named = {
+        "results/demo": "results/matrices",
+        "subj01": "anna",
+        "clip_rn50_vs_resnet50": CONTRAST,
+    }
+    for there, here in {**named, "clip_rn50": "shown"}.items():
+        assert there in text
+        text = text.replace(there, here)
+    monkeypatch.chdir(finished[0].parent.parent)
+    (tmp_path / "page.py").write_text(text)
+    known = runpy.run_path(str(tmp_path / "page.py"))
+    assert capsys.readouterr().out.startswith("anna shown 0.")
+    assert known["unique"] > 0.3
+    assert known["significant"]["shown"] >= 20
 
 
 def test_tables_have_all_voxels_and_no_region(finished):

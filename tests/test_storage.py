@@ -6,17 +6,23 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from pipeline.errors import InputError
 from pipeline.storage import (
+    Result,
+    aligned_result,
     atomic_path,
+    create_result,
     make_provenance,
+    open_result,
     positions,
     read_result,
     read_table,
     write_result,
     write_table,
 )
+from pipeline.stored_matrix import StoredMatrix
 
 ACCOUNT = {"stage": "test", "simulated": False, "untrained": [], "weights": {}}
 
@@ -75,6 +81,51 @@ def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_mend(
         file["x"] = 1
     with pytest.raises(InputError, match=r"other\.h5: an HDF5 file, but not a result"):
         read_result(tmp_path / "other.h5")
+
+
+def test_dimensions_are_joined_by_label_and_a_lacking_label_is_refused_by_name(tmp_path):
+    arrays = {
+        "voxel": ("voxel", [7, 3, 5]),
+        "component": ("component", ["a", "b"]),
+        "variance": (("component", "voxel"), [[0.7, 0.3, 0.5], [7.0, 3.0, 5.0]]),
+        "grid_shape": ("axis", [2, 2, 2]),
+    }
+    path = tmp_path / "partition.h5"
+    write_result(path, arrays, ACCOUNT)
+    like = Result(tmp_path / "fit.h5", xr.Dataset({"voxel": [3, 7]}), ACCOUNT)
+    found = aligned_result(path, like)
+    assert found["variance"].tolist() == [[0.3, 0.7], [3.0, 7.0]]
+    assert found["grid_shape"].tolist() == [2, 2, 2]
+    assert found.by_label("variance")["b"].tolist() == [3.0, 7.0]
+    assert found.ordered("component", np.array(["b", "a"]), "x")["variance"][0, 0] == 3
+    lacking = Result(tmp_path / "fit.h5", xr.Dataset({"voxel": [3, 8]}), ACCOUNT)
+    with pytest.raises(InputError, match=r"partition\.h5: lacks 1 of the 2 ids in .*fit\.h5.*: 8"):
+        aligned_result(path, lacking)
+    with pytest.raises(InputError, match=r"partition\.h5: lacks 1 .* in the study .*: c\)"):
+        found.ordered("component", np.array(["a", "c"]), "the study")
+
+
+def test_a_dimension_of_two_lengths_is_refused(tmp_path):
+    with create_result(tmp_path / "x.h5", ACCOUNT) as file:
+        file.add("voxel", "voxel", np.arange(3))
+        with pytest.raises(ValueError, match="4 of voxel"):
+            file.add("r", "voxel", np.zeros(4))
+
+
+@pytest.mark.parametrize("stored", [np.float16, np.int16])
+def test_values_are_read_as_their_attributes_say_however_they_are_stored(tmp_path, stored):
+    path, values = tmp_path / "x.h5", np.array([[0.5, -1.5]], np.float32)
+    with create_result(path, ACCOUNT) as file:
+        file.add("image", "image", [4])
+        file.add("voxel", "voxel", [1, 2])
+        scale = np.float32(0.5 if stored == np.int16 else 1)
+        array = file.add("r", ("image", "voxel"), (values / scale).astype(stored))
+        array.attrs["dtype"], array.attrs["scale_factor"] = np.bytes_(b"float32"), scale
+    with open_result(path) as file:
+        found = StoredMatrix(file, "r", np.array([4]), "the test").of(np.array([1, 2]))
+    for read in (found, read_result(path)["r"]):
+        assert read.dtype == np.float32
+        assert np.array_equal(read, values)
 
 
 def test_rows_are_found_by_id_and_a_lacking_id_names_both_files():

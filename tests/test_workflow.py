@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT
+from conftest import ENVIRON, ROOT, assert_dimensions_are_named
 from nilearn import plotting
 from runs import frozen
 from scipy import stats
@@ -407,6 +407,15 @@ def test_group_maps_are_the_means_of_the_subjects(study):
     participants = read_table(study.results / "maps/participants.tsv")
     assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
     assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]
+
+
+def test_every_result_opens_in_xarray_with_dimensions_that_are_described(study):
+    paths = [*study.results.rglob("*.h5"), *(study.results.parent / "features").rglob("*.h5")]
+    for path in paths:
+        assert_dimensions_are_named(path)
+    # all that docs/results.md has a line for
+    found = {path.relative_to(study.results.parent).parts[1] for path in paths}
+    assert {"labels", "layers", "learning_curves", "identification", "interpretation"} <= found
 
 
 def test_tables_are_the_means_of_their_voxels(study):
