@@ -173,7 +173,7 @@ class Identification:
         return {
             "n_voxels": ((), np.array(0)),
             "noise_known": ((), np.array(False)),
-            "compared": ("subject", np.zeros(shape[0], bool)),
+            "compared": (("subject",), np.zeros(shape[0], bool)),
             "r": (judged, np.full(shape, np.nan, np.float32)),
             "identified": (judged, np.zeros(shape, bool)),
             "simulated": (simulated, np.zeros((*shape[:2], SIMULATED, shape[2]), bool)),
