@@ -89,7 +89,7 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
     InputError
         Its features are others, whatever their shape.
     """
-    told = read_result(path, []).provenance["configuration"]
+    told = read_result(path, []).configuration
     extracted_from = told.get("extraction", {}).get("network")
     own = {k: v for k, v in told.items() if k not in ("layers", "extraction")}
     made = {**own, "extracted_from": extracted_from}
@@ -180,7 +180,7 @@ class FittedModel:
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
         picked = ["alpha", "band_weights"]
         encoding = read_result(arguments.encoding, ["reliability", *picked])
-        fitted = encoding.provenance["configuration"]
+        fitted = encoding.configuration
         with open_result(arguments.responses) as file:
             if not np.array_equal(file["voxel"][()], encoding["voxel"]):
                 raise InputError(

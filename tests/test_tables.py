@@ -391,7 +391,7 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
         "partitions": {"bert_vs_clip": partition},
     }
     command = ["write_tables", "--models", "models", "--rois", str(tmp_path / "subj01.tsv")]
-    write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), {"inputs": {}})
+    write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), PROVENANCE)
     for kind, results in files.items():
         command += [f"--{kind}"]
         for name, result in results.items():

@@ -122,8 +122,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     voxel, ceiling = result["voxel"], result["noise_ceiling"]
     explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
     bounds = np.where(explainable, ceiling, np.nan)
-    tests = significance.provenance["configuration"]["tests"]
-    spaces = result.provenance["configuration"]["spaces"]
+    tests = significance.configuration["tests"]
+    spaces = result.configuration["spaces"]
     model = model_name(spaces)
     untrained = untrained_spaces(result.provenance, spaces)
     q = significance["q"]
@@ -146,8 +146,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     """Every component of a partition, and its test."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
-    untrained = untrained_spaces(result.provenance, result.provenance["configuration"]["spaces"])
-    test = significance.provenance["configuration"]["tests"]["components"]
+    untrained = untrained_spaces(result.provenance, result.configuration["spaces"])
+    test = significance.configuration["tests"]["components"]
     contrast, voxel = result.configuration["contrast"], result["voxel"]
     p, q = significance.by_label("p"), significance.by_label("q")
     for name, values in sorted(result.by_label("variance").items()):

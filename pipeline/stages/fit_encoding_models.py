@@ -352,7 +352,7 @@ def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
 def _provenance(
     arguments: Arguments, spaces: dict[str, Path], measured: Result, test: np.ndarray
 ) -> dict[str, object]:
-    subject = measured.provenance["configuration"]["subject"]
+    subject = measured.configuration["subject"]
     return make_provenance(
         "fit_encoding_models",
         {

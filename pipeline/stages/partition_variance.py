@@ -54,7 +54,7 @@ def main() -> None:
             joint_gain=("voxel", gain.astype(np.float32)),
         )
     )
-    fitted = encoding.provenance["configuration"]
+    fitted = encoding.configuration
     configuration = {
         "contrast": arguments.contrast,
         "spaces": arguments.spaces,

@@ -213,7 +213,7 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
 
 def _roi_maps(arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
     """Labels of the modelled voxels, as the dataset numbers them."""
-    settings, voxel = responses.provenance["configuration"], responses["voxel"]
+    settings, voxel = responses.configuration, responses["voxel"]
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     for atlas in arguments.atlases:
         labels = regions.values(atlas, voxel).astype(np.float32)

@@ -16,11 +16,10 @@ from pipeline.storage import (
     by_identity,
     make_provenance,
     read_result,
-    read_table,
     write_table,
 )
 from pipeline.tables.columns import COLUMNS
-from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import (
     PARTITION_COLUMNS,
     best_voxel_row,
@@ -46,7 +45,7 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    rois = {path.stem: read_table(path) for path in arguments.rois}
+    rois = read_rois(arguments.rois)
     tests = by_identity(arguments.significance)
     correlations, best, partitions = [], [], []
     for path in arguments.encoding:

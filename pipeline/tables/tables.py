@@ -93,7 +93,7 @@ def correlation_rows(
     bound = correlation_ceiling(ceiling)
     # below it voxels are too noisy for a share of what can be explained to mean much
     explainable = result["reliability"] >= LEAST_RELIABILITY
-    spaces = result.provenance["configuration"]["spaces"]
+    spaces = result.configuration["spaces"]
     r, r2, q = result["r"], result["r2"], significance["q"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(r) & np.isfinite(r2)
@@ -128,7 +128,7 @@ def partition_rows(
     Then the joint model's own: its R², the voxels where it is below its parts, that of the stack of
     the spaces' own models, and the product measure of each space.
     """
-    spaces = result.provenance["configuration"]["spaces"]
+    spaces = result.configuration["spaces"]
     components = dict(sorted(result.by_label("variance").items()))
     components[JOINT] = result.by_label("r2")[model_name(spaces)]
     if "stacked_r2" in result.data:
@@ -251,7 +251,7 @@ def _is_unique(component: str) -> bool:
 def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
     """The best voxels' r and R² of a fit; "none" and NaN if no voxel has both."""
     r, r2 = result["r"], result["r2"]
-    spaces = result.provenance["configuration"]["spaces"]
+    spaces = result.configuration["spaces"]
     usable = np.isfinite(r) & np.isfinite(r2)
     best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
     best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
@@ -316,7 +316,7 @@ def _identity(result: Result) -> dict[str, str]:
 
 def subject_of(result: Result) -> str:
     """Whose result it is."""
-    return result.provenance["configuration"]["subject"]
+    return result.configuration["subject"]
 
 
 def source(result: Result, spaces: list[str]) -> Mapping[str, str]:

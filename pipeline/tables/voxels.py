@@ -57,7 +57,7 @@ def places(
 
 def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFrame:
     """A row per voxel of a model's fit; `tests` has the fit's voxels."""
-    model = model_name(result.provenance["configuration"]["spaces"])
+    model = model_name(result.configuration["spaces"])
     scores, bounds = ({name: result[name] for name in names} for names in (SCORES, BOUNDS))
     columns = {**scores, **{name: tests[name] for name in TESTS}, **bounds}
     return where.assign(model=model, **{k: v.astype(np.float32) for k, v in columns.items()})

@@ -34,7 +34,7 @@ def layer_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]
         for number, layer in enumerate(layers, start=1):
             yield {
                 "subject": subject_of(result),
-                "network": result.provenance["configuration"]["network"],
+                "network": result.configuration["network"],
                 "layer": layer,
                 "layer_number": number,
                 "atlas": atlas,

@@ -110,7 +110,7 @@ def _drawn(
 
 
 def _provenance(arguments: Arguments, fits: list[Result]) -> dict[str, object]:
-    fitted = [fit.provenance["configuration"] for fit in fits]
+    fitted = [fit.configuration for fit in fits]
     configuration = {
         "subject": fitted[0]["subject"],
         **arguments.configuration,

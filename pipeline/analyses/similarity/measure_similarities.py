@@ -105,7 +105,7 @@ def _provenance(arguments: Arguments, spaces: dict[str, Path], encoding: Result)
     return make_provenance(
         "measure_similarities",
         {
-            "subject": encoding.provenance["configuration"]["subject"],
+            "subject": encoding.configuration["subject"],
             "spaces": list(spaces),
             **arguments.configuration,
         },

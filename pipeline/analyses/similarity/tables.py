@@ -99,7 +99,7 @@ class SubjectSimilarities:
 
     @property
     def subject(self) -> str:
-        return self.result.provenance["configuration"]["subject"]
+        return self.result.configuration["subject"]
 
     def of_kind(self, kind: str) -> list[str]:
         return [name for name in self.similarities if name.startswith(f"{kind}/")]

@@ -50,7 +50,7 @@ def main() -> None:
             "voxel": ("voxel", model.voxel),
             "projections": (("component", "voxel"), projections),
         }
-        settings = {"model": result.provenance["configuration"]["model"]}
+        settings = {"model": result.configuration["model"]}
         provenance = model.provenance(
             "project_voxels", settings, {"components": arguments.components}
         )

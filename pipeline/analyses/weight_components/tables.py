@@ -309,11 +309,11 @@ def _names(result: Result, preference: Preference) -> dict[str, object]:
 
 
 def _model(result: Result) -> str:
-    return result.provenance["configuration"]["model"]
+    return result.configuration["model"]
 
 
 def _source(result: Result) -> Mapping[str, str]:
-    return source(result, result.provenance["configuration"]["spaces"])
+    return source(result, result.configuration["spaces"])
 
 
 def best_image_rows(
@@ -348,7 +348,7 @@ def best_image_rows(
         for rank, image in enumerate(best, start=1):
             nsd_id = int(predictions["image"][image])
             yield {
-                "subject": predictions.provenance["configuration"]["subject"],
+                "subject": predictions.configuration["subject"],
                 "model": model,
                 "atlas": atlas,
                 "roi": roi,
