@@ -155,7 +155,7 @@ def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
 def audit_fit(path: Path, split: pd.DataFrame) -> Iterator[str]:
     """Problems of a fit whose test images are not exactly those of the split."""
     with open_result(path) as file:
-        scored = file["test_nsd_id"][()]
+        scored = file["image"][()]
     test = split.loc[split["set"] == "test", "nsd_id"].to_numpy()
     if not np.array_equal(scored, test):
         train = set(split.loc[split["set"] == "train", "nsd_id"])

@@ -13,13 +13,14 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from pipeline.accounts import (
     MADE,
@@ -42,7 +43,7 @@ from pipeline.integrity import (
     verify_unless_older,
 )
 from pipeline.references import sources_of
-from pipeline.result_file import ResultFile
+from pipeline.result_file import Dimensions, ResultFile, array_names, open_data
 
 PACKAGES = (
     "numpy",
@@ -55,12 +56,15 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-# arrays of fits, predictions and tests that have no axis of voxels
-OF_ALL_VOXELS = ("grid_shape", "nsd_id", "test_nsd_id")
 # of tables and maps, which have an account beside them
 DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
+# what a file is of: those of its configuration that it has are attributes of it
+IDENTITY = ("subject", "variant", "model", "contrast", "space", "network")
 # what h5py raises when it reads one
 OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
+
+
+Identity = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,39 @@ class Result:
     """The arrays of one result file and the account of how they came to be."""
 
     path: Path
-    arrays: dict[str, np.ndarray]
+    data: xr.Dataset
     provenance: dict[str, Any]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
+        values, told = self.data[name].values, self.data[name].attrs
+        meant = str if values.dtype.kind == "O" else told.get("dtype", values.dtype)
+        return values.astype(meant, copy=False)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the stage told of its settings, and what the result is of."""
+        return self.provenance["configuration"]
+
+    @property
+    def identity(self) -> Identity:
+        """What it is of, such as its subject and model, wherever its file lies."""
+        return tuple(identity_in(self.provenance).items())
+
+    def by_label(self, name: str) -> dict[str, np.ndarray]:
+        """{label of the first dimension: its values} of an array."""
+        labels = self[self.data[name].dims[0]].tolist()
+        return dict(zip(labels, self[name], strict=True))
+
+    def ordered(self, dimension: str, labels: np.ndarray, asker: Path | str) -> Result:
+        """The same with a dimension's labels in this order, whatever the order in its file.
+
+        Raises
+        ------
+        InputError
+            It lacks one; the message names the file and who asks.
+        """
+        rows = positions(self[dimension], labels, self.path, asker)
+        return replace(self, data=self.data.isel({dimension: rows}))
 
 
 def canonical(value: Any) -> str:
@@ -83,7 +115,7 @@ def canonical(value: Any) -> str:
 @contextmanager
 def create_result(
     path: Path | str, provenance: Mapping[str, Any], replace: bool = True
-) -> Iterator[h5py.File]:
+) -> Iterator[ResultFile]:
     """An open HDF5 file to stream a result into; it appears at `path` when the block ends well.
 
     Parameters
@@ -101,6 +133,8 @@ def create_result(
                 # of fixed length, as text in `ResultFile`
                 file.attrs["provenance"] = np.bytes_(canonical(provenance).encode())
                 file.attrs["file"] = np.bytes_(label(path).encode())
+                for name, value in identity_in(provenance).items():
+                    file.attrs[name] = np.bytes_(value.encode())
                 yield file
         except (OSError, RuntimeError) as error:
             if (number := _errno(error)) not in FULL:
@@ -115,16 +149,25 @@ def _errno(error: Exception) -> int | None:
 
 
 def write_result(
-    path: Path | str, arrays: Mapping[str, Any], provenance: Mapping[str, Any]
+    path: Path | str,
+    arrays: xr.Dataset | Mapping[str, tuple[Dimensions, Any]],
+    provenance: Mapping[str, Any],
 ) -> None:
-    """Write named arrays (a '/' in a name makes a group; lists of text are allowed)."""
+    """Write arrays with named dimensions.
+
+    Parameters
+    ----------
+    arrays : {name: (dimensions, values)} as `xarray.Dataset` takes them: an array whose only
+        dimension has its own name holds the labels of that
+    """
+    data = arrays if isinstance(arrays, xr.Dataset) else xr.Dataset(arrays)
     with create_result(path, provenance) as file:
-        for name, values in arrays.items():
-            file[name] = values
+        for name in sorted(data.variables, key=lambda name: name not in data.dims):
+            file.add(name, data[name].dims, data[name].values)
 
 
 def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
-    """Read a result file, or only the named arrays of it.
+    """Read a result file, or only the named arrays of it and the labels of their dimensions.
 
     Raises
     ------
@@ -133,15 +176,14 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
     """
     path = Path(path)
     with open_result(path) as file:
-        names = list(dataset_names(file)) if names is None else list(names)
+        names = list(array_names(file)) if names is None else list(names)
         missing = [name for name in names if name not in file]
         if missing:
             raise InputError(
                 f"{path}: lacks {', '.join(missing)}. The file was written by another version; "
                 "delete it and run snakemake again."
             )
-        arrays = {name: _read(file[name]) for name in names}
-        return Result(path, arrays, provenance_in(file))
+        return Result(path, open_data(file)[names].load(), provenance_in(file))
 
 
 @contextmanager
@@ -210,21 +252,6 @@ def verify(path: Path) -> None:
         verify_beside(path)
 
 
-def _read(dataset: h5py.Dataset) -> np.ndarray:
-    if h5py.check_string_dtype(dataset.dtype):
-        return np.asarray(dataset.asstr()[()], dtype=str)
-    return dataset[()]
-
-
-def dataset_names(file: h5py.File) -> list[str]:
-    """Names of every array in a file, with the groups that it is in."""
-    names: list[str] = []
-    file.visititems(
-        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    return names
-
-
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
     """The provenance inside a result (HDF5) or beside it (JSON sidecar); None for other files."""
     path = Path(path)
@@ -234,6 +261,17 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     if path.suffix == ".tsv" and account_path(path).exists():
         return verify_beside(path)["provenance"]
     return None
+
+
+def identity_in(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What a result is of, such as its subject and model, as its provenance tells it."""
+    told = provenance.get("configuration", {})
+    return {name: told[name] for name in IDENTITY if isinstance(told.get(name), str)}
+
+
+def by_identity(paths: Iterable[Path]) -> dict[Identity, Path]:
+    """Files of results by what they are of, see `Result.identity`."""
+    return {tuple(identity_in(read_provenance(path)).items()): path for path in paths}
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -361,8 +399,8 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
 
     Parameters
     ----------
-    ids : (row,) unique integers in any order, the ids that `source` holds
-    wanted : (n,) integers, the ids that `asker` needs
+    ids : (row,) unique in any order, the ids that `source` holds
+    wanted : (n,) the ids that `asker` needs
 
     Raises
     ------
@@ -391,15 +429,10 @@ def read_pooled(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarra
     paths : of each subject
     name : of an array (image, …) in each
     """
-    results = [read_result(path, [name, "nsd_id"]) for path in paths]
-    nsd_id = np.concatenate([result["nsd_id"] for result in results])
+    results = [read_result(path, [name]) for path in paths]
+    nsd_id = np.concatenate([result["image"] for result in results])
     images, first = np.unique(nsd_id, return_index=True)
     return images, np.concatenate([result[name] for result in results])[first]
-
-
-def is_per_voxel(name: str) -> bool:
-    """Whether the last axis of an array of a fit, predictions or tests is that of voxels."""
-    return name not in OF_ALL_VOXELS
 
 
 def aligned_result(path: Path | str, like: Result) -> Result:
@@ -410,10 +443,4 @@ def aligned_result(path: Path | str, like: Result) -> Result:
     InputError
         It lacks a voxel of the other; the message names both files.
     """
-    result = read_result(path)
-    rows = positions(result["voxel"], like["voxel"], path, str(like.path))
-    arrays = {
-        name: values[..., rows] if is_per_voxel(name) else values
-        for name, values in result.arrays.items()
-    }
-    return Result(result.path, arrays, result.provenance)
+    return read_result(path).ordered("voxel", like["voxel"], like.path)

@@ -85,7 +85,7 @@ def test_a_study_killed_again_and_again_from_its_beginning_loses_nothing(branche
 # ---- a disk that is full, a folder that is read-only
 
 WRITERS = {
-    "result.h5": "write_result(path, {'x': np.zeros(100_000)}, {})",
+    "result.h5": "write_result(path, {'x': ('row', np.zeros(100_000))}, {})",
     "table.tsv": "write_table(path, pd.DataFrame({'x': np.arange(20_000)}), {'x': ''}, {})",
     "account.json": "write_account(path, {'x': list(range(20_000))})",
     "page.html": "write_text(path, 'x' * 100_000)",

@@ -292,7 +292,7 @@ def remade(path: Path, change: Callable[[dict], None]) -> None:
     result = read_result(path)
     change(result.provenance)
     path.unlink()
-    write_result(path, result.arrays, result.provenance)
+    write_result(path, result.data, result.provenance)
 
 
 def test_the_audit_names_settings_and_code_that_differ(finished):

@@ -41,7 +41,7 @@ def test_a_subjects_labels_are_in_the_order_of_the_colour_tables(tmp_path, monke
     responses, out = tmp_path / "responses.h5", tmp_path / "subj01.tsv"
     settings = {"space": "func1mm", "betas": "betas_fithrf"}
     provenance = make_provenance("x", settings, {}, simulated=True)
-    write_result(responses, {"voxel": found["voxel"].to_numpy()}, provenance)
+    write_result(responses, {"voxel": ("voxel", found["voxel"].to_numpy())}, provenance)
     given = ["--nsd", tmp_path, "--subject", "subj01", "--responses", responses, "--out", out]
     monkeypatch.setattr(sys, "argv", ["x", *map(str, given), "--atlases", "rois"])
     for name, value in frozen(tmp_path, rois=list(ATLASES)).items():

@@ -196,12 +196,13 @@ def test_planted_weights_rebuild_the_signal_and_a_perfect_fit_of_all_spaces_is_t
     deviation = truth["signal"].std(axis=0)
     assert np.allclose(deviation[driven], 1, atol=0.1)
     assert (deviation[~driven] == 0).all()
+    perfect = truth.by_label("perfect_r2")
     both = "alexnet+bert"
     for single in ("alexnet", "bert"):
-        better = truth[f"perfect_r2/{both}"] - truth[f"perfect_r2/{single}"]
+        better = perfect[both] - perfect[single]
         assert np.nanmin(better[driven]) > -0.05
     words = np.char.startswith(truth["group"], "floc-words")
-    share = truth["perfect_r2/bert"][words] / truth[f"perfect_r2/{both}"][words]
+    share = perfect["bert"][words] / perfect[both][words]
     assert np.nanmedian(share) == pytest.approx(1, abs=0.02)
 
 
@@ -315,7 +316,7 @@ def test_the_whole_study_runs_on_photographs(tmp_path, tiny_values):
     with h5py.File(NSDLayout(study.nsd).stimuli) as file, Image.open(folder / names[7]) as photo:
         assert np.array_equal(file["imgBrick"][7], np.asarray(photo.convert("RGB")))
     fit = read_result(study.results / "encoding/subj01/all/alexnet.h5")
-    assert fit["test_nsd_id"].shape == (100,)
+    assert fit["image"].shape == (100,)
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     v1 = truth["voxel"][truth["group"] == "prf-visualrois/V1v"]
     assert np.nanmedian(fit["r"][np.isin(fit["voxel"], v1)]) > 0.5

@@ -20,8 +20,11 @@ CHUNKS = {"by images": None, "by voxels": (300, 16)}
 def path(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("matrix") / "result.h5"
     with create_result(path, {}) as file:
-        file["nsd_id"], file["voxel"] = NSD_ID, VOXEL
-        file.create_dataset("responses", data=VALUES, chunks=CHUNKS[request.param])
+        file.add("image", "image", NSD_ID)
+        file.add("voxel", "voxel", VOXEL)
+        chunks = CHUNKS[request.param]
+        options = {} if chunks is None else {"chunks": chunks}
+        file.add("responses", ("image", "voxel"), VALUES, **options)
     return path
 
 

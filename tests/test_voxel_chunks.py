@@ -51,7 +51,7 @@ def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
 def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):
     for number in (1, 2):
         with create_result(tmp_path / f"{number}.h5", {"seed": number}) as file:
-            file["voxel"] = np.arange(3)
+            file.add("voxel", "voxel", np.arange(3))
     paths = [str(tmp_path / f"{number}.h5") for number in (1, 2)]
     out = tmp_path / "joined.h5"
     monkeypatch.setattr("sys.argv", ["gather", "--parts", *paths, "--out", str(out)])

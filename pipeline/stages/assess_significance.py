@@ -30,7 +30,7 @@ def main() -> None:
     write_tests(
         "assess_significance",
         arguments,
-        arguments.spaces,
+        {"model": model, "spaces": arguments.spaces},
         {model: arguments.predictions},
         lambda tests, measured, predicted: tests.of_model(measured, predicted[model]),
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import h5py
 import numpy as np
 import torch
 from PIL import Image
@@ -27,7 +26,8 @@ from pipeline.code_version import code_version, file_version
 from pipeline.dataset.images import Images as DatasetImages
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
-from pipeline.feature_store import FeatureStore, Images
+from pipeline.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.result_file import ResultFile
 from pipeline.settings import SHARED
 from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
 from pipeline.storage import create_result, make_provenance, read_table
@@ -87,7 +87,7 @@ def main() -> None:
         untrained=[settings["name"]] if identity["weights"] == UNTRAINED else [],
     )
     with create_result(arguments.out, provenance) as file:
-        file["nsd_id"] = nsd_id
+        file.add("image", "image", nsd_id)
         store.refer(file, arguments.out, images, names)
 
 
@@ -172,15 +172,14 @@ def _features(
 
 
 def _write(
-    file: h5py.File, batches: Iterator[dict[Layer, np.ndarray]], n_images: int, progress: tqdm
+    file: ResultFile, batches: Iterator[dict[Layer, np.ndarray]], n_images: int, progress: tqdm
 ) -> None:
     start = 0
     for batch in batches:
         for layer, features in batch.items():
             if start == 0:
-                shape = n_images, features.shape[1]
-                file.create_dataset(f"features/{layer}", shape, np.float32)
-            file[f"features/{layer}"][start : start + len(features)] = features
+                add_layer(file, layer, n_images, features.shape[1])
+            file[layer_array(layer)][start : start + len(features)] = features
         start += len(features)
         progress.update(len(features))
 

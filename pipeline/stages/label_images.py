@@ -31,7 +31,11 @@ def main() -> None:
     provenance = make_provenance(
         "label_images", {}, {"images": arguments.images}, simulated=images.simulated
     )
-    arrays = {"nsd_id": nsd_id, "label": [*shown.columns], "shown": shown.to_numpy()}
+    arrays = {
+        "image": ("image", nsd_id),
+        "label": ("label", [*shown.columns]),
+        "shown": (("image", "label"), shown.to_numpy()),
+    }
     write_result(arguments.out, arrays, provenance)
 
 

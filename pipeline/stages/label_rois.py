@@ -39,7 +39,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     responses = read_result(arguments.responses, ["voxel"])
-    settings = responses.provenance["configuration"]
+    settings = responses.configuration
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     labels = all_labels(regions, arguments.subject, arguments.atlases, responses["voxel"])
     provenance = make_provenance(

@@ -11,6 +11,7 @@ from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import run_stage
+from pipeline.maps.files import INDEX
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
 from pipeline.storage import read_table, write_account
 
@@ -34,7 +35,7 @@ def main() -> None:
     limits = read_account(arguments.limits)
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
-    subject = arguments.maps.parent.name
+    subject = read_account(arguments.maps / INDEX)["subject"]
     anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)
     maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}

@@ -27,7 +27,7 @@ LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """The preferred layers of a network, as labels: layers are not averaged when places change."""
-    configuration = result.provenance["configuration"]
+    configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     labels = dict(enumerate(configuration["spaces"], start=1))
     name = configuration["network"]

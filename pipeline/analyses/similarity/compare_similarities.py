@@ -68,7 +68,7 @@ def main() -> None:
 
 def _common(results: list[Result]) -> np.ndarray:
     """Images on which every subject is tested."""
-    common = functools.reduce(np.intersect1d, [result["nsd_id"] for result in results])
+    common = functools.reduce(np.intersect1d, [result["image"] for result in results])
     if len(common) < FEWEST_IMAGES:
         raise InputError(
             f"representational_similarity.images: {len(common)} images test all subjects, too few "

@@ -46,8 +46,11 @@ def main() -> None:
                 translated = model.scaling.translate(weights.T, common)
                 projections[:, voxels] = components.project(translated).T
                 bar.update(len(voxels))
-        arrays = {"voxel": model.voxel, "projections": projections}
-        settings = {"model": result.provenance["configuration"]["model"]}
+        arrays = {
+            "voxel": ("voxel", model.voxel),
+            "projections": (("component", "voxel"), projections),
+        }
+        settings = {"model": result.configuration["model"]}
         provenance = model.provenance(
             "project_voxels", settings, {"components": arguments.components}
         )
