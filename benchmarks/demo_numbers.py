@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import Result, read_result
+from pipeline.results.storage import Result, read_result
 
 KINDS = ("encoding", "significance", "partitions")
 VOXELS, SEED = 20, 0

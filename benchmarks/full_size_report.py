@@ -32,12 +32,12 @@ from encoding.variance_partitioning import (
 )
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.described_tests import describe_tests
-from pipeline.frozen_run import RUN, freeze, frozen_text
-from pipeline.job_settings import study_run
+from pipeline.fits.described_tests import describe_tests
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
+from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.results.storage import make_provenance, write_json, write_result, write_table
 from pipeline.stages.label_rois import COLUMNS
-from pipeline.storage import make_provenance, write_json, write_result, write_table
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
 SPACE, SUBJECT = "func1pt8mm", "subj01"

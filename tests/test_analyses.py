@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from encoding.layers import preferred_layers
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, read_table
+from pipeline.configuration.settings import WHOLE
+from pipeline.results.storage import read_result, read_table
 
 LAYERS = ["alexnet_conv3", "alexnet"]
 SUBJECTS = ["subj01", "subj03"]

@@ -27,7 +27,7 @@ from pipeline.analyses.learning_curves.tables import (
     learning_curve_rows,
     overtaking_rows,
 )
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
 from pipeline.tables.regions import region_labels
 

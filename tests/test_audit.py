@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from runs import run_file
 
-from pipeline.accounts import read_account
-from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN, current_run, freeze, frozen_text
+from pipeline.jobs.frozen_run import RUN, current_run, freeze, frozen_text
+from pipeline.results.accounts import read_account
+from pipeline.results.audit import near_duplicates
+from pipeline.results.storage import read_result, read_table, write_result, write_table
 from pipeline.stages import audit
-from pipeline.storage import read_result, read_table, write_result, write_table
 
 
 @pytest.fixture

@@ -18,18 +18,17 @@ import pytest
 from conftest import ROOT, rewrite
 from runs import frozen, run_file
 
-from pipeline import integrity
-from pipeline.accounts import account_path, read_account
-from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, OtherReleaseError
 from pipeline.figures.study import _read
-from pipeline.frozen_run import RUN, read_run
-from pipeline.integrity import checksum_path, file_hash
+from pipeline.jobs.frozen_run import RUN, read_run
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
-from pipeline.result_file import array_names
-from pipeline.stages import fit_encoding_models
-from pipeline.storage import (
+from pipeline.results import integrity
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.audit import audit_files, result_files
+from pipeline.results.integrity import checksum_path, file_hash
+from pipeline.results.result_file import array_names
+from pipeline.results.storage import (
     read_provenance,
     read_result,
     read_table,
@@ -38,6 +37,7 @@ from pipeline.storage import (
     write_table,
     write_text,
 )
+from pipeline.stages import fit_encoding_models
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,13 @@ import xarray as xr
 from conftest import assert_dimensions_are_named
 from matrices import MatrixImages, MatrixResponses
 
-from pipeline.accounts import read_account
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
-from pipeline.integrity import checksum_path
 from pipeline.maps.files import INDEX, read_map
-from pipeline.storage import by_identity, read_result, read_table
+from pipeline.results.accounts import read_account
+from pipeline.results.integrity import checksum_path
+from pipeline.results.storage import by_identity, read_result, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = ("anna", "ben")

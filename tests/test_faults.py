@@ -17,9 +17,9 @@ from conftest import ENVIRON, ROOT, rewrite
 from faults import Faults, data_files, stages_of
 from runs import run_file
 
-from pipeline.audit import audit_files
-from pipeline.frozen_run import read_run
-from pipeline.storage import read_result
+from pipeline.jobs.frozen_run import read_run
+from pipeline.results.audit import audit_files
+from pipeline.results.storage import read_result
 
 KILLS, SECONDS = 5, 10.0
 
@@ -102,7 +102,7 @@ import nibabel, numpy as np, pandas as pd
 from pipeline.errors import run_stage
 from pipeline.figures.style import save_figure
 from pipeline.maps.files import map_images, write_map
-from pipeline.storage import write_account, write_result, write_table, write_text
+from pipeline.results.storage import write_account, write_result, write_table, write_text
 from pipeline.tables.voxels import parquet_writer
 
 noise = np.random.default_rng(0).normal(size=100_000)

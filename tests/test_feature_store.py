@@ -15,12 +15,12 @@ from conftest import ENVIRON, Study, branch, damaged_copy, rewrite
 
 from pipeline.configuration.features import NetworkSettings
 from pipeline.dataset.images import open_images
+from pipeline.dataset.stimulus_readers import stimulus_hashes
 from pipeline.errors import InputError
-from pipeline.feature_store import FeatureStore, Images, add_layer
 from pipeline.nsd.layout import NSDLayout
+from pipeline.results.feature_store import FeatureStore, Images, add_layer
+from pipeline.results.storage import create_result, read_provenance, read_result
 from pipeline.stages import extract_features
-from pipeline.stimulus_readers import stimulus_hashes
-from pipeline.storage import create_result, read_provenance, read_result
 
 NETWORK = {"architecture": "ViT/B 32", "weights_sha256": "a" * 64, "preprocessing": "crop"}
 LAYERS = ["fc7", "conv3:mean"]

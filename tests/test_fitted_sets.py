@@ -18,7 +18,7 @@ from pipeline.analyses.weight_components.analysis import interpreted
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.tested_voxels import VoxelTests
+from pipeline.fits.tested_voxels import VoxelTests
 
 PAIR, TRIPLE = ["alexnet", "bert"], ["bert", "alexnet", "alexnet_conv3"]
 

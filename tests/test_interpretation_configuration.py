@@ -12,10 +12,10 @@ from runs import frozen
 from pipeline.analyses.similarity import compare_similarities, measure_similarities
 from pipeline.analyses.weight_components import fit_components, fit_weights
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import WHOLE
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, write_result
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.storage import read_result, write_result
 
 SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composite"]}
 

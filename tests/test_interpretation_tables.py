@@ -33,7 +33,7 @@ from pipeline.analyses.weight_components.tables import (
     preferences,
     stability_rows,
 )
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
 from pipeline.tables.regions import region_labels
 

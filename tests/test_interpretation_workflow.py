@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from encoding.similarity import image_similarities
+from pipeline.configuration.settings import WHOLE
 from pipeline.maps.files import read_map
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, read_table
+from pipeline.results.storage import read_result, read_table
 from pipeline.tables.regions import regions_of
 
 SUBJECTS = ("subj01", "subj03")

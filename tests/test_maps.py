@@ -16,11 +16,10 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
-from pipeline.accounts import account_path, read_account
 from pipeline.analyses.layers.maps import voxel_maps as layer_maps
 from pipeline.configuration.reading import read_configuration
-from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
+from pipeline.fits.described_tests import describe_tests
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     bids_label,
@@ -37,8 +36,9 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.volume import volume_image
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.storage import Result
 from pipeline.stages.write_maps import _add
-from pipeline.storage import Result
 
 GRID = (4, 5, 6)
 AFFINE = np.array([[1.8, 0, 0, -7], [0, 1.8, 0, -11], [0, 0, 1.8, 3], [0, 0, 0, 1.0]])

@@ -15,12 +15,12 @@ from conftest import ROOT, weights_told
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
 from encoding.similarity import agreement_interval, image_similarities
-from pipeline import tested_voxels
 from pipeline.analyses.similarity.tables import SubjectSimilarities, agreement_table
 from pipeline.configuration.reading import parse_configuration
+from pipeline.fits import tested_voxels
 from pipeline.report import methods
+from pipeline.results.storage import Result
 from pipeline.stages import fit_encoding_models
-from pipeline.storage import Result
 from pipeline.tables.regions import region_labels
 from pipeline.validation.calibration import run_experiment
 from pipeline.validation.experiments import Condition

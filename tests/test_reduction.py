@@ -18,10 +18,10 @@ from sklearn.decomposition import PCA
 from features import reduction as reduction_module
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError
-from pipeline.feature_store import add_layer, layer_array
-from pipeline.frozen_run import RUN
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.feature_store import add_layer, layer_array
+from pipeline.results.storage import create_result, read_result, write_table
 from pipeline.stages import reduce_features
-from pipeline.storage import create_result, read_result, write_table
 
 RANDOM = np.random.default_rng(0)
 # twelve directions of falling variance in forty features

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from runs import frozen
 
+from pipeline.configuration.settings import COMPOSITE
 from pipeline.figures import study as figures
 from pipeline.figures.style import shown_rois
 from pipeline.nsd.dataset import regions as regions_of_nsd
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
-from pipeline.settings import COMPOSITE
+from pipeline.results.storage import make_provenance, read_table, write_result
 from pipeline.stages import label_rois
-from pipeline.storage import make_provenance, read_table, write_result
 from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.tables import group_table, roi_members
 

@@ -21,9 +21,9 @@ from encoding.variance_partitioning import joint_gain, model_name, partition_var
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
-from pipeline.described_tests import describe_tests
-from pipeline.frozen_run import RUN, freeze, frozen_text
-from pipeline.job_settings import study_run
+from pipeline.fits.described_tests import describe_tests
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
+from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import (
@@ -39,6 +39,13 @@ from pipeline.report.page import (
     _validation,
 )
 from pipeline.report.subject_page import in_parts
+from pipeline.results.storage import (
+    make_provenance,
+    read_result,
+    read_table,
+    write_result,
+    write_table,
+)
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
@@ -48,13 +55,6 @@ from pipeline.stages import (
     write_subject_page,
     write_tables,
     write_voxel_tables,
-)
-from pipeline.storage import (
-    make_provenance,
-    read_result,
-    read_table,
-    write_result,
-    write_table,
 )
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import run_experiment, summarise

@@ -19,17 +19,17 @@ import yaml
 from conftest import TINY, Study
 from PIL import Image
 
-from pipeline.coco_categories import CATEGORIES
+from pipeline.configuration.coco_categories import CATEGORIES
 from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
+from pipeline.results.storage import read_result
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
 from pipeline.simulation.scenes import DRAWINGS, NUMBERS, PLURALS, draw_scene
 from pipeline.simulation.settings import Photographs, SimulationSettings
 from pipeline.simulation.simulate import simulate
-from pipeline.storage import read_result
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from pipeline.errors import InputError
-from pipeline.storage import (
+from pipeline.results.storage import (
     Result,
     aligned_result,
     atomic_path,
@@ -24,7 +24,7 @@ from pipeline.storage import (
     write_result,
     write_table,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 
 ACCOUNT = {"stage": "test", "simulated": False, "untrained": [], "weights": {}}
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.storage import create_result, open_result
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.storage import create_result, open_result
+from pipeline.results.stored_matrix import StoredMatrix
 
 NSD_ID, VOXEL = np.arange(300)[::-1] * 3, np.arange(40) * 2 + 7
 VALUES = 1000.0 * NSD_ID[:, None] + VOXEL

@@ -15,10 +15,10 @@ from runs import frozen
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
-from pipeline.frozen_run import RUN
-from pipeline.space_weights import untrained_spaces, weights_in_words
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.space_weights import untrained_spaces, weights_in_words
+from pipeline.results.storage import Result, read_table, write_result, write_table
 from pipeline.stages import write_tables
-from pipeline.storage import Result, read_table, write_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,

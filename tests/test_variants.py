@@ -9,7 +9,7 @@ from conftest import branch
 
 from pipeline.nsd.instances import label_matrix, read_instances
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import read_result, read_table
+from pipeline.results.storage import read_result, read_table
 
 SUBJECTS = ("subj01", "subj03")
 VARIANTS = {

@@ -7,9 +7,9 @@ import pytest
 from conftest import assert_same_arrays, branch
 
 from pipeline.errors import InputError
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.results.storage import create_result, read_result
 from pipeline.stages import gather_voxels
-from pipeline.storage import create_result, read_result
-from pipeline.voxel_chunks import voxels_of
 
 FITS = ("encoding", "predictions", "significance")
 # a joint model, which takes voxels over from parts of others, and a contrast's tests

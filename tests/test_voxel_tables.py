@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from conftest import ROOT
 
-from pipeline.storage import Result, aligned_result, read_result, write_result
+from pipeline.results.storage import Result, aligned_result, read_result, write_result
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.document import columns_page
 from pipeline.tables.voxels import (

@@ -21,16 +21,16 @@ from encoding.inference.significance import false_discovery_rate
 from encoding.ridge.stacking import fit_stacking
 from encoding.scores import r2_score
 from encoding.variance_partitioning import partition_variance
-from pipeline.audit import near_duplicates
 from pipeline.configuration.reading import parse_configuration
-from pipeline.fit_inputs import read_scaled
-from pipeline.image_blocks import image_blocks
+from pipeline.fits.fit_inputs import read_scaled
+from pipeline.fits.image_blocks import image_blocks
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import bids_label, read_map
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
+from pipeline.results.audit import near_duplicates
+from pipeline.results.storage import positions, read_provenance, read_result, read_table
 from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import positions, read_provenance, read_result, read_table
 
 SPACES = ["alexnet", "bert"]
 CONTRAST, JOINT = "alexnet_vs_bert", "alexnet+bert"

@@ -9,10 +9,10 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name
-from pipeline.families import FAMILY
+from pipeline.fits.families import FAMILY
 from pipeline.maps.files import bids_label
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 from pipeline.tables.tables import LEAST_RELIABILITY
 
 NO_SHARE = f"the reliability is below {LEAST_RELIABILITY} or the ceiling is not above 0"

@@ -13,7 +13,8 @@ import scipy.io
 from tqdm import tqdm
 
 from pipeline.errors import InputError
-from pipeline.result_file import Arrays
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import make_provenance, write_json, write_result
 from pipeline.simulation import coco, files, surfaces
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
 from pipeline.simulation.brain import (
@@ -47,7 +48,6 @@ from pipeline.simulation.planting import (
 from pipeline.simulation.scenes import Stimulus, draw_scene
 from pipeline.simulation.settings import Photographs, SimulatedSubject, SimulationSettings
 from pipeline.simulation.spaces import planted_features
-from pipeline.storage import make_provenance, write_json, write_result
 
 MARKER = "SIMULATED.json"
 # of nsdgeneral: voxels never covered, and voxels that the last session does not cover

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from pipeline import stage_arguments as given
-from pipeline.chunk_shapes import tiles
 from pipeline.dataset.responses import NOISE_IMAGES, Responses, open_responses
 from pipeline.errors import run_stage
-from pipeline.result_file import ResultFile
-from pipeline.storage import create_result, make_provenance
-from pipeline.voxel_chunks import voxel_blocks
+from pipeline.fits.voxel_chunks import voxel_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.chunk_shapes import tiles
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import create_result, make_provenance
 
 GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 

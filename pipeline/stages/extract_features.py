@@ -21,16 +21,16 @@ from features.extraction import (
 )
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
-from pipeline import stage_arguments as given
-from pipeline.code_version import code_version, file_version
+from pipeline.configuration.settings import SHARED
 from pipeline.dataset.images import Images as DatasetImages
 from pipeline.dataset.images import open_images
+from pipeline.dataset.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
 from pipeline.errors import InputError, run_stage
-from pipeline.feature_store import FeatureStore, Images, add_layer, layer_array
-from pipeline.result_file import ResultFile
-from pipeline.settings import SHARED
-from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
-from pipeline.storage import create_result, make_provenance, read_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.jobs.code_version import code_version, file_version
+from pipeline.results.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import create_result, make_provenance, read_table
 
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
@@ -39,7 +39,7 @@ TEXTS_PER_IMAGE = 8
 DECIDE_NOTHING = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
 LABELS = {"weights_label", "checkpoint"}
 # code that decides features
-EXTRACTION = ("features.extraction", "features.networks", "pipeline.stimulus_readers")
+EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stimulus_readers")
 
 
 @dataclass(frozen=True)

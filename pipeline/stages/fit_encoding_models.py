@@ -23,18 +23,19 @@ from encoding.ridge.solver import BandedRidgeFit
 from encoding.ridge.stacking import STACK, stream_stacks
 from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name
-from pipeline import stage_arguments as given
-from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import (
+from pipeline.fits.fit_inputs import (
     ResponseRows,
     read_scaled,
     solver_options,
     verify_features,
 )
-from pipeline.result_file import ResultFile
-from pipeline.storage import (
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.chunk_shapes import chunks_of_voxels
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import (
     Result,
     create_result,
     make_provenance,
@@ -45,8 +46,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
-from pipeline.voxel_chunks import voxels_of
+from pipeline.results.stored_matrix import StoredMatrix
 
 EDGE_SHARE = 0.05
 # read at a time for their ceilings

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import h5py
 
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import false_discovery_rates
-from pipeline.result_file import ResultFile, array_names, dimensions_of
-from pipeline.storage import create_result, open_result, provenance_in
+from pipeline.fits.false_discoveries import false_discovery_rates
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import ResultFile, array_names, dimensions_of
+from pipeline.results.storage import create_result, open_result, provenance_in
 
 VOXELS_AT_A_TIME = 4096
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_table, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_table, write_result
 
 
 @dataclass(frozen=True)

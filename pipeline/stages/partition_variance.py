@@ -15,9 +15,9 @@ from encoding.variance_partitioning import (
     shortfall,
     subsets,
 )
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
 
 OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 

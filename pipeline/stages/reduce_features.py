@@ -14,12 +14,12 @@ import pandas as pd
 
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.feature_store import layer_array, layer_of
-from pipeline.references import Rows, refer_to_rows
-from pipeline.result_file import ResultFile
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.feature_store import layer_array, layer_of
+from pipeline.results.references import Rows, refer_to_rows
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import (
     create_result,
     make_provenance,
     open_result,

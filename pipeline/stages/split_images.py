@@ -19,10 +19,10 @@ from encoding.splits import (
     nearest_training,
     random_test,
 )
-from pipeline import stage_arguments as given
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     positions,

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name, partition_variance, subsets
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     read_result,
     write_table,
 )
+from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import subject_of
 from pipeline.validation.recovery import compare, false_positives

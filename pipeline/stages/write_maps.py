@@ -9,12 +9,13 @@ from typing import Annotated
 
 import numpy as np
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.parts import folder_of, parts
+from pipeline.configuration.settings import WHOLE
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.dataset.regions import open_regions
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import covered
+from pipeline.fits.false_discoveries import covered
+from pipeline.jobs import stage_arguments as given
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     INDEX,
@@ -31,8 +32,7 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.spaces import Own, Target
-from pipeline.settings import WHOLE
-from pipeline.storage import (
+from pipeline.results.storage import (
     Result,
     aligned_result,
     by_identity,

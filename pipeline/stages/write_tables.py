@@ -9,9 +9,9 @@ from typing import Annotated
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     aligned_result,
     by_identity,
     make_provenance,

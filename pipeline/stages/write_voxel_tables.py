@@ -7,9 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import aligned_result, by_identity, make_provenance, read_result, read_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
+    aligned_result,
+    by_identity,
+    make_provenance,
+    read_result,
+    read_table,
+)
 from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
 
 

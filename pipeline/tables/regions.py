@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import Result, read_provenance, read_table
+from pipeline.results.storage import Result, read_provenance, read_table
 
 
 def in_atlas_order(

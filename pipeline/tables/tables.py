@@ -14,10 +14,10 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name, shortfall
 from features.checkpoints import PRETRAINED
-from pipeline.false_discoveries import with_q
-from pipeline.settings import COMPOSITE
-from pipeline.space_weights import weights_in_words
-from pipeline.storage import Result
+from pipeline.configuration.settings import COMPOSITE
+from pipeline.fits.false_discoveries import with_q
+from pipeline.results.space_weights import weights_in_words
+from pipeline.results.storage import Result
 
 # of the false discovery rate
 LEVEL = 0.05

@@ -14,8 +14,8 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
-from pipeline.accounts import account_path
-from pipeline.storage import Result, atomic_path, write_account
+from pipeline.results.accounts import account_path
+from pipeline.results.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")

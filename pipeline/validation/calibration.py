@@ -18,10 +18,10 @@ from encoding.scores import r2_score
 from encoding.splits import inner_folds
 from encoding.variance_partitioning import component_names, partition_variance
 from pipeline.configuration.fits import AlphaGrid, EncodingSettings
-from pipeline.fit_inputs import solver_options
+from pipeline.fits.fit_inputs import solver_options
+from pipeline.fits.tested_voxels import VoxelTests
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.stages.fit_encoding_models import model_candidates, solver_of
-from pipeline.tested_voxels import VoxelTests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}

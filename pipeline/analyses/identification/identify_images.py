@@ -19,12 +19,12 @@ from encoding.identification import (
     independent_errors,
     pattern_correlation,
 )
-from pipeline import stage_arguments as given
 from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.result_file import Arrays
-from pipeline.storage import (
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -33,7 +33,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.tables.regions import region_labels
 
 Roi = tuple[str, str]

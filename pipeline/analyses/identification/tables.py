@@ -12,7 +12,7 @@ import numpy as np
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
 from pipeline.analyses.identification.identify_images import BRAIN
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 

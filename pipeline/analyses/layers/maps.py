@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 
 QUANTITIES = {
     "preferredLayer": (

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from encoding.layers import preferred_layers
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
 
 SCORES = ("cv_score", "r", "r2")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
 
 # what columns mean that other tables do not have

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.layers.tables import COLUMNS, layer_rows
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_result, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of

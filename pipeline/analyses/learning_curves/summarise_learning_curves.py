@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from encoding.inference.bootstrap import bootstrap_scores, draw_images
 from encoding.learning_curves import weighted_sums
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.storage import (
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     aligned_result,
     make_provenance,
@@ -23,7 +23,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from encoding.learning_curves import overtaking_size
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 

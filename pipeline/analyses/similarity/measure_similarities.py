@@ -12,10 +12,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from encoding.similarity import image_similarities
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import read_scaled
-from pipeline.storage import (
+from pipeline.fits.fit_inputs import read_scaled
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -23,7 +23,7 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 

@@ -21,8 +21,8 @@ from encoding.similarity import (
     corner_similarity,
     pairs,
 )
-from pipeline.false_discoveries import with_q
-from pipeline.storage import Result, positions
+from pipeline.fits.false_discoveries import with_q
+from pipeline.results.storage import Result, positions
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.weight_components.tables import (
     COLUMNS,
     category_rows,
@@ -23,7 +22,8 @@ from pipeline.analyses.weight_components.tables import (
 )
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     make_provenance,
     positions,
     read_pooled,

@@ -19,10 +19,10 @@ from encoding.weight_components import (
     fit_components,
     leave_one_out,
 )
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.result_file import Arrays
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,

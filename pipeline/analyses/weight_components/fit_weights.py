@@ -16,10 +16,10 @@ import numpy as np
 from encoding.ridge.weights import stream_weights
 from encoding.variance_partitioning import model_name
 from encoding.weight_components import PermutedResponses, best_voxels
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import FittedModel
-from pipeline.storage import create_result
+from pipeline.fits.fit_inputs import FittedModel
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import create_result
 
 
 @dataclass(frozen=True)

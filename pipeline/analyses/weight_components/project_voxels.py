@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from encoding.scaling import FeatureScaling
 from encoding.weight_components import WeightComponents
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import FittedModel
-from pipeline.storage import read_result, write_result
+from pipeline.fits.fit_inputs import FittedModel
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import read_result, write_result
 
 COMPONENTS = ("components", "mean", "explained", "sign_margin")
 SCALING = ("feature_mean", "feature_factor")

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name
-from pipeline import stage_arguments as given
 from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUMNS, best_image_rows
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -23,7 +23,7 @@ from pipeline.storage import (
     read_table,
     write_table,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 

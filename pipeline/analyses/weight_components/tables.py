@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from encoding.image_profiles import LabelProfile, RankedImages, label_profiles, rank_images
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from encoding.weight_components import exceedance
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import roi_members, source
 
 # what columns mean that other tables do not have

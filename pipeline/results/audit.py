@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.frozen_run import look_up
-from pipeline.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
-from pipeline.storage import (
+from pipeline.jobs.frozen_run import look_up
+from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
+from pipeline.results.storage import (
     canonical,
     open_result,
     read_provenance,

@@ -15,15 +15,15 @@ from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
-from pipeline.result_file import decoded
-from pipeline.storage import (
+from pipeline.results.result_file import decoded
+from pipeline.results.storage import (
     canonical,
     make_provenance,
     open_result,
     read_result,
     read_table,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 
 
 class ResponseRows:
@@ -82,7 +82,7 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    specification : see `pipeline.checkpoints.features_to_expect`
+    specification : see `pipeline.configuration.checkpoints.features_to_expect`
 
     Raises
     ------

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from pipeline.chunk_shapes import chunks_of_rows
+from pipeline.results.chunk_shapes import chunks_of_rows
 
 Dimensions = str | Sequence[str]
 # {name: (dimensions, values)}

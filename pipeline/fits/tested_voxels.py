@@ -21,12 +21,12 @@ from encoding.inference.bootstrap import (
 )
 from encoding.inference.significance import component_p, correlation_p
 from encoding.variance_partitioning import component_names, partition_variance
-from pipeline.described_tests import describe_tests
-from pipeline.false_discoveries import FAMILY, false_discovery_rates
-from pipeline.image_blocks import image_blocks
-from pipeline.storage import make_provenance, open_result, read_provenance, write_result
-from pipeline.stored_matrix import StoredMatrix
-from pipeline.voxel_chunks import voxels_of
+from pipeline.fits.described_tests import describe_tests
+from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.results.storage import make_provenance, open_result, read_provenance, write_result
+from pipeline.results.stored_matrix import StoredMatrix
 
 VOXELS_PER_BLOCK = 1024
 

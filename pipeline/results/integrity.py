@@ -3,7 +3,7 @@
 A file is written beside its destination and renamed onto it when it is whole. Just before, its
 SHA-256 is written to `results/<study>/checksums/<its place>.sha256`: a file for each, so that jobs
 that run at once never write to the same. `SHA256SUMS` has all of a study in the form that
-`sha256sum -c` reads. HDF5 results also have checksums inside (`pipeline.result_file`): jobs that
+`sha256sum -c` reads. HDF5 results also have checksums inside (`result_file.py`): jobs that
 read them do not hash them, unless their date says that they were written to since.
 """
 

@@ -25,9 +25,9 @@ import numpy as np
 
 from features.layers import Layer
 from pipeline.errors import InputError
-from pipeline.references import Rows, refer_to_rows
-from pipeline.result_file import ResultFile
-from pipeline.storage import OF_A_DAMAGED_FILE, canonical, create_result
+from pipeline.results.references import Rows, refer_to_rows
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import OF_A_DAMAGED_FILE, canonical, create_result
 
 LETTERS_OF_HASH = 12
 # attribute of an array of features

@@ -1,6 +1,6 @@
 """Result files: ids and provenance inside, written atomically, identical for identical inputs.
 
-A reader never meets half a file, nor one that was altered (see `pipeline.integrity`). Nothing
+A reader never meets half a file, nor one that was altered (see `integrity.py`). Nothing
 volatile (dates, host names, absolute paths) is stored, so the same inputs and configuration give
 the same bytes.
 """
@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pipeline.accounts import (
+from pipeline.errors import FULL, InputError
+from pipeline.jobs.frozen_run import record, running_stage
+from pipeline.results.accounts import (
     MADE,
     account_path,
     provenance_of,
@@ -30,9 +32,7 @@ from pipeline.accounts import (
     read_made,
     verify_beside,
 )
-from pipeline.errors import FULL, InputError
-from pipeline.frozen_run import record, running_stage
-from pipeline.integrity import (
+from pipeline.results.integrity import (
     DELETE,
     atomic_path,
     content_hash,
@@ -42,8 +42,8 @@ from pipeline.integrity import (
     verify_place,
     verify_unless_older,
 )
-from pipeline.references import sources_of
-from pipeline.result_file import Dimensions, ResultFile, array_names, open_data
+from pipeline.results.references import sources_of
+from pipeline.results.result_file import Dimensions, ResultFile, array_names, open_data
 
 PACKAGES = (
     "numpy",
@@ -295,7 +295,7 @@ def make_provenance(
 
     `configuration` is what the stage tells of how it understood the settings that it took. That
     data are simulated, which networks are untrained and what the weights of every feature space are
-    ({space: {"state", "label"}}, see `pipeline.space_weights`) is inherited from the inputs, so
+    ({space: {"state", "label"}}, see `space_weights.py`) is inherited from the inputs, so
     that no later stage can forget to say it; `simulated`, `untrained` and `weights` add what this
     stage itself knows.
     """

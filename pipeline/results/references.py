@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.result_file import ResultFile
+from pipeline.results.result_file import ResultFile
 
 # attribute of a file: which others it refers to, relative to its own folder
 SOURCES = "sources"
@@ -49,8 +49,7 @@ def refer_to_rows(
 ) -> h5py.Dataset:
     """Write a float32 matrix that is rows of other files' (a virtual dataset of HDF5).
 
-    Where a file is missing that it refers to, it reads as NaN; `pipeline.storage.open_result`
-    refuses it.
+    Where a file is missing that it refers to, it reads as NaN; `storage.open_result` refuses it.
 
     Parameters
     ----------

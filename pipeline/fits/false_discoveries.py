@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from encoding.inference.significance import false_discovery_rate
-from pipeline.families import FAMILY
+from pipeline.fits.families import FAMILY
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:

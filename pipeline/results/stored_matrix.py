@@ -5,8 +5,8 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from pipeline.result_file import decoded
-from pipeline.storage import positions
+from pipeline.results.result_file import decoded
+from pipeline.results.storage import positions
 
 ROWS_AT_A_TIME = 128
 
