@@ -12,7 +12,6 @@ from conftest import weights_told
 
 from pipeline.analyses.identification import figures as error_consistency
 from pipeline.analyses.identification import image_accuracy
-from pipeline.analyses.identification.identify_images import BRAIN
 from pipeline.analyses.identification.tables import (
     CONSISTENCY_COLUMNS,
     IMAGE_COLUMNS,
@@ -74,7 +73,7 @@ def identification():
         "cluster": ("image", np.zeros(5, int)),
         "subject": ("subject", ["subj01", "subj03"]),
         "seen": (("subject", "image"), seen),
-        "predictor": ("predictor", ["clip", "bert", BRAIN]),
+        "predictor": ("predictor", ["clip", "bert", "brain"]),
         **region_labels([("floc-faces", "FFA-1")]),
         "n_voxels": ("region", [20]),
         "noise_known": ("region", [False]),
@@ -83,7 +82,7 @@ def identification():
         "identified": (judged, right[None]),
         "simulated": ((*judged[:3], "draw", "image"), np.zeros((1, 2, 3, 1, 5), bool)),
     }
-    return result_of(arrays)
+    return result_of(arrays, models=["clip", "bert"])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ An array's attributes say how its values are to be read, whatever is stored: `dt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from pipeline.results.chunk_shapes import chunks_of_rows
 Dimensions = str | Sequence[str]
 # {name: (dimensions, values)}
 Arrays = dict[str, tuple[Dimensions, Any]]
-# as netCDF 4 marks them
-KEPT = {"_Encoding", "dtype", "scale_factor"}
+# attributes that say how stored values are read
+HOW_READ = ("_Encoding", "dtype", "scale_factor")
+# as netCDF 4 marks a dimension that is a length alone
 WITHOUT_LABELS = "This is a netCDF dimension but not a netCDF variable."
 
 
@@ -94,7 +95,7 @@ class ResultFile(h5py.File):
             chunks = tuple(map(min, chunks, shape))
         made = {} if chunks is None else {"chunks": chunks, "fletcher32": True}
         dataset = self.create_dataset(name, tuple(shape), other.dtype, **made)
-        for key in KEPT & set(other.attrs):
+        for key in filter(other.attrs.__contains__, HOW_READ):
             dataset.attrs[key] = other.attrs[key]
         return self.name_dimensions(dataset, dimensions_of(other))
 
@@ -130,14 +131,11 @@ def open_data(file: h5py.File) -> xr.Dataset:
     return xr.open_dataset(store, decode_times=False)
 
 
-def array_names(file: h5py.File) -> Iterator[str]:
+def array_names(file: h5py.File) -> list[str]:
     """Names of all arrays, labels of dimensions first."""
-    named = [name for name in file if not _told_name(file[name]).startswith(WITHOUT_LABELS)]
-    return iter(sorted(named, key=lambda name: not file[name].is_scale))
-
-
-def _told_name(dataset: h5py.Dataset) -> str:
-    return bytes(dataset.attrs.get("NAME", b"")).decode()
+    marked = {name: bytes(file[name].attrs.get("NAME", b"")).decode() for name in file}
+    arrays = [name for name in file if not marked[name].startswith(WITHOUT_LABELS)]
+    return sorted(arrays, key=lambda name: not file[name].is_scale)
 
 
 def dimensions_of(dataset: h5py.Dataset) -> tuple[str, ...]:

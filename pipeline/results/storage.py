@@ -176,7 +176,7 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
     """
     path = Path(path)
     with open_result(path) as file:
-        names = list(array_names(file)) if names is None else list(names)
+        names = array_names(file) if names is None else list(names)
         missing = [name for name in names if name not in file]
         if missing:
             raise InputError(

@@ -262,6 +262,7 @@ def _provenance(
     configuration = {
         "subject": arguments.subject,
         "subjects": arguments.subjects,
+        "models": arguments.models,
         **arguments.configuration,
     }
     inputs = {

@@ -11,7 +11,6 @@ import numpy as np
 
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
-from pipeline.analyses.identification.identify_images import BRAIN
 from pipeline.results.storage import Result
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
@@ -124,18 +123,15 @@ def judged(result: Result, region: int) -> Iterator[Judged]:
         if not here["compared"]:
             continue
         here = here.isel(image=here["seen"].values)
-        names = [*_models(result)] if subject == own else result["predictor"].tolist()
+        models = result.configuration["models"]
+        names = models if subject == own else result["predictor"].tolist()
         found = {
-            key: {subject if n == BRAIN else n: here[key].sel(predictor=n).values for n in names}
+            key: {n if n in models else subject: here[key].sel(predictor=n).values for n in names}
             for key in ("r", "identified", "simulated")
         }
         if not here["noise_known"]:
             found["simulated"] = None
         yield Judged(subject, here["image"].values, **found)
-
-
-def _models(result: Result) -> list[str]:
-    return [name for name in result["predictor"].tolist() if name != BRAIN]
 
 
 def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
@@ -213,14 +209,15 @@ def error_consistency_rows(
 
 def _pairs(result: Result, among: Judged) -> Iterable[tuple[str, str]]:
     """Models with each other, or each with the other subject's brain."""
+    models = result.configuration["models"]
     if among.subject == subject_of(result):
-        return itertools.combinations(_models(result), 2)
-    return ((model, among.subject) for model in _models(result))
+        return itertools.combinations(models, 2)
+    return ((model, among.subject) for model in models)
 
 
 def _source(result: Result, predictor: str) -> dict[str, object]:
     """A brain has no weights."""
-    if predictor in _models(result):
+    if predictor in result.configuration["models"]:
         return dict(source(result, [predictor]))
     return {**source(result, []), "weights": np.nan}
 
