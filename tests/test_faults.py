@@ -86,6 +86,7 @@ def test_a_study_killed_again_and_again_from_its_beginning_loses_nothing(branche
 
 WRITERS = {
     "result.h5": "write_result(path, {'x': ('row', np.zeros(100_000))}, {})",
+    "streamed.h5": "stream(path, noise.astype(np.float32).reshape(100, 1000))",
     "table.tsv": "write_table(path, pd.DataFrame({'x': np.arange(20_000)}), {'x': ''}, {})",
     "account.json": "write_account(path, {'x': list(range(20_000))})",
     "page.html": "write_text(path, 'x' * 100_000)",
@@ -102,12 +103,20 @@ import nibabel, numpy as np, pandas as pd
 from pipeline.errors import run_stage
 from pipeline.figures.style import save_figure
 from pipeline.maps.files import map_images, write_map
-from pipeline.results.storage import write_account, write_result, write_table, write_text
+from pipeline.results.storage import (
+    create_result, write_account, write_result, write_table, write_text
+)
 from pipeline.tables.voxels import parquet_writer
 
 noise = np.random.default_rng(0).normal(size=100_000)
 def gifti(values):
     return map_images(values, np.arange(len(values)), {"grid_shape": np.array([len(values), 0])})[0]
+def stream(path, values):
+    # as a fit does: what is cached is written when the array is closed
+    with create_result(path, {}) as file:
+        array = file.add("x", ("row", "column"), shape=values.shape, dtype=values.dtype)
+        array[:] = values
+        del array
 def write_parquet(path, values):
     with parquet_writer(path, {}) as append:
         append(pd.DataFrame({"r": values}))
@@ -160,6 +169,7 @@ def test_a_full_disk_is_told_in_words_and_the_former_files_are_kept(tmp_path):
     for name, (code, said) in written(tmp_path, "full_disk").items():
         assert code == 1, (name, said)
         assert "error: the disk is full, or a quota or file size limit is reached" in said, name
+        assert str(tmp_path / name).removesuffix(".svg") in said, (name, said)
         assert "Traceback" not in said.split("error: ")[-1], name
 
 

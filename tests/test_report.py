@@ -18,6 +18,7 @@ from conftest import TINY, bare, weights_told
 from markupsafe import escape
 
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
+from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
@@ -521,8 +522,12 @@ def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
     for word in ("Layers.", "Learning curves.", "Identification.", "Components.", "Group."):
         assert any(text.startswith(word) for text in whole)
         assert not any(text.startswith(word) for text in barest)
-    cited = {full for name, full in REFERENCES.items() if name in " ".join(whole)}
-    assert set(references(whole)) == cited == set(REFERENCES.values())
+    known = {
+        **REFERENCES,
+        **dict(itertools.chain(*(a.references.items() for a in ANALYSES.values()))),
+    }
+    cited = {full for name, full in known.items() if name in " ".join(whole)}
+    assert set(references(whole)) == cited == set(known.values())
     assert not any("Kriegeskorte, N., Mur" in full for full in references(barest))
 
 

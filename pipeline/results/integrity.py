@@ -37,7 +37,7 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     Unless it is to `replace` what is there meanwhile: then that stays.
     """
     path = Path(path)
-    with _temporary(path) as temporary:
+    with _named(path), _temporary(path) as temporary:
         yield temporary
         if not replace and path.exists():
             return
@@ -48,6 +48,17 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
                 line.write_text(f"# format {FORMAT}\n{file_hash(temporary)}  {place}\n")
                 _move(line, checksum)
         _move(temporary, path)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Name the file in errors of the operating system that name none, as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 @contextmanager

@@ -41,6 +41,13 @@ class ResultFile(h5py.File):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w", libver=("v110", "v110"))
+        # open until all is written: of an array that is closed before, h5py ignores what fails
+        self.arrays: list[h5py.Dataset] = []
+
+    def create_dataset(self, *arguments: Any, **options: Any) -> h5py.Dataset:
+        """As `h5py.Group.create_dataset`."""
+        self.arrays.append(super().create_dataset(*arguments, **options))
+        return self.arrays[-1]
 
     def add(
         self,

@@ -136,6 +136,7 @@ def create_result(
                 for name, value in identity_in(provenance).items():
                     file.attrs[name] = np.bytes_(value.encode())
                 yield file
+                file.flush()
         except (OSError, RuntimeError) as error:
             if (number := _errno(error)) not in FULL:
                 raise
