@@ -59,7 +59,8 @@ def test_the_analysis_of_the_page_runs_and_is_mapped(extended):
     ceiling = fit["noise_ceiling"]
     assert np.isnan(share[ceiling <= 0]).all()
     known = ceiling > 0
-    assert np.allclose(share[known], fit["r2"][known] / ceiling[known])
+    shares = fit["r2"][known] / ceiling[known]
+    assert np.allclose(share[known], shares, equal_nan=True)
     index = read_account(extended.results / "maps/subj01/all/index.json")
     mapped = [one for one in index["maps"].values() if one["quantity"] == "explainedShare"]
     assert mapped
