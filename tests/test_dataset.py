@@ -271,7 +271,7 @@ def test_nothing_of_nsd_is_imported(finished):
 
 
 def test_the_signal_that_matrices_hold_is_found(finished):
-    """Of every subject, each space explains the voxels that it drives, and no other."""
+    """In every subject, each space explains the voxels that it drives, and no other."""
     results, _ = finished
     for subject in SUBJECTS:
         partition = read_result(result_file(results, "partitions", subject, CONTRAST))

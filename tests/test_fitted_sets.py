@@ -134,7 +134,7 @@ def test_intervals_and_tests_are_those_of_all_models_of_a_contrast_together(test
 
 
 def test_numbers_of_results_before_are_compared_by_the_names_of_now():
-    """Of CHANGELOG.md; what a contrast's models had together is with its joint model."""
+    """CHANGELOG.md has the names; what a contrast's models shared is with its joint model."""
     before = {
         ("encoding/s/all/A.h5", "A/r2"): ("encoding/s/all/A.h5", "r2"),
         ("encoding/s/all/A.h5", "searched_exactly"): ("encoding/s/all/A.h5", "searched_exactly"),

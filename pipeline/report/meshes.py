@@ -16,7 +16,6 @@ from pipeline.maps.files import read_map
 
 # of a hemisphere: those of fsaverage5, which begin FreeSurfer's fsaverage and its icosahedron
 MOST_VERTICES = 10_242
-NILEARN_SIDES = {"lh": "left", "rh": "right"}
 
 
 @dataclass(frozen=True)

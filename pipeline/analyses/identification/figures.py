@@ -24,7 +24,7 @@ OTHER_BRAINS = "other brains"
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Of tables/image_accuracy.tsv and tables/error_consistency.tsv, where they have rows."""
+    """Figures of identified images and of shared errors, if their tables have rows."""
     section = "Identified images"
     if "image_accuracy" in tables:
         drawn = image_accuracy.figure(tables["image_accuracy"])

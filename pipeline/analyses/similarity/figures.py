@@ -23,7 +23,7 @@ CORNERS = ("both alike", "first alike", "second alike", "both unlike")
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Of tables/representational_similarity.tsv and tables/corner_pairs.tsv, if they have rows."""
+    """Figures of agreements and of corner pairs, if their tables have rows."""
     section = "Representational similarity"
     if "representational_similarity" in tables:
         drawn = agreement(tables["representational_similarity"])

@@ -148,7 +148,10 @@ def _stability(
     components: WeightComponents,
     features: np.ndarray,
 ) -> Arrays:
-    """Of measured weights, and of permuted images (draw, …); no subject is left out of one."""
+    """How subjects agree: for measured weights, and for permuted images (draw, …).
+
+    With a single subject, arrays that leave a subject out are empty.
+    """
     n_components = len(components.explained)
     null: dict[str, list[np.ndarray]] = defaultdict(list)
     for drawn in permuted:
