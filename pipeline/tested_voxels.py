@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-from tqdm import tqdm
 
 from encoding.inference.bootstrap import (
     bootstrap_p,
@@ -24,11 +22,9 @@ from encoding.variance_partitioning import partition_variance
 from pipeline.described_tests import describe_tests
 from pipeline.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.image_blocks import image_blocks
-from pipeline.storage import make_provenance, open_result, read_provenance, write_result
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.predicted_images import open_predicted_images
+from pipeline.storage import make_provenance, read_provenance, write_result
 from pipeline.voxel_chunks import voxels_of
-
-VOXELS_PER_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -123,30 +119,16 @@ def write_tests(
     predictions : {model: its file}
     test : of responses and {model: predictions} (image, voxel) of some voxels
     """
-    settings, first = arguments.configuration, next(iter(predictions.values()))
+    settings = arguments.configuration
     arrays: dict[str, np.ndarray] = {}
-    with ExitStack() as opened:
-        files = [opened.enter_context(open_result(path)) for path in predictions.values()]
-        nsd_id, voxel = files[0]["nsd_id"][()], files[0]["voxel"][()]
+    with open_predicted_images(arguments.responses, predictions) as images:
+        nsd_id, voxel = images.nsd_id, images.voxel
         part = voxels_of(arguments.chunk, len(voxel))
-        responses = opened.enter_context(open_result(arguments.responses))
-        measured = StoredMatrix(responses, "responses", nsd_id, str(first))
-        predicted = {
-            name: StoredMatrix(file, "predictions", nsd_id, str(first))
-            for name, file in zip(predictions, files, strict=True)
-        }
         tests = VoxelTests.of(
             settings, len(nsd_id), image_blocks(arguments.split, nsd_id, settings["resample"])
         )
-        starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
-        for start in tqdm(starts, desc=arguments.out.stem, unit="block", mininterval=1):
-            here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
-            # as they are stored: in another order in memory, sums are rounded otherwise
-            shown = {
-                name: np.ascontiguousarray(stored.of(voxel[here]))
-                for name, stored in predicted.items()
-            }
-            for key, values in test(tests, measured.of(voxel[here]), shown).items():
+        for here, measured, predicted in images.blocks(part, arguments.out.stem):
+            for key, values in test(tests, measured, predicted).items():
                 everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
                 everywhere[here] = values
     arrays = {key: values[part] for key, values in arrays.items()}
