@@ -59,8 +59,9 @@ class RegionScores:
 
     Attributes
     ----------
-    mean : over voxels
-    lower, upper : ends of its bootstrap interval over test images
+    mean : over voxels, of these test images
+    lower, upper : ends of a bootstrap interval over test images, corrected for bias: of the mean
+        that more images would have, which is a little higher, (1 - R²) / n for R² of n images
     p : of its test
     """
 
@@ -207,10 +208,19 @@ def _scores(
     level: float,
     blocks: np.ndarray | None,
 ) -> RegionScores:
+    """The score of all images (first row) and of draws (others) as means, with an interval.
+
+    R² of n images, about their own mean, is on average (1 - R²) / n below that of all images there
+    are; a draw of these n images is as much lower again. In a voxel that is nothing beside the
+    width of the interval. In the mean of many voxels it is not: of 40 voxels and 100 images,
+    percentile intervals cover in 60 % instead of 95 %. Draws are raised by twice what they are
+    below the score of all images, so that the interval is of the score that more images would have.
+    """
     n_images = len(next(iter(sums.gains.values())))
     n_voxels = np.where(sums.n_voxels > 0, sums.n_voxels, np.nan)
-    mean, *drawn = draws / n_voxels
-    lower, upper = interval(np.array(drawn), level, count_drawn(n_images, blocks))
+    mean, drawn = draws[0] / n_voxels, draws[1:] / n_voxels
+    bias = drawn.mean(axis=0) - mean
+    lower, upper = interval(drawn - 2 * bias, level, count_drawn(n_images, blocks))
     return RegionScores(mean, lower, upper, p)
 
 

@@ -23,10 +23,10 @@ COLUMNS = {
     "score": "model (its feature spaces, joined by +); component of `contrast` (feature space: its "
     "unique variance; spaces joined by &: what exactly these share); or 'A less B' of two models",
     "region_mean": "mean over the region's voxels of the score (test R²), signed",
-    "region_lower": "lower end of the bootstrap interval of region_mean over test images, with the "
-    "same draws for all scores",
-    "region_upper": "upper end of the bootstrap interval of region_mean over test images, with the "
-    "same draws for all scores",
+    "region_lower": "lower end of a bootstrap interval over test images, with the same draws for "
+    "all scores, of the mean that more such images would have: R² of n images is on average "
+    "(1 - R²) / n too low, for which the interval is corrected and region_mean is not",
+    "region_upper": "upper end of that interval (see region_lower)",
     "p_region": "probability of such a mean by chance, by sign flips of the test images' parts of "
     "it: of models one-sided (mean correlation of predictions with normal scores of the "
     "responses), of components one-sided, of differences two-sided (both paired squared errors)",
