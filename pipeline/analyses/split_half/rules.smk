@@ -14,11 +14,7 @@ localrules:
 
 rule split_half:
     input:
-        (
-            [f"{RESULTS}/tables/split_half.tsv"]
-            if STUDY.split_half and STUDY.contrasts
-            else []
-        ),
+        ([f"{RESULTS}/tables/split_half.tsv"] if STUDY.split_half and STUDY.contrasts else []),
 
 
 if STUDY.split_half:
