@@ -42,6 +42,7 @@ LAYERS = {"shown": "embedding", "colour": "colour"}
 ENCODING = {
     **{"penalty": "banded", "scaling": "zscore", "band_weight_samples": 5, "seed": 0},
     **{"solver": "own", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
+    "image_weights": "equal",
     **{"alphas": {"minimum": 1, "maximum": 1e4, "number": 5}},
 }
 SPLITS = {"test": "shared515", "space": None, "folds": 4, "fold_order": "shuffled", "seed": 0}
