@@ -159,6 +159,16 @@ def fit(results: Path, subject: str) -> None:
         **{"labels": [], "configuration": SPLITS, "variant": "all", "selection": WHOLE},
         out=split,
     )
+    for weights in ("equal", "repeats"):
+        run(
+            fit_encoding_models,
+            **{**common, "spaces": [*NETWORKS], "specifications": {}},
+            configuration={**ENCODING, "image_weights": weights},
+            features=[results / f"features/{subject}/{name}.h5" for name in NETWORKS],
+            **{"smaller_encoding": [], "smaller_predictions": [], "stacked": True},
+            out=results / f"{weights}/{subject}.h5",
+            **{"predictions": results / f"{weights}/{subject}_test.h5", "memory_mb": 500},
+        )
     for model, spaces in SETS.items():
         smaller = spaces if len(spaces) > 1 else []
         encoding, predictions = (
@@ -338,6 +348,20 @@ def test_the_signal_that_matrices_hold_is_found(finished):
         significant = significance["q"] <= 0.05
         assert significant[DRIVEN != "noise"].all()
         assert significant[DRIVEN == "noise"].mean() < 0.3
+
+
+def test_images_without_repeats_weigh_the_same(finished):
+    """Weighed and not, models are fitted by another way to the same predictions."""
+    for subject in SUBJECTS:
+        equal, weighed = (
+            read_result(finished[0] / f"{weights}/{subject}.h5") for weights in ("equal", "repeats")
+        )
+        assert weighed.provenance["configuration"]["image_weights"] == "repeats"
+        for key in ("r2", "stacked/r2"):
+            # a penalty may be another where two are as good
+            close = np.isclose(weighed[key], equal[key], atol=2e-3)
+            assert close.mean() > 0.9, key
+            assert np.nanmean(weighed[key]) == pytest.approx(np.nanmean(equal[key]), abs=1e-3)
 
 
 def test_tables_have_all_voxels_and_no_region(finished):

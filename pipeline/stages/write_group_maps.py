@@ -144,8 +144,8 @@ def _versions(
         ),
     }
     if significant is not None:
-        told = f"subjects in whom the place is significant (q ≤ {LEVEL}, see their own maps)"
-        versions["replicated"] = significant, {"description": told, "units": "subjects"}
+        counted = f"subjects in whom the place is significant (q ≤ {LEVEL}, see their own maps)"
+        versions["replicated"] = significant, {"description": counted, "units": "subjects"}
     if described["quantity"] in UNTESTED:
         return versions
     q = false_discovery_rate(tested.p_t)
