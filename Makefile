@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile pipeline/rules pipeline/analyses
+	snakefmt --check Snakefile pipeline
 	snakemake --lint
 
 $(INSTALLED): pyproject.toml config/constraints.txt

@@ -12,20 +12,20 @@ from snakemake.utils import min_version
 from encoding.variance_partitioning import model_name
 from pipeline.analyses.parts import FOLDERS
 from pipeline.analyses.registry import ANALYSES
-from pipeline.code_version import code_version, stage_modules
+from pipeline.jobs.code_version import code_version, stage_modules
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
-from pipeline.failed_jobs import FailedJobs
-from pipeline.folders import require_writable
-from pipeline.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
-from pipeline.job_settings import JobSetting, require_same_run, study_run
-from pipeline.manifest import read_manifest, required_files
+from pipeline.jobs.failed_jobs import FailedJobs
+from pipeline.jobs.folders import require_writable
+from pipeline.jobs.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
+from pipeline.jobs.job_settings import JobSetting, require_same_run, study_run
+from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
 from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
-from pipeline.integrity import content_hash, join_checksums
-from pipeline.settings import GROUP_SPACES, SHARED, WHOLE
-from pipeline.stage_arguments import command, declared_settings, reads_nsd
-from pipeline.storage import canonical
+from pipeline.results.integrity import content_hash, join_checksums
+from pipeline.configuration.settings import GROUP_SPACES, SHARED, WHOLE
+from pipeline.jobs.stage_arguments import command, declared_settings, reads_nsd
+from pipeline.results.storage import canonical
 from pipeline.study_size import part_of, subject_size
 
 min_version("9.20")
@@ -64,11 +64,11 @@ if not workflow.is_main_process:
     except InputError as error:
         sys.exit(f"error: {error}")
 # Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
-# What they say goes through `tee` of pipeline/job_output.py to their log.
+# What they say goes through `tee` of pipeline/jobs/job_output.py to their log.
 shell.prefix(
     f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
     f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail;'
-    f' tee() {{{{ python -IS "{workflow.basedir}/pipeline/job_output.py" "$1"; }}}}; '
+    f' tee() {{{{ python -IS "{workflow.basedir}/pipeline/jobs/job_output.py" "$1"; }}}}; '
 )
 
 

@@ -7,8 +7,9 @@ The table has every score, pick, component, interval, p and q of `VOXELS` seeded
 each array and voxel. `compare` prints, for each kind of number, how many there are, how many are
 farther apart than the tolerance, and the largest difference; it fails if more than 1 % of a kind
 are, or if one is no longer there. What a change moves on purpose is written anew in its commit.
-Results and tables of before each set of spaces was fitted once are read by the names that
-CHANGELOG.md maps to the present ones; a model that several contrasts fitted is compared with each.
+Tables of before each set of spaces was fitted once, and of before arrays had named dimensions, are
+read by the names that CHANGELOG.md maps to the present ones; a model that several contrasts fitted
+is compared with each.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import is_per_voxel, read_result
+from pipeline.results.storage import Result, read_result
 
 KINDS = ("encoding", "significance", "partitions")
 VOXELS, SEED = 20, 0
@@ -45,7 +46,7 @@ def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
     file, array = table["file"], table["array"]
     found = array.str.extract(OF_A_MODEL)
     joint = found["model"].dropna().groupby(file).agg(lambda names: max(names, key=len_of_set))
-    model = found["model"].fillna(file.map(joint))
+    model = found["model"].astype(object).fillna(file.map(joint))
     moved = model.notna() & ~file.str.startswith("partitions/")
     moved &= ~array.str.startswith("component/")
     folder = file.str.replace(r"[^/]+$", "", regex=True)
@@ -53,7 +54,32 @@ def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
     renamed = table.assign(
         file=own.where(moved, file), array=found["quantity"].where(moved, array).fillna(array)
     )
-    return renamed[(array != "searched_exactly") | (renamed["file"] == file)]
+    renamed = renamed[(array != "searched_exactly") | (renamed["file"] == file)]
+    return renamed.assign(array=with_labels(renamed["array"], renamed["file"]))
+
+
+# an array for each label before, now one with a dimension of them: product/clip
+LABELLED = {
+    r"^component/([^/]+)/(\w+)$": r"\2[\1]",
+    r"^component/([^/]+)$": r"variance[\1]",
+    r"^product/(\w+)$": r"product_measure[\1]",
+    r"^r2/stacked$": "stacked_r2",
+    r"^r2/([^/]+)$": r"r2[\1]",
+    r"^stacked/": "stacked_",
+}
+
+
+def with_labels(arrays: pd.Series, files: pd.Series) -> pd.Series:
+    """Names of arrays with the labels of their first dimension: `variance[bert&clip]`."""
+    for before, now in LABELLED.items():
+        arrays = arrays.str.replace(before, now, regex=True)
+    spaces = files.str.extract(r"([^/]+)\.h5$")[0].str.split("+")
+    numbered = arrays.str.extract(r"^(\w+)\[(\d+)\]$")
+    named = [
+        array if pd.isna(number) else f"{name}[{of[int(number)]}]"
+        for array, name, number, of in zip(arrays, *numbered.to_numpy().T, spaces, strict=True)
+    ]
+    return pd.Series(named, arrays.index, dtype=object)
 
 
 def len_of_set(model: str) -> int:
@@ -68,23 +94,29 @@ def numbers(root: Path) -> Iterator[dict[str, object]]:
             result = read_result(path)
             order = np.random.default_rng(SEED).permutation(len(result["voxel"]))
             rows = np.sort(order[:VOXELS])
-            for name, values in sorted(result.arrays.items()):
-                if name != "voxel" and is_per_voxel(name) and values.dtype.kind in "fiub":
-                    flat = values.reshape(-1, values.shape[-1])[:, rows]
-                    for place, line in enumerate(flat.astype(float)):
-                        array = f"{name}[{place}]" if values.ndim > 1 else name
-                        for voxel, value in zip(result["voxel"][rows], line, strict=True):
-                            file = str(path.relative_to(root))
-                            row = {"file": file, "array": array, "voxel": int(voxel)}
-                            yield row | {"value": float(f"{value:.6g}")}
+            for array, values in _of_voxels(result):
+                for voxel, value in zip(result["voxel"][rows], values[rows], strict=True):
+                    file = str(path.relative_to(root))
+                    row = {"file": file, "array": array, "voxel": int(voxel)}
+                    yield row | {"value": float(f"{value:.6g}")}
+
+
+def _of_voxels(result: Result) -> Iterator[tuple[str, np.ndarray]]:
+    """Names, with labels of another dimension, and values (voxel,) of numbers."""
+    for name, array in sorted(result.data.items()):
+        if array.dims == ("voxel",):
+            yield name, result[name].astype(float)
+        elif "voxel" in array.dims:
+            for label, values in result.by_label(name).items():
+                yield f"{name}[{label}]", values.astype(float)
 
 
 def compare(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """One row for each kind of number, the last part of an array's name."""
+    """One row for each kind of number, the name of an array without its labels."""
     keys = ["file", "array", "voxel"]
     table, found = with_present_names(table), with_present_names(found)
     both = table.merge(found, on=keys, how="outer", suffixes=("", "_found"), indicator=True)
-    both["kind"] = both["array"].str.replace(r"\[\d+\]$", "", regex=True).str.split("/").str[-1]
+    both["kind"] = both["array"].str.replace(r"\[.*\]$", "", regex=True)
     before, after = both["value"], both["value_found"]
     both["difference"] = (after - before).abs()
     close = np.isclose(after, before, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)

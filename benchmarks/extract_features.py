@@ -27,7 +27,7 @@ from PIL import Image
 from features.extraction import caption_features, image_features
 from features.layers import Layer
 from features.networks import Network, load_network
-from pipeline.catalogue import read_catalogue
+from pipeline.configuration.catalogue import read_catalogue
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.stimuli import read_images
 from pipeline.stages.extract_features import BATCH_SIZES, TEXTS_PER_IMAGE, _write

@@ -13,7 +13,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,6 @@ import yaml
 from nilearn.datasets import load_fsaverage, load_fsaverage_data
 
 from encoding.variance_partitioning import (
-    COMPONENT_SEPARATOR,
-    MODEL_SEPARATOR,
     joint_gain,
     model_name,
     partition_variance,
@@ -34,12 +32,12 @@ from encoding.variance_partitioning import (
 )
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.described_tests import describe_tests
-from pipeline.frozen_run import RUN, freeze, frozen_text
-from pipeline.job_settings import study_run
+from pipeline.fits.described_tests import describe_tests
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
+from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.results.storage import make_provenance, write_json, write_result, write_table
 from pipeline.stages.label_rois import COLUMNS
-from pipeline.storage import make_provenance, write_json, write_result, write_table
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
 SPACE, SUBJECT = "func1pt8mm", "subj01"
@@ -215,16 +213,17 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     generator = np.random.default_rng(0)
     identity = {"subject": SUBJECT, "variant": "all", "space": SPACE, "betas": BETAS}
 
-    def provenance(spaces: list[str]) -> dict[str, object]:
-        made = {**identity, "spaces": spaces, "tests": tested_by}
+    def provenance(spaces: Sequence[str] = (), **of: str) -> dict[str, object]:
+        made = {**identity, **of, "spaces": list(spaces), "tests": tested_by}
         told = {space: {"state": "pretrained", "label": "pretrained"} for space in spaces}
         return make_provenance("benchmark", made, {}, simulated=True, weights=told)
 
     chosen = study.significance
     tested_by = describe_tests(chosen.test, chosen.resample, chosen.draws)
 
-    geometry = {"voxel": voxel, "grid_shape": np.array(GRID)}
-    write_result(root / "responses/subj01.h5", {**geometry, "affine": affine}, provenance([]))
+    geometry = {"voxel": ("voxel", voxel), "grid_shape": ("axis", np.array(GRID))}
+    placed = {**geometry, "affine": (("affine_row", "affine_column"), affine)}
+    write_result(root / "responses/subj01.h5", placed, provenance())
     smooth = np.sin(np.column_stack(np.unravel_index(voxel, GRID)) / 9).prod(axis=1)
     noise = {model: 0.05 * generator.normal(size=len(voxel)) for model in study.models}
     base = {model: 0.2 * smooth + values for model, values in noise.items()}
@@ -240,35 +239,44 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             tests[model][f"{score}_lower"] = arrays[score] - np.float32(0.05)
             tests[model][f"{score}_upper"] = arrays[score] + np.float32(0.05)
         spaces = study.fits()[model]
-        arrays |= {"band_weights": np.ones((len(spaces), len(voxel)), np.float32)}
-        arrays |= {**geometry, "reliability": ceiling}
+        arrays |= {"reliability": ceiling}
         arrays |= {"noise_ceiling": ceiling, "noise_ceiling_error": 0.1 * ceiling}
-        told = provenance(spaces)
-        write_result(root / f"encoding/subj01/all/{model}.h5", arrays, told)
-        write_result(
-            root / f"significance/subj01/all/{model}.h5", {"voxel": voxel, **tests[model]}, told
-        )
+        fitted = {name: ("voxel", array) for name, array in arrays.items()}
+        fitted["space"] = "space", spaces
+        fitted["band_weights"] = ("space", "voxel"), np.ones((len(spaces), len(voxel)), np.float32)
+        told = provenance(spaces, model=model)
+        write_result(root / f"encoding/subj01/all/{model}.h5", {**geometry, **fitted}, told)
+        tested = {name: ("voxel", array) for name, array in tests[model].items()}
+        tested["voxel"] = "voxel", voxel
+        write_result(root / f"significance/subj01/all/{model}.h5", tested, told)
     for contrast, spaces in study.contrasts.items():
         models = [model_name(subset) for subset in subsets(spaces)]
         fitted = dict(zip(models, study.models_of(contrast), strict=True))
         own = {model: r2[name] for model, name in fitted.items()}
-        tested: dict[str, object] = {"voxel": voxel}
-        for model, name in fitted.items():
-            component = f"component/{model.replace(MODEL_SEPARATOR, COMPONENT_SEPARATOR)}"
-            for key, of in (("p", "p"), ("q", "q"), ("variance_lower", "r2_lower")):
-                tested[f"{component}/{key}"] = tests[name][of]
-            tested[f"{component}/variance_upper"] = tests[name]["r2_upper"]
         components = partition_variance(own, spaces)
-        partition = {f"component/{name}": values for name, values in components.items()}
-        partition |= {f"r2/{name}": values for name, values in own.items()}
-        partition |= {"voxel": voxel, "noise_ceiling": ceiling}
-        partition["joint_gain"] = joint_gain(own, spaces)
-        told = provenance(spaces)
-        write_result(root / f"partitions/subj01/all/{contrast}.h5", partition, told)
-        write_result(root / f"significance/subj01/all/{contrast}.h5", tested, told)
+        labels = {"voxel": ("voxel", voxel), "component": ("component", [*components])}
+        tested = {
+            key: (("component", "voxel"), np.stack([tests[name][of] for name in fitted.values()]))
+            for key, of in (
+                *(("p", "p"), ("q", "q")),
+                *((f"variance_{side}", f"r2_{side}") for side in ("lower", "upper")),
+            )
+        }
+        partition = {
+            "variance": (("component", "voxel"), np.stack([*components.values()])),
+            "model": ("model", [*own]),
+            "r2": (("model", "voxel"), np.stack([*own.values()])),
+            "part": ("part", []),
+            "product_measure": (("part", "voxel"), np.empty((0, len(voxel)), np.float32)),
+            "noise_ceiling": ("voxel", ceiling),
+            "joint_gain": ("voxel", joint_gain(own, spaces)),
+        }
+        told = provenance(spaces, contrast=contrast)
+        write_result(root / f"partitions/subj01/all/{contrast}.h5", {**labels, **partition}, told)
+        write_result(root / f"significance/subj01/all/{contrast}.h5", {**labels, **tested}, told)
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"], rois["place"] = "lh", 0
-    write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance([]))
+    write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance())
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:

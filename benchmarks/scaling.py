@@ -26,7 +26,7 @@ from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FLOORS, FeatureScaling, Scaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
-from pipeline.storage import positions, read_result, read_table
+from pipeline.results.storage import read_result, read_table
 
 ALPHAS = np.logspace(-5, 5, 21)
 N_TEST, N_FEATURES, N_VOXELS, N_FOLDS = 1000, 400, 200, 5
@@ -57,8 +57,7 @@ def files(features: Path, responses: Path, split: Path) -> tuple[np.ndarray, ...
     nsd_id, test = images["nsd_id"].to_numpy(), (images["set"] == "test").to_numpy()
     read = []
     for path, name in ((features, "features"), (responses, "responses")):
-        result = read_result(path, [name, "nsd_id"])
-        read.append(result[name][positions(result["nsd_id"], nsd_id, path, str(split))])
+        read.append(read_result(path, [name]).ordered("image", nsd_id, split)[name])
     x, y = read
     y = y[:, np.isfinite(y).all(axis=0) & (y.std(axis=0) > 0)]
     return x[~test], y[~test], x[test], y[test]

@@ -22,6 +22,11 @@ def model_name(spaces: Iterable[str]) -> str:
     return MODEL_SEPARATOR.join(spaces)
 
 
+def component_names(spaces: Sequence[str]) -> list[str]:
+    """Names of the components of variance of these feature spaces: `A`, `B`, `A&B`."""
+    return [COMPONENT_SEPARATOR.join(subset) for subset in subsets(spaces)]
+
+
 def partition_variance(
     r2: Mapping[str, np.ndarray], spaces: Sequence[str]
 ) -> dict[str, np.ndarray]:
@@ -52,7 +57,8 @@ def partition_variance(
     missing = [model_name(s) for s in subsets(spaces) if model_name(s) not in r2]
     if missing:
         raise ValueError(f"no R² of {', '.join(missing)}: every subset's model is needed")
-    return {COMPONENT_SEPARATOR.join(s): _commonality(r2, spaces, s) for s in subsets(spaces)}
+    found = (_commonality(r2, spaces, shared_by) for shared_by in subsets(spaces))
+    return dict(zip(component_names(spaces), found, strict=True))
 
 
 def _commonality(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from pipeline.configuration.preset_comparison import compare_presets
 from pipeline.errors import run_stage
-from pipeline.preset_comparison import compare_presets
 from pipeline.show import export_subject, show
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from pipeline.configuration.settings_files import read_settings
 from pipeline.errors import InputError
-from pipeline.machine import machine_memory
-from pipeline.settings_files import read_settings
+from pipeline.jobs.machine import machine_memory
 
 __all__ = ["check_command", "check_or_exit", "machine_memory"]
 

@@ -29,7 +29,7 @@ def run_stage(main: Callable[[], None]) -> None:
     What a user can mend ends it with its message, without a traceback.
     """
     # it raises errors of this module
-    from pipeline.frozen_run import require_code_of_run
+    from pipeline.jobs.frozen_run import require_code_of_run
 
     try:
         require_code_of_run()

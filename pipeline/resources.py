@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import h5py
 
 from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
-from pipeline.settings import WHOLE
 from pipeline.study_size import (
     FeatureSizes,
     SubjectSize,

@@ -9,15 +9,15 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.accounts import read_account
 from pipeline.configuration.reading import read_configuration
+from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
 from pipeline.report.html import banners
-from pipeline.settings import WHOLE
-from pipeline.storage import read_provenance, read_table
+from pipeline.results.accounts import read_account
+from pipeline.results.storage import read_provenance, read_table
 
 PIPE_WIDTH = 160
 TABLES = {

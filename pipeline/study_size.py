@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from encoding.variance_partitioning import subsets
+from pipeline.configuration.settings import COMPOSITE
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.manifest import Manifest
 from pipeline.nsd.composite_rois import COMPOSITES
-from pipeline.settings import COMPOSITE
+from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
 from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_SHARES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from hypothesis import settings
 
@@ -241,10 +243,27 @@ def rewrite(path: Path, content: bytes | str) -> None:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
+def assert_dimensions_are_named(path: Path) -> None:
+    """xarray alone opens a result; docs/results.md has its arrays with their dimensions."""
+    described = re.sub(r"_<layer>", "_LAYER", (ROOT / "docs/results.md").read_text())
+    with xr.open_dataset(path, engine="h5netcdf") as data:
+        assert {"file", "provenance"} <= set(data.attrs)
+        for name, array in data.data_vars.items():
+            layer = array.attrs.get("layer")
+            told = f"`{name}` ({', '.join(array.dims)})"
+            told = told if layer is None else told.replace(f"_{layer}", "_LAYER")
+            assert told in described, f"{path}: {told}"
+            array[(0,) * array.ndim if array.size else ()].load()
+        for name, labels in data.coords.items():
+            assert labels.dims == (name,), f"{path}: {name}"
+            assert f"`{name}`" in described, f"{path}: {name}"
+
+
 def assert_same_arrays(found, expected):
     """Two results of the same fits, computed in other parts: docs/robustness.md has the promise."""
-    assert set(found.arrays) == set(expected.arrays)
-    for name, values in expected.arrays.items():
+    assert set(found.data.variables) == set(expected.data.variables)
+    for name in expected.data.variables:
+        values = expected[name]
         if name == "searched_exactly":
             # decided for each part
             assert found[name].shape == values.shape

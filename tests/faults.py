@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import psutil
 from conftest import ENVIRON, Study
 
-from pipeline.audit import result_files
-from pipeline.code_version import stage_modules
-from pipeline.integrity import file_hash
+from pipeline.jobs.code_version import stage_modules
+from pipeline.results.audit import result_files
+from pipeline.results.integrity import file_hash
 
 POLL = 0.05
 SECONDS_TO_END = 120

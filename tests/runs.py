@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.code_version import code_version, stage_modules
-from pipeline.frozen_run import RUN, freeze, frozen_text
+from pipeline.jobs.code_version import code_version, stage_modules
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 
 
 @cache

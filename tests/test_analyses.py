@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from encoding.layers import preferred_layers
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, read_table
+from pipeline.configuration.settings import WHOLE
+from pipeline.results.storage import read_result, read_table
 
 LAYERS = ["alexnet_conv3", "alexnet"]
 SUBJECTS = ["subj01", "subj03"]
@@ -40,7 +40,7 @@ def test_layers_are_preferred_by_training_images_and_marked_by_the_noise_ceiling
     fits = [read_result(study.results / f"encoding/{subject}/{WHOLE}/{name}.h5") for name in LAYERS]
     scores = np.array([fit["cv_score"] for fit in fits])
     found = preferred_layers(scores)
-    assert np.array_equal(result["raw/best"], found.best.astype(np.float32), equal_nan=True)
+    assert np.array_equal(result["raw_best"], found.best.astype(np.float32), equal_nan=True)
     explainable = result["reliability"] >= 0.1
     assert np.isnan(result["best"][~explainable]).all()
     assert np.array_equal(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from conftest import weights_told
 
 from pipeline.analyses.identification import figures as error_consistency
@@ -25,8 +26,9 @@ from pipeline.analyses.learning_curves.tables import (
     learning_curve_rows,
     overtaking_rows,
 )
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
+from pipeline.tables.regions import region_labels
 
 COLUMNS = {name for columns in every_column().values() for name in columns}
 
@@ -37,19 +39,19 @@ ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1
 def result_of(arrays, **configuration):
     settings = {"subject": "subj01", **configuration}
     told = {"simulated": True, "weights": weights_told("conv1", "bert", untrained=["clip"])}
-    return Result(Path("x.h5"), arrays, {**told, "configuration": settings})
+    return Result(Path("x.h5"), xr.Dataset(arrays), {**told, "configuration": settings})
 
 
 @pytest.fixture
 def layer_result():
     arrays = {
-        "voxel": np.array([10, 11, 12, 13]),
-        "layers": np.array(["conv1", "clip"]),
-        "cv_score": np.array([[0.1, 0.3, 0.0, 0.2], [0.2, 0.1, 0.0, 0.2]]),
-        "r": np.array([[0.2, 0.4, 0.0, np.nan], [0.5, 0.1, 0.0, 0.3]]),
-        "r2": np.array([[-0.2, 0.2, 0.0, 0.1], [0.3, 0.0, 0.0, 0.1]]),
-        "best": np.array([2.0, 1.0, np.nan, 1.0]),
-        "first": np.array([2.0, np.nan, np.nan, 1.0]),
+        "voxel": ("voxel", [10, 11, 12, 13]),
+        "layer": ("layer", ["conv1", "clip"]),
+        "cv_score": (("layer", "voxel"), [[0.1, 0.3, 0.0, 0.2], [0.2, 0.1, 0.0, 0.2]]),
+        "r": (("layer", "voxel"), [[0.2, 0.4, 0.0, np.nan], [0.5, 0.1, 0.0, 0.3]]),
+        "r2": (("layer", "voxel"), [[-0.2, 0.2, 0.0, 0.1], [0.3, 0.0, 0.0, 0.1]]),
+        "best": ("voxel", [2.0, 1.0, np.nan, 1.0]),
+        "first": ("voxel", [2.0, np.nan, np.nan, 1.0]),
     }
     return result_of(arrays, network="net", spaces=["conv1", "clip"])
 
@@ -57,19 +59,30 @@ def layer_result():
 @pytest.fixture
 def identification():
     """Five images of one ROI; two models, and a brain that saw three of the images."""
-    here = "floc-faces/FFA-1"
-    beside = f"{here}/beside/subj03"
-    right = {"clip": [1, 1, 0, 0, 1], "bert": [1, 0, 0, 1, 1]}
-    arrays = {"nsd_id": np.array([5, 6, 7, 8, 9]), "models": np.array(["clip", "bert"])}
-    arrays["cluster"] = np.zeros(5, int)
-    arrays |= {f"{here}/n_voxels": np.array(20), f"{beside}/nsd_id": np.array([5, 7, 8])}
-    for model, values in right.items():
-        arrays[f"{here}/models/{model}/identified"] = np.array(values, bool)
-        arrays[f"{here}/models/{model}/r"] = np.array([0.9, 0.1, -0.2, np.nan, 0.4])
-        arrays[f"{beside}/{model}/identified"] = np.array(values, bool)[[0, 2, 3]]
-    arrays[f"{beside}/subj03/identified"] = np.array([True, False, False])
-    arrays[f"{beside}/subj03/r"] = np.array([0.2, 0.6, 0.4])
-    return result_of(arrays)
+    seen = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 0]], bool)
+    # of clip, bert and the brain, among the subject's images and among those of the other
+    right = np.zeros((2, 3, 5), bool)
+    right[:, :2] = [[1, 1, 0, 0, 1], [1, 0, 0, 1, 1]] & seen[:, None]
+    right[1, 2] = [1, 0, 0, 0, 0]
+    r = np.full((2, 3, 5), np.nan)
+    r[0, :2] = [0.9, 0.1, -0.2, np.nan, 0.4]
+    r[1, 2] = [0.2, np.nan, 0.6, 0.4, np.nan]
+    judged = "region", "subject", "predictor", "image"
+    arrays = {
+        "image": ("image", [5, 6, 7, 8, 9]),
+        "cluster": ("image", np.zeros(5, int)),
+        "subject": ("subject", ["subj01", "subj03"]),
+        "seen": (("subject", "image"), seen),
+        "predictor": ("predictor", ["clip", "bert", "brain"]),
+        **region_labels([("floc-faces", "FFA-1")]),
+        "n_voxels": ("region", [20]),
+        "noise_known": ("region", [False]),
+        "compared": (("region", "subject"), [[True, True]]),
+        "r": (judged, r[None]),
+        "identified": (judged, right[None]),
+        "simulated": ((*judged[:3], "draw", "image"), np.zeros((1, 2, 3, 1, 5), bool)),
+    }
+    return result_of(arrays, models=["clip", "bert"])
 
 
 @pytest.fixture
@@ -79,15 +92,14 @@ def curves():
     scores = np.array([0.2, 0.2, 0.2, 0.0, 0.2, 0.3])[:, None]
     drawn = scores[:, :, None] + np.zeros(50)
     arrays = {
-        "models": np.array(models),
-        "training_images": np.array([100, 100, 400, 100, 100, 400]),
-        "draw": np.array([0, 1, 0, 0, 1, 0]),
-        "atlas": np.array(["all"]),
-        "roi": np.array(["all"]),
-        "n_voxels": np.array([30]),
-        "n_excluded": np.array([2]),
-        **{key: scores for key in ("r", "r2")},
-        **{f"drawn/{key}": drawn for key in ("r", "r2")},
+        "model": ("fit", models),
+        "training_images": ("fit", [100, 100, 400, 100, 100, 400]),
+        "draw": ("fit", [0, 1, 0, 0, 1, 0]),
+        **region_labels([("all", "all")]),
+        "n_voxels": ("region", [30]),
+        "n_excluded": ("region", [2]),
+        **{key: (("fit", "region"), scores) for key in ("r", "r2")},
+        **{f"drawn_{key}": (("fit", "region", "test_draw"), drawn) for key in ("r", "r2")},
     }
     return result_of(arrays)
 
@@ -109,7 +121,7 @@ def test_layers_are_averaged_over_the_same_voxels_and_preferences_over_those_tha
 
 def test_image_wise_accuracy_names_the_best_and_the_worst_images(identification):
     rows = {row["predictor"]: row for row in image_accuracy_rows(identification)}
-    assert list(rows) == ["clip", "bert", "subj03"]
+    assert list(rows) == ["bert", "clip", "subj03"]
     model, brain = rows["clip"], rows["subj03"]
     assert (model["accuracy"], model["chance"], model["n_images"]) == (0.6, 0.2, 5)
     assert model["mean_image_r"] == pytest.approx(0.3)
@@ -158,7 +170,7 @@ def test_a_model_overtakes_between_measured_sizes(curves):
 
 
 def test_a_model_that_is_ahead_at_every_size_overtakes_nowhere(curves):
-    curves.arrays["r"] = curves["r"] + np.array([0, 0, 0, 1, 1, 1])[:, None]
+    curves.data["r"] += np.array([0, 0, 0, 1, 1, 1])[:, None]
     row = next(iter(overtaking_rows(curves, 0.95)))
     assert (row["second"], row["outcome"]) == ("clip", "ahead at every size")
     assert np.isnan(row["overtaking_images"])

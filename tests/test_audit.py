@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from runs import run_file
 
-from pipeline.accounts import read_account
-from pipeline.audit import near_duplicates
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN, current_run, freeze, frozen_text
+from pipeline.jobs.frozen_run import RUN, current_run, freeze, frozen_text
+from pipeline.results.accounts import read_account
+from pipeline.results.audit import near_duplicates
+from pipeline.results.storage import read_result, read_table, write_result, write_table
 from pipeline.stages import audit
-from pipeline.storage import read_result, read_table, write_result, write_table
 
 
 @pytest.fixture
@@ -62,8 +62,7 @@ def edit_split(files, change):
 def rewritten(path, change):
     """A result whose arrays were changed, written anew: one of another run."""
     result = read_result(path)
-    change(result.arrays)
-    write_result(path, result.arrays, result.provenance)
+    write_result(path, change(result.data), result.provenance)
 
 
 def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeypatch, finished):
@@ -134,6 +133,7 @@ def test_an_altered_value_is_found_out(monkeypatch, finished, what):
 
     def change(arrays):
         arrays["responses" if what == "responses" else "features"][5, 3] += np.float32(0.01)
+        return arrays
 
     rewritten(path, change)
     with pytest.raises(InputError, match=rf"was made from another .*{Path(path).name}"):
@@ -143,7 +143,7 @@ def test_an_altered_value_is_found_out(monkeypatch, finished, what):
 def test_fits_of_other_voxels_are_found_out(monkeypatch, finished):
 
     def change(arrays):
-        arrays["voxel"][0] += 1
+        return arrays.assign_coords(voxel=arrays["voxel"] + (arrays["voxel"] == arrays["voxel"][0]))
 
     rewritten(list(finished["fits"])[1], change)
     with pytest.raises(InputError, match="has other voxels than"):

@@ -9,7 +9,7 @@ import nibabel
 
 from benchmarks import full_size_report
 from pipeline.configuration.reading import parse_configuration
-from pipeline.frozen_run import RUN
+from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
 
 

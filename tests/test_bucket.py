@@ -17,11 +17,11 @@ from runs import frozen
 
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
-from pipeline.fetch.lock import LOCK_NAME
-from pipeline.fetch.own_bucket import files_to_take, take_from
-from pipeline.fetch.remotes import Bucket
-from pipeline.manifest import ArchiveSource, read_manifest
+from pipeline.nsd.fetch.lock import LOCK_NAME
+from pipeline.nsd.fetch.own_bucket import files_to_take, take_from
+from pipeline.nsd.fetch.remotes import Bucket
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import ArchiveSource, read_manifest
 
 ADDRESS = "s3://institute/copies/nsd"
 BETAS = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"

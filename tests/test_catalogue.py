@@ -12,12 +12,12 @@ from conftest import ROOT, TINY, bare
 from features.costs import network_cost
 from features.layers import Layer
 from features.networks import LIBRARIES, check_specification
-from pipeline.catalogue import read_catalogue, with_catalogue
+from pipeline.configuration.catalogue import read_catalogue, with_catalogue
 from pipeline.configuration.features import NetworkSettings
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import ANNOTATIONS, Stimulus
+from pipeline.dataset.stimulus_readers import TEXTS, VECTORS
 from pipeline.errors import InputError
-from pipeline.settings import ANNOTATIONS, Stimulus
-from pipeline.stimulus_readers import TEXTS, VECTORS
 
 CATALOGUE = read_catalogue()
 # of these a library or a hub tells the layers only once they are there

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from conftest import ROOT, TINY
 
-from pipeline.catalogue import read_catalogue
-from pipeline.checkpoints import features_to_expect, network_to_load
+from pipeline.configuration.catalogue import read_catalogue
+from pipeline.configuration.checkpoints import features_to_expect, network_to_load
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
 

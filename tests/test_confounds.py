@@ -8,7 +8,7 @@ from conftest import TINY, bare
 
 from pipeline.analyses.confounds.analysis import ANALYSIS
 from pipeline.analyses.confounds.tables import confound_rows, summarise
-from pipeline.catalogue import read_catalogue
+from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 

@@ -18,18 +18,17 @@ import pytest
 from conftest import ROOT, rewrite
 from runs import frozen, run_file
 
-from pipeline import integrity
-from pipeline.accounts import account_path, read_account
-from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, OtherReleaseError
 from pipeline.figures.study import _read
-from pipeline.frozen_run import RUN, read_run
-from pipeline.integrity import checksum_path, file_hash
+from pipeline.jobs.frozen_run import RUN, read_run
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
-from pipeline.stages import fit_encoding_models
-from pipeline.storage import (
-    dataset_names,
+from pipeline.results import integrity
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.audit import audit_files, result_files
+from pipeline.results.integrity import checksum_path, file_hash
+from pipeline.results.result_file import array_names
+from pipeline.results.storage import (
     read_provenance,
     read_result,
     read_table,
@@ -38,6 +37,7 @@ from pipeline.storage import (
     write_table,
     write_text,
 )
+from pipeline.stages import fit_encoding_models
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_arrays_that_a_disk_altered_are_told_when_they_are_read(results):
 
 
 def first_chunk(file: h5py.File):
-    for name in dataset_names(file):
+    for name in array_names(file):
         dataset = file[name]
         if not dataset.is_virtual and dataset.size and dataset.shape:
             return dataset.id.get_chunk_info(0)
@@ -173,7 +173,7 @@ def first_chunk(file: h5py.File):
 def test_every_array_has_checksums_inside(results):
     for path in results.rglob("*.h5"):
         with h5py.File(path) as file:
-            for name in dataset_names(file):
+            for name in array_names(file):
                 array = file[name]
                 plain = array.is_virtual or not array.shape or not array.size
                 assert plain or array.fletcher32, f"{path}: {name}"
@@ -233,9 +233,10 @@ def of_another_run(path):
     """The same file as another run might have made it: other numbers, whole."""
     if path.suffix == ".h5":
         result = read_result(path)
-        name = next(n for n, values in result.arrays.items() if values.dtype.kind in "fiu")
-        result.arrays[name].flat[0] = 1 - np.nan_to_num(result.arrays[name].flat[0])
-        write_result(path, result.arrays, result.provenance)
+        name = next(n for n, array in result.data.items() if array.dtype.kind in "fiu")
+        values = result[name]
+        values.flat[0] = 1 - np.nan_to_num(values.flat[0])
+        write_result(path, result.data, result.provenance)
     else:
         account = read_account(account_path(path))
         table = read_table(path).iloc[:-1]
@@ -393,7 +394,7 @@ def as_if_of(release: int | None, monkeypatch, path: Path) -> None:
     """Write a file as a release of another format did; None: before there were checksums."""
     monkeypatch.setattr(integrity, "FORMAT", release)
     if path.suffix == ".h5":
-        write_result(path, {"voxel": np.arange(3)}, {"stage": "fit"})
+        write_result(path, {"voxel": ("voxel", np.arange(3))}, {"stage": "fit"})
     elif path.suffix == ".html":
         write_text(path, "<html></html>")
     else:
@@ -425,6 +426,6 @@ def test_results_of_another_release_are_refused_by_its_number(name, release, tmp
     if name.endswith(".h5"):
         newer = tmp_path / "results/old/significance/subj01/all/bert.h5"
         inputs = {"fit": {"file": "old/" + name, "sha256": "0"}}
-        write_result(newer, {"voxel": np.arange(3)}, {"inputs": inputs})
+        write_result(newer, {"voxel": ("voxel", np.arange(3))}, {"inputs": inputs})
         with pytest.raises(OtherReleaseError):
             read_result(newer)

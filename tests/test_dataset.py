@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,14 +22,17 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
+from conftest import assert_dimensions_are_named
 from matrices import MatrixImages, MatrixResponses
 
-from pipeline.accounts import read_account
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, read_map
-from pipeline.storage import read_result, read_table
+from pipeline.results.accounts import read_account
+from pipeline.results.integrity import checksum_path
+from pipeline.results.storage import by_identity, read_result, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = ("anna", "ben")
@@ -196,13 +202,14 @@ def fit(results: Path, subject: str) -> None:
     }
     run(
         partition_variance,
+        contrast=CONTRAST,
         spaces=[*NETWORKS],
         encoding=files["encoding"],
         out=result_file(results, "partitions", subject, CONTRAST),
     )
     run(
         assess_components,
-        **{**common, "spaces": [*NETWORKS], "configuration": TESTS},
+        **{**common, "contrast": CONTRAST, "spaces": [*NETWORKS], "configuration": TESTS},
         predictions=files["predictions"],
         out=result_file(results, "significance", subject, CONTRAST),
     )
@@ -277,7 +284,7 @@ def analyse(results: Path) -> None:
         )
         run(
             measure_ceiling_shares,
-            **{"contrast": CONTRAST, "configuration": {"min_noise_ceiling": 0.1}},
+            configuration={"min_noise_ceiling": 0.1},
             partition=result_file(results, "partitions", subject, CONTRAST),
             out=out("ceiling_shares", CONTRAST),
         )
@@ -341,7 +348,7 @@ def test_the_signal_that_matrices_hold_is_found(finished):
     for subject in SUBJECTS:
         partition = read_result(result_file(results, "partitions", subject, CONTRAST))
         for space in NETWORKS:
-            unique = partition[f"component/{space}"]
+            unique = partition.by_label("variance")[space]
             assert unique[space == DRIVEN].mean() == pytest.approx(CEILING, abs=0.1)
             assert np.abs(unique[space != DRIVEN].mean()) < 0.05
         significance = read_result(result_file(results, "significance", subject, "shown+colour"))
@@ -357,11 +364,61 @@ def test_images_without_repeats_weigh_the_same(finished):
             read_result(finished[0] / f"{weights}/{subject}.h5") for weights in ("equal", "repeats")
         )
         assert weighed.provenance["configuration"]["image_weights"] == "repeats"
-        for key in ("r2", "stacked/r2"):
+        for key in ("r2", "stacked_r2"):
             # a penalty may be another where two are as good
             close = np.isclose(weighed[key], equal[key], atol=2e-3)
             assert close.mean() > 0.9, key
             assert np.nanmean(weighed[key]) == pytest.approx(np.nanmean(equal[key]), abs=1e-3)
+
+
+def test_every_result_opens_in_xarray_with_dimensions_that_are_described(finished):
+    paths = list(finished[0].rglob("*.h5"))
+    assert {"store", "layers", "features", "responses", "encoding", "partitions"} <= {
+        path.relative_to(finished[0]).parts[0] for path in paths
+    }
+    for path in paths:
+        assert_dimensions_are_named(path)
+
+
+def test_files_say_what_they_are_of_wherever_they_lie(finished, tmp_path):
+    """A copy elsewhere is joined with its tests; one that lies as another result is refused."""
+    results, (subject, *_) = finished[0], SUBJECTS
+    fit = result_file(results, "encoding", subject, "shown")
+    shutil.copy(fit, tmp_path / "a.h5")
+    shutil.copy(result_file(results, "significance", subject, "shown"), tmp_path / "b.h5")
+    with xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as data:
+        told = {key: data.attrs[key] for key in ("subject", "variant", "model")}
+    assert told == {"subject": subject, "variant": "all", "model": "shown"}
+    moved = read_result(tmp_path / "a.h5")
+    assert by_identity([tmp_path / "b.h5"]) == {moved.identity: tmp_path / "b.h5"}
+    elsewhere = result_file(tmp_path / "results/matrices", "encoding", subject, "other")
+    elsewhere.parent.mkdir(parents=True)
+    shutil.copy(fit, elsewhere)
+    shutil.copytree(results / "checksums", tmp_path / "results/matrices/checksums")
+    checksum_path(result_file(tmp_path / "results/matrices", "encoding", subject, "shown")).rename(
+        checksum_path(elsewhere)
+    )
+    with pytest.raises(InputError, match="was made as"):
+        read_result(elsewhere)
+
+
+def test_the_page_of_results_opens_them(finished, tmp_path, monkeypatch, capsys):
+    """With the names of this study."""
+    (text,) = re.findall("```python\n(.*?)```", (ROOT / "docs/results.md").read_text(), re.S)
+    named = {
+        "results/demo": "results/matrices",
+        "subj01": "anna",
+        "clip_rn50_vs_resnet50": CONTRAST,
+    }
+    for there, here in {**named, "clip_rn50": "shown"}.items():
+        assert there in text
+        text = text.replace(there, here)
+    monkeypatch.chdir(finished[0].parent.parent)
+    (tmp_path / "page.py").write_text(text)
+    known = runpy.run_path(str(tmp_path / "page.py"))
+    assert capsys.readouterr().out.startswith("anna shown 0.")
+    assert known["unique"] > 0.3
+    assert known["significant"]["shown"] >= 20
 
 
 def test_tables_have_all_voxels_and_no_region(finished):
@@ -457,9 +514,8 @@ def test_maps_lie_where_the_mask_says(finished):
         (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
         values, mask = read_map(folder / name), mask_of(results, subject)
         assert np.array_equal(np.isfinite(values), mask.get_fdata() > 0)
-        expected = read_result(result_file(results, "partitions", subject, CONTRAST))[
-            "component/shown"
-        ]
+        partition = read_result(result_file(results, "partitions", subject, CONTRAST))
+        expected = partition.by_label("variance")["shown"]
         np.testing.assert_allclose(values[np.isfinite(values)], expected, rtol=1e-6)
         np.testing.assert_array_equal(nibabel.load(folder / name).affine, mask.affine)
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from features.layers import Layer
 from features.networks import load_network
-from pipeline.integrity import file_hash
-from pipeline.storage import read_result
+from pipeline.results.integrity import file_hash
+from pipeline.results.storage import read_result
 
 # what has most to add up: a network's activations and principal components; a fit and its tests
 SAME_BYTES = (

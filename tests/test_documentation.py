@@ -10,10 +10,10 @@ import yaml
 from conftest import ROOT
 
 from pipeline.analyses.registry import ANALYSES
-from pipeline.code_version import stage_modules
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import GROUP_SPACES
 from pipeline.configuration.study import Configuration
-from pipeline.settings import GROUP_SPACES
+from pipeline.jobs.code_version import stage_modules
 
 STUDY_PAGE = (ROOT / "docs/study.md").read_text()
 # of the straight line, and of analyses with the names of their tables

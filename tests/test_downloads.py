@@ -17,9 +17,9 @@ from conftest import ENVIRON, ROOT
 from servers import BUCKET, CONTENT, FaultyWeb, self_signed
 
 from pipeline.errors import InputError
-from pipeline.fetch import download as download_module
-from pipeline.fetch.download import download
-from pipeline.fetch.remotes import CHUNK, Bucket, Changed, WebServer
+from pipeline.nsd.fetch import download as download_module
+from pipeline.nsd.fetch.download import download
+from pipeline.nsd.fetch.remotes import CHUNK, Bucket, Changed, WebServer
 
 
 def get(web: FaultyWeb, destination: Path, remote: WebServer | None = None):
@@ -182,8 +182,9 @@ def test_a_full_disk_is_told_and_what_came_is_kept(web, tmp_path, monkeypatch, r
 def test_a_fetch_that_is_killed_leaves_no_whole_looking_file_and_goes_on(web, tmp_path):
     web.break_after, web.pauses = [2_000_000], [30]
     program = (
-        "import sys; from pathlib import Path; from pipeline.fetch.download import download;"
-        "from pipeline.fetch.remotes import WebServer; remote = WebServer(); name = sys.argv[1];"
+        "import sys; from pathlib import Path; from pipeline.nsd.fetch.download import download;"
+        "from pipeline.nsd.fetch.remotes import WebServer;"
+        "remote = WebServer(); name = sys.argv[1];"
         "download(remote, name, remote.describe(name), Path(sys.argv[2]))"
     )
     command = [sys.executable, "-c", program, web.address, str(tmp_path / "f.bin")]

@@ -17,9 +17,9 @@ from conftest import ENVIRON, ROOT, rewrite
 from faults import Faults, data_files, stages_of
 from runs import run_file
 
-from pipeline.audit import audit_files
-from pipeline.frozen_run import read_run
-from pipeline.storage import read_result
+from pipeline.jobs.frozen_run import read_run
+from pipeline.results.audit import audit_files
+from pipeline.results.storage import read_result
 
 KILLS, SECONDS = 5, 10.0
 
@@ -85,7 +85,7 @@ def test_a_study_killed_again_and_again_from_its_beginning_loses_nothing(branche
 # ---- a disk that is full, a folder that is read-only
 
 WRITERS = {
-    "result.h5": "write_result(path, {'x': np.zeros(100_000)}, {})",
+    "result.h5": "write_result(path, {'x': ('row', np.zeros(100_000))}, {})",
     "table.tsv": "write_table(path, pd.DataFrame({'x': np.arange(20_000)}), {'x': ''}, {})",
     "account.json": "write_account(path, {'x': list(range(20_000))})",
     "page.html": "write_text(path, 'x' * 100_000)",
@@ -102,7 +102,7 @@ import nibabel, numpy as np, pandas as pd
 from pipeline.errors import run_stage
 from pipeline.figures.style import save_figure
 from pipeline.maps.files import map_images, write_map
-from pipeline.storage import write_account, write_result, write_table, write_text
+from pipeline.results.storage import write_account, write_result, write_table, write_text
 from pipeline.tables.voxels import parquet_writer
 
 noise = np.random.default_rng(0).normal(size=100_000)

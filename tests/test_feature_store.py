@@ -15,12 +15,12 @@ from conftest import ENVIRON, Study, branch, damaged_copy, rewrite
 
 from pipeline.configuration.features import NetworkSettings
 from pipeline.dataset.images import open_images
+from pipeline.dataset.stimulus_readers import stimulus_hashes
 from pipeline.errors import InputError
-from pipeline.feature_store import FeatureStore, Images
 from pipeline.nsd.layout import NSDLayout
+from pipeline.results.feature_store import FeatureStore, Images, add_layer
+from pipeline.results.storage import create_result, read_provenance, read_result
 from pipeline.stages import extract_features
-from pipeline.stimulus_readers import stimulus_hashes
-from pipeline.storage import create_result, read_provenance, read_result
 
 NETWORK = {"architecture": "ViT/B 32", "weights_sha256": "a" * 64, "preprocessing": "crop"}
 LAYERS = ["fc7", "conv3:mean"]
@@ -40,12 +40,16 @@ def some(*nsd_id, shown=7):
 def add(store, study, images, layers=LAYERS):
     with store.add(study, images, layers, NOTHING) as file:
         for layer in layers:
-            file[f"features/{layer}"] = features_of(images, layer)
+            write(file, layer, features_of(images, layer))
+
+
+def write(file, layer, features):
+    add_layer(file, layer, *features.shape)[...] = features
 
 
 def refer(store, path, images, layers=LAYERS):
     with create_result(path, NOTHING) as file:
-        file["nsd_id"] = images.nsd_id
+        file.add("image", "image", images.nsd_id)
         store.refer(file, path, images, layers)
     return read_result(path)
 
@@ -83,11 +87,11 @@ def test_an_image_that_was_replaced_is_another(store, results):
     assert missing(store, now) == [([2], LAYERS)]
     with store.add("two", some(2, shown=8), LAYERS, NOTHING) as file:
         for layer in LAYERS:
-            file[f"features/{layer}"] = -features_of(some(2), layer)
+            write(file, layer, -features_of(some(2), layer))
     found = refer(store, results / "mine/features.h5", now)
-    assert np.array_equal(found["features/fc7"][0], features_of(some(1), "fc7")[0])
-    assert np.array_equal(found["features/fc7"][1], -features_of(some(2), "fc7")[0])
-    assert refer(store, results / "mine/old.h5", some(1, 2))["features/fc7"][1, 0] == 20
+    assert np.array_equal(found["features_fc7"][0], features_of(some(1), "fc7")[0])
+    assert np.array_equal(found["features_fc7"][1], -features_of(some(2), "fc7")[0])
+    assert refer(store, results / "mine/old.h5", some(1, 2))["features_fc7"][1, 0] == 20
 
 
 def test_a_study_reads_its_images_wherever_they_lie(store, results):
@@ -96,7 +100,7 @@ def test_a_study_reads_its_images_wherever_they_lie(store, results):
     images = some(9, 1, 3, 11, 2)
     found = refer(store, results / "mine/features/layers/net/shared_1of1.h5", images)
     for layer in LAYERS:
-        assert np.array_equal(found[f"features/{layer}"], features_of(images, layer))
+        assert np.array_equal(found[f"features_{layer}"], features_of(images, layer))
 
 
 def test_parts_are_never_changed_by_what_is_added(store, results):
@@ -109,11 +113,11 @@ def test_parts_are_never_changed_by_what_is_added(store, results):
     # the same once more, by a job that began at the same time
     with store.add("one", some(1, 2), LAYERS, {**NOTHING, "device": "another"}) as file:
         for layer in LAYERS:
-            file[f"features/{layer}"] = 1 + features_of(some(1, 2), layer)
+            write(file, layer, 1 + features_of(some(1, 2), layer))
     assert {name: name.read_bytes() for name in content} == content
     assert not list(store.folder.glob(".*"))
     after = read_result(path)
-    assert all(np.array_equal(after[name], before[name]) for name in before.arrays)
+    assert all(np.array_equal(after[name], before[name]) for name in before.data.variables)
 
 
 def test_the_same_rows_are_the_same_bytes_at_any_time(store, results):
@@ -176,7 +180,7 @@ def test_folders_may_be_links_to_other_disks(store, results, tmp_path, linked):
     images = some(2, 1)
     add(store, "one", some(1, 2))
     path = results / "mine/features/subj01/fc7.h5"
-    assert np.array_equal(refer(store, path, images)["features/fc7"], features_of(images, "fc7"))
+    assert np.array_equal(refer(store, path, images)["features_fc7"], features_of(images, "fc7"))
     (part,) = store.parts
     part.path.unlink()
     with pytest.raises(InputError, match="missing"):
@@ -248,7 +252,7 @@ def test_another_study_of_fewer_subjects_extracts_nothing_and_disturbs_nothing(f
     assert finished.planned() == {}
     theirs = read_result(finished.directory / space_of(finished, "tiny", "subj01"))
     mine = read_result(finished.directory / wanted)
-    assert np.array_equal(mine["nsd_id"], theirs["nsd_id"])
+    assert np.array_equal(mine["image"], theirs["image"])
     assert np.array_equal(mine["features"], theirs["features"])
 
 
@@ -314,4 +318,4 @@ def test_results_refer_to_features_by_relative_paths(store, results, tmp_path):
     shutil.copytree(results, tmp_path / "copy/results")
     shutil.rmtree(results)
     copied = read_result(tmp_path / "copy/results/mine/features/subj01/fc7.h5")
-    assert np.array_equal(copied["features/fc7"], features_of(some(2, 1), "fc7"))
+    assert np.array_equal(copied["features_fc7"], features_of(some(2, 1), "fc7"))

@@ -21,11 +21,11 @@ from servers import BUCKET, CONTENT
 
 from features.checkpoints import local_weights
 from pipeline.errors import InputError
-from pipeline.fetch import fetch as fetch_module
-from pipeline.fetch.fetch import Fetcher
-from pipeline.fetch.lock import LOCK_NAME
-from pipeline.fetch.remotes import Bucket
-from pipeline.manifest import ExternalFile, Manifest, read_manifest
+from pipeline.nsd.fetch import fetch as fetch_module
+from pipeline.nsd.fetch.fetch import Fetcher
+from pipeline.nsd.fetch.lock import LOCK_NAME
+from pipeline.nsd.fetch.remotes import Bucket
+from pipeline.nsd.manifest import ExternalFile, Manifest, read_manifest
 
 CAPTIONS = "nsddata_stimuli/stimuli/nsd/annotations/captions_train2017.json"
 
@@ -174,7 +174,7 @@ def test_a_disk_that_fills_while_unpacking_is_told_and_the_archive_is_kept(web, 
     assert len(web.content) < limit
     program = (
         "import sys; from pathlib import Path; from pipeline.errors import run_stage;"
-        "from pipeline.fetch.fetch import Fetcher; from test_fetch import *;"
+        "from pipeline.nsd.fetch.fetch import Fetcher; from test_fetch import *;"
         "manifest = manifest_of([], archive=sys.argv[1]); files = [external(CAPTIONS, 'coco')];"
         "run_stage(lambda: Fetcher(Path(sys.argv[2]), manifest).fetch(files))"
     )

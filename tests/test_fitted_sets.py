@@ -18,7 +18,7 @@ from pipeline.analyses.weight_components.analysis import interpreted
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.tested_voxels import VoxelTests
+from pipeline.fits.tested_voxels import VoxelTests
 
 PAIR, TRIPLE = ["alexnet", "bert"], ["bert", "alexnet", "alexnet_conv3"]
 
@@ -117,10 +117,10 @@ def test_intervals_and_tests_are_those_of_all_models_of_a_contrast_together(test
     n_drawn = 60 if blocks is None else 20
     found = tests.of_components(measured, predicted, spaces)
     of_components = component_p(measured, predicted, spaces, blocks)
-    for name, values in partition_variance(draws.r2, spaces).items():
+    for row, (name, values) in enumerate(partition_variance(draws.r2, spaces).items()):
         p = bootstrap_p(values) if test == "bootstrap" else of_components[name]
-        np.testing.assert_array_equal(found[f"component/{name}/p"], p)
-        ends = (found[f"component/{name}/variance_{end}"] for end in ("lower", "upper"))
+        np.testing.assert_array_equal(found["p"][row], p)
+        ends = (found[f"variance_{end}"][row] for end in ("lower", "upper"))
         np.testing.assert_array_equal(list(ends), interval(values, 0.9, n_drawn))
     of_models = correlation_p(measured, predicted, blocks)
     for model in models:
@@ -138,18 +138,21 @@ def test_numbers_of_results_before_are_compared_by_the_names_of_now():
     before = {
         ("encoding/s/all/A.h5", "A/r2"): ("encoding/s/all/A.h5", "r2"),
         ("encoding/s/all/A.h5", "searched_exactly"): ("encoding/s/all/A.h5", "searched_exactly"),
-        ("encoding/s/all/x.h5", "A/band_weights[0]"): ("encoding/s/all/A.h5", "band_weights[0]"),
-        ("encoding/s/all/x.h5", "A+B/product/A"): ("encoding/s/all/A+B.h5", "product/A"),
-        ("encoding/s/all/x.h5", "stacked/r"): ("encoding/s/all/A+B.h5", "stacked/r"),
+        ("encoding/s/all/x.h5", "A/band_weights[0]"): ("encoding/s/all/A.h5", "band_weights[A]"),
+        ("encoding/s/all/x.h5", "A+B/product/A"): ("encoding/s/all/A+B.h5", "product_measure[A]"),
+        ("encoding/s/all/x.h5", "stacked/r"): ("encoding/s/all/A+B.h5", "stacked_r"),
         ("encoding/s/all/x.h5", "reliability"): ("encoding/s/all/A+B.h5", "reliability"),
         ("encoding/s/all/x.h5", "searched_exactly"): None,
         ("significance/s/all/x.h5", "A+B/r2_lower"): ("significance/s/all/A+B.h5", "r2_lower"),
         **{
-            (f"{kind}/s/all/x.h5", array): (f"{kind}/s/all/x.h5", array)
-            for kind, array in {
-                "significance": "component/A&B/p",
-                "partitions": "product/A",
-            }.items()
+            (f"{kind}/s/all/x.h5", before): (f"{kind}/s/all/x.h5", now)
+            for kind, before, now in (
+                ("significance", "component/A&B/p", "p[A&B]"),
+                ("partitions", "component/A&B", "variance[A&B]"),
+                ("partitions", "product/A", "product_measure[A]"),
+                ("partitions", "r2/A+B", "r2[A+B]"),
+                ("partitions", "r2/stacked", "stacked_r2"),
+            )
         },
     }
     table = pd.DataFrame(list(before), columns=["file", "array"])

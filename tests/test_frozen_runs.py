@@ -16,13 +16,13 @@ import yaml
 from conftest import ENVIRON, ROOT, Study, branch, rewrite
 from runs import frozen, run_file
 
-from pipeline.audit import audit_record, differences
-from pipeline.code_version import code_version
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
-from pipeline.job_settings import study_run
-from pipeline.storage import read_provenance, read_record, read_result, write_result
+from pipeline.jobs.code_version import code_version
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
+from pipeline.jobs.job_settings import study_run
+from pipeline.results.audit import audit_record, differences
+from pipeline.results.storage import read_provenance, read_record, read_result, write_result
 
 FIT = "encoding/subj01/all/bert.h5"
 # what a fit is followed by, in another job
@@ -292,7 +292,7 @@ def remade(path: Path, change: Callable[[dict], None]) -> None:
     result = read_result(path)
     change(result.provenance)
     path.unlink()
-    write_result(path, result.arrays, result.provenance)
+    write_result(path, result.data, result.provenance)
 
 
 def test_the_audit_names_settings_and_code_that_differ(finished):

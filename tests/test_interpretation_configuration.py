@@ -12,10 +12,10 @@ from runs import frozen
 from pipeline.analyses.similarity import compare_similarities, measure_similarities
 from pipeline.analyses.weight_components import fit_components, fit_weights
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import WHOLE
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, write_result
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.storage import read_result, write_result
 
 SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composite"]}
 
@@ -113,8 +113,8 @@ def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_pa
     path = study.results / "similarities/subj01.h5"
     result = read_result(path)
     other = tmp_path / "subj03.h5"
-    arrays = {**result.arrays, "nsd_id": result["nsd_id"] + np.int64(10**6)}
-    write_result(other, arrays, result.provenance)
+    others = result.data.assign_coords(image=result["image"] + np.int64(10**6))
+    write_result(other, others, result.provenance)
     given = {
         "similarities": [path, other],
         "rois": [study.results / "rois/subj01.tsv"],

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from conftest import weights_told
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
@@ -32,8 +33,9 @@ from pipeline.analyses.weight_components.tables import (
     preferences,
     stability_rows,
 )
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
+from pipeline.tables.regions import region_labels
 
 COLUMNS = {name for columns in every_column().values() for name in columns}
 
@@ -66,31 +68,33 @@ def components() -> Result:
     projections = np.column_stack([side, generator.normal(size=2 * N_VOXELS)])
     measures = ("subspace", "cosine", "correlation")
     arrays = {
-        "components": np.eye(2, 5),
-        "explained": np.array([0.5, 0.25]),
-        "permuted_explained": np.array([[0.2, 0.3], [0.2, 0.1], [0.2, 0.2]]),
-        "sign_margin": np.array([0.3, 0.1]),
-        "nsd_id": NSD_ID,
-        "scores": np.column_stack([np.arange(N_IMAGES), generator.normal(size=N_IMAGES)]),
-        "projections": projections,
-        "subject": np.repeat([0, 1], N_VOXELS),
-        "subjects": np.array(SUBJECTS),
-        "n_voxels": np.array(N_VOXELS),
-        "tree/root": np.ones(2 * N_VOXELS, dtype=bool),
-        "tree/+": side > 0,
-        "tree/-": side < 0,
-        "cluster": (side < 0).astype(int),
-        "linkage": np.array([[0, 1, 1.5, 2.0]]),
-        "silhouette": np.array(0.4),
-        "adjusted_rand": np.array([0.5, 0.7]),
-        **{f"voxel/{subject}": np.arange(N_VOXELS) for subject in SUBJECTS},
-        **{f"stability/{name}": np.array([[0.9, 0.5], [0.7, 0.3]]) for name in measures},
-        **{
-            f"stability/permuted_{name}": np.array([np.full((2, 2), v) for v in (0.0, 0.1, 0.5)])
-            for name in measures
-        },
+        "components": (("component", "feature"), np.eye(2, 5)),
+        "explained": ("component", np.array([0.5, 0.25])),
+        "permuted_explained": (("draw", "component"), [[0.2, 0.3], [0.2, 0.1], [0.2, 0.2]]),
+        "sign_margin": ("component", [0.3, 0.1]),
+        "image": ("image", NSD_ID),
+        "scores": (
+            ("image", "component"),
+            np.column_stack([np.arange(N_IMAGES), generator.normal(size=N_IMAGES)]),
+        ),
+        "projections": (("subject_voxel", "component"), projections),
+        "subject_number": ("subject_voxel", np.repeat([0, 1], N_VOXELS)),
+        "subject": ("subject", SUBJECTS),
+        "n_voxels": ((), N_VOXELS),
+        "branch": ("branch", ["root", "+", "-"]),
+        "in_branch": (("branch", "subject_voxel"), [side > -9, side > 0, side < 0]),
+        "cluster": ("subject_voxel", (side < 0).astype(int)),
+        "linkage": (("merge", "linkage_column"), [[0, 1, 1.5, 2.0]]),
+        "silhouette": ((), 0.4),
+        "adjusted_rand": ("subject", [0.5, 0.7]),
+        "voxel_id": ("subject_voxel", np.tile(np.arange(N_VOXELS), 2)),
     }
-    return Result(Path("components.h5"), arrays, provenance())
+    of_subjects = "left_out_subject", "component"
+    for name in measures:
+        permuted = np.array([np.full((2, 2), v) for v in (0.0, 0.1, 0.5)])
+        arrays[f"stability_{name}"] = of_subjects, [[0.9, 0.5], [0.7, 0.3]]
+        arrays[f"permuted_stability_{name}"] = ("draw", *of_subjects), permuted
+    return Result(Path("components.h5"), xr.Dataset(arrays), provenance())
 
 
 @pytest.fixture
@@ -105,16 +109,20 @@ def similarities(subject: str, seed: int) -> Result:
     generator = np.random.default_rng(1)
     spaces = {name: generator.normal(size=(N_IMAGES, 6)) for name in ("clip", "bert")}
     noise = np.random.default_rng(seed).normal(size=(N_IMAGES, 6))
-    arrays = {f"space/{name}": image_similarities(rows) for name, rows in spaces.items()}
-    arrays |= {
-        "nsd_id": NSD_ID,
-        "roi/floc-faces/FFA-1": image_similarities(spaces["clip"] + 0.3 * noise),
-        "n_voxels/floc-faces/FFA-1": np.array(6),
+    in_spaces = [image_similarities(rows) for rows in spaces.values()]
+    arrays = {
+        "image": ("image", NSD_ID),
+        "space": ("space", [*spaces]),
+        "similarity_in_space": (("space", "pair"), in_spaces),
+        **region_labels([("floc-faces", "FFA-1")]),
+        "similarity_in_region": (
+            ("region", "pair"),
+            [image_similarities(spaces["clip"] + 0.3 * noise)],
+        ),
+        "n_voxels": ("region", [6]),
     }
-    # files are read in alphabetical order
-    ordered = dict(sorted(arrays.items()))
     settings = provenance(subject=subject, spaces=["clip", "bert"], untrained=["bert"])
-    return Result(Path(f"{subject}.h5"), ordered, settings)
+    return Result(Path(f"{subject}.h5"), xr.Dataset(arrays), settings)
 
 
 # ---- components
@@ -138,14 +146,8 @@ def test_a_components_stability_is_the_mean_over_subjects(components):
 
 
 def test_a_single_subject_has_components_without_stability(components):
-    alone = {name: v for name, v in components.arrays.items() if not name.startswith("stability/")}
-    alone |= {
-        name: values[..., :0, :]
-        for name, values in components.arrays.items()
-        if name.startswith("stability/")
-    }
-    alone |= {"subjects": np.array(["subj01"]), "adjusted_rand": np.array([np.nan])}
-    result = replace(components, arrays=alone)
+    alone = components.data.isel(left_out_subject=slice(0), subject=[0])
+    result = replace(components, data=alone.assign(adjusted_rand=("subject", [np.nan])))
     assert list(stability_rows(result)) == []
     table = pd.DataFrame(component_rows(result))
     assert table["subspace"].isna().all()
@@ -159,7 +161,7 @@ def test_a_group_prefers_what_the_mean_of_its_weights_scores_high(components):
         *(("cluster", "1"), ("cluster", "2")),
     }
     plus = found["tree", "+"]
-    mean = components["projections"][components["tree/+"]].mean(axis=0)
+    mean = components["projections"][components.by_label("in_branch")["+"]].mean(axis=0)
     assert np.allclose(plus.scores, components["scores"] @ mean)
     assert np.array_equal(plus.scores, found["cluster", "1"].scores)
 
@@ -203,8 +205,12 @@ def test_best_images_of_a_roi_are_of_its_explainable_voxels(components):
     values = generator.normal(size=(N_IMAGES, 4)).astype(np.float32)
     measured = values + 0.1 * generator.normal(size=values.shape)
     measured[3, 2] = np.nan  # a voxel that lacks an image
-    arrays = {"nsd_id": NSD_ID, "voxel": np.arange(4), "predictions": values}
-    result = Result(Path("fit.h5"), arrays, provenance(subject="subj01"))
+    arrays = {
+        "image": ("image", NSD_ID),
+        "voxel": ("voxel", np.arange(4)),
+        "predictions": (("image", "voxel"), values),
+    }
+    result = Result(Path("fit.h5"), xr.Dataset(arrays), provenance(subject="subj01"))
     explainable = np.array([True, True, True, False])
     rows = best_image_rows(result, "clip", measured, explainable, ROIS, BEST, CAPTIONS)
     table = pd.DataFrame(rows)
@@ -241,7 +247,7 @@ def test_spaces_are_compared_with_rois_on_common_images_beside_the_ceiling():
     assert (clip["weights"], bert["weights"]) == ("pretrained", "untrained: bert")
     between = table.loc[("subj01", "clip", "bert")]
     assert np.isnan(between["upper_ceiling"])
-    whole = as_matrix(results[0]["space/clip"], N_IMAGES)[2:, 2:]
+    whole = as_matrix(results[0].by_label("similarity_in_space")["clip"], N_IMAGES)[2:, 2:]
     expected = whole[np.triu_indices(N_IMAGES - 2, 1)]
     assert np.array_equal(subjects[0].similarities["space/clip"], expected)
     assert set(table.reset_index().columns) <= COLUMNS

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from encoding.similarity import image_similarities
+from pipeline.configuration.settings import WHOLE
 from pipeline.maps.files import read_map
-from pipeline.settings import WHOLE
-from pipeline.storage import read_result, read_table
+from pipeline.results.storage import read_result, read_table
+from pipeline.tables.regions import regions_of
 
 SUBJECTS = ("subj01", "subj03")
 MODEL = "alexnet"
@@ -21,15 +22,20 @@ def components(study):
     return read_result(study.results / "interpretation/components.h5")
 
 
+def voxels_of(components, subject):
+    number = components["subject"].tolist().index(subject)
+    return components["voxel_id"][components["subject_number"] == number]
+
+
 def split(study, subject):
     return read_table(study.results / f"splits/{subject}/{WHOLE}.tsv")
 
 
 def test_every_subject_gives_as_many_voxels_and_the_most_reliable(study, components):
-    assert components["subjects"].tolist() == list(SUBJECTS)
+    assert components["subject"].tolist() == list(SUBJECTS)
     for subject in SUBJECTS:
         fit = read_result(study.results / f"encoding/{subject}/{WHOLE}/{MODEL}.h5")
-        taken = np.isin(fit["voxel"], components[f"voxel/{subject}"])
+        taken = np.isin(fit["voxel"], voxels_of(components, subject))
         assert np.count_nonzero(taken) == components["n_voxels"]
         fitted = np.isfinite(fit["alpha"])
         assert fit["reliability"][taken].min() >= fit["reliability"][fitted & ~taken].max()
@@ -39,10 +45,10 @@ def test_images_with_scores_trained_no_subject(study, components):
     for subject in SUBJECTS:
         table = split(study, subject)
         trained = table.loc[table["set"] == "train", "nsd_id"]
-        assert not np.isin(components["nsd_id"], trained).any()
-        assert np.isin(table.loc[table["set"] == "test", "nsd_id"], components["nsd_id"]).all()
+        assert not np.isin(components["image"], trained).any()
+        assert np.isin(table.loc[table["set"] == "test", "nsd_id"], components["image"]).all()
     images = read_table(study.results / "tables/preferred_images.tsv")
-    assert np.isin(images["nsd_id"], components["nsd_id"]).all()
+    assert np.isin(images["nsd_id"], components["image"]).all()
 
 
 def test_weights_predict_what_the_fit_predicted(study):
@@ -50,14 +56,15 @@ def test_weights_predict_what_the_fit_predicted(study):
     kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
     made = read_result(study.results / "interpretation/subj01/weights.h5")
     space = read_result(study.results / f"features/subj01/{MODEL}.h5")
-    features = space["features"][np.searchsorted(space["nsd_id"], kept["nsd_id"])]
+    features = space["features"][np.searchsorted(space["image"], kept["image"])]
     scaled = (features - made["feature_mean"]) * made["feature_factor"]
     predicted = scaled @ made["weights"].T
     columns = np.searchsorted(kept["voxel"], made["voxel"])
     expected = kept["predictions"][:, columns]
     difference = (predicted - predicted.mean(axis=0)) - (expected - expected.mean(axis=0))
     assert np.abs(difference).max() < 1e-4
-    permuted = made["permuted_weights"].reshape(19, *made["weights"].shape)
+    permuted = made["permuted_weights"]
+    assert permuted.shape == (19, *made["weights"].shape)
     assert np.isfinite(permuted).all()
     assert not any(np.allclose(made["weights"], draw, atol=1e-2) for draw in permuted)
 
@@ -65,8 +72,8 @@ def test_weights_predict_what_the_fit_predicted(study):
 def test_voxels_are_projected_as_those_that_made_the_components(study, components):
     for number, subject in enumerate(SUBJECTS):
         found = read_result(study.results / f"interpretation/{subject}/projections.h5")
-        columns = np.searchsorted(found["voxel"], components[f"voxel/{subject}"])
-        expected = components["projections"][components["subject"] == number]
+        columns = np.searchsorted(found["voxel"], voxels_of(components, subject))
+        expected = components["projections"][components["subject_number"] == number]
         assert np.allclose(found["projections"][:, columns].T, expected, atol=1e-4)
 
 
@@ -77,8 +84,8 @@ def test_projections_are_mapped(study, components):
     )
     index = json.loads((folder / "index.json").read_text())["maps"]
     assert index[path.name]["quantity"] == "weightProjection"
-    voxel = components["voxel/subj01"]
-    expected = components["projections"][components["subject"] == 0, 0]
+    voxel = voxels_of(components, "subj01")
+    expected = components["projections"][components["subject_number"] == 0, 0]
     assert np.allclose(read_map(path).ravel()[voxel], expected, atol=1e-4)
 
 
@@ -99,7 +106,7 @@ def test_best_images_have_the_largest_mean_prediction(study):
     values = kept["predictions"][:, inside & (fit["reliability"] >= 0.1)]
     order = np.argsort(-values[:, np.isfinite(values).all(axis=0)].mean(axis=1))
     rows = table[(table["subject"] == "subj01") & (table["roi"] == "V1v")]
-    assert rows["nsd_id"].tolist() == kept["nsd_id"][order[: len(rows)]].tolist()
+    assert rows["nsd_id"].tolist() == kept["image"][order[: len(rows)]].tolist()
     assert rows["captions"].str.len().min() > 10
 
 
@@ -124,8 +131,9 @@ def test_similarities_are_of_the_measured_test_responses(study):
     responses = read_result(study.results / "responses/subj03.h5")
     fit = read_result(study.results / f"encoding/subj03/{WHOLE}/{MODEL}.h5")
     rois = read_table(study.results / "rois/subj03.tsv")
-    measured = responses["responses"][np.isin(responses["nsd_id"], fit["test_nsd_id"])]
+    measured = responses["responses"][np.isin(responses["image"], fit["image"])]
     inside = np.isin(fit["voxel"], rois.loc[rois["roi"] == "V1v", "voxel"])
     inside &= (fit["reliability"] >= 0.1) & np.isfinite(measured).all(axis=0)
     expected = image_similarities(measured[:, inside])
-    assert np.allclose(stored["roi/prf-visualrois/V1v"], expected, atol=1e-6)
+    region = regions_of(stored).index(("prf-visualrois", "V1v"))
+    assert np.allclose(stored["similarity_in_region"][region], expected, atol=1e-6)

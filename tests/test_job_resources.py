@@ -18,8 +18,8 @@ from conftest import ROOT, TINY, Study, rewrite
 from encoding.variance_partitioning import model_name
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.machine import machine_memory
-from pipeline.manifest import read_manifest
+from pipeline.jobs.machine import machine_memory
+from pipeline.nsd.manifest import read_manifest
 from pipeline.resources import (
     LEAST_MINUTES,
     TIME_FACTOR,

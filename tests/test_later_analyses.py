@@ -7,8 +7,8 @@ import pytest
 from conftest import Study, branch
 from test_analyses import row
 
-from pipeline.settings import WHOLE
-from pipeline.storage import read_account, read_result, read_table
+from pipeline.configuration.settings import WHOLE
+from pipeline.results.storage import read_account, read_result, read_table
 
 SUBJECTS = ["subj01", "subj03"]
 SECTIONS = {

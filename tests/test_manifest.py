@@ -9,20 +9,20 @@ import pytest
 import yaml
 from conftest import ROOT, bare
 
-from pipeline.catalogue import read_catalogue
-from pipeline.code_version import stage_modules
+from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import MAPPED_FROM
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.manifest import (
+from pipeline.jobs.code_version import stage_modules
+from pipeline.nsd.check import find_problems
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import (
     read_manifest,
     required_checkpoints,
     required_files,
     required_weights,
 )
-from pipeline.nsd.check import find_problems
-from pipeline.nsd.layout import NSDLayout
-from pipeline.settings import MAPPED_FROM
 
 MANIFEST = ROOT / "data_manifest.yaml"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import xarray as xr
 from conftest import weights_told
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,10 @@ from nilearn import plotting
 from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
-from pipeline.accounts import account_path, read_account
 from pipeline.analyses.layers.maps import voxel_maps as layer_maps
 from pipeline.configuration.reading import read_configuration
-from pipeline.described_tests import describe_tests
 from pipeline.errors import InputError
+from pipeline.fits.described_tests import describe_tests
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     bids_label,
@@ -36,8 +36,9 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.volume import volume_image
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.storage import Result
 from pipeline.stages.write_maps import _add
-from pipeline.storage import Result
 
 GRID = (4, 5, 6)
 AFFINE = np.array([[1.8, 0, 0, -7], [0, 1.8, 0, -11], [0, 0, 1.8, 3], [0, 0, 0, 1.0]])
@@ -191,20 +192,21 @@ def test_names_with_one_label_are_refused():
 def fitted(model: str, untrained: list[str], **arrays: object) -> tuple[Result, Result]:
     """A fit and its tests in two voxels."""
     values = np.array([0.1, 0.3])
-    fit = {
-        "voxel": np.array([7, 9]),
-        "noise_ceiling": np.array([0.5, 0.4]),
-        "reliability": np.array([0.05, 0.4]),
-    }
     spaces = model.split(MODEL_SEPARATOR)
-    fit |= dict.fromkeys(("r", "r2", "cv_score", "alpha"), values)
-    fit["band_weights"] = np.tile(values, (len(spaces), 1))
-    tests = {"voxel": fit["voxel"], "p": values, "q": values}
+    voxel = {"voxel": np.array([7, 9])}
+    found = {"noise_ceiling": [0.5, 0.4], "reliability": [0.05, 0.4]}
+    found |= dict.fromkeys(("r", "r2", "cv_score", "alpha"), values)
+    weights = ("space", "voxel"), np.tile(values, (len(spaces), 1))
+    fit, tests = (
+        xr.Dataset({name: ("voxel", v) for name, v in {**voxel, **of_voxels}.items()})
+        for of_voxels in (found | arrays, {"p": values, "q": values})
+    )
+    fit = fit.assign(space=spaces, band_weights=weights)
     told = describe_tests("permutation", "images", 2000)
     weights = weights_told(*spaces, untrained=untrained)
     provenance = {"configuration": {"tests": told, "spaces": spaces}, "weights": weights}
     return (
-        Result(Path("x.h5"), {**fit, **arrays}, provenance),
+        Result(Path("x.h5"), fit, provenance),
         Result(Path("y.h5"), tests, provenance),
     )
 
@@ -304,10 +306,10 @@ def test_names_are_of_bids_and_tell_nsds_subject():
 
 def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
     """A network may be called as one of its layers is: maps of both must have other names."""
-    arrays = {"voxel": np.array([7]), "best": np.array([2.0]), "first": np.array([np.nan])}
+    arrays = {"voxel": ("voxel", [7]), "best": ("voxel", [2.0]), "first": ("voxel", [np.nan])}
     configuration = {"network": "bert", "spaces": ["conv1", "bert"]}
     told = {"configuration": configuration, "weights": weights_told("conv1", untrained=["bert"])}
-    maps = list(layer_maps(Result(Path("x.h5"), arrays, told)))
+    maps = list(layer_maps(Result(Path("x.h5"), xr.Dataset(arrays), told)))
     assert [m.entities for m in maps] == [
         "network-bert_stat-preferredLayer",
         "network-bert_stat-firstLayer",

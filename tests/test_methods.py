@@ -8,18 +8,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from conftest import ROOT, weights_told
 
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
 from encoding.similarity import agreement_interval, image_similarities
-from pipeline import tested_voxels
 from pipeline.analyses.similarity.tables import SubjectSimilarities, agreement_table
 from pipeline.configuration.reading import parse_configuration
+from pipeline.fits import tested_voxels
 from pipeline.report import methods
+from pipeline.results.storage import Result
 from pipeline.stages import fit_encoding_models
-from pipeline.storage import Result
+from pipeline.tables.regions import region_labels
 from pipeline.validation.calibration import run_experiment
 from pipeline.validation.experiments import Condition
 
@@ -107,14 +109,21 @@ def test_agreements_are_told_as_they_are_tested(study):
         return
     random = np.random.default_rng(0)
     patterns = random.normal(size=(40, 8))
-    values = {
-        "space/a": image_similarities(patterns),
-        "space/b": image_similarities(patterns + 0.5 * random.normal(size=patterns.shape)),
-        "nsd_id": np.arange(40),
+    values = [
+        image_similarities(patterns),
+        image_similarities(patterns + 0.5 * random.normal(size=patterns.shape)),
+    ]
+    arrays = {
+        "image": ("image", np.arange(40)),
+        "space": ("space", ["a", "b"]),
+        "similarity_in_space": (("space", "pair"), values),
+        **region_labels([]),
+        "similarity_in_region": (("region", "pair"), np.empty((0, len(values[0])))),
+        "n_voxels": ("region", np.empty(0, int)),
     }
     told_by_file = {"simulated": True, "weights": weights_told("a", "b")}
     told_by_file["configuration"] = {"subject": "subj01", "spaces": ["a", "b"]}
-    file = Result(Path("x.h5"), values, told_by_file)
+    file = Result(Path("x.h5"), xr.Dataset(arrays), told_by_file)
     one = SubjectSimilarities.of(file, None)
     level = study.significance.level
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
@@ -122,7 +131,7 @@ def test_agreements_are_told_as_they_are_tested(study):
     assert row.p == row.q == pytest.approx(1 / (settings.permutations + 1))
     assert f"compared by {row.comparison}" in text
     assert f"tested by {settings.permutations} permutations" in text
-    ends = agreement_interval(values["space/a"], values["space/b"], row.comparison, level)
+    ends = agreement_interval(*values, row.comparison, level)
     assert (row.agreement_lower, row.agreement_upper) == ends
     assert f"interval ({level:.0%})" in text
     several = len(study.subjects) > 1 and settings.images == "common"

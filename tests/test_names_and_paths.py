@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
-from pipeline.manifest import read_manifest
+from pipeline.nsd.manifest import read_manifest
 
 OUTSIDE = ["../secret", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "~x"]
 # {what is named: how a configuration names it}

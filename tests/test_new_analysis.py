@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT, Study, branch
 
-from pipeline.storage import read_account, read_result
+from pipeline.results.storage import read_account, read_result
 
 PAGE = (ROOT / "docs/new_analysis.md").read_text()
 # {file: text} of the blocks that follow a file's name

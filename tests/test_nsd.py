@@ -17,6 +17,7 @@ import scipy.io
 from conftest import ENVIRON, ROOT, damaged_copy
 from runs import frozen
 
+from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.composite_rois import COMPOSITES
@@ -28,7 +29,6 @@ from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import read_images
 from pipeline.stages.label_rois import composite_labels
-from pipeline.voxel_chunks import voxel_blocks
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 FUNCTIONAL = f"nsddata/ppdata/subj01/{SPACE}"

@@ -19,8 +19,8 @@ from features.costs import network_cost
 from features.layers import Layer
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.fetch.fetch import bytes_to_come
-from pipeline.manifest import read_manifest, required_files
+from pipeline.nsd.fetch.plan import bytes_to_come
+from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.resources import Job, estimate_study
 from pipeline.stages import preflight as preflight_stage
 from pipeline.stages.preflight import disk_problems, memory_problems

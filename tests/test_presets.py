@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, bare, branch
 
-from pipeline.storage import read_result, read_table
+from pipeline.results.storage import read_result, read_table
 from pipeline.tables.presets import preset_differences
 
 PRESETS = ("paper", "nsd")
@@ -107,7 +107,7 @@ def test_the_published_preset_splits_and_fits_as_published(presets):
 def test_the_published_tests_are_the_bootstraps(presets):
     found = read_result(results(presets, "paper") / f"significance/subj01/all/{CONTRAST}.h5")
     assert found.provenance["configuration"]["test"] == "bootstrap"
-    p, lower = found["component/clip_rn50/p"], found["component/clip_rn50/variance_lower"]
+    p, lower = found.by_label("p")["clip_rn50"], found.by_label("variance_lower")["clip_rn50"]
     usable = np.isfinite(p)
     # an interval's lower end above 0 leaves less than a twentieth of a half below; few images
     # expand it a little beyond that

@@ -16,7 +16,7 @@ from pipeline.maps.files import map_images, map_names, read_map, write_map
 from pipeline.maps.pycortex import FOLDERS, export, vertex_data, vertex_views, write_subject
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
-from pipeline.storage import write_account
+from pipeline.results.storage import write_account
 
 
 @pytest.mark.parametrize("subject", ["subj01", "fsaverage"])

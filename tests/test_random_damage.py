@@ -22,11 +22,11 @@ from test_damages import SUBJECT, VOLUME
 
 from pipeline.configuration.reading import read_configuration
 from pipeline.errors import InputError
-from pipeline.fetch.lock import Lock
-from pipeline.manifest import read_manifest
 from pipeline.nsd.design import read_design
+from pipeline.nsd.fetch.lock import Lock
 from pipeline.nsd.files import read_mesh, read_morphometry, read_vertices
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import read_manifest
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import mni_points, nearest_native_vertices, surface_points

@@ -18,9 +18,10 @@ from sklearn.decomposition import PCA
 from features import reduction as reduction_module
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.feature_store import add_layer, layer_array
+from pipeline.results.storage import create_result, read_result, write_table
 from pipeline.stages import reduce_features
-from pipeline.storage import read_result, write_result, write_table
 
 RANDOM = np.random.default_rng(0)
 # twelve directions of falling variance in forty features
@@ -116,14 +117,20 @@ def shards(tmp_path):
             "weights": {},
         }
         arrays = {
-            "nsd_id": nsd_id[rows],
-            "features/block_0": FEATURES[rows, :30],
-            "features/block_1": FEATURES[rows, 30:],
-            "features/fc:mean": -FEATURES[rows],
+            "block_0": FEATURES[rows, :30],
+            "block_1": FEATURES[rows, 30:],
+            "fc:mean": -FEATURES[rows],
         }
-        write_result(path, arrays, provenance)
+        write_layers(path, nsd_id[rows], arrays, provenance)
         paths.append(path)
     return nsd_id, paths
+
+
+def write_layers(path, nsd_id, layers, provenance):
+    with create_result(path, provenance) as file:
+        file.add("image", "image", nsd_id)
+        for layer, features in layers.items():
+            add_layer(file, layer, *features.shape)[...] = features
 
 
 def reduce(monkeypatch, shards, settings, split=None):
@@ -131,7 +138,7 @@ def reduce(monkeypatch, shards, settings, split=None):
     arguments = ["--space", "mine", "--settings", "mine", "--out", str(out)]
     arguments += ["--shards", *map(str, shards)]
     if split is None:
-        nsd_id = np.concatenate([read_result(path, ["nsd_id"])["nsd_id"] for path in shards])
+        nsd_id = np.concatenate([read_result(path, ["image"])["image"] for path in shards])
         images = out.with_name("images.tsv")
         nothing = {"simulated": True, "untrained": [], "weights": {}}
         write_table(images, pd.DataFrame({"nsd_id": nsd_id}), {"nsd_id": "image"}, nothing)
@@ -152,7 +159,7 @@ def write_split(path, nsd_id, is_test):
 def test_a_space_is_its_layer_in_the_order_of_the_images(monkeypatch, shards):
     nsd_id, paths = shards
     space = reduce(monkeypatch, paths, {"layer": "fc", "pooling": "mean"})
-    assert np.array_equal(space["nsd_id"], nsd_id)
+    assert np.array_equal(space["image"], nsd_id)
     assert np.array_equal(space["features"], -FEATURES)
     assert space.provenance["untrained"] == ["alexnet"]
     assert space.provenance["weights"] == {
@@ -167,7 +174,8 @@ def test_shards_of_networks_that_differ_are_not_joined(monkeypatch, shards, key)
     file = read_result(path)
     provenance = {**file.provenance, "configuration": {**file.provenance["configuration"]}}
     provenance["configuration"][key] = "another"
-    write_result(path, file.arrays, provenance)
+    layers = {name: file[layer_array(name)] for name in ("block_0", "block_1", "fc:mean")}
+    write_layers(path, file["image"], layers, provenance)
     with pytest.raises(InputError, match=rf"2of3.h5: its network's {key} is another.*replaced"):
         reduce(monkeypatch, shards[1], {"layer": "fc", "pooling": "mean"})
 
@@ -194,12 +202,12 @@ def test_test_images_do_not_move_the_principal_components(monkeypatch, shards, t
     is_test = np.arange(220) < 60
     split = write_split(tmp_path / "split.tsv", nsd_id[order], is_test)
     space = reduce(monkeypatch, paths, settings, split)
-    assert np.array_equal(space["nsd_id"], nsd_id[order])
+    assert np.array_equal(space["image"], nsd_id[order])
     expected = PCA(4).fit(FEATURES[order[~is_test]]).transform(FEATURES[order])
     assert same_up_to_sign(space["features"], expected)
     # and new images can go the same way
     stored = Reduction(
-        *(space[f"reduction/{name}"] for name in ("mean", "components", "explained_variance"))
+        *(space[f"reduction_{name}"] for name in ("mean", "components", "explained_variance"))
     )
     assert np.allclose(stored.transform(FEATURES[order]), space["features"], atol=1e-4)
 
@@ -212,8 +220,8 @@ def test_a_random_projection_is_kept_whole(monkeypatch, shards):
     }
     space = reduce(monkeypatch, shards[1], settings)
     assert space["features"].shape == (300, 7)
-    parts = [space[f"reduction/components/{name}"] for name in ("data", "indices", "indptr")]
-    stored = csr_array(tuple(parts), shape=space["reduction/components/shape"])
+    parts = [space[f"reduction_components_{name}"] for name in ("data", "indices", "indptr")]
+    stored = csr_array(tuple(parts), shape=space["reduction_components_shape"])
     assert np.allclose(-FEATURES @ stored, space["features"], atol=1e-4)
 
 
@@ -232,7 +240,7 @@ def test_a_subject_with_an_image_that_no_shard_has_names_both(monkeypatch, shard
     with pytest.raises(InputError, match=r"lacks 1 of the .*split.tsv"):
         reduce(monkeypatch, paths, {"layer": "block_*", "reduction": reduction}, split)
     with h5py.File(paths[0], "r") as file:
-        assert "features/block_0" in file
+        assert "features_block_0" in file
 
 
 def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
@@ -245,8 +253,8 @@ def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
         "weights": {},
     }
     some = np.column_stack([np.arange(5), np.ones((5, 3))]).astype(np.float32)
-    arrays = {"nsd_id": np.arange(5), "features/some": some, "features/none": some[:, 1:]}
-    write_result(tmp_path / "1of1.h5", arrays, provenance)
+    layers = {"some": some, "none": some[:, 1:]}
+    write_layers(tmp_path / "1of1.h5", np.arange(5), layers, provenance)
     reduce(monkeypatch, [tmp_path / "1of1.h5"], {"layer": "some"})
     assert "3 of them the same for every image" in capsys.readouterr().out
     (tmp_path / "space.h5").unlink()

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from runs import frozen
 
+from pipeline.configuration.settings import COMPOSITE
 from pipeline.figures import study as figures
 from pipeline.figures.style import shown_rois
 from pipeline.nsd.dataset import regions as regions_of_nsd
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
-from pipeline.settings import COMPOSITE
+from pipeline.results.storage import make_provenance, read_table, write_result
 from pipeline.stages import label_rois
-from pipeline.storage import make_provenance, read_table, write_result
 from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.tables import group_table, roi_members
 
@@ -41,7 +41,7 @@ def test_a_subjects_labels_are_in_the_order_of_the_colour_tables(tmp_path, monke
     responses, out = tmp_path / "responses.h5", tmp_path / "subj01.tsv"
     settings = {"space": "func1mm", "betas": "betas_fithrf"}
     provenance = make_provenance("x", settings, {}, simulated=True)
-    write_result(responses, {"voxel": found["voxel"].to_numpy()}, provenance)
+    write_result(responses, {"voxel": ("voxel", found["voxel"].to_numpy())}, provenance)
     given = ["--nsd", tmp_path, "--subject", "subj01", "--responses", responses, "--out", out]
     monkeypatch.setattr(sys, "argv", ["x", *map(str, given), "--atlases", "rois"])
     for name, value in frozen(tmp_path, rois=list(ATLASES)).items():

@@ -21,9 +21,9 @@ from encoding.variance_partitioning import joint_gain, model_name, partition_var
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
-from pipeline.described_tests import describe_tests
-from pipeline.frozen_run import RUN, freeze, frozen_text
-from pipeline.job_settings import study_run
+from pipeline.fits.described_tests import describe_tests
+from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
+from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import (
@@ -39,6 +39,13 @@ from pipeline.report.page import (
     _validation,
 )
 from pipeline.report.subject_page import in_parts
+from pipeline.results.storage import (
+    make_provenance,
+    read_result,
+    read_table,
+    write_result,
+    write_table,
+)
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
@@ -48,13 +55,6 @@ from pipeline.stages import (
     write_subject_page,
     write_tables,
     write_voxel_tables,
-)
-from pipeline.storage import (
-    make_provenance,
-    read_result,
-    read_table,
-    write_result,
-    write_table,
 )
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import run_experiment, summarise
@@ -116,7 +116,11 @@ class SyntheticStudy:
         self._write_labels(subject, voxel)
         write_result(
             self.root / f"responses/{subject}.h5",
-            {"voxel": voxel, "grid_shape": np.array(GRID), "affine": AFFINE},
+            {
+                "voxel": ("voxel", voxel),
+                "grid_shape": ("axis", np.array(GRID)),
+                "affine": (("affine_row", "affine_column"), AFFINE),
+            },
             self._provenance(subject, []),
         )
         group = np.array(ROI_NAMES)[(np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)]
@@ -135,13 +139,12 @@ class SyntheticStudy:
         write_result(
             self.root / f"truth/{subject}.h5",
             {
-                "voxel": voxel,
-                "group": group,
-                "models": list(r2),
+                "voxel": ("voxel", voxel),
+                "group": ("voxel", group),
+                "model": ("model", list(r2)),
                 **{
-                    f"{kind}_r2/{name}": v
+                    f"{kind}_r2": (("model", "voxel"), np.stack([*r2.values()]))
                     for kind in ("perfect", "oracle")
-                    for name, v in r2.items()
                 },
             },
             self._provenance(subject, []),
@@ -178,7 +181,6 @@ class SyntheticStudy:
         """Fits and tests of all models, partitions and tests of contrasts."""
         shared = {
             "voxel": voxel,
-            "grid_shape": np.array(GRID),
             "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
             "noise_ceiling_error": np.full(len(voxel), 0.05, np.float32),
             "reliability": np.full(len(voxel), 0.5, np.float32),
@@ -189,35 +191,44 @@ class SyntheticStudy:
             values = noisy[model]
             values[3] = np.nan
             scores = {"r2": values, "r": np.sign(values) * np.sqrt(np.abs(values))}
-            arrays = {**shared, **scores, "test_nsd_id": np.arange(100)}
-            arrays |= {"cv_score": values - 0.01, "alpha": np.ones(len(voxel))}
-            arrays["band_weights"] = np.ones((len(spaces), len(voxel)))
-            self.encoding.append(self._write("encoding", subject, model, arrays, spaces))
+            arrays = {**shared, **scores, "cv_score": values - 0.01, "alpha": np.ones(len(voxel))}
+            data = {name: ("voxel", array) for name, array in arrays.items()}
+            data |= {"image": ("image", np.arange(100)), "space": ("space", spaces)}
+            data |= {"grid_shape": ("axis", np.array(GRID))}
+            data["band_weights"] = ("space", "voxel"), np.ones((len(spaces), len(voxel)))
+            self.encoding.append(self._write("encoding", subject, model, data, spaces))
             q = np.where(values > 0.05, 0.01, 0.5)
             tests[model] = {"q": q, "p": q / 2}
             for key, (name, score) in itertools.product(("lower", "upper"), scores.items()):
                 tests[model][f"{name}_{key}"] = score + (0.1 if key == "upper" else -0.1)
-            arrays = {"voxel": voxel, **tests[model]}
-            self.significance.append(self._write("significance", subject, model, arrays, spaces))
+            data = {name: ("voxel", v) for name, v in {"voxel": voxel, **tests[model]}.items()}
+            self.significance.append(self._write("significance", subject, model, data, spaces))
         for contrast, spaces in self.study.contrasts.items():
             models = [model_name(subset) for subset in subsets(spaces)]
             own = {model: noisy[model] for model in models}
             components = partition_variance(own, spaces)
-            arrays = {f"component/{name}": values for name, values in components.items()}
-            arrays["joint_gain"] = joint_gain(own, spaces)
-            arrays |= {**shared, **{f"r2/{name}": values for name, values in own.items()}}
-            self.partitions.append(self._write("partitions", subject, contrast, arrays, spaces))
-            arrays = {"voxel": voxel}
-            for model in models:
-                component = f"component/{model.replace('+', '&')}"
-                arrays |= {f"{component}/{key}": tests[model][key] for key in "pq"}
-                for key in ("lower", "upper"):
-                    arrays[f"{component}/variance_{key}"] = tests[model][f"r2_{key}"]
-            self.significance.append(self._write("significance", subject, contrast, arrays, spaces))
+            arrays = {**shared, "joint_gain": joint_gain(own, spaces)}
+            data = {name: ("voxel", array) for name, array in arrays.items()}
+            labels = {"component": ("component", [*components])}
+            data |= labels | {"model": ("model", models), "part": ("part", [*spaces, "offset"])}
+            data["variance"] = ("component", "voxel"), np.stack([*components.values()])
+            data["r2"] = ("model", "voxel"), np.stack([*own.values()])
+            product = np.zeros((len(spaces) + 1, len(voxel)))
+            data["product_measure"] = ("part", "voxel"), product
+            self.partitions.append(self._write("partitions", subject, contrast, data, spaces))
+            data = labels | {"voxel": ("voxel", voxel)}
+            sources = {"p": "p", "q": "q", "variance_lower": "r2_lower"}
+            for key, source in {**sources, "variance_upper": "r2_upper"}.items():
+                found = np.stack([tests[model][source] for model in models])
+                data[key] = ("component", "voxel"), found
+            self.significance.append(self._write("significance", subject, contrast, data, spaces))
 
     def _write(self, kind, subject, name, arrays, spaces) -> Path:
         path = self.root / f"{kind}/{subject}/all/{name}.h5"
-        write_result(path, arrays, self._provenance(subject, spaces))
+        of = "contrast" if name in self.study.contrasts else "model"
+        told = self._provenance(subject, spaces)
+        told["configuration"][of] = name
+        write_result(path, arrays, told)
         return path
 
     def write_calibration(self, settings: dict | None = None) -> None:
@@ -462,9 +473,7 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     study = SyntheticStudy(tmp_path, small_settings(True), True, UNTRAINED)
     path = next(p for p in study.encoding if p.stem == "clip_rn50")
     result = read_result(path)
-    of_images = {"grid_shape", "test_nsd_id"}
-    shuffled = {k: v if k in of_images else v[..., ::-1] for k, v in result.arrays.items()}
-    write_result(path, shuffled, result.provenance)
+    write_result(path, result.data.isel(voxel=slice(None, None, -1)), result.provenance)
     study.show(monkeypatch)
     name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
     values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()

@@ -74,7 +74,10 @@ def test_code_reruns_the_stages_that_use_it(study, checkout, file, reruns):
 
 def test_comments_docstrings_and_layout_rerun_nothing(study, checkout):
     """In a module that all stages import, and in one that all fits do."""
-    texts = {checkout / name: None for name in ("pipeline/storage.py", "encoding/ridge/search.py")}
+    texts = {
+        checkout / name: None
+        for name in ("pipeline/results/storage.py", "encoding/ridge/search.py")
+    }
     try:
         for path in texts:
             texts[path] = text = path.read_text()

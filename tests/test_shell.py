@@ -17,8 +17,8 @@ from features.layers import Layer
 from features.networks import load_network
 from pipeline.command import check_command
 from pipeline.errors import InputError
-from pipeline.failed_jobs import FailedJobs, failure
-from pipeline.job_output import copy_output
+from pipeline.jobs.failed_jobs import FailedJobs, failure
+from pipeline.jobs.job_output import copy_output
 
 PREFLIGHT_REFUSES = "error: The study cannot start. Problems: "
 

@@ -19,17 +19,17 @@ import yaml
 from conftest import TINY, Study
 from PIL import Image
 
-from pipeline.coco_categories import CATEGORIES
+from pipeline.configuration.coco_categories import CATEGORIES
 from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
+from pipeline.results.storage import read_result
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
 from pipeline.simulation.scenes import DRAWINGS, NUMBERS, PLURALS, draw_scene
 from pipeline.simulation.settings import Photographs, SimulationSettings
 from pipeline.simulation.simulate import simulate
-from pipeline.storage import read_result
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 
@@ -196,12 +196,13 @@ def test_planted_weights_rebuild_the_signal_and_a_perfect_fit_of_all_spaces_is_t
     deviation = truth["signal"].std(axis=0)
     assert np.allclose(deviation[driven], 1, atol=0.1)
     assert (deviation[~driven] == 0).all()
+    perfect = truth.by_label("perfect_r2")
     both = "alexnet+bert"
     for single in ("alexnet", "bert"):
-        better = truth[f"perfect_r2/{both}"] - truth[f"perfect_r2/{single}"]
+        better = perfect[both] - perfect[single]
         assert np.nanmin(better[driven]) > -0.05
     words = np.char.startswith(truth["group"], "floc-words")
-    share = truth["perfect_r2/bert"][words] / truth[f"perfect_r2/{both}"][words]
+    share = perfect["bert"][words] / perfect[both][words]
     assert np.nanmedian(share) == pytest.approx(1, abs=0.02)
 
 
@@ -315,7 +316,7 @@ def test_the_whole_study_runs_on_photographs(tmp_path, tiny_values):
     with h5py.File(NSDLayout(study.nsd).stimuli) as file, Image.open(folder / names[7]) as photo:
         assert np.array_equal(file["imgBrick"][7], np.asarray(photo.convert("RGB")))
     fit = read_result(study.results / "encoding/subj01/all/alexnet.h5")
-    assert fit["test_nsd_id"].shape == (100,)
+    assert fit["image"].shape == (100,)
     truth = read_result(study.nsd.parent / "truth/subj01.h5")
     v1 = truth["voxel"][truth["group"] == "prf-visualrois/V1v"]
     assert np.nanmedian(fit["r"][np.isin(fit["voxel"], v1)]) > 0.5

@@ -15,7 +15,7 @@ import yaml
 from conftest import ENVIRON, ROOT, Study, assert_same_arrays, branch
 from slurm_cluster import SlurmCluster, missing
 
-from pipeline.storage import read_result
+from pipeline.results.storage import read_result
 
 pytestmark = pytest.mark.slurm
 # pip cannot install a scheduler; CI does, by apt-get

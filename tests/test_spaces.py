@@ -12,7 +12,7 @@ from conftest import Study, damaged_copy
 from runs import frozen
 
 from pipeline.errors import InputError
-from pipeline.frozen_run import RUN
+from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout

@@ -11,9 +11,9 @@ from typing import Annotated, Any, get_args, get_type_hints
 import pytest
 from runs import frozen
 
-from pipeline import stage_arguments as given
-from pipeline.code_version import stage_modules
-from pipeline.frozen_run import RUN
+from pipeline.jobs import stage_arguments as given
+from pipeline.jobs.code_version import stage_modules
+from pipeline.jobs.frozen_run import RUN
 
 # those that users call have options of their own
 STAGES = sorted(set(stage_modules()) - {"fetch", "preflight"})

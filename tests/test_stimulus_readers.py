@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pipeline.dataset.images import open_images
+from pipeline.dataset.stimulus_readers import TEXTS, VECTORS, read_stimuli
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.instances import read_instances
 from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_object
-from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli
 
 INSTANCES = pd.DataFrame(
     [

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import InputError
-from pipeline.storage import create_result, open_result
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.storage import create_result, open_result
+from pipeline.results.stored_matrix import StoredMatrix
 
 NSD_ID, VOXEL = np.arange(300)[::-1] * 3, np.arange(40) * 2 + 7
 VALUES = 1000.0 * NSD_ID[:, None] + VOXEL
@@ -20,8 +20,11 @@ CHUNKS = {"by images": None, "by voxels": (300, 16)}
 def path(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("matrix") / "result.h5"
     with create_result(path, {}) as file:
-        file["nsd_id"], file["voxel"] = NSD_ID, VOXEL
-        file.create_dataset("responses", data=VALUES, chunks=CHUNKS[request.param])
+        file.add("image", "image", NSD_ID)
+        file.add("voxel", "voxel", VOXEL)
+        chunks = CHUNKS[request.param]
+        options = {} if chunks is None else {"chunks": chunks}
+        file.add("responses", ("image", "voxel"), VALUES, **options)
     return path
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from conftest import weights_told
 from runs import frozen
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
-from pipeline.frozen_run import RUN
-from pipeline.space_weights import untrained_spaces, weights_in_words
+from pipeline.jobs.frozen_run import RUN
+from pipeline.results.space_weights import untrained_spaces, weights_in_words
+from pipeline.results.storage import Result, read_table, write_result, write_table
 from pipeline.stages import write_tables
-from pipeline.storage import Result, read_table, write_result, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (
     GROUP_COLUMNS,
@@ -47,13 +49,15 @@ PROVENANCE = {
     "configuration": {
         "subject": "subj01",
         "variant": "all",
+        "contrast": "bert_vs_clip",
         "spaces": ["bert", "clip"],
     },
 }
 
 
 def of_model(space: str) -> dict[str, object]:
-    configuration = {**PROVENANCE["configuration"], "spaces": [space]}
+    identity = {"subject": "subj01", "variant": "all"}
+    configuration = {**identity, "model": space, "spaces": [space]}
     return {**PROVENANCE, "configuration": configuration}
 
 
@@ -65,33 +69,38 @@ def rows_of(result: Result, tests: Result) -> pd.DataFrame:
 @pytest.fixture
 def encoding() -> Result:
     arrays = {
-        "voxel": VOXEL,
-        "grid_shape": np.array([2, 3, 4]),
-        "noise_ceiling": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
-        "noise_ceiling_error": np.array([0.1, 0.3, 0.1, 0.1, 0.1]),
-        "reliability": np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
-        "r": np.array([-0.5, 0.1, 0.3, np.nan, 0.4]),
-        "r2": np.array([-0.9, 0.0, 0.1, np.nan, 0.2]),
+        "grid_shape": ("axis", [2, 3, 4]),
+        **of_voxels(
+            noise_ceiling=[0.2, 0.4, 0.6, 0.8, 1.0],
+            noise_ceiling_error=[0.1, 0.3, 0.1, 0.1, 0.1],
+            reliability=[0.2, 0.4, 0.6, 0.8, 1.0],
+            r=[-0.5, 0.1, 0.3, np.nan, 0.4],
+            r2=[-0.9, 0.0, 0.1, np.nan, 0.2],
+        ),
     }
-    return Result(Path("bert.h5"), arrays, of_model("bert"))
+    return Result(Path("bert.h5"), xr.Dataset(arrays), of_model("bert"))
+
+
+def of_voxels(**arrays: object) -> dict[str, tuple[str, object]]:
+    return {name: ("voxel", values) for name, values in {"voxel": VOXEL, **arrays}.items()}
 
 
 @pytest.fixture
 def tested() -> Result:
     """The tests of `encoding`."""
-    arrays = {"voxel": VOXEL, "q": np.array([0.9, 0.05, 0.01, np.nan, 0.2])}
-    return Result(Path("tests.h5"), arrays, of_model("bert"))
+    arrays = of_voxels(q=[0.9, 0.05, 0.01, np.nan, 0.2])
+    return Result(Path("tests.h5"), xr.Dataset(arrays), of_model("bert"))
 
 
 @pytest.fixture
 def unfitted(encoding, tested) -> tuple[Result, Result]:
     """A model of another space without a valid voxel, and its tests."""
     nothing = np.full(5, np.nan)
-    arrays = {**encoding.arrays, "r": nothing, "r2": nothing}
+    data = encoding.data.assign(r=("voxel", nothing), r2=("voxel", nothing))
     told = of_model("clip")
     return (
-        Result(Path("clip.h5"), arrays, told),
-        Result(Path("tests.h5"), {"voxel": VOXEL, "q": nothing}, told),
+        Result(Path("clip.h5"), data, told),
+        Result(Path("tests.h5"), xr.Dataset(of_voxels(q=nothing)), told),
     )
 
 
@@ -99,28 +108,33 @@ def unfitted(encoding, tested) -> tuple[Result, Result]:
 def significance() -> Result:
     """The tests of `partition`."""
     arrays = {
-        "voxel": VOXEL,
-        "component/bert/q": np.array([0.01, 0.02, 0.9, np.nan, 0.9]),
-        "component/clip/q": np.full(5, 0.5),
+        "component": ("component", ["bert", "clip"]),
+        "voxel": ("voxel", VOXEL),
+        "q": (("component", "voxel"), [[0.01, 0.02, 0.9, np.nan, 0.9], [0.5] * 5]),
     }
-    return Result(Path("significance.h5"), arrays, PROVENANCE)
+    return Result(Path("significance.h5"), xr.Dataset(arrays), PROVENANCE)
 
 
 @pytest.fixture
 def partition() -> Result:
+    variance = [
+        [-0.2, 0.1, 0.0, np.nan, 0.3],
+        [0.1, 0.1, 0.1, np.nan, 0.1],
+        [0.0, -0.4, 0.2, np.nan, 0.0],
+    ]
+    product = [[-0.1, 0.1, 0.2, np.nan, 0.3], [0.0, -0.3, 0.1, np.nan, 0.1], [0.0] * 5]
     arrays = {
-        "voxel": VOXEL,
-        "component/bert": np.array([-0.2, 0.1, 0.0, np.nan, 0.3]),
-        "component/clip": np.array([0.1, 0.1, 0.1, np.nan, 0.1]),
-        "component/bert&clip": np.array([0.0, -0.4, 0.2, np.nan, 0.0]),
-        "r2/bert+clip": np.array([-0.1, -0.2, 0.3, np.nan, 0.4]),
-        "r2/stacked": np.array([-0.3, -0.1, 0.2, np.nan, 0.4]),
-        "product/bert": np.array([-0.1, 0.1, 0.2, np.nan, 0.3]),
-        "product/clip": np.array([0.0, -0.3, 0.1, np.nan, 0.1]),
-        "product/offset": np.zeros(5),
-        "joint_gain": np.array([-0.2, -0.1, 0.1, np.nan, 0.2]),
+        "component": ("component", ["bert", "clip", "bert&clip"]),
+        "model": ("model", ["bert+clip"]),
+        "part": ("part", ["bert", "clip", "offset"]),
+        "variance": (("component", "voxel"), variance),
+        "r2": (("model", "voxel"), [[-0.1, -0.2, 0.3, np.nan, 0.4]]),
+        "product_measure": (("part", "voxel"), product),
+        **of_voxels(
+            stacked_r2=[-0.3, -0.1, 0.2, np.nan, 0.4], joint_gain=[-0.2, -0.1, 0.1, np.nan, 0.2]
+        ),
     }
-    return Result(Path("partition.h5"), arrays, PROVENANCE)
+    return Result(Path("partition.h5"), xr.Dataset(arrays), PROVENANCE)
 
 
 def test_hemispheres_are_taken_together():
@@ -149,7 +163,7 @@ def test_the_spread_within_a_region_is_told_beside_its_mean(
     r2 = encoding["r2"][np.isfinite(encoding["r2"] + encoding["r"])]
     quartiles = row[["lower_quartile_r2", "upper_quartile_r2"]].tolist()
     assert quartiles == pytest.approx(np.percentile(r2, [25, 75]))
-    parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    parts = pd.DataFrame(partition_rows(partition, significance, ROIS))
     row = parts[(parts["roi"] == "all") & (parts["component"] == "bert")].iloc[0]
     quartiles = row[["lower_quartile_variance", "upper_quartile_variance"]].tolist()
     assert quartiles == pytest.approx(np.percentile([-0.2, 0.1, 0.0, 0.3], [25, 75]))
@@ -169,28 +183,28 @@ def test_rows_tell_simulated_data_and_untrained_weights(encoding, tested, unfitt
 
 
 def test_scores_are_normalised_by_the_ceiling_without_clipping(encoding, tested):
-    encoding.arrays["noise_ceiling"] = np.array([0.5, 0.16, 0.4, 0.5, 0.1])
-    encoding.arrays["reliability"] = np.array([0.05, 0.2, 0.04, 0.5, 0.01])
+    encoding.data["noise_ceiling"] = "voxel", np.array([0.5, 0.16, 0.4, 0.5, 0.1])
+    encoding.data["reliability"] = "voxel", np.array([0.05, 0.2, 0.04, 0.5, 0.01])
     rows = rows_of(encoding, tested)
     row = rows.loc[("bert", "all")]
     # of the valid voxels one can be explained at all: r = 0.1 of 0.4, R² = 0 of 0.16
     assert row["n_explainable"] == 1
     assert row["mean_normalised_r"] == pytest.approx(0.1 / 0.4)
     assert row["mean_normalised_r2"] == pytest.approx(0)
-    encoding.arrays["reliability"] = encoding.arrays["noise_ceiling"] = np.full(5, 0.1)
+    encoding.data["reliability"] = encoding.data["noise_ceiling"] = "voxel", np.full(5, 0.1)
     rows = rows_of(encoding, tested)
     assert rows.loc[("bert", "hV4"), "mean_normalised_r2"] == pytest.approx(2)
 
 
 def test_one_ceiling_near_0_does_not_decide_a_region(encoding, tested):
-    encoding.arrays["noise_ceiling"] = np.array([-0.09, 0.4, 0.001, 0.5, 0.489])
-    encoding.arrays["reliability"] = np.full(5, 0.2)
+    encoding.data["noise_ceiling"] = "voxel", np.array([-0.09, 0.4, 0.001, 0.5, 0.489])
+    encoding.data["reliability"] = "voxel", np.full(5, 0.2)
     rows = rows_of(encoding, tested)
     row = rows.loc[("bert", "all")]
     assert row["n_explainable"] == 4
     assert row["mean_ceiling"] == pytest.approx(0.2)
     assert row["mean_normalised_r2"] == pytest.approx(np.mean([-0.9, 0.0, 0.1, 0.2]) / 0.2)
-    encoding.arrays["noise_ceiling"] = np.full(5, -0.1)
+    encoding.data["noise_ceiling"] = "voxel", np.full(5, -0.1)
     rows = rows_of(encoding, tested)
     assert np.isnan(
         rows.loc[("bert", "all"), ["mean_normalised_r", "mean_normalised_r2"]].astype(float)
@@ -203,7 +217,7 @@ def test_significant_voxels_are_counted_where_there_is_a_test(
     rows = rows_of(encoding, tested)
     assert rows.loc[("bert", "all"), "n_significant"] == 2
     assert rows.loc[("bert", "V1v"), "n_significant"] == 1
-    parts = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    parts = pd.DataFrame(partition_rows(partition, significance, ROIS))
     counts = parts[parts["roi"] == "all"].set_index("component")["n_significant"]
     assert counts[["bert", "clip"]].tolist() == [2, 0]
     assert counts[["bert&clip", "joint"]].isna().all()
@@ -305,7 +319,7 @@ def test_models_are_compared_over_subjects():
 
 
 def test_components_sum_to_the_joint_model(partition, significance):
-    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    rows = pd.DataFrame(partition_rows(partition, significance, ROIS))
     means = rows.pivot(index="roi", columns="component", values="mean_variance")
     assert means.loc["V1v", "bert"] == pytest.approx(-0.05)
     assert means.loc["V1v", "bert&clip"] == pytest.approx(-0.2)
@@ -316,7 +330,9 @@ def test_components_sum_to_the_joint_model(partition, significance):
 
 
 def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, significance):
-    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "clip_vs_bert"))
+    told = {**PROVENANCE["configuration"], "contrast": "clip_vs_bert"}
+    another = replace(partition, provenance={**PROVENANCE, "configuration": told})
+    rows = pd.DataFrame(partition_rows(another, significance, ROIS))
     stacked = rows[rows["component"] == "stacked"].set_index("roi")
     assert stacked.loc["all", "mean_variance"] == pytest.approx(0.05)
     assert np.isnan(stacked.loc["all", "n_significant"])
@@ -330,7 +346,7 @@ def components_over_subjects(rows: pd.DataFrame) -> list[str]:
 
 
 def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):
-    rows = pd.DataFrame(partition_rows(partition, significance, ROIS, "bert_vs_clip"))
+    rows = pd.DataFrame(partition_rows(partition, significance, ROIS))
     joint = rows[rows["component"] == "joint"].set_index("roi")
     assert joint.loc["all", "joint_below_share"] == pytest.approx(2 / 4)
     assert joint.loc["all", "joint_below_mean"] == pytest.approx(0.15)
@@ -375,15 +391,13 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
         "partitions": {"bert_vs_clip": partition},
     }
     command = ["write_tables", "--models", "models", "--rois", str(tmp_path / "subj01.tsv")]
-    write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), {"inputs": {}})
+    write_table(tmp_path / "subj01.tsv", ROIS, dict.fromkeys(ROIS, "as named"), PROVENANCE)
     for kind, results in files.items():
         command += [f"--{kind}"]
         for name, result in results.items():
             path = tmp_path / kind / f"subj01/all/{name}.h5"
-            arrays = result.arrays
-            if kind == "significance":
-                arrays = {key: values[order] for key, values in arrays.items()}
-            write_result(path, arrays, result.provenance)
+            data = result.data.isel(voxel=order) if kind == "significance" else result.data
+            write_result(path, data, result.provenance)
             command += [str(path)]
     names = "correlations", "partitions", "models"
     tables = [str(tmp_path / f"{name}.tsv") for name in names]

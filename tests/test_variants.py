@@ -9,7 +9,7 @@ from conftest import branch
 
 from pipeline.nsd.instances import label_matrix, read_instances
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import read_result, read_table
+from pipeline.results.storage import read_result, read_table
 
 SUBJECTS = ("subj01", "subj03")
 VARIANTS = {
@@ -83,7 +83,7 @@ def test_variants_train_and_test_where_the_whole_study_does(splits):
 def test_components_are_of_the_variants_own_training_images(varied):
     space = read_result(varied.results / "features/subj01/few/alexnet_conv3.h5")
     split = read_table(varied.results / "splits/subj01/few.tsv")
-    train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
+    train = np.isin(space["image"], split.loc[split["set"] == "train", "nsd_id"])
     scores = space["features"]
     assert np.abs(scores[train].mean(0)).max() < 1e-3 * scores.std(0).max()
 

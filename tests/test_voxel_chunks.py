@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 from conftest import assert_same_arrays, branch
 
+from encoding.inference.significance import false_discovery_rate
 from pipeline.errors import InputError
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.results.storage import create_result, read_result, write_result
 from pipeline.stages import gather_voxels
-from pipeline.storage import create_result, read_result
-from pipeline.voxel_chunks import voxels_of
 
 FITS = ("encoding", "predictions", "significance")
 # a joint model, which takes voxels over from parts of others, and a contrast's tests
@@ -48,10 +50,34 @@ def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
     assert not list((scattered.results / "parts").rglob("*.h5"))
 
 
+def test_parts_are_joined_along_their_voxels(tmp_path, monkeypatch):
+    """Every other array is that of the first; q is over all voxels."""
+    p = np.array([[0.01, 0.04, np.nan, 0.5, 0.02], [0.9, 0.01, 0.3, 0.2, 0.4]], np.float32)
+    whole = xr.Dataset(
+        {
+            "p": (("component", "voxel"), p),
+            "exact": ("voxel", [True, False, True, True, False]),
+            "grid_shape": ("axis", [2, 3, 4]),
+        },
+        {"voxel": [8, 9, 12, 13, 20], "component": ["é", "b"]},
+    )
+    paths = [tmp_path / f"{number}of2.h5" for number in (1, 2)]
+    for path, part in zip(paths, (slice(0, 2), slice(2, 5)), strict=True):
+        write_result(path, whole.isel(voxel=part), {"seed": 1})
+    out = tmp_path / "joined.h5"
+    command = ["gather", "--parts", *map(str, paths), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", [*command, "--false-discovery-rates", "True"])
+    gather_voxels.main()
+    joined = read_result(out)
+    q = np.array([false_discovery_rate(row) for row in p], np.float32)
+    xr.testing.assert_equal(joined.data, whole.assign(q=(("component", "voxel"), q)))
+    assert [joined[name].dtype for name in ("p", "exact")] == [np.float32, bool]
+
+
 def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):
     for number in (1, 2):
         with create_result(tmp_path / f"{number}.h5", {"seed": number}) as file:
-            file["voxel"] = np.arange(3)
+            file.add("voxel", "voxel", np.arange(3))
     paths = [str(tmp_path / f"{number}.h5") for number in (1, 2)]
     out = tmp_path / "joined.h5"
     monkeypatch.setattr("sys.argv", ["gather", "--parts", *paths, "--out", str(out)])

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from conftest import ROOT
 
-from pipeline.storage import Result, aligned_result, write_result
+from pipeline.results.storage import Result, aligned_result, read_result, write_result
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.document import columns_page
 from pipeline.tables.voxels import (
@@ -63,20 +63,32 @@ def results(tmp_path) -> tuple[Result, Result]:
         "reliability": [0.1, 0.2, 0.3],
     }
     fit |= {key: VOXEL * 0.01 for key in ("r", "r2", "cv_score", "alpha")}
-    fit |= {"component/bert": VOXEL * 0.1, "component/bert&clip": VOXEL * 0.2}
-    tests = {"voxel": VOXEL[::-1]}
-    tested = {"": TESTS}
-    tested |= {f"component/{name}/": COMPONENT_TESTS for name in ("bert", "bert&clip")}
     # every quantity and voxel has its own value
-    tests |= {
-        f"{name}{key}": VOXEL[::-1] * 0.001 + number
-        for name, keys in tested.items()
-        for number, key in enumerate(reversed(keys))
+    tests = {key: VOXEL[::-1] * 0.001 + n for n, key in enumerate(reversed(TESTS))}
+    return written(tmp_path, "voxel", fit, tests)
+
+
+def components(tmp_path) -> tuple[Result, Result]:
+    """The same of a contrast."""
+    partition = {"voxel": VOXEL, "variance": np.stack([VOXEL * 0.1, VOXEL * 0.2])}
+    tests = {
+        key: np.stack([VOXEL[::-1] * 0.001 + n] * 2)
+        for n, key in enumerate(reversed(COMPONENT_TESTS))
     }
-    write_result(tmp_path / "fit.h5", fit, {})
-    write_result(tmp_path / "tests.h5", tests, {})
-    arrays = {name: np.asarray(values) for name, values in fit.items()}
-    result = Result(tmp_path / "fit.h5", arrays, {"configuration": {"spaces": ["bert"]}})
+    return written(tmp_path, ("component", "voxel"), partition, tests)
+
+
+def written(tmp_path, dimensions, found, tests) -> tuple[Result, Result]:
+    labels = {} if dimensions == "voxel" else {"component": ("component", ["bert", "bert&clip"])}
+    found, tests = (
+        labels
+        | {name: ("voxel" if name == "voxel" else dimensions, v) for name, v in arrays.items()}
+        for arrays in (found, {"voxel": VOXEL[::-1], **tests})
+    )
+    told = {"configuration": {"spaces": ["bert"], "contrast": "bert_vs_clip"}}
+    write_result(tmp_path / "found.h5", found, told)
+    write_result(tmp_path / "tests.h5", tests, told)
+    result = read_result(tmp_path / "found.h5")
     return result, aligned_result(tmp_path / "tests.h5", result)
 
 
@@ -87,7 +99,7 @@ def test_scores_and_tests_meet_at_their_voxel(tmp_path, where):
     np.testing.assert_allclose(frame["r"], frame["voxel"] * 0.01, rtol=1e-6)
     np.testing.assert_allclose(frame["q"], frame["voxel"] * 0.001, rtol=1e-6)
     np.testing.assert_allclose(frame["r2_upper"], frame["voxel"] * 0.001 + 2, rtol=1e-6)
-    unique, shared = component_parts(where, result, tests, "bert_vs_clip")
+    unique, shared = component_parts(where, *components(tmp_path))
     np.testing.assert_allclose(unique["p"], unique["voxel"] * 0.001 + 1, rtol=1e-6)
     np.testing.assert_allclose(shared["variance_lower"], shared["voxel"] * 0.001 + 3, rtol=1e-6)
     assert shared["component"].unique().tolist() == ["bert&clip"]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT
+from conftest import ENVIRON, ROOT, assert_dimensions_are_named
 from nilearn import plotting
 from runs import frozen
 from scipy import stats
@@ -21,16 +21,16 @@ from encoding.inference.significance import false_discovery_rate
 from encoding.ridge.stacking import fit_stacking
 from encoding.scores import r2_score
 from encoding.variance_partitioning import partition_variance
-from pipeline.audit import near_duplicates
 from pipeline.configuration.reading import parse_configuration
-from pipeline.fit_inputs import read_scaled
-from pipeline.image_blocks import image_blocks
+from pipeline.fits.fit_inputs import read_scaled
+from pipeline.fits.image_blocks import image_blocks
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import bids_label, read_map
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
+from pipeline.results.audit import near_duplicates
+from pipeline.results.storage import positions, read_provenance, read_result, read_table
 from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import positions, read_provenance, read_result, read_table
 
 SPACES = ["alexnet", "bert"]
 CONTRAST, JOINT = "alexnet_vs_bert", "alexnet+bert"
@@ -76,7 +76,7 @@ def test_results_carry_ids_provenance_and_their_labels(study, subject):
     assert set(result.provenance["inputs"]) == {"responses", "split", *SPACES, *smaller}
     split = read_table(study.results / f"splits/{subject}/all.tsv")
     test = split[split["set"] == "test"]["nsd_id"]
-    assert np.array_equal(result["test_nsd_id"], test)
+    assert np.array_equal(result["image"], test)
 
 
 def test_the_split_is_by_image_and_shared_images_test(study):
@@ -117,7 +117,7 @@ def test_images_that_all_saw_three_times_test_everyone(study, tmp_path):
     tested = [set(split.loc[split["set"] == "test", "nsd_id"]) for split in both]
     assert tested[0] == tested[1]
     responses = read_result(study.results / "responses/subj03.h5")
-    thrice = responses["nsd_id"][responses["n_repeats"] == 3]
+    thrice = responses["image"][responses["n_repeats"] == 3]
     assert tested[0] <= set(thrice)
     assert len(tested[0]) > 3
 
@@ -165,7 +165,7 @@ def test_partitions_are_those_of_the_fits(study):
         for model in (*SPACES, JOINT)
     }
     for name, values in partition_variance(r2, SPACES).items():
-        assert np.allclose(partition[f"component/{name}"], values, atol=1e-6, equal_nan=True)
+        assert np.allclose(partition.by_label("variance")[name], values, atol=1e-6, equal_nan=True)
 
 
 def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
@@ -174,8 +174,8 @@ def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
     split = read_table(study.results / "splits/subj01/all.tsv")
     test, fold = (split["set"] == "test").to_numpy(), split["fold"].to_numpy()
     nsd_id, path = split["nsd_id"].to_numpy(), study.results / "responses/subj01.h5"
-    measured = read_result(path, ["nsd_id", "responses"])
-    rows = positions(measured["nsd_id"], nsd_id, path, "the split")
+    measured = read_result(path, ["responses"])
+    rows = positions(measured["image"], nsd_id, path, "the split")
     y, features = measured["responses"][rows], study.results / "features/subj01"
     bands = {
         space: read_scaled(features / f"{space}.h5", nsd_id, ~test, "the split").features
@@ -186,14 +186,14 @@ def test_the_stack_is_scored_on_the_test_images_beside_the_joint_model(study):
     fit = fit_stacking(training, y[~test], fold[~test], alphas)
     predicted = fit.predict({space: features[test] for space, features in bands.items()})
     expected = r2_score(y[test], predicted)
-    fitted = np.isfinite(arrays["stacked/r2"])
+    fitted = np.isfinite(arrays["stacked_r2"])
     assert fitted.mean() > 0.9
-    np.testing.assert_allclose(arrays["stacked/r2"][fitted], expected[fitted], atol=1e-5)
-    np.testing.assert_allclose(arrays["stacked/weights"][:, fitted].sum(axis=0), 1, atol=1e-5)
+    np.testing.assert_allclose(arrays["stacked_r2"][fitted], expected[fitted], atol=1e-5)
+    np.testing.assert_allclose(arrays["stacked_weights"][:, fitted].sum(axis=0), 1, atol=1e-5)
     table = read_table(study.results / "tables/partitions.tsv")
     row = table.query("component == 'stacked' and subject == 'subj01' and roi == 'all'")
     assert row["mean_variance"].item() == pytest.approx(
-        arrays["stacked/r2"][fitted].mean(), abs=1e-6
+        arrays["stacked_r2"][fitted].mean(), abs=1e-6
     )
 
 
@@ -202,7 +202,7 @@ def test_noise_ceilings_use_the_repeats_of_the_test_images(study):
     for subject in ("subj01", "subj03"):
         result = read_result(study.results / f"encoding/{subject}/all/alexnet.h5")
         responses = read_result(study.results / f"responses/{subject}.h5")
-        test = np.isin(responses["nsd_id"], result["test_nsd_id"])
+        test = np.isin(responses["image"], result["image"])
         repeats[subject] = responses["n_repeats"][test].mean()
         ceilings[subject] = np.nanmedian(result["noise_ceiling"][result["noise_ceiling"] > 0.2])
     assert repeats["subj01"] == 3 > repeats["subj03"]
@@ -232,12 +232,12 @@ def test_features_carry_the_images_and_weights_they_come_from(study):
     }
     for subject in ("subj01", "subj03"):
         shards = [*parts["shared"], *parts[subject]]
-        nsd_id = np.concatenate([shard["nsd_id"] for shard in shards])
+        nsd_id = np.concatenate([shard["image"] for shard in shards])
         assert len(set(nsd_id)) == len(nsd_id)
         images = read_table(study.results / f"images/{subject}.tsv")["nsd_id"]
         space = read_result(study.results / f"features/{subject}/alexnet.h5")
-        assert np.array_equal(space["nsd_id"], images)
-        extracted = np.concatenate([shard["features/fc7"] for shard in shards])
+        assert np.array_equal(space["image"], images)
+        extracted = np.concatenate([shard["features_fc7"] for shard in shards])
         rows = positions(nsd_id, images, "shards", "the subject's images")
         assert np.array_equal(space["features"], extracted[rows])
     told = [shard.provenance["configuration"] for shards in parts.values() for shard in shards]
@@ -250,7 +250,7 @@ def test_principal_components_know_a_subjects_training_images_alone(study):
     for subject in ("subj01", "subj03"):
         space = read_result(study.results / f"features/{subject}/all/alexnet_conv3.h5")
         split = read_table(study.results / f"splits/{subject}/all.tsv")
-        train = np.isin(space["nsd_id"], split.loc[split["set"] == "train", "nsd_id"])
+        train = np.isin(space["image"], split.loc[split["set"] == "train", "nsd_id"])
         scores = space["features"]
         assert scores.shape == (len(split), 20)
         assert np.abs(scores[train].mean(0)).max() < 1e-3 * scores.std(0).max()
@@ -266,8 +266,8 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
             read_result(study.results / f"{kind}/subj01/all/{model}.h5")
             for kind in ("encoding", "predictions", "significance")
         )
-        assert np.array_equal(kept["nsd_id"], fit["test_nsd_id"])
-        rows = np.searchsorted(responses["nsd_id"], kept["nsd_id"])
+        assert np.array_equal(kept["image"], fit["image"])
+        rows = np.searchsorted(responses["image"], kept["image"])
         measured, predicted = responses["responses"][rows], kept["predictions"]
         assert np.allclose(r2_score(measured, predicted), fit["r2"], equal_nan=True, atol=1e-4)
         usable = np.isfinite(fit["r2"])
@@ -283,18 +283,19 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
 def test_components_come_with_intervals_and_tests(study):
     found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
     partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
+    q = found.by_label("q")
     v1 = np.isin(
         partition["voxel"],
         read_table(study.results / "rois/subj01.tsv").query("roi == 'V1v'")["voxel"],
     )
-    assert np.nanmean(found["component/alexnet/q"][v1] <= 0.05) > 0.5
-    assert np.nanmean(found["component/bert/q"][v1] <= 0.05) < 0.1
-    shared = partition["component/alexnet&bert"]
+    assert np.nanmean(q["alexnet"][v1] <= 0.05) > 0.5
+    assert np.nanmean(q["bert"][v1] <= 0.05) < 0.1
+    shared = partition.by_label("variance")["alexnet&bert"]
     # a voxel to which a space adds nothing is not tested for what it adds, but for what they share
-    tested = {name: np.isfinite(found[f"component/{name}/q"]) for name in ("bert", "alexnet&bert")}
+    tested = {name: np.isfinite(q[name]) for name in ("bert", "alexnet&bert")}
     assert tested["alexnet&bert"][tested["bert"]].all()
-    assert np.nanmean(found["component/alexnet&bert/q"] <= 0.05) > 0.3
-    lower, upper = (found[f"component/alexnet&bert/variance_{end}"] for end in ("lower", "upper"))
+    assert np.nanmean(q["alexnet&bert"] <= 0.05) > 0.3
+    lower, upper = (found.by_label(f"variance_{end}")["alexnet&bert"] for end in ("lower", "upper"))
     assert np.mean(((lower <= shared) & (shared <= upper))[np.isfinite(shared)]) > 0.95
     assert found.provenance["configuration"]["false_discovery_family"].startswith("voxels of one")
 
@@ -412,6 +413,15 @@ def test_group_maps_are_the_means_of_the_subjects(study):
     participants = read_table(study.results / "maps/participants.tsv")
     assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
     assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]
+
+
+def test_every_result_opens_in_xarray_with_dimensions_that_are_described(study):
+    paths = [*study.results.rglob("*.h5"), *(study.results.parent / "features").rglob("*.h5")]
+    for path in paths:
+        assert_dimensions_are_named(path)
+    # all that docs/results.md has a line for
+    found = {path.relative_to(study.results.parent).parts[1] for path in paths}
+    assert {"labels", "layers", "learning_curves", "identification", "interpretation"} <= found
 
 
 def test_tables_are_the_means_of_their_voxels(study):

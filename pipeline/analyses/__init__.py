@@ -1,1 +1,1 @@
-"""Optional analyses, each in a folder of its own (see `pipeline.analysis`)."""
+"""Optional analyses, each in a folder of its own (see `pipeline.analyses.analysis`)."""

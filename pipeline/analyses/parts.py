@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.code_version import stage_modules
+from pipeline.jobs.code_version import stage_modules
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/analysis.py"))
 
@@ -14,7 +14,7 @@ FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/analysis.
 def parts(name: str) -> dict[str, ModuleType]:
     """{folder: its module of that name}, of the folders that have one.
 
-    Whoever calls it depends on these modules: `pipeline.code_version` knows this function.
+    Whoever calls it depends on these modules: `pipeline.jobs.code_version` knows this function.
     """
     return {
         folder.name: import_module(f"pipeline.analyses.{folder.name}.{name}")

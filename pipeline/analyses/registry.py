@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.analyses.analysis import Analysis
 from pipeline.analyses.parts import parts
-from pipeline.analysis import Analysis
 
 # {name of the folder: analysis}
 ANALYSES: dict[str, Analysis] = {

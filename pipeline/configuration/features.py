@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings import Settings, Stimulus
+from pipeline.configuration.settings import Settings, Stimulus
 
 
 class NetworkFacts(Settings):

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from encoding.scaling import Scaling
-from pipeline.settings import Betas, Settings, Space
+from pipeline.configuration.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
 # parts of the voxels of a fit

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.catalogue import with_catalogue
+from pipeline.configuration.catalogue import with_catalogue
+from pipeline.configuration.settings_files import read_settings
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.reading import reading
-from pipeline.settings_files import read_settings
 
 
 def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:

@@ -14,7 +14,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import model_name, subsets
 from pipeline.analyses.registry import ANALYSES
-from pipeline.catalogue import read_catalogue
+from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
@@ -29,8 +29,7 @@ from pipeline.configuration.fits import (
     SplitSettings,
 )
 from pipeline.configuration.names import declared, unique
-from pipeline.configuration.variants import VariantSettings
-from pipeline.settings import (
+from pipeline.configuration.settings import (
     ANNOTATIONS,
     COMPOSITE,
     MAPPED_FROM,
@@ -41,6 +40,7 @@ from pipeline.settings import (
     Settings,
     Subject,
 )
+from pipeline.configuration.variants import VariantSettings
 from pipeline.simulation.settings import SimulationSettings
 
 Section = TypeVar("Section", bound=Settings)
@@ -297,7 +297,7 @@ class Study(Settings):
     def network_specification(self, network: str) -> dict[str, Any]:
         """All settings that a network's activations depend on, and no more.
 
-        The content of a checkpoint is added by `pipeline.checkpoints`.
+        The content of a checkpoint is added by `pipeline.configuration.checkpoints`.
         """
         settings = self.networks[network].model_dump(
             mode="json", exclude={"layers", "facts"}, exclude_none=True

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from encoding.scaling import Scaling
-from pipeline.coco_categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.configuration.coco_categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.configuration.fits import EncodingSettings, Penalty
 from pipeline.configuration.names import declared
-from pipeline.settings import Name, Settings
+from pipeline.configuration.settings import Name, Settings
 
 
 class Subset(Settings):

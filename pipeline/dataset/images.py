@@ -53,7 +53,7 @@ class Images(ABC):
         Parameters
         ----------
         nsd_id : (image,)
-        kind : `captions`, or another of `pipeline.stimulus_readers.TEXTS`
+        kind : `captions`, or another of `pipeline.dataset.stimulus_readers.TEXTS`
         """
         raise InputError(f"this dataset has no {kind}: networks that read them cannot run")
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.accounts import verify_beside
 from pipeline.analyses.parts import parts
+from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
 from pipeline.figures.style import Images, StudyFigure
-from pipeline.settings import WHOLE
+from pipeline.results.accounts import verify_beside
 from pipeline.tables.tables import LEAST_RELIABILITY
 
 

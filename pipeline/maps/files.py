@@ -11,10 +11,10 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from pipeline.accounts import account_path, verify_beside
+from pipeline.configuration.settings import SURFACES
 from pipeline.maps.volume import volume_image
-from pipeline.settings import SURFACES
-from pipeline.storage import atomic_path, write_account, write_text
+from pipeline.results.accounts import account_path, verify_beside
+from pipeline.results.storage import atomic_path, write_account, write_text
 
 # what a folder of maps holds: {file: what it is}
 INDEX = "index.json"

@@ -12,12 +12,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from pipeline.accounts import read_account
+from pipeline.configuration.settings import FSAVERAGE, NATIVE
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, STRUCTURES, read_map
-from pipeline.settings import FSAVERAGE, NATIVE
-from pipeline.storage import atomic_path
+from pipeline.results.accounts import read_account
+from pipeline.results.storage import atomic_path
 
 # which a subject of its database has, empty or not: it lists them
 FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "views")

@@ -9,10 +9,10 @@ import numpy as np
 
 from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name
-from pipeline.families import FAMILY
+from pipeline.fits.families import FAMILY
 from pipeline.maps.files import bids_label
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 from pipeline.tables.tables import LEAST_RELIABILITY
 
 NO_SHARE = f"the reliability is below {LEAST_RELIABILITY} or the ceiling is not above 0"
@@ -122,8 +122,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     voxel, ceiling = result["voxel"], result["noise_ceiling"]
     explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
     bounds = np.where(explainable, ceiling, np.nan)
-    tests = significance.provenance["configuration"]["tests"]
-    spaces = result.provenance["configuration"]["spaces"]
+    tests = significance.configuration["tests"]
+    spaces = result.configuration["spaces"]
     model = model_name(spaces)
     untrained = untrained_spaces(result.provenance, spaces)
     q = significance["q"]
@@ -138,25 +138,23 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
         tested = q if quantity == "r" else None
         test = tests["models"] if quantity in ("r", "p", "q") else None
         yield VoxelMap(quantity, model, None, voxel, values, untrained, tested, test=test)
-    for space, values in zip(spaces, result["band_weights"], strict=True):
+    for space, values in result.by_label("band_weights").items():
         if len(spaces) > 1:
             yield VoxelMap("bandWeight", model, None, voxel, values, untrained, band=space)
 
 
-def partition_maps(result: Result, significance: Result, contrast: str) -> Iterator[VoxelMap]:
+def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     """Every component of a partition, and its test."""
     # a component subtracts models of all the contrast's spaces, not of its own alone
-    untrained = untrained_spaces(result.provenance, result.provenance["configuration"]["spaces"])
-    test = significance.provenance["configuration"]["tests"]["components"]
-    for key in result.arrays:
-        if not key.startswith("component/"):
-            continue
-        name, voxel = key.removeprefix("component/"), result["voxel"]
+    untrained = untrained_spaces(result.provenance, result.configuration["spaces"])
+    test = significance.configuration["tests"]["components"]
+    contrast, voxel = result.configuration["contrast"], result["voxel"]
+    p, q = significance.by_label("p"), significance.by_label("q")
+    for name, values in sorted(result.by_label("variance").items()):
         quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
-        q = significance[f"{key}/q"]
-        yield VoxelMap(quantity, name, contrast, voxel, result[key], untrained, q, test=test)
-        yield VoxelMap("p", name, contrast, voxel, significance[f"{key}/p"], untrained, test=test)
-        yield VoxelMap("q", name, contrast, voxel, q, untrained, test=test)
+        yield VoxelMap(quantity, name, contrast, voxel, values, untrained, q[name], test=test)
+        yield VoxelMap("p", name, contrast, voxel, p[name], untrained, test=test)
+        yield VoxelMap("q", name, contrast, voxel, q[name], untrained, test=test)
 
 
 def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.configuration.settings import SHAPES, SURFACES
 from pipeline.errors import InputError
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import Design, read_design
@@ -25,7 +26,6 @@ from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import check_stimuli
 from pipeline.nsd.transforms import nearest_native_vertices, transform_checks, vertices_of
-from pipeline.settings import SHAPES, SURFACES
 
 
 def check_tree(

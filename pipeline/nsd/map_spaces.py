@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.configuration.settings import MNI, NATIVE
 from pipeline.errors import InputError
 from pipeline.maps.spaces import Own, Target
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.sampling import HALF, KnownVoxels
 from pipeline.nsd.transforms import mni_points, nearest_native_vertices, surface_points
-from pipeline.settings import MNI, NATIVE
 
 INTERPOLATION = {
     NATIVE: "Catmull-Rom at three cortical depths, averaged; labels by winner-take-all at the "

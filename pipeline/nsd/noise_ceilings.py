@@ -6,10 +6,10 @@ import numpy as np
 from tqdm import tqdm
 
 from encoding.noise_ceiling import signal_to_noise
+from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.nsd.design import Design
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import ResponseSpace
-from pipeline.voxel_chunks import voxel_blocks
 
 
 def recompute_ncsnr(space: ResponseSpace, design: Design, voxel: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.accounts import read_account
 from pipeline.figures.style import FORMATS
-from pipeline.integrity import verify_checksum
+from pipeline.results.accounts import read_account
+from pipeline.results.integrity import verify_checksum
 from pipeline.tables.columns import COLUMNS
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from nilearn.datasets import load_fsaverage
 from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
+from pipeline.configuration.settings import SHAPES
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.maps.files import read_map
-from pipeline.settings import SHAPES
 
 # of a hemisphere: those of fsaverage5, which begin FreeSurfer's fsaverage and its icosahedron
 MOST_VERTICES = 10_242

@@ -10,8 +10,8 @@ from pipeline.configuration.features import PrincipalComponents, RandomProjectio
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
 from pipeline.configuration.study import Configuration
 from pipeline.configuration.variants import VariantSettings
-from pipeline.described_tests import describe_tests
-from pipeline.families import FAMILY, GROUP_FAMILY
+from pipeline.fits.described_tests import describe_tests
+from pipeline.fits.families import FAMILY, GROUP_FAMILY
 from pipeline.tables.tables import LEVEL
 
 SCALING = {

@@ -13,8 +13,9 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
+from pipeline.analyses.analysis import Analysis
 from pipeline.analyses.registry import ANALYSES
-from pipeline.analysis import Analysis
+from pipeline.configuration.settings import FSAVERAGE, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.rois import EVERYTHING
@@ -26,9 +27,8 @@ from pipeline.report.methods import calibration_sentence, methods_paragraphs, re
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
-from pipeline.settings import FSAVERAGE, WHOLE
-from pipeline.space_weights import weights_labels
-from pipeline.storage import (
+from pipeline.results.space_weights import weights_labels
+from pipeline.results.storage import (
     canonical,
     described_columns,
     read_provenance,

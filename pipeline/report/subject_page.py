@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.accounts import account_path, read_account
+from pipeline.configuration.settings import SURFACES, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.colours import sequence_colours
@@ -26,9 +26,9 @@ from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
-from pipeline.settings import SURFACES, WHOLE
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.storage import write_text
 from pipeline.stages.write_maps import THRESHOLDED
-from pipeline.storage import write_text
 
 # maps of one picture of brains
 MOST_ROWS = 5

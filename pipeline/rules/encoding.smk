@@ -10,6 +10,8 @@ rule encoding:
     input:
         CHECKED,
         ENCODING,
+        # where voxels are scattered, parts that nothing asks for are not kept
+        of_models("predictions", variants=STUDY.all_variants),
 
 
 rule fit_encoding_models:

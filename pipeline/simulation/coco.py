@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.coco_categories import CATEGORIES
+from pipeline.configuration.coco_categories import CATEGORIES
 from pipeline.simulation.scenes import SIZE, Stimulus
 
 # (width, height) of uncropped pictures; 640 × 427 is cropped by half a pixel

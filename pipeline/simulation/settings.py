@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings import SURFACES, Betas, Name, Settings, Space, Subject
+from pipeline.configuration.settings import SURFACES, Betas, Name, Settings, Space, Subject
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250

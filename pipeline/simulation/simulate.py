@@ -13,6 +13,8 @@ import scipy.io
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import make_provenance, write_json, write_result
 from pipeline.simulation import coco, files, surfaces
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
 from pipeline.simulation.brain import (
@@ -46,7 +48,6 @@ from pipeline.simulation.planting import (
 from pipeline.simulation.scenes import Stimulus, draw_scene
 from pipeline.simulation.settings import Photographs, SimulatedSubject, SimulationSettings
 from pipeline.simulation.spaces import planted_features
-from pipeline.storage import make_provenance, write_json, write_result
 
 MARKER = "SIMULATED.json"
 # of nsdgeneral: voxels never covered, and voxels that the last session does not cover
@@ -106,7 +107,11 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
         completed.to_csv(path, sep="\t", index=False, na_rep="NaN")
         arrays = _truth(plan, name, seen, signal, features, components, sessions, settings)
         provenance = make_provenance(
-            "simulation", settings.model_dump(mode="json"), {}, seed=settings.seed, simulated=True
+            "simulation",
+            {"subject": name, **settings.model_dump(mode="json")},
+            {},
+            seed=settings.seed,
+            simulated=True,
         )
         write_result(truth / f"{name}.h5", arrays, provenance)
         voxels[name] = len(signal.voxel)
@@ -320,7 +325,7 @@ def _truth(
     components: dict[str, np.ndarray],
     sessions: Sequence[Session],
     settings: SimulationSettings,
-) -> dict[str, object]:
+) -> Arrays:
     shown = plan.images_of_trials(name)[: len(sessions) * TRIALS]
     images, counts = np.unique(shown, return_counts=True)
     noisy = np.concatenate([session.noisy for session in sessions])
@@ -336,16 +341,19 @@ def _truth(
     oracle = oracle_r2(own_features, measured, clean, test, noise, settings.seed)
     driven = signal.values.std(axis=0) > 0
     return {
-        "voxel": signal.voxel,
-        "group": list(signal.group),
-        "nsd_id": images,
-        "signal": signal.values[rows].astype(np.float32),
-        "ncsnr": np.where(driven, settings.ncsnr, 0.0),
-        "noise_variance": np.full(len(driven), settings.ncsnr**-2),
-        "models": list(perfect),
-        **{f"weights/{space}": weights for space, weights in signal.weights.items()},
-        **{f"perfect_r2/{model}": values for model, values in perfect.items()},
-        **{f"oracle_r2/{model}": values for model, values in oracle.items()},
+        "voxel": ("voxel", signal.voxel),
+        "group": ("voxel", list(signal.group)),
+        "image": ("image", images),
+        "signal": (("image", "voxel"), signal.values[rows].astype(np.float32)),
+        "ncsnr": ("voxel", np.where(driven, settings.ncsnr, 0.0)),
+        "noise_variance": ("voxel", np.full(len(driven), settings.ncsnr**-2)),
+        "model": ("model", list(perfect)),
+        "perfect_r2": (("model", "voxel"), np.stack([*perfect.values()])),
+        "oracle_r2": (("model", "voxel"), np.stack([oracle[model] for model in perfect])),
+        **{
+            f"weights_{space}": ((f"component_{space}", "voxel"), weights)
+            for space, weights in signal.weights.items()
+        },
     }
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from encoding.variance_partitioning import model_name, subsets
-from pipeline import stage_arguments as given
+from encoding.variance_partitioning import component_names, model_name, subsets
 from pipeline.errors import run_stage
-from pipeline.tested_voxels import write_tests
+from pipeline.fits.tested_voxels import write_tests
+from pipeline.jobs import stage_arguments as given
 
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
+    contrast: given.Wildcard
     spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
     predictions: given.InputFiles  # of all subsets' models, in the order of `subsets`
     responses: given.InputFile
@@ -30,11 +31,12 @@ def main() -> None:
     write_tests(
         "assess_components",
         arguments,
-        arguments.spaces,
+        {"contrast": arguments.contrast, "spaces": arguments.spaces},
         dict(zip(models, arguments.predictions, strict=True)),
         lambda tests, measured, predicted: tests.of_components(
             measured, predicted, arguments.spaces
         ),
+        component_names(arguments.spaces),
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from encoding.variance_partitioning import model_name
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.tested_voxels import write_tests
+from pipeline.fits.tested_voxels import write_tests
+from pipeline.jobs import stage_arguments as given
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def main() -> None:
     write_tests(
         "assess_significance",
         arguments,
-        arguments.spaces,
+        {"model": model, "spaces": arguments.spaces},
         {model: arguments.predictions},
         lambda tests, measured, predicted: tests.of_model(measured, predicted[model]),
     )

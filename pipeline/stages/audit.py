@@ -8,9 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pipeline import stage_arguments as given
-from pipeline.accounts import account_path
-from pipeline.audit import (
+from pipeline.configuration.settings import WHOLE
+from pipeline.errors import InputError, run_stage
+from pipeline.fits.fit_inputs import verify_features
+from pipeline.jobs import stage_arguments as given
+from pipeline.jobs.frozen_run import current_run
+from pipeline.results.accounts import account_path
+from pipeline.results.audit import (
     CONVENTIONS,
     audit_fit,
     audit_inputs,
@@ -21,11 +25,7 @@ from pipeline.audit import (
     near_duplicates,
     told,
 )
-from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import verify_features
-from pipeline.frozen_run import current_run
-from pipeline.settings import WHOLE
-from pipeline.storage import read_table, write_account
+from pipeline.results.storage import read_table, write_account
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline import stage_arguments as given
-from pipeline.audit import audit_files, result_files
 from pipeline.errors import InputError, run_stage
-from pipeline.frozen_run import current_run
-from pipeline.integrity import ALL_CHECKSUMS, join_checksums
+from pipeline.jobs import stage_arguments as given
+from pipeline.jobs.frozen_run import current_run
+from pipeline.results.audit import audit_files, result_files
+from pipeline.results.integrity import ALL_CHECKSUMS, join_checksums
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import h5py
 import numpy as np
 
-from pipeline import stage_arguments as given
-from pipeline.chunk_shapes import tiles
 from pipeline.dataset.responses import NOISE_IMAGES, Responses, open_responses
 from pipeline.errors import run_stage
-from pipeline.storage import create_result, make_provenance
-from pipeline.voxel_chunks import voxel_blocks
+from pipeline.fits.voxel_chunks import voxel_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.chunk_shapes import tiles
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import create_result, make_provenance
+
+GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,11 @@ def main() -> None:
         simulated=responses.simulated,
     )
     with create_result(arguments.out, provenance) as file:
-        file["voxel"] = responses.voxel
-        file["ncsnr"] = _ncsnr(responses)
+        file.add("voxel", "voxel", responses.voxel)
+        file.add("image", "image", responses.nsd_id)
+        file.add("ncsnr", "voxel", _ncsnr(responses))
         for name, values in responses.geometry.items():
-            file[name] = values
+            file.add(name, GEOMETRY[name], values)
         never = _write_blocks(file, responses)
     n_images, n_voxels = len(responses.nsd_id), len(responses.voxel)
     print(f"{subject}: {n_images} images, {n_voxels} voxels, {never} never valid")
@@ -54,18 +57,18 @@ def _ncsnr(responses: Responses) -> np.ndarray:
     return ncsnr.astype(np.float32)
 
 
-def _write_blocks(file: h5py.File, dataset: Responses) -> int:
+def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     """Average block by block into the file; the number of voxels without a valid response."""
     images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
-    chunks = tiles(shape)
-    responses = file.create_dataset("responses", shape, np.float32, chunks=chunks)
-    n_valid_repeats = file.create_dataset("n_valid_repeats", shape, np.uint8, chunks=chunks)
-    noise_sample = file.create_dataset(
-        "noise_sample", (min(NOISE_IMAGES, images.size), len(voxel)), np.float32
+    of_images = {"dimensions": ("image", "voxel"), "shape": shape, "chunks": tiles(shape)}
+    responses = file.add("responses", dtype=np.float32, **of_images)
+    n_valid_repeats = file.add("n_valid_repeats", dtype=np.uint8, **of_images)
+    sampled = min(NOISE_IMAGES, len(images)), len(voxel)
+    noise_sample = file.add(
+        "noise_sample", ("noise_sample_image", "voxel"), shape=sampled, dtype=np.float32
     )
-    noise_variance = file.create_dataset("noise_variance", len(voxel), np.float32)
-    file["nsd_id"] = images
+    noise_variance = file.add("noise_variance", "voxel", shape=shape[1:], dtype=np.float32)
     never, start = 0, 0
     for block in voxel_blocks(voxel, len(images)):
         averaged = dataset.averaged(block)
@@ -76,7 +79,7 @@ def _write_blocks(file: h5py.File, dataset: Responses) -> int:
         noise_sample[:, columns] = averaged.noise_sample
         never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
         start += len(block)
-    file["n_repeats"] = averaged.n_repeats
+    file.add("n_repeats", "image", averaged.n_repeats)
     return never
 
 

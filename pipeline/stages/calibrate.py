@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 

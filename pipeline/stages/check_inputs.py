@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
+from pipeline.jobs import stage_arguments as given
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import write_account
+from pipeline.results.storage import write_account
 
 
 @dataclass(frozen=True)

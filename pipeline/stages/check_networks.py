@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from features.costs import network_cost
 from features.layers import Layer
 from features.networks import check_specification
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import write_account
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import write_account
 
 
 @dataclass(frozen=True)

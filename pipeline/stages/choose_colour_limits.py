@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import stage_arguments as given
-from pipeline.accounts import read_account
 from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
+from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, read_map
-from pipeline.storage import write_account
+from pipeline.results.accounts import read_account
+from pipeline.results.storage import write_account
 
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 

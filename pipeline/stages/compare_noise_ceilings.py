@@ -11,14 +11,14 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
+from pipeline.jobs import stage_arguments as given
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
-from pipeline.storage import make_provenance, write_table
+from pipeline.results.storage import make_provenance, write_table
 from pipeline.tables.columns import COLUMNS
 
 # in units of the trials' variance; betas are stored as integers of 1/300 percent

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pipeline import stage_arguments as given
-from pipeline.accounts import account_path
 from pipeline.errors import run_stage
+from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import BIDS_SPACES, bids_subject
-from pipeline.storage import write_account, write_text
+from pipeline.results.accounts import account_path
+from pipeline.results.storage import write_account, write_text
 
 BIDS_VERSION = "1.9.0"
 # BIDS has no rule for what statistics of models are called, nor for files over subjects. Names have

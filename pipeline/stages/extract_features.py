@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import h5py
 import numpy as np
 import torch
 from PIL import Image
@@ -22,15 +21,16 @@ from features.extraction import (
 )
 from features.layers import Layer
 from features.networks import Network, choose_device, load_network
-from pipeline import stage_arguments as given
-from pipeline.code_version import code_version, file_version
+from pipeline.configuration.settings import SHARED
 from pipeline.dataset.images import Images as DatasetImages
 from pipeline.dataset.images import open_images
+from pipeline.dataset.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
 from pipeline.errors import InputError, run_stage
-from pipeline.feature_store import FeatureStore, Images
-from pipeline.settings import SHARED
-from pipeline.stimulus_readers import TEXTS, VECTORS, read_stimuli, stimulus_hashes
-from pipeline.storage import create_result, make_provenance, read_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.jobs.code_version import code_version, file_version
+from pipeline.results.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import create_result, make_provenance, read_table
 
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
@@ -39,7 +39,7 @@ TEXTS_PER_IMAGE = 8
 DECIDE_NOTHING = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
 LABELS = {"weights_label", "checkpoint"}
 # code that decides features
-EXTRACTION = ("features.extraction", "features.networks", "pipeline.stimulus_readers")
+EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stimulus_readers")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def main() -> None:
         untrained=[settings["name"]] if identity["weights"] == UNTRAINED else [],
     )
     with create_result(arguments.out, provenance) as file:
-        file["nsd_id"] = nsd_id
+        file.add("image", "image", nsd_id)
         store.refer(file, arguments.out, images, names)
 
 
@@ -172,15 +172,14 @@ def _features(
 
 
 def _write(
-    file: h5py.File, batches: Iterator[dict[Layer, np.ndarray]], n_images: int, progress: tqdm
+    file: ResultFile, batches: Iterator[dict[Layer, np.ndarray]], n_images: int, progress: tqdm
 ) -> None:
     start = 0
     for batch in batches:
         for layer, features in batch.items():
             if start == 0:
-                shape = n_images, features.shape[1]
-                file.create_dataset(f"features/{layer}", shape, np.float32)
-            file[f"features/{layer}"][start : start + len(features)] = features
+                add_layer(file, layer, n_images, features.shape[1])
+            file[layer_array(layer)][start : start + len(features)] = features
         start += len(features)
         progress.update(len(features))
 

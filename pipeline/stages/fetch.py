@@ -10,11 +10,12 @@ from rich.console import Console
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.fetch.fetch import Fetcher
-from pipeline.fetch.own_bucket import files_to_take, take_from
-from pipeline.fetch.plan import list_files, print_plan
-from pipeline.frozen_run import setting
-from pipeline.manifest import (
+from pipeline.jobs.frozen_run import setting
+from pipeline.nsd.fetch.fetch import Fetcher
+from pipeline.nsd.fetch.own_bucket import files_to_take, take_from
+from pipeline.nsd.fetch.plan import list_files, print_plan
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import (
     Manifest,
     read_manifest,
     require_terms,
@@ -22,8 +23,7 @@ from pipeline.manifest import (
     required_files,
     required_weights,
 )
-from pipeline.nsd.layout import NSDLayout
-from pipeline.storage import write_json
+from pipeline.results.storage import write_json
 
 WIDTH = 110
 

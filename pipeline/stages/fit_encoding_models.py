@@ -24,17 +24,19 @@ from encoding.ridge.solver import BandedRidgeFit
 from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name
-from pipeline import stage_arguments as given
-from pipeline.chunk_shapes import chunks_of_voxels
 from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import (
+from pipeline.fits.fit_inputs import (
     ResponseRows,
     read_scaled,
     solver_options,
     verify_features,
 )
-from pipeline.storage import (
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.chunk_shapes import chunks_of_voxels
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import (
     Result,
     create_result,
     make_provenance,
@@ -45,14 +47,20 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
-from pipeline.voxel_chunks import voxels_of
+from pipeline.results.stored_matrix import StoredMatrix
 
 EDGE_SHARE = 0.05
 # read at a time for their ceilings
 CEILING_VOXELS = 1024
 SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
+BY_SPACE = ("band_weights", "product_measure")
+# dimensions of arrays that have more than voxels
+BEFORE_VOXELS = {
+    "band_weights": ["space"],
+    "product_measure": ["part"],
+    f"{STACK}_weights": ["space"],
+}
 PREDICTIONS = "predictions"
 AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
 # of voxels and their fit, the fit with its intercept
@@ -96,19 +104,15 @@ def main() -> None:
         for name, path in spaces.items()
     }
     with open_result(arguments.responses) as file:
-        names = ["nsd_id", "voxel", "grid_shape", "ncsnr", "n_valid_repeats", "noise_variance"]
+        names = ["grid_shape", "ncsnr", "n_valid_repeats", "noise_variance"]
         measured = read_result(arguments.responses, names)
-        rows = positions(measured["nsd_id"], nsd_id, arguments.responses, asker)
+        rows = positions(measured["image"], nsd_id, arguments.responses, asker)
         here = voxels_of(arguments.chunk, len(measured["voxel"]))
         repeats = measured["n_valid_repeats"][rows][test][:, here]
-        arrays: dict[str, object] = {
-            "voxel": measured["voxel"][here],
-            "grid_shape": measured["grid_shape"],
-            "test_nsd_id": nsd_id[test],
-            "reliability": reliability(measured["ncsnr"][here], repeats).astype(np.float32),
-        }
+        voxel, reliable = measured["voxel"][here], reliability(measured["ncsnr"][here], repeats)
         training = ResponseRows(file["responses"], rows[~test], here)
         held_out = ResponseRows(file["responses"], rows[test], here)
+        arrays = {"reliability": reliable.astype(np.float32)}
         arrays |= _ceilings(held_out, repeats, measured["noise_variance"][here])
         provenance = _provenance(arguments, spaces, measured, test)
         n_repeats = measured["n_valid_repeats"].max(axis=1)[rows[~test]]
@@ -116,14 +120,28 @@ def main() -> None:
         with ExitStack() as opened:
             files = zip(arguments.smaller_encoding, arguments.smaller_predictions, strict=True)
             smaller = [
-                opened.enter_context(SmallerModel.open(*paths, arguments.spaces, arrays))
+                opened.enter_context(
+                    SmallerModel.open(*paths, arguments.spaces, voxel, nsd_id[test])
+                )
                 for paths in files
             ]
             predictions = opened.enter_context(create_result(arguments.predictions, provenance))
-            predictions["nsd_id"], predictions["voxel"] = nsd_id[test], arrays["voxel"]
+            predictions.add("image", "image", nsd_id[test])
+            predictions.add("voxel", "voxel", voxel)
             arrays |= _fit(data, smaller, predictions)
             arrays |= _stack(data) if arguments.stacked else {}
-    write_result(arguments.out, arrays, provenance)
+    labels = {
+        "voxel": voxel,
+        "image": nsd_id[test],
+        "space": arguments.spaces,
+        "part": [*arguments.spaces, OFFSET],
+    }
+    data = {
+        **{name: (name, values) for name, values in labels.items()},
+        "grid_shape": ("axis", measured["grid_shape"]),
+        **{name: ([*BEFORE_VOXELS.get(name, []), "voxel"], v) for name, v in arrays.items()},
+    }
+    write_result(arguments.out, data, provenance)
 
 
 def _ceilings(
@@ -205,7 +223,12 @@ class SmallerModel:
     @classmethod
     @contextmanager
     def open(
-        cls, encoding: Path, predictions: Path, spaces: Sequence[str], like: Mapping[str, Any]
+        cls,
+        encoding: Path,
+        predictions: Path,
+        spaces: Sequence[str],
+        voxel: np.ndarray,
+        nsd_id: np.ndarray,
     ) -> Iterator[SmallerModel]:
         """The model in two files, of the voxels and test images that the larger one has.
 
@@ -214,19 +237,14 @@ class SmallerModel:
         InputError
             It lacks some of them.
         """
-        result, asker = read_result(encoding), f"the model {model_name(spaces)}"
-        columns = positions(result["voxel"], like["voxel"], encoding, asker)
-        own = result.provenance["configuration"]["spaces"]
-        weights = dict(zip(own, result["band_weights"][:, columns], strict=True))
-        absent = np.zeros(len(columns), np.float32)
-        arrays = {key: result[key][columns] for key in SCORES}
-        arrays["band_weights"] = np.array([weights.get(space, absent) for space in spaces])
-        for part in (*own, OFFSET):
-            arrays[f"product/{part}"] = result[f"product/{part}"][columns]
-        arrays |= {f"product/{space}": absent for space in spaces if space not in own}
+        asker = f"the model {model_name(spaces)}"
+        result = read_result(encoding).ordered("voxel", voxel, asker)
+        parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
+        # of spaces that the model lacks
+        data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
+        arrays = {name: data[name].values for name in (*SCORES, *BY_SPACE)}
         with open_result(predictions) as file:
-            stored = StoredMatrix(file, PREDICTIONS, like["test_nsd_id"], asker)
-            yield cls(like["voxel"], arrays, stored)
+            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, asker))
 
     def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
         """{quantity: (…, voxel)} of some voxels, and their predictions."""
@@ -235,13 +253,13 @@ class SmallerModel:
 
 
 def _fit(
-    data: Data, smaller: Sequence[SmallerModel], predictions: h5py.File
+    data: Data, smaller: Sequence[SmallerModel], predictions: ResultFile
 ) -> dict[str, np.ndarray]:
     """Scores and picks, (…, voxel) float32; of weights, predictions remain."""
     name, n_voxels = model_name(data.bands), data.training.shape[1]
     arrays = {
         key: np.full((*shape, n_voxels), np.nan, np.float32)
-        for key, shape in _quantities(list(data.bands)).items()
+        for key, shape in _quantities(len(data.bands)).items()
     }
     arrays["searched_exactly"] = np.zeros(n_voxels, bool)
     kept = _prediction_store(predictions, data.held_out.shape)
@@ -272,7 +290,7 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
     shapes = {"r": (), "r2": (), "weights": (len(data.bands),)}
     n_voxels = data.held_out.shape[1]
     arrays = {
-        f"{STACK}/{key}": np.full((*shape, n_voxels), np.nan, np.float32)
+        f"{STACK}_{key}": np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in shapes.items()
     }
     # of a problem's images and responses alone
@@ -289,17 +307,17 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
         for voxels, fit in stacks:
             predicted = intercept(voxels, fit).predict(data.shown)
             measured = data.held_out.of(voxels)
-            arrays[f"{STACK}/r"][voxels] = correlation_score(measured, predicted)
-            arrays[f"{STACK}/r2"][voxels] = r2_score(measured, predicted)
-            arrays[f"{STACK}/weights"][:, voxels] = fit.weights
+            arrays[f"{STACK}_r"][voxels] = correlation_score(measured, predicted)
+            arrays[f"{STACK}_r2"][voxels] = r2_score(measured, predicted)
+            arrays[f"{STACK}_weights"][:, voxels] = fit.weights
             bar.update(len(voxels))
     return arrays
 
 
-def _quantities(spaces: Sequence[str]) -> dict[str, tuple[int, ...]]:
+def _quantities(n_spaces: int) -> dict[str, tuple[int, ...]]:
     """{array of the result: its shape before voxels}."""
-    parts = {f"product/{part}": () for part in (*spaces, OFFSET)}
-    return {**dict.fromkeys(SCORES, ()), "band_weights": (len(spaces),), **parts}
+    weights, product = BY_SPACE
+    return {**dict.fromkeys(SCORES, ()), weights: (n_spaces,), product: (n_spaces + 1,)}
 
 
 def _scores(
@@ -314,7 +332,7 @@ def _scores(
         "cv_score": fit.cv_score,
         "alpha": fit.alpha,
         "band_weights": fit.band_weights,
-        **{f"product/{part}": values for part, values in split.items()},
+        "product_measure": np.stack([*split.values()]),
         PREDICTIONS: predicted,
     }
 
@@ -331,10 +349,13 @@ def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     return SOLVERS[settings["solver"]]
 
 
-def _prediction_store(file: h5py.File, shape: tuple[int, int]) -> h5py.Dataset:
+def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
     """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
     chunks = chunks_of_voxels(shape)
-    return file.create_dataset(PREDICTIONS, shape, np.float32, chunks=chunks, fillvalue=np.nan)
+    names = "image", "voxel"
+    return file.add(
+        PREDICTIONS, names, shape=shape, dtype=np.float32, chunks=chunks, fillvalue=np.nan
+    )
 
 
 def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
@@ -359,12 +380,13 @@ def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
 def _provenance(
     arguments: Arguments, spaces: dict[str, Path], measured: Result, test: np.ndarray
 ) -> dict[str, object]:
-    subject = measured.provenance["configuration"]["subject"]
+    subject = measured.configuration["subject"]
     return make_provenance(
         "fit_encoding_models",
         {
             "subject": subject,
             "variant": read_provenance(arguments.split)["configuration"]["variant"],
+            "model": model_name(spaces),
             "spaces": list(spaces),
             "n_train": int(np.count_nonzero(~test)),
             "n_test": int(np.count_nonzero(test)),

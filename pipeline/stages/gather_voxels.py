@@ -8,16 +8,11 @@ from pathlib import Path
 
 import h5py
 
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import false_discovery_rates, is_p
-from pipeline.storage import (
-    create_result,
-    dataset_names,
-    is_per_voxel,
-    open_result,
-    provenance_in,
-)
+from pipeline.fits.false_discoveries import false_discovery_rates
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import ResultFile, array_names, dimensions_of
+from pipeline.results.storage import create_result, open_result, provenance_in
 
 VOXELS_AT_A_TIME = 4096
 
@@ -38,11 +33,11 @@ def main() -> None:
         _check(arguments.parts, parts)
         provenance = provenance_in(parts[0])
         out = stack.enter_context(create_result(arguments.out, provenance))
-        for name in dataset_names(parts[0]):
+        for name in array_names(parts[0]):
             _join(out, name, [part[name] for part in parts])
         if arguments.false_discovery_rates:
-            p = {name: out[name][()] for name in dataset_names(out) if is_p(name)}
-            out.update(false_discovery_rates(p))
+            p = out["p"]
+            out.add("q", dimensions_of(p), false_discovery_rates(p[()]))
 
 
 def _check(paths: list[Path], parts: list[h5py.File]) -> None:
@@ -54,15 +49,12 @@ def _check(paths: list[Path], parts: list[h5py.File]) -> None:
             )
 
 
-def _join(out: h5py.File, name: str, parts: list[h5py.Dataset]) -> None:
-    if not is_per_voxel(name):
-        parts[0].file.copy(parts[0], out, name)
+def _join(out: ResultFile, name: str, parts: list[h5py.Dataset]) -> None:
+    if "voxel" not in dimensions_of(parts[0]):
+        out.add_like(parts[0], parts[0].shape)[...] = parts[0][()]
         return
-    shape = *parts[0].shape[:-1], sum(part.shape[-1] for part in parts)
-    chunks = parts[0].chunks
-    if chunks is not None:
-        chunks = tuple(min(pair) for pair in zip(chunks, shape, strict=True))
-    joined = out.create_dataset(name, shape, parts[0].dtype, chunks=chunks)
+    n_voxels = sum(part.shape[-1] for part in parts)
+    joined = out.add_like(parts[0], (*parts[0].shape[:-1], n_voxels))
     first = 0
     for part in parts:
         for start in range(0, part.shape[-1], VOXELS_AT_A_TIME):

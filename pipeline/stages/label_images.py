@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_table, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_table, write_result
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,11 @@ def main() -> None:
     provenance = make_provenance(
         "label_images", {}, {"images": arguments.images}, simulated=images.simulated
     )
-    arrays = {"nsd_id": nsd_id, "label": [*shown.columns], "shown": shown.to_numpy()}
+    arrays = {
+        "image": ("image", nsd_id),
+        "label": ("label", [*shown.columns]),
+        "shown": (("image", "label"), shown.to_numpy()),
+    }
     write_result(arguments.out, arrays, provenance)
 
 

@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
+from pipeline.configuration.settings import COMPOSITE
 from pipeline.dataset.regions import Regions, open_regions
 from pipeline.errors import run_stage
-from pipeline.settings import COMPOSITE
-from pipeline.storage import make_provenance, read_result, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_result, write_table
 
 COLUMNS = {
     "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",
@@ -39,7 +39,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     responses = read_result(arguments.responses, ["voxel"])
-    settings = responses.provenance["configuration"]
+    settings = responses.configuration
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     labels = all_labels(regions, arguments.subject, arguments.atlases, responses["voxel"])
     provenance = make_provenance(

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
+from pipeline.configuration.settings import SHARED
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.settings import SHARED
-from pipeline.storage import make_provenance, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of an image in nsd_stimuli.hdf5",

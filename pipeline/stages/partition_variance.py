@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 
 from encoding.product_measure import OFFSET
-from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import (
     joint_gain,
     model_name,
@@ -16,15 +15,18 @@ from encoding.variance_partitioning import (
     shortfall,
     subsets,
 )
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
+
+OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
+    contrast: given.Wildcard
     spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
     encoding: given.InputFiles  # of all subsets' models, in the order of `subsets`
     out: given.OutputFile
@@ -38,29 +40,30 @@ def main() -> None:
     encoding = read_result(files[joint])
     r2 = {model: aligned_result(path, encoding)["r2"] for model, path in files.items()}
     components = partition_variance(r2, arguments.spaces)
-    split = {part: encoding[f"product/{part}"] for part in (*arguments.spaces, OFFSET)}
     gain = joint_gain(r2, arguments.spaces)
-    arrays = {
-        "voxel": encoding["voxel"],
-        "noise_ceiling": encoding["noise_ceiling"],
-        **{f"r2/{model}": values for model, values in r2.items()},
-        **{f"component/{name}": v.astype(np.float32) for name, v in components.items()},
-        **{f"product/{part}": values for part, values in split.items()},
-        "joint_gain": gain.astype(np.float32),
-    }
-    if f"{STACK}/r2" in encoding.arrays:
-        arrays[f"r2/{STACK}"] = encoding[f"{STACK}/r2"]
-    fitted = encoding.provenance["configuration"]
+    variance = np.stack([*components.values()]).astype(np.float32)
+    kept = [*OF_JOINT_MODEL, *({"stacked_r2"} & {*encoding.data})]
+    data = (
+        encoding.data[kept]
+        .sel(part=[*arguments.spaces, OFFSET])
+        .assign(
+            r2=(("model", "voxel"), np.stack([*r2.values()])),
+            model=models,
+            variance=(("component", "voxel"), variance),
+            component=[*components],
+            joint_gain=("voxel", gain.astype(np.float32)),
+        )
+    )
+    fitted = encoding.configuration
     configuration = {
+        "contrast": arguments.contrast,
         "spaces": arguments.spaces,
         "subject": fitted["subject"],
         "variant": fitted["variant"],
     }
     inputs = {f"encoding/{model}": path for model, path in files.items()}
     _tell(joint, gain)
-    write_result(
-        arguments.out, arrays, make_provenance("partition_variance", configuration, inputs)
-    )
+    write_result(arguments.out, data, make_provenance("partition_variance", configuration, inputs))
 
 
 def _tell(joint: str, gain: np.ndarray) -> None:

@@ -15,19 +15,19 @@ from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
-from pipeline.fetch.own_bucket import files_to_take, take_from
-from pipeline.fetch.plan import bytes_to_come, print_plan
-from pipeline.frozen_run import setting
-from pipeline.machine import machine_memory
-from pipeline.manifest import (
+from pipeline.jobs.frozen_run import setting
+from pipeline.jobs.machine import machine_memory
+from pipeline.nsd.check import find_problems
+from pipeline.nsd.fetch.own_bucket import files_to_take, take_from
+from pipeline.nsd.fetch.plan import bytes_to_come, print_plan
+from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import (
     ExternalFile,
     Manifest,
     read_manifest,
     required_checkpoints,
     required_files,
 )
-from pipeline.nsd.check import find_problems
-from pipeline.nsd.layout import NSDLayout
 from pipeline.resources import Job, estimate_study
 from pipeline.study_size import feature_sizes, subject_size
 

@@ -14,10 +14,12 @@ import pandas as pd
 
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.references import Rows, refer_to_rows
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.feature_store import layer_array, layer_of
+from pipeline.results.references import Rows, refer_to_rows
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import (
     create_result,
     make_provenance,
     open_result,
@@ -58,7 +60,7 @@ def main() -> None:
             raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
         rows = rows.of_images(images, arguments)
         with create_result(arguments.out, _provenance(arguments, rows)) as file:
-            file["nsd_id"] = rows.nsd_id
+            file.add("image", "image", rows.nsd_id)
             if fitted is None:
                 rows.refer(file, arguments)
             blocks = _reduced(file, rows, fitted) if fitted else _blocks(rows)
@@ -86,11 +88,11 @@ def _blocks(rows: StackedRows) -> Iterator[tuple[slice, np.ndarray]]:
 
 
 def _reduced(
-    file: h5py.File, rows: StackedRows, reduction: Reduction
+    file: ResultFile, rows: StackedRows, reduction: Reduction
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """`_blocks` of reduced features, each of which was written; with them how they came to be."""
     shape = len(rows), reduction.components.shape[1]
-    features = file.create_dataset("features", shape, np.float32)
+    features = file.add("features", ("image", "feature"), shape=shape, dtype=np.float32)
     for here, block in _blocks(rows):
         features[here] = reduced = reduction.transform(block)
         yield here, reduced
@@ -134,17 +136,18 @@ def _tell(space: str, rows: StackedRows, varies: np.ndarray) -> None:
     )
 
 
-def _store(file: h5py.File, reduction: Reduction) -> None:
+def _store(file: ResultFile, reduction: Reduction) -> None:
     """Whole, so that new images can go the same way."""
-    file["reduction/mean"] = reduction.mean
-    file["reduction/explained_variance"] = reduction.explained_variance
+    file.add("reduction_mean", "unreduced_feature", reduction.mean)
+    file.add("reduction_explained_variance", "feature", reduction.explained_variance)
     components = reduction.components
     if isinstance(components, np.ndarray):
-        file["reduction/components"] = components
+        file.add("reduction_components", ("unreduced_feature", "feature"), components)
         return
-    for part in ("data", "indices", "indptr"):
-        file[f"reduction/components/{part}"] = getattr(components, part)
-    file["reduction/components/shape"] = components.shape
+    # as scipy's `csr_array` takes them
+    for part, dimension in (("data", "entry"), ("indices", "entry"), ("indptr", "row_end")):
+        file.add(f"reduction_components_{part}", dimension, getattr(components, part))
+    file.add("reduction_components_shape", "axis", components.shape)
 
 
 def _provenance(arguments: Arguments, rows: StackedRows) -> dict[str, Any]:
@@ -160,7 +163,7 @@ def _provenance(arguments: Arguments, rows: StackedRows) -> dict[str, Any]:
         {
             "space": arguments.space,
             **settings,
-            "layers": [dataset.name.removeprefix("/features/") for dataset in rows.datasets[0]],
+            "layers": [layer_of(dataset) for dataset in rows.datasets[0]],
             "extraction": extraction,
         },
         inputs,
@@ -189,7 +192,7 @@ class StackedRows:
     @classmethod
     def of(cls, shards: list[h5py.File], layer: Layer, arguments: Arguments) -> StackedRows:
         """The layer, or all that its pattern stands for, of shards in their order."""
-        nsd_id = np.concatenate([file["nsd_id"][()] for file in shards])
+        nsd_id = np.concatenate([file["image"][()] for file in shards])
         datasets = []
         for file, path in zip(shards, arguments.shards, strict=True):
             # in the network's order, in which they were extracted
@@ -200,7 +203,7 @@ class StackedRows:
                     f"feature_spaces.{arguments.space}.layer: {path} lacks {layer}; "
                     f"it has {', '.join(known)}"
                 )
-            datasets.append(tuple(file[f"features/{name}"] for name in taken))
+            datasets.append(tuple(file[layer_array(name)] for name in taken))
         starts = np.cumsum([0, *(len(layers[0]) for layers in datasets)])
         return cls(tuple(datasets), nsd_id, np.arange(len(nsd_id)), starts)
 
@@ -210,7 +213,7 @@ class StackedRows:
         rows = positions(self.nsd_id, nsd_id, source, str(asker))
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
 
-    def refer(self, file: h5py.File, arguments: Arguments) -> None:
+    def refer(self, file: ResultFile, arguments: Arguments) -> None:
         """Let `features` of a file be these rows, where they are."""
         blocks = []
         shards = zip(arguments.shards, self.datasets, self.starts[:-1], strict=True)
@@ -221,7 +224,8 @@ class StackedRows:
                 own = self.rows[here] - start
                 blocks.append(Rows(path, dataset.name, dataset.shape, own, here, column))
                 column += dataset.shape[1]
-        refer_to_rows(file, arguments.out, "features", self.shape, blocks)
+        names = "image", "feature"
+        refer_to_rows(file, arguments.out, "features", names, self.shape, blocks)
 
     @property
     def shape(self) -> tuple[int, int]:

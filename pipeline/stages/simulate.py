@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import write_json
 from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.simulate import simulate
-from pipeline.storage import write_json
 
 
 @dataclass(frozen=True)

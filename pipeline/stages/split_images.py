@@ -19,10 +19,10 @@ from encoding.splits import (
     nearest_training,
     random_test,
 )
-from pipeline import stage_arguments as given
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     positions,
@@ -63,7 +63,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     settings = arguments.configuration
-    nsd_id = read_result(arguments.responses, ["nsd_id"])["nsd_id"]
+    nsd_id = read_result(arguments.responses, ["image"])["image"]
     inputs = {"responses": arguments.responses}
     cluster = block = np.full(len(nsd_id), -1)
     nearest = np.full(len(nsd_id), np.nan, np.float32)
@@ -131,19 +131,18 @@ def _selected(
     seed = arguments.configuration["seed"] + selection["draw"]
     if selection["subset"] is not None:
         (inputs["labels"],) = arguments.labels
-        labels = read_result(inputs["labels"])
-        rows = positions(labels["nsd_id"], nsd_id, labels.path, str(arguments.responses))
-        kept = _members(selection["subset"], labels, rows)
-        others = [_members(subset, labels, rows) for subset in selection["matched"]]
+        labels = read_result(inputs["labels"]).ordered("image", nsd_id, arguments.responses)
+        kept = _members(selection["subset"], labels)
+        others = [_members(subset, labels) for subset in selection["matched"]]
         kept = match_sizes(kept, others, test, seed) if others else kept
     if selection["training_images"] is not None:
         kept &= test | draw_images(kept & ~test, selection["training_images"], seed)
     return kept
 
 
-def _members(subset: dict[str, Any], labels: Result, rows: np.ndarray) -> np.ndarray:
-    column = labels["label"].tolist().index(subset["category"])
-    return (labels["shown"][rows, column] == 1) == subset["present"]
+def _members(subset: dict[str, Any], labels: Result) -> np.ndarray:
+    shown = labels.data["shown"].sel(label=subset["category"]).values
+    return (shown == 1) == subset["present"]
 
 
 def _shared(arguments: Arguments) -> np.ndarray:

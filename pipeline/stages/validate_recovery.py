@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name, partition_variance, subsets
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.simulation.brain import NO_SIGNAL
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
-    positions,
     read_result,
     write_table,
 )
+from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.tables.columns import COLUMNS
+from pipeline.tables.tables import subject_of
 from pipeline.validation.recovery import compare, false_positives
 
 RECOVERY_COLUMNS = (
@@ -47,7 +47,7 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    truths = {path.stem: read_result(path) for path in arguments.truth}
+    truths = {truth.configuration["subject"]: truth for truth in map(read_result, arguments.truth)}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
     null = [_false_positives(path, truths) for path in arguments.encoding]
     inputs = [*arguments.truth, *arguments.encoding, *arguments.partitions]
@@ -69,37 +69,35 @@ def main() -> None:
 def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
     """Planted and recovered partition; None for a contrast of spaces that were not planted."""
     partition = read_result(path)
-    settings = partition.provenance["configuration"]
+    settings = partition.configuration
     spaces, subject = settings["spaces"], settings["subject"]
     truth = truths[subject]
-    planted = {frozenset(model.split("+")): model for model in truth["models"].tolist()}
+    planted = {frozenset(model.split("+")): model for model in truth["model"].tolist()}
     if not all(frozenset(subset) in planted for subset in subsets(spaces)):
         return None
     # a mask can hold more than nsdgeneral, where alone variance was planted
-    rows = positions(partition["voxel"], truth["voxel"], path, str(truth.path))
+    recovered = partition.ordered("voxel", truth["voxel"], truth.path).by_label("variance")
     kinds = {}
     for kind in ("perfect", "oracle"):
+        of_models = truth.by_label(f"{kind}_r2")
         r2 = {
-            model_name(subset): truth[f"{kind}_r2/{planted[frozenset(subset)]}"]
-            for subset in subsets(spaces)
+            model_name(subset): of_models[planted[frozenset(subset)]] for subset in subsets(spaces)
         }
         kinds[kind] = partition_variance(r2, spaces)
-    recovered = {name: partition[f"component/{name}"][rows] for name in kinds["oracle"]}
     frame = compare(kinds["perfect"], kinds["oracle"], recovered, truth["group"])
-    return frame.assign(subject=subject, contrast=path.stem)
+    return frame.assign(subject=subject, contrast=settings["contrast"])
 
 
 def _false_positives(path: Path, truths: dict[str, Result]) -> dict[str, object]:
     encoding = read_result(path)
-    subject = encoding.provenance["configuration"]["subject"]
+    subject = subject_of(encoding)
     truth = truths[subject]
-    rows = positions(encoding["voxel"], truth["voxel"], path, str(truth.path))
-    null = rows[truth["group"] == NO_SIGNAL]
-    r = encoding["r"][null]
+    planted = encoding.ordered("voxel", truth["voxel"], truth.path)
+    r = planted["r"][truth["group"] == NO_SIGNAL]
     return {
         "subject": subject,
-        "model": model_name(encoding.provenance["configuration"]["spaces"]),
-        "false_positives": false_positives(r, len(encoding["test_nsd_id"])),
+        "model": encoding.configuration["model"],
+        "false_positives": false_positives(r, len(encoding["image"])),
         "mean_r": float(np.nanmean(r)),
         "n_voxels": int(np.count_nonzero(np.isfinite(r))),
     }

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.parts import parts
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_result, write_table
 from pipeline.tables import columns
-from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of
 
 
@@ -28,11 +28,9 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     tables = parts("tables")[arguments.analysis]
-    rois = {path.stem: read_table(path) for path in arguments.rois}
-    rows = []
-    for path in arguments.results:
-        result = read_result(path)
-        rows += tables.rows(result, rois[subject_of(result)])
+    rois = read_rois(arguments.rois)
+    results = [read_result(path) for path in arguments.results]
+    rows = [row for result in results for row in tables.rows(result, rois[subject_of(result)])]
     inputs = {"/".join(path.with_suffix("").parts[-2:]): path for path in arguments.results}
     inputs |= {f"rois/{path.stem}": path for path in arguments.rois}
     provenance = make_provenance("write_analysis_table", {"analysis": arguments.analysis}, inputs)

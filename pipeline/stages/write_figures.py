@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from pipeline import stage_arguments as given
 from pipeline.configuration.reading import parse_configuration
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
-from pipeline.storage import make_provenance, read_table, write_account
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_table, write_account
 
 INDEX = "index.json"
 IMAGES_AT_ONCE = 64

@@ -12,14 +12,14 @@ import numpy as np
 
 from encoding.inference.group import GroupMap, group_map
 from encoding.inference.significance import false_discovery_rate
-from pipeline import stage_arguments as given
-from pipeline.accounts import account_path, read_account
+from pipeline.configuration.settings import GROUP_SPACES
 from pipeline.errors import InputError, run_stage
-from pipeline.families import GROUP_FAMILY
+from pipeline.fits.families import GROUP_FAMILY
+from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
-from pipeline.settings import GROUP_SPACES
+from pipeline.results.accounts import account_path, read_account
+from pipeline.results.storage import make_provenance, write_account
 from pipeline.stages.write_maps import THRESHOLDED
-from pipeline.storage import make_provenance, write_account
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import numpy as np
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.parts import folder_of, parts
+from pipeline.configuration.settings import WHOLE
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.dataset.regions import open_regions
 from pipeline.errors import InputError, run_stage
-from pipeline.false_discoveries import covered
+from pipeline.fits.false_discoveries import covered
+from pipeline.jobs import stage_arguments as given
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     INDEX,
@@ -31,10 +32,10 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.spaces import Own, Target
-from pipeline.settings import WHOLE
-from pipeline.storage import (
+from pipeline.results.storage import (
     Result,
     aligned_result,
+    by_identity,
     make_provenance,
     open_result,
     positions,
@@ -72,6 +73,7 @@ def main() -> None:
     with open_result(arguments.responses) as file:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
     responses = read_result(arguments.responses, names)
+    geometry = {name: responses[name] for name in names}
     maps = [*_maps(arguments), *_roi_maps(arguments, responses)]
     voxel = responses["voxel"]
     maps = [_ordered(one, voxel, arguments.responses) for one in maps]
@@ -82,9 +84,9 @@ def main() -> None:
     index: dict[str, dict[str, object]] = {}
     for space in arguments.spaces:
         if space == own:
-            target = Own(space, responses.arrays, voxel)
+            target = Own(space, geometry, voxel)
         else:
-            target = anatomy.target(voxel, responses.arrays, space)
+            target = anatomy.target(voxel, geometry, space)
         account = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
@@ -172,19 +174,19 @@ def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | No
 
 def _maps(arguments: Arguments) -> list[VoxelMap]:
     """Maps of all results."""
-    tested = {path.stem: path for path in arguments.significance}
+    tests = by_identity(arguments.significance)
     found: dict[str, VoxelMap] = {}
     single: dict[str, Result] = {}
     for path in arguments.encoding:
         result = read_result(path)
         if not found:
             _add(found, ceiling_maps(result))
-        _add(found, encoding_maps(result, aligned_result(tested[path.stem], result)))
-        if path.stem in arguments.models:
-            single[path.stem] = result
+        _add(found, encoding_maps(result, aligned_result(tests[result.identity], result)))
+        if (model := result.configuration["model"]) in arguments.models:
+            single[model] = result
     for path in arguments.partitions:
         result = read_result(path)
-        _add(found, partition_maps(result, aligned_result(tested[path.stem], result), path.stem))
+        _add(found, partition_maps(result, aligned_result(tests[result.identity], result)))
     for path in arguments.analyses:
         result = read_result(path)
         _add(found, parts("maps")[folder_of(result.provenance["stage"])].voxel_maps(result))
@@ -211,7 +213,7 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
 
 def _roi_maps(arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
     """Labels of the modelled voxels, as the dataset numbers them."""
-    settings, voxel = responses.provenance["configuration"], responses["voxel"]
+    settings, voxel = responses.configuration, responses["voxel"]
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     for atlas in arguments.atlases:
         labels = regions.values(atlas, voxel).astype(np.float32)

@@ -6,14 +6,14 @@ import gc
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pipeline import stage_arguments as given
-from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import run_stage
+from pipeline.jobs import stage_arguments as given
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
-from pipeline.storage import read_provenance, write_account
+from pipeline.results.accounts import read_account
+from pipeline.results.storage import read_provenance, write_account
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ import gc
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pipeline import stage_arguments as given
-from pipeline.accounts import read_account
 from pipeline.configuration.reading import parse_configuration
 from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import run_stage
+from pipeline.jobs import stage_arguments as given
+from pipeline.maps.files import INDEX
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
-from pipeline.storage import read_table, write_account
+from pipeline.results.accounts import read_account
+from pipeline.results.storage import read_table, write_account
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def main() -> None:
     limits = read_account(arguments.limits)
     # nilearn collects garbage whenever it reads an image; frozen modules are not searched
     gc.freeze()
-    subject = arguments.maps.parent.name
+    subject = read_account(arguments.maps / INDEX)["subject"]
     anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)
     maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}

@@ -9,17 +9,17 @@ from typing import Annotated
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     aligned_result,
+    by_identity,
     make_provenance,
     read_result,
-    read_table,
     write_table,
 )
 from pipeline.tables.columns import COLUMNS
-from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import (
     PARTITION_COLUMNS,
     best_voxel_row,
@@ -45,19 +45,19 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    rois = {path.stem: read_table(path) for path in arguments.rois}
-    tests = {path.parts[-3:]: path for path in arguments.significance}
+    rois = read_rois(arguments.rois)
+    tests = by_identity(arguments.significance)
     correlations, best, partitions = [], [], []
     for path in arguments.encoding:
         result = read_result(path)
         labelled = rois[subject_of(result)]
-        tested = aligned_result(tests[path.parts[-3:]], result)
+        tested = aligned_result(tests[result.identity], result)
         correlations += correlation_rows(result, tested, labelled)
         best.append(best_voxel_row(result, labelled))
     for path in arguments.partitions:
         result = read_result(path)
-        tested = aligned_result(tests[path.parts[-3:]], result)
-        partitions += partition_rows(result, tested, rois[subject_of(result)], path.stem)
+        tested = aligned_result(tests[result.identity], result)
+        partitions += partition_rows(result, tested, rois[subject_of(result)])
     provenance = make_provenance(
         "write_tables",
         {"models": arguments.models},

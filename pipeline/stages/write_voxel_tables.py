@@ -7,9 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import aligned_result, make_provenance, read_result, read_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
+    aligned_result,
+    by_identity,
+    make_provenance,
+    read_result,
+    read_table,
+)
 from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
 
 
@@ -34,7 +40,7 @@ def main() -> None:
             "/".join(path.with_suffix("").parts[-4:]): path for path in getattr(arguments, kind)
         }
     provenance = make_provenance("write_voxel_tables", {"subject": arguments.subject}, inputs)
-    tests = {path.parts[-3:]: path for path in arguments.significance}
+    tests = by_identity(arguments.significance)
     grid = tuple(read_result(arguments.encoding[0], ["grid_shape"])["grid_shape"].tolist())
     rois = read_table(arguments.rois)
 
@@ -44,15 +50,15 @@ def main() -> None:
     with parquet_writer(arguments.models, provenance) as append:
         for path in arguments.encoding:
             result = read_result(path)
-            tested = aligned_result(tests[path.parts[-3:]], result)
+            tested = aligned_result(tests[result.identity], result)
             frame = model_part(where(result["voxel"]), result, tested)
-            append(frame.assign(variant=path.parent.name))
+            append(frame.assign(variant=result.configuration["variant"]))
     with parquet_writer(arguments.components, provenance) as append:
         for path in arguments.partitions:
             result = read_result(path)
-            tested = aligned_result(tests[path.parts[-3:]], result)
-            for frame in component_parts(where(result["voxel"]), result, tested, path.stem):
-                append(frame.assign(variant=path.parent.name))
+            tested = aligned_result(tests[result.identity], result)
+            for frame in component_parts(where(result["voxel"]), result, tested):
+                append(frame.assign(variant=result.configuration["variant"]))
         if not arguments.partitions:
             append(_no_components(where(np.empty(0, np.int64))))
 

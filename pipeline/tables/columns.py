@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.families import FAMILY, REGIONS_FAMILY
+from pipeline.fits.families import FAMILY, REGIONS_FAMILY
 
 # of the Parquet tables, one per atlas
 ROI_COLUMN = "roi_{}"

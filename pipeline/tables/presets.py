@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from pipeline.settings import WHOLE
+from pipeline.configuration.settings import WHOLE
 
 SIDES = ("published", "corrected")
 KEYS = ["subject", "contrast", "component", "atlas", "roi"]

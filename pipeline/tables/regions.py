@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
+
+from pipeline.results.storage import Result, read_provenance, read_table
 
 
 def in_atlas_order(
@@ -31,3 +35,22 @@ def in_atlas_order(
     keys = {f"key {n}": [places.get(r, -1) for r in of] for n, of in enumerate(regions)}
     order = pd.DataFrame(keys, dtype="int64").sort_values([*keys], kind="stable").index
     return rows.iloc[order].reset_index(drop=True)
+
+
+def read_rois(paths: Iterable[Path]) -> dict[str, pd.DataFrame]:
+    """{subject, as the file tells it: labels of its voxels} of rois/<subject>.tsv."""
+    return {read_provenance(path)["configuration"]["subject"]: read_table(path) for path in paths}
+
+
+def region_labels(regions: Iterable[tuple[str, str]]) -> dict[str, tuple[str, np.ndarray]]:
+    """Arrays of a result that say which (atlas, roi) each place on its dimension `region` is."""
+    pairs = list(regions)
+    return {
+        "atlas": ("region", np.array([atlas for atlas, _ in pairs], str)),
+        "roi": ("region", np.array([roi for _, roi in pairs], str)),
+    }
+
+
+def regions_of(result: Result) -> list[tuple[str, str]]:
+    """(atlas, roi) along the dimension `region` of a result."""
+    return list(zip(result["atlas"].tolist(), result["roi"].tolist(), strict=True))

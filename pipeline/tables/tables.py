@@ -14,10 +14,10 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name, shortfall
 from features.checkpoints import PRETRAINED
-from pipeline.false_discoveries import with_q
-from pipeline.settings import COMPOSITE
-from pipeline.space_weights import weights_in_words
-from pipeline.storage import Result
+from pipeline.configuration.settings import COMPOSITE
+from pipeline.fits.false_discoveries import with_q
+from pipeline.results.space_weights import weights_in_words
+from pipeline.results.storage import Result
 
 # of the false discovery rate
 LEVEL = 0.05
@@ -93,7 +93,7 @@ def correlation_rows(
     bound = correlation_ceiling(ceiling)
     # below it voxels are too noisy for a share of what can be explained to mean much
     explainable = result["reliability"] >= LEAST_RELIABILITY
-    spaces = result.provenance["configuration"]["spaces"]
+    spaces = result.configuration["spaces"]
     r, r2, q = result["r"], result["r2"], significance["q"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(r) & np.isfinite(r2)
@@ -121,33 +121,27 @@ def correlation_rows(
 
 
 def partition_rows(
-    result: Result, significance: Result, rois: pd.DataFrame, name: str
+    result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
     """One row per component and ROI of a partition.
 
     Then the joint model's own: its R², the voxels where it is below its parts, that of the stack of
     the spaces' own models, and the product measure of each space.
     """
-    spaces = result.provenance["configuration"]["spaces"]
-    components = {
-        key.removeprefix("component/"): values
-        for key, values in result.arrays.items()
-        if key.startswith("component/")
-    }
-    components[JOINT] = result[f"r2/{model_name(spaces)}"]
-    if f"r2/{STACK}" in result.arrays:
-        components[STACK] = result[f"r2/{STACK}"]
-    components |= {
-        key.replace("/", ":"): values
-        for key, values in result.arrays.items()
-        if key.startswith(f"{PRODUCT}/")
-    }
+    spaces = result.configuration["spaces"]
+    components = dict(sorted(result.by_label("variance").items()))
+    components[JOINT] = result.by_label("r2")[model_name(spaces)]
+    if "stacked_r2" in result.data:
+        components[STACK] = result["stacked_r2"]
+    product = sorted(result.by_label("product_measure").items())
+    components |= {f"{PRODUCT}:{part}": values for part, values in product}
+    q = significance.by_label("q")
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(list(components.values())).all(axis=0)
         for component, values in components.items():
             yield {
                 **_identity(result),
-                "contrast": name,
+                "contrast": result.configuration["contrast"],
                 "component": component,
                 "atlas": atlas,
                 "roi": roi,
@@ -155,7 +149,7 @@ def partition_rows(
                 "mean_variance": statistic(np.mean, values[usable]),
                 "median_variance": statistic(np.median, values[usable]),
                 **_quartiles("variance", values[usable]),
-                "n_significant": _n_significant(significance, component, usable),
+                "n_significant": _n_significant(q.get(component), usable),
                 **_joint_below(result, component, usable),
                 **source(result, spaces),
             }
@@ -166,9 +160,8 @@ def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str
     return {"joint_below_share": share, "joint_below_mean": mean}
 
 
-def _n_significant(significance: Result, component: str, usable: np.ndarray) -> float:
+def _n_significant(q: np.ndarray | None, usable: np.ndarray) -> float:
     """Components are tested; the joint model's R² and the product measure are not."""
-    q = significance.arrays.get(f"component/{component}/q")
     return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
 
 
@@ -258,7 +251,7 @@ def _is_unique(component: str) -> bool:
 def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
     """The best voxels' r and R² of a fit; "none" and NaN if no voxel has both."""
     r, r2 = result["r"], result["r2"]
-    spaces = result.provenance["configuration"]["spaces"]
+    spaces = result.configuration["spaces"]
     usable = np.isfinite(r) & np.isfinite(r2)
     best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
     best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
@@ -318,13 +311,12 @@ def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
 
 
 def _identity(result: Result) -> dict[str, str]:
-    configuration = result.provenance["configuration"]
-    return {name: configuration[name] for name in ("subject", "variant")}
+    return {name: result.configuration[name] for name in ("subject", "variant")}
 
 
 def subject_of(result: Result) -> str:
     """Whose result it is."""
-    return result.provenance["configuration"]["subject"]
+    return result.configuration["subject"]
 
 
 def source(result: Result, spaces: list[str]) -> Mapping[str, str]:

@@ -14,8 +14,8 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
-from pipeline.accounts import account_path
-from pipeline.storage import Result, atomic_path, write_account
+from pipeline.results.accounts import account_path
+from pipeline.results.storage import Result, atomic_path, write_account
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")
@@ -57,22 +57,20 @@ def places(
 
 def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFrame:
     """A row per voxel of a model's fit; `tests` has the fit's voxels."""
-    model = model_name(result.provenance["configuration"]["spaces"])
+    model = model_name(result.configuration["spaces"])
     scores, bounds = ({name: result[name] for name in names} for names in (SCORES, BOUNDS))
     columns = {**scores, **{name: tests[name] for name in TESTS}, **bounds}
     return where.assign(model=model, **{k: v.astype(np.float32) for k, v in columns.items()})
 
 
-def component_parts(
-    where: pd.DataFrame, result: Result, tests: Result, contrast: str
-) -> Iterator[pd.DataFrame]:
+def component_parts(where: pd.DataFrame, result: Result, tests: Result) -> Iterator[pd.DataFrame]:
     """For every component of a partition a row per voxel."""
-    for key, values in result.arrays.items():
-        if key.startswith("component/"):
-            tested = {name: tests[f"{key}/{name}"] for name in COMPONENT_TESTS}
-            component = key.removeprefix("component/")
-            variance = values.astype(np.float32)
-            yield where.assign(contrast=contrast, component=component, variance=variance, **tested)
+    contrast = result.configuration["contrast"]
+    found = {name: tests.by_label(name) for name in COMPONENT_TESTS}
+    for component, values in sorted(result.by_label("variance").items()):
+        tested = {name: of_components[component] for name, of_components in found.items()}
+        variance = values.astype(np.float32)
+        yield where.assign(contrast=contrast, component=component, variance=variance, **tested)
 
 
 @contextmanager

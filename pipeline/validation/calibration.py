@@ -16,12 +16,12 @@ from encoding.ridge.solver import BandedRidgeFit, fit_models
 from encoding.scaling import FeatureScaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
-from encoding.variance_partitioning import partition_variance
+from encoding.variance_partitioning import component_names, partition_variance
 from pipeline.configuration.fits import AlphaGrid, EncodingSettings
-from pipeline.fit_inputs import solver_options
+from pipeline.fits.fit_inputs import solver_options
+from pipeline.fits.tested_voxels import VoxelTests
 from pipeline.simulation.oracle import oracle_r2
 from pipeline.stages.fit_encoding_models import model_candidates, solver_of
-from pipeline.tested_voxels import VoxelTests
 from pipeline.validation.experiments import SPACES, Condition, Experiment
 
 MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
@@ -157,20 +157,15 @@ def _tests(
     measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: VoxelTests
 ) -> dict[str, np.ndarray]:
     """Ends of intervals of R² and unique variance, and p of models and components."""
+    names, sides = component_names(SPACES), ("lower", "upper")
     found = tests.of_components(measured, predicted, SPACES)
-    for model, values in predicted.items():
-        of_model = tests.of_model(measured, values)
-        found |= {f"{model}/{key}": array for key, array in of_model.items()}
-    intervals = {"joint": "A+B/r2"} | {space: f"component/{space}/variance" for space in SPACES}
-    ends = {
-        f"{name}/{end}": found[f"{key}_{end}"]
-        for name, key in intervals.items()
-        for end in ("lower", "upper")
-    }
-    p = {
-        name.replace("component/", "component "): found[name] for name in found if name[-2:] == "/p"
-    }
-    return ends | p
+    of_models = {name: tests.of_model(measured, values) for name, values in predicted.items()}
+    ends = {f"joint/{side}": of_models["A+B"][f"r2_{side}"] for side in sides}
+    for space in SPACES:
+        row = names.index(space)
+        ends |= {f"{space}/{side}": found[f"variance_{side}"][row] for side in sides}
+    p = {f"component {name}/p": values for name, values in zip(names, found["p"], strict=True)}
+    return ends | p | {f"{name}/p": tested["p"] for name, tested in of_models.items()}
 
 
 def summarise(

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR
 from pipeline.maps.quantities import VoxelMap
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 
 QUANTITIES = {
     "uniqueShare": (
@@ -25,9 +25,9 @@ QUANTITIES = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """A map per component of a subject's contrast."""
-    configuration = result.provenance["configuration"]
+    configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
-    for name, share in zip(result["component"].tolist(), result["share"], strict=True):
+    for name, share in result.by_label("share").items():
         quantity = "sharedShare" if COMPONENT_SEPARATOR in name else "uniqueShare"
         contrast = configuration["contrast"]
         yield VoxelMap(quantity, name, contrast, result["voxel"], share, untrained)

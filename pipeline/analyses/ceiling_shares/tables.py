@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from encoding.ceiling_shares import mean_ceiling_share
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
 
 # what columns mean that other tables do not have
@@ -38,7 +38,7 @@ ROW_COLUMNS = (
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
     """One row per region and component of a subject's contrast."""
-    configuration = result.provenance["configuration"]
+    configuration = result.configuration
     ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(result["share"]).all(axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.analysis import Analysis
+from pipeline.analyses.analysis import Analysis
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

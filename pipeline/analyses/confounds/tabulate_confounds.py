@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.confounds.tables import COLUMNS, confound_rows, summarise
 from pipeline.errors import run_stage
-from pipeline.space_weights import weights_state
-from pipeline.storage import make_provenance, open_result, read_provenance, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.space_weights import weights_state
+from pipeline.results.storage import make_provenance, open_result, read_provenance, write_table
 from pipeline.tables import columns
 
 NAMES = ("contrast", "attribute", "status", "values")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +19,12 @@ from encoding.identification import (
     independent_errors,
     pattern_correlation,
 )
-from pipeline import stage_arguments as given
 from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.storage import (
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -31,11 +33,14 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.tables.regions import region_labels
 
 Roi = tuple[str, str]
 # of fewer voxels there is no pattern, of fewer images no map from one brain to another
 FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
+# who predicts, beside models: the other subject's brain
+BRAIN = "brain"
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,30 @@ def main() -> None:
         subject: Brain(responses, read_table(rois), settings)
         for subject, responses, rois in _by_subject(arguments)
     }
-    encoding = read_result(arguments.encoding, ["voxel", "reliability", "test_nsd_id"])
+    encoding = read_result(arguments.encoding, ["reliability", "image"])
     models = dict(zip(arguments.models, arguments.predictions, strict=True))
-    nsd_id = encoding["test_nsd_id"]
-    arrays = {"nsd_id": nsd_id, "models": arguments.models}
-    arrays["cluster"] = image_blocks(arguments.split, nsd_id, "clusters")
-    found = Identification(arguments.subject, brains, encoding, models, settings)
-    for roi in tqdm(found.rois, desc=arguments.subject, unit="ROI", mininterval=1):
-        arrays |= dict(found.of_roi(roi))
+    identification = Identification(arguments.subject, brains, encoding, models, settings)
+    rois = tqdm(identification.rois, desc=arguments.subject, unit="ROI", mininterval=1)
+    found = {roi: one for roi in rois if (one := identification.of_roi(roi)) is not None}
+    blocks = image_blocks(arguments.split, encoding["image"], "clusters")
+    arrays = {
+        "image": ("image", encoding["image"]),
+        "cluster": ("image", blocks),
+        "subject": ("subject", [*brains]),
+        "seen": (("subject", "image"), np.stack([*identification.seen.values()])),
+        "predictor": ("predictor", [*models, BRAIN]),
+        **region_labels(found),
+        **{
+            name: (("region", *dimensions), _stacked([one[name] for one in found.values()], blank))
+            for name, (dimensions, blank) in identification.blank().items()
+        },
+    }
     write_result(arguments.out, arrays, _provenance(arguments, encoding, models))
+
+
+def _stacked(values: list[np.ndarray], blank: np.ndarray) -> np.ndarray:
+    """(region, …); no region if there is none."""
+    return np.stack([blank, *values])[1:]
 
 
 def _by_subject(arguments: Arguments) -> Iterator[tuple[str, Path, Path]]:
@@ -95,7 +115,7 @@ class Brain:
         return list(dict.fromkeys(zip(labels["atlas"], labels["roi"], strict=True)))
 
     def images(self) -> np.ndarray:
-        return read_result(self.path, ["nsd_id"])["nsd_id"]
+        return read_result(self.path, ["image"])["image"]
 
     def patterns(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) responses."""
@@ -135,34 +155,58 @@ class Identification:
     def rois(self) -> list[Roi]:
         return self.brains[self.subject].rois
 
-    def of_roi(self, roi: Roi) -> Iterator[tuple[str, np.ndarray]]:
-        """Arrays by name; none for a ROI of too few explainable voxels.
+    @cached_property
+    def seen(self) -> dict[str, np.ndarray]:
+        """{subject: (image,) bool}, which of the test images each saw."""
+        nsd_id = self.encoding["image"]
+        return {name: np.isin(nsd_id, brain.images()) for name, brain in self.brains.items()}
 
-        A model's patterns are judged among all test images; beside a brain, once more among those
-        that the brain saw too.
+    def blank(self) -> Arrays:
+        """Arrays of a ROI in which nothing is identified yet.
+
+        A model's patterns are judged among all test images, those that the subject saw; beside
+        another subject's brain, once more among those that the other saw too, and so is the brain.
         """
-        nsd_id = self.encoding["test_nsd_id"]
+        shape = len(self.brains), len(self.models) + 1, len(self.encoding["image"])
+        judged = "subject", "predictor", "image"
+        simulated = "subject", "predictor", "draw", "image"
+        return {
+            "n_voxels": ((), np.array(0)),
+            "noise_known": ((), np.array(False)),
+            "compared": (("subject",), np.zeros(shape[0], bool)),
+            "r": (judged, np.full(shape, np.nan, np.float32)),
+            "identified": (judged, np.zeros(shape, bool)),
+            "simulated": (simulated, np.zeros((*shape[:2], SIMULATED, shape[2]), bool)),
+        }
+
+    def of_roi(self, roi: Roi) -> dict[str, np.ndarray] | None:
+        """`blank` filled; None for a ROI of too few explainable voxels."""
+        nsd_id = self.encoding["image"]
         voxels = self._explainable(self.brains[self.subject].voxels(roi))
         if len(voxels) < FEWEST_VOXELS:
-            return
+            return None
         measured = self.brains[self.subject].patterns(nsd_id, voxels)
         predicted = {model: self._predicted(model, voxels) for model in self.models}
         usable = np.isfinite(np.stack([measured, *predicted.values()])).all(axis=(0, 1))
         if np.count_nonzero(usable) < FEWEST_VOXELS:
-            return
+            return None
         measured = measured[:, usable]
         predicted = {model: values[:, usable] for model, values in predicted.items()}
-        where = "/".join(roi)
         noise = self.brains[self.subject].noise(nsd_id, voxels[usable])
-        yield f"{where}/n_voxels", np.array(np.count_nonzero(usable))
-        for model, values in predicted.items():
-            correlation = pattern_correlation(measured, values)
-            yield f"{where}/models/{model}/r", correlation.diagonal().astype(np.float32)
-            yield f"{where}/models/{model}/identified", identified(correlation)
-        yield from self._simulated(f"{where}/models", measured, noise, predicted)
-        for other in self.brains:
+        found = {name: values for name, (_, values) in self.blank().items()}
+        found["n_voxels"][...] = np.count_nonzero(usable)
+        found["noise_known"][...] = len(noise) > 0
+        for place, other in enumerate(self.brains):
+            seen = self.seen[other]
+            shown = {model: values[seen] for model, values in predicted.items()}
             if other != self.subject:
-                yield from self._beside(other, roi, measured, noise, predicted)
+                across = self._across(other, roi, measured[seen])
+                if across is None:
+                    continue
+                # in this order their errors are drawn
+                shown = {BRAIN: across, **shown}
+            self._judge(found, place, measured[seen], noise, shown)
+        return found
 
     def _explainable(self, voxels: np.ndarray) -> np.ndarray:
         reliability = self.encoding["reliability"]
@@ -171,54 +215,45 @@ class Identification:
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
         with open_result(self.models[model]) as file:
-            nsd_id, asker = self.encoding["test_nsd_id"], str(self.encoding.path)
+            nsd_id, asker = self.encoding["image"], str(self.encoding.path)
             return StoredMatrix(file, "predictions", nsd_id, asker).of(voxels)
 
-    def _simulated(
+    def _judge(
         self,
-        where: str,
+        found: Mapping[str, np.ndarray],
+        place: int,
         measured: np.ndarray,
         noise: np.ndarray,
         predicted: Mapping[str, np.ndarray],
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """What predictors as accurate would identify if they shared the target alone."""
+    ) -> None:
+        """Fill in what is identified among the images that a subject, at its place, saw."""
+        names, seen = [*self.models, BRAIN], [*self.seen.values()][place]
+        found["compared"][place] = True
+        for name, values in predicted.items():
+            correlation = pattern_correlation(measured, values)
+            here = place, names.index(name), seen
+            found["r"][here] = correlation.diagonal()
+            found["identified"][here] = identified(correlation)
         if len(noise):
+            # what predictors as accurate would identify if they shared the target alone
             draws = SIMULATED, self.settings["seed"]
-            found = independent_errors(measured, noise, predicted, *draws)
-            yield from ((f"{where}/{name}/simulated", hits) for name, hits in found.items())
+            for name, hits in independent_errors(measured, noise, predicted, *draws).items():
+                found["simulated"][place, names.index(name)][:, seen] = hits
 
-    def _beside(
-        self,
-        other: str,
-        roi: Roi,
-        measured: np.ndarray,
-        noise: np.ndarray,
-        predicted: Mapping[str, np.ndarray],
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        nsd_id, brain = self.encoding["test_nsd_id"], self.brains[other]
-        common = np.isin(nsd_id, brain.images())
+    def _across(self, other: str, roi: Roi, measured: np.ndarray) -> np.ndarray | None:
+        """What a brain predicts (image, voxel) of the images that both saw; None if of too few."""
+        brain, seen = self.brains[other], self.seen[other]
         voxels = brain.voxels(roi)
-        if common.sum() < FEWEST_IMAGES or not len(voxels):
-            return
-        source = brain.patterns(nsd_id[common], voxels)
+        if seen.sum() < FEWEST_IMAGES or not len(voxels):
+            return None
+        source = brain.patterns(self.encoding["image"][seen], voxels)
         # without variance nothing is predicted from a voxel
         source = source[:, np.isfinite(source).all(axis=0) & (np.ptp(source, axis=0) > 0)]
         if source.shape[1] < FEWEST_VOXELS:
-            return
+            return None
         alphas = AlphaGrid.model_validate(self.settings["alphas"]).values()
-        across = predict_across(
-            source, measured[common], alphas, self.settings["folds"], self.settings["seed"]
-        )
-        where = f"{'/'.join(roi)}/beside/{other}"
-        yield f"{where}/nsd_id", nsd_id[common]
-        shown = {model: values[common] for model, values in predicted.items()}
-        found = {other: across, **shown}
-        yield from self._simulated(where, measured[common], noise, found)
-        for name, values in found.items():
-            correlation = pattern_correlation(measured[common], values)
-            yield f"{where}/{name}/identified", identified(correlation)
-            if name == other:
-                yield f"{where}/{name}/r", correlation.diagonal().astype(np.float32)
+        folds, seed = self.settings["folds"], self.settings["seed"]
+        return predict_across(source, measured, alphas, folds, seed)
 
 
 def _provenance(
@@ -227,6 +262,7 @@ def _provenance(
     configuration = {
         "subject": arguments.subject,
         "subjects": arguments.subjects,
+        "models": arguments.models,
         **arguments.configuration,
     }
     inputs = {

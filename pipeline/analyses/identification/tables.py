@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
-from pipeline.storage import Result
+from pipeline.results.storage import Result
+from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
 # what columns mean that other tables do not have
@@ -93,62 +95,97 @@ CONSISTENCY_COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What predictors identify among the images that a subject saw, in one region.
+
+    Attributes
+    ----------
+    subject : the result's own, of models alone; or another, whose brain predicts too
+    image : (image,) ids
+    r, identified : {predictor: (image,)}; a brain is called by its subject
+    simulated : {predictor: (draw, image)}; None where the noise is not known
+    """
+
+    subject: str
+    image: np.ndarray
+    r: dict[str, np.ndarray]
+    identified: dict[str, np.ndarray]
+    simulated: dict[str, np.ndarray] | None
+
+
+def judged(result: Result, region: int) -> Iterator[Judged]:
+    """The images of the subject itself, then those that each other subject saw too."""
+    data = result.data.isel(region=region)
+    subjects, own = result["subject"].tolist(), subject_of(result)
+    for subject in sorted(subjects, key=lambda subject: (subject != own, subject)):
+        here = data.sel(subject=subject)
+        if not here["compared"]:
+            continue
+        here = here.isel(image=here["seen"].values)
+        models = result.configuration["models"]
+        names = models if subject == own else result["predictor"].tolist()
+        found = {
+            key: {n if n in models else subject: here[key].sel(predictor=n).values for n in names}
+            for key in ("r", "identified", "simulated")
+        }
+        if not here["noise_known"]:
+            found["simulated"] = None
+        yield Judged(subject, here["image"].values, **found)
+
+
 def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per ROI and predictor: a model, or another subject's brain on the images it saw."""
-    for (atlas, roi), arrays in _regions(result).items():
-        for key in sorted((key for key in arrays if key.endswith("/r")), key=_models_first):
-            kind, *_, predictor, _ = key.split("/")
-            beside = key.removesuffix(f"/{predictor}/r")
-            nsd_id = result["nsd_id"] if kind == "models" else arrays[f"{beside}/nsd_id"]
-            r, right = arrays[key], arrays[f"{key.removesuffix('r')}identified"]
-            known = np.flatnonzero(np.isfinite(r))
-            order = known[np.argsort(r[known], kind="stable")]
-            lower, median, upper = (
-                np.percentile(r[known], QUARTILES) if len(known) else [np.nan] * 3
-            )
-            yield {
-                "subject": subject_of(result),
-                "predictor": predictor,
-                "atlas": atlas,
-                "roi": roi,
-                "n_images": len(r),
-                "n_voxels": int(arrays["n_voxels"]),
-                "accuracy": float(right.mean()),
-                "chance": 1 / len(r),
-                "mean_image_r": float(r[known].mean()) if len(known) else np.nan,
-                "lower_quartile_image_r": float(lower),
-                "median_image_r": float(median),
-                "upper_quartile_image_r": float(upper),
-                "best_images": _named(nsd_id[order[::-1]]),
-                "worst_images": _named(nsd_id[order]),
-                **_source(result, predictor),
-            }
+    for region, (atlas, roi) in enumerate(regions_of(result)):
+        for among in judged(result, region):
+            own = among.subject == subject_of(result)
+            for predictor in sorted(among.r) if own else [among.subject]:
+                yield {
+                    "subject": subject_of(result),
+                    "predictor": predictor,
+                    "atlas": atlas,
+                    "roi": roi,
+                    "n_images": len(among.image),
+                    "n_voxels": int(result["n_voxels"][region]),
+                    **_accuracy(among, predictor),
+                    **_source(result, predictor),
+                }
+
+
+def _accuracy(among: Judged, predictor: str) -> dict[str, object]:
+    r, right = among.r[predictor], among.identified[predictor]
+    known = np.flatnonzero(np.isfinite(r))
+    order = known[np.argsort(r[known], kind="stable")]
+    lower, median, upper = np.percentile(r[known], QUARTILES) if len(known) else [np.nan] * 3
+    return {
+        "accuracy": float(right.mean()),
+        "chance": 1 / len(r),
+        "mean_image_r": float(r[known].mean()) if len(known) else np.nan,
+        "lower_quartile_image_r": float(lower),
+        "median_image_r": float(median),
+        "upper_quartile_image_r": float(upper),
+        "best_images": _named(among.image[order[::-1]]),
+        "worst_images": _named(among.image[order]),
+    }
 
 
 def error_consistency_rows(
     result: Result, significance: Mapping[str, Any]
 ) -> Iterator[dict[str, object]]:
     """One row per ROI and pair of models, or of a model and another subject's brain."""
-    for (atlas, roi), arrays in _regions(result).items():
-        simulated = _hits(arrays, "simulated")
-        for group, right in _hits(arrays, "identified").items():
-            other = None if group == "models" else group.split("/")[1]
-            nsd_id = result["nsd_id"] if other is None else arrays[f"{group}/nsd_id"]
-            n_images = len(nsd_id)
-            blocks = result["cluster"][np.isin(result["nsd_id"], nsd_id)]
+    for region, (atlas, roi) in enumerate(regions_of(result)):
+        for among in judged(result, region):
+            n_images = len(among.image)
+            blocks = result["cluster"][np.isin(result["image"], among.image)]
             counts = draw_images(
                 n_images,
                 significance["draws"],
                 significance["seed"],
                 blocks if significance["resample"] == "clusters" else None,
             )
-            pairs = itertools.combinations(result["models"].tolist(), 2)
-            if other is not None:
-                pairs = ((model, other) for model in result["models"].tolist())
-            for first, second in pairs:
-                found = error_consistency(
-                    right[first], right[second], counts, significance["level"]
-                )
+            for first, second in _pairs(result, among):
+                hits = among.identified[first], among.identified[second]
+                found = error_consistency(*hits, counts, significance["level"])
                 yield {
                     "subject": subject_of(result),
                     "first": first,
@@ -156,7 +193,7 @@ def error_consistency_rows(
                     "atlas": atlas,
                     "roi": roi,
                     "n_images": n_images,
-                    "n_voxels": int(arrays["n_voxels"]),
+                    "n_voxels": int(result["n_voxels"][region]),
                     "accuracy_first": found.accuracies[0],
                     "accuracy_second": found.accuracies[1],
                     "chance": 1 / n_images,
@@ -165,30 +202,24 @@ def error_consistency_rows(
                     "kappa": found.kappa,
                     "kappa_lower": found.lower,
                     "kappa_upper": found.upper,
-                    "kappa_independent": _independent(simulated.get(group), first, second),
-                    **(
-                        source(result, [first, second])
-                        if other is None
-                        else source(result, [first])
-                    ),
+                    "kappa_independent": _independent(among.simulated, first, second),
+                    **source(result, [n for n in (first, second) if n != among.subject]),
                 }
+
+
+def _pairs(result: Result, among: Judged) -> Iterable[tuple[str, str]]:
+    """Models with each other, or each with the other subject's brain."""
+    models = result.configuration["models"]
+    if among.subject == subject_of(result):
+        return itertools.combinations(models, 2)
+    return ((model, among.subject) for model in models)
 
 
 def _source(result: Result, predictor: str) -> dict[str, object]:
     """A brain has no weights."""
-    if predictor in result["models"]:
+    if predictor in result.configuration["models"]:
         return dict(source(result, [predictor]))
     return {**source(result, []), "weights": np.nan}
-
-
-def _regions(result: Result) -> dict[tuple[str, str], dict[str, np.ndarray]]:
-    """Arrays of each ROI, without its name in theirs."""
-    regions: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    for name, values in result.arrays.items():
-        if name.count("/") >= 2:
-            atlas, roi, rest = name.split("/", 2)
-            regions.setdefault((atlas, roi), {})[rest] = values
-    return regions
 
 
 def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second: str) -> float:
@@ -197,20 +228,6 @@ def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second:
         return np.nan
     pairs = zip(simulated[first], simulated[second], strict=True)
     return float(np.mean([kappa(one, other) for one, other in pairs]))
-
-
-def _hits(arrays: Mapping[str, np.ndarray], kind: str) -> dict[str, dict[str, np.ndarray]]:
-    """{"models" or "beside/subject": {predictor: (…, image) bool}}: the same images each."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for name, values in arrays.items():
-        if name.endswith(f"/{kind}"):
-            group, predictor = name.removesuffix(f"/{kind}").rsplit("/", 1)
-            groups.setdefault(group, {})[predictor] = values
-    return {group: groups[group] for group in sorted(groups, key=_models_first)}
-
-
-def _models_first(name: str) -> bool:
-    return not name.startswith("models")
 
 
 def _named(nsd_id: np.ndarray) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.identification.tables import (
     COLUMNS,
     CONSISTENCY_COLUMNS,
@@ -16,7 +15,8 @@ from pipeline.analyses.identification.tables import (
     image_accuracy_rows,
 )
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_result, read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analysis import Analysis
-from pipeline.settings import WHOLE, Name, Settings
+from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.settings import WHOLE, Name, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

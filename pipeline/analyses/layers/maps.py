@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 
 QUANTITIES = {
     "preferredLayer": (
@@ -27,7 +27,7 @@ LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """The preferred layers of a network, as labels: layers are not averaged when places change."""
-    configuration = result.provenance["configuration"]
+    configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     labels = dict(enumerate(configuration["spaces"], start=1))
     name = configuration["network"]

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from encoding.layers import preferred_layers
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, positions, read_result, write_result
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
 
 SCORES = ("cv_score", "r", "r2")
 
@@ -29,28 +29,24 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     settings = arguments.configuration
-    fits = [read_result(path) for path in arguments.encoding]
-    voxel, reliability = fits[0]["voxel"], fits[0]["reliability"]
-    scores = {key: np.empty((len(fits), len(voxel)), np.float32) for key in SCORES}
-    for number, fit in enumerate(fits):
-        columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
-        for key in SCORES:
-            scores[key][number] = fit[key][columns]
+    first = read_result(arguments.encoding[0])
+    fits = [first, *(aligned_result(path, first) for path in arguments.encoding[1:])]
+    reliability = first["reliability"]
+    scores = {key: np.stack([fit[key] for fit in fits]) for key in SCORES}
     found = preferred_layers(scores["cv_score"], settings["share"])
     explainable = found.where(reliability >= settings["least_ceiling"])
     arrays = {
-        "voxel": voxel,
-        "reliability": reliability,
-        "layers": arguments.layers,
-        **scores,
-        "best": explainable.best.astype(np.float32),
-        "first": explainable.first.astype(np.float32),
-        "raw/best": found.best.astype(np.float32),
-        "raw/first": found.first.astype(np.float32),
+        "voxel": ("voxel", first["voxel"]),
+        "layer": ("layer", arguments.layers),
+        "reliability": ("voxel", reliability),
+        **{key: (("layer", "voxel"), values) for key, values in scores.items()},
+        "best": ("voxel", explainable.best.astype(np.float32)),
+        "first": ("voxel", explainable.first.astype(np.float32)),
+        "raw_best": ("voxel", found.best.astype(np.float32)),
+        "raw_first": ("voxel", found.first.astype(np.float32)),
     }
-    configurations = [fit.provenance["configuration"] for fit in fits]
     configuration = {
-        "subject": configurations[0]["subject"],
+        "subject": first.configuration["subject"],
         "network": arguments.network,
         "spaces": arguments.layers,
         **settings,

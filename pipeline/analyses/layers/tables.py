@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
 
 # what columns mean that other tables do not have
@@ -25,7 +25,7 @@ COLUMNS = {
 
 def layer_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
     """One row per ROI and layer; preferences are shares of the ROI's voxels that have one."""
-    layers = result["layers"].tolist()
+    layers = result["layer"].tolist()
     scores = np.stack([result[key] for key in ("cv_score", "r", "r2")])
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         # the same voxels at every layer, or a curve would compare others
@@ -34,7 +34,7 @@ def layer_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]
         for number, layer in enumerate(layers, start=1):
             yield {
                 "subject": subject_of(result),
-                "network": result.provenance["configuration"]["network"],
+                "network": result.configuration["network"],
                 "layer": layer,
                 "layer_number": number,
                 "atlas": atlas,

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.layers.tables import COLUMNS, layer_rows
 from pipeline.errors import run_stage
-from pipeline.storage import make_provenance, read_result, read_table, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_result, write_table
 from pipeline.tables import columns
-from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.regions import in_atlas_order, read_rois
+from pipeline.tables.tables import subject_of
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,9 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    rois = {path.stem: read_table(path) for path in arguments.rois}
-    rows = [
-        row
-        for path in arguments.layers
-        for row in layer_rows(read_result(path), rois[path.parent.name])
-    ]
+    rois = read_rois(arguments.rois)
+    results = [read_result(path) for path in arguments.layers]
+    rows = [row for result in results for row in layer_rows(result, rois[subject_of(result)])]
     inputs = {"/".join(path.with_suffix("").parts[-3:]): path for path in arguments.layers}
     provenance = make_provenance("write_layer_table", {}, inputs)
     frame = in_atlas_order(pd.DataFrame(rows), rois.values())

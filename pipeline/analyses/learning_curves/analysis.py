@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.analysis import Analysis
+from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared, unique
+from pipeline.configuration.settings import WHOLE, Settings
 from pipeline.configuration.variants import VariantSettings
-from pipeline.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

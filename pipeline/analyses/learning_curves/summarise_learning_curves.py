@@ -11,19 +11,20 @@ from tqdm import tqdm
 
 from encoding.inference.bootstrap import bootstrap_scores, draw_images
 from encoding.learning_curves import weighted_sums
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.storage import (
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
+    aligned_result,
     make_provenance,
     open_result,
-    positions,
     read_result,
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 
 VOXELS_PER_BLOCK = 256
@@ -47,36 +48,28 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    fits = [read_result(path) for path in arguments.encoding]
-    voxel = fits[0]["voxel"]
-    scores = {key: _of_fits(fits, key, voxel) for key in SCORES}
+    first = read_result(arguments.encoding[0])
+    fits = [first, *(aligned_result(path, first) for path in arguments.encoding[1:])]
+    scores = {key: np.array([fit[key] for fit in fits], np.float64) for key in SCORES}
     # the same voxels in every mean, or a curve would compare others
     usable = np.isfinite(np.stack(list(scores.values()))).all(axis=(0, 1))
-    members = roi_members(read_table(arguments.rois), voxel)
+    members = roi_members(read_table(arguments.rois), first["voxel"])
     inside = np.array([member & usable for member in members.values()])
     # row sums of 1: products with scores of voxels are means of ROIs
     weights = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
     arrays = {
-        "models": arguments.models,
-        "training_images": [fit.provenance["configuration"]["n_train"] for fit in fits],
-        "draw": arguments.draws,
-        "atlas": [atlas for atlas, _ in members],
-        "roi": [roi for _, roi in members],
-        "n_voxels": inside.sum(axis=1),
-        "n_excluded": [np.count_nonzero(member & ~usable) for member in members.values()],
-        **{key: values[:, usable] @ weights[:, usable].T for key, values in scores.items()},
-        **_drawn(arguments, fits, np.flatnonzero(usable), weights),
+        "model": ("fit", arguments.models),
+        "training_images": ("fit", [fit.configuration["n_train"] for fit in fits]),
+        "draw": ("fit", arguments.draws),
+        **region_labels(members),
+        "n_voxels": ("region", inside.sum(axis=1)),
+        "n_excluded": ("region", [np.count_nonzero(one & ~usable) for one in members.values()]),
     }
+    for key, values in scores.items():
+        arrays[key] = ("fit", "region"), values[:, usable] @ weights[:, usable].T
+    for key, values in _drawn(arguments, fits, np.flatnonzero(usable), weights).items():
+        arrays[f"drawn_{key}"] = ("fit", "region", "test_draw"), values
     write_result(arguments.out, arrays, _provenance(arguments, fits))
-
-
-def _of_fits(fits: list[Result], key: str, voxel: np.ndarray) -> np.ndarray:
-    """(fit, voxel) float64."""
-    found = []
-    for fit in fits:
-        columns = positions(fit["voxel"], voxel, fit.path, str(fits[0].path))
-        found.append(fit[key][columns])
-    return np.array(found, dtype=np.float64)
 
 
 def _drawn(
@@ -84,7 +77,7 @@ def _drawn(
 ) -> dict[str, np.ndarray]:
     """Means of ROIs for draws of test images, (fit, ROI, draw): all fits share the draws."""
     settings = arguments.configuration
-    nsd_id, voxel = fits[0]["test_nsd_id"], fits[0]["voxel"]
+    nsd_id, voxel = fits[0]["image"], fits[0]["voxel"]
     blocks = image_blocks(arguments.split, nsd_id, settings["resample"])
     counts = draw_images(len(nsd_id), settings["draws"], settings["seed"], blocks)
     shape = len(fits), len(weights), settings["draws"]
@@ -113,11 +106,11 @@ def _drawn(
                 known[key] += of_block[1]
     # NaN in a draw that has no score of a region
     with np.errstate(invalid="ignore"):
-        return {f"drawn/{key}": (sums[key] / known[key]).astype(np.float32) for key in SCORES}
+        return {key: (sums[key] / known[key]).astype(np.float32) for key in SCORES}
 
 
 def _provenance(arguments: Arguments, fits: list[Result]) -> dict[str, object]:
-    fitted = [fit.provenance["configuration"] for fit in fits]
+    fitted = [fit.configuration for fit in fits]
     configuration = {
         "subject": fitted[0]["subject"],
         **arguments.configuration,

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from encoding.learning_curves import overtaking_size
-from pipeline.storage import Result
+from pipeline.results.storage import Result
+from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
 # what columns mean that other tables do not have
@@ -57,7 +58,7 @@ OVERTAKING_COLUMNS = (
 def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per ROI, model and number of training images: over draws of these."""
     fits = _fits(result)
-    for place, (atlas, roi) in enumerate(_rois(result)):
+    for place, (atlas, roi) in enumerate(regions_of(result)):
         for (model, size), rows in fits.groupby(["model", "size"], sort=False):
             scores = {key: result[key][rows.index, place] for key in SCORES}
             yield {
@@ -80,12 +81,12 @@ def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]
     fits = _fits(result)
     sizes = np.array(sorted(set(fits["size"])))
     tail = (1 - level) / 2
-    for place, (atlas, roi) in enumerate(_rois(result)):
+    for place, (atlas, roi) in enumerate(regions_of(result)):
         if not result["n_voxels"][place]:
             continue
         for key in SCORES:
             measured = _curves(fits, sizes, result[key][:, place, None])
-            drawn = _curves(fits, sizes, result[f"drawn/{key}"][:, place])
+            drawn = _curves(fits, sizes, result[f"drawn_{key}"][:, place])
             for pair in itertools.combinations(measured, 2):
                 first, second = sorted(pair, key=lambda model: measured[model][-1, 0])
                 images = overtaking_size(sizes, measured[first], measured[second]).item()
@@ -113,11 +114,7 @@ def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]
 
 
 def _fits(result: Result) -> pd.DataFrame:
-    return pd.DataFrame({"model": result["models"], "size": result["training_images"]})
-
-
-def _rois(result: Result) -> list[tuple[str, str]]:
-    return list(zip(result["atlas"].tolist(), result["roi"].tolist(), strict=True))
+    return pd.DataFrame({"model": result["model"], "size": result["training_images"]})
 
 
 def _curves(fits: pd.DataFrame, sizes: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analysis import Analysis
+from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared, unique
-from pipeline.families import FAMILY
-from pipeline.settings import WHOLE, Name
+from pipeline.configuration.settings import WHOLE, Name
+from pipeline.fits.families import FAMILY
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

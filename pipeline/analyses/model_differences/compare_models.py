@@ -10,12 +10,12 @@ import numpy as np
 from encoding.inference.bootstrap import draw_images
 from encoding.inference.model_differences import compare_models
 from encoding.inference.significance import false_discovery_rate
-from pipeline import stage_arguments as given
-from pipeline.described_tests import describe_paired_flips
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.predicted_images import open_predicted_images
-from pipeline.storage import make_provenance, read_provenance, write_result
+from pipeline.fits.described_tests import describe_paired_flips
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.predicted_images import open_predicted_images
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_provenance, write_result
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def main() -> None:
         {"responses": arguments.responses, "split": arguments.split, **files},
         seed=settings["seed"],
     )
-    kept = {key: values.astype(np.float32) for key, values in arrays.items()}
-    write_result(arguments.out, {"voxel": voxel, **kept}, provenance)
+    kept = {key: ("voxel", values.astype(np.float32)) for key, values in arrays.items()}
+    write_result(arguments.out, {"voxel": ("voxel", voxel), **kept}, provenance)
 
 
 if __name__ == "__main__":

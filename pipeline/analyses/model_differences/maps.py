@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pipeline.analyses.model_differences.tables import spaces_of
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 
 QUANTITIES = {
     "r2Difference": ("test R² of the first model less that of the second", "R²"),
@@ -24,7 +24,7 @@ ARRAYS = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """The difference of one subject's two models, also where it is significant, and its ends."""
-    settings = result.provenance["configuration"]
+    settings = result.configuration
     models = settings["models"]
     untrained = untrained_spaces(result.provenance, spaces_of(models))
     first, second = map(bids_label, models)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import MODEL_SEPARATOR
-from pipeline.families import FAMILY
-from pipeline.storage import Result
+from pipeline.fits.families import FAMILY
+from pipeline.results.storage import Result
 from pipeline.tables.tables import LEVEL, counts, roi_members, source, statistic, subject_of
 
 # what columns mean that other tables do not have
@@ -45,7 +45,7 @@ ROW_COLUMNS = (
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
     """One row per region of a subject and pair of models."""
-    first, second = models = result.provenance["configuration"]["models"]
+    first, second = models = result.configuration["models"]
     difference, significant = result["difference"], result["q"] <= LEVEL
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(difference)

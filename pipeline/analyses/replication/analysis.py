@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeline.analysis import Analysis
-from pipeline.settings import Settings
+from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.analysis import Analysis
+from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared
-from pipeline.settings import Settings
+from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study

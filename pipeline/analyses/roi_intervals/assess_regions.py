@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import pandas as pd
 
 from encoding.inference.bootstrap import draw_images
 from encoding.region_scores import (
@@ -22,7 +21,6 @@ from encoding.region_scores import (
     sum_regions,
 )
 from encoding.variance_partitioning import MODEL_SEPARATOR
-from pipeline import stage_arguments as given
 from pipeline.analyses.roi_intervals.tables import (
     COMPONENT,
     MODEL,
@@ -30,14 +28,16 @@ from pipeline.analyses.roi_intervals.tables import (
     NO_CONTRAST,
 )
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.predicted_images import PredictedImages, open_predicted_images
-from pipeline.storage import (
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.predicted_images import PredictedImages, open_predicted_images
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     make_provenance,
     read_provenance,
     read_table,
     write_result,
 )
+from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import DIFFERENCE, roi_members
 
 
@@ -48,7 +48,7 @@ class Arguments(given.StageArguments):
     models: Annotated[list[str], given.Setting("models")]  # that are compared with one another
     contrasts: Annotated[dict[str, Any], given.Setting("fitted_contrasts")]
     settings: Annotated[dict[str, Any], given.Setting("roi_intervals")]
-    predictions: given.InputFiles  # named by their models
+    predictions: given.InputFiles
     responses: given.InputFile
     split: given.InputFile
     rois: given.InputFile
@@ -69,7 +69,9 @@ class Score:
 def main() -> None:
     arguments = Arguments.read()
     settings = arguments.configuration
-    files = {path.stem: path for path in arguments.predictions}
+    files = {
+        read_provenance(path)["configuration"]["model"]: path for path in arguments.predictions
+    }
     with open_predicted_images(arguments.responses, files) as images:
         blocks = image_blocks(arguments.split, images.nsd_id, settings["resample"])
         counts = draw_images(len(images.nsd_id), settings["draws"], settings["seed"], blocks)
@@ -93,13 +95,12 @@ def main() -> None:
         },
         seed=settings["seed"],
     )
-    regions = pd.DataFrame([*members], columns=["atlas", "roi"])
     arrays = {
-        **{name: regions[name].tolist() for name in regions},
-        "n_voxels": sums.n_voxels,
-        **{key: [getattr(one, key) for one in found] for key in Score.__annotations__},
+        **region_labels(members),
+        "n_voxels": ("region", sums.n_voxels),
+        **{key: ("score", [getattr(one, key) for one in found]) for key in Score.__annotations__},
         **{
-            key: np.stack([getattr(one, key) for one in found.values()])
+            key: (("score", "region"), np.stack([getattr(one, key) for one in found.values()]))
             for key in RegionScores.__annotations__
         },
     }

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from encoding.variance_partitioning import MODEL_SEPARATOR
-from pipeline.false_discoveries import with_q
-from pipeline.storage import Result
+from pipeline.fits.false_discoveries import with_q
+from pipeline.results.storage import Result
+from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
 # kinds of scores
@@ -62,8 +63,7 @@ def rows(result: Result, rois: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
-    regions = zip(result["atlas"].tolist(), result["roi"].tolist(), strict=True)
-    for place, (atlas, roi) in enumerate(regions):
+    for place, (atlas, roi) in enumerate(regions_of(result)):
         if not result["n_voxels"][place]:
             continue
         for number, name in enumerate(result["name"].tolist()):

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.similarity.tables import (
     COLUMNS,
     SubjectSimilarities,
@@ -19,7 +18,8 @@ from pipeline.analyses.similarity.tables import (
     corner_table,
 )
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import Result, make_provenance, read_result, read_table, write_table
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import Result, make_provenance, read_result, read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -68,7 +68,7 @@ def main() -> None:
 
 def _common(results: list[Result]) -> np.ndarray:
     """Images on which every subject is tested."""
-    common = functools.reduce(np.intersect1d, [result["nsd_id"] for result in results])
+    common = functools.reduce(np.intersect1d, [result["image"] for result in results])
     if len(common) < FEWEST_IMAGES:
         raise InputError(
             f"representational_similarity.images: {len(common)} images test all subjects, too few "

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from pipeline.configuration.settings import COMPOSITE
 from pipeline.figures.style import COLOURS, Images, StudyFigure, subjects, tidy, told
-from pipeline.settings import COMPOSITE
 
 # under the figures
 ALIKE = "How far each feature space and each region agree on which images are alike."

@@ -12,10 +12,10 @@ import pandas as pd
 from tqdm import tqdm
 
 from encoding.similarity import image_similarities
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import read_scaled
-from pipeline.storage import (
+from pipeline.fits.fit_inputs import read_scaled
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -23,8 +23,11 @@ from pipeline.storage import (
     read_table,
     write_result,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
+
+Roi = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -49,22 +52,26 @@ def main() -> None:
     split = read_table(arguments.split)
     nsd_id, test = split["nsd_id"].to_numpy(), (split["set"] == "test").to_numpy()
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-    similarities = {
-        f"space/{space}": image_similarities(
-            read_scaled(path, nsd_id, ~test, str(arguments.split)).features[test]
-        )
-        for space, path in spaces.items()
-    }
-    encoding = read_result(arguments.encoding, ["voxel", "reliability"])
+    similarities = [
+        image_similarities(read_scaled(path, nsd_id, ~test, str(arguments.split)).features[test])
+        for path in spaces.values()
+    ]
+    encoding = read_result(arguments.encoding, ["reliability"])
     rois, n_voxels = _of_rois(arguments, nsd_id[test], encoding)
-    arrays: dict[str, Any] = {"nsd_id": nsd_id[test], **similarities, **rois}
-    arrays |= {f"n_voxels/{roi}": number for roi, number in n_voxels.items()}
+    arrays = {
+        "image": ("image", nsd_id[test]),
+        "space": ("space", [*spaces]),
+        "similarity_in_space": (("space", "pair"), np.stack(similarities)),
+        **region_labels(rois),
+        "similarity_in_region": (("region", "pair"), np.stack([*rois.values()])),
+        "n_voxels": ("region", [*n_voxels.values()]),
+    }
     write_result(arguments.out, arrays, _provenance(arguments, spaces, encoding))
 
 
 def _of_rois(
     arguments: Arguments, nsd_id: np.ndarray, encoding: Result
-) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+) -> tuple[dict[Roi, np.ndarray], dict[Roi, int]]:
     """Similarities by ROI, and of how many voxels."""
     settings = arguments.configuration
     similarities, n_voxels = {}, {}
@@ -75,12 +82,12 @@ def _of_rois(
     usable = np.isfinite(measured).all(axis=0)
     usable &= encoding["reliability"] >= settings["least_ceiling"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])
-    for (atlas, roi), inside in tqdm(members.items(), unit="ROI", mininterval=1):
+    for roi in tqdm(sorted(members), unit="ROI", mininterval=1):
+        inside = members[roi]
         number = int(np.count_nonzero(inside & usable))
         if number >= settings["least_voxels"]:
-            name = f"{atlas}/{roi}"
-            similarities[f"roi/{name}"] = image_similarities(measured[:, inside & usable])
-            n_voxels[name] = number
+            similarities[roi] = image_similarities(measured[:, inside & usable])
+            n_voxels[roi] = number
     if not similarities:
         raise InputError(
             f"representational_similarity: no ROI of {', '.join(settings['atlases'])} in "
@@ -90,9 +97,7 @@ def _of_rois(
     return similarities, n_voxels
 
 
-def _chosen(
-    rois: pd.DataFrame, atlases: list[str], voxel: np.ndarray
-) -> Mapping[tuple[str, str], np.ndarray]:
+def _chosen(rois: pd.DataFrame, atlases: list[str], voxel: np.ndarray) -> Mapping[Roi, np.ndarray]:
     return roi_members(rois[rois["atlas"].isin(atlases)], voxel)
 
 
@@ -100,7 +105,7 @@ def _provenance(arguments: Arguments, spaces: dict[str, Path], encoding: Result)
     return make_provenance(
         "measure_similarities",
         {
-            "subject": encoding.provenance["configuration"]["subject"],
+            "subject": encoding.configuration["subject"],
             "spaces": list(spaces),
             **arguments.configuration,
         },

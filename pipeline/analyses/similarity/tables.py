@@ -21,8 +21,9 @@ from encoding.similarity import (
     corner_similarity,
     pairs,
 )
-from pipeline.false_discoveries import with_q
-from pipeline.storage import Result, positions
+from pipeline.fits.false_discoveries import with_q
+from pipeline.results.storage import Result, positions
+from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source
 
 # families of tests: those among which a false discovery rate is controlled
@@ -67,40 +68,41 @@ class SubjectSimilarities:
     Attributes
     ----------
     similarities : {"space/clip", "roi/floc-faces/FFA-1": (pair,)}
+    n_voxels : of each ROI among them
     n_images : of the pairs
     """
 
     result: Result
     similarities: dict[str, np.ndarray]
+    n_voxels: dict[str, int]
     n_images: int
 
     @classmethod
     def of(cls, result: Result, nsd_id: np.ndarray | None) -> SubjectSimilarities:
         """Similarities of these images, or of all the subject's."""
-        spaces = result.provenance["configuration"]["spaces"]
-        rois = [name for name in result.arrays if name.startswith("roi/")]
-        similarities = {name: result[name] for name in [*(f"space/{s}" for s in spaces), *rois]}
-        n_images = len(result["nsd_id"])
+        rois = [f"roi/{atlas}/{roi}" for atlas, roi in regions_of(result)]
+        similarities = {
+            **{f"space/{name}": v for name, v in result.by_label("similarity_in_space").items()},
+            **dict(zip(rois, result["similarity_in_region"], strict=True)),
+        }
+        n_voxels = dict(zip(rois, result["n_voxels"].tolist(), strict=True))
+        n_images = len(result["image"])
         if nsd_id is None:
-            return cls(result, similarities, n_images)
-        rows = positions(result["nsd_id"], nsd_id, result.path, "the subjects' common images")
+            return cls(result, similarities, n_voxels, n_images)
+        rows = positions(result["image"], nsd_id, result.path, "the subjects' common images")
         first, second = pairs(len(rows))
         kept = {
             name: as_matrix(values, n_images)[rows[first], rows[second]]
             for name, values in similarities.items()
         }
-        return cls(result, kept, len(rows))
+        return cls(result, kept, n_voxels, len(rows))
 
     @property
     def subject(self) -> str:
-        return self.result.provenance["configuration"]["subject"]
+        return self.result.configuration["subject"]
 
     def of_kind(self, kind: str) -> list[str]:
         return [name for name in self.similarities if name.startswith(f"{kind}/")]
-
-    def n_voxels(self, name: str) -> float:
-        kind, _, roi = name.partition("/")
-        return np.nan if kind == "space" else int(self.result[f"n_voxels/{roi}"])
 
 
 def ceilings(subjects: list[SubjectSimilarities], comparison: Any) -> dict[str, AgreementCeiling]:
@@ -154,8 +156,8 @@ def _agreement_rows(
             "lower_ceiling": np.nan if bound is None else bound.lower,
             "upper_ceiling": np.nan if bound is None else bound.upper,
             "n_images": one.n_images,
-            "n_voxels_first": one.n_voxels(first),
-            "n_voxels_second": one.n_voxels(second),
+            "n_voxels_first": one.n_voxels.get(first, np.nan),
+            "n_voxels_second": one.n_voxels.get(second, np.nan),
             **_source(one, [first, second]),
         }
 
@@ -185,7 +187,7 @@ def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.Da
                         "similarity_difference": found.mean - found.baseline,
                         "p": found.p,
                         "n_images": one.n_images,
-                        "n_voxels": one.n_voxels(roi),
+                        "n_voxels": one.n_voxels[roi],
                         **_source(one, [f"space/{first}", f"space/{second}"]),
                     }
                 )

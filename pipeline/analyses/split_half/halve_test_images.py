@@ -9,11 +9,11 @@ import numpy as np
 
 from encoding.split_half import draw_halves, unique_variance_of_halves
 from encoding.variance_partitioning import model_name, subsets
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.image_blocks import image_blocks
-from pipeline.predicted_images import open_predicted_images
-from pipeline.storage import make_provenance, read_provenance, write_result
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.predicted_images import open_predicted_images
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import make_provenance, read_provenance, write_result
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ def main() -> None:
         {"responses": arguments.responses, "split": arguments.split, **files},
         seed=settings["seed"],
     )
-    unique = np.concatenate(parts, axis=-1)
-    arrays = {"voxel": voxel, "space": spaces, "unique": unique}
+    arrays = {
+        **{"voxel": ("voxel", voxel), "space": ("space", spaces)},
+        "unique": (("halving", "half", "space", "voxel"), np.concatenate(parts, axis=-1)),
+    }
     write_result(arguments.out, arrays, provenance)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from encoding.split_half import spearman_brown, split_half_correlation
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, subject_of
 
 # what columns mean that other tables do not have
@@ -38,7 +38,7 @@ ROW_COLUMNS = (
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
     """One row per region and feature space of a subject's contrast."""
-    configuration, unique = result.provenance["configuration"], result["unique"]
+    configuration, unique = result.configuration, result["unique"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(unique).all(axis=(0, 1, 2))
         for number, space in enumerate(result["space"].tolist()):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import stage_arguments as given
 from pipeline.analyses.weight_components.tables import (
     COLUMNS,
     category_rows,
@@ -23,16 +22,16 @@ from pipeline.analyses.weight_components.tables import (
 )
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     make_provenance,
     positions,
     read_pooled,
     read_result,
-    read_table,
     write_table,
 )
 from pipeline.tables import columns
-from pipeline.tables.regions import in_atlas_order
+from pipeline.tables.regions import in_atlas_order, read_rois
 
 STABILITY_COLUMNS = ("subject", "model", "component")
 
@@ -51,7 +50,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     result = read_result(arguments.components)
-    nsd_id, number = result["nsd_id"], result.provenance["configuration"]["images"]
+    nsd_id, number = result["image"], result.configuration["images"]
     dataset = open_images(arguments.nsd)
     captions = dict(zip(nsd_id.tolist(), dataset.texts(nsd_id, "captions"), strict=True))
     labels = _labels(arguments.labels, nsd_id, dataset.label_levels)
@@ -61,7 +60,7 @@ def main() -> None:
     categories = (
         row for group in by_grouping for row in category_rows(result, group, number, labels)
     )
-    rois = {path.stem: read_table(path) for path in arguments.rois}
+    rois = read_rois(arguments.rois)
     stability = list(stability_rows(result))
     frames = {
         "components": pd.DataFrame(component_rows(result)),

@@ -19,9 +19,10 @@ from encoding.weight_components import (
     fit_components,
     leave_one_out,
 )
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
@@ -31,7 +32,9 @@ from pipeline.storage import (
     write_result,
 )
 
-WEIGHTS = ["voxel", "weights", "training_nsd_id", "feature_mean", "feature_factor"]
+WEIGHTS = ["image", "weights", "feature_mean", "feature_factor"]
+# of each voxel of each subject, one subject after another
+VOXEL = "subject_voxel"
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,10 @@ def main() -> None:
     arguments = Arguments.read()
     settings = arguments.configuration
     subjects = {
-        result.provenance["configuration"]["subject"]: result
+        result.configuration["subject"]: result
         for result in (read_result(path, WEIGHTS) for path in arguments.weights)
     }
-    training = [result["training_nsd_id"] for result in subjects.values()]
+    training = [result["image"] for result in subjects.values()]
     number = len(arguments.spaces)
     spaces = {name: arguments.features[n::number] for n, name in enumerate(arguments.spaces)}
     common = CommonSpace(spaces, np.unique(np.concatenate(training)))
@@ -72,13 +75,14 @@ def main() -> None:
         )
     components = fit_components(np.concatenate(list(weights.values())), settings["components"])
     projections = {name: components.project(rows) for name, rows in weights.items()}
-    arrays: dict[str, Any] = {
+    voxel = [result["voxel"][:n_voxels] for result in subjects.values()]
+    arrays = {
+        "subject": ("subject", [*subjects]),
         **_components(components, common),
         **_stability(weights, _permuted(subjects, common), components, common.features),
         **_groups(projections, settings),
-        "n_voxels": n_voxels,
-        "subjects": list(subjects),
-        **{f"voxel/{name}": result["voxel"][:n_voxels] for name, result in subjects.items()},
+        "n_voxels": ((), n_voxels),
+        "voxel_id": (VOXEL, np.concatenate(voxel)),
     }
     write_result(arguments.out, arrays, _provenance(arguments, subjects))
     _tell(components)
@@ -111,16 +115,16 @@ class CommonSpace:
         return own.translate(weights, self.scaling)
 
 
-def _components(components: WeightComponents, common: CommonSpace) -> dict[str, Any]:
+def _components(components: WeightComponents, common: CommonSpace) -> Arrays:
     return {
-        "components": components.components,
-        "mean": components.mean,
-        "explained": components.explained,
-        "sign_margin": components.sign_margin,
-        "nsd_id": common.held_out,
-        "scores": components.score(common.features),
-        "feature_mean": common.scaling.mean,
-        "feature_factor": common.scaling.factor,
+        "image": ("image", common.held_out),
+        "components": (("component", "feature"), components.components),
+        "mean": ("feature", components.mean),
+        "explained": ("component", components.explained),
+        "sign_margin": ("component", components.sign_margin),
+        "scores": (("image", "component"), components.score(common.features)),
+        "feature_mean": ("feature", common.scaling.mean),
+        "feature_factor": ("feature", common.scaling.factor),
     }
 
 
@@ -128,13 +132,12 @@ def _permuted(
     subjects: Mapping[str, Result], common: CommonSpace
 ) -> Iterator[dict[str, np.ndarray]]:
     """Weights of permuted images of all subjects, a draw at a time."""
-    n_draws = {r.provenance["configuration"]["permutations"] for r in subjects.values()}
+    n_draws = {r.configuration["permutations"] for r in subjects.values()}
     for draw in range(min(n_draws)):
         drawn = {}
         for name, result in subjects.items():
-            n_voxels = len(result["voxel"])
             with open_result(result.path) as file:
-                rows = file["permuted_weights"][draw * n_voxels : (draw + 1) * n_voxels]
+                rows = file["permuted_weights"][draw]
             drawn[name] = common.translate(result, rows)
         yield equal_numbers(drawn)
 
@@ -144,20 +147,24 @@ def _stability(
     permuted: Iterable[Mapping[str, np.ndarray]],
     components: WeightComponents,
     features: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """(subject, component) of measured weights; (draw, subject, component) of permuted images."""
+) -> Arrays:
+    """Of measured weights, and of permuted images (draw, …); no subject is left out of one."""
     n_components = len(components.explained)
     null: dict[str, list[np.ndarray]] = defaultdict(list)
     for drawn in permuted:
         reference = fit_components(np.concatenate(list(drawn.values())), n_components)
         null["permuted_explained"].append(reference.explained)
         for measure, values in _measured(drawn, reference, features).items():
-            null[f"stability/permuted_{measure}"].append(values)
-    found = _measured(weights, components, features)
-    return {
-        **{f"stability/{measure}": values for measure, values in found.items()},
-        **{name: np.array(draws) for name, draws in null.items()},
+            null[f"permuted_stability_{measure}"].append(values)
+    of_subjects = "left_out_subject", "component"
+    arrays: Arrays = {
+        f"stability_{measure}": (of_subjects, values)
+        for measure, values in _measured(weights, components, features).items()
     }
+    for name, draws in null.items():
+        dimensions = of_subjects[-draws[0].ndim :]
+        arrays[name] = ("draw", *dimensions), np.array(draws)
+    return arrays
 
 
 def _measured(
@@ -174,10 +181,8 @@ def _measured(
     }
 
 
-def _groups(
-    projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """Members of each node and cluster, (voxel,), subjects one after another."""
+def _groups(projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Arrays:
+    """Members of each node and cluster, subjects one after another."""
     everyone = np.concatenate(list(projections.values()))
     subjects = np.repeat(np.arange(len(projections)), [len(p) for p in projections.values()])
     nodes = sign_tree(everyone, subjects, settings["tree_depth"], settings["least_voxels"])
@@ -185,14 +190,15 @@ def _groups(
     clusters = cluster_voxels(everyone, n_clusters, seed)
     agreement = cluster_agreement(projections, n_clusters, seed)
     return {
-        "projections": everyone,
-        "subject": subjects,
+        "projections": ((VOXEL, "component"), everyone),
+        "subject_number": (VOXEL, subjects),
         # the root, all voxels, has no name
-        **{f"tree/{branch or 'root'}": members for branch, members in nodes.items()},
-        "cluster": clusters.labels,
-        "linkage": clusters.linkage,
-        "silhouette": clusters.silhouette,
-        "adjusted_rand": np.array([agreement.get(name, np.nan) for name in projections]),
+        "branch": ("branch", [branch or "root" for branch in nodes]),
+        "in_branch": (("branch", VOXEL), np.stack([*nodes.values()])),
+        "cluster": (VOXEL, clusters.labels),
+        "linkage": (("merge", "linkage_column"), clusters.linkage),
+        "silhouette": ((), clusters.silhouette),
+        "adjusted_rand": ("subject", [agreement.get(name, np.nan) for name in projections]),
     }
 
 

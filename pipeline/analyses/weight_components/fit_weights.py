@@ -16,10 +16,10 @@ import numpy as np
 from encoding.ridge.weights import stream_weights
 from encoding.variance_partitioning import model_name
 from encoding.weight_components import PermutedResponses, best_voxels
-from pipeline import stage_arguments as given
 from pipeline.errors import InputError, run_stage
-from pipeline.fit_inputs import FittedModel
-from pipeline.storage import create_result
+from pipeline.fits.fit_inputs import FittedModel
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import create_result
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,26 @@ def main() -> None:
         n_draws = settings["permutations"]
         permuted = PermutedResponses(responses, n_draws, settings["seed"])
         arrays = {
-            "voxel": model.voxel[columns],
-            "reliability": model.reliability[columns],
-            "training_nsd_id": model.training_nsd_id,
-            "feature_mean": model.scaling.mean,
-            "feature_factor": model.scaling.factor,
+            "voxel": ("voxel", model.voxel[columns]),
+            "image": ("image", model.training_nsd_id),
+            "reliability": ("voxel", model.reliability[columns]),
+            "feature_mean": ("feature", model.scaling.mean),
+            "feature_factor": ("feature", model.scaling.factor),
         }
         provenance = model.provenance("fit_weights", settings)
         width = len(model.scaling.mean)
         with create_result(arguments.out, provenance) as file:
-            for name, values in arrays.items():
-                file[name] = values
-            weights = file.create_dataset("weights", (len(columns), width), np.float32)
-            shape = n_draws * len(columns), width
-            # rows: draw * voxels + voxel
-            null = file.create_dataset("permuted_weights", shape, np.float32)
+            for name, (dimension, values) in arrays.items():
+                file.add(name, dimension, values)
+            shape = len(columns), width
+            weights = file.add("weights", ("voxel", "feature"), shape=shape, dtype=np.float32)
+            null = file.add(
+                "permuted_weights",
+                ("draw", "voxel", "feature"),
+                shape=(n_draws, *shape),
+                dtype=np.float32,
+                chunks=(1, *weights.chunks),
+            )
             _write(weights, _weights(model, responses, columns))
             _write(null, _weights(model, permuted, np.tile(columns, n_draws)))
     subject = provenance["configuration"]["subject"]
@@ -89,11 +94,15 @@ def _weights(
 
 
 def _write(dataset: h5py.Dataset, parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Write weights (voxel, feature), neighbouring voxels at once."""
-    for voxels, found in parts:
-        runs = np.split(np.arange(len(voxels)), np.flatnonzero(np.diff(voxels) > 1) + 1)
-        for run in runs:
-            dataset[voxels[run[0]] : voxels[run[-1]] + 1] = found[:, run].T
+    """Write weights (…, voxel, feature), neighbouring voxels of a draw at once."""
+    n_voxels = dataset.shape[-2]
+    for rows, found in parts:
+        # rows count on from draw to draw
+        breaks = np.flatnonzero((np.diff(rows) > 1) | (rows[1:] % n_voxels == 0)) + 1
+        for run in np.split(np.arange(len(rows)), breaks):
+            draw, first = divmod(int(rows[run[0]]), n_voxels)
+            voxels = slice(first, first + len(run))
+            dataset[(draw, voxels) if dataset.ndim == 3 else voxels] = found[:, run].T
 
 
 if __name__ == "__main__":

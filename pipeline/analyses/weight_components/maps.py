@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.space_weights import untrained_spaces
-from pipeline.storage import Result
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
 
 QUANTITIES = {
     "weightProjection": (
@@ -19,7 +19,7 @@ QUANTITIES = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Projections of a model's weights on the components of all subjects' weights."""
-    configuration = result.provenance["configuration"]
+    configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for number, values in enumerate(result["projections"], start=1):
         name = f"{configuration['model']} component {number}"

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from encoding.scaling import FeatureScaling
 from encoding.weight_components import WeightComponents
-from pipeline import stage_arguments as given
 from pipeline.errors import run_stage
-from pipeline.fit_inputs import FittedModel
-from pipeline.storage import read_result, write_result
+from pipeline.fits.fit_inputs import FittedModel
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import read_result, write_result
 
 COMPONENTS = ("components", "mean", "explained", "sign_margin")
 SCALING = ("feature_mean", "feature_factor")
@@ -46,8 +46,11 @@ def main() -> None:
                 translated = model.scaling.translate(weights.T, common)
                 projections[:, voxels] = components.project(translated).T
                 bar.update(len(voxels))
-        arrays = {"voxel": model.voxel, "projections": projections}
-        settings = {"model": result.provenance["configuration"]["model"]}
+        arrays = {
+            "voxel": ("voxel", model.voxel),
+            "projections": (("component", "voxel"), projections),
+        }
+        settings = {"model": result.configuration["model"]}
         provenance = model.provenance(
             "project_voxels", settings, {"components": arguments.components}
         )

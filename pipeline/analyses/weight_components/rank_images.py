@@ -11,20 +11,19 @@ import numpy as np
 import pandas as pd
 
 from encoding.variance_partitioning import model_name
-from pipeline import stage_arguments as given
 from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUMNS, best_image_rows
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
-from pipeline.storage import (
+from pipeline.jobs import stage_arguments as given
+from pipeline.results.storage import (
     Result,
     make_provenance,
     open_result,
-    positions,
     read_result,
     read_table,
     write_table,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -53,9 +52,8 @@ def main() -> None:
         for paths in zip(*(getattr(arguments, kind) for kind in kinds), strict=True)
     ]
     model = model_name(arguments.spaces)
-    names = ["nsd_id", "voxel", "predictions"]
-    predictions = [read_result(files["predictions"], names) for files in subjects]
-    nsd_id = np.unique(np.concatenate([result["nsd_id"] for result in predictions]))
+    predictions = [read_result(files["predictions"], ["predictions"]) for files in subjects]
+    nsd_id = np.unique(np.concatenate([result["image"] for result in predictions]))
     texts = open_images(arguments.nsd).texts(nsd_id, "captions")
     captions = dict(zip(nsd_id.tolist(), texts, strict=True))
     rows = [
@@ -81,12 +79,11 @@ def _measured(
     files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
-    nsd_id, voxel, asker = predictions["nsd_id"], predictions["voxel"], str(predictions.path)
+    nsd_id, voxel, asker = predictions["image"], predictions["voxel"], str(predictions.path)
     with open_result(files["responses"]) as file:
         measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
-    encoding = read_result(files["encoding"], ["voxel", "reliability"])
-    columns = positions(encoding["voxel"], voxel, files["encoding"], asker)
-    return measured, (encoding["reliability"] >= settings["least_ceiling"])[columns]
+    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, asker)
+    return measured, encoding["reliability"] >= settings["least_ceiling"]
 
 
 if __name__ == "__main__":

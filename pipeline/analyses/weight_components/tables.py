@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from encoding.image_profiles import LabelProfile, RankedImages, label_profiles, rank_images
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from encoding.weight_components import exceedance
-from pipeline.storage import Result
+from pipeline.results.storage import Result
 from pipeline.tables.tables import roi_members, source
 
 # what columns mean that other tables do not have
@@ -127,10 +127,10 @@ def preferences(result: Result) -> Iterator[Preference]:
 
 
 def _groups(result: Result) -> Iterator[tuple[str, str, np.ndarray]]:
-    branches = [key.removeprefix("tree/") for key in result.arrays if key.startswith("tree/")]
+    branches = result.by_label("in_branch")
     # all voxels prefer nothing: they are what others are compared with
     for branch in sorted(set(branches) - {"root"}, key=lambda branch: (len(branch), branch)):
-        yield TREE, branch, result[f"tree/{branch}"]
+        yield TREE, branch, branches[branch]
     for number in np.unique(result["cluster"]):
         yield CLUSTER, str(number + 1), result["cluster"] == number
 
@@ -139,9 +139,9 @@ def component_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per component; stability is the mean over subjects, as it is in every draw."""
     means = {}
     for measure in MEASURES:
-        mean = _mean_over_subjects(result[f"stability/{measure}"])
+        mean = _mean_over_subjects(result[f"stability_{measure}"])
         null = np.array(
-            [_mean_over_subjects(draw) for draw in result[f"stability/permuted_{measure}"]]
+            [_mean_over_subjects(draw) for draw in result[f"permuted_stability_{measure}"]]
         )
         means |= _against(null, measure, mean)
     explained = _against(result["permuted_explained"], "explained", result["explained"])
@@ -154,9 +154,9 @@ def component_rows(result: Result) -> Iterator[dict[str, object]]:
             "sign_margin": result["sign_margin"][number],
             **{name: values[number] for name, values in means.items()},
             "n_permutations": len(result["permuted_explained"]),
-            "n_subjects": len(result["subjects"]),
+            "n_subjects": len(result["subject"]),
             "n_voxels_per_subject": int(result["n_voxels"]),
-            "n_images": len(result["nsd_id"]),
+            "n_images": len(result["image"]),
             **_source(result),
         }
 
@@ -176,13 +176,13 @@ def _mean_over_subjects(values: np.ndarray) -> np.ndarray:
 
 def stability_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per subject and component; none with a single subject."""
-    if not len(result[f"stability/{MEASURES[0]}"]):
+    if not len(result[f"stability_{MEASURES[0]}"]):
         return
     found = {}
     for measure in MEASURES:
-        null = result[f"stability/permuted_{measure}"]
-        found |= _against(null, measure, result[f"stability/{measure}"])
-    for row, subject in enumerate(result["subjects"].tolist()):
+        null = result[f"permuted_stability_{measure}"]
+        found |= _against(null, measure, result[f"stability_{measure}"])
+    for row, subject in enumerate(result["subject"].tolist()):
         for number in range(len(result["explained"])):
             yield {
                 "subject": subject,
@@ -196,9 +196,7 @@ def stability_rows(result: Result) -> Iterator[dict[str, object]]:
 def cluster_rows(result: Result) -> Iterator[dict[str, object]]:
     """One row per subject: are the clusters its own?"""
     n_clusters = len(np.unique(result["cluster"]))
-    for subject, agreement in zip(
-        result["subjects"].tolist(), result["adjusted_rand"], strict=True
-    ):
+    for subject, agreement in zip(result["subject"].tolist(), result["adjusted_rand"], strict=True):
         yield {
             "subject": subject,
             "model": _model(result),
@@ -216,7 +214,7 @@ def image_rows(
     images = rank_images(ranked.scores, number)
     for side in SIDES:
         for rank, image in enumerate(getattr(images, side), start=1):
-            nsd_id = int(result["nsd_id"][image])
+            nsd_id = int(result["image"][image])
             yield {
                 **_names(result, ranked),
                 "side": side,
@@ -284,10 +282,11 @@ def _profile_cells(
 def group_roi_rows(result: Result, rois: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, object]]:
     """How many voxels of each group, and of all, lie in each ROI that the group has voxels of."""
     inside: dict[tuple[str, str], np.ndarray] = {}
-    for number, subject in enumerate(result["subjects"].tolist()):
-        for key, members in roi_members(rois[subject], result[f"voxel/{subject}"]).items():
-            everywhere = inside.setdefault(key, np.zeros(len(result["subject"]), dtype=bool))
-            everywhere[result["subject"] == number] = members
+    subjects = result["subject_number"]
+    for number, subject in enumerate(result["subject"].tolist()):
+        own = subjects == number
+        for key, members in roi_members(rois[subject], result["voxel_id"][own]).items():
+            inside.setdefault(key, np.zeros(len(own), dtype=bool))[own] = members
     for grouping, name, members in _groups(result):
         for (atlas, roi), in_roi in inside.items():
             if n_inside := int(np.count_nonzero(members & in_roi)):
@@ -300,7 +299,7 @@ def group_roi_rows(result: Result, rois: Mapping[str, pd.DataFrame]) -> Iterator
                     "n_voxels": n_inside,
                     "share": n_inside / np.count_nonzero(members),
                     "base_rate": in_roi.mean(),
-                    "n_subjects": len(np.unique(result["subject"][members & in_roi])),
+                    "n_subjects": len(np.unique(subjects[members & in_roi])),
                     **_source(result),
                 }
 
@@ -310,11 +309,11 @@ def _names(result: Result, preference: Preference) -> dict[str, object]:
 
 
 def _model(result: Result) -> str:
-    return result.provenance["configuration"]["model"]
+    return result.configuration["model"]
 
 
 def _source(result: Result) -> Mapping[str, str]:
-    return source(result, result.provenance["configuration"]["spaces"])
+    return source(result, result.configuration["spaces"])
 
 
 def best_image_rows(
@@ -347,9 +346,9 @@ def best_image_rows(
         best = np.argsort(-predicted, kind="stable")[: settings["images"]]
         place = rankdata(-truly, method="min")
         for rank, image in enumerate(best, start=1):
-            nsd_id = int(predictions["nsd_id"][image])
+            nsd_id = int(predictions["image"][image])
             yield {
-                "subject": predictions.provenance["configuration"]["subject"],
+                "subject": predictions.configuration["subject"],
                 "model": model,
                 "atlas": atlas,
                 "roi": roi,

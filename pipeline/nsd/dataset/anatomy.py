@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.configuration.settings import SURFACES
 from pipeline.dataset.anatomy import Anatomy, Surface
 from pipeline.maps.files import STRUCTURES
 from pipeline.maps.spaces import Target
@@ -15,7 +16,6 @@ from pipeline.nsd.files import read_mesh, read_morphometry
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.map_spaces import open_target
 from pipeline.nsd.transforms import nearest_native_vertices
-from pipeline.settings import SURFACES
 
 
 @dataclass(frozen=True)

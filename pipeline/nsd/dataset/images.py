@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.coco_categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.configuration.coco_categories import CATEGORIES, SUPERCATEGORIES
 from pipeline.dataset.images import Images
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.design import read_design, read_image_table, seen_by_all

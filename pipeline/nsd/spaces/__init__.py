@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.configuration.settings import SURFACES
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces.base import ResponseSpace
 from pipeline.nsd.spaces.surface import SurfaceSpace
 from pipeline.nsd.spaces.volume import VolumeSpace
-from pipeline.settings import SURFACES
 
 __all__ = ["ResponseSpace", "SurfaceSpace", "VolumeSpace", "open_space"]
 

@@ -13,11 +13,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pipeline.configuration.settings import SURFACES, MapSpace, Settings, Space, Subject
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
 from pipeline.reading import read_yaml, reading
-from pipeline.settings import SURFACES, MapSpace, Settings, Space, Subject
 
 MASK = "nsdgeneral"
 # the share of the vertices of fsaverage that nsdgeneral has, taken for native surfaces too
@@ -37,7 +37,7 @@ class Source(Settings):
 class BucketSource(Source):
     bucket: str
     region: str | None
-    # of a bucket that a study names; see `pipeline.fetch.own_bucket`
+    # of a bucket that a study names; see `pipeline.nsd.fetch.own_bucket`
     prefix: str = ""
     signed: bool = False
 

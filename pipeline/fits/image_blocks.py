@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.storage import positions, read_table
+from pipeline.results.storage import positions, read_table
 
 
 def image_blocks(split: Path, nsd_id: np.ndarray, resample: str) -> np.ndarray | None:

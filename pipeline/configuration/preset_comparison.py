@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.storage import make_provenance, read_table, write_table
+from pipeline.results.storage import make_provenance, read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.presets import MEAN, SIDES, preset_differences
 

@@ -1,7 +1,7 @@
 """`tee` for the output of a job: all goes to its log, and is shown as far as its message.
 
 The message of a stage that refuses begins with `error: ` on a line of its own. The run ends with it
-(pipeline/failed_jobs.py); it is shown here only where the log could not take it.
+(pipeline/jobs/failed_jobs.py); it is shown here only where the log could not take it.
 """
 
 from __future__ import annotations

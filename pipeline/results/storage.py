@@ -1,6 +1,6 @@
 """Result files: ids and provenance inside, written atomically, identical for identical inputs.
 
-A reader never meets half a file, nor one that was altered (see `pipeline.integrity`). Nothing
+A reader never meets half a file, nor one that was altered (see `integrity.py`). Nothing
 volatile (dates, host names, absolute paths) is stored, so the same inputs and configuration give
 the same bytes.
 """
@@ -13,15 +13,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from pipeline.accounts import (
+from pipeline.errors import FULL, InputError
+from pipeline.jobs.frozen_run import record, running_stage
+from pipeline.results.accounts import (
     MADE,
     account_path,
     provenance_of,
@@ -29,10 +32,7 @@ from pipeline.accounts import (
     read_made,
     verify_beside,
 )
-from pipeline.chunk_shapes import chunks_of_rows
-from pipeline.errors import FULL, InputError
-from pipeline.frozen_run import record, running_stage
-from pipeline.integrity import (
+from pipeline.results.integrity import (
     DELETE,
     atomic_path,
     content_hash,
@@ -42,7 +42,8 @@ from pipeline.integrity import (
     verify_place,
     verify_unless_older,
 )
-from pipeline.references import sources_of
+from pipeline.results.references import sources_of
+from pipeline.results.result_file import Dimensions, ResultFile, array_names, open_data
 
 PACKAGES = (
     "numpy",
@@ -55,10 +56,15 @@ PACKAGES = (
     "nibabel",
     "h5py",
 )
-# arrays of fits, predictions and tests that have no axis of voxels
-OF_ALL_VOXELS = ("grid_shape", "nsd_id", "test_nsd_id")
+# of tables and maps, which have an account beside them
+DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
+# what a file is of: those of its configuration that it has are attributes of it
+IDENTITY = ("subject", "variant", "model", "contrast", "space", "network")
 # what h5py raises when it reads one
 OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
+
+
+Identity = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,39 @@ class Result:
     """The arrays of one result file and the account of how they came to be."""
 
     path: Path
-    arrays: dict[str, np.ndarray]
+    data: xr.Dataset
     provenance: dict[str, Any]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self.arrays[name]
+        values, told = self.data[name].values, self.data[name].attrs
+        meant = str if values.dtype.kind == "O" else told.get("dtype", values.dtype)
+        return values.astype(meant, copy=False)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What the stage told of its settings, and what the result is of."""
+        return self.provenance["configuration"]
+
+    @property
+    def identity(self) -> Identity:
+        """What it is of, such as its subject and model, wherever its file lies."""
+        return tuple(identity_in(self.provenance).items())
+
+    def by_label(self, name: str) -> dict[str, np.ndarray]:
+        """{label of the first dimension: its values} of an array."""
+        labels = self[self.data[name].dims[0]].tolist()
+        return dict(zip(labels, self[name], strict=True))
+
+    def ordered(self, dimension: str, labels: np.ndarray, asker: Path | str) -> Result:
+        """The same with a dimension's labels in this order, whatever the order in its file.
+
+        Raises
+        ------
+        InputError
+            It lacks one; the message names the file and who asks.
+        """
+        rows = positions(self[dimension], labels, self.path, asker)
+        return replace(self, data=self.data.isel({dimension: rows}))
 
 
 def canonical(value: Any) -> str:
@@ -78,50 +112,10 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-class ResultFile(h5py.File):
-    """An HDF5 file in which every array has checksums, which HDF5 compares when it is read.
-
-    They are `fletcher32` of each chunk, and HDF5's own of what describes arrays (its format 1.10).
-    Text has a fixed length: of any length, it would lie outside of chunks.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "w", libver=("v110", "v110"))
-
-    def create_dataset(
-        self,
-        name: str | None,
-        shape: Any = None,
-        dtype: Any = None,
-        data: Any = None,
-        **options: Any,
-    ) -> h5py.Dataset:
-        """As `h5py.Group.create_dataset`; `file[name] = values` comes here as well."""
-        if data is not None:
-            data = _storable(np.asarray(data))
-            shape, dtype = data.shape, dtype or data.dtype
-        shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-        # HDF5 has none for a number alone
-        if shape and 0 not in shape:
-            options["fletcher32"] = True
-            if options.get("chunks") is None:
-                options["chunks"] = chunks_of_rows(shape, np.dtype(dtype).itemsize)
-        return super().create_dataset(name, shape, dtype, data, **options)
-
-
-def _storable(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind not in "UO":
-        return values
-    if strange := [value for value in values.flat if not isinstance(value, str)]:
-        raise TypeError(f"{strange[0]!r} is neither a number nor text")
-    text = np.char.encode(values.astype(str), "utf-8")
-    return text.astype(h5py.string_dtype("utf-8", max(1, text.dtype.itemsize)))
-
-
 @contextmanager
 def create_result(
     path: Path | str, provenance: Mapping[str, Any], replace: bool = True
-) -> Iterator[h5py.File]:
+) -> Iterator[ResultFile]:
     """An open HDF5 file to stream a result into; it appears at `path` when the block ends well.
 
     Parameters
@@ -136,9 +130,11 @@ def create_result(
     with atomic_path(path, replace) as temporary:
         try:
             with ResultFile(temporary) as file:
-                # of fixed length, see there
+                # of fixed length, as text in `ResultFile`
                 file.attrs["provenance"] = np.bytes_(canonical(provenance).encode())
                 file.attrs["file"] = np.bytes_(label(path).encode())
+                for name, value in identity_in(provenance).items():
+                    file.attrs[name] = np.bytes_(value.encode())
                 yield file
         except (OSError, RuntimeError) as error:
             if (number := _errno(error)) not in FULL:
@@ -153,16 +149,25 @@ def _errno(error: Exception) -> int | None:
 
 
 def write_result(
-    path: Path | str, arrays: Mapping[str, Any], provenance: Mapping[str, Any]
+    path: Path | str,
+    arrays: xr.Dataset | Mapping[str, tuple[Dimensions, Any]],
+    provenance: Mapping[str, Any],
 ) -> None:
-    """Write named arrays (a '/' in a name makes a group; lists of text are allowed)."""
+    """Write arrays with named dimensions.
+
+    Parameters
+    ----------
+    arrays : {name: (dimensions, values)} as `xarray.Dataset` takes them: an array whose only
+        dimension has its own name holds the labels of that
+    """
+    data = arrays if isinstance(arrays, xr.Dataset) else xr.Dataset(arrays)
     with create_result(path, provenance) as file:
-        for name, values in arrays.items():
-            file[name] = values
+        for name in sorted(data.variables, key=lambda name: name not in data.dims):
+            file.add(name, data[name].dims, data[name].values)
 
 
 def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
-    """Read a result file, or only the named arrays of it.
+    """Read a result file, or only the named arrays of it and the labels of their dimensions.
 
     Raises
     ------
@@ -171,15 +176,14 @@ def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
     """
     path = Path(path)
     with open_result(path) as file:
-        names = list(dataset_names(file)) if names is None else list(names)
+        names = array_names(file) if names is None else list(names)
         missing = [name for name in names if name not in file]
         if missing:
             raise InputError(
                 f"{path}: lacks {', '.join(missing)}. The file was written by another version; "
                 "delete it and run snakemake again."
             )
-        arrays = {name: _read(file[name]) for name in names}
-        return Result(path, arrays, provenance_in(file))
+        return Result(path, open_data(file)[names].load(), provenance_in(file))
 
 
 @contextmanager
@@ -244,21 +248,8 @@ def verify(path: Path) -> None:
             return
     if path.suffix == ".json":
         read_account(path)
-
-
-def _read(dataset: h5py.Dataset) -> np.ndarray:
-    if h5py.check_string_dtype(dataset.dtype):
-        return np.asarray(dataset.asstr()[()], dtype=str)
-    return dataset[()]
-
-
-def dataset_names(file: h5py.File) -> list[str]:
-    """Names of every array in a file, with the groups that it is in."""
-    names: list[str] = []
-    file.visititems(
-        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
-    )
-    return names
+    if path.suffix in DESCRIBED:
+        verify_beside(path)
 
 
 def read_provenance(path: Path | str) -> dict[str, Any] | None:
@@ -270,6 +261,17 @@ def read_provenance(path: Path | str) -> dict[str, Any] | None:
     if path.suffix == ".tsv" and account_path(path).exists():
         return verify_beside(path)["provenance"]
     return None
+
+
+def identity_in(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What a result is of, such as its subject and model, as its provenance tells it."""
+    told = provenance.get("configuration", {})
+    return {name: told[name] for name in IDENTITY if isinstance(told.get(name), str)}
+
+
+def by_identity(paths: Iterable[Path]) -> dict[Identity, Path]:
+    """Files of results by what they are of, see `Result.identity`."""
+    return {tuple(identity_in(read_provenance(path)).items()): path for path in paths}
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -293,7 +295,7 @@ def make_provenance(
 
     `configuration` is what the stage tells of how it understood the settings that it took. That
     data are simulated, which networks are untrained and what the weights of every feature space are
-    ({space: {"state", "label"}}, see `pipeline.space_weights`) is inherited from the inputs, so
+    ({space: {"state", "label"}}, see `space_weights.py`) is inherited from the inputs, so
     that no later stage can forget to say it; `simulated`, `untrained` and `weights` add what this
     stage itself knows.
     """
@@ -397,8 +399,8 @@ def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: st
 
     Parameters
     ----------
-    ids : (row,) unique integers in any order, the ids that `source` holds
-    wanted : (n,) integers, the ids that `asker` needs
+    ids : (row,) unique in any order, the ids that `source` holds
+    wanted : (n,) the ids that `asker` needs
 
     Raises
     ------
@@ -427,15 +429,10 @@ def read_pooled(paths: Sequence[Path], name: str) -> tuple[np.ndarray, np.ndarra
     paths : of each subject
     name : of an array (image, …) in each
     """
-    results = [read_result(path, [name, "nsd_id"]) for path in paths]
-    nsd_id = np.concatenate([result["nsd_id"] for result in results])
+    results = [read_result(path, [name]) for path in paths]
+    nsd_id = np.concatenate([result["image"] for result in results])
     images, first = np.unique(nsd_id, return_index=True)
     return images, np.concatenate([result[name] for result in results])[first]
-
-
-def is_per_voxel(name: str) -> bool:
-    """Whether the last axis of an array of a fit, predictions or tests is that of voxels."""
-    return name not in OF_ALL_VOXELS
 
 
 def aligned_result(path: Path | str, like: Result) -> Result:
@@ -446,10 +443,4 @@ def aligned_result(path: Path | str, like: Result) -> Result:
     InputError
         It lacks a voxel of the other; the message names both files.
     """
-    result = read_result(path)
-    rows = positions(result["voxel"], like["voxel"], path, str(like.path))
-    arrays = {
-        name: values[..., rows] if is_per_voxel(name) else values
-        for name, values in result.arrays.items()
-    }
-    return Result(result.path, arrays, result.provenance)
+    return read_result(path).ordered("voxel", like["voxel"], like.path)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.frozen_run import look_up
-from pipeline.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
-from pipeline.storage import (
+from pipeline.jobs.frozen_run import look_up
+from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
+from pipeline.results.storage import (
     canonical,
     open_result,
     read_provenance,
@@ -34,7 +34,7 @@ CONVENTIONS = (
 # by which the clocks of two machines may differ
 SECONDS_OF_CLOCKS = 600
 # beside results, and no part of them: another run has others
-NO_RESULTS = ("logs", "benchmarks", "runs", CHECKSUMS, ALL_CHECKSUMS)
+NO_RESULTS = ("logs", "benchmarks", "runs", "fetch_plan.tsv", CHECKSUMS, ALL_CHECKSUMS)
 
 
 def told(check: Callable[[], object]) -> Iterator[str]:
@@ -155,7 +155,7 @@ def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
 def audit_fit(path: Path, split: pd.DataFrame) -> Iterator[str]:
     """Problems of a fit whose test images are not exactly those of the split."""
     with open_result(path) as file:
-        scored = file["test_nsd_id"][()]
+        scored = file["image"][()]
     test = split.loc[split["set"] == "test", "nsd_id"].to_numpy()
     if not np.array_equal(scored, test):
         train = set(split.loc[split["set"] == "train", "nsd_id"])

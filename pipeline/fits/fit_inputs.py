@@ -15,15 +15,15 @@ from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
-from pipeline.storage import (
+from pipeline.results.result_file import decoded
+from pipeline.results.storage import (
     canonical,
     make_provenance,
     open_result,
-    positions,
     read_result,
     read_table,
 )
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.stored_matrix import StoredMatrix
 
 
 class ResponseRows:
@@ -39,7 +39,8 @@ class ResponseRows:
     def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
         images, voxels = key
         start, end, _ = voxels.indices(self.shape[1])
-        return self.dataset[:, self.first + start : self.first + end][self.rows[images]]
+        stored = self.dataset[:, self.first + start : self.first + end]
+        return decoded(self.dataset, stored[self.rows[images]])
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """(image, voxel) of ascending voxels."""
@@ -68,8 +69,7 @@ def read_scaled(
     asker : who names the images, for the message if some are missing
     scaling : see `FeatureScaling`
     """
-    result = read_result(path, ["features", "nsd_id"])
-    features = result["features"][positions(result["nsd_id"], nsd_id, path, asker)]
+    features = read_result(path, ["features"]).ordered("image", nsd_id, asker)["features"]
     try:
         fitted = FeatureScaling.fit(features[training], scaling)
     except ValueError as error:
@@ -82,14 +82,14 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
 
     Parameters
     ----------
-    specification : see `pipeline.checkpoints.features_to_expect`
+    specification : see `pipeline.configuration.checkpoints.features_to_expect`
 
     Raises
     ------
     InputError
         Its features are others, whatever their shape.
     """
-    told = read_result(path, []).provenance["configuration"]
+    told = read_result(path, []).configuration
     extracted_from = told.get("extraction", {}).get("network")
     own = {k: v for k, v in told.items() if k not in ("layers", "extraction")}
     made = {**own, "extracted_from": extracted_from}
@@ -179,8 +179,8 @@ class FittedModel:
         everyone = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
         picked = ["alpha", "band_weights"]
-        encoding = read_result(arguments.encoding, ["voxel", "reliability", *picked])
-        fitted = encoding.provenance["configuration"]
+        encoding = read_result(arguments.encoding, ["reliability", *picked])
+        fitted = encoding.configuration
         with open_result(arguments.responses) as file:
             if not np.array_equal(file["voxel"][()], encoding["voxel"]):
                 raise InputError(

@@ -13,7 +13,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from pipeline.errors import InputError
-from pipeline.manifest import BucketSource
+from pipeline.nsd.manifest import BucketSource
 
 CHUNK = 1 << 18
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20, 60

@@ -7,19 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.analyses.registry import ANALYSES
-from pipeline.checkpoints import features_to_expect, network_to_load
-from pipeline.code_version import (
+from pipeline.configuration.checkpoints import features_to_expect, network_to_load
+from pipeline.configuration.settings import WHOLE
+from pipeline.configuration.study import Configuration
+from pipeline.errors import InputError
+from pipeline.jobs.code_version import (
     ROOT,
     code_version,
     file_version,
     file_versions,
     stage_modules,
 )
-from pipeline.configuration.study import Configuration
-from pipeline.errors import InputError
-from pipeline.frozen_run import look_up
-from pipeline.settings import WHOLE
-from pipeline.storage import canonical
+from pipeline.jobs.frozen_run import look_up
+from pipeline.results.storage import canonical
 
 # read anew by each job of a cluster
 WORKFLOW = (

@@ -62,7 +62,7 @@ class Analysis:
         return []
 
     def stimuli(self, study: Study) -> list[str]:
-        """Kinds of stimuli, keys of `pipeline.settings.ANNOTATIONS`, whose COCO files it reads."""
+        """Kinds of stimuli whose COCO files it reads, keys of `settings.ANNOTATIONS`."""
         return []
 
     # ---- jobs

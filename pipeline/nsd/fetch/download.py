@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import FULL, InputError
-from pipeline.fetch.remotes import Changed, Interrupted, Remote, RemoteFile
+from pipeline.nsd.fetch.remotes import Changed, Interrupted, Remote, RemoteFile
 from pipeline.nsd.files import UNFINISHED
 
 ATTEMPTS = 6

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.integrity import verify_checksum, verify_inputs
+from pipeline.results.integrity import verify_checksum, verify_inputs
 
 # what an account without a provenance says of the stage that made it
 MADE = "made"

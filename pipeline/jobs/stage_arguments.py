@@ -25,8 +25,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args, get_type_hints
 
-from pipeline.code_version import ROOT, stage_modules
-from pipeline.frozen_run import setting
+from pipeline.jobs.code_version import ROOT, stage_modules
+from pipeline.jobs.frozen_run import setting
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def Setting(key: str | None = None) -> Kind:
 
     Parameters
     ----------
-    key : see `pipeline.frozen_run.look_up`; a rule's wildcards in it are filled in
+    key : see `pipeline.jobs.frozen_run.look_up`; a rule's wildcards in it are filled in
     """
     return _Setting("{params.NAME.key}", setting, key=key)
 

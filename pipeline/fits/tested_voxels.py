@@ -18,13 +18,13 @@ from encoding.inference.bootstrap import (
     interval,
 )
 from encoding.inference.significance import component_p, correlation_p
-from encoding.variance_partitioning import partition_variance
-from pipeline.described_tests import describe_tests
-from pipeline.false_discoveries import FAMILY, false_discovery_rates
-from pipeline.image_blocks import image_blocks
-from pipeline.predicted_images import open_predicted_images
-from pipeline.storage import make_provenance, read_provenance, write_result
-from pipeline.voxel_chunks import voxels_of
+from encoding.variance_partitioning import component_names, partition_variance
+from pipeline.fits.described_tests import describe_tests
+from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.predicted_images import open_predicted_images
+from pipeline.fits.voxel_chunks import voxels_of
+from pipeline.results.storage import make_provenance, read_provenance, write_result
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class VoxelTests:
     def of_components(
         self, measured: np.ndarray, predicted: Mapping[str, np.ndarray], spaces: Sequence[str]
     ) -> dict[str, np.ndarray]:
-        """Intervals and p (voxel,) of all components of variance.
+        """Intervals and p (component, voxel) of all components of variance.
 
         Parameters
         ----------
@@ -68,14 +68,13 @@ class VoxelTests:
         predicted : {model: (image, voxel)} of every subset of `spaces`, the joint one last
         """
         draws = partition_variance(bootstrap_r2(measured, predicted, self.counts), spaces)
-        found: dict[str, np.ndarray] = {}
-        for name, values in draws.items():
-            found |= self._interval(f"component/{name}/variance", values)
+        ends = [self._interval("variance", values) for values in draws.values()]
         if self.settings["test"] == "bootstrap":
             p = {name: bootstrap_p(values) for name, values in draws.items()}
         else:
             p = component_p(measured, predicted, spaces, self.blocks)
-        return {**found, **{f"component/{name}/p": values for name, values in p.items()}}
+        found = {name: np.stack([end[name] for end in ends]) for name in ends[0]}
+        return {**found, "p": np.stack([p[name] for name in component_names(spaces)])}
 
     def _interval(self, name: str, draws: np.ndarray) -> dict[str, np.ndarray]:
         n_drawn = count_drawn(self.counts.shape[1], self.blocks)
@@ -108,16 +107,19 @@ Predictions = dict[str, np.ndarray]
 def write_tests(
     stage: str,
     arguments: TestedArguments,
-    spaces: Sequence[str],
+    identity: Mapping[str, Any],
     predictions: Mapping[str, Path],
     test: Callable[[VoxelTests, np.ndarray, Predictions], dict[str, np.ndarray]],
+    components: Sequence[str] = (),
 ) -> None:
     """Test all voxels of a subject, or a part of them, and write what was found.
 
     Parameters
     ----------
+    identity : the model or contrast that is tested, and its spaces
     predictions : {model: its file}
     test : of responses and {model: predictions} (image, voxel) of some voxels
+    components : names of the first axis of what is tested, of contrasts
     """
     settings = arguments.configuration
     arrays: dict[str, np.ndarray] = {}
@@ -129,20 +131,23 @@ def write_tests(
         )
         for here, measured, predicted in images.blocks(part, arguments.out.stem):
             for key, values in test(tests, measured, predicted).items():
-                everywhere = arrays.setdefault(key, np.full(len(voxel), np.nan, np.float32))
-                everywhere[here] = values
-    arrays = {key: values[part] for key, values in arrays.items()}
+                shape = *values.shape[:-1], len(voxel)
+                everywhere = arrays.setdefault(key, np.full(shape, np.nan, np.float32))
+                everywhere[..., here] = values
+    arrays = {key: values[..., part] for key, values in arrays.items()}
     # a part knows too little to tell q
     if part == slice(0, len(voxel)):
-        arrays |= false_discovery_rates(arrays)
-    provenance = _provenance(stage, arguments, spaces, predictions)
-    write_result(arguments.out, {"voxel": voxel[part], **arrays}, provenance)
+        arrays["q"] = false_discovery_rates(arrays["p"])
+    labels = {"component": ("component", list(components))} if components else {}
+    tested = {key: ([*labels, "voxel"], values) for key, values in arrays.items()}
+    provenance = _provenance(stage, arguments, identity, predictions)
+    write_result(arguments.out, {"voxel": ("voxel", voxel[part]), **labels, **tested}, provenance)
 
 
 def _provenance(
     stage: str,
     arguments: TestedArguments,
-    spaces: Sequence[str],
+    identity: Mapping[str, Any],
     predictions: Mapping[str, Path],
 ) -> dict[str, object]:
     settings = arguments.configuration
@@ -153,7 +158,7 @@ def _provenance(
         stage,
         {
             **kept,
-            "spaces": list(spaces),
+            **identity,
             **settings,
             "tests": told,
             "false_discovery_family": FAMILY,

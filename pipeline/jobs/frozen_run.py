@@ -21,8 +21,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.code_version import code_version, file_versions, stage_modules
 from pipeline.errors import InputError
+from pipeline.jobs.code_version import code_version, file_versions, stage_modules
 
 RUN = "PIPELINE_RUN"
 # libyaml's, which is ten times as fast, where there is one

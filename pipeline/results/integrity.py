@@ -3,8 +3,8 @@
 A file is written beside its destination and renamed onto it when it is whole. Just before, its
 SHA-256 is written to `results/<study>/checksums/<its place>.sha256`: a file for each, so that jobs
 that run at once never write to the same. `SHA256SUMS` has all of a study in the form that
-`sha256sum -c` reads. HDF5 results also have checksums inside (see `pipeline.storage`), and are not
-hashed anew by each job that reads them, unless their date says that they were written to since.
+`sha256sum -c` reads. HDF5 results also have checksums inside (`result_file.py`): jobs that
+read them do not hash them, unless their date says that they were written to since.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pipeline.errors import InputError, OtherReleaseError
 
 RESULTS, CHECKSUMS, ALL_CHECKSUMS = "results", "checksums", "SHA256SUMS"
 # of all results: another whenever names, shapes or meanings in them change
-FORMAT = 2
+FORMAT = 3
 LINE = re.compile(r"# format (\d+)\n([0-9a-f]{64})  (.+)\n")
 DELETE = "delete it and run snakemake again"
 

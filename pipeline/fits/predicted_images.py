@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.storage import open_result
-from pipeline.stored_matrix import StoredMatrix
+from pipeline.results.storage import open_result
+from pipeline.results.stored_matrix import StoredMatrix
 
 VOXELS_PER_BLOCK = 1024
 
@@ -74,7 +74,7 @@ def open_predicted_images(
     with ExitStack() as opened:
         files = {name: opened.enter_context(open_result(p)) for name, p in predictions.items()}
         any_model = next(iter(files.values()))
-        nsd_id, voxel = any_model["nsd_id"][()], any_model["voxel"][()]
+        nsd_id, voxel = any_model["image"][()], any_model["voxel"][()]
         measured = opened.enter_context(open_result(responses))
         yield PredictedImages(
             nsd_id,

@@ -23,11 +23,15 @@ from typing import Any
 import h5py
 import numpy as np
 
+from features.layers import Layer
 from pipeline.errors import InputError
-from pipeline.references import Rows, refer_to_rows
-from pipeline.storage import OF_A_DAMAGED_FILE, canonical, create_result
+from pipeline.results.references import Rows, refer_to_rows
+from pipeline.results.result_file import ResultFile
+from pipeline.results.storage import OF_A_DAMAGED_FILE, canonical, create_result
 
 LETTERS_OF_HASH = 12
+# attribute of an array of features
+LAYER = "layer"
 
 
 @dataclass(frozen=True)
@@ -106,8 +110,8 @@ class FeatureStore:
     @contextmanager
     def add(
         self, study: str, images: Images, layers: Sequence[str], provenance: Mapping[str, Any]
-    ) -> Iterator[h5py.File]:
-        """A file for a part, in which `features/<layer>` of these images are to be written.
+    ) -> Iterator[ResultFile]:
+        """A file for a part, to which `add_layer` is to add the features of these images.
 
         Parameters
         ----------
@@ -117,25 +121,28 @@ class FeatureStore:
         name = _short_hash([images.nsd_id.tolist(), images.shown.tolist(), list(layers)])
         path = self.folder / f"{study}-{name}.h5"
         with create_result(path, provenance, replace=False) as file:
-            file["nsd_id"], file["shown"] = images.nsd_id, images.shown
+            file.add("image", "image", images.nsd_id)
+            file.add("shown", "image", images.shown)
             yield file
         self.__dict__.pop("parts", None)
 
-    def refer(self, file: h5py.File, place: Path, images: Images, layers: Sequence[str]) -> None:
-        """Let `features/<layer>` of a study's file be the rows of these images.
+    def refer(self, file: ResultFile, place: Path, images: Images, layers: Sequence[str]) -> None:
+        """Let layers of a study's file be the rows of these images.
 
         Parameters
         ----------
         file : open to be written, to be moved to `place`
         """
         for layer in layers:
-            name, taken = f"features/{layer}", self._taken(images, layer)
+            name, taken = layer_array(layer), self._taken(images, layer)
             blocks = [
                 Rows(part.path, name, (len(part.images), part.widths[layer]), rows, places)
                 for part, rows, places in taken
             ]
             width = taken[0][0].widths[layer]
-            refer_to_rows(file, place, name, (len(images), width), blocks)
+            shape = len(images), width
+            dataset = refer_to_rows(file, place, name, _dimensions(layer), shape, blocks)
+            dataset.attrs[LAYER] = np.bytes_(str(layer).encode())
 
     def sources(self, images: Images, layers: Sequence[str]) -> list[Path]:
         """The parts that `refer` takes these images of."""
@@ -157,6 +164,30 @@ class FeatureStore:
         return taken
 
 
+def add_layer(file: ResultFile, layer: Layer | str, n_images: int, width: int) -> h5py.Dataset:
+    """The features of a layer, to be filled."""
+    shape = n_images, width
+    dataset = file.add(layer_array(layer), _dimensions(layer), shape=shape, dtype=np.float32)
+    dataset.attrs[LAYER] = np.bytes_(str(layer).encode())
+    return dataset
+
+
+def layer_array(layer: Layer | str) -> str:
+    """Name of the array with the features of a layer."""
+    return f"features_{layer}"
+
+
+def layer_of(dataset: h5py.Dataset) -> str | None:
+    """The layer whose features an array has; None if it has others."""
+    told = dataset.attrs.get(LAYER)
+    return None if told is None else told.decode()
+
+
+def _dimensions(layer: Layer | str) -> tuple[str, str]:
+    """Each layer has as many features as it has."""
+    return "image", f"feature_{layer}"
+
+
 def _short_hash(value: Any) -> str:
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:LETTERS_OF_HASH]
 
@@ -165,8 +196,9 @@ def _read_part(path: Path) -> StoredPart:
     """What is in a part; whether its features are whole is for who reads them to check."""
     try:
         with h5py.File(path, "r") as file:
-            widths = {layer: dataset.shape[1] for layer, dataset in file["features"].items()}
-            return StoredPart(path, Images(file["nsd_id"][()], file["shown"][()]), widths)
+            arrays = ((layer_of(dataset), dataset) for dataset in file.values())
+            widths = {layer: dataset.shape[1] for layer, dataset in arrays if layer is not None}
+            return StoredPart(path, Images(file["image"][()], file["shown"][()]), widths)
     except OF_A_DAMAGED_FILE as error:
         raise InputError(
             f"{path}: damaged ({error}). Delete it and run snakemake again; files of studies that "

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.configuration.study import Configuration
-from pipeline.manifest import ArchiveSource, ExternalFile, Manifest
-from pipeline.storage import atomic_path
+from pipeline.nsd.manifest import ArchiveSource, ExternalFile, Manifest
+from pipeline.results.storage import atomic_path
 
 
 def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, tuple[int, int, int, int]]:

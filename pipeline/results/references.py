@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
+
+from pipeline.results.result_file import ResultFile
 
 # attribute of a file: which others it refers to, relative to its own folder
 SOURCES = "sources"
@@ -38,17 +40,21 @@ class Rows:
 
 
 def refer_to_rows(
-    file: h5py.File, place: Path, name: str, shape: tuple[int, int], blocks: Iterable[Rows]
-) -> None:
+    file: ResultFile,
+    place: Path,
+    name: str,
+    dimensions: Sequence[str],
+    shape: tuple[int, int],
+    blocks: Iterable[Rows],
+) -> h5py.Dataset:
     """Write a float32 matrix that is rows of other files' (a virtual dataset of HDF5).
 
-    Where a file is missing that it refers to, it reads as NaN; `pipeline.storage.open_result`
-    refuses it.
+    Where a file is missing that it refers to, it reads as NaN; `storage.open_result` refuses it.
 
     Parameters
     ----------
     file : open to be written, to be moved to `place` when it is whole
-    name, shape : of the matrix
+    name, dimensions, shape : of the matrix
     """
     layout = h5py.VirtualLayout(shape, np.float32)
     # or the same call would not give the same bytes
@@ -64,8 +70,10 @@ def refer_to_rows(
             there = block.places[run.start]
             layout[there : there + n_rows, columns] = source[first : first + n_rows]
         sources.add(path)
-    file.create_virtual_dataset(name, layout, fillvalue=np.nan)
     file.attrs[SOURCES] = sorted(sources)
+    dataset = file.create_virtual_dataset(name, layout, fillvalue=np.nan)
+    dataset.attrs["dtype"] = np.bytes_(b"float32")
+    return file.name_dimensions(dataset, dimensions)
 
 
 def _runs(rows: np.ndarray, places: np.ndarray) -> Iterator[slice]:

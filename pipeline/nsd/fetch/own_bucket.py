@@ -9,9 +9,15 @@ from pathlib import PurePosixPath
 
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
-from pipeline.fetch.remotes import Bucket
-from pipeline.manifest import ArchiveSource, BucketSource, ExternalFile, Manifest, required_files
+from pipeline.nsd.fetch.remotes import Bucket
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.manifest import (
+    ArchiveSource,
+    BucketSource,
+    ExternalFile,
+    Manifest,
+    required_files,
+)
 
 SESSION = re.compile(r"betas_session(\d+)\.")
 

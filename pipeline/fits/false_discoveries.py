@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from encoding.inference.significance import false_discovery_rate
-from pipeline.families import FAMILY
+from pipeline.fits.families import FAMILY
 
 
-def false_discovery_rates(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """{q, …/q: (voxel,) float32} of every p and …/p (voxel,) among arrays; all of the voxels."""
-    return {
-        f"{name[:-1]}q": false_discovery_rate(values).astype(np.float32)
-        for name, values in arrays.items()
-        if is_p(name)
-    }
-
-
-def is_p(name: str) -> bool:
-    """Whether an array holds p-values."""
-    return name.split("/")[-1] == "p"
+def false_discovery_rates(p: np.ndarray) -> np.ndarray:
+    """q (…, voxel) float32 of p-values of all voxels, which are a family by themselves each."""
+    return np.apply_along_axis(false_discovery_rate, -1, p).astype(np.float32)
 
 
 def covered(q: np.ndarray) -> str:

@@ -14,19 +14,19 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from pipeline.errors import FULL, InputError
-from pipeline.fetch.download import SECONDS_BETWEEN, download
-from pipeline.fetch.lock import Lock, Locked
-from pipeline.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
-from pipeline.integrity import file_hash
-from pipeline.manifest import (
+from pipeline.nsd.fetch.download import SECONDS_BETWEEN, download
+from pipeline.nsd.fetch.lock import Lock, Locked
+from pipeline.nsd.fetch.remotes import Bucket, Interrupted, Remote, RemoteFile, WebServer
+from pipeline.nsd.files import UNFINISHED
+from pipeline.nsd.manifest import (
     ArchiveSource,
     BucketSource,
     ExternalFile,
     Manifest,
     WeightsEntry,
 )
-from pipeline.nsd.files import UNFINISHED
-from pipeline.storage import atomic_path
+from pipeline.results.integrity import file_hash
+from pipeline.results.storage import atomic_path
 
 T = TypeVar("T")
 R = TypeVar("R")

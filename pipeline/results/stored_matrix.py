@@ -5,7 +5,8 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from pipeline.storage import positions
+from pipeline.results.result_file import decoded
+from pipeline.results.storage import positions
 
 ROWS_AT_A_TIME = 128
 
@@ -15,7 +16,7 @@ class StoredMatrix:
 
     Parameters
     ----------
-    file : an open result with `nsd_id` (image,) and `voxel` (voxel,)
+    file : an open result with `image` (image,) and `voxel` (voxel,)
     name : of the matrix in it
     nsd_id : (n,) the images that are wanted
     asker : who wants them, for messages
@@ -28,7 +29,7 @@ class StoredMatrix:
 
     def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, asker: str) -> None:
         self.matrix, self.path, self.asker = file[name], file.filename, asker
-        self.rows = positions(file["nsd_id"][()], nsd_id, self.path, asker)
+        self.rows = positions(file["image"][()], nsd_id, self.path, asker)
         self.voxel = file["voxel"][()]
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
@@ -40,6 +41,9 @@ class StoredMatrix:
             The file lacks a voxel.
         """
         columns = positions(self.voxel, voxels, self.path, self.asker)
+        return decoded(self.matrix, self._read(columns))
+
+    def _read(self, columns: np.ndarray) -> np.ndarray:
         first, end = columns.min(), columns.max() + 1
         by_voxels = self.matrix.chunks[0] == len(self.matrix)
         if by_voxels and end - first <= 2 * len(columns):

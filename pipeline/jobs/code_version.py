@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 HOUSES = ("features", "encoding", "pipeline")
 TEMPLATES = (".html", ".css", ".js", ".j2")
 

@@ -1,0 +1,1 @@
+"""Result files: how they are written, read, checked and audited."""
