@@ -80,6 +80,10 @@ class Analysis:
         """
         yield from ()
 
+    def picture_bytes(self, study: Study) -> float:
+        """About what photographs that it shows take in the report and as figures."""
+        return 0
+
     # ---- results
 
     def tables(self, study: Study) -> list[str]:
