@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from encoding.inference.bootstrap import bootstrap_scores, draw_images, interval
-from pipeline.fits.tested_voxels import VOXELS_PER_BLOCK
+from pipeline.fits.predicted_images import VOXELS_PER_BLOCK
 
 N_DRAWS, N_IMAGES, N_VOXELS, MODELS = 2000, 1000, 15_000, ("A", "B", "A+B")
 

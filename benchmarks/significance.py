@@ -27,7 +27,7 @@ from encoding.inference.significance import (
     false_discovery_rate,
     sign_flip_p,
 )
-from pipeline.fits.tested_voxels import VOXELS_PER_BLOCK
+from pipeline.fits.predicted_images import VOXELS_PER_BLOCK
 
 LEVELS = np.array([1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
 IMAGES = (100, 515, 1000)

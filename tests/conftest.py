@@ -17,6 +17,7 @@ import xarray as xr
 import yaml
 from hypothesis import settings
 
+from pipeline.analyses.registry import ANALYSES
 from pipeline.simulation.settings import SimulationSettings
 
 # transformers reads it when it is imported; no test may depend on a download
@@ -39,21 +40,16 @@ CODE = (
     "encoding",
     "config",
 )
-# sections that name models, contrasts or ROIs: a study of others cannot have them
-NAMING_MODELS = (
-    "interpretation",
-    "representational_similarity",
-    "variants",
-    "matched_variants",
-    "layerwise",
-    "error_consistency",
-    "learning_curves",
-)
 
 
 def bare(values: dict) -> dict:
-    """A configuration whose models, contrasts and ROIs may be replaced."""
-    return {key: value for key, value in values.items() if key not in NAMING_MODELS}
+    """A configuration whose models, contrasts and ROIs may be replaced.
+
+    Sections that name them are left out: a study of others cannot have them.
+    """
+    analyses = [key for analysis in ANALYSES.values() for key in analysis.settings]
+    naming = {"variants", "matched_variants", *analyses}
+    return {key: value for key, value in values.items() if key not in naming}
 
 
 @dataclass

@@ -48,12 +48,15 @@ LAYERS = {"shown": "embedding", "colour": "colour"}
 ENCODING = {
     **{"penalty": "banded", "scaling": "zscore", "band_weight_samples": 5, "seed": 0},
     **{"solver": "own", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
+    "image_weights": "equal",
     **{"alphas": {"minimum": 1, "maximum": 1e4, "number": 5}},
 }
 SPLITS = {"test": "shared515", "space": None, "folds": 4, "fold_order": "shuffled", "seed": 0}
 WHOLE = {"subset": None, "matched": [], "training_images": None, "draw": 0}
 TABLES = ("correlations", "partitions", "group", "best_voxels", "models")
 CONTRAST = "shown_vs_colour"
+# optional analyses that have maps
+MAPPED = ("model_differences", "ceiling_shares")
 # each set of spaces, smaller ones first
 SETS = {"shown": ["shown"], "colour": ["colour"], "shown+colour": ["shown", "colour"]}
 TESTS = {"test": "permutation", "draws": 200, "level": 0.95, "resample": "images", "seed": 0}
@@ -162,6 +165,16 @@ def fit(results: Path, subject: str) -> None:
         **{"labels": [], "configuration": SPLITS, "variant": "all", "selection": WHOLE},
         out=split,
     )
+    for weights in ("equal", "repeats"):
+        run(
+            fit_encoding_models,
+            **{**common, "spaces": [*NETWORKS], "specifications": {}},
+            configuration={**ENCODING, "image_weights": weights},
+            features=[results / f"features/{subject}/{name}.h5" for name in NETWORKS],
+            **{"smaller_encoding": [], "smaller_predictions": [], "stacked": True},
+            out=results / f"{weights}/{subject}.h5",
+            **{"predictions": results / f"{weights}/{subject}_test.h5", "memory_mb": 500},
+        )
     for model, spaces in SETS.items():
         smaller = spaces if len(spaces) > 1 else []
         encoding, predictions = (
@@ -236,10 +249,68 @@ def summarise(results: Path) -> None:
         run(
             write_maps,
             **{"subject": subject, "variant": "all", "models": [*NETWORKS], **own},
-            **{"analyses": [], "atlases": [], "spaces": ["grid"]},
+            analyses=[results / f"{name}/{subject}/{CONTRAST}.h5" for name in MAPPED],
+            **{"atlases": [], "spaces": ["grid"]},
             responses=results / f"responses/{subject}.h5",
             out_directory=results / f"maps/{subject}/all",
         )
+
+
+def analyse(results: Path) -> None:
+    """Optional analyses of the test images, which know no dataset either."""
+    from pipeline.analyses.ceiling_shares import measure_ceiling_shares
+    from pipeline.analyses.model_differences import compare_models
+    from pipeline.analyses.replication import count_replications
+    from pipeline.analyses.roi_intervals import assess_regions
+    from pipeline.analyses.split_half import halve_test_images
+    from pipeline.stages import write_analysis_table
+
+    made: dict[str, list[Path]] = {}
+    for subject in SUBJECTS:
+        responses = results / f"responses/{subject}.h5"
+        split = results / f"splits/{subject}/all.tsv"
+        tested = {"responses": responses, "split": split}
+        predictions = [result_file(results, "predictions", subject, model) for model in SETS]
+
+        def out(analysis: str, name: str, subject: str = subject) -> Path:
+            path = results / analysis / subject / f"{name}.h5"
+            made.setdefault(analysis, []).append(path)
+            return path
+
+        run(
+            compare_models,
+            **{**tested, "models": [*NETWORKS], "predictions": predictions[:2]},
+            **{"configuration": TESTS, "out": out("model_differences", CONTRAST)},
+        )
+        run(
+            measure_ceiling_shares,
+            configuration={"min_noise_ceiling": 0.1},
+            partition=result_file(results, "partitions", subject, CONTRAST),
+            out=out("ceiling_shares", CONTRAST),
+        )
+        run(
+            halve_test_images,
+            **{**tested, "contrast": CONTRAST, "spaces": [*NETWORKS], "predictions": predictions},
+            **{"settings": {"splits": 10, "seed": 0}, "resample": "images"},
+            out=out("split_half", CONTRAST),
+        )
+        run(
+            assess_regions,
+            **{**tested, "models": [*NETWORKS], "predictions": predictions},
+            contrasts={CONTRAST: {"spaces": [*NETWORKS], "models": [*SETS]}},
+            **{"settings": {"atlases": ["all"]}, "configuration": TESTS},
+            rois=results / f"rois/{subject}.tsv",
+            out=out("roi_intervals", "all"),
+        )
+    rois = [results / f"rois/{subject}.tsv" for subject in SUBJECTS]
+    for name, paths in made.items():
+        table = results / f"tables/{name}.tsv"
+        run(write_analysis_table, analysis=name, rois=rois, results=paths, out=table)
+    run(
+        count_replications,
+        intervals=results / "tables/roi_intervals.tsv",
+        out=results / "tables/replication.tsv",
+    )
 
 
 def run_study() -> None:
@@ -248,6 +319,7 @@ def run_study() -> None:
     extract(results)
     for subject in SUBJECTS:
         fit(results, subject)
+    analyse(results)
     summarise(results)
     print(json.dumps([name for name in sys.modules if name.startswith("pipeline.nsd")]))
 
@@ -283,6 +355,20 @@ def test_the_signal_that_matrices_hold_is_found(finished):
         significant = significance["q"] <= 0.05
         assert significant[DRIVEN != "noise"].all()
         assert significant[DRIVEN == "noise"].mean() < 0.3
+
+
+def test_images_without_repeats_weigh_the_same(finished):
+    """Weighed and not, models are fitted by another way to the same predictions."""
+    for subject in SUBJECTS:
+        equal, weighed = (
+            read_result(finished[0] / f"{weights}/{subject}.h5") for weights in ("equal", "repeats")
+        )
+        assert weighed.provenance["configuration"]["image_weights"] == "repeats"
+        for key in ("r2", "stacked_r2"):
+            # a penalty may be another where two are as good
+            close = np.isclose(weighed[key], equal[key], atol=2e-3)
+            assert close.mean() > 0.9, key
+            assert np.nanmean(weighed[key]) == pytest.approx(np.nanmean(equal[key]), abs=1e-3)
 
 
 def test_every_result_opens_in_xarray_with_dimensions_that_are_described(finished):
@@ -353,6 +439,70 @@ def test_what_depends_on_ceilings_is_left_out_where_there_are_none(finished):
     assert correlations.loc["anna", "mean_reliability"].mean() == pytest.approx(0.4, abs=0.01)
     assert (correlations.loc["ben", "n_explainable"] == 0).all()
     assert correlations.loc["ben", "mean_reliability"].isna().all()
+
+
+def test_the_better_model_of_every_voxel_is_found(finished):
+    """And both are as good where there is nothing to predict."""
+    results, _ = finished
+    for subject in SUBJECTS:
+        found = read_result(results / f"model_differences/{subject}/{CONTRAST}.h5")
+        fits = [
+            read_result(result_file(results, "encoding", subject, name))["r2"] for name in NETWORKS
+        ]
+        assert found["difference"] == pytest.approx(fits[0] - fits[1], abs=1e-5)
+        assert (found["difference"][DRIVEN == "shown"] > 0.3).all()
+        assert (found["difference"][DRIVEN == "colour"] < -0.3).all()
+        assert (found["q"][DRIVEN != "noise"] <= 0.05).all()
+        assert (found["q"][DRIVEN == "noise"] <= 0.05).mean() < 0.3
+    table = read_table(results / "tables/model_differences.tsv").set_index("subject")
+    assert (table[["n_first_better", "n_second_better"]] >= 20).all(axis=None)
+    assert table["n_voxels"].tolist() == [len(DRIVEN)] * len(SUBJECTS)
+
+
+def test_there_are_no_shares_of_ceilings_that_are_not_known(finished):
+    """Responses without repeats have no noise ceiling of their own test images."""
+    results, _ = finished
+    share = read_result(results / f"ceiling_shares/anna/{CONTRAST}.h5")
+    assert share["component"].tolist() == ["shown", "colour", "shown&colour"]
+    assert share["share"].shape == (3, len(DRIVEN))
+    assert np.isnan(share["share"]).all()
+    table = read_table(results / "tables/ceiling_shares.tsv")
+    assert (table["n_voxels"] == 0).all()
+    assert (table["n_excluded"] == len(DRIVEN)).all()
+    assert table["mean_ceiling_share"].isna().all()
+
+
+def test_maps_of_unique_variance_that_differ_between_voxels_are_reliable(finished):
+    table = read_table(finished[0] / "tables/split_half.tsv")
+    assert set(table["component"]) == set(NETWORKS)
+    assert (table["split_half_r"] > 0.9).all()
+    r = table["split_half_r"]
+    np.testing.assert_allclose(table["split_half_reliability"], 2 * r / (1 + r), rtol=1e-4)
+
+
+def test_means_of_regions_have_intervals_and_replicate(finished):
+    results, _ = finished
+    keys = ["subject", "score_kind", "score"]
+    intervals = read_table(results / "tables/roi_intervals.tsv").set_index(keys)
+    correlations = read_table(results / "tables/correlations.tsv").set_index(["subject", "model"])
+    partitions = read_table(results / "tables/partitions.tsv").set_index(["subject", "component"])
+    for subject in SUBJECTS:
+        rows = intervals.loc[subject]
+        # of 100 images R² is .01 too low, for which intervals are corrected
+        assert (rows["region_lower"] <= rows["region_mean"] + 0.01).all()
+        assert (rows["region_upper"] >= rows["region_mean"]).all()
+        for model in SETS:
+            mean = correlations.loc[(subject, model), "mean_r2"]
+            assert rows.loc[("model", model), "region_mean"] == pytest.approx(mean, abs=1e-4)
+        component = rows.loc[("component", "shown&colour"), "region_mean"]
+        expected = partitions.loc[(subject, "shown&colour"), "mean_variance"]
+        assert component == pytest.approx(expected, abs=1e-4)
+    replication = read_table(results / "tables/replication.tsv")
+    found = replication.set_index(["score_kind", "score"])
+    for model in SETS:
+        assert found.loc[("model", model), "n_replicated"] == len(SUBJECTS)
+    assert found.loc[("component", "shown"), "replicated_in"] == ", ".join(SUBJECTS)
+    assert (found["n_subjects"] == len(SUBJECTS)).all()
 
 
 def test_maps_lie_where_the_mask_says(finished):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from encoding.inference.group import group_map, group_test
+from encoding.inference.group import group_map, group_test, max_t_p
 from pipeline.stages.write_group_maps import _versions
 
 VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=8)
@@ -50,4 +52,56 @@ def test_maps_of_ceilings_are_averaged_and_not_tested():
     tested = group_map(np.random.default_rng(0).uniform(0.3, 0.9, (8, 20)))
     told = {"units": "R²"}
     assert set(_versions(tested, {**told, "quantity": "ceiling"})) == {"mean", "n"}
-    assert set(_versions(tested, {**told, "quantity": "r"})) == {"mean", "t", "fdr05", "n"}
+    assert set(_versions(tested, {**told, "quantity": "r"})) == {
+        *("mean", "n", "t", "fdr05", "pMaxT", "fwe05"),
+    }
+    replicated = _versions(tested, {**told, "quantity": "r"}, np.full(20, 3.0))["replicated"]
+    assert replicated[0].tolist() == [3.0] * 20
+
+
+def test_of_one_place_the_corrected_p_is_that_of_all_sign_flips():
+    values = np.random.default_rng(0).normal(0.5, 1, (6, 30))
+    for column in values.T:
+        found = max_t_p(column[:, None])[0]
+        assert found == pytest.approx(group_test(column).p_sign_flip)
+
+
+def test_corrected_p_are_counted_over_all_flips_of_whole_maps():
+    """As scipy counts the largest |t| of a map over all flips of the subjects' signs."""
+    values = np.random.default_rng(1).normal(0.4, 1, (5, 12))
+    flips = np.array(list(itertools.product([-1, 1], repeat=5)))
+    largest = [
+        np.abs(stats.ttest_1samp(flip[:, None] * values, 0).statistic).max() for flip in flips
+    ]
+    observed = np.abs(stats.ttest_1samp(values, 0).statistic)
+    expected = [(np.array(largest) >= t * (1 - 1e-9)).mean() for t in observed]
+    assert max_t_p(values) == pytest.approx(expected)
+
+
+def test_maps_without_an_effect_have_a_significant_place_as_often_as_the_level_says():
+    """Places that vary together; 8 subjects, so that 12 of 256 flips are below 5 %."""
+    n_maps, found = 2000, 0
+    random = np.random.default_rng(2)
+    for _ in range(n_maps):
+        values = random.standard_t(4, (8, 1)) + random.standard_t(4, (8, 25))
+        found += max_t_p(values).min() <= 0.05
+    lowest, highest = stats.binom.interval(0.999, n_maps, 12 / 256)
+    assert lowest <= found <= highest
+
+
+def test_a_planted_patch_is_found_and_places_that_a_subject_lacks_are_left_out():
+    values = np.random.default_rng(3).normal(0, 1, (8, 400))
+    values[:, :20] += 6
+    values[0, 0] = np.nan
+    values[:, 399] = 1
+    p = max_t_p(values)
+    assert np.isnan(p[[0, 399]]).all()
+    assert (p[1:20] <= 0.05).mean() > 0.9
+    assert (p[20:399] > 0.05).all()
+    tested = group_map(values)
+    assert np.array_equal(tested.p_max_t, p, equal_nan=True)
+
+
+@pytest.mark.parametrize("values", [np.ones((1, 3)), np.full((4, 2), np.nan)])
+def test_maps_of_too_few_subjects_are_not_corrected(values):
+    assert np.isnan(max_t_p(values)).all()

@@ -404,6 +404,12 @@ def test_group_maps_are_the_means_of_the_subjects(study):
     q = false_discovery_rate(2 * stats.t.sf(np.abs(t), df=1))
     np.testing.assert_array_equal(kept, q <= 0.05)
     assert len(list(group.glob("hemi-?_space-fsaverage_model-bert_stat-r_desc-t_*.gii"))) == 2
+    replicated = read_map(group / f"{stem}_desc-replicated_statmap.nii.gz")
+    significant = [read_map(Path(f"{f}{stem}_desc-fdr05_statmap.nii.gz")) for f in folders]
+    np.testing.assert_array_equal(replicated, np.isfinite(significant).sum(axis=0))
+    # of two subjects no p can be small
+    assert np.nanmin(read_map(group / f"{stem}_desc-pMaxT_statmap.nii.gz")) == 0.5
+    assert np.isnan(read_map(group / f"{stem}_desc-fwe05_statmap.nii.gz")).all()
     participants = read_table(study.results / "maps/participants.tsv")
     assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
     assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]

@@ -74,6 +74,8 @@ class EncodingSettings(Settings):
     `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,
     `zscore_unfloored` by its own deviation; `center` leaves features as large as they are
     (`encoding.scaling.FeatureScaling`).
+    `image_weights: repeats` weighs training images by the trials that their responses are averaged
+    of, in cross-validation too (`encoding.ridge.image_weights`).
     `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
     errors (`encoding.ridge.stacking`).
     """
@@ -88,6 +90,7 @@ class EncodingSettings(Settings):
     backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
     memory_gb: float = Field(default=8, gt=0)
     missing_images: Literal["available", "exclude"] = "exclude"
+    image_weights: Literal["equal", "repeats"] = "equal"
     stacking: bool = True
 
     @property
@@ -106,6 +109,15 @@ class EncodingSettings(Settings):
             )
         if self.solver == "himalaya" and self.penalty == "single":
             raise ValueError("`penalty: single` goes with `solver: own`")
+        return self
+
+    @model_validator(mode="after")
+    def _weighed_images_are_measured(self) -> EncodingSettings:
+        own = (self.solver, self.missing_images) == ("own", "exclude")
+        if self.image_weights == "repeats" and not own:
+            raise ValueError(
+                "`image_weights: repeats` goes with `solver: own` and `missing_images: exclude`"
+            )
         return self
 
 

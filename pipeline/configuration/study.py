@@ -322,7 +322,8 @@ class Study(Settings):
 
         Seeds are an experiment's own, and where it is computed changes nothing.
         """
-        apart = {"seed", "memory_gb", "backend", "stacking"}
+        # what is simulated there has as many trials of each image
+        apart = {"seed", "memory_gb", "backend", "stacking", "image_weights"}
         return {
             "experiments": self.calibration.experiments,
             "folds": self.splits.folds,

@@ -15,17 +15,25 @@ def describe_tests(test: str, resample: str, draws: int) -> dict[str, str]:
     if test == "bootstrap":
         of = f"share of {draws} bootstrap draws at or below 0, not below 1 / {draws + 1}, one-sided"
         return {"models": f"R²: {of}", "components": of}
-    alike = "" if resample == "images" else ", flipped by whole clusters of images"
-    flips = (
-        "sign flips of {}" + alike + ", tail by saddlepoint approximation "
-        f"(counted for {COUNTED_BLOCKS} or fewer), one-sided"
-    )
     by_student = (
         "Student's t of the correlation of predictions with normal scores (ranks) of responses"
     )
     return {
         "models": f"{by_student}, one-sided"
         if resample == "images"
-        else flips.format("products of predictions and normal scores (ranks) of responses"),
-        "components": flips.format("paired differences of squared errors"),
+        else _flips("products of predictions and normal scores (ranks) of responses", resample),
+        "components": describe_paired_flips(resample, "one-sided"),
     }
+
+
+def describe_paired_flips(resample: str, sides: str) -> str:
+    """What p of a difference of models is, of `one-sided` or `two-sided` tests."""
+    return _flips("paired differences of squared errors", resample, sides)
+
+
+def _flips(flipped: str, resample: str, sides: str = "one-sided") -> str:
+    alike = "" if resample == "images" else ", flipped by whole clusters of images"
+    return (
+        f"sign flips of {flipped}{alike}, tail by saddlepoint approximation "
+        f"(counted for {COUNTED_BLOCKS} or fewer), {sides}"
+    )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-from tqdm import tqdm
 
 from encoding.inference.bootstrap import (
     bootstrap_p,
@@ -24,11 +22,9 @@ from encoding.variance_partitioning import component_names, partition_variance
 from pipeline.fits.described_tests import describe_tests
 from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.fits.image_blocks import image_blocks
+from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.fits.voxel_chunks import voxels_of
-from pipeline.results.storage import make_provenance, open_result, read_provenance, write_result
-from pipeline.results.stored_matrix import StoredMatrix
-
-VOXELS_PER_BLOCK = 1024
+from pipeline.results.storage import make_provenance, read_provenance, write_result
 
 
 @dataclass(frozen=True)
@@ -125,30 +121,16 @@ def write_tests(
     test : of responses and {model: predictions} (image, voxel) of some voxels
     components : names of the first axis of what is tested, of contrasts
     """
-    settings, first = arguments.configuration, next(iter(predictions.values()))
+    settings = arguments.configuration
     arrays: dict[str, np.ndarray] = {}
-    with ExitStack() as opened:
-        files = [opened.enter_context(open_result(path)) for path in predictions.values()]
-        nsd_id, voxel = files[0]["image"][()], files[0]["voxel"][()]
+    with open_predicted_images(arguments.responses, predictions) as images:
+        nsd_id, voxel = images.nsd_id, images.voxel
         part = voxels_of(arguments.chunk, len(voxel))
-        responses = opened.enter_context(open_result(arguments.responses))
-        measured = StoredMatrix(responses, "responses", nsd_id, str(first))
-        predicted = {
-            name: StoredMatrix(file, "predictions", nsd_id, str(first))
-            for name, file in zip(predictions, files, strict=True)
-        }
         tests = VoxelTests.of(
             settings, len(nsd_id), image_blocks(arguments.split, nsd_id, settings["resample"])
         )
-        starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
-        for start in tqdm(starts, desc=arguments.out.stem, unit="block", mininterval=1):
-            here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
-            # as they are stored: in another order in memory, sums are rounded otherwise
-            shown = {
-                name: np.ascontiguousarray(stored.of(voxel[here]))
-                for name, stored in predicted.items()
-            }
-            for key, values in test(tests, measured.of(voxel[here]), shown).items():
+        for here, measured, predicted in images.blocks(part, arguments.out.stem):
+            for key, values in test(tests, measured, predicted).items():
                 shape = *values.shape[:-1], len(voxel)
                 everywhere = arrays.setdefault(key, np.full(shape, np.nan, np.float32))
                 everywhere[..., here] = values

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import h5py
 import numpy as np
@@ -17,10 +17,11 @@ from encoding.noise_ceiling import noise_ceiling, reliability
 from encoding.product_measure import OFFSET, split_r2
 from encoding.ridge import himalaya_solver, solver
 from encoding.ridge.candidates import draw_band_weights, equal_weights
+from encoding.ridge.image_weights import WeighedImages
 from encoding.ridge.nested import take_over
 from encoding.ridge.problem import Options, Problem
 from encoding.ridge.solver import BandedRidgeFit
-from encoding.ridge.stacking import STACK, stream_stacks
+from encoding.ridge.stacking import STACK, StackedFit, stream_stacks
 from encoding.scores import correlation_score, r2_score
 from encoding.variance_partitioning import model_name
 from pipeline.configuration.fits import AlphaGrid
@@ -61,6 +62,9 @@ BEFORE_VOXELS = {
     f"{STACK}_weights": ["space"],
 }
 PREDICTIONS = "predictions"
+AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
+# of voxels and their fit, the fit with its intercept
+Intercept = Callable[[np.ndarray, AnyFit], AnyFit]
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ def main() -> None:
         arrays = {"reliability": reliable.astype(np.float32)}
         arrays |= _ceilings(held_out, repeats, measured["noise_variance"][here])
         provenance = _provenance(arguments, spaces, measured, test)
-        data = Data(bands, test, training, held_out, fold, settings, options)
+        n_repeats = measured["n_valid_repeats"].max(axis=1)[rows[~test]]
+        data = Data(bands, test, training, held_out, fold, n_repeats, settings, options)
         with ExitStack() as opened:
             files = zip(arguments.smaller_encoding, arguments.smaller_predictions, strict=True)
             smaller = [
@@ -166,6 +171,7 @@ class Data:
     test : (image,) bool, which images are not trained on
     training, held_out : responses (image, voxel) of both sides
     fold : (training image,)
+    n_repeats : (training image,) trials that responses are averaged of
     """
 
     bands: dict[str, np.ndarray]
@@ -173,6 +179,7 @@ class Data:
     training: ResponseRows
     held_out: ResponseRows
     fold: np.ndarray
+    n_repeats: np.ndarray
     settings: dict[str, Any]
     options: Options
 
@@ -187,6 +194,15 @@ class Data:
     @property
     def alphas(self) -> np.ndarray:
         return AlphaGrid.model_validate(self.settings["alphas"]).values()
+
+    def weighed(self, problem: Problem) -> tuple[Problem, Intercept]:
+        """The problem with the images' weights, and what gives a fit of voxels its intercept."""
+        if self.settings["image_weights"] == "equal":
+            return problem, lambda _, fit: fit
+        images = WeighedImages(problem, self.n_repeats)
+        return images.problem, lambda voxels, fit: replace(
+            fit, intercept=images.intercept(voxels, fit.coefficients)
+        )
 
 
 @dataclass(frozen=True)
@@ -248,12 +264,14 @@ def _fit(
     arrays["searched_exactly"] = np.zeros(n_voxels, bool)
     kept = _prediction_store(predictions, data.held_out.shape)
     candidates = model_candidates(len(data.bands), data.settings)
-    problem = Problem.of_one_model(
-        data.trained, data.training, data.fold, data.alphas, candidates, data.options
+    problem, intercept = data.weighed(
+        Problem.of_one_model(
+            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+        )
     )
     with tqdm(total=n_voxels, desc=name, unit="voxel") as bar:
         for voxels, fits in solver_of(data.settings)(problem):
-            fit = fits["model"]
+            fit = intercept(voxels, fits["model"])
             arrays["searched_exactly"][voxels] = fit.exact
             own = _scores(fit, data.held_out.of(voxels), data.shown)
             found = take_over(own, [model.of(voxels) for model in smaller])
@@ -275,10 +293,20 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
         f"{STACK}_{key}": np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in shapes.items()
     }
-    stacks = stream_stacks(data.trained, data.training, data.fold, data.alphas, data.options)
+    # of a problem's images and responses alone
+    candidates = equal_weights(len(data.bands))
+    problem, intercept = data.weighed(
+        Problem.of_one_model(
+            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+        )
+    )
+    stacks = stream_stacks(
+        problem.bands, problem.responses, data.fold, data.alphas, problem.options
+    )
     with tqdm(total=n_voxels, desc=f"{STACK} {model_name(data.bands)}", unit="voxel") as bar:
         for voxels, fit in stacks:
-            measured, predicted = data.held_out.of(voxels), fit.predict(data.shown)
+            predicted = intercept(voxels, fit).predict(data.shown)
+            measured = data.held_out.of(voxels)
             arrays[f"{STACK}_r"][voxels] = correlation_score(measured, predicted)
             arrays[f"{STACK}_r2"][voxels] = r2_score(measured, predicted)
             arrays[f"{STACK}_weights"][:, voxels] = fit.weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
 from pipeline.results.accounts import account_path, read_account
 from pipeline.results.storage import make_provenance, write_account
+from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
@@ -45,11 +47,18 @@ def main() -> None:
     )
     index: dict[str, dict[str, object]] = {}
     for space, entities, described in _common(indices):
-        files = [
-            [folder / name for name in map_names(found["subject"], space, entities)]
-            for folder, found in indices.items()
-        ]
-        index |= _write(files, space, entities, described, provenance, arguments.out_directory)
+        files = _files(indices, space, entities)
+        thresholded = _files(indices, space, f"{entities}_{THRESHOLDED}")
+        tested = all(path.name in indices[path.parent]["maps"] for path in chain(*thresholded))
+        index |= _write(
+            files,
+            thresholded if tested else [],
+            space,
+            entities,
+            described,
+            provenance,
+            arguments.out_directory,
+        )
     write_account(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
 
 
@@ -67,8 +76,19 @@ def _common(
             yield *key, described
 
 
+def _files(
+    indices: Mapping[Path, Mapping[str, Any]], space: str, entities: str
+) -> list[list[Path]]:
+    """The files of a map, of each subject its parts."""
+    return [
+        [folder / name for name in map_names(found["subject"], space, entities)]
+        for folder, found in indices.items()
+    ]
+
+
 def _write(
     files: list[list[Path]],
+    thresholded: list[list[Path]],
     space: str,
     entities: str,
     described: Mapping[str, Any],
@@ -80,9 +100,10 @@ def _write(
     # of a space that subjects share
     reference = read_account(account_path(files[0][0]))["SpatialReference"]
     tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
+    significant = _significant(thresholded) if thresholded else None
     index: dict[str, dict[str, object]] = {}
     starts = np.cumsum([0, *(part[0].size for part in parts)])
-    for desc, (values, account) in _versions(tested, described).items():
+    for desc, (values, account) in _versions(tested, described, significant).items():
         names = map_names(None, space, f"{entities}_desc-{desc}")
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
@@ -105,9 +126,15 @@ def _write(
 
 
 def _versions(
-    tested: GroupMap, described: Mapping[str, Any]
+    tested: GroupMap, described: Mapping[str, Any], significant: np.ndarray | None = None
 ) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
-    """{desc: values and what they are}: mean and n; of what is tested t, and the mean by its q."""
+    """{desc: values and what they are}: mean and n; of what is tested also t, and the mean where it
+    is significant by q or corrected for the whole map.
+
+    Parameters
+    ----------
+    significant : (place,) subjects in whom the place is significant; None if they were not tested
+    """
     units = described["units"]
     versions = {
         "mean": (tested.mean, {"description": "mean over subjects", "units": units}),
@@ -116,17 +143,35 @@ def _versions(
             {"description": "subjects with a value", "units": "subjects"},
         ),
     }
+    if significant is not None:
+        counted = f"subjects in whom the place is significant (q ≤ {LEVEL}, see their own maps)"
+        versions["replicated"] = significant, {"description": counted, "units": "subjects"}
     if described["quantity"] in UNTESTED:
         return versions
     q = false_discovery_rate(tested.p_t)
-    significant = f"q ≤ {LEVEL} over {GROUP_FAMILY}, of t over subjects, two-sided"
+    by_q = f"q ≤ {LEVEL} over {GROUP_FAMILY}, of t over subjects, two-sided"
+    max_t = (
+        "corrected for all places of the map where every subject has a value, by the "
+        "largest |t| of every flip of the subjects' signs, two-sided"
+    )
     return versions | {
         "t": (tested.t, {"description": "one-sample t over subjects", "units": "t"}),
         f"fdr{round(100 * LEVEL):02d}": (
             np.where(q <= LEVEL, tested.mean, np.nan),
-            {"description": f"mean over subjects where {significant}", "units": units},
+            {"description": f"mean over subjects where {by_q}", "units": units},
+        ),
+        "pMaxT": (tested.p_max_t, {"description": f"p {max_t}", "units": "p"}),
+        f"fwe{round(100 * LEVEL):02d}": (
+            np.where(tested.p_max_t <= LEVEL, tested.mean, np.nan),
+            {"description": f"mean over subjects where p ≤ {LEVEL}, {max_t}", "units": units},
         ),
     }
+
+
+def _significant(thresholded: list[list[Path]]) -> np.ndarray:
+    """(place,) number of subjects whose thresholded map has a value there."""
+    parts = [np.isfinite(_stack(of_subjects)) for of_subjects in zip(*thresholded, strict=True)]
+    return np.concatenate([part.sum(axis=0, dtype=np.float64).ravel() for part in parts])
 
 
 def _stack(files: tuple[Path, ...]) -> np.ndarray:

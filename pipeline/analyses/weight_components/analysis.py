@@ -59,6 +59,11 @@ class WeightComponents(Analysis):
     settings = {"interpretation": (InterpretationSettings | None, None)}
 
     def check(self, study: Study) -> None:
+        if study.section(InterpretationSettings) and study.encoding.image_weights != "equal":
+            raise ValueError(
+                "interpretation: weights are fitted again without `encoding.image_weights`; choose "
+                "`equal`"
+            )
         if settings := study.section(InterpretationSettings):
             known = [*study.contrasts, *study.fits(WHOLE)]
             declared("interpretation.model", [settings.model], known)

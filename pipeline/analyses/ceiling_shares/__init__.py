@@ -1,0 +1,1 @@
+"""Unique and shared variance as shares of the noise ceiling."""

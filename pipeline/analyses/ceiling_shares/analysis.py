@@ -1,0 +1,58 @@
+"""Settings of shares of the noise ceiling, and what they add to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.settings import WHOLE, Settings
+
+if TYPE_CHECKING:
+    from pipeline.configuration.study import Study
+    from pipeline.resources import Job
+    from pipeline.study_size import SubjectSize
+
+
+class CeilingShareSettings(Settings):
+    """Unique and shared variance of every contrast over the noise ceiling, in voxels whose ceiling
+    is above `min_noise_ceiling`."""
+
+    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+
+
+class CeilingShares(Analysis):
+    """What spaces explain alone and together, as shares of what can be explained."""
+
+    target = "ceiling_shares"
+    page = "contrasts"
+    titles = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
+    settings = {"ceiling_shares": (CeilingShareSettings | None, None)}
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        from pipeline.resources import FLOAT, Job
+
+        if study.section(CeilingShareSettings):
+            for spaces in study.contrasts.values():
+                yield Job(disk_bytes=subject.voxels * FLOAT * (2 ** len(spaces) + 2))
+
+    def tables(self, study: Study) -> list[str]:
+        on = study.section(CeilingShareSettings) and study.contrasts
+        return ["ceiling_shares"] if on else []
+
+    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
+        on = study.section(CeilingShareSettings) is not None and variant == WHOLE
+        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.contrasts if on]
+
+    def methods(self, study: Study) -> Iterator[str]:
+        if settings := study.section(CeilingShareSettings):
+            yield (
+                "Shares of the noise ceiling. Unique and shared variance was divided by the noise "
+                "ceiling of the test images, voxel by voxel, where that is above "
+                f"{settings.min_noise_ceiling:g}; in regions, mean variance by mean ceiling."
+            )
+
+
+ANALYSIS = CeilingShares()

@@ -1,0 +1,33 @@
+"""Maps of unique and shared variance as shares of the noise ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from encoding.variance_partitioning import COMPONENT_SEPARATOR
+from pipeline.maps.quantities import VoxelMap
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
+
+QUANTITIES = {
+    "uniqueShare": (
+        "variance that only this feature space explains over the noise ceiling, not clipped; none "
+        "where the ceiling is not above the stated minimum",
+        "share of the noise ceiling",
+    ),
+    "sharedShare": (
+        "variance that these feature spaces share over the noise ceiling, not clipped; none where "
+        "the ceiling is not above the stated minimum",
+        "share of the noise ceiling",
+    ),
+}
+
+
+def voxel_maps(result: Result) -> Iterator[VoxelMap]:
+    """A map per component of a subject's contrast."""
+    configuration = result.configuration
+    untrained = untrained_spaces(result.provenance, configuration["spaces"])
+    for name, share in result.by_label("share").items():
+        quantity = "sharedShare" if COMPONENT_SEPARATOR in name else "uniqueShare"
+        contrast = configuration["contrast"]
+        yield VoxelMap(quantity, name, contrast, result["voxel"], share, untrained)

@@ -1,0 +1,59 @@
+"""Unique and shared variance as shares of the noise ceiling, per region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from encoding.ceiling_shares import mean_ceiling_share
+from pipeline.results.storage import Result
+from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
+
+# what columns mean that other tables do not have
+COLUMNS = {
+    "mean_ceiling_share": "mean of the component's variance over the mean noise ceiling (share of "
+    "what can be explained, signed, not clipped), of the region's voxels with a noise ceiling "
+    "above `min_noise_ceiling`",
+    "median_ceiling_share": "median over these voxels of the component's variance over the voxel's "
+    "noise ceiling, signed, not clipped",
+    "min_noise_ceiling": "noise ceiling (R²) that a voxel must exceed for its share to be counted",
+}
+ROW_COLUMNS = (
+    "subject",
+    "contrast",
+    "component",
+    "atlas",
+    "roi",
+    "n_voxels",
+    "n_excluded",
+    "mean_ceiling_share",
+    "median_ceiling_share",
+    "min_noise_ceiling",
+    "weights",
+    "data",
+)
+
+
+def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """One row per region and component of a subject's contrast."""
+    configuration = result.configuration
+    ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
+    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+        usable = inside & np.isfinite(result["share"]).all(axis=0)
+        variance = result["variance"][:, usable]
+        means = mean_ceiling_share(variance, ceiling[usable], minimum)
+        for number, component in enumerate(result["component"].tolist()):
+            yield {
+                "subject": subject_of(result),
+                "contrast": configuration["contrast"],
+                "component": component,
+                "atlas": atlas,
+                "roi": roi,
+                **counts(inside, usable),
+                "mean_ceiling_share": float(means[number]),
+                "median_ceiling_share": statistic(np.median, result["share"][number, usable]),
+                "min_noise_ceiling": minimum,
+                **source(result, configuration["spaces"]),
+            }

@@ -1,0 +1,1 @@
+"""R² of one model less that of another, tested voxel by voxel."""

@@ -1,0 +1,43 @@
+"""Maps of differences of two models' R²."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.analyses.model_differences.tables import spaces_of
+from pipeline.maps.files import bids_label
+from pipeline.maps.quantities import VoxelMap
+from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.storage import Result
+
+QUANTITIES = {
+    "r2Difference": ("test R² of the first model less that of the second", "R²"),
+    "r2DifferenceLower": ("lower end of the bootstrap interval of that difference", "R²"),
+    "r2DifferenceUpper": ("upper end of the bootstrap interval of that difference", "R²"),
+}
+ARRAYS = {
+    "r2Difference": "difference",
+    "r2DifferenceLower": "lower",
+    "r2DifferenceUpper": "upper",
+}
+
+
+def voxel_maps(result: Result) -> Iterator[VoxelMap]:
+    """The difference of one subject's two models, also where it is significant, and its ends."""
+    settings = result.configuration
+    models = settings["models"]
+    untrained = untrained_spaces(result.provenance, spaces_of(models))
+    first, second = map(bids_label, models)
+    for quantity, array in ARRAYS.items():
+        tested = quantity == "r2Difference"
+        yield VoxelMap(
+            quantity,
+            " less ".join(models),
+            None,
+            result["voxel"],
+            result[array],
+            untrained,
+            result["q"] if tested else None,
+            named=f"model-{first}Less{second[0].upper()}{second[1:]}",
+            test=settings["test"] if tested else None,
+        )

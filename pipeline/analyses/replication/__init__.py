@@ -1,0 +1,1 @@
+"""In how many subjects a region's mean score is significant."""

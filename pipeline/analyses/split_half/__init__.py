@@ -1,0 +1,1 @@
+"""Reliability of maps of unique variance, from halves of the test images."""

@@ -1,0 +1,63 @@
+"""Settings of split-half reliability, and what it adds to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.configuration.study import Study
+    from pipeline.resources import Job
+    from pipeline.study_size import SubjectSize
+
+
+class SplitHalfSettings(Settings):
+    """Unique variance of every contrast's spaces in random halves of the test images, which are
+    halved `splits` times."""
+
+    splits: int = Field(default=20, ge=1)
+    seed: int = 0
+
+
+class SplitHalf(Analysis):
+    """Whether other test images would have given the same maps of unique variance."""
+
+    target = "split_half"
+    page = "contrasts"
+    titles = {"split_half": "Split-half reliability of maps of unique variance"}
+    settings = {"split_half": (SplitHalfSettings | None, None)}
+    references = {
+        "Brown 1910": "Brown, W. (1910). Some experimental results in the correlation of mental "
+        "abilities. British Journal of Psychology 3, 296-322.",
+        "Spearman 1910": "Spearman, C. (1910). Correlation calculated from faulty data. British "
+        "Journal of Psychology 3, 271-295.",
+    }
+
+    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        from pipeline.resources import FLOAT, Job
+
+        if settings := study.section(SplitHalfSettings):
+            for spaces in study.contrasts.values():
+                values = 2 * settings.splits * len(spaces)
+                yield Job(disk_bytes=subject.voxels * FLOAT * values)
+
+    def tables(self, study: Study) -> list[str]:
+        on = study.section(SplitHalfSettings) and study.contrasts
+        return ["split_half"] if on else []
+
+    def methods(self, study: Study) -> Iterator[str]:
+        if settings := study.section(SplitHalfSettings):
+            yield (
+                "Split-half reliability. Unique variance was computed in two random halves of the "
+                f"test images, {settings.splits} times, and the halves' maps were correlated over "
+                "the voxels of each region; the reliability of a map of all test images follows by "
+                "2 r / (1 + r) (Brown 1910; Spearman 1910)."
+            )
+
+
+ANALYSIS = SplitHalf()

@@ -1,0 +1,57 @@
+"""Split-half reliability of maps of unique variance, per region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from encoding.split_half import spearman_brown, split_half_correlation
+from pipeline.results.storage import Result
+from pipeline.tables.tables import counts, roi_members, source, subject_of
+
+# what columns mean that other tables do not have
+COLUMNS = {
+    "n_splits": "times that the test images were halved at random",
+    "split_half_r": "correlation (-1 to 1) over the region's voxels of the space's unique variance "
+    "in one half of the test images and in the other, mean over n_splits halvings; n/a with fewer "
+    "than three voxels",
+    "split_half_reliability": "2 r / (1 + r) of split_half_r (Spearman-Brown): reliability of the "
+    "map of all test images, at most 1",
+}
+ROW_COLUMNS = (
+    "subject",
+    "contrast",
+    "component",
+    "atlas",
+    "roi",
+    "n_voxels",
+    "n_excluded",
+    "n_splits",
+    "split_half_r",
+    "split_half_reliability",
+    "weights",
+    "data",
+)
+
+
+def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """One row per region and feature space of a subject's contrast."""
+    configuration, unique = result.configuration, result["unique"]
+    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+        usable = inside & np.isfinite(unique).all(axis=(0, 1, 2))
+        for number, space in enumerate(result["space"].tolist()):
+            r = split_half_correlation(unique[:, :, number, usable])
+            yield {
+                "subject": subject_of(result),
+                "contrast": configuration["contrast"],
+                "component": space,
+                "atlas": atlas,
+                "roi": roi,
+                **counts(inside, usable),
+                "n_splits": len(unique),
+                "split_half_r": r,
+                "split_half_reliability": spearman_brown(r),
+                **source(result, configuration["spaces"]),
+            }

@@ -1,0 +1,106 @@
+"""Analyses that read predictions and tests, switched on in the finished small study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import Study, branch
+from test_analyses import row
+
+from pipeline.configuration.settings import WHOLE
+from pipeline.results.storage import read_account, read_result, read_table
+
+SUBJECTS = ["subj01", "subj03"]
+SECTIONS = {
+    "model_differences": {"alexnet_less_bert": ["alexnet", "bert"]},
+    "roi_intervals": {"atlases": ["composite", "floc-words"]},
+    "replication": {},
+    "ceiling_shares": {"min_noise_ceiling": 0.2},
+    "split_half": {"splits": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def later(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    own = branch(study, tmp_path_factory.mktemp("later") / "study", study.configuration.name)
+    own.edit(lambda values: values.update(SECTIONS))
+    planned = own.planned()
+    # nothing is fitted or tested for them
+    assert not {"fit_encoding_models", "assess_significance", "write_tables"} & set(planned)
+    own.snakemake()
+    return own
+
+
+def table(study: Study, name: str):
+    return read_table(study.results / f"tables/{name}.tsv")
+
+
+def test_regions_are_better_predicted_by_the_space_that_was_planted(later):
+    found = table(later, "model_differences")
+    for subject in SUBJECTS:
+        v1 = row(found, subject=subject, atlas="prf-visualrois", roi="V1v")
+        assert v1["mean_r2_difference"] > 0.3
+        assert v1["n_first_better"] > 0.9 * v1["n_voxels"]
+        words = row(found, subject=subject, roi="VWFA-1")
+        assert words["mean_r2_difference"] < -0.2
+        assert words["n_second_better"] > 0.9 * words["n_voxels"]
+
+
+def test_means_of_regions_replicate_where_they_were_planted(later):
+    intervals = table(later, "roi_intervals")
+    differences = intervals[intervals["score"] == "alexnet less bert"]
+    for subject in SUBJECTS:
+        v1 = row(differences, subject=subject, roi="early visual")
+        assert 0 < v1["region_lower"] < v1["region_mean"]
+        assert v1["q_region"] < 1e-4
+    replication = table(later, "replication")
+    v1 = row(replication, score="alexnet less bert", roi="early visual")
+    assert (v1["n_replicated"], v1["n_reversed"]) == (2, 0)
+    words = row(replication, score="alexnet less bert", roi="VWFA-1")
+    assert (words["n_replicated"], words["n_reversed"]) == (0, 2)
+    nothing = row(
+        replication, score_kind="component", score="bert", atlas="composite", roi="early visual"
+    )
+    assert nothing["n_replicated"] == 0
+
+
+def test_shares_of_the_ceiling_add_up_to_that_of_the_joint_model(later):
+    shares = table(later, "ceiling_shares").query("roi == 'V1v'")
+    for subject in SUBJECTS:
+        of_subject = shares[shares["subject"] == subject]
+        total = of_subject["mean_ceiling_share"].sum()
+        partition = read_result(later.results / f"partitions/{subject}/{WHOLE}/alexnet_vs_bert.h5")
+        assert 0.7 < total < 1.1
+        share = read_result(later.results / f"ceiling_shares/{subject}/alexnet_vs_bert.h5")
+        low = ~(partition["noise_ceiling"] > 0.2)
+        assert low.any()
+        assert np.isnan(share["share"][:, low]).all()
+        fitted = np.isfinite(share["variance"]).all(axis=0)
+        assert np.isfinite(share["share"][:, fitted & ~low]).all()
+
+
+def test_maps_of_unique_variance_are_reliable_over_regions_that_differ(later):
+    found = table(later, "split_half").query("roi == 'all'")
+    assert (found["split_half_reliability"] > 0.8).all()
+    assert (found["split_half_reliability"] > found["split_half_r"]).all()
+
+
+def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):
+    index = read_account(later.results / f"maps/subj01/{WHOLE}/index.json")["maps"]
+    spaces = ["func1pt8mm", "nativesurface", "fsaverage", "MNI152"]
+    for quantity in ("r2Difference", "r2DifferenceLower", "uniqueShare", "sharedShare"):
+        mapped = {told["space"] for told in index.values() if told["quantity"] == quantity}
+        assert mapped == set(spaces), quantity
+    thresholded = [one for one in index.values() if one["quantity"] == "r2Difference"]
+    assert {one["threshold"] for one in thresholded} == {"none", "q ≤ 0.05"}
+    pages = {
+        page: (later.results / f"report/{page}.html").read_text()
+        for page in ("models", "contrasts", "methods")
+    }
+    for name in ("model_differences", "roi_intervals", "replication"):
+        assert f"tables/{name}.tsv" in pages["models"], name
+    for name in ("ceiling_shares", "split_half"):
+        assert f"tables/{name}.tsv" in pages["contrasts"], name
+    for words in ("Split-half reliability.", "Differences of models.", "Replication.", "Spearman"):
+        assert words in pages["methods"]
+    assert (later.results / "figures/roi_intervals.svg").exists()
