@@ -29,7 +29,7 @@ class ErrorConsistencySettings(Settings):
 
 
 class Identification(Analysis):
-    """Test images that predicted patterns identify, and whether two predictors miss the same."""
+    """Test images that predicted patterns identify, and whether two models miss the same ones."""
 
     target = "error_consistency"
     settings = {"error_consistency": (ErrorConsistencySettings | None, None)}

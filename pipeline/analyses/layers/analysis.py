@@ -26,7 +26,7 @@ class PreferredLayerSettings(Settings):
 
 
 class Layers(Analysis):
-    """Layers of one network, first layer first, each an encoding model of its own."""
+    """The best layer of a network for each voxel."""
 
     target = "layers"
     settings = {

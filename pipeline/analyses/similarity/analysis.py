@@ -54,7 +54,7 @@ class RepresentationalSimilaritySettings(Settings):
 
 
 class Similarity(Analysis):
-    """Feature spaces and ROIs, compared by which images they find alike."""
+    """Representational similarity of feature spaces and ROIs."""
 
     target = "representational_similarity"
     settings = {"representational_similarity": (RepresentationalSimilaritySettings | None, None)}

@@ -59,7 +59,7 @@ class InterpretationSettings(Settings):
 
 
 class WeightComponents(Analysis):
-    """What models have learnt: components of their weights, and the images that these prefer."""
+    """Principal components of the weights of models, and the images that they prefer."""
 
     target = "interpretation"
     settings = {"interpretation": (InterpretationSettings | None, None)}
