@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -16,7 +20,33 @@ sys.path.insert(0, str(ROOT))
 from pipeline.__main__ import argument_parser  # noqa: E402
 from pipeline.analyses.registry import ANALYSES  # noqa: E402
 from pipeline.configuration.document import configuration_page  # noqa: E402
+from pipeline.configuration.reading import read_configuration  # noqa: E402
+from pipeline.configuration.study import Configuration  # noqa: E402
+from pipeline.settings import GROUP_SPACES  # noqa: E402
 from pipeline.tables.document import columns_page  # noqa: E402
+
+# what a page writes where one of these tables is to stand
+MARKER = re.compile(r"<!-- table: (.+) -->")
+PRESETS = ("paper", "nsd")
+# analyses of docs/study.yaml that a preset may lack: what they are, and whether a study has them
+OPTIONAL: dict[str, tuple[str, Callable[[Configuration], bool]]] = {
+    "A11": ("architecture", lambda study: "clip_vitb32_vs_clip_rn50" in study.contrasts),
+    "A13": (
+        "labels",
+        lambda study: (
+            {"clip_text_vs_all_objects", "clip_text_vs_categories"} <= set(study.contrasts)
+        ),
+    ),
+    "A14": ("layers", lambda study: bool(study.layerwise)),
+    "A15 to A17": ("components of weights", lambda study: study.interpretation is not None),
+    "A20": ("group maps", lambda study: bool(set(GROUP_SPACES) & set(study.map_spaces))),
+    "A21": ("similarities", lambda study: study.representational_similarity is not None),
+    "A22": ("single images", lambda study: study.error_consistency is not None),
+    "A23": (
+        "images with and without people",
+        lambda study: any(variant.subset for variant in study.variants.values()),
+    ),
+}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -78,3 +108,54 @@ def command_line_page() -> str:
         f"section.\n\n| target | result |\n|---|---|\n{rows}\n"
         "## `python -m pipeline`\n\n" + "".join(f"```text\n{text}```\n\n" for text in helps)
     )
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put tables where a page marks their places."""
+    return MARKER.sub(lambda found: table(found[1]), markdown)
+
+
+def table(name: str) -> str:
+    """A table by its name: of the study's analyses, of presets, or of what reruns."""
+    if name == "study":
+        return study_table(_read("study"))
+    if name == "presets":
+        return presets_table()
+    return reruns_table(name.removeprefix("reruns "))
+
+
+def study_table(analyses: Mapping[str, Mapping[str, Any]]) -> str:
+    """Every analysis of the study with its stages, target, keys, files and tests."""
+    columns = ("stages", "target", "configuration", "output", "tests")
+    rows = [
+        [number, one["analysis"], *(", ".join(f"`{text}`" for text in one[key]) for key in columns)]
+        for number, one in analyses.items()
+    ]
+    return _table(["", "analysis", *columns], rows)
+
+
+def presets_table() -> str:
+    """Which of the analyses that a study may lack each preset has."""
+    studies = [read_configuration(ROOT / f"config/{name}.yaml") for name in PRESETS]
+    rows = [
+        [f"{meaning} ({number})", *("yes" if has(study) else "no" for study in studies)]
+        for number, (meaning, has) in OPTIONAL.items()
+    ]
+    return _table(["analysis", *(f"`{name}.yaml`" for name in PRESETS)], rows)
+
+
+def reruns_table(kind: str) -> str:
+    """What runs again after edits of one kind."""
+    mark = "*" if kind == "chains" else "`"
+    rows = [[f"{mark}{edit}{mark}", reruns] for edit, reruns in _read("reruns")[kind].items()]
+    headings = {"chains": ["chain", "jobs"], "files": ["file under `results/`", "runs again"]}
+    return _table(headings.get(kind, ["edit", "runs again"]), rows)
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load((ROOT / f"docs/{name}.yaml").read_text())
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
