@@ -85,7 +85,7 @@ planted
 
 # %%
 correlations = pd.read_csv(results / "tables/correlations.tsv", sep="\t", na_values="n/a")
-correlations = correlations[correlations["variant"] == "all"]
+correlations = correlations.query("subject == 'subj01' and variant == 'all'")
 rois = list(planted.index)
 scores = correlations[correlations["roi"].isin(rois)].pivot(
     index="roi", columns="model", values="mean_normalised_r"
@@ -110,11 +110,9 @@ meanings.loc[["mean_r", "mean_r2", "mean_ceiling", "mean_normalised_r", "n_voxel
 
 # %%
 partitions = pd.read_csv(results / "tables/partitions.tsv", sep="\t", na_values="n/a")
-chosen = partitions[
-    (partitions["variant"] == "all")
-    & (partitions["contrast"] == "clip_rn50_vs_resnet50")
-    & partitions["roi"].isin(rois)
-]
+chosen = partitions.query(
+    "subject == 'subj01' and variant == 'all' and contrast == 'clip_rn50_vs_resnet50'"
+)
 components = ["clip_rn50", "resnet50", "clip_rn50&resnet50"]
 variance = chosen.pivot(index="roi", columns="component", values="mean_variance")
 variance.loc[rois, components].plot.bar(rot=0, ylabel="variance explained (test R²)")
