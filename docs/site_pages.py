@@ -77,7 +77,7 @@ def _of_root(name: str) -> str:
 
 def api_page(package: str) -> str:
     """One section per module of a package, which mkdocstrings fills in."""
-    paths = sorted((ROOT / package).rglob("*.py"))
+    paths = [path for path in sorted((ROOT / package).rglob("*.py")) if path.read_text()]
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
     named = [module.removesuffix(".__init__") for module in modules]
     return f"# API of `{package}`\n\n" + "".join(f"::: {module}\n\n" for module in named)
@@ -116,11 +116,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def table(name: str) -> str:
-    """A table by its name: of the study's analyses, of presets, or of what reruns."""
+    """A table by the name that its marker has."""
     if name == "study":
         return study_table(_read("study"))
     if name == "presets":
         return presets_table()
+    if name == "scale":
+        return scale_table(_read("scale"))
     return reruns_table(name.removeprefix("reruns "))
 
 
@@ -142,6 +144,15 @@ def presets_table() -> str:
         for number, (meaning, has) in OPTIONAL.items()
     ]
     return _table(["analysis", *(f"`{name}.yaml`" for name in PRESETS)], rows)
+
+
+def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Measured CPU seconds and disk of each stage, of two simulated studies."""
+    columns = ["stage", "demo: CPU seconds", "demo: disk, MB", "small study: disk, MB"]
+    return _table(
+        columns,
+        [[stage, *(f"{run or '–'}" for run in one.values())] for stage, one in runs.items()],
+    )
 
 
 def reruns_table(kind: str) -> str:

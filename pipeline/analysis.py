@@ -80,6 +80,10 @@ class Analysis:
         """
         yield from ()
 
+    def picture_bytes(self, study: Study) -> float:
+        """Bytes of its pictures, in all formats of figures and on pages of the report."""
+        return 0
+
     # ---- results
 
     def tables(self, study: Study) -> list[str]:

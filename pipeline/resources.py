@@ -240,6 +240,7 @@ def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> l
         jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
     rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
     disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown))
+    disk += sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
     return [*jobs, Job(disk_bytes=disk), *[Job()] * 5]
 
 

@@ -25,7 +25,7 @@ TABLES = (
     "voxel_clusters",
 )
 BEST_IMAGES = "best_images"
-# of all photographs, in all formats and on pages
+# of preferred images
 PHOTOGRAPHS_BYTES = 45e6
 
 
@@ -94,8 +94,10 @@ class WeightComponents(Analysis):
             values += subject.voxels * settings.components
             memory = solver_memory(study, FLOAT * subject.images * max(spaces))
             yield Job(START + solved / SOLVER_RATES["own"], memory, FLOAT * values)
-            yield from [Job()] * 2
-            yield Job(disk_bytes=PHOTOGRAPHS_BYTES / len(study.subjects))
+            yield from [Job()] * 3
+
+    def picture_bytes(self, study: Study) -> float:
+        return PHOTOGRAPHS_BYTES if study.section(InterpretationSettings) else 0
 
     def tables(self, study: Study) -> list[str]:
         return [*TABLES, BEST_IMAGES] if study.section(InterpretationSettings) else []
