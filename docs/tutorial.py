@@ -56,14 +56,13 @@ from nilearn import plotting
 
 # nilearn says that it draws NaN as 0, and that simulated surfaces have short headers
 warnings.filterwarnings("ignore", category=UserWarning)
-pd.set_option("display.max_colwidth", None)
 
 here = Path.cwd()
 root = here if (here / "config/demo.yaml").exists() else here.parent
 study = yaml.safe_load((root / "config/demo.yaml").read_text())
 results = root / "results/demo"
 nsd = root / study["nsd"]
-sorted(path.name for path in results.iterdir())
+print(*sorted(path.name for path in results.iterdir()))
 
 # %% [markdown]
 # ## 2. What was simulated
@@ -98,7 +97,8 @@ scores.loc[rois, study["models"]].round(2)
 # %%
 sidecar = json.loads((results / "tables/correlations.json").read_text())
 meanings = pd.Series(sidecar["columns"], name="meaning").to_frame()
-meanings.loc[["mean_r", "mean_r2", "mean_ceiling", "mean_normalised_r", "n_voxels"]]
+shown = meanings.loc[["mean_r", "mean_r2", "mean_ceiling", "mean_normalised_r", "n_voxels"]]
+shown.style.set_properties(**{"white-space": "normal", "text-align": "left"})
 
 # %% [markdown]
 # ## 4. What does each feature space explain alone?
@@ -115,7 +115,8 @@ chosen = partitions.query(
 )
 components = ["clip_rn50", "resnet50", "clip_rn50&resnet50"]
 variance = chosen.pivot(index="roi", columns="component", values="mean_variance")
-variance.loc[rois, components].plot.bar(rot=0, ylabel="variance explained (test R²)")
+axes = variance.loc[rois, components].plot.bar(rot=0, ylabel="variance explained (test R²)")
+axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
@@ -135,8 +136,8 @@ recovery[["group", "component", "perfect", "oracle", "recovered", "n_voxels"]].r
 
 # %% [markdown]
 # With 400 training images no ridge model separates the two spaces as well as a perfect fit would:
-# the oracle finds less unique and more shared variance than was planted. The workflow comes close
-# to the oracle.
+# in most ROIs the oracle finds less unique and more shared variance than was planted. The workflow
+# comes close to the oracle.
 #
 # ## 5. Maps
 #
