@@ -91,10 +91,11 @@ rule fetch:
         mem_mb=growing(2000),
         runtime=growing(2880),
     params:
+        manifest=MANIFEST_FILE,
         fetched=f"--fetched {FETCHED}" if STUDY.nsd_bucket else "",
     shell:
         "python -m pipeline.stages.fetch --configuration configuration"
-        " --manifest {MANIFEST_FILE:q} --parallel {threads} {params.fetched} 2>&1 | tee {log:q}"
+        " --manifest {params.manifest:q} --parallel {threads} {params.fetched} 2>&1 | tee {log:q}"
 
 
 if STUDY.nsd_bucket:
