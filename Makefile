@@ -1,5 +1,6 @@
 # make demo   set-up and the whole study on a simulated NSD
 # make test   set-up and every test
+# make docs   the demo, then the documentation with the executed tutorial, in site/
 # make soak   many kills (docs/robustness.md); bounded in time
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +11,7 @@ MINUTES ?= 25
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test docs soak lint clean
 
 demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)
@@ -18,6 +19,9 @@ demo: $(INSTALLED)
 
 test: lint
 	python -m pytest
+
+docs: demo
+	NO_MKDOCS_2_WARNING=1 EXECUTE_TUTORIAL=true mkdocs build
 
 soak: $(INSTALLED)
 	KILLS=$(KILLS) MINUTES=$(MINUTES) python -m pytest -s tests/test_faults.py -k again_and_again
@@ -31,8 +35,8 @@ lint: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml config/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint config/constraints.txt --editable ".[cluster,demo,test]"
+	$(VENV)/bin/pip install --quiet --constraint config/constraints.txt --editable ".[cluster,demo,docs,test]"
 	touch $@
 
 clean:
-	rm -rf results data .snakemake
+	rm -rf results data site .snakemake

@@ -96,6 +96,7 @@ include: "pipeline/rules/report.smk"
 
 
 rule all:
+    """Everything that the configuration asks for (the default)."""
     default_target: True
     input:
         rules.report.input,

@@ -37,3 +37,30 @@ def test_a_finished_run_is_looked_at_in_ten_lines(study, tmp_path):
         assert "<html" in (tmp_path / page).read_text()
     picture = np.asarray(Image.open(tmp_path / "glass.png").convert("L"))
     assert picture.std() > 5
+
+
+# names of the demo, and of the small study what stands in their place
+SMALL = {
+    "clip_rn50_vs_resnet50": "alexnet_vs_bert",
+    "clip_rn50&resnet50": "alexnet&bert",
+    '"clip_rn50", "resnet50"': '"alexnet", "bert"',
+    "all/clip_rn50.h5": "all/bert.h5",
+    "model-clipRn50": "model-bert",
+}
+
+
+def test_the_tutorial_runs_on_a_finished_study(study, tmp_path):
+    """Its figures are drawn, and its tables made, of the small study in the demo's place."""
+    text = (ROOT / "docs/tutorial.py").read_text()
+    for name, other in SMALL.items():
+        assert name in text
+        text = text.replace(name, other)
+    for folder in ("config", "results"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "config/demo.yaml").symlink_to(study.configuration)
+    (tmp_path / "results/demo").symlink_to(study.results)
+    (tmp_path / "data").symlink_to(study.directory / "data")
+    script = tmp_path / "tutorial.py"
+    script.write_text(text)
+    environment = {**ENVIRON, "MPLBACKEND": "agg"}
+    subprocess.run([sys.executable, str(script)], check=True, cwd=tmp_path, env=environment)

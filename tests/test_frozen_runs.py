@@ -84,6 +84,7 @@ def test_a_frozen_configuration_is_the_configuration(path):
     [
         ('"""Another."""\nX = 1  # why\n\n\ndef f(a, b):\n    return a + b\n', True),
         ("X = 1\ndef f(a,\n      b):\n    '''Adds.'''\n    return (a + b)\n", True),
+        ("X = 1\n'One.'\ndef f(a, b):\n    return a + b\n", True),
         ("X = 2\ndef f(a, b):\n    return a + b\n", False),
         ("X = None\ndef f(a, b):\n    return a + b\n", False),
         ("X = 1\ndef f(a, b):\n    return b + a\n", False),

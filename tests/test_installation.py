@@ -21,6 +21,13 @@ def test_conda_installs_what_the_project_declares():
     assert pip == [*PROJECT["dependencies"], *extras["demo"], *extras["cluster"]]
 
 
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {key: citation[key] for key in ("version", "license")} == {
+        key: PROJECT[key] for key in ("version", "license")
+    }
+
+
 def test_a_conda_reader_understands_every_line_of_the_environment():
     """Rattler's, which pixi solves by; strictly, where conda would guess."""
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())

@@ -1,4 +1,4 @@
-"""docs/reruns.md, row by row: what an edit makes the workflow run again."""
+"""What an edit makes the workflow run again, row by row of docs/reruns.yaml."""
 
 from __future__ import annotations
 
@@ -11,23 +11,14 @@ import pytest
 import yaml
 from conftest import ROOT
 
-TABLES = (ROOT / "docs/reruns.md").read_text()
-
-
-def rows(title: str) -> list[tuple[str, str]]:
-    """(first, last) cell of each row of the table under a heading."""
-    lines = TABLES.split(f"## {title}\n")[1].split("\n## ")[0].splitlines()
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|"
-    ]
-    return [(row[0].strip("`"), row[-1]) for row in cells[2:]]
+TABLES = yaml.safe_load((ROOT / "docs/reruns.yaml").read_text())
 
 
 def jobs(cell: str) -> dict[str, int]:
     """{rule: number of jobs} of a cell such as `rule` ×2, with the chains it names in italics."""
     found = {rule: int(number or 1) for rule, number in re.findall(r"`(\w+)`(?: ×(\d+))?", cell)}
     for chain in re.findall(r"\*(.+?)\*", cell):
-        found |= jobs(dict(rows("Chains"))[f"*{chain}*"])
+        found |= jobs(TABLES["chains"][chain])
     return found
 
 
@@ -51,7 +42,7 @@ def test_order_of_keys_and_unused_networks_rerun_no_science(restored):
     assert restored.planned() == {}
 
 
-@pytest.mark.parametrize(("edit", "reruns"), rows("Options"))
+@pytest.mark.parametrize(("edit", "reruns"), TABLES["options"].items())
 def test_an_option_reruns_what_depends_on_it(restored, edit, reruns):
     values = yaml.safe_load(restored.configuration.read_text())
     changed = merged(values, yaml.safe_load(edit))
@@ -59,7 +50,7 @@ def test_an_option_reruns_what_depends_on_it(restored, edit, reruns):
     assert restored.planned() == jobs(reruns)
 
 
-@pytest.mark.parametrize(("file", "reruns"), rows("Code"))
+@pytest.mark.parametrize(("file", "reruns"), TABLES["code"].items())
 def test_code_reruns_the_stages_that_use_it(study, checkout, file, reruns):
     path = checkout / file
     text = path.read_text()
@@ -89,7 +80,7 @@ def test_comments_docstrings_and_layout_rerun_nothing(study, checkout):
             path.write_text(text)
 
 
-@pytest.mark.parametrize(("files", "reruns"), rows("Files"))
+@pytest.mark.parametrize(("files", "reruns"), TABLES["files"].items())
 def test_a_file_that_is_gone_is_made_again_if_anything_needs_it(study, tmp_path, files, reruns):
     folder = study.results.parent
     hidden = {path: tmp_path / str(number) for number, path in enumerate(folder.glob(files))}

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
-from conftest import ROOT
 
 from pipeline.results.storage import Result, aligned_result, read_result, write_result
 from pipeline.tables.columns import COLUMNS
-from pipeline.tables.document import columns_page
 from pipeline.tables.voxels import (
     COMPONENT_TESTS,
     TESTS,
@@ -126,8 +124,3 @@ def test_a_column_without_a_description_is_refused(tmp_path, where):
         append(where.assign(mystery=1))
     assert not (tmp_path / "x").exists()
     assert describe("r") == COLUMNS["r"]
-
-
-def test_the_documentation_has_every_columns_one_description():
-    """If it fails: python -m pipeline.tables.document > docs/tables.md"""
-    assert (ROOT / "docs/tables.md").read_text() == columns_page()

@@ -2,7 +2,7 @@
 
     python docs/examples/own_images.py FOLDER features.npz
 
-Change `NETWORK` and `LAYERS` as you like; see the README, "Feature spaces".
+Change `NETWORK` and `LAYERS` as you like; see docs/own_network.md.
 """
 
 import sys

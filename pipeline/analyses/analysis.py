@@ -81,7 +81,7 @@ class Analysis:
         yield from ()
 
     def picture_bytes(self, study: Study) -> float:
-        """About what photographs that it shows take in the report and as figures."""
+        """Bytes of its pictures, in all formats of figures and on pages of the report."""
         return 0
 
     # ---- results

@@ -10,35 +10,49 @@ from pipeline.configuration.settings import Settings, Stimulus
 
 
 class NetworkFacts(Settings):
-    """What tells networks apart beside their activations: shown beside every contrast."""
+    """Facts about a network, for the table of confounds."""
 
     family: str
+    """Architecture family, such as `ResNet` or `vision transformer`."""
     objective: str
+    """What the network was trained to do."""
     training_data: str
+    """Name of the training data."""
     training_images: int = Field(ge=0)
+    """Number of training images; 0 if none."""
     language: bool
+    """Whether language took part in the training."""
     source: str
+    """Publication or address that these facts are from."""
 
 
 class NetworkSettings(Settings):
-    """One network; it is run once over the stimuli for all layers that are taken from it.
-
-    `layers` ("fc7", "block_*:cls") are those that are kept, by default those that the feature
-    spaces name. `facts` decide nothing: they are what the table of confounds tells.
-    """
+    """A network, which is run once over the stimuli for all layers that are kept."""
 
     library: Literal[
         "open_clip", "torchvision", "timm", "transformers", "slip", "low_level", "vectors"
     ]
+    """Library that builds the network and loads its weights."""
     architecture: str
+    """Name of the architecture in that library."""
     stimulus: Stimulus
+    """What the network is given of each image."""
     weights: str = "pretrained"
+    """`pretrained`, `untrained`, a local path, `package:NAME/folder` (a folder inside a Python
+    package), or `none` for a network without parameters."""
     pretrained_tag: str | None = None
+    """Release of the pretrained weights, as the library names it; by default the library's own."""
     seed: int | None = None
+    """Seed of untrained weights; needed with `weights: untrained`, refused otherwise."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Floating-point format in which the network runs."""
     batch_size: int | None = Field(default=None, ge=1)
+    """Images per batch; by default as many as the device holds."""
     layers: list[str] | None = Field(default=None, min_length=1)
+    """Layers to keep, such as `fc7` or the pattern `block_*:cls`; by default those that feature
+    spaces name."""
     facts: NetworkFacts | None = None
+    """Descriptions that the table of confounds lists; they change no result."""
 
     @model_validator(mode="after")
     def _seed_belongs_to_untrained(self) -> NetworkSettings:
@@ -48,13 +62,16 @@ class NetworkSettings(Settings):
 
 
 class PrincipalComponents(Settings):
-    """Principal components of a subject's training images: a number of them, or below 1 the share
-    of the variance that they explain."""
+    """Principal components of each subject's training images."""
 
     method: Literal["pca"]
+    """Principal component analysis."""
     components: float = Field(gt=0)
+    """Number of components, or, below 1, the share of the variance that they explain."""
     whiten: bool = False
+    """Whether components are scaled to unit variance."""
     seed: int = 0
+    """Seed of the randomised decomposition."""
 
     @model_validator(mode="after")
     def _number_or_share(self) -> PrincipalComponents:
@@ -67,19 +84,29 @@ class RandomProjection(Settings):
     """A sparse random projection, which needs no training images."""
 
     method: Literal["random_projection"]
+    """Sparse random projection."""
     components: int = Field(ge=1)
+    """Number of features after the projection."""
     seed: int = 0
+    """Seed of the projection."""
 
 
 class FeatureSpaceSettings(Settings):
     """A matrix (image × feature): a layer of a network, pooled and reduced."""
 
     network: str
+    """Network of `networks:` or of the catalogue."""
     layer: str
+    """Layer of the network: an output (`embedding`, `hidden_states.7`), a common name (`fc7`,
+    `block_3`), the path of a module, or a pattern (`layer*`), whose layers are concatenated."""
     pooling: str | None = None
+    """How tokens or positions become one vector: `mean`, `cls` (first token), `last` (last token),
+    `adaptive-5000` (the finest grid of at most so many features); without it, activations are
+    flattened."""
     reduction: Annotated[
         PrincipalComponents | RandomProjection | None, Field(discriminator="method")
     ] = None
+    """Dimensionality reduction of the layer."""
 
     @property
     def taken(self) -> str:
@@ -93,6 +120,7 @@ class FeatureSpaceSettings(Settings):
 
 
 class ExtractionSettings(Settings):
-    """In how many parts a subject's images go through a network; a job that is killed loses one."""
+    """A network's images are divided into shards, one job each; a killed job loses its shard."""
 
     shards: int = Field(default=1, ge=1)
+    """Number of jobs for each network and set of images."""

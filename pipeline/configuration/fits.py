@@ -16,30 +16,47 @@ MOST_CHUNKS = 1000
 
 
 class ResponseSettings(Settings):
-    """Which betas, what they are scaled by before repeats are averaged, and their ncsnr."""
+    """Single-trial betas, their z-scoring before repeats are averaged, and their reliability."""
 
     space: Space
+    """Space of the responses: NSD's functional volumes of 1.8 or 1 mm, the subject's own surface,
+    or fsaverage."""
     betas: Betas
+    """NSD's beta version 1, 2 or 3."""
     mask: Literal["nsdgeneral", "cortex"]
+    """Voxels that are modelled: NSD's `nsdgeneral` ROI, or the whole cortex."""
     zscore_within: Literal["session", "run"] = "session"
+    """Trials that are z-scored together; NSD's noise ceilings assume sessions."""
     zscore_trials: Literal["all", "training"] = "all"
+    """Trials that give the mean and standard deviation; with `training`, nothing of a test image
+    enters the scaling."""
     ncsnr: Literal["released", "recomputed"] = "released"
+    """Noise-ceiling signal-to-noise ratio: NSD's file, or recomputed from the betas."""
 
 
 class SplitSettings(Settings):
-    """Which images test: those that all subjects were to see (shared1000), those that all saw three
-    times (shared515), a random `share` of each subject's, or whole `clusters` of images that are
-    alike in a feature `space`, which then validate together too. With other test images a `space`
-    makes clusters to be resampled, and tells near duplicates on both sides. Folds are drawn, or
-    `listed`: neighbours by image number."""
+    """Training images, test images and cross-validation folds.
+
+    With `test: clusters`, images that are similar in a feature `space` are on the same side of the
+    split, and in the same fold.
+    """
 
     test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
+    """Test images: the 1,000 that all subjects share, the 515 of these that all saw three times, a
+    random fraction of each subject's, or clusters of similar images."""
     share: float = Field(default=0.15, gt=0, lt=1)
+    """Fraction of the images that test, with `test: random` or `clusters`."""
     space: str | None = None
+    """Feature space in which images are compared: for clusters, and for the audit's search for near
+    duplicates across the split."""
     clusters: int = Field(default=100, ge=3)
+    """Number of clusters of images."""
     folds: int = Field(ge=2)
+    """Number of cross-validation folds of the training images."""
     fold_order: Literal["shuffled", "listed"] = "shuffled"
+    """Whether folds are drawn at random, or are neighbours by image number."""
     seed: int
+    """Seed of the split and of the folds."""
 
     @model_validator(mode="after")
     def _clusters_are_of_a_space(self) -> SplitSettings:
@@ -51,11 +68,14 @@ class SplitSettings(Settings):
 
 
 class AlphaGrid(Settings):
-    """Ridge penalties, evenly spaced on a log scale from `minimum` to `maximum`."""
+    """Ridge penalties, evenly spaced on a logarithmic scale."""
 
     minimum: float = Field(gt=0)
+    """Smallest penalty."""
     maximum: float = Field(gt=0)
+    """Largest penalty."""
     number: int = Field(ge=1)
+    """Number of penalties."""
 
     def values(self) -> np.ndarray:
         return np.logspace(np.log10(self.minimum), np.log10(self.maximum), self.number)
@@ -68,30 +88,45 @@ class AlphaGrid(Settings):
 
 
 class EncodingSettings(Settings):
-    """What is searched, and how: see `encoding.ridge.problem.Options`.
+    """Ridge regression with hyperparameters chosen for each voxel by cross-validation.
 
-    `penalty: single` is ridge on the concatenated features of a model, without band weights.
-    `scaling: zscore` divides a quiet feature by a tenth of its space's root mean square deviation,
-    `zscore_unfloored` by its own deviation; `center` leaves features as large as they are
-    (`encoding.scaling.FeatureScaling`).
-    `image_weights: repeats` weighs training images by the trials that their responses are averaged
-    of, in cross-validation too (`encoding.ridge.image_weights`).
-    `stacking` fits, beside a contrast's joint model, its single-space models weighed by held-out
-    errors (`encoding.ridge.stacking`).
+    `scaling: zscore` divides each feature by its standard deviation over training images, but by no
+    less than a tenth of the root mean square of its space's standard deviations;
+    `zscore_unfloored` has no such floor; `center` does not divide (`encoding.scaling`).
+    `image_weights: repeats` weighs training images by the number of trials that their responses are
+    averaged of, in cross-validation too (`encoding.ridge.image_weights`).
+    `stacking` weighs a contrast's single-space models by their cross-validation errors
+    (`encoding.ridge.stacking`).
     """
 
     alphas: AlphaGrid
+    """Grid of ridge penalties."""
     penalty: Penalty = "banded"
+    """`banded`: one penalty per feature space; `single`: one penalty on the concatenated features
+    of a model."""
     scaling: Scaling = "zscore"
+    """How features are scaled (docs/presets.md compares the three)."""
     band_weight_samples: int = Field(default=20, ge=1)
+    """Number of random candidates for the relative weights of feature spaces (random search, Dupré
+    la Tour et al. 2022)."""
     seed: int
+    """Seed of these candidates."""
     solver: Literal["own", "himalaya"] = "own"
+    """This project's solver, or himalaya's (with `search: exact`)."""
     search: Literal["exact", "windowed"] = "windowed"
+    """`exact` scores every candidate and penalty by cross-validation; `windowed` only those that
+    generalised cross-validation leaves in contention (docs/solver.md)."""
     backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
+    """Array library of the solver."""
     memory_gb: float = Field(default=8, gt=0)
+    """Memory that one fit may use, in GB."""
     missing_images: Literal["available", "exclude"] = "exclude"
+    """A voxel that some session did not cover is left out (`exclude`), or fitted on the images it
+    has (`available`)."""
     image_weights: Literal["equal", "repeats"] = "equal"
+    """`repeats`: images weigh as many trials as their responses are averaged of."""
     stacking: bool = True
+    """Whether the single-space models of a contrast are also stacked."""
 
     @property
     def takes_smaller_models_over(self) -> bool:
@@ -122,9 +157,10 @@ class EncodingSettings(Settings):
 
 
 class ScatterSettings(Settings):
-    """In how many parts the voxels of a fit are the work of a job each; results are the same."""
+    """A fit's voxels are divided among jobs; the number changes no result."""
 
     voxel_chunks: int = 1
+    """Number of jobs per fit, each for a part of the voxels (1 to 1,000)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -147,19 +183,19 @@ class ScatterSettings(Settings):
 
 
 class SignificanceSettings(Settings):
-    """How often test images are drawn anew for intervals, and how voxels are tested.
-
-    `resample: clusters` draws, and flips, clusters of images that are alike in `splits.space`.
-    `test` is of r against permuted images and of components of variance against flipped signs,
-    both by the tails of their distributions, without draws; or of R² and components by the
-    bootstrap's draws, as published.
-    """
+    """Bootstrap intervals over test images, and tests of every voxel (docs/significance.md)."""
 
     test: Literal["permutation", "bootstrap"] = "permutation"
+    """`permutation`: p values from the tails of null distributions; `bootstrap`: the share of
+    bootstrap draws at or below 0, as published."""
     draws: int = Field(default=2000, ge=100)
+    """Number of bootstrap draws of test images."""
     level: float = Field(default=0.95, gt=0, lt=1)
+    """Coverage of the bootstrap intervals."""
     resample: Literal["images", "clusters"] = "images"
+    """Units that are drawn: single images, or clusters of similar images (`splits.space`)."""
     seed: int = 0
+    """Seed of the draws."""
 
     @model_validator(mode="before")
     @classmethod
@@ -173,8 +209,8 @@ class SignificanceSettings(Settings):
 
 
 class CalibrationSettings(Settings):
-    """How many experiments of known truth each condition of `pipeline.validation.calibration` has;
-    `snakemake validate` fits and tests them with the study's own `encoding` and `significance`, and
-    as many folds."""
+    """Simulated experiments of known truth, which `snakemake validate` fits and tests with the
+    study's own `encoding`, `significance` and number of folds."""
 
     experiments: int = Field(default=20, ge=2)
+    """Number of simulated experiments per condition of `snakemake validate`."""

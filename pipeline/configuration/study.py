@@ -51,39 +51,63 @@ BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 
 
 class MapSettings(Settings):
-    """Spaces of the maps besides that of the responses, which always has them: nativesurface,
-    fsaverage, MNI152."""
+    """Maps are always written in the space of the responses."""
 
     spaces: list[MapSpace] = Field(default=[])
+    """Further spaces of the maps."""
 
 
 class Study(Settings):
     """What every study declares; `Configuration` has the sections of optional analyses besides."""
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-    # or an address of S3: that is then the bucket, and this where its files come to
+    """Name of the study, and of its folder in `results/`."""
     nsd: Path
+    """Folder of NSD, or the address of a bucket (`s3://bucket/prefix`) from which files are copied
+    into `data/s3/`."""
     nsd_bucket: Annotated[str, Field(pattern=BUCKET)] | None = None
+    """Address of the bucket; filled in from `nsd`, not to be written."""
     nsd_terms_accepted: bool = False
+    """Whether you have read and accepted NSD's terms of use; downloads need it."""
     stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    """Name of the folder in `results/features/` in which studies of the same images share extracted
+    features."""
     subjects: list[Subject] = Field(min_length=1)
+    """Subjects, `subj01` to `subj08`."""
     responses: ResponseSettings
+    """Which responses are modelled."""
     networks: dict[Name, NetworkSettings]
+    """Networks beside those of the catalogue, by name."""
     feature_spaces: dict[Name, FeatureSpaceSettings]
+    """Feature spaces beside those of the catalogue, by name."""
     extraction: ExtractionSettings = ExtractionSettings()
+    """How the extraction of features is divided into jobs."""
     splits: SplitSettings
+    """Training images, test images and cross-validation folds."""
     encoding: EncodingSettings
+    """How encoding models are fitted."""
     scatter: ScatterSettings = ScatterSettings()
+    """How fits are divided into jobs."""
     significance: SignificanceSettings = SignificanceSettings()
+    """Intervals and tests."""
     calibration: CalibrationSettings = CalibrationSettings()
+    """Simulated experiments of known truth (`snakemake validate`)."""
     maps: MapSettings = MapSettings()
+    """Spaces of the brain maps."""
     models: list[str] = Field(min_length=1)
+    """Feature spaces that are fitted alone. `name_pca64` stands for 64 principal components of a
+    space."""
     contrasts: dict[Name, list[str]]
+    """Two to four feature spaces whose variance is partitioned, by name; a name alone is a contrast
+    of the catalogue."""
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
-    # variants whose subsets are drawn to equal numbers of images
+    """Further fits on other images or with other penalties, by name."""
     matched_variants: list[list[Name]] = Field(default_factory=list)
+    """Groups of variants with a `subset` that are drawn to equal numbers of images."""
     rois: list[Atlas]
+    """Collections of ROIs, as NSD names their files."""
     simulation: SimulationSettings | None = None
+    """The simulated NSD; a study of real data leaves this section out."""
 
     @model_validator(mode="before")
     @classmethod

@@ -14,10 +14,12 @@ from pipeline.configuration.settings import Name, Settings
 
 
 class Subset(Settings):
-    """Images that show a COCO category or supercategory, or those that do not."""
+    """Images that show a COCO category or supercategory, or images that do not."""
 
     category: str
+    """One of COCO's 80 categories or 12 supercategories."""
     present: bool = True
+    """Whether the images show it, or do not."""
 
     @field_validator("category")
     @classmethod
@@ -27,20 +29,26 @@ class Subset(Settings):
 
 
 class VariantSettings(Settings):
-    """Which images train and test, and what is fitted on them.
+    """The study's fits once more, on other images or with other penalties.
 
-    `subset` holds on both sides of the split. `training_images` are drawn among those that train;
-    draws of one number, `draw`, are nested. Without `models` and `contrasts` every contrast of the
-    study is fitted. `penalty` and `scaling` are those of `encoding` unless they are given.
+    Images of the same `draw` are nested: a smaller number is part of a larger one. Without `models`
+    and `contrasts`, every contrast of the study is fitted.
     """
 
     subset: Subset | None = None
+    """Images by what they show, on both sides of the split."""
     training_images: int | None = Field(default=None, ge=10)
+    """Number of training images, drawn at random."""
     draw: int = Field(default=0, ge=0)
+    """Number of the random draw."""
     penalty: Penalty | None = None
+    """As in `encoding`, which is the default."""
     scaling: Scaling | None = None
+    """As in `encoding`, which is the default."""
     models: list[str] | None = None
+    """Feature spaces that are fitted alone."""
     contrasts: list[Name] | None = None
+    """Contrasts that are fitted."""
 
     @property
     def images(self) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def _code(value: Any) -> Iterator[str]:
     if isinstance(value, ast.AST):
         yield f"{type(value).__name__}("
         for name, field in ast.iter_fields(value):
-            if name == "body" and isinstance(field, list) and _is_docstring(value, field[:1]):
-                field = field[1:]
+            if isinstance(field, list):
+                field = [part for part in field if not _is_docstring(part)]
             if field is not None and field != []:
                 yield f"{name}="
                 yield from _code(field)
@@ -104,14 +104,12 @@ def _code(value: Any) -> Iterator[str]:
         yield repr(value)
 
 
-def _is_docstring(node: ast.AST, first: list[ast.stmt]) -> bool:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+def _is_docstring(node: object) -> bool:
+    """Whether a statement is a string alone, as docstrings of modules, functions and fields are."""
     return (
-        isinstance(node, documented)
-        and bool(first)
-        and isinstance(first[0], ast.Expr)
-        and isinstance(first[0].value, ast.Constant)
-        and isinstance(first[0].value.value, str)
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
     )
 
 

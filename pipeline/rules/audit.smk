@@ -6,6 +6,7 @@ AUDIT = f"{RESULTS}/checked/audit.json"
 
 # without an output: whenever it is asked for, every file is looked at
 rule audit:
+    """A check that no test image reached training, and that all results belong together."""
     input:
         AUDIT,
     resources:

@@ -2,11 +2,13 @@
 
 
 rule simulation:
+    """The simulated NSD; nothing in a study of real data."""
     input:
         SIMULATION if SIMULATED else [],
 
 
 rule check:
+    """A check of the inputs that the study reads."""
     input:
         CHECKED,
 
@@ -69,6 +71,7 @@ rule check_inputs:
 
 
 rule fetch_plan:
+    """A list of the files to be downloaded, with sizes and terms of use."""
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -82,6 +85,7 @@ rule fetch_plan:
 
 
 rule fetch:
+    """Downloads of NSD, COCO and checkpoints, verified and resumed."""
     threads: 4
     resources:
         mem_mb=growing(2000),
@@ -108,6 +112,7 @@ if STUDY.nsd_bucket:
 
 
 rule preflight:
+    """Missing or damaged inputs, and the disk, memory and time that each stage will take."""
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),

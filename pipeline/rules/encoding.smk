@@ -7,6 +7,7 @@ PART = "_{chunk}" if N_CHUNKS > 1 else ""
 
 
 rule encoding:
+    """Encoding models of all voxels."""
     input:
         CHECKED,
         ENCODING,
@@ -42,6 +43,7 @@ rule fit_encoding_models:
 
 
 rule significance:
+    """Intervals and tests of models and variance components."""
     input:
         of_tests(),
 

@@ -4,6 +4,7 @@
 
 
 rule features:
+    """Features of all networks and feature spaces."""
     input:
         CHECKED,
         sorted(

@@ -9,6 +9,7 @@ GROUP_MAPS = (
 
 
 rule maps:
+    """Brain maps (NIfTI and GIFTI)."""
     input:
         expand(
             f"{RESULTS}/maps/{{subject}}/{{variant}}",

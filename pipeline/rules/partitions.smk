@@ -1,4 +1,5 @@
 rule partitions:
+    """Unique and shared variance of each contrast."""
     input:
         of_contrasts("partitions"),
 

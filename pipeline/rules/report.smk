@@ -15,6 +15,7 @@ SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
 
 rule report:
+    """The report, as HTML pages."""
     input:
         CHECKED,
         AUDIT,
@@ -26,6 +27,7 @@ rule report:
 
 
 rule figures:
+    """Figures as SVG, PDF and PNG."""
     input:
         f"{RESULTS}/figures",
 

@@ -2,6 +2,7 @@
 
 
 rule responses:
+    """Responses averaged over repeats, and ROI labels."""
     input:
         CHECKED,
         expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),
@@ -68,6 +69,7 @@ rule split_images:
 
 
 rule noise_ceilings:
+    """Noise ceilings recomputed from the betas, compared with NSD's files."""
     input:
         expand(f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv", subject=STUDY.subjects),
 

@@ -11,6 +11,7 @@ VOXEL_TABLES = {
 
 
 rule tables:
+    """Tables of scores and variance per ROI and over subjects."""
     input:
         TABLES,
         VOXEL_TABLES.values(),

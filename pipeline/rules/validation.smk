@@ -7,6 +7,7 @@ RECOVERY = [f"{RESULTS}/validation/{name}.tsv" for name in ("recovery", "null_vo
 
 
 rule validate:
+    """Simulated experiments of known truth with the study's own settings."""
     input:
         CALIBRATION,
         RECOVERY,

@@ -25,23 +25,30 @@ class DrawnImages(Settings):
     """Scenes that the simulator draws."""
 
     source: Literal["drawn"]
+    """Scenes drawn by the simulator."""
 
 
 class Photographs(Settings):
-    """Photographs of the user: a folder, and a table with columns `file` and `caption` (one row per
-    caption), or `file` and `label` (captions are made of the label)."""
+    """Photographs of the user, with a table of captions (one row each) or of labels, from which
+    captions are made."""
 
     source: Literal["photographs"]
+    """Photographs of your own."""
     folder: Path
+    """Folder of the photographs."""
     captions: Path
+    """Table with a column `file` and a column `caption` or `label`."""
 
 
 class SimulatedSubject(Settings):
     """A subject who completed the first `sessions` of the planned ones."""
 
     sessions: int = Field(ge=1)
+    """Number of completed sessions."""
     grid: tuple[int, int, int]
+    """Size of the functional volume in voxels (X, Y, Z); all three differ and are at least 8."""
     formats: list[Literal["hdf5", "nifti"]] = Field(default=["hdf5"], min_length=1)
+    """Formats of the beta files."""
 
     @model_validator(mode="after")
     def _axes_differ(self) -> SimulatedSubject:
@@ -55,18 +62,26 @@ class PlantedSpace(Settings):
     """A feature space that drives voxels, computed by its library directly."""
 
     library: Literal["open_clip", "torchvision", "transformers"]
+    """Library of the network."""
     architecture: str
+    """Its architecture."""
     stimulus: Literal["image", "captions"]
+    """What it is given."""
     weights: str
+    """Its weights, as in `networks`."""
     seed: int | None = None
+    """Seed of untrained weights."""
 
 
 class VoxelGroup(Settings):
-    """An ROI and the shares of its voxels' signal variance that planted spaces give."""
+    """A ROI whose voxels are driven by planted feature spaces."""
 
     atlas: str
+    """Collection of ROIs."""
     roi: str
+    """ROI of that collection."""
     proportions: dict[Name, Proportion]
+    """Share of the signal variance from each planted space; they sum to 1."""
 
     @property
     def name(self) -> str:
@@ -85,18 +100,29 @@ class SimulationSettings(Settings):
     """A simulated NSD: 750 trials a session, 250 planned images a session, three repeats each."""
 
     seed: int
+    """Seed of the simulation."""
     images: Annotated[DrawnImages | Photographs, Field(discriminator="source")]
-    # the volume, and surfaces that are derived from it
+    """Drawn scenes, or your photographs."""
     spaces: list[Space] = Field(default=["func1pt8mm"], min_length=1)
+    """The functional volume, and surfaces that are derived from it."""
     betas: Betas = "betas_fithrf_GLMdenoise_RR"
+    """Beta version that is written."""
     planned_sessions: int = Field(ge=1, le=40)
+    """Number of planned sessions (750 trials each)."""
     shared_images: int = Field(ge=10)
+    """Number of images that all subjects share."""
     captions_per_image: int = Field(ge=1)
+    """Number of captions per image."""
     components: int = Field(ge=1)
+    """Number of leading principal components of each space that drive voxels."""
     ncsnr: float = Field(gt=0)
+    """Signal-to-noise ratio of a single trial."""
     subjects: dict[Subject, SimulatedSubject] = Field(min_length=1)
+    """Simulated subjects, by name."""
     planted_spaces: dict[Name, PlantedSpace] = Field(min_length=1)
+    """Feature spaces that drive voxels, by name."""
     groups: list[VoxelGroup] = Field(min_length=1)
+    """ROIs with signal, from posterior to anterior; the rest of the mask has none."""
 
     @property
     def volume(self) -> str:

@@ -1,4 +1,4 @@
-"""The documentation of the tables' columns, from their one description: docs/tables.md."""
+"""The reference of the tables' columns, for the documentation and the report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pipeline.tables.columns import COLUMNS
 
 HEAD = """# Columns of the tables
 
-Written by `python -m pipeline.tables.document > docs/tables.md`; the same words are in the JSON
-beside each table, in the metadata of each Parquet file and in the report.
+The JSON file beside each table, the metadata of each Parquet file and the report describe columns
+in the same words.
 
 Tables are tidy: one row per subject × region × model or component. `n/a` is a missing value.
 """
@@ -31,7 +31,3 @@ def columns_page() -> str:
         for heading, columns in every_column().items()
     ]
     return HEAD + "".join(sections)
-
-
-if __name__ == "__main__":
-    print(columns_page(), end="")

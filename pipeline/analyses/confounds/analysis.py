@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Confounds(Analysis):
-    """Beside each contrast: what differs between its feature spaces, and what is held."""
+    """A table of what differs between the feature spaces of each contrast, and what does not."""
 
     target = "controls"
     page = "contrasts"

@@ -18,19 +18,18 @@ if TYPE_CHECKING:
 
 
 class ErrorConsistencySettings(Settings):
-    """Which test images are identified from predicted patterns, and who misses the same ones.
-
-    `models` are the study's own unless listed; patterns are of the ROIs of `atlases`, over voxels
-    with a reliability of at least `least_ceiling`.
-    """
+    """Identification of test images from predicted patterns, and agreement of the errors."""
 
     models: list[str] | None = Field(default=None, min_length=1)
+    """Models that identify images; by default all of `models`."""
     atlases: list[str] = Field(default=["composite"], min_length=1)
+    """Collections of ROIs whose patterns are compared; `composite` has the composite ROIs."""
     least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    """Least reliability of a voxel of these patterns, 0 to 1."""
 
 
 class Identification(Analysis):
-    """Test images that predicted patterns identify, and whether two predictors miss the same."""
+    """Test images that predicted patterns identify, and whether two models miss the same ones."""
 
     target = "error_consistency"
     settings = {"error_consistency": (ErrorConsistencySettings | None, None)}

@@ -17,19 +17,27 @@ if TYPE_CHECKING:
 
 
 class PreferredLayerSettings(Settings):
-    """A voxel's preferred layers: the best, and the first that reaches a `share` of the best
-    cross-validated R²; of voxels with a reliability of at least `least_ceiling`."""
+    """Each voxel's best layer, and the first layer that is almost as good."""
 
     share: float = Field(default=0.95, gt=0, le=1)
+    """Fraction of the best layer's cross-validated R² that the first layer has to reach."""
     least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    """Least reliability of a voxel that has a preferred layer, 0 to 1."""
 
 
 class Layers(Analysis):
-    """Layers of one network, first layer first, each an encoding model of its own."""
+    """The best layer of a network for each voxel."""
 
     target = "layers"
     settings = {
-        "layerwise": (dict[Name, list[str]], Field(default_factory=dict)),
+        "layerwise": (
+            dict[Name, list[str]],
+            Field(
+                default_factory=dict,
+                description="Comparisons of the layers of one network, by name: feature spaces, "
+                "first layer first, each of which is fitted alone.",
+            ),
+        ),
         "preferred_layer": (PreferredLayerSettings, PreferredLayerSettings()),
     }
 

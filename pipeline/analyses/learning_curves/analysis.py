@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 
 class LearningCurveSettings(Settings):
-    """Models fitted on fewer training images: each number of them drawn `repeats` times, draws of
-    one series nested; all that there are is the largest number. `draws` are those of test images,
-    for intervals."""
+    """Models fitted on fewer training images; the draws of one series are nested."""
 
     models: list[str] = Field(min_length=2)
+    """Models that are fitted on fewer images."""
     training_images: list[int] = Field(min_length=1)
+    """Numbers of training images, ascending; the curve ends with all training images."""
     repeats: int = Field(default=1, ge=1)
+    """Number of random draws of each number of images."""
     draws: int = Field(default=500, ge=100)
+    """Number of bootstrap draws of test images for intervals."""
 
     @field_validator("training_images")
     @classmethod

@@ -18,25 +18,32 @@ if TYPE_CHECKING:
 
 
 class RepresentationalSimilaritySettings(Settings):
-    """Feature `spaces` and ROIs of `atlases`, compared by how similar they find test images.
-
-    `images: common` takes those that test every subject, which a noise ceiling over subjects needs;
-    `own` all of each subject. Of every two spaces in `corners`, pairs of images beyond the
-    `percentile` of both are looked up in the brain.
-    """
+    """Representational similarity of feature spaces and ROIs over the test images."""
 
     spaces: list[str] = Field(min_length=1)
+    """Feature spaces that are compared."""
     atlases: list[str] = Field(min_length=1)
+    """Collections of ROIs that are compared; `composite` has the composite ROIs."""
     images: Literal["common", "own"] = "common"
+    """Test images that all subjects share, or all test images of each subject (then without a noise
+    ceiling over subjects)."""
     comparison: Literal["spearman", "pearson", "cosine"] = "spearman"
+    """How two similarity matrices are compared."""
     corners: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         default_factory=list
     )
+    """Pairs of feature spaces; image pairs on which they disagree most are looked up in the
+    brain."""
     percentile: float = Field(default=2.5, gt=0, lt=50)
+    """Percentile that bounds these image pairs, at both ends."""
     permutations: int = Field(default=1000, ge=99)
+    """Number of permutations of the images."""
     least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    """Least reliability of a voxel, 0 to 1."""
     least_voxels: int = Field(default=10, ge=2)
+    """Least number of such voxels of a ROI."""
     seed: int = 0
+    """Seed of the permutations."""
 
     @model_validator(mode="after")
     def _corners_are_of_spaces(self) -> RepresentationalSimilaritySettings:
@@ -47,7 +54,7 @@ class RepresentationalSimilaritySettings(Settings):
 
 
 class Similarity(Analysis):
-    """Feature spaces and ROIs, compared by which images they find alike."""
+    """Representational similarity of feature spaces and ROIs."""
 
     target = "representational_similarity"
     settings = {"representational_similarity": (RepresentationalSimilaritySettings | None, None)}

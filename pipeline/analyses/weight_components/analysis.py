@@ -25,35 +25,41 @@ TABLES = (
     "voxel_clusters",
 )
 BEST_IMAGES = "best_images"
-# of all photographs, in all formats and on pages
+# of preferred images
 PHOTOGRAPHS_BYTES = 45e6
 
 
 class InterpretationSettings(Settings):
-    """Principal components of the weights of `model` (a model, or a contrast's joint one).
+    """Principal components and clusters of encoding weights, over voxels of all subjects.
 
-    As many voxels of each subject, of the best reliability, have a part in them: at most
-    `voxels_per_subject`, and none below `least_ceiling`. Their `images` at the top and the bottom,
-    and evenly spaced ones, are of those that no model was trained on. The first `tree_depth`
-    components split voxels by sign, halves of at least `least_voxels` in each subject; smaller
-    ROIs have no best images. `clusters` is the k of a k-means of the same voxels. Components are
-    tested against those of weights fitted to permuted images, `permutations` times.
+    Every subject contributes the same number of voxels. Images that show what a component prefers
+    are taken from those that trained no model.
     """
 
     model: str
+    """Model whose weights are analysed; a contrast stands for its joint model."""
     voxels_per_subject: int = Field(default=2500, ge=3)
+    """Largest number of voxels of each subject, the most reliable first."""
     components: int = Field(default=20, ge=2)
+    """Number of principal components."""
     least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    """Least reliability of these voxels, 0 to 1."""
     images: int = Field(default=20, ge=1)
+    """Number of images at each end of a component, and evenly spaced along it."""
     tree_depth: int = Field(default=4, ge=1)
+    """Number of components by whose sign voxels are split, one after another."""
     least_voxels: int = Field(default=5, ge=1)
+    """Least number of voxels of a branch in each subject, and of a ROI with best images."""
     clusters: int = Field(default=10, ge=2)
+    """Number of k-means clusters of the voxels' weights."""
     permutations: int = Field(default=100, ge=19)
+    """Number of fits to permuted images that components are tested against."""
     seed: int = 0
+    """Seed of clusters and permutations."""
 
 
 class WeightComponents(Analysis):
-    """What models have learnt: components of their weights, and the images that these prefer."""
+    """Principal components of the weights of models, and the images that they prefer."""
 
     target = "interpretation"
     settings = {"interpretation": (InterpretationSettings | None, None)}
