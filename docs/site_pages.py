@@ -21,8 +21,8 @@ from pipeline.__main__ import argument_parser  # noqa: E402
 from pipeline.analyses.registry import ANALYSES  # noqa: E402
 from pipeline.configuration.document import configuration_page  # noqa: E402
 from pipeline.configuration.reading import read_configuration  # noqa: E402
-from pipeline.configuration.study import Configuration  # noqa: E402
 from pipeline.configuration.settings import GROUP_SPACES  # noqa: E402
+from pipeline.configuration.study import Configuration  # noqa: E402
 from pipeline.tables.document import columns_page  # noqa: E402
 
 # what a page writes where one of these tables is to stand

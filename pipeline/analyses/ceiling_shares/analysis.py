@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class CeilingShareSettings(Settings):
-    """Unique and shared variance of every contrast over the noise ceiling, in voxels whose ceiling
-    is above `min_noise_ceiling`."""
+    """Unique and shared variance of every contrast, divided by the noise ceiling."""
 
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    """Noise ceiling (R²) that a voxel must exceed; voxels below are NaN."""
 
 
 class CeilingShares(Analysis):

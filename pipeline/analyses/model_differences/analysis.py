@@ -24,7 +24,16 @@ class ModelDifferences(Analysis):
     target = "model_differences"
     page = "models"
     titles = {"model_differences": "Differences of models' R², voxel by voxel"}
-    settings = {"model_differences": (dict[Name, list[str]], Field(default_factory=dict))}
+    settings = {
+        "model_differences": (
+            dict[Name, list[str]],
+            Field(
+                default_factory=dict,
+                description="Pairs of models, by a name of their own: test R² of the second is "
+                "subtracted from that of the first, voxel by voxel.",
+            ),
+        )
+    }
 
     def check(self, study: Study) -> None:
         for name, models in study.model_differences.items():

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 class RoiIntervalSettings(Settings):
-    """Means over the voxels of each ROI of `atlases`: R² of all `models`, differences of every two
-    of them, and the components of all contrasts."""
+    """Means over the voxels of each ROI: R² of all `models`, differences of every two of them, and
+    the components of all contrasts."""
 
     atlases: list[str] = Field(default=["composite"], min_length=1)
+    """ROI atlases, of those in `rois`, or `composite`."""
 
 
 class RoiIntervals(Analysis):

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class SplitHalfSettings(Settings):
-    """Unique variance of every contrast's spaces in random halves of the test images, which are
-    halved `splits` times."""
+    """Unique variance of every contrast's spaces in random halves of the test images."""
 
     splits: int = Field(default=20, ge=1)
+    """How many times the test images are halved."""
     seed: int = 0
+    """Seed of the halves."""
 
 
 class SplitHalf(Analysis):
