@@ -44,7 +44,7 @@ from encoding.variance_partitioning import model_name, subsets
 # of config/nsd.yaml
 ALPHAS = np.logspace(-5, 5, 21)
 N_FOLDS = 5
-OWN = {"own exact": "exact", "own windowed": "windowed"}
+NATIVE = {"native exact": "exact", "native windowed": "windowed"}
 
 SHARES = ("own exact", "own exact torch")
 COLUMNS = (
@@ -106,7 +106,7 @@ def floor_flops(n: int, sizes: list[int], n_voxels: int) -> float:
     return N_FOLDS * n_voxels * float(sum(per_voxel))
 
 
-def own(search: str, backend: str = "numpy") -> Callable[..., float]:
+def native(search: str, backend: str = "numpy") -> Callable[..., float]:
     def run(bands: dict, responses: np.ndarray, folds: np.ndarray, weights: np.ndarray) -> float:
         options = Options(search=search, backend=backend)
         problem = Problem.of_one_model(bands, responses, folds, ALPHAS, weights, options)
@@ -134,8 +134,8 @@ def group_ridge(backend: str) -> Callable[..., float]:
 
 
 METHODS: dict[str, Callable[..., float]] = {
-    **{name: own(search) for name, search in OWN.items()},
-    "own exact torch": own("exact", "torch"),
+    **{name: native(search) for name, search in NATIVE.items()},
+    "native exact torch": native("exact", "torch"),
     "himalaya GroupRidge numpy": group_ridge("numpy"),
     "himalaya GroupRidge torch": group_ridge("torch"),
 }
@@ -179,7 +179,7 @@ def compare(arguments: argparse.Namespace) -> None:
     for widths, n_voxels, signal in cells:
         found: dict[str, list[dict]] = {method: [] for method in arguments.methods}
         for _, method in itertools.product(range(arguments.rounds), arguments.methods):
-            timed = arguments.candidates if "own" in method else arguments.timed
+            timed = arguments.candidates if "native" in method else arguments.timed
             problem = arguments.images, widths, n_voxels, signal, timed, arguments.candidates
             found[method].append(in_child(["measure", method, *map(str, problem)]))
         _print_rows([widths, str(n_voxels), f"{signal:.0%}"], found, arguments)
@@ -194,7 +194,7 @@ def _print_rows(
         ratio = f"{min(references) / run['seconds']:.1f}" if references else "-"
         share = f"{run['floor'] / run['seconds']:.0%}" if method in SHARES else "-"
         seconds = ", ".join(f"{each['seconds']:.1f}" for each in found[method])
-        if "own" not in method and arguments.timed < arguments.candidates:
+        if "native" not in method and arguments.timed < arguments.candidates:
             seconds += f" ({arguments.timed} of {arguments.candidates} candidates timed)"
         values = [*cell, method, seconds, f"{run['cpu']:.1f}", ratio, share]
         values += [f"{run['rate']:.0f}", f"{run['peak']:.2f}", f"{run['score']:.5f}"]

@@ -8,8 +8,8 @@ each array and voxel. `compare` prints, for each kind of number, how many there 
 farther apart than the tolerance, and the largest difference; it fails if more than 1 % of a kind
 are, or if one is no longer there. What a change moves on purpose is written anew in its commit.
 Tables of before each set of spaces was fitted once, and of before arrays had named dimensions, are
-read by the names that CHANGELOG.md maps to the present ones; a model that several contrasts fitted
-is compared with each.
+read by the names that CHANGELOG.md maps to the present ones; a model that several comparisons
+fitted is compared with each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RELATIVE, ABSOLUTE = 1e-3, 1e-4
 SHARE = 0.01
 
 
-# of a model in a file of all models of a contrast: encoding/<s>/<v>/<contrast>.h5, <model>/r
+# of a model in a file of all models of a comparison: encoding/<s>/<v>/<comparison>.h5, <model>/r
 OF_A_MODEL = (
     r"^(?!stacked/)(?P<model>\w+(?:\+\w+)*)/(?P<quantity>r|r2|cv_score|alpha|p|q"
     r"|r2?_(?:lower|upper)|band_weights\[\d+\]|product/\w+)$"
@@ -39,9 +39,9 @@ OF_A_MODEL = (
 
 
 def with_present_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `numbers` by the names of now: a file for each model, whatever contrasts it is in.
+    """Rows of `numbers` by the names of now: a file for each model, whatever comparisons it is in.
 
-    How a contrast's models were searched together has no counterpart.
+    How a comparison's models were searched together has no counterpart.
     """
     file, array = table["file"], table["array"]
     found = array.str.extract(OF_A_MODEL)

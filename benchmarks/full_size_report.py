@@ -1,6 +1,6 @@
 """Time and memory of a full-size subject's maps and pages, and how large the pages are.
 
-    python -m benchmarks.full_size_report FOLDER --models 10 --contrasts 6
+    python -m benchmarks.full_size_report FOLDER --models 10 --comparisons 6
 
 The cortical sheet of fsaverage5 in 81 × 104 × 83 voxels (about 110,000), surfaces of 163,842
 vertices a hemisphere and NSD's MNI grid are written into FOLDER with made-up scores; then the
@@ -180,7 +180,7 @@ def _write_mni(layout: NSDLayout) -> None:
     _save(layout.volume_transform(SUBJECT, "func1pt8", "MNI"), points, centred)
 
 
-def configuration(n_models: int, n_contrasts: int, tree: Path) -> dict[str, object]:
+def configuration(n_models: int, n_comparisons: int, tree: Path) -> dict[str, object]:
     """A study of that many single models and pairs."""
     models = [f"model{number}" for number in range(n_models)]
     network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
@@ -200,9 +200,9 @@ def configuration(n_models: int, n_contrasts: int, tree: Path) -> dict[str, obje
         },
         "maps": {"spaces": ["nativesurface", "fsaverage", "MNI152"]},
         "models": models,
-        "contrasts": {
-            f"contrast{number}": [models[number], models[number + 1]]
-            for number in range(n_contrasts)
+        "comparisons": {
+            f"comparison{number}": [models[number], models[number + 1]]
+            for number in range(n_comparisons)
         },
         "rois": ["prf-visualrois"],
     }
@@ -249,9 +249,9 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
         tested = {name: ("voxel", array) for name, array in tests[model].items()}
         tested["voxel"] = "voxel", voxel
         write_result(root / f"significance/subj01/all/{model}.h5", tested, told)
-    for contrast, spaces in study.contrasts.items():
+    for comparison, spaces in study.comparisons.items():
         models = [model_name(subset) for subset in subsets(spaces)]
-        fitted = dict(zip(models, study.models_of(contrast), strict=True))
+        fitted = dict(zip(models, study.models_of(comparison), strict=True))
         own = {model: r2[name] for model, name in fitted.items()}
         components = partition_variance(own, spaces)
         labels = {"voxel": ("voxel", voxel), "component": ("component", [*components])}
@@ -271,9 +271,9 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             "noise_ceiling": ("voxel", ceiling),
             "joint_gain": ("voxel", joint_gain(own, spaces)),
         }
-        told = provenance(spaces, contrast=contrast)
-        write_result(root / f"partitions/subj01/all/{contrast}.h5", {**labels, **partition}, told)
-        write_result(root / f"significance/subj01/all/{contrast}.h5", {**labels, **tested}, told)
+        told = provenance(spaces, comparison=comparison)
+        write_result(root / f"partitions/subj01/all/{comparison}.h5", {**labels, **partition}, told)
+        write_result(root / f"significance/subj01/all/{comparison}.h5", {**labels, **tested}, told)
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"], rois["place"] = "lh", 0
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance())
@@ -336,13 +336,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models", type=int, default=10)
-    parser.add_argument("--contrasts", type=int, default=6)
+    parser.add_argument("--comparisons", type=int, default=6)
     arguments = parser.parse_args()
     root = arguments.folder.resolve()
     layout = NSDLayout(root / "nsd")
     voxel = write_tree(layout)
     affine = nibabel.load(layout.mean_image(SUBJECT, SPACE)).affine
-    study = parse_configuration(configuration(arguments.models, arguments.contrasts, layout.root))
+    study = parse_configuration(configuration(arguments.models, arguments.comparisons, layout.root))
     (root / "study.yaml").write_text(yaml.safe_dump(study.model_dump(mode="json")))
     write_results(study, root, voxel, affine)
     measured = {}

@@ -175,7 +175,7 @@ def discoveries(arguments: argparse.Namespace) -> None:
 
 
 def seconds(arguments: argparse.Namespace) -> None:
-    """10,000 voxels, 1,000 images, a contrast of two spaces."""
+    """10,000 voxels, 1,000 images, a comparison of two spaces."""
     random = np.random.default_rng(0)
     measured, *rows = random.standard_normal((4, 1000, 10_000), np.float32)
     predicted = dict(zip(("a", "b", "a+b"), rows, strict=True))

@@ -30,11 +30,11 @@ MARKER = re.compile(r"<!-- table: (.+) -->")
 PRESETS = ("paper", "nsd")
 # analyses of docs/study.yaml that a preset may lack: what they are, and whether a study has them
 OPTIONAL: dict[str, tuple[str, Callable[[Configuration], bool]]] = {
-    "A11": ("architecture", lambda study: "clip_vitb32_vs_clip_rn50" in study.contrasts),
+    "A11": ("architecture", lambda study: "clip_vitb32_vs_clip_rn50" in study.comparisons),
     "A13": (
         "labels",
         lambda study: (
-            {"clip_text_vs_all_objects", "clip_text_vs_categories"} <= set(study.contrasts)
+            {"clip_text_vs_all_objects", "clip_text_vs_categories"} <= set(study.comparisons)
         ),
     ),
     "A14": ("layers", lambda study: bool(study.layerwise)),

@@ -36,7 +36,7 @@
 # | `simulation` | an NSD with a simulated brain, in NSD's own files and formats |
 # | `features` | features of the images and captions, from six networks |
 # | `responses` | single-trial responses, z-scored and averaged over repeats, and ROI labels |
-# | `encoding` | a banded ridge model for each voxel, of each feature space and of each contrast |
+# | `encoding` | a banded ridge model for each voxel, of each feature space and of each comparison |
 # | `significance`, `partitions` | tests, intervals, and unique and shared variance |
 # | `maps`, `tables`, `figures`, `report` | results to look at |
 #
@@ -104,14 +104,14 @@ shown.style.set_properties(**{"white-space": "normal", "text-align": "left"})
 # ## 4. What does each feature space explain alone?
 #
 # Two feature spaces that predict a voxel equally well may explain the same variance, or different
-# parts of it. Variance partitioning tells these apart. A *contrast* has components: the unique
+# parts of it. Variance partitioning tells these apart. A *comparison* has components: the unique
 # variance of each space, and the variance that spaces share. `tables/partitions.tsv` has them per
 # ROI, as test R².
 
 # %%
 partitions = pd.read_csv(results / "tables/partitions.tsv", sep="\t", na_values="n/a")
 chosen = partitions.query(
-    "subject == 'subj01' and variant == 'all' and contrast == 'clip_rn50_vs_resnet50'"
+    "subject == 'subj01' and variant == 'all' and comparison == 'clip_rn50_vs_resnet50'"
 )
 components = ["clip_rn50", "resnet50", "clip_rn50&resnet50"]
 variance = chosen.pivot(index="roi", columns="component", values="mean_variance")
@@ -131,7 +131,7 @@ plt.show()
 
 # %%
 recovery = pd.read_csv(results / "validation/recovery.tsv", sep="\t", na_values="n/a")
-recovery = recovery[recovery["contrast"] == "clip_rn50_vs_resnet50"]
+recovery = recovery[recovery["comparison"] == "clip_rn50_vs_resnet50"]
 recovery[["group", "component", "perfect", "oracle", "recovered", "n_voxels"]].round(3)
 
 # %% [markdown]
@@ -226,5 +226,5 @@ plt.show()
 # results. The other spaces are not fitted again. `snakemake` runs it.
 #
 # Where to go from here: [model the real NSD](real_data.md), [use a network of your
-# own](own_network.md), [choose contrasts and variants](contrasts.md), or read how [encoding
+# own](own_network.md), [choose comparisons and variants](comparisons.md), or read how [encoding
 # models](encoding_models.md) are fitted and [tested](significance.md).

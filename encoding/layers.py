@@ -14,8 +14,8 @@ class PreferredLayers:
     Attributes
     ----------
     best : with the highest score; the earlier of two that are equal
-    first : the first that reaches the share of the best score; NaN also where no score is above 0,
-        of which no share can be reached
+    first : the first that reaches the fraction of the best score; NaN also where no score is above
+        0, of which no fraction can be reached
     """
 
     best: np.ndarray
@@ -28,9 +28,9 @@ class PreferredLayers:
         )
 
 
-def preferred_layers(scores: np.ndarray, share: float = 0.95) -> PreferredLayers:
+def preferred_layers(scores: np.ndarray, fraction: float = 0.95) -> PreferredLayers:
     """The best layer, and as published (Wang et al. 2023, Supplementary Figure 8) the first layer
-    that reaches `share` of the best layer's score.
+    that reaches `fraction` of the best layer's score.
 
     Layers are chosen by their scores: those must not be of the images that test them.
 
@@ -38,22 +38,22 @@ def preferred_layers(scores: np.ndarray, share: float = 0.95) -> PreferredLayers
     ----------
     scores : (layer, voxel) cross-validated scores on training images, first layer first; a voxel of
         which one is NaN has no preferred layer
-    share : of the best score, above 0 and at most 1
+    fraction : of the best score, above 0 and at most 1
 
     Raises
     ------
     ValueError
-        No layer, or a share out of its range.
+        No layer, or a fraction out of its range.
     """
     scores = np.asarray(scores, dtype=np.float64)
     if scores.ndim != 2 or not len(scores):
         raise ValueError(f"scores {scores.shape} are not of (layer, voxel)")
-    if not 0 < share <= 1:
-        raise ValueError(f"share: {share} is not above 0 and at most 1")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction: {fraction} is not above 0 and at most 1")
     known = np.isfinite(scores).all(axis=0)
     highest = scores.max(axis=0)
     best = scores.argmax(axis=0) + 1.0
     with np.errstate(invalid="ignore"):
-        first = (scores >= share * highest).argmax(axis=0) + 1.0
+        first = (scores >= fraction * highest).argmax(axis=0) + 1.0
     preferred = PreferredLayers(best, np.where(highest > 0, first, np.nan))
     return preferred.where(known)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 from scipy.stats import rankdata
 
-Comparison = Literal["spearman", "pearson", "cosine"]
+Measure = Literal["spearman", "pearson", "cosine"]
 CORNER = 2.5
 
 
@@ -61,21 +61,21 @@ def as_matrix(similarities: np.ndarray, n_images: int) -> np.ndarray:
     return matrix
 
 
-def comparable(similarities: np.ndarray, comparison: Comparison) -> np.ndarray:
-    """Similarities (pair,) made such that their scalar products are the comparison.
+def comparable(similarities: np.ndarray, measure: Measure) -> np.ndarray:
+    """Similarities (pair,) made such that their scalar products are the measure.
 
     `spearman` correlates ranks, `pearson` values; `cosine` does not subtract their mean.
     """
     values = np.asarray(similarities, dtype=np.float64)
-    if comparison == "spearman":
+    if measure == "spearman":
         values = rankdata(values, nan_policy="propagate")
-    if comparison != "cosine":
+    if measure != "cosine":
         values = values - values.mean()
     length = np.linalg.norm(values)
     return values / length if length > 0 else np.full_like(values, np.nan)
 
 
-def compare(similarities: Mapping[str, np.ndarray], comparison: Comparison) -> np.ndarray:
+def compare(similarities: Mapping[str, np.ndarray], measure: Measure) -> np.ndarray:
     """Agreement of each two representations of the same images.
 
     Parameters
@@ -86,12 +86,12 @@ def compare(similarities: Mapping[str, np.ndarray], comparison: Comparison) -> n
     -------
     (representation, representation) float64
     """
-    rows = np.array([comparable(values, comparison) for values in similarities.values()])
+    rows = np.array([comparable(values, measure) for values in similarities.values()])
     return rows @ rows.T
 
 
 def agreement_p(
-    similarities: Mapping[str, np.ndarray], comparison: Comparison, n_permutations: int, seed: int
+    similarities: Mapping[str, np.ndarray], measure: Measure, n_permutations: int, seed: int
 ) -> np.ndarray:
     """Test whether each two representations agree at all, by permuting the images of one.
 
@@ -107,7 +107,7 @@ def agreement_p(
     -------
     (representation, representation) float64, symmetric; NaN where the agreement is
     """
-    rows = np.array([comparable(v, comparison) for v in similarities.values()], np.float32)
+    rows = np.array([comparable(v, measure) for v in similarities.values()], np.float32)
     n_images = _n_images(rows.shape[1])
     first, second = pairs(n_images)
     place = as_matrix(np.arange(len(first)), n_images)
@@ -123,7 +123,7 @@ def agreement_p(
 
 
 def agreement_interval(
-    first: np.ndarray, second: np.ndarray, comparison: Comparison, level: float = 0.95
+    first: np.ndarray, second: np.ndarray, measure: Measure, level: float = 0.95
 ) -> tuple[float, float]:
     """Interval of the agreement of two representations, for the sampling of images.
 
@@ -142,14 +142,14 @@ def agreement_interval(
     -------
     lower and upper end; NaN with fewer than four images, or where the agreement is NaN
     """
-    x, y = (comparable(values, comparison) for values in (first, second))
+    x, y = (comparable(values, measure) for values in (first, second))
     n = _n_images(len(x))
     if n < 4 or not (np.isfinite(x).all() and np.isfinite(y).all()):
         return np.nan, np.nan
     moments = {"x": x, "y": y, "xx": x * x, "yy": y * y, "xy": x * y}
     left = {name: values.sum() - _by_image(values, n) for name, values in moments.items()}
     n_pairs = len(x) - (n - 1)
-    if comparison != "cosine":
+    if measure != "cosine":
         for name in ("xx", "yy", "xy"):
             left[name] -= left[name[0]] * left[name[1]] / n_pairs
     r = left["xy"] / np.sqrt(left["xx"] * left["yy"])
@@ -183,7 +183,7 @@ class AgreementCeiling:
     upper: float
 
 
-def agreement_ceiling(subjects: list[np.ndarray], comparison: Comparison) -> AgreementCeiling:
+def agreement_ceiling(subjects: list[np.ndarray], measure: Measure) -> AgreementCeiling:
     """Bounds of the mean agreement of any model with subjects (Nili et al. 2014, PLoS Comput Biol).
 
     Parameters
@@ -196,7 +196,7 @@ def agreement_ceiling(subjects: list[np.ndarray], comparison: Comparison) -> Agr
     """
     if len(subjects) < 2:
         return AgreementCeiling(np.nan, np.nan)
-    rows = np.array([comparable(values, comparison) for values in subjects])
+    rows = np.array([comparable(values, measure) for values in subjects])
     total = rows.sum(axis=0)
     lower = [row @ _unit(total - row) for row in rows]
     return AgreementCeiling(float(np.mean(lower)), float(np.mean(rows @ _unit(total))))

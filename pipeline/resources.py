@@ -30,7 +30,7 @@ from pipeline.study_size import (
 
 # operations per second and core: of networks, of this project's solver and himalaya's, of draws;
 # of a present-day data-centre GPU, and stimuli that one process can prepare for it
-NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"own": 110e9, "himalaya": 13e9}, 50e9
+NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e9}, 50e9
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 # penalties that a search computes predictions for, as a share of the grid
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
@@ -69,11 +69,11 @@ def estimate_study(
     """{stage: its jobs}, in the order in which data flow."""
     splits_and_labels = [Job()] * len(subjects) * (1 + len(study.all_variants))
     widths, chunks = features.widths, study.scatter.voxel_chunks
-    assessed, fits, contrasts = study.assessed_variants, study.fits, study.contrasts_of
+    assessed, fits, comparisons = study.assessed_variants, study.fits, study.comparisons_of
     fitted = _parts(study, subjects, study.all_variants, fits, chunks)
     tested = _parts(study, subjects, assessed, fits, chunks)
-    compared = _parts(study, subjects, assessed, contrasts, chunks)
-    parted = _parts(study, subjects, assessed, contrasts, 1)
+    compared = _parts(study, subjects, assessed, comparisons, chunks)
+    parted = _parts(study, subjects, assessed, comparisons, 1)
     stages = {
         "simulation": _simulation(study, features),
         "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
@@ -97,7 +97,7 @@ def _parts(
     of_variant: Callable[[str], Mapping[str, list[str]]],
     chunks: int,
 ) -> Iterator[tuple[SubjectSize, list[str]]]:
-    """What each job has of a subject, and the spaces of its fit or contrast."""
+    """What each job has of a subject, and the spaces of its fit or comparison."""
     for subject, variant in itertools.product(subjects, variants):
         for spaces in of_variant(variant).values():
             yield from [(part_of(study, subject, variant, chunks), spaces)] * chunks
@@ -166,7 +166,7 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
     candidates = settings.band_weight_samples if banded else 1
     seconds = START + candidates * _candidate(study, part, sum(widths.values()), settings.search)
     if settings.stacking and len(widths) > 1:
-        # each space alone once more, of a set that is a whole contrast
+        # each space alone once more, of a set that is a whole comparison
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # predictions; scores, penalties, band weights
     disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
@@ -196,7 +196,7 @@ def model_tests(study: Configuration, subject: SubjectSize) -> Job:
 
 
 def component_tests(study: Configuration, subject: SubjectSize, n_spaces: int) -> Job:
-    """The tests and intervals of a contrast's components."""
+    """The tests and intervals of a comparison's components."""
     components = 2**n_spaces - 1
     # sums of errors alone
     return _tests(study, subject, 2, components, 4 * components)
@@ -228,7 +228,7 @@ def _analyses(
 def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> list[Job]:
     """Maps and tables of voxels of each subject and variant, pages, and what all have together."""
     modelled = {variant: n_models(study, variant) for variant in study.assessed_variants}
-    shown = [len(spaces) for spaces in study.contrasts.values()]
+    shown = [len(spaces) for spaces in study.comparisons.values()]
     jobs = []
     for subject in subjects:
         for variant, models in modelled.items():

@@ -27,7 +27,7 @@ TABLES = {
     ),
     "partitions": (
         "Variance (test R²), mean over voxels",
-        ("subject", "contrast", "component", "mean_variance", "n_significant", "n_voxels"),
+        ("subject", "comparison", "component", "mean_variance", "n_significant", "n_voxels"),
     ),
     "best_voxels": (
         "Best voxels, picked on the test images: biased upward",

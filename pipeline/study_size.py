@@ -114,7 +114,7 @@ def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: in
 
 def n_models(study: Configuration, variant: str) -> float:
     """Number of models of a variant; components of variance are 0.4, as they have fewer values."""
-    components = sum(len(subsets(spaces)) for spaces in study.contrasts_of(variant).values())
+    components = sum(len(subsets(spaces)) for spaces in study.comparisons_of(variant).values())
     return len(study.fits(variant)) + 0.4 * components
 
 

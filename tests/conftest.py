@@ -43,7 +43,7 @@ CODE = (
 
 
 def bare(values: dict) -> dict:
-    """A configuration whose models, contrasts and ROIs may be replaced.
+    """A configuration whose models, comparisons and ROIs may be replaced.
 
     Sections that name them are left out: a study of others cannot have them.
     """

@@ -28,4 +28,4 @@ def test_the_report_of_the_benchmarks_subject_is_made_of_a_coarse_brain(tmp_path
         monkeypatch.setattr(sys, "argv", [stage, *arguments])
         importlib.import_module(f"pipeline.stages.{stage}").main()
     pages = {path.name for path in (tmp_path / "report").glob("*.html")}
-    assert {"index.html", "subj01.html", "contrasts.html"} <= pages
+    assert {"index.html", "subj01.html", "comparisons.html"} <= pages

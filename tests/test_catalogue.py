@@ -24,9 +24,9 @@ CATALOGUE = read_catalogue()
 BY_PATH = {"slip_yfcc", "simclr_yfcc", "clip_yfcc"}
 
 
-def study(models, contrasts=None, **sections):
+def study(models, comparisons=None, **sections):
     values = bare(yaml.safe_load(TINY.read_text()))
-    values |= {"models": models, "contrasts": contrasts or {}}
+    values |= {"models": models, "comparisons": comparisons or {}}
     for analysis in ("layerwise", "error_consistency", "learning_curves"):
         values.pop(analysis, None)
     return parse_configuration({**values, "networks": {}, "feature_spaces": {}, **sections})

@@ -65,11 +65,11 @@ BAD = {
         put("models", ["alexnet", "brt"]),
         "models: unknown name 'brt'; did you mean bert",
     ),
-    "contrast of an unknown space": (
-        put("contrasts.alexnet_vs_bert", ["alexnet", "resnet"]),
-        "contrasts.alexnet_vs_bert: unknown name 'resnet'",
+    "comparison of an unknown space": (
+        put("comparisons.alexnet_vs_bert", ["alexnet", "resnet"]),
+        "comparisons.alexnet_vs_bert: unknown name 'resnet'",
     ),
-    "contrast of one": (put("contrasts.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
+    "comparison of one": (put("comparisons.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "layers of two networks": (
         put("layerwise.alexnet", ["alexnet_conv3", "bert"]),
         "layerwise.alexnet: layers of one network are compared, two or more, first layer first; "
@@ -80,7 +80,7 @@ BAD = {
         put("layerwise.alexnet", ["alexnet_conv3", "alexnett"]),
         "layerwise.alexnet: unknown name 'alexnett'; did you mean alexnet",
     ),
-    "share of no layer": (put("preferred_layer", {"share": 0}), "preferred_layer.share"),
+    "share of no layer": (put("preferred_layer", {"fraction": 0}), "preferred_layer.fraction"),
     "identification by what is no model": (
         put("error_consistency.models", ["resnet"]),
         "error_consistency.models: unknown name 'resnet'",
@@ -138,9 +138,9 @@ BAD = {
         put("variants", {"all": {"training_images": 100}}),
         "variants.all: is the whole study",
     ),
-    "variant of an unknown contrast": (
-        put("variants", {"few": {"training_images": 100, "contrasts": ["alexnet_vs_brt"]}}),
-        "variants.few.contrasts: unknown name 'alexnet_vs_brt'; did you mean alexnet_vs_bert",
+    "variant of an unknown comparison": (
+        put("variants", {"few": {"training_images": 100, "comparisons": ["alexnet_vs_brt"]}}),
+        "variants.few.comparisons: unknown name 'alexnet_vs_brt'; did you mean alexnet_vs_bert",
     ),
     "variant of an unknown model": (
         put("variants", {"few": {"training_images": 100, "models": ["brt"]}}),
@@ -164,7 +164,7 @@ BAD = {
             values["encoding"].update(solver="himalaya", search="exact"),
             values.update(variants={"one": {"penalty": "single"}}),
         ),
-        "`penalty: single` goes with `solver: own`",
+        "`penalty: single` goes with `solver: native`",
     ),
     "folds that would part clusters": (
         put(
@@ -209,6 +209,45 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize(
+    ("section", "old", "message"),
+    [
+        (None, {"contrasts": {}}, "contrasts: this key is called `comparisons` now"),
+        ("splits", {"share": 0.2}, "splits.share: this key is called `test_fraction` now"),
+        (
+            "encoding",
+            {"solver": "own"},
+            "encoding.solver: this project's solver is called `native`",
+        ),
+        (
+            "interpretation",
+            {"least_ceiling": 0.1},
+            "interpretation.least_ceiling: this key is called `min_noise_ceiling` now",
+        ),
+        (
+            "representational_similarity",
+            {"comparison": "pearson"},
+            "representational_similarity.comparison: this key is called `measure` now",
+        ),
+        (
+            "variants",
+            {"few": {"contrasts": []}},
+            "variants.few.contrasts: this key is called `comparisons` now",
+        ),
+    ],
+)
+def test_a_key_of_an_earlier_release_names_the_present_one(tiny_values, section, old, message):
+    values = copy.deepcopy(tiny_values)
+    if section is None:
+        del values["comparisons"]
+    (values.setdefault(section, {}) if section else values).update(old)
+    with pytest.raises(InputError) as error:
+        parse_configuration(values)
+    (line,) = [line for line in str(error.value).splitlines() if "is called" in line]
+    assert message in line
+    assert "missing" not in str(error.value)
+
+
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD.keys())
 def test_a_wrong_configuration_names_the_key(tiny_values, change, message):
     values = copy.deepcopy(tiny_values)
@@ -236,11 +275,11 @@ def test_shipped_configurations_are_whole(path):
     assert set(study.used_spaces) <= set(study.feature_spaces)
 
 
-def test_the_study_of_real_data_has_the_studys_contrasts_and_subjects():
+def test_the_study_of_real_data_has_the_studys_comparisons_and_subjects():
     study = read_configuration(ROOT / "config/nsd.yaml")
     assert study.simulation is None
     assert len(study.subjects) == 8
-    assert study.contrasts == read_catalogue()["contrasts"]
+    assert study.comparisons == read_catalogue()["comparisons"]
     assert all(
         network.weights.startswith(("pretrained", "data/weights"))
         for name, network in study.networks.items()
@@ -253,13 +292,13 @@ def test_the_published_preset_is_the_papers_and_uses_the_same_networks_and_data(
     alphas = paper.encoding.alphas.values()
     assert np.allclose(alphas, np.logspace(-8, 10, 100))
     assert (paper.encoding.penalty, paper.encoding.scaling) == ("single", "center")
-    assert (paper.splits.test, paper.splits.share, paper.splits.folds) == ("random", 0.2, 7)
+    assert (paper.splits.test, paper.splits.test_fraction, paper.splits.folds) == ("random", 0.2, 7)
     assert (paper.significance.test, paper.significance.draws) == ("bootstrap", 2000)
     assert len(paper.models) == 10
     for name, network in paper.networks.items():
         assert study.networks[name] == network
-    for name, spaces in paper.contrasts.items():
-        assert study.contrasts[name] == spaces
+    for name, spaces in paper.comparisons.items():
+        assert study.comparisons[name] == spaces
     assert (paper.nsd, paper.subjects) == (study.nsd, study.subjects)
 
 
@@ -309,13 +348,13 @@ def test_a_subset_needs_cocos_objects_and_knows_what_it_is_matched_with(tiny_val
     assert study.image_selection("few")["matched"] == study.image_selection("all")["matched"] == []
     # images alone decide about a split: another model, or penalty, makes no other
     assert set(study.image_selection("few")) == {"subset", "training_images", "draw", "matched"}
-    assert study.contrasts_of("people") == study.contrasts
+    assert study.comparisons_of("people") == study.comparisons
     assert study.fits("people") == {
         "alexnet": ["alexnet"],
         "bert": ["bert"],
         "alexnet+bert": ["alexnet", "bert"],
     }
-    assert study.contrasts_of("nobody") == {}
+    assert study.comparisons_of("nobody") == {}
     assert study.fits("nobody") == {"bert": ["bert"]}
     assert study.encoding_of("few").penalty == "single"
     assert study.encoding_of("people") == study.encoding

@@ -1,4 +1,4 @@
-"""What differs beside what a contrast compares is told for every contrast, from stated facts."""
+"""Confounds of every comparison are tabulated from stated facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
 
-CONTRASTS = read_catalogue()["contrasts"]
+COMPARISONS = read_catalogue()["comparisons"]
 # what study.md's A10 and its controls are about, and no more
 MEANT = {
     "clip_rn50_vs_resnet50": {"objective", "training data", "training images", "language"},
@@ -26,9 +26,14 @@ MEANT = {
 }
 
 
-def study(contrasts, **sections):
+def study(comparisons, **sections):
     values = bare(yaml.safe_load(TINY.read_text()))
-    values |= {"models": ["alexnet"], "contrasts": contrasts, "feature_spaces": {}, "networks": {}}
+    values |= {
+        "models": ["alexnet"],
+        "comparisons": comparisons,
+        "feature_spaces": {},
+        "networks": {},
+    }
     return parse_configuration({**values, **sections})
 
 
@@ -36,11 +41,11 @@ def stated_of(study):
     return ANALYSIS.job_settings(study)["confounds"]
 
 
-def rows_of(contrast):
+def rows_of(comparison):
     """With what the features tell of the weights, by the networks' names."""
-    stated = stated_of(study({contrast: None}))[contrast]
+    stated = stated_of(study({comparison: None}))[comparison]
     return list(
-        confound_rows(contrast, {s: {**f, "weights": _weights(s)} for s, f in stated.items()})
+        confound_rows(comparison, {s: {**f, "weights": _weights(s)} for s, f in stated.items()})
     )
 
 
@@ -50,20 +55,20 @@ def _weights(space):
     return "nothing to train" if space.startswith(("categories", "super")) else "pretrained"
 
 
-@pytest.mark.parametrize("contrast", CONTRASTS)
-def test_every_contrast_of_the_catalogue_can_be_named_alone_and_its_facts_are_stated(contrast):
-    found = study({contrast: None})
-    assert found.contrasts[contrast] == CONTRASTS[contrast]
-    status = {row["attribute"]: row["status"] for row in rows_of(contrast)}
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_every_comparison_of_the_catalogue_can_be_named_alone_and_its_facts_are_stated(comparison):
+    found = study({comparison: None})
+    assert found.comparisons[comparison] == COMPARISONS[comparison]
+    status = {row["attribute"]: row["status"] for row in rows_of(comparison)}
     # the features themselves tell how many dimensions they have
     assert [name for name, told in status.items() if told == "not stated"] == ["dimensions"]
-    assert "differs" in status.values() or contrast == "categories_vs_supercategories"
+    assert "differs" in status.values() or comparison == "categories_vs_supercategories"
 
 
-@pytest.mark.parametrize("contrast", MEANT)
-def test_a_control_differs_in_what_it_is_meant_to_and_in_nothing_else(contrast):
-    differs = {row["attribute"] for row in rows_of(contrast) if row["status"] == "differs"}
-    assert {name.replace("supervision by ", "") for name in differs} == MEANT[contrast]
+@pytest.mark.parametrize("comparison", MEANT)
+def test_a_control_differs_in_what_it_is_meant_to_and_in_nothing_else(comparison):
+    differs = {row["attribute"] for row in rows_of(comparison) if row["status"] == "differs"}
+    assert {name.replace("supervision by ", "") for name in differs} == MEANT[comparison]
 
 
 def test_dimensions_are_matched_with_one_word():
@@ -74,7 +79,7 @@ def test_dimensions_are_matched_with_one_word():
     assert found.feature_spaces["bert_layer3_pca64"].layer == "hidden_states.3"
 
 
-def test_what_is_not_stated_is_told_and_a_contrast_is_said_in_a_sentence():
+def test_what_is_not_stated_is_told_and_a_comparison_is_said_in_a_sentence():
     spaces = {"a": {"family": "X", "language": True, "dimensions": 2048}, "b": {"dimensions": 512}}
     rows = {row["attribute"]: row for row in confound_rows("a_vs_b", spaces)}
     assert rows["architecture"]["status"] == "not stated"
@@ -101,8 +106,8 @@ def test_a_users_network_states_its_own_facts():
     assert "facts" not in found.network_specification("dino")
 
 
-def test_a_contrast_that_nobody_declared_is_told():
+def test_a_comparison_that_nobody_declared_is_told():
     with pytest.raises(
-        InputError, match=r"contrasts: unknown name 'clip_rn50_vs_resnet'.*resnet50"
+        InputError, match=r"comparisons: unknown name 'clip_rn50_vs_resnet'.*resnet50"
     ):
         study({"clip_rn50_vs_resnet": None})

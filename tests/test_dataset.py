@@ -47,14 +47,14 @@ NETWORKS = {
 LAYERS = {"shown": "embedding", "colour": "colour"}
 ENCODING = {
     **{"penalty": "banded", "scaling": "zscore", "band_weight_samples": 5, "seed": 0},
-    **{"solver": "own", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
+    **{"solver": "native", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
     "image_weights": "equal",
     **{"alphas": {"minimum": 1, "maximum": 1e4, "number": 5}},
 }
 SPLITS = {"test": "shared515", "space": None, "folds": 4, "fold_order": "shuffled", "seed": 0}
 WHOLE = {"subset": None, "matched": [], "training_images": None, "draw": 0}
 TABLES = ("correlations", "partitions", "group", "best_voxels", "models")
-CONTRAST = "shown_vs_colour"
+COMPARISON = "shown_vs_colour"
 # optional analyses that have maps
 MAPPED = ("model_differences", "ceiling_shares")
 # each set of spaces, smaller ones first
@@ -202,16 +202,16 @@ def fit(results: Path, subject: str) -> None:
     }
     run(
         partition_variance,
-        contrast=CONTRAST,
+        comparison=COMPARISON,
         spaces=[*NETWORKS],
         encoding=files["encoding"],
-        out=result_file(results, "partitions", subject, CONTRAST),
+        out=result_file(results, "partitions", subject, COMPARISON),
     )
     run(
         assess_components,
-        **{**common, "contrast": CONTRAST, "spaces": [*NETWORKS], "configuration": TESTS},
+        **{**common, "comparison": COMPARISON, "spaces": [*NETWORKS], "configuration": TESTS},
         predictions=files["predictions"],
-        out=result_file(results, "significance", subject, CONTRAST),
+        out=result_file(results, "significance", subject, COMPARISON),
     )
 
 
@@ -223,8 +223,8 @@ def results_of(results: Path, subjects: Sequence[str]) -> dict[str, list[Path]]:
     """Files of subjects that tables and maps are made of."""
     names = {
         "encoding": [*SETS],
-        "significance": [*SETS, CONTRAST],
-        "partitions": [CONTRAST],
+        "significance": [*SETS, COMPARISON],
+        "partitions": [COMPARISON],
     }
     return {
         kind: [result_file(results, kind, subject, name) for subject in subjects for name in found]
@@ -249,7 +249,7 @@ def summarise(results: Path) -> None:
         run(
             write_maps,
             **{"subject": subject, "variant": "all", "models": [*NETWORKS], **own},
-            analyses=[results / f"{name}/{subject}/{CONTRAST}.h5" for name in MAPPED],
+            analyses=[results / f"{name}/{subject}/{COMPARISON}.h5" for name in MAPPED],
             **{"atlases": [], "spaces": ["grid"]},
             responses=results / f"responses/{subject}.h5",
             out_directory=results / f"maps/{subject}/all",
@@ -280,24 +280,29 @@ def analyse(results: Path) -> None:
         run(
             compare_models,
             **{**tested, "models": [*NETWORKS], "predictions": predictions[:2]},
-            **{"configuration": TESTS, "out": out("model_differences", CONTRAST)},
+            **{"configuration": TESTS, "out": out("model_differences", COMPARISON)},
         )
         run(
             measure_ceiling_shares,
             configuration={"min_noise_ceiling": 0.1},
-            partition=result_file(results, "partitions", subject, CONTRAST),
-            out=out("ceiling_shares", CONTRAST),
+            partition=result_file(results, "partitions", subject, COMPARISON),
+            out=out("ceiling_shares", COMPARISON),
         )
         run(
             halve_test_images,
-            **{**tested, "contrast": CONTRAST, "spaces": [*NETWORKS], "predictions": predictions},
+            **{
+                **tested,
+                "comparison": COMPARISON,
+                "spaces": [*NETWORKS],
+                "predictions": predictions,
+            },
             **{"settings": {"splits": 10, "seed": 0}, "resample": "images"},
-            out=out("split_half", CONTRAST),
+            out=out("split_half", COMPARISON),
         )
         run(
             assess_regions,
             **{**tested, "models": [*NETWORKS], "predictions": predictions},
-            contrasts={CONTRAST: {"spaces": [*NETWORKS], "models": [*SETS]}},
+            comparisons={COMPARISON: {"spaces": [*NETWORKS], "models": [*SETS]}},
             **{"settings": {"atlases": ["all"]}, "configuration": TESTS},
             rois=results / f"rois/{subject}.tsv",
             out=out("roi_intervals", "all"),
@@ -346,7 +351,7 @@ def test_the_signal_that_matrices_hold_is_found(finished):
     """In every subject, each space explains the voxels that it drives, and no other."""
     results, _ = finished
     for subject in SUBJECTS:
-        partition = read_result(result_file(results, "partitions", subject, CONTRAST))
+        partition = read_result(result_file(results, "partitions", subject, COMPARISON))
         for space in NETWORKS:
             unique = partition.by_label("variance")[space]
             assert unique[space == DRIVEN].mean() == pytest.approx(CEILING, abs=0.1)
@@ -408,7 +413,7 @@ def test_the_page_of_results_opens_them(finished, tmp_path, monkeypatch, capsys)
     named = {
         "results/demo": "results/matrices",
         "subj01": "anna",
-        "clip_rn50_vs_resnet50": CONTRAST,
+        "clip_rn50_vs_resnet50": COMPARISON,
     }
     for there, here in {**named, "clip_rn50": "shown"}.items():
         assert there in text
@@ -445,7 +450,7 @@ def test_the_better_model_of_every_voxel_is_found(finished):
     """And both are as good where there is nothing to predict."""
     results, _ = finished
     for subject in SUBJECTS:
-        found = read_result(results / f"model_differences/{subject}/{CONTRAST}.h5")
+        found = read_result(results / f"model_differences/{subject}/{COMPARISON}.h5")
         fits = [
             read_result(result_file(results, "encoding", subject, name))["r2"] for name in NETWORKS
         ]
@@ -462,7 +467,7 @@ def test_the_better_model_of_every_voxel_is_found(finished):
 def test_there_are_no_shares_of_ceilings_that_are_not_known(finished):
     """Responses without repeats have no noise ceiling of their own test images."""
     results, _ = finished
-    share = read_result(results / f"ceiling_shares/anna/{CONTRAST}.h5")
+    share = read_result(results / f"ceiling_shares/anna/{COMPARISON}.h5")
     assert share["component"].tolist() == ["shown", "colour", "shown&colour"]
     assert share["share"].shape == (3, len(DRIVEN))
     assert np.isnan(share["share"]).all()
@@ -514,7 +519,7 @@ def test_maps_lie_where_the_mask_says(finished):
         (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
         values, mask = read_map(folder / name), mask_of(results, subject)
         assert np.array_equal(np.isfinite(values), mask.get_fdata() > 0)
-        partition = read_result(result_file(results, "partitions", subject, CONTRAST))
+        partition = read_result(result_file(results, "partitions", subject, COMPARISON))
         expected = partition.by_label("variance")["shown"]
         np.testing.assert_allclose(values[np.isfinite(values)], expected, rtol=1e-6)
         np.testing.assert_array_equal(nibabel.load(folder / name).affine, mask.affine)

@@ -238,7 +238,7 @@ def user(tmp_path, s3, s3_address):
     # nothing is downloaded for a network that is not trained
     alexnet = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
     study["networks"] = {"alexnet": {**alexnet, "weights": "untrained", "seed": 0}}
-    study |= {"models": ["alexnet"], "contrasts": {}}
+    study |= {"models": ["alexnet"], "comparisons": {}}
 
     def run(*options: str, **changes: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "pipeline.stages.fetch"]

@@ -1,4 +1,4 @@
-"""A set of feature spaces is fitted once; contrasts refer to the fits of their subsets."""
+"""A set of feature spaces is fitted once; comparisons refer to the fits of their subsets."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from pipeline.fits.tested_voxels import VoxelTests
 PAIR, TRIPLE = ["alexnet", "bert"], ["bert", "alexnet", "alexnet_conv3"]
 
 
-def values_of(contrasts: dict[str, list[str]], **changes: object) -> dict[str, object]:
+def values_of(comparisons: dict[str, list[str]], **changes: object) -> dict[str, object]:
     values = yaml.safe_load(TINY.read_text())
-    return {**bare(values), "models": ["alexnet"], "contrasts": contrasts, **changes}
+    return {**bare(values), "models": ["alexnet"], "comparisons": comparisons, **changes}
 
 
-def study_of(contrasts: dict[str, list[str]], **changes: object) -> Configuration:
-    return parse_configuration(values_of(contrasts, **changes))
+def study_of(comparisons: dict[str, list[str]], **changes: object) -> Configuration:
+    return parse_configuration(values_of(comparisons, **changes))
 
 
-def test_two_contrasts_that_share_a_space_fit_it_once(tmp_path):
-    contrasts = {"first": PAIR, "second": ["alexnet", "alexnet_conv3"]}
+def test_two_comparisons_that_share_a_space_fit_it_once(tmp_path):
+    comparisons = {"first": PAIR, "second": ["alexnet", "alexnet_conv3"]}
     study = Study(tmp_path, tmp_path / "two.yaml")
-    study.configuration.write_text(yaml.safe_dump(values_of(contrasts)))
+    study.configuration.write_text(yaml.safe_dump(values_of(comparisons)))
     said = study.snakemake("--dry-run", "significance", "partitions").stdout
     fits = re.findall(r"rule fit_encoding_models:\n(?:    .*\n)*?    output: (\S+),", said)
     models = ["alexnet", "bert", "alexnet_conv3", "alexnet+bert", "alexnet+alexnet_conv3"]
@@ -50,7 +50,7 @@ def test_two_contrasts_that_share_a_space_fit_it_once(tmp_path):
         assert len(re.findall(rf"^rule {rule}:", said, re.MULTILINE)) == number
 
 
-def test_sets_have_the_order_of_the_first_contrast_that_holds_them():
+def test_sets_have_the_order_of_the_first_comparison_that_holds_them():
     study = study_of({"pair": PAIR, "triple": TRIPLE})
     assert study.fits() == {
         "alexnet": ["alexnet"],
@@ -61,7 +61,7 @@ def test_sets_have_the_order_of_the_first_contrast_that_holds_them():
         "alexnet+alexnet_conv3": ["alexnet", "alexnet_conv3"],
         "bert+alexnet+alexnet_conv3": TRIPLE,
     }
-    # in the order of the contrast's own subsets, whatever the models are called
+    # in the order of the comparison's own subsets, whatever the models are called
     assert study.models_of("triple") == [
         *("bert", "alexnet", "alexnet_conv3"),
         *("alexnet+bert", "bert+alexnet_conv3", "alexnet+alexnet_conv3"),
@@ -70,19 +70,19 @@ def test_sets_have_the_order_of_the_first_contrast_that_holds_them():
 
 
 def test_a_model_takes_over_from_those_of_a_space_less_if_it_has_candidates_of_its_own():
-    contrasts = {"pair": PAIR, "triple": TRIPLE}
-    study = study_of(contrasts)
+    comparisons = {"pair": PAIR, "triple": TRIPLE}
+    study = study_of(comparisons)
     assert study.smaller_models("all", ["bert"]) == []
     assert study.smaller_models("all", PAIR) == ["alexnet", "bert"]
     assert study.smaller_models("all", TRIPLE) == study.models_of("triple")[3:6]
     encoding = study.encoding.model_dump()
     himalaya = {"solver": "himalaya", "search": "exact"}
     for changes in ({"penalty": "single"}, himalaya):
-        other = study_of(contrasts, encoding={**encoding, **changes})
+        other = study_of(comparisons, encoding={**encoding, **changes})
         assert other.smaller_models("all", TRIPLE) == []
 
 
-def test_single_models_are_stacked_in_the_fit_of_a_whole_contrast():
+def test_single_models_are_stacked_in_the_fit_of_a_whole_comparison():
     study = study_of({"pair": PAIR, "triple": TRIPLE})
     stacked = {"alexnet+bert", "bert+alexnet+alexnet_conv3"}
     assert {model for model, is_so in study.stacked("all").items() if is_so} == stacked
@@ -90,19 +90,19 @@ def test_single_models_are_stacked_in_the_fit_of_a_whole_contrast():
     assert not any(none.stacked("all").values())
 
 
-def test_a_contrasts_joint_model_is_interpreted_by_its_name():
-    contrasts = {"pair": ["bert", "alexnet"]}
+def test_a_comparisons_joint_model_is_interpreted_by_its_name():
+    comparisons = {"pair": ["bert", "alexnet"]}
     for name, spaces in {"pair": ["bert", "alexnet"], "alexnet": ["alexnet"]}.items():
-        study = study_of(contrasts, interpretation={"model": name})
+        study = study_of(comparisons, interpretation={"model": name})
         assert interpreted(study) == spaces
     with pytest.raises(InputError, match=r"interpretation\.model: unknown name 'pear'"):
-        study_of(contrasts, interpretation={"model": "pear"})
+        study_of(comparisons, interpretation={"model": "pear"})
 
 
 @pytest.mark.parametrize("blocks", [None, np.arange(60) // 3], ids=["images", "clusters"])
 @pytest.mark.parametrize("test", ["permutation", "bootstrap"])
-def test_intervals_and_tests_are_those_of_all_models_of_a_contrast_together(test, blocks):
-    """As one job for each contrast had them, from the same draws."""
+def test_intervals_and_tests_are_those_of_all_models_of_a_comparison_together(test, blocks):
+    """As one job for each comparison had them, from the same draws."""
     random = np.random.default_rng(0)
     measured = random.standard_normal((60, 8)).astype(np.float32)
     spaces = ["A", "B", "C"]
@@ -134,7 +134,7 @@ def test_intervals_and_tests_are_those_of_all_models_of_a_contrast_together(test
 
 
 def test_numbers_of_results_before_are_compared_by_the_names_of_now():
-    """CHANGELOG.md has the names; what a contrast's models shared is with its joint model."""
+    """CHANGELOG.md has the names; what a comparison's models shared is with its joint model."""
     before = {
         ("encoding/s/all/A.h5", "A/r2"): ("encoding/s/all/A.h5", "r2"),
         ("encoding/s/all/A.h5", "searched_exactly"): ("encoding/s/all/A.h5", "searched_exactly"),

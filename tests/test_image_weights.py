@@ -101,7 +101,10 @@ def test_what_cannot_be_weighed_is_refused():
 @pytest.mark.parametrize(
     ("encoding", "message"),
     [
-        ({"missing_images": "available"}, "goes with `solver: own` and `missing_images: exclude`"),
+        (
+            {"missing_images": "available"},
+            "goes with `solver: native` and `missing_images: exclude`",
+        ),
         ({}, "interpretation: weights are fitted again without `encoding.image_weights`"),
     ],
 )

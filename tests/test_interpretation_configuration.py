@@ -51,7 +51,7 @@ def test_interpretation_is_off_unless_asked_for_and_then_needs_its_annotations(t
 
 def test_a_space_that_is_only_compared_is_made_too(tiny_values):
     compared = {"representational_similarity": tiny_values["representational_similarity"]}
-    values = {**bare(tiny_values), **compared, "models": ["alexnet"], "contrasts": {}}
+    values = {**bare(tiny_values), **compared, "models": ["alexnet"], "comparisons": {}}
     assert "bert" in parse_configuration(values).used_spaces
 
 
@@ -78,10 +78,10 @@ def fitted(study, subject: str) -> dict[str, object]:
 
 
 def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
-    settings = {"voxels_per_subject": 9, "least_ceiling": 0.999, "components": 2, "seed": 0}
+    settings = {"voxels_per_subject": 9, "min_noise_ceiling": 0.999, "components": 2, "seed": 0}
     given = {**fitted(study, "subj01"), "configuration": "mine", "memory-mb": 1000}
     given["out"] = tmp_path / "weights.h5"
-    with pytest.raises(InputError, match="lower `least_ceiling`"):
+    with pytest.raises(InputError, match="lower `min_noise_ceiling`"):
         run(monkeypatch, fit_weights, given, mine=settings, spaces=["alexnet"])
 
 
@@ -98,7 +98,7 @@ def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
 
 
 def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
-    settings = {"atlases": ["floc-words"], "least_ceiling": 0.1, "least_voxels": 10**6}
+    settings = {"atlases": ["floc-words"], "min_noise_ceiling": 0.1, "least_voxels": 10**6}
     given = {
         **fitted(study, "subj01"),
         "rois": study.results / "rois/subj01.tsv",

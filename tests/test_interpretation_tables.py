@@ -50,7 +50,7 @@ CORNERS = {
     "percentile": 20.0,
     "permutations": 99,
     "seed": 0,
-    "comparison": "spearman",
+    "measure": "spearman",
 }
 
 

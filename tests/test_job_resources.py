@@ -75,7 +75,7 @@ def minutes(files: Sequence[Path], threads: int = 8, **changes: object) -> int:
 )
 def test_a_fit_asks_for_thrice_the_time_that_it_is_estimated_to_take(tmp_path, hours, fit, mask):
     """Core hours are those of docs/scale.md: spaces of 512 features, on one core."""
-    files = feature_files(tmp_path, dict.fromkeys(study_of().contrasts[fit], 512))
+    files = feature_files(tmp_path, dict.fromkeys(study_of().comparisons[fit], 512))
     asked = minutes(files, 1, responses=masked(mask))
     assert asked == pytest.approx(max(LEAST_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
 

@@ -95,12 +95,12 @@ def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):
     assert {one["threshold"] for one in thresholded} == {"none", "q ≤ 0.05"}
     pages = {
         page: (later.results / f"report/{page}.html").read_text()
-        for page in ("models", "contrasts", "methods")
+        for page in ("models", "comparisons", "methods")
     }
     for name in ("model_differences", "roi_intervals", "replication"):
         assert f"tables/{name}.tsv" in pages["models"], name
     for name in ("ceiling_shares", "split_half"):
-        assert f"tables/{name}.tsv" in pages["contrasts"], name
+        assert f"tables/{name}.tsv" in pages["comparisons"], name
     for words in ("Split-half reliability.", "Differences of models.", "Replication.", "Spearman"):
         assert words in pages["methods"]
     assert (later.results / "figures/roi_intervals.svg").exists()

@@ -69,7 +69,7 @@ def test_the_sizes_of_all_sessions_add_up_to_what_nsd_publishes(manifest):
 
 def test_captions_are_needed_by_networks_that_read(manifest):
     assert any("captions_train2017" in path for path in paths(manifest, study_of()))
-    silent = study_of(models=["alexnet"], contrasts={})
+    silent = study_of(models=["alexnet"], comparisons={})
     assert not any("captions" in path for path in paths(manifest, silent))
 
 
@@ -94,10 +94,10 @@ def test_no_file_is_listed_twice_and_every_source_is_told(manifest):
 
 def test_weights_are_those_of_pretrained_networks_that_are_used(manifest):
     models = ["clip_vitb32", "clip_rn50", "clip_text", "resnet50", "alexnet", "bert"]
-    weights = required_weights(manifest, study_of(models=models, contrasts={}))
+    weights = required_weights(manifest, study_of(models=models, comparisons={}))
     assert set(weights) == set(models)
     assert all(entry is not None and entry.terms for entry in weights.values())
-    alone = study_of(models=["alexnet"], contrasts={})
+    alone = study_of(models=["alexnet"], comparisons={})
     assert set(required_weights(manifest, alone)) == {"alexnet"}
 
 

@@ -175,7 +175,7 @@ def test_labels_of_the_demo_differ():
         for spaces in study.fits().values()
         for separator in (MODEL_SEPARATOR, COMPONENT_SEPARATOR)
     }
-    names = joined | set(study.contrasts)
+    names = joined | set(study.comparisons)
     assert len({bids_label(name) for name in names}) == len(names)
 
 

@@ -63,7 +63,7 @@ def ran(study, monkeypatch):
 
     monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
     monkeypatch.setattr(solver, "stream_fits", fitted)
-    monkeypatch.setitem(fit_encoding_models.SOLVERS, "own", fitted)
+    monkeypatch.setitem(fit_encoding_models.SOLVERS, "native", fitted)
     monkeypatch.setattr(tested_voxels, "draw_images", drawn)
     monkeypatch.setattr(tested_voxels, "interval", ends)
     monkeypatch.setattr(tested_voxels, "bootstrap_p", below_zero)
@@ -129,9 +129,9 @@ def test_agreements_are_told_as_they_are_tested(study):
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
     (text,) = told
     assert row.p == row.q == pytest.approx(1 / (settings.permutations + 1))
-    assert f"compared by {row.comparison}" in text
+    assert f"compared by {row.measure}" in text
     assert f"tested by {settings.permutations} permutations" in text
-    ends = agreement_interval(*values, row.comparison, level)
+    ends = agreement_interval(*values, row.measure, level)
     assert (row.agreement_lower, row.agreement_upper) == ends
     assert f"interval ({level:.0%})" in text
     several = len(study.subjects) > 1 and settings.images == "common"

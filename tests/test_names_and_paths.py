@@ -27,7 +27,7 @@ NAMED = {
         {name: values["feature_spaces"]["bert"]}
     ),
     "model": lambda values, name: values["models"].append(name),
-    "contrast": lambda values, name: values["contrasts"].update({name: ["alexnet", "bert"]}),
+    "comparison": lambda values, name: values["comparisons"].update({name: ["alexnet", "bert"]}),
     "variant": lambda values, name: values.update(variants={name: {"training_images": 60}}),
     "atlas": lambda values, name: values["rois"].append(name),
     "map space": lambda values, name: values["maps"].update(spaces=[name]),

@@ -153,7 +153,7 @@ def test_every_stage_is_estimated(estimates):
 
 def nsd_study(**changes: object) -> Configuration:
     values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
-    values |= {"models": ["alexnet"], "contrasts": {}, **changes}
+    values |= {"models": ["alexnet"], "comparisons": {}, **changes}
     return parse_configuration(values)
 
 
@@ -214,7 +214,7 @@ def test_estimates_are_within_a_factor_of_the_documented_runs():
 
 def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):
     values = bare(yaml.safe_load((ROOT / "config/nsd.yaml").read_text()))
-    study = parse_configuration({**values, "models": ["bert"], "contrasts": {}})
+    study = parse_configuration({**values, "models": ["bert"], "comparisons": {}})
     captions = [file for file in required_files(MANIFEST, study) if file.source == "coco"]
     unpacked = sum(file.bytes for file in captions)
     archive = MANIFEST.sources["coco"].archive_bytes

@@ -15,7 +15,7 @@ from pipeline.results.storage import read_result, read_table
 from pipeline.tables.presets import preset_differences
 
 PRESETS = ("paper", "nsd")
-CONTRAST = "clip_rn50_vs_resnet50"
+COMPARISON = "clip_rn50_vs_resnet50"
 # small networks that stand for those of the study
 STAND_INS = {"clip_rn50": "alexnet", "resnet50": "bert"}
 
@@ -25,7 +25,7 @@ def partitions(values, variant="all", voxels=100, significant=10):
     return pd.DataFrame(
         [
             {
-                **{"subject": subject, "variant": variant, "contrast": "a_vs_b"},
+                **{"subject": subject, "variant": variant, "comparison": "a_vs_b"},
                 **{"component": component, "atlas": "all", "roi": "all", "n_voxels": voxels},
                 **{"mean_variance": variance, "n_significant": significant},
             }
@@ -48,7 +48,7 @@ def test_components_are_joined_by_subject_and_name_whatever_their_order():
 
 
 def test_nothing_in_common_is_an_error():
-    with pytest.raises(ValueError, match="no component of a contrast is common"):
+    with pytest.raises(ValueError, match="no component of a comparison is common"):
         preset_differences(partitions({("subj01", "a"): 0.1}), partitions({("subj02", "a"): 0.1}))
 
 
@@ -68,7 +68,7 @@ def presets(study, tmp_path_factory, tiny_values):
         values["subjects"] = ["subj01"]
         values["responses"]["mask"] = "nsdgeneral"
         values["feature_spaces"] = {name: spaces[own] for name, own in STAND_INS.items()}
-        values["models"], values["contrasts"] = list(STAND_INS), {CONTRAST: None}
+        values["models"], values["comparisons"] = list(STAND_INS), {COMPARISON: None}
         if "single_penalty" in declared.get("variants", {}):
             values["variants"] = {"single_penalty": {"penalty": "single"}}
         ran[preset] = Study(directory, directory / f"{preset}.yaml")
@@ -105,7 +105,7 @@ def test_the_published_preset_splits_and_fits_as_published(presets):
 
 
 def test_the_published_tests_are_the_bootstraps(presets):
-    found = read_result(results(presets, "paper") / f"significance/subj01/all/{CONTRAST}.h5")
+    found = read_result(results(presets, "paper") / f"significance/subj01/all/{COMPARISON}.h5")
     assert found.provenance["configuration"]["test"] == "bootstrap"
     p, lower = found.by_label("p")["clip_rn50"], found.by_label("variance_lower")["clip_rn50"]
     usable = np.isfinite(p)

@@ -75,7 +75,7 @@ def table(areas: dict[str, list[str]]) -> pd.DataFrame:
         for region in [("all", "all"), *(("prf-visualrois", name) for name in names)]
         for component in ("a", "b")
     ]
-    columns = ["subject", "contrast", "component", "atlas", "roi", "mean_variance"]
+    columns = ["subject", "comparison", "component", "atlas", "roi", "mean_variance"]
     told = {"variant": "all", "weights": "pretrained", "data": "measured"}
     return pd.DataFrame(rows, columns=columns).assign(**told)
 

@@ -179,7 +179,7 @@ class SyntheticStudy:
         }
 
     def _write_fits(self, subject, voxel, r2, generator) -> None:
-        """Fits and tests of all models, partitions and tests of contrasts."""
+        """Fits and tests of all models, partitions and tests of comparisons."""
         shared = {
             "voxel": voxel,
             "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
@@ -204,7 +204,7 @@ class SyntheticStudy:
                 tests[model][f"{name}_{key}"] = score + (0.1 if key == "upper" else -0.1)
             data = {name: ("voxel", v) for name, v in {"voxel": voxel, **tests[model]}.items()}
             self.significance.append(self._write("significance", subject, model, data, spaces))
-        for contrast, spaces in self.study.contrasts.items():
+        for comparison, spaces in self.study.comparisons.items():
             models = [model_name(subset) for subset in subsets(spaces)]
             own = {model: noisy[model] for model in models}
             components = partition_variance(own, spaces)
@@ -216,17 +216,17 @@ class SyntheticStudy:
             data["r2"] = ("model", "voxel"), np.stack([*own.values()])
             product = np.zeros((len(spaces) + 1, len(voxel)))
             data["product_measure"] = ("part", "voxel"), product
-            self.partitions.append(self._write("partitions", subject, contrast, data, spaces))
+            self.partitions.append(self._write("partitions", subject, comparison, data, spaces))
             data = labels | {"voxel": ("voxel", voxel)}
             sources = {"p": "p", "q": "q", "variance_lower": "r2_lower"}
             for key, source in {**sources, "variance_upper": "r2_upper"}.items():
                 found = np.stack([tests[model][source] for model in models])
                 data[key] = ("component", "voxel"), found
-            self.significance.append(self._write("significance", subject, contrast, data, spaces))
+            self.significance.append(self._write("significance", subject, comparison, data, spaces))
 
     def _write(self, kind, subject, name, arrays, spaces) -> Path:
         path = self.root / f"{kind}/{subject}/all/{name}.h5"
-        of = "contrast" if name in self.study.contrasts else "model"
+        of = "comparison" if name in self.study.comparisons else "model"
         told = self._provenance(subject, spaces)
         told["configuration"][of] = name
         write_result(path, arrays, told)
@@ -330,7 +330,7 @@ def small_settings(simulated: bool) -> dict:
     settings["models"] = ["clip_rn50", "resnet50"]
     settings["rois"] = ["prf-visualrois"]
     settings["maps"] = {"spaces": []}
-    settings["contrasts"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
+    settings["comparisons"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
     if not simulated:
         del settings["simulation"]
     return settings
@@ -346,8 +346,8 @@ def simulated_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
 
 @pytest.fixture(scope="module")
 def measured_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
-    """Measured data, pretrained weights, and no contrast: the barest study."""
-    settings = {**small_settings(False), "contrasts": {}}
+    """Measured data, pretrained weights, and no comparison: the barest study."""
+    settings = {**small_settings(False), "comparisons": {}}
     study = SyntheticStudy(tmp_path_factory.mktemp("measured"), settings, False, [])
     with pytest.MonkeyPatch.context() as monkeypatch:
         return study, study.show(monkeypatch)
@@ -361,14 +361,14 @@ def pages(study: SyntheticStudy) -> dict[str, str]:
 def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
     study, overview = simulated_report
     found = pages(study)
-    topics = {"index", "models", "contrasts", "controls", "validation", "methods"}
+    topics = {"index", "models", "comparisons", "controls", "validation", "methods"}
     assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
     for name, text in found.items():
         assert all(f'href="{other}"' in text for other in found), name
     assert "Which network representation" in overview
     assert "Correlations per region and model" in found["models.html"]
-    assert "clip_rn50 × resnet50" in found["contrasts.html"]
-    assert "tested over subjects" in found["contrasts.html"]
+    assert "clip_rn50 × resnet50" in found["comparisons.html"]
+    assert "tested over subjects" in found["comparisons.html"]
     assert "recovered against planted" in found["validation.html"].lower()
     assert "References" in found["methods.html"]
     assert "sha256" in found["methods.html"]

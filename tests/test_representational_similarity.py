@@ -53,7 +53,7 @@ def test_patterns_that_cannot_correlate_are_refused():
 
 
 @given(st.integers(0, 1000))
-def test_comparisons_are_those_of_scipy(seed):
+def test_measures_are_those_of_scipy(seed):
     values = {name: image_similarities(patterns(seed + i)) for i, name in enumerate("ab")}
     # ties are ranked alike
     values["a"] = np.round(values["a"], 1)
@@ -62,31 +62,31 @@ def test_comparisons_are_those_of_scipy(seed):
         "pearson": stats.pearsonr(*values.values()).statistic,
         "cosine": 1 - cosine(*values.values()),
     }
-    for comparison, value in expected.items():
-        found = compare(values, comparison)
+    for measure, value in expected.items():
+        found = compare(values, measure)
         assert found[0, 1] == found[1, 0] == pytest.approx(value, abs=1e-6)
         assert np.allclose(np.diagonal(found), 1)
 
 
-@pytest.mark.parametrize("comparison", ["spearman", "pearson", "cosine"])
-def test_no_model_exceeds_the_upper_ceiling_and_the_truth_reaches_the_lower(comparison):
+@pytest.mark.parametrize("measure", ["spearman", "pearson", "cosine"])
+def test_no_model_exceeds_the_upper_ceiling_and_the_truth_reaches_the_lower(measure):
     truth, generator = patterns(1, 40), np.random.default_rng(2)
     subjects = [image_similarities(truth + generator.normal(size=truth.shape)) for _ in range(6)]
-    ceiling = agreement_ceiling(subjects, comparison)
+    ceiling = agreement_ceiling(subjects, measure)
     assert 0 < ceiling.lower < ceiling.upper <= 1
 
     def mean_agreement(model: np.ndarray) -> float:
-        agreement = compare({"model": model, **dict(enumerate(subjects))}, comparison)
+        agreement = compare({"model": model, **dict(enumerate(subjects))}, measure)
         return float(np.mean(agreement[0, 1:]))
 
-    if comparison == "spearman":
+    if measure == "spearman":
         best = np.mean([stats.rankdata(s) for s in subjects], axis=0)
-    elif comparison == "pearson":
+    elif measure == "pearson":
         best = np.mean([stats.zscore(s) for s in subjects], axis=0)
     else:
         best = np.mean([s / np.linalg.norm(s) for s in subjects], axis=0)
     # the upper bound is the agreement of the best model there is: the mean of the subjects
-    tolerance = 0.01 if comparison == "spearman" else 1e-6
+    tolerance = 0.01 if measure == "spearman" else 1e-6
     assert mean_agreement(best) == pytest.approx(ceiling.upper, abs=tolerance)
     assert mean_agreement(image_similarities(truth)) > ceiling.lower
     assert mean_agreement(image_similarities(patterns(3))) < ceiling.lower
@@ -99,15 +99,15 @@ def test_subjects_who_are_the_same_leave_no_room_and_one_subject_has_no_ceiling(
     assert np.isnan(agreement_ceiling([same], "spearman").upper)
 
 
-COMPARISONS = pytest.mark.parametrize("comparison", ["spearman", "pearson", "cosine"])
+MEASURES = pytest.mark.parametrize("measure", ["spearman", "pearson", "cosine"])
 
 
-@COMPARISONS
-def test_p_of_agreement_is_uniform_where_there_is_none_and_least_where_there_is(comparison):
+@MEASURES
+def test_p_of_agreement_is_uniform_where_there_is_none_and_least_where_there_is(measure):
     p = []
     for seed in range(150):
         three = {i: image_similarities(patterns(3 * seed + i)) for i in range(3)}
-        found = agreement_p(three, comparison, 99, seed)
+        found = agreement_p(three, measure, 99, seed)
         assert np.array_equal(found, found.T)
         assert (np.diagonal(found) == 1 / 100).all()
         p.append(found[0, 1])
@@ -115,7 +115,7 @@ def test_p_of_agreement_is_uniform_where_there_is_none_and_least_where_there_is(
     rows = patterns(1)
     noisy = rows + np.random.default_rng(0).normal(size=rows.shape)
     alike = {"a": image_similarities(rows), "b": image_similarities(noisy)}
-    assert agreement_p(alike, comparison, 99, 0)[0, 1] == 1 / 100
+    assert agreement_p(alike, measure, 99, 0)[0, 1] == 1 / 100
 
 
 def test_p_of_agreement_is_that_of_permuted_matrices():
@@ -140,13 +140,13 @@ def test_an_image_without_pattern_leaves_no_agreement_to_be_tested():
     assert np.isnan(agreement_interval(*values.values(), "spearman")).all()
 
 
-@COMPARISONS
-def test_the_interval_of_an_agreement_is_the_jackknifes(comparison):
+@MEASURES
+def test_the_interval_of_an_agreement_is_the_jackknifes(measure):
     rows = patterns(1)
     other = rows + np.random.default_rng(0).normal(size=rows.shape)
     first, second = (image_similarities(values) for values in (rows, other))
-    kind = "pearson" if comparison == "spearman" else comparison
-    if comparison == "spearman":
+    kind = "pearson" if measure == "spearman" else measure
+    if measure == "spearman":
         first, second = stats.rankdata(first), stats.rankdata(second)
     left = []
     for image in range(N_IMAGES):
@@ -160,13 +160,13 @@ def test_the_interval_of_an_agreement_is_the_jackknifes(comparison):
     error = np.sqrt((N_IMAGES - 1) * z.var())
     middle = np.arctanh(compare({0: first, 1: second}, kind)[0, 1])
     expected = np.tanh(middle + np.array([-1, 1]) * stats.t.ppf(0.95, N_IMAGES - 1) * error)
-    found = agreement_interval(first, second, comparison, 0.9)
+    found = agreement_interval(first, second, measure, 0.9)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@COMPARISONS
+@MEASURES
 @pytest.mark.parametrize("noise", [0.5, 2.0])
-def test_intervals_of_agreement_cover_that_of_all_images(comparison, noise):
+def test_intervals_of_agreement_cover_that_of_all_images(measure, noise):
     generator = np.random.default_rng(0)
 
     def agreeing(n_images: int) -> list[np.ndarray]:
@@ -174,8 +174,8 @@ def test_intervals_of_agreement_cover_that_of_all_images(comparison, noise):
         other = rows + noise * generator.normal(size=rows.shape)
         return [image_similarities(values) for values in (rows, other)]
 
-    truth = compare(dict(enumerate(agreeing(1500))), comparison)[0, 1]
-    intervals = np.array([agreement_interval(*agreeing(60), comparison) for _ in range(400)])
+    truth = compare(dict(enumerate(agreeing(1500))), measure)[0, 1]
+    intervals = np.array([agreement_interval(*agreeing(60), measure) for _ in range(400)])
     covered = ((intervals[:, 0] <= truth) & (truth <= intervals[:, 1])).mean()
     assert 0.92 < covered < 0.98
 

@@ -49,7 +49,7 @@ PROVENANCE = {
     "configuration": {
         "subject": "subj01",
         "variant": "all",
-        "contrast": "bert_vs_clip",
+        "comparison": "bert_vs_clip",
         "spaces": ["bert", "clip"],
     },
 }
@@ -226,7 +226,7 @@ def test_significant_voxels_are_counted_where_there_is_a_test(
 def test_components_are_tested_over_subjects_who_have_the_roi():
     keys = {
         "variant": "all",
-        "contrast": "a_vs_b",
+        "comparison": "a_vs_b",
         "atlas": "all",
         "weights": "pretrained",
         "data": "measured",
@@ -260,7 +260,7 @@ def test_tests_over_subjects_are_corrected_within_their_family():
     """R² of the joint model is above 0 everywhere, and eases no other test's level."""
     random = np.random.default_rng(0)
     components = ("a", "b", "a&b", "joint", "stacked", "product:a", "product:b")
-    keys = ("variant", "contrast", "component", "roi", "subject")
+    keys = ("variant", "comparison", "component", "roi", "subject")
     names = (("all", "few"), ("a_vs_b", "a_vs_c"), components, ("V1", "V2"), range(8))
     partitions = pd.DataFrame(itertools.product(*names), columns=keys).assign(
         atlas="x", weights="pretrained", data="measured"
@@ -270,9 +270,9 @@ def test_tests_over_subjects_are_corrected_within_their_family():
     assert len(table) == 2 * 2 * 2 * 8
     families = table.groupby(["variant", "family"])
     assert set(table["family"]) == {
-        f"{measure} of {contrast}"
+        f"{measure} of {comparison}"
         for measure in ("unique and shared variance", "R²", "product measure")
-        for contrast in ("a_vs_b", "a_vs_c")
+        for comparison in ("a_vs_b", "a_vs_c")
     }
     for (_, name), rows in families:
         members = {"u": {"a", "b", "a&b", "a less b"}, "R": {"joint", "stacked"}}
@@ -330,7 +330,7 @@ def test_components_sum_to_the_joint_model(partition, significance):
 
 
 def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, significance):
-    told = {**PROVENANCE["configuration"], "contrast": "clip_vs_bert"}
+    told = {**PROVENANCE["configuration"], "comparison": "clip_vs_bert"}
     another = replace(partition, provenance={**PROVENANCE, "configuration": told})
     rows = pd.DataFrame(partition_rows(another, significance, ROIS))
     stacked = rows[rows["component"] == "stacked"].set_index("roi")

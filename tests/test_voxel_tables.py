@@ -67,7 +67,7 @@ def results(tmp_path) -> tuple[Result, Result]:
 
 
 def components(tmp_path) -> tuple[Result, Result]:
-    """The same of a contrast."""
+    """The same of a comparison."""
     partition = {"voxel": VOXEL, "variance": np.stack([VOXEL * 0.1, VOXEL * 0.2])}
     tests = {
         key: np.stack([VOXEL[::-1] * 0.001 + n] * 2)
@@ -83,7 +83,7 @@ def written(tmp_path, dimensions, found, tests) -> tuple[Result, Result]:
         | {name: ("voxel" if name == "voxel" else dimensions, v) for name, v in arrays.items()}
         for arrays in (found, {"voxel": VOXEL[::-1], **tests})
     )
-    told = {"configuration": {"spaces": ["bert"], "contrast": "bert_vs_clip"}}
+    told = {"configuration": {"spaces": ["bert"], "comparison": "bert_vs_clip"}}
     write_result(tmp_path / "found.h5", found, told)
     write_result(tmp_path / "tests.h5", tests, told)
     result = read_result(tmp_path / "found.h5")

@@ -33,7 +33,7 @@ from pipeline.results.storage import positions, read_provenance, read_result, re
 from pipeline.simulation.brain import NO_SIGNAL
 
 SPACES = ["alexnet", "bert"]
-CONTRAST, JOINT = "alexnet_vs_bert", "alexnet+bert"
+COMPARISON, JOINT = "alexnet_vs_bert", "alexnet+bert"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def split_of(study, tmp_path, subject, **settings):
     command += ["--responses", str(study.results / f"responses/{subject}.h5")]
     command += ["--features"]
     command += [str(study.results / f"features/{name}/bert.h5") for name in ("subj01", "subj03")]
-    defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "share": 0.2}
+    defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "test_fraction": 0.2}
     defaults |= {"clusters": 12, "space": "bert"}
     command += ["--configuration", "splits", "--out", str(out)]
     whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
@@ -159,7 +159,7 @@ def test_whole_clusters_test_and_validate_the_same_for_everyone(study, tmp_path)
 
 
 def test_partitions_are_those_of_the_fits(study):
-    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{COMPARISON}.h5")
     r2 = {
         model: read_result(study.results / f"encoding/subj01/all/{model}.h5")["r2"]
         for model in (*SPACES, JOINT)
@@ -281,8 +281,8 @@ def test_scores_come_with_intervals_and_tests_of_the_same_predictions(study):
 
 
 def test_components_come_with_intervals_and_tests(study):
-    found = read_result(study.results / f"significance/subj01/all/{CONTRAST}.h5")
-    partition = read_result(study.results / f"partitions/subj01/all/{CONTRAST}.h5")
+    found = read_result(study.results / f"significance/subj01/all/{COMPARISON}.h5")
+    partition = read_result(study.results / f"partitions/subj01/all/{COMPARISON}.h5")
     q = found.by_label("q")
     v1 = np.isin(
         partition["voxel"],
@@ -379,7 +379,7 @@ def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
 def test_maps_on_surfaces_find_the_planted_roi(study):
     """V1v follows alexnet alone: on fsaverage its vertices have alexnet's unique variance."""
     folder = study.results / "maps/subj01/all"
-    stem = "space-fsaverage_contrast-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
+    stem = "space-fsaverage_comparison-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
     values = np.concatenate([read_map(folder / f"sub-01_hemi-{h}_{stem}") for h in "LR"])
     surface = open_space(NSDLayout(study.nsd), "subj01", "fsaverage", "betas_fithrf_GLMdenoise_RR")
     v1 = surface.read_labels("prf-visualrois") == 1
@@ -505,7 +505,7 @@ def test_the_terminal_shows_headlines_and_where_the_files_are(study):
         "partitions",
         "interpretation",
         "representational_similarity",
-        "controls",
+        "confounds",
         "maps",
         "tables",
         "figures",

@@ -1,4 +1,4 @@
-"""The study's networks, feature spaces and contrasts by name, added to what a user declares."""
+"""The study's networks, feature spaces and comparisons by name, added to what a user declares."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPONENTS = re.compile(r"(.+)_pca(\d+)")
 
 @functools.cache
 def read_catalogue() -> dict[str, dict[str, Any]]:
-    """{"networks", "feature_spaces", "contrasts": {name: settings}}, ranges written out.
+    """{"networks", "feature_spaces", "comparisons": {name: settings}}, ranges written out.
 
     A name with a range, `block{0..11}`, stands for one space per number, which also takes the place
     of `{}` in its layer.
@@ -33,7 +33,7 @@ def read_catalogue() -> dict[str, dict[str, Any]]:
         name: {**settings, "facts": content["facts"][name]}
         for name, settings in content["networks"].items()
     }
-    return {"networks": networks, "feature_spaces": spaces, "contrasts": content["contrasts"]}
+    return {"networks": networks, "feature_spaces": spaces, "comparisons": content["comparisons"]}
 
 
 def written_out(name: str) -> list[str]:
@@ -49,7 +49,7 @@ def _range(name: str) -> str:
 
 
 def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's values, and what its models, contrasts and layers use of the catalogue.
+    """A configuration's values, and what its models, comparisons and layers use of the catalogue.
 
     `name_pca64` is the space `name`, declared or of the catalogue, by 64 principal components.
     """
@@ -60,13 +60,15 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         return dict(values)
     declared = {key: dict(section) for key, section in sections.items()}
     variants, splits = (_mapping(values.get(key)) for key in ("variants", "splits"))
-    contrasts = values.get("contrasts")
-    if isinstance(contrasts, Mapping):
-        known = catalogue["contrasts"]
-        contrasts = {k: known.get(k) if names is None else names for k, names in contrasts.items()}
+    comparisons = values.get("comparisons")
+    if isinstance(comparisons, Mapping):
+        known = catalogue["comparisons"]
+        comparisons = {
+            k: known.get(k) if names is None else names for k, names in comparisons.items()
+        }
     layerwise = _layers_written_out(_mapping(values.get("layerwise")))
     listed = [
-        *_mapping(contrasts).values(),
+        *_mapping(comparisons).values(),
         *(_mapping(v).get("models") for v in variants.values()),
         *layerwise.values(),
     ]
@@ -79,7 +81,7 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in declared["networks"] and name in catalogue["networks"]:
             declared["networks"][name] = catalogue["networks"][name]
     written = {"layerwise": layerwise} if layerwise else {}
-    return {**values, "contrasts": contrasts, **declared, **written}
+    return {**values, "comparisons": comparisons, **declared, **written}
 
 
 def _space(

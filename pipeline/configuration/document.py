@@ -20,7 +20,7 @@ wrong value ends the run at once, with a message that names the key. Editors tha
 complete keys and mark mistakes: the first line of each file in `config/` names
 `config/schema.json`, which has the same content as this page.
 
-"Required" means that a key has no default. Networks, feature spaces and contrasts of
+"Required" means that a key has no default. Networks, feature spaces and comparisons of
 `pipeline/configuration/catalogue.yaml` can be used by name without being declared.
 """
 HEADER = "| key | value | default | meaning |\n|---|---|---|---|\n"
@@ -48,13 +48,13 @@ def configuration_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of a configuration as users write it.
 
     It differs from the schema of `Configuration` in what reading a file fills in: networks, feature
-    spaces and contrasts of the catalogue.
+    spaces and comparisons of the catalogue.
     """
     schema = Configuration.model_json_schema(schema_generator=_WithoutTitles)
     for key in NOT_WRITTEN:
         del schema["properties"][key]
     schema["required"] = [key for key in schema["required"] if key not in FROM_CATALOGUE]
-    spaces = schema["properties"]["contrasts"]["patternProperties"]
+    spaces = schema["properties"]["comparisons"]["patternProperties"]
     for pattern, value in spaces.items():
         spaces[pattern] = {"anyOf": [value, {"type": "null"}]}
     return {

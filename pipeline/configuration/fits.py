@@ -44,7 +44,7 @@ class SplitSettings(Settings):
     test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
     """Test images: the 1,000 that all subjects share, the 515 of these that all saw three times, a
     random fraction of each subject's, or clusters of similar images."""
-    share: float = Field(default=0.15, gt=0, lt=1)
+    test_fraction: float = Field(default=0.15, gt=0, lt=1)
     """Fraction of the images that test, with `test: random` or `clusters`."""
     space: str | None = None
     """Feature space in which images are compared: for clusters, and for the audit's search for near
@@ -95,7 +95,7 @@ class EncodingSettings(Settings):
     `zscore_unfloored` has no such floor; `center` does not divide (`encoding.scaling`).
     `image_weights: repeats` weighs training images by the number of trials that their responses are
     averaged of, in cross-validation too (`encoding.ridge.image_weights`).
-    `stacking` weighs a contrast's single-space models by their cross-validation errors
+    `stacking` weighs a comparison's single-space models by their cross-validation errors
     (`encoding.ridge.stacking`).
     """
 
@@ -111,7 +111,7 @@ class EncodingSettings(Settings):
     la Tour et al. 2022)."""
     seed: int
     """Seed of these candidates."""
-    solver: Literal["own", "himalaya"] = "own"
+    solver: Literal["native", "himalaya"] = "native"
     """This project's solver, or himalaya's (with `search: exact`)."""
     search: Literal["exact", "windowed"] = "windowed"
     """`exact` scores every candidate and penalty by cross-validation; `windowed` only those that
@@ -126,7 +126,7 @@ class EncodingSettings(Settings):
     image_weights: Literal["equal", "repeats"] = "equal"
     """`repeats`: images weigh as many trials as their responses are averaged of."""
     stacking: bool = True
-    """Whether the single-space models of a contrast are also stacked."""
+    """Whether the single-space models of a comparison are also stacked."""
 
     @property
     def takes_smaller_models_over(self) -> bool:
@@ -134,7 +134,7 @@ class EncodingSettings(Settings):
 
         A single penalty leaves no space out, and himalaya picks among a model's own candidates.
         """
-        return (self.penalty, self.solver) == ("banded", "own")
+        return (self.penalty, self.solver) == ("banded", "native")
 
     @model_validator(mode="after")
     def _himalaya_searches_exactly(self) -> EncodingSettings:
@@ -143,15 +143,15 @@ class EncodingSettings(Settings):
                 "`solver: himalaya` goes with `search: exact` and `missing_images: exclude`"
             )
         if self.solver == "himalaya" and self.penalty == "single":
-            raise ValueError("`penalty: single` goes with `solver: own`")
+            raise ValueError("`penalty: single` goes with `solver: native`")
         return self
 
     @model_validator(mode="after")
     def _weighed_images_are_measured(self) -> EncodingSettings:
-        own = (self.solver, self.missing_images) == ("own", "exclude")
-        if self.image_weights == "repeats" and not own:
+        native = (self.solver, self.missing_images) == ("native", "exclude")
+        if self.image_weights == "repeats" and not native:
             raise ValueError(
-                "`image_weights: repeats` goes with `solver: own` and `missing_images: exclude`"
+                "`image_weights: repeats` goes with `solver: native` and `missing_images: exclude`"
             )
         return self
 

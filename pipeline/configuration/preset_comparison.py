@@ -36,5 +36,5 @@ def compare_presets(published: Path, corrected: Path) -> str:
     provenance = make_provenance("compare_presets", settings, paths)
     write_table(corrected / "tables/preset_differences.tsv", table, COLUMNS, provenance)
     whole = table[(table["subject"] == MEAN) & (table["roi"] == "all")]
-    told = whole[["contrast", "component", *SIDES]]
+    told = whole[["comparison", "component", *SIDES]]
     return told.to_string(index=False, float_format="%.3f")

@@ -15,6 +15,18 @@ from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.reading import reading
 
+# keys of earlier releases, and what they are called now
+RENAMED = {
+    "contrasts": "comparisons",
+    "splits.share": "test_fraction",
+    "preferred_layer.share": "fraction",
+    "preferred_layer.least_ceiling": "min_noise_ceiling",
+    "error_consistency.least_ceiling": "min_noise_ceiling",
+    "interpretation.least_ceiling": "min_noise_ceiling",
+    "representational_similarity.least_ceiling": "min_noise_ceiling",
+    "representational_similarity.comparison": "measure",
+}
+
 
 def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
     """Check a configuration.
@@ -29,17 +41,29 @@ def parse_configuration(values: Mapping[str, Any], source: str = "configuration"
         try:
             return Configuration.model_validate(with_catalogue(values))
         except ValidationError as error:
-            lines = [_describe(problem, values) for problem in error.errors()]
+            problems = [one for one in error.errors() if not _has_its_old_name(one, values)]
+            lines = [_describe(problem) for problem in problems]
             raise InputError(f"{source}: " + "\n".join(lines)) from None
 
 
-def _describe(problem: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+def _has_its_old_name(problem: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a key is only missing because it is given by its old name, which is reported."""
+    key = ".".join(str(part) for part in problem["loc"])
+    return problem["type"] == "missing" and any(RENAMED.get(old) == key for old in values)
+
+
+def _describe(problem: Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     message = re.sub(r"^Value error, ", "", problem["msg"])
-    if problem["type"] == "extra_forbidden":
+    renamed = RENAMED.get(re.sub(r"^variants\.\w+\.", "", key))
+    if problem["type"] == "extra_forbidden" and renamed:
+        message = f"this key is called `{renamed}` now"
+    elif problem["type"] == "extra_forbidden":
         message = "unknown key; check its spelling, or remove it"
     elif problem["type"] == "missing":
         message = "this key is missing; add it (config/demo.yaml shows each)"
+    elif (key, problem["input"]) == ("encoding.solver", "own"):
+        message = "this project's solver is called `native` now"
     elif problem["type"] != "value_error":
         message += f" (got {problem['input']!r})"
     return f"{key}: {message}" if key else message

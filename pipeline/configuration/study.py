@@ -97,9 +97,9 @@ class Study(Settings):
     models: list[str] = Field(min_length=1)
     """Feature spaces that are fitted alone. `name_pca64` stands for 64 principal components of a
     space."""
-    contrasts: dict[Name, list[str]]
-    """Two to four feature spaces whose variance is partitioned, by name; a name alone is a contrast
-    of the catalogue."""
+    comparisons: dict[Name, list[str]]
+    """Two to four feature spaces whose variance is partitioned, by name; a name alone is a
+    comparison of the catalogue."""
     variants: dict[Name, VariantSettings] = Field(default_factory=dict)
     """Further fits on other images or with other penalties, by name."""
     matched_variants: list[list[Name]] = Field(default_factory=list)
@@ -124,11 +124,11 @@ class Study(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _contrasts_are_known(cls, values: Any) -> Any:
-        """A contrast that is named without its spaces is one of the catalogue."""
-        if isinstance(values, Mapping) and isinstance(values.get("contrasts"), Mapping):
-            unknown = [name for name, spaces in values["contrasts"].items() if spaces is None]
-            declared("contrasts", unknown, read_catalogue()["contrasts"])
+    def _comparisons_are_known(cls, values: Any) -> Any:
+        """A comparison that is named without its spaces is one of the catalogue."""
+        if isinstance(values, Mapping) and isinstance(values.get("comparisons"), Mapping):
+            unknown = [name for name, spaces in values["comparisons"].items() if spaces is None]
+            declared("comparisons", unknown, read_catalogue()["comparisons"])
         return values
 
     @field_validator("study")
@@ -148,16 +148,16 @@ class Study(Settings):
                 )
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
-        contrasts = _prefixed("contrasts", self.contrasts)
-        for key, spaces in {"models": self.models, **contrasts}.items():
+        comparisons = _prefixed("comparisons", self.comparisons)
+        for key, spaces in {"models": self.models, **comparisons}.items():
             self.require_spaces(key, spaces)
         self._split_can_be_made()
         self._maps_can_be_made()
-        for key, spaces in contrasts.items():
+        for key, spaces in comparisons.items():
             if not 2 <= len(spaces) <= 4:
-                raise ValueError(f"{key}: a contrast has 2 to 4 feature spaces")
-            if key.removeprefix("contrasts.") in self.feature_spaces:
-                raise ValueError(f"{key}: a contrast cannot have a feature space's name")
+                raise ValueError(f"{key}: a comparison has 2 to 4 feature spaces")
+            if key.removeprefix("comparisons.") in self.feature_spaces:
+                raise ValueError(f"{key}: a comparison cannot have a feature space's name")
         self._variants_can_be_made()
         for analysis in ANALYSES.values():
             analysis.check(self)
@@ -203,7 +203,7 @@ class Study(Settings):
             raise ValueError(f"variants.{WHOLE}: is the whole study; choose another name")
         for name, variant in self.variants.items():
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
-            declared(f"variants.{name}.contrasts", variant.contrasts or [], self.contrasts)
+            declared(f"variants.{name}.comparisons", variant.comparisons or [], self.comparisons)
             variant.encoding(self.encoding)
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
@@ -242,7 +242,7 @@ class Study(Settings):
         """What is tested, mapped and tabulated: the whole study, and the variants that it lists."""
         needed = [analysis.models(self) for analysis in ANALYSES.values()]
         singles = dict.fromkeys([*self.models, *itertools.chain(*needed)])
-        whole = VariantSettings(models=list(singles), contrasts=list(self.contrasts))
+        whole = VariantSettings(models=list(singles), comparisons=list(self.comparisons))
         return {WHOLE: whole, **self.variants}
 
     @property
@@ -256,30 +256,30 @@ class Study(Settings):
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
         """{model: its feature spaces} of all that is fitted of a variant, each once, by size.
 
-        They are its single models, and every subset of the spaces of its contrasts.
+        They are its single models, and every subset of the spaces of its comparisons.
         """
-        contrasts = self.contrasts_of(variant).values()
+        comparisons = self.comparisons_of(variant).values()
         sets = [*((name,) for name in self.all_variants[variant].models or [])]
-        sets += [subset for spaces in contrasts for subset in subsets(spaces)]
+        sets += [subset for spaces in comparisons for subset in subsets(spaces)]
         ordered = [self.fitted_as(spaces) for spaces in sorted(sets, key=len)]
         return {model_name(spaces): spaces for spaces in ordered}
 
-    def contrasts_of(self, variant: str = WHOLE) -> dict[str, list[str]]:
-        """{contrast: its feature spaces}, those of a variant."""
+    def comparisons_of(self, variant: str = WHOLE) -> dict[str, list[str]]:
+        """{comparison: its feature spaces}, those of a variant."""
         settings = self.all_variants[variant]
-        if settings.models is None and settings.contrasts is None:
-            return self.contrasts
-        return {name: self.contrasts[name] for name in settings.contrasts or []}
+        if settings.models is None and settings.comparisons is None:
+            return self.comparisons
+        return {name: self.comparisons[name] for name in settings.comparisons or []}
 
     def fitted_as(self, spaces: Iterable[str]) -> list[str]:
-        """A set of spaces in the order in which its model has them: that of the first contrast."""
+        """A set of spaces in the order of its model: that of the first comparison."""
         chosen = list(spaces)
-        holding = (listed for listed in self.contrasts.values() if set(chosen) <= set(listed))
+        holding = (listed for listed in self.comparisons.values() if set(chosen) <= set(listed))
         return [space for space in next(holding, chosen) if space in chosen]
 
-    def models_of(self, contrast: str) -> list[str]:
-        """Models of all subsets of a contrast's spaces, in the order of `subsets`."""
-        return [model_name(self.fitted_as(s)) for s in subsets(self.contrasts[contrast])]
+    def models_of(self, comparison: str) -> list[str]:
+        """Models of all subsets of a comparison's spaces, in the order of `subsets`."""
+        return [model_name(self.fitted_as(s)) for s in subsets(self.comparisons[comparison])]
 
     def smaller_models(self, variant: str, spaces: Sequence[str]) -> list[str]:
         """Models of a space less, of which a model takes voxels over (`encoding.ridge.nested`)."""
@@ -288,10 +288,10 @@ class Study(Settings):
         return [model_name(self.fitted_as(s)) for s in subsets(spaces) if len(s) == len(spaces) - 1]
 
     def stacked(self, variant: str) -> dict[str, bool]:
-        """{model: whether its spaces' single models are stacked too}: all spaces of a contrast."""
-        contrasts = [set(spaces) for spaces in self.contrasts_of(variant).values()]
+        """{model: whether its single-space models are stacked too}: all spaces of a comparison."""
+        comparisons = [set(spaces) for spaces in self.comparisons_of(variant).values()]
         return {
-            model: self.encoding.stacking and set(spaces) in contrasts
+            model: self.encoding.stacking and set(spaces) in comparisons
             for model, spaces in self.fits(variant).items()
         }
 

@@ -32,7 +32,7 @@ class VariantSettings(Settings):
     """The study's fits once more, on other images or with other penalties.
 
     Images of the same `draw` are nested: a smaller number is part of a larger one. Without `models`
-    and `contrasts`, every contrast of the study is fitted.
+    and `comparisons`, every comparison of the study is fitted.
     """
 
     subset: Subset | None = None
@@ -47,8 +47,8 @@ class VariantSettings(Settings):
     """As in `encoding`, which is the default."""
     models: list[str] | None = None
     """Feature spaces that are fitted alone."""
-    contrasts: list[Name] | None = None
-    """Contrasts that are fitted."""
+    comparisons: list[Name] | None = None
+    """Comparisons that are fitted."""
 
     @property
     def images(self) -> dict[str, Any]:

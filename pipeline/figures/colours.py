@@ -1,4 +1,4 @@
-"""Colours of brain maps: one scale per quantity, and two scales at once for contrasts."""
+"""Colours of brain maps: one scale per quantity, and two scales at once for comparisons."""
 
 from __future__ import annotations
 

@@ -77,12 +77,12 @@ def model_strips(table: pd.DataFrame, models: Sequence[str], value: str, label: 
 
 
 def component_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
-    """Unique and shared variance of a contrast, signed.
+    """Unique and shared variance of a comparison, signed.
 
     Parameters
     ----------
-    table : tables/partitions.tsv, the rows of one contrast
-    spaces : of the contrast
+    table : tables/partitions.tsv, the rows of one comparison
+    spaces : of the comparison
     """
     numbers = {space: number for number, space in enumerate(spaces)}
     styles = {

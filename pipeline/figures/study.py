@@ -38,9 +38,9 @@ def study_figures(
         name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
     }
     yield from _of_models(study, whole["correlations"], voxels)
-    for contrast, spaces in study.contrasts.items():
-        rows = whole["partitions"].query("contrast == @contrast")
-        yield from _of_contrast(contrast, spaces, rows, voxels)
+    for comparison, spaces in study.comparisons.items():
+        rows = whole["partitions"].query("comparison == @comparison")
+        yield from _of_comparison(comparison, spaces, rows, voxels)
     filled = {name: table for name, table in tables.items() if len(table)}
     for module in parts("figures").values():
         yield from module.study_figures(filled, images)
@@ -91,30 +91,30 @@ def _of_models(
     )
 
 
-def _of_contrast(
-    contrast: str, spaces: Sequence[str], rows: pd.DataFrame, voxels: Sequence[Path]
+def _of_comparison(
+    comparison: str, spaces: Sequence[str], rows: pd.DataFrame, voxels: Sequence[Path]
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
-        f"components_{contrast}",
-        "contrasts",
-        contrast,
+        f"components_{comparison}",
+        "comparisons",
+        comparison,
         "Unique and shared variance per region, signed; components sum to R² of the joint model. "
         "What two spaces share has the colour of one and hatching in that of the other.",
         component_bars(rows, spaces),
     )
     yield StudyFigure(
-        f"unique_{contrast}",
-        "contrasts",
-        contrast,
+        f"unique_{comparison}",
+        "comparisons",
+        comparison,
         "Unique variance alone: a point per subject, a dash for their mean.",
         unique_bars(rows, spaces),
     )
     parts = [_of_two(path, spaces[0], spaces[1]) for path in voxels]
     first, second, ceiling = (np.concatenate(column) for column in zip(*parts, strict=True))
     yield StudyFigure(
-        f"models_{contrast}",
-        "contrasts",
-        contrast,
+        f"models_{comparison}",
+        "comparisons",
+        comparison,
         f"Test R² of {spaces[0]} against {spaces[1]}, each alone, of all subjects' voxels: how "
         "many voxels (left) and their mean noise ceiling (right). Half a percent of voxels, of the "
         "lowest R², may lie outside.",

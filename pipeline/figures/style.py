@@ -50,8 +50,8 @@ class StudyFigure:
     Attributes
     ----------
     name : of its files
-    page : of the report: models, contrasts, controls, validation, or a subject's
-    section : heading on that page; the contrast, of figures of contrasts
+    page : of the report: models, comparisons, controls, validation, or a subject's
+    section : heading on that page; the comparison, of figures of comparisons
     """
 
     name: str

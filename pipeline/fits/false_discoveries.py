@@ -17,7 +17,7 @@ def false_discovery_rates(p: np.ndarray) -> np.ndarray:
 def covered(q: np.ndarray) -> str:
     """What the q-values (voxel,) of a map cover, for its sidecar; NaN where nothing was tested."""
     n_tests = np.count_nonzero(np.isfinite(q))
-    return f"{FAMILY}: the {n_tests} tests of this map; no other map, contrast or subject"
+    return f"{FAMILY}: the {n_tests} tests of this map; no other map, comparison or subject"
 
 
 def with_q(table: pd.DataFrame, p: tuple[str, ...], family: list[str]) -> pd.DataFrame:

@@ -116,10 +116,10 @@ def write_tests(
 
     Parameters
     ----------
-    identity : the model or contrast that is tested, and its spaces
+    identity : the model or comparison that is tested, and its spaces
     predictions : {model: its file}
     test : of responses and {model: predictions} (image, voxel) of some voxels
-    components : names of the first axis of what is tested, of contrasts
+    components : names of the first axis of what is tested, of comparisons
     """
     settings = arguments.configuration
     arrays: dict[str, np.ndarray] = {}

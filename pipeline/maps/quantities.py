@@ -67,22 +67,22 @@ class VoxelMap:
     Attributes
     ----------
     quantity : a key of `DESCRIPTIONS`, or of an analysis' `QUANTITIES`
-    name : the encoding model, the network whose layers are compared, the component of a contrast,
+    name : the encoding model, the network whose layers are compared, the component of a comparison,
         or the ROI collection
-    contrast : the contrast, None for models and networks
+    comparison : the comparison, None for models and networks
     voxel : (voxel,) C-order indices, those of the file that the values are from
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
     q : (voxel,) false discovery rates by which the map is thresholded too
     band : feature space, of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
-    named : the beginning of the file name, if name and contrast do not tell it
+    named : the beginning of the file name, if name and comparison do not tell it
     test : how it was tested, of maps with a test
     """
 
     quantity: str
     name: str
-    contrast: str | None
+    comparison: str | None
     voxel: np.ndarray
     values: np.ndarray
     untrained: tuple[str, ...] = ()
@@ -101,9 +101,9 @@ class VoxelMap:
             return f"stat-{self.quantity}"
         if self.named is not None:
             return f"{self.named}_stat-{self.quantity}"
-        if self.contrast is not None:
+        if self.comparison is not None:
             return (
-                f"contrast-{bids_label(self.contrast)}_component-{bids_label(self.name)}"
+                f"comparison-{bids_label(self.comparison)}_component-{bids_label(self.name)}"
                 f"_stat-{self.quantity}"
             )
         band = "" if self.band is None else f"_band-{bids_label(self.band)}"
@@ -145,16 +145,16 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 
 def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     """Every component of a partition, and its test."""
-    # a component subtracts models of all the contrast's spaces, not of its own alone
+    # a component subtracts models of all the comparison's spaces, not of its own alone
     untrained = untrained_spaces(result.provenance, result.configuration["spaces"])
     test = significance.configuration["tests"]["components"]
-    contrast, voxel = result.configuration["contrast"], result["voxel"]
+    comparison, voxel = result.configuration["comparison"], result["voxel"]
     p, q = significance.by_label("p"), significance.by_label("q")
     for name, values in sorted(result.by_label("variance").items()):
         quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
-        yield VoxelMap(quantity, name, contrast, voxel, values, untrained, q[name], test=test)
-        yield VoxelMap("p", name, contrast, voxel, p[name], untrained, test=test)
-        yield VoxelMap("q", name, contrast, voxel, q[name], untrained, test=test)
+        yield VoxelMap(quantity, name, comparison, voxel, values, untrained, q[name], test=test)
+        yield VoxelMap("p", name, comparison, voxel, p[name], untrained, test=test)
+        yield VoxelMap("q", name, comparison, voxel, q[name], untrained, test=test)
 
 
 def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 PAGES = {
     "models": "scores of every model per region, noise ceilings",
-    "contrasts": "unique and shared variance, models against each other, tests over subjects",
-    "controls": "analyses besides the main contrasts",
+    "comparisons": "unique and shared variance, models against each other, tests over subjects",
+    "controls": "analyses besides the main comparisons",
     "validation": "what the analyses find where the truth is known",
     "methods": "methods with the parameters that were used, configuration, versions, times",
 }

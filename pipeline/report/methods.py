@@ -30,7 +30,7 @@ MISSING = {
     "exclude": "NaN and left out",
     "available": "fitted and scored on the images that they have",
 }
-SOLVER = {"own": "this project's solver", "himalaya": "himalaya's solver"}
+SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
 FOLDS = {"shuffled": "", "listed": "; folds are neighbours by image number"}
 SEARCH = {
     "exact": "{folds}-fold cross-validation",
@@ -136,13 +136,13 @@ def _picked(study: Configuration) -> str:
 
 
 def _of_analyses(study: Configuration) -> Iterator[str]:
-    """Sentences on what the study switches on beyond encoding models and contrasts."""
+    """Sentences on what the study switches on beyond encoding models and comparisons."""
     if len(study.subjects) > 1:
         yield (
             "Group. The subject is the unit: means of each region are tested over "
             f"{len(study.subjects)} subjects by a one-sample t-test and by all flips of the "
             "subjects' signs, two-sided, each with the false discovery rate over all regions and: "
-            "a contrast's components and their differences; R² of its joint and stacked models; "
+            "a comparison's components and their differences; R² of its joint and stacked models; "
             "its product measure; R² of all models; all differences of models. Maps are tested by "
             f"t, with the false discovery rate (q ≤ {LEVEL}) over the {GROUP_FAMILY}."
         )
@@ -206,10 +206,11 @@ def _split(study: Configuration) -> str:
     return {
         "shared1000": "Images shared by all subjects test, all others train.",
         "shared515": "Images that all subjects saw three times test, all others train.",
-        "random": f"A random {splits.share:.0%} of each subject's images test, all others train.",
-        "clusters": f"Whole clusters of images that are alike in {splits.space} (k-means, "
-        f"{splits.clusters} clusters) test, about {splits.share:.0%} of the images; all others "
+        "random": f"A random {splits.test_fraction:.0%} of each subject's images test, all others "
         "train.",
+        "clusters": f"Whole clusters of images that are alike in {splits.space} (k-means, "
+        f"{splits.clusters} clusters) test, about {splits.test_fraction:.0%} of the images; all "
+        "others train.",
     }[splits.test]
 
 

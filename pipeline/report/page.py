@@ -1,4 +1,4 @@
-"""The pages of a whole study: overview, models, contrasts, controls, validation, methods."""
+"""The pages of a whole study: overview, models, comparisons, controls, validation, methods."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ TABLES = {
         "best_voxels": "Best voxels per model",
         "models": "Models compared over subjects",
     },
-    "contrasts": {
-        "partitions": "Variance partitions per region and contrast",
+    "comparisons": {
+        "partitions": "Variance partitions per region and comparison",
         "group": "Unique and shared variance, tested over subjects",
     },
     "validation": {
@@ -58,7 +58,7 @@ TABLES = {
 MODELS_INTRO = (
     "Every feature space as an encoding model of its own, scored on images that no fit has seen."
 )
-CONTRASTS_INTRO = (
+COMPARISONS_INTRO = (
     "Unique variance of a space is what the joint model loses without it; shared variance is what "
     "several spaces explain alike. Values are signed: below 0, a joint model does worse than its "
     "parts on the test images."
@@ -83,7 +83,7 @@ OTHERWISE_CALIBRATED = (
     "The experiments of known truth were analysed with other settings than this study, and are not "
     "shown: `snakemake validate` makes them anew."
 )
-NO_CONTROLS = "The configuration switches on no analysis besides models and contrasts."
+NO_CONTROLS = "The configuration switches on no analysis besides models and comparisons."
 TIME_COLUMNS = {
     "job": "rule and wildcards",
     "seconds": "wall-clock time",
@@ -126,12 +126,12 @@ class ReportInputs:
 
     @cached_property
     def group_pictures(self) -> dict[str, list[dict[str, Any]]]:
-        """{contrast: its pictures over subjects}, each drawn once."""
+        """{comparison: its pictures over subjects}, each drawn once."""
         return {
-            contrast: [
-                one.written(self.directory, GROUP) for one in _group_pictures(self, contrast)
+            comparison: [
+                one.written(self.directory, GROUP) for one in _group_pictures(self, comparison)
             ]
-            for contrast in self.study.contrasts
+            for comparison in self.study.comparisons
         }
 
     @cached_property
@@ -161,7 +161,7 @@ def write_study_pages(inputs: ReportInputs) -> None:
     writers = {
         "index": _index,
         "models": _models,
-        "contrasts": _contrasts,
+        "comparisons": _comparisons,
         "controls": _controls,
         "validation": _validation,
         "methods": _methods,
@@ -189,12 +189,12 @@ def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, best = inputs.study, inputs.frames["best_voxels"]
     single = best[best["model"].isin(study.models)]
     figures = [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE]
-    for contrast in [*study.contrasts][:1]:
-        figures += inputs.group_pictures[contrast]
+    for comparison in [*study.comparisons][:1]:
+        figures += inputs.group_pictures[comparison]
     return "index.html.j2", {
         "n_subjects": len(study.subjects),
         "n_models": len(study.models),
-        "n_contrasts": len(study.contrasts),
+        "n_comparisons": len(study.comparisons),
         "cards": _cards(inputs.frames["correlations"], single),
         "figures": figures,
         "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
@@ -224,28 +224,28 @@ def _models(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     return _page(inputs, "models", MODELS_INTRO)
 
 
-def _contrasts(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    template, values = _page(inputs, "contrasts", CONTRASTS_INTRO)
+def _comparisons(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+    template, values = _page(inputs, "comparisons", COMPARISONS_INTRO)
     for section in values["sections"]:
-        spaces = inputs.study.contrasts[section["title"]]
+        spaces = inputs.study.comparisons[section["title"]]
         section["figures"] += inputs.group_pictures[section["title"]]
         section["title"] = f"{section['title']}: {' × '.join(spaces)}"
     return template, values
 
 
-def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
+def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
     """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
     if inputs.group_maps is None:
         return
     study, limit = inputs.study, inputs.limits["unique"]
-    spaces = study.contrasts[contrast]
-    told = f"{contrast}: unique variance (test R²), mean over {len(study.subjects)} subjects"
+    spaces = study.comparisons[comparison]
+    told = f"{comparison}: unique variance (test R²), mean over {len(study.subjects)} subjects"
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
-        maps = {f"unique {n}": _group_files(inputs, contrast, n, "MNI152")[0] for n in spaces}
+        maps = {f"unique {n}": _group_files(inputs, comparison, n, "MNI152")[0] for n in spaces}
         yield Picture(
-            f"{contrast}_MNI152",
-            f"{contrast}, group in MNI152",
+            f"{comparison}_MNI152",
+            f"{comparison}, group in MNI152",
             f"{told} in MNI152; each point of the glass brain shows the largest value "
             f"behind it. Scale ±{limit:g}, not thresholded; {files}",
             glass_picture(maps, Scale(limit, "unique variance")),
@@ -255,19 +255,21 @@ def _group_pictures(inputs: ReportInputs, contrast: str) -> Iterator[Picture]:
         surface = small_surface(inputs.anatomy, FSAVERAGE)
         if surface is None:
             return
-        maps = {contrast: [_group_files(inputs, contrast, name, FSAVERAGE) for name in names]}
+        maps = {comparison: [_group_files(inputs, comparison, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(
-            f"{contrast}_fsaverage",
-            f"{contrast}, group on fsaverage",
+            f"{comparison}_fsaverage",
+            f"{comparison}, group on fsaverage",
             f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
             f"(orange), of both (dark); clear where both are below {scale.least:.2g}; {files}",
             surface_picture(maps, surface, scale),
         )
 
 
-def _group_files(inputs: ReportInputs, contrast: str, name: str, space: str) -> list[Path]:
-    entities = f"contrast-{bids_label(contrast)}_component-{bids_label(name)}_stat-unique_desc-mean"
+def _group_files(inputs: ReportInputs, comparison: str, name: str, space: str) -> list[Path]:
+    entities = (
+        f"comparison-{bids_label(comparison)}_component-{bids_label(name)}_stat-unique_desc-mean"
+    )
     return [inputs.group_maps / file for file in map_names(None, space, entities)]
 
 

@@ -103,11 +103,11 @@ class SubjectMaps:
         """{title: entities} of every single model's correlation."""
         return {model: f"model-{bids_label(model)}_stat-r" for model in self.study.models}
 
-    def unique(self, contrast: str) -> dict[str, str]:
-        """{feature space: entities} of the unique variance in a contrast."""
+    def unique(self, comparison: str) -> dict[str, str]:
+        """{feature space: entities} of the unique variance in a comparison."""
         return {
-            space: f"contrast-{bids_label(contrast)}_component-{bids_label(space)}_stat-unique"
-            for space in self.study.contrasts[contrast]
+            space: f"comparison-{bids_label(comparison)}_component-{bids_label(space)}_stat-unique"
+            for space in self.study.comparisons[comparison]
         }
 
     @property
@@ -120,12 +120,12 @@ class SubjectMaps:
 
     @property
     def pairs(self) -> dict[str, tuple[tuple[str, str], tuple[str, str]]]:
-        """{contrast of two spaces: their names, their entities}."""
+        """{comparison of two spaces: their names, their entities}."""
         found = {}
-        for contrast, spaces in self.study.contrasts.items():
+        for comparison, spaces in self.study.comparisons.items():
             if len(spaces) == 2:
-                entities = self.unique(contrast)
-                found[contrast] = (tuple(spaces), tuple(entities[space] for space in spaces))
+                entities = self.unique(comparison)
+                found[comparison] = (tuple(spaces), tuple(entities[space] for space in spaces))
         return found
 
     def pair_scale(self, names: tuple[str, str]) -> Scale:
@@ -200,22 +200,22 @@ def _slices(maps: SubjectMaps) -> Iterator[Picture]:
             f"{_stated(maps, 'r')}",
             volume_picture(_of(maps, models, own), background, extent, maps.scale, outlines),
         )
-    for contrast in maps.study.contrasts:
-        unique = maps.unique(contrast)
+    for comparison in maps.study.comparisons:
+        unique = maps.unique(comparison)
         left = {title: f"{entities}_{THRESHOLDED}" for title, entities in unique.items()}
         yield Picture(
-            f"{contrast}_unique_slices",
-            f"{contrast}, unique variance in slices",
-            f"{contrast}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
+            f"{comparison}_unique_slices",
+            f"{comparison}, unique variance in slices",
+            f"{comparison}: unique variance (test R², signed) of voxels with q ≤ 0.05; {where}. "
             f"{_stated(maps, 'unique')}",
             volume_picture(_of(maps, left, own), background, extent, maps.unique_scale, outlines),
         )
-    for contrast, (names, entities) in maps.pairs.items():
-        files = {contrast: [maps.files(one, own)[0] for one in entities]}
+    for comparison, (names, entities) in maps.pairs.items():
+        files = {comparison: [maps.files(one, own)[0] for one in entities]}
         yield Picture(
-            f"{contrast}_both_slices",
-            f"{contrast}, both in slices",
-            f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
+            f"{comparison}_both_slices",
+            f"{comparison}, both in slices",
+            f"{comparison}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
             f"(dark); {_clear(maps, names)}; {where}.",
             volume_picture(files, background, extent, maps.pair_scale(names), outlines),
         )
@@ -234,12 +234,12 @@ def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[Picture]:
             f"{_stated(maps, 'r')}",
             surface_picture(files, surface, maps.scale, outlines),
         )
-    for contrast, (names, entities) in maps.pairs.items():
-        files = {contrast: [maps.files(one, space) for one in entities]}
+    for comparison, (names, entities) in maps.pairs.items():
+        files = {comparison: [maps.files(one, space) for one in entities]}
         yield Picture(
-            f"{contrast}_both_surface",
-            f"{contrast}, both on the surface",
-            f"{contrast}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
+            f"{comparison}_both_surface",
+            f"{comparison}, both on the surface",
+            f"{comparison}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
             f"(dark); {_clear(maps, names)}; {where}.",
             surface_picture(files, surface, maps.pair_scale(names), outlines),
         )
@@ -267,13 +267,13 @@ def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
         for title, entities in maps.models.items()
         for more, suffix in (("", ""), (", q ≤ 0.05", f"_{THRESHOLDED}"))
     ]
-    for contrast, (names, entities) in maps.pairs.items():
+    for comparison, (names, entities) in maps.pairs.items():
         files = [maps.files(one, space) for one in entities]
-        shown.append(SurfaceMap(f"{contrast}: both", files, maps.pair_scale(names)))
-    for contrast in maps.study.contrasts:
+        shown.append(SurfaceMap(f"{comparison}: both", files, maps.pair_scale(names)))
+    for comparison in maps.study.comparisons:
         shown += [
-            SurfaceMap(f"{contrast}: unique {name}", [maps.files(e, space)], maps.unique_scale)
-            for name, e in maps.unique(contrast).items()
+            SurfaceMap(f"{comparison}: unique {name}", [maps.files(e, space)], maps.unique_scale)
+            for name, e in maps.unique(comparison).items()
         ]
     bounded = Scale(maps.limits["normalisedR"], "r / √(noise ceiling)")
     shown += [
@@ -312,9 +312,9 @@ def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
     if maps.own_space in SURFACES or background is None:
         return []
     wanted = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
-    for contrast in maps.study.contrasts:
-        unique = maps.unique(contrast)
-        wanted |= {f"{contrast}: unique {n}": (e, "unique") for n, e in unique.items()}
+    for comparison in maps.study.comparisons:
+        unique = maps.unique(comparison)
+        wanted |= {f"{comparison}: unique {n}": (e, "unique") for n, e in unique.items()}
     links = []
     for title, (entities, quantity) in wanted.items():
         path = maps.files(entities, maps.own_space)[0]

@@ -22,7 +22,7 @@ from pipeline.errors import InputError, OtherReleaseError
 
 RESULTS, CHECKSUMS, ALL_CHECKSUMS = "results", "checksums", "SHA256SUMS"
 # of all results: another whenever names, shapes or meanings in them change
-FORMAT = 3
+FORMAT = 4
 LINE = re.compile(r"# format (\d+)\n([0-9a-f]{64})  (.+)\n")
 DELETE = "delete it and run snakemake again"
 

@@ -59,7 +59,7 @@ PACKAGES = (
 # of tables and maps, which have an account beside them
 DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
 # what a file is of: those of its configuration that it has are attributes of it
-IDENTITY = ("subject", "variant", "model", "contrast", "space", "network")
+IDENTITY = ("subject", "variant", "model", "comparison", "space", "network")
 # what h5py raises when it reads one
 OF_A_DAMAGED_FILE = (OSError, KeyError, AttributeError, RuntimeError, ValueError, TypeError)
 

@@ -62,7 +62,7 @@ def any_of(names):
     return "|".join(names) or "(?!)"
 
 
-# spaces joined by +, which no contrast is named by
+# spaces joined by +, which no comparison is named by
 SPACE = any_of(STUDY.used_spaces)
 SET_OF_SPACES = rf"(?:{SPACE})(?:\+(?:{SPACE}))*"
 
@@ -74,9 +74,9 @@ wildcard_constraints:
     network=r"[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d+of\d+",
     variant=r"[A-Za-z][A-Za-z0-9_]*",
-    contrast=any_of(STUDY.contrasts),
+    comparison=any_of(STUDY.comparisons),
     model=SET_OF_SPACES,
-    fit=rf"{SET_OF_SPACES}|{any_of(STUDY.contrasts)}",
+    fit=rf"{SET_OF_SPACES}|{any_of(STUDY.comparisons)}",
     chunk=r"\d+of\d+",
     scattered=r"encoding|predictions|significance",
 
@@ -84,7 +84,7 @@ wildcard_constraints:
 def scattered(folder, fit):
     """What a job leaves of the voxels that are its part: the result itself if that is all.
 
-    `fit` is the wildcard of the file's name, `{model}` or `{contrast}`.
+    `fit` is the wildcard of the file's name, `{model}` or `{comparison}`.
     """
     if STUDY.scatter.voxel_chunks == 1:
         return f"{RESULTS}/{folder}/{{subject}}/{{variant}}/{fit}.h5"
@@ -130,27 +130,27 @@ def of_models(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants)
     ]
 
 
-def of_contrasts(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
-    """Files of every contrast, by the folder of their kind."""
+def of_comparisons(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
+    """Files of every comparison, by the folder of their kind."""
     return [
-        f"{RESULTS}/{folder}/{subject}/{variant}/{contrast}.h5"
+        f"{RESULTS}/{folder}/{subject}/{variant}/{comparison}.h5"
         for subject in subjects
         for variant in variants
-        for contrast in STUDY.contrasts_of(variant)
+        for comparison in STUDY.comparisons_of(variant)
     ]
 
 
 def of_tests(subjects=STUDY.subjects, variants=STUDY.assessed_variants):
-    """Files of the tests of models and of contrasts."""
+    """Files of the tests of models and of comparisons."""
     folder = "significance"
-    return [*of_models(folder, subjects, variants), *of_contrasts(folder, subjects, variants)]
+    return [*of_models(folder, subjects, variants), *of_comparisons(folder, subjects, variants)]
 
 
 def of_compared_models(folder):
-    """Files of the models of all subsets of a contrast's spaces, in the order of the subsets."""
+    """Files of the models of all subsets of a comparison's spaces, in the order of the subsets."""
     return lambda wildcards: [
         f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
-        for model in STUDY.models_of(wildcards.contrast)
+        for model in STUDY.models_of(wildcards.comparison)
     ]
 
 

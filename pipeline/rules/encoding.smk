@@ -1,4 +1,4 @@
-# A set of feature spaces is fitted once, whatever contrasts it is in.
+# A set of feature spaces is fitted once, whatever comparisons it is in.
 
 
 ENCODING = of_models("encoding", variants=STUDY.all_variants)
@@ -71,7 +71,7 @@ rule assess_components:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        scattered("significance", "{contrast}"),
+        scattered("significance", "{comparison}"),
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),

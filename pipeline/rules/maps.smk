@@ -26,7 +26,7 @@ rule write_maps:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject], [wildcards.variant]),
         significance=lambda wildcards: of_tests([wildcards.subject], [wildcards.variant]),
-        partitions=lambda wildcards: of_contrasts(
+        partitions=lambda wildcards: of_comparisons(
             "partitions", [wildcards.subject], [wildcards.variant]
         ),
         analyses=lambda wildcards: [

@@ -1,14 +1,14 @@
 rule partitions:
-    """Unique and shared variance of each contrast."""
+    """Unique and shared variance of each comparison."""
     input:
-        of_contrasts("partitions"),
+        of_comparisons("partitions"),
 
 
 rule partition_variance:
     input:
         encoding=of_compared_models("encoding"),
     output:
-        f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{contrast}}.h5",
+        f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{comparison}}.h5",
     resources:
         mem_mb=growing(1000),
         runtime=growing(30),

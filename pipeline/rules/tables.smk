@@ -15,7 +15,7 @@ rule tables:
     input:
         TABLES,
         VOXEL_TABLES.values(),
-        rules.controls.input,
+        rules.confounds.input,
 
 
 rule write_tables:
@@ -40,7 +40,7 @@ rule write_voxel_tables:
         rois=f"{RESULTS}/rois/{{subject}}.tsv",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject]),
         significance=lambda wildcards: of_tests([wildcards.subject]),
-        partitions=lambda wildcards: of_contrasts("partitions", [wildcards.subject]),
+        partitions=lambda wildcards: of_comparisons("partitions", [wildcards.subject]),
     output:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
         components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",

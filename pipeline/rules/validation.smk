@@ -32,7 +32,7 @@ if VALIDATED:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
             # truth is of the whole study: other images have another
             encoding=of_models("encoding", variants=[WHOLE]),
-            partitions=of_contrasts("partitions", variants=[WHOLE]),
+            partitions=of_comparisons("partitions", variants=[WHOLE]),
         output:
             RECOVERY,
         resources:

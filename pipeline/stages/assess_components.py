@@ -1,4 +1,4 @@
-"""Intervals and tests of a contrast's components of variance, from predictions of test images."""
+"""Intervals and tests of a comparison's components of variance, from predictions of test images."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.jobs import stage_arguments as given
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    contrast: given.Wildcard
-    spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
+    comparison: given.Wildcard
+    spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]
     predictions: given.InputFiles  # of all subsets' models, in the order of `subsets`
     responses: given.InputFile
     split: given.InputFile
@@ -31,7 +31,7 @@ def main() -> None:
     write_tests(
         "assess_components",
         arguments,
-        {"contrast": arguments.contrast, "spaces": arguments.spaces},
+        {"comparison": arguments.comparison, "spaces": arguments.spaces},
         dict(zip(models, arguments.predictions, strict=True)),
         lambda tests, measured, predicted: tests.of_components(
             measured, predicted, arguments.spaces

@@ -52,7 +52,7 @@ from pipeline.results.stored_matrix import StoredMatrix
 EDGE_SHARE = 0.05
 # read at a time for their ceilings
 CEILING_VOXELS = 1024
-SOLVERS = {"own": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
+SOLVERS = {"native": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 SCORES = ("r", "r2", "cv_score", "alpha")
 BY_SPACE = ("band_weights", "product_measure")
 # dimensions of arrays that have more than voxels

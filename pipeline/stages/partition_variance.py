@@ -1,4 +1,4 @@
-"""Partition the variance that a contrast's feature spaces explain, alone and together."""
+"""Partition the variance that a comparison's feature spaces explain, alone and together."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    contrast: given.Wildcard
-    spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
+    comparison: given.Wildcard
+    spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]
     encoding: given.InputFiles  # of all subsets' models, in the order of `subsets`
     out: given.OutputFile
 
@@ -56,7 +56,7 @@ def main() -> None:
     )
     fitted = encoding.configuration
     configuration = {
-        "contrast": arguments.contrast,
+        "comparison": arguments.comparison,
         "spaces": arguments.spaces,
         "subject": fitted["subject"],
         "variant": fitted["variant"],

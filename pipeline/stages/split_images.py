@@ -73,10 +73,12 @@ def main() -> None:
             block = space.clusters[space.rows]
         if settings["test"] == "clusters":
             cluster = block
-            held_out = held_out_clusters(space.clusters, settings["share"], settings["seed"])
+            held_out = held_out_clusters(
+                space.clusters, settings["test_fraction"], settings["seed"]
+            )
             test = held_out[space.rows]
         elif settings["test"] == "random":
-            test = random_test(len(nsd_id), settings["share"], settings["seed"])
+            test = random_test(len(nsd_id), settings["test_fraction"], settings["seed"])
         else:
             test = np.isin(nsd_id, _shared(arguments))
         kept = _selected(nsd_id, test, arguments, inputs)

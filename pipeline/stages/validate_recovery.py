@@ -31,7 +31,7 @@ RECOVERY_COLUMNS = (
     "spearman",
     "n_voxels",
     "subject",
-    "contrast",
+    "comparison",
 )
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     )
     compared = [frame for frame in recovery if frame is not None]
     frames = {
-        # no contrast, or none of planted spaces: columns without rows
+        # no comparison, or none of planted spaces: columns without rows
         "recovery": pd.concat(compared) if compared else pd.DataFrame(columns=RECOVERY_COLUMNS),
         "null_voxels": pd.DataFrame(null),
     }
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
-    """Planted and recovered partition; None for a contrast of spaces that were not planted."""
+    """Planted and recovered partition; None for a comparison of spaces that were not planted."""
     partition = read_result(path)
     settings = partition.configuration
     spaces, subject = settings["spaces"], settings["subject"]
@@ -85,7 +85,7 @@ def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
         }
         kinds[kind] = partition_variance(r2, spaces)
     frame = compare(kinds["perfect"], kinds["oracle"], recovered, truth["group"])
-    return frame.assign(subject=subject, contrast=settings["contrast"])
+    return frame.assign(subject=subject, comparison=settings["comparison"])
 
 
 def _false_positives(path: Path, truths: dict[str, Result]) -> dict[str, object]:

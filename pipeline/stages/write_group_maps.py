@@ -108,7 +108,7 @@ def _write(
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
             told = {
-                **{key: described[key] for key in ("quantity", "name", "contrast")},
+                **{key: described[key] for key in ("quantity", "name", "comparison")},
                 **{"space": space, "entities": f"{entities}_desc-{desc}", **account},
             }
             sidecar = {

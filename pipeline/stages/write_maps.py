@@ -233,9 +233,9 @@ def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
         first = found.setdefault(voxel_map.entities, voxel_map)
         if first is not voxel_map:
             raise InputError(
-                f"{first.contrast or first.name} and {voxel_map.contrast or voxel_map.name}: both "
-                f"would be '{voxel_map.entities}' in file names, which hold letters and digits "
-                "only; rename one in the configuration"
+                f"{first.comparison or first.name} and {voxel_map.comparison or voxel_map.name}: "
+                f"both would be '{voxel_map.entities}' in file names, which hold letters and "
+                "digits only; rename one in the configuration"
             )
 
 
@@ -244,7 +244,7 @@ def _describe(voxel_map: VoxelMap) -> dict[str, object]:
     return {
         "quantity": voxel_map.quantity,
         "name": voxel_map.name,
-        "contrast": voxel_map.contrast,
+        "comparison": voxel_map.comparison,
         "band": voxel_map.band,
         "description": description,
         "units": units,

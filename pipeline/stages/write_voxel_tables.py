@@ -1,4 +1,4 @@
-"""Write a subject's voxels as Parquet: scores of every model, components of every contrast."""
+"""Write a subject's voxels as Parquet: scores of every model, components of every comparison."""
 
 from __future__ import annotations
 
@@ -64,9 +64,9 @@ def main() -> None:
 
 
 def _no_components(frame: pd.DataFrame) -> pd.DataFrame:
-    """A study without contrasts still has the table: its columns, and no row."""
+    """A study without comparisons still has the table: its columns, and no row."""
     numbers = {name: np.empty(0, np.float32) for name in ("variance", "p", "q")}
-    return frame.assign(contrast="", component="", **numbers, variant="")
+    return frame.assign(comparison="", component="", **numbers, variant="")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ COLUMNS = {
     "configuration's `variants`",
     "model": "encoding model: its feature spaces, joined by +; of tests over subjects also 'A less "
     "B': the paired difference of two models' R²",
-    "contrast": "contrast whose variance is partitioned",
+    "comparison": "comparison whose variance is partitioned",
     "component": "feature space alone: its unique variance; spaces joined by &: variance that "
     "exactly these share; 'joint': R² of the model of all spaces; 'stacked': R² of the spaces' "
     "own models weighed by held-out errors; 'product:' and a space: what of the joint model's R² "
@@ -57,7 +57,7 @@ COLUMNS = {
     "q_t": f"false discovery rate (Benjamini & Hochberg) of p_t over {REGIONS_FAMILY}",
     "q_sign_flip": f"the same of p_sign_flip, over {REGIONS_FAMILY}",
     "family": "which tests over subjects q_t and q_sign_flip cover, all regions together: of a "
-    "contrast its components and their differences, or R² of its joint and stacked model, or its "
+    "comparison its components and their differences, or R² of its joint and stacked model, or its "
     "product measure; or R² of all models; or all differences of models. Other families, and other "
     "variants, are not covered",
     "n_tests": "tests of the family that q is over",

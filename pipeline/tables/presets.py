@@ -8,7 +8,7 @@ import pandas as pd
 from pipeline.configuration.settings import WHOLE
 
 SIDES = ("published", "corrected")
-KEYS = ["subject", "contrast", "component", "atlas", "roi"]
+KEYS = ["subject", "comparison", "component", "atlas", "roi"]
 MEAN = "mean"
 
 
@@ -21,7 +21,7 @@ def preset_differences(published: pd.DataFrame, corrected: pd.DataFrame) -> pd.D
 
     Returns
     -------
-    One row per subject, contrast, component and ROI, then of their means over subjects (subject
+    One row per subject, comparison, component and ROI, then of their means over subjects (subject
     "mean"): of each side the variance, the voxels and the share of significant ones (NaN for what
     is not tested), and `difference`, corrected less published
 
@@ -36,7 +36,7 @@ def preset_differences(published: pd.DataFrame, corrected: pd.DataFrame) -> pd.D
     }
     joined = sides["published"].join(sides["corrected"], how="inner").reset_index()
     if joined.empty:
-        raise ValueError("no component of a contrast is common to both, for the same subject")
+        raise ValueError("no component of a comparison is common to both, for the same subject")
     joined["difference"] = joined["corrected"] - joined["published"]
     means = joined.drop(columns="subject").groupby(KEYS[1:], sort=False).mean().reset_index()
     return pd.concat([joined, means.assign(subject=MEAN)], ignore_index=True)

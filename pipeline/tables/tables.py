@@ -25,7 +25,7 @@ LEVEL = 0.05
 LEAST_RELIABILITY = 0.1
 GROUP_COLUMNS = (
     "variant",
-    "contrast",
+    "comparison",
     "component",
     "atlas",
     "roi",
@@ -46,11 +46,11 @@ GROUP_COLUMNS = (
 MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
 # as the study compares models: NSD's single ROIs are in the tables of subjects
 COMPARED_ATLASES = ("all", COMPOSITE)
-# A study without contrasts still has a partition table: its columns, and no row.
+# A study without comparisons still has a partition table: its columns, and no row.
 PARTITION_COLUMNS = (
     "subject",
     "variant",
-    "contrast",
+    "comparison",
     "component",
     "atlas",
     "roi",
@@ -141,7 +141,7 @@ def partition_rows(
         for component, values in components.items():
             yield {
                 **_identity(result),
-                "contrast": result.configuration["contrast"],
+                "comparison": result.configuration["comparison"],
                 "component": component,
                 "atlas": atlas,
                 "roi": roi,
@@ -169,10 +169,11 @@ def group_table(partitions: pd.DataFrame) -> pd.DataFrame:
     """Tests over subjects of each ROI's mean, from the rows of subjects (`partition_rows`).
 
     Of each component, and, paired, of the difference of every two spaces' unique variance, which
-    for a contrast of two is the difference of their models' R². Components of a contrast and their
-    differences are one family of tests over all ROIs; its R² and its product measure are others.
+    for a comparison of two is the difference of their models' R². Components of a comparison and
+    their differences are one family of tests over all ROIs; its R² and its product
+    measure are others.
     """
-    keys = ["variant", "contrast", "atlas", "roi", "weights", "data"]
+    keys = ["variant", "comparison", "atlas", "roi", "weights", "data"]
     tests = []
     for values, rows in partitions.groupby(keys, sort=False):
         means = rows.pivot(index="subject", columns="component", values="mean_variance")
@@ -180,7 +181,7 @@ def group_table(partitions: pd.DataFrame) -> pd.DataFrame:
         spaces = [name for name in components if _is_unique(name)]
         identity = dict(zip(keys, values, strict=True))
         for component, of_subjects in _with_differences(means[components], spaces):
-            family = _family(component).format(identity["contrast"])
+            family = _family(component).format(identity["comparison"])
             tested = asdict(group_test(of_subjects.to_numpy()))
             tests.append({**identity, "component": component, "family": family, **tested})
     return _corrected(tests, GROUP_COLUMNS)

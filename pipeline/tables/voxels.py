@@ -65,12 +65,12 @@ def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFra
 
 def component_parts(where: pd.DataFrame, result: Result, tests: Result) -> Iterator[pd.DataFrame]:
     """For every component of a partition a row per voxel."""
-    contrast = result.configuration["contrast"]
+    comparison = result.configuration["comparison"]
     found = {name: tests.by_label(name) for name in COMPONENT_TESTS}
     for component, values in sorted(result.by_label("variance").items()):
         tested = {name: of_components[component] for name, of_components in found.items()}
         variance = values.astype(np.float32)
-        yield where.assign(contrast=contrast, component=component, variance=variance, **tested)
+        yield where.assign(comparison=comparison, component=component, variance=variance, **tested)
 
 
 @contextmanager

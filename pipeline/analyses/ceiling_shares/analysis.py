@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class CeilingShareSettings(Settings):
-    """Unique and shared variance of every contrast, divided by the noise ceiling."""
+    """Unique and shared variance of every comparison, divided by the noise ceiling."""
 
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Noise ceiling (R²) that a voxel must exceed; voxels below are NaN."""
@@ -27,7 +27,7 @@ class CeilingShares(Analysis):
     """What spaces explain alone and together, as shares of what can be explained."""
 
     target = "ceiling_shares"
-    page = "contrasts"
+    page = "comparisons"
     titles = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
     settings = {"ceiling_shares": (CeilingShareSettings | None, None)}
 
@@ -35,16 +35,16 @@ class CeilingShares(Analysis):
         from pipeline.resources import FLOAT, Job
 
         if study.section(CeilingShareSettings):
-            for spaces in study.contrasts.values():
+            for spaces in study.comparisons.values():
                 yield Job(disk_bytes=subject.voxels * FLOAT * (2 ** len(spaces) + 2))
 
     def tables(self, study: Study) -> list[str]:
-        on = study.section(CeilingShareSettings) and study.contrasts
+        on = study.section(CeilingShareSettings) and study.comparisons
         return ["ceiling_shares"] if on else []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
         on = study.section(CeilingShareSettings) is not None and variant == WHOLE
-        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.contrasts if on]
+        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons if on]
 
     def methods(self, study: Study) -> Iterator[str]:
         if settings := study.section(CeilingShareSettings):

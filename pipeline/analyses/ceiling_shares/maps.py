@@ -24,10 +24,10 @@ QUANTITIES = {
 
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
-    """A map per component of a subject's contrast."""
+    """A map per component of a subject's comparison."""
     configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for name, share in result.by_label("share").items():
         quantity = "sharedShare" if COMPONENT_SEPARATOR in name else "uniqueShare"
-        contrast = configuration["contrast"]
-        yield VoxelMap(quantity, name, contrast, result["voxel"], share, untrained)
+        comparison = configuration["comparison"]
+        yield VoxelMap(quantity, name, comparison, result["voxel"], share, untrained)

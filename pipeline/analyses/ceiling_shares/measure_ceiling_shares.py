@@ -1,4 +1,4 @@
-"""Divide a contrast's components of variance by the noise ceiling, in one subject."""
+"""Divide a comparison's components of variance by the noise ceiling, in one subject."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main() -> None:
     partition = read_result(arguments.partition)
     minimum = arguments.configuration["min_noise_ceiling"]
     share = ceiling_share(partition["variance"], partition["noise_ceiling"], minimum)
-    kept = {name: partition.configuration[name] for name in ("subject", "contrast", "spaces")}
+    kept = {name: partition.configuration[name] for name in ("subject", "comparison", "spaces")}
     configuration = {**kept, "min_noise_ceiling": minimum}
     inputs = {"partition": arguments.partition}
     provenance = make_provenance("measure_ceiling_shares", configuration, inputs)

@@ -2,9 +2,9 @@
 
 
 CEILING_SHARES = expand(
-    f"{RESULTS}/ceiling_shares/{{subject}}/{{contrast}}.h5",
+    f"{RESULTS}/ceiling_shares/{{subject}}/{{comparison}}.h5",
     subject=STUDY.subjects,
-    contrast=STUDY.contrasts,
+    comparison=STUDY.comparisons,
 )
 
 
@@ -16,7 +16,7 @@ rule ceiling_shares:
     input:
         (
             [*CEILING_SHARES, f"{RESULTS}/tables/ceiling_shares.tsv"]
-            if STUDY.ceiling_shares and STUDY.contrasts
+            if STUDY.ceiling_shares and STUDY.comparisons
             else []
         ),
 
@@ -25,9 +25,9 @@ if STUDY.ceiling_shares:
 
     rule measure_ceiling_shares:
         input:
-            partition=f"{RESULTS}/partitions/{{subject}}/{WHOLE}/{{contrast}}.h5",
+            partition=f"{RESULTS}/partitions/{{subject}}/{WHOLE}/{{comparison}}.h5",
         output:
-            f"{RESULTS}/ceiling_shares/{{subject}}/{{contrast}}.h5",
+            f"{RESULTS}/ceiling_shares/{{subject}}/{{comparison}}.h5",
         resources:
             mem_mb=growing(1000),
             runtime=growing(15),

@@ -22,7 +22,7 @@ COLUMNS = {
 }
 ROW_COLUMNS = (
     "subject",
-    "contrast",
+    "comparison",
     "component",
     "atlas",
     "roi",
@@ -37,7 +37,7 @@ ROW_COLUMNS = (
 
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per region and component of a subject's contrast."""
+    """One row per region and component of a subject's comparison."""
     configuration = result.configuration
     ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
@@ -47,7 +47,7 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
         for number, component in enumerate(result["component"].tolist()):
             yield {
                 "subject": subject_of(result),
-                "contrast": configuration["contrast"],
+                "comparison": configuration["comparison"],
                 "component": component,
                 "atlas": atlas,
                 "roi": roi,

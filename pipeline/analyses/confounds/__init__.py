@@ -1,1 +1,1 @@
-"""What differs between the feature spaces of a contrast beside what it is meant to compare."""
+"""What differs between the feature spaces of a comparison beside what it is meant to compare."""

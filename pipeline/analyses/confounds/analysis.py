@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Confounds(Analysis):
-    """A table of what differs between the feature spaces of each contrast, and what does not."""
+    """A table of what differs between the feature spaces of each comparison, and what does not."""
 
-    target = "controls"
-    page = "contrasts"
-    titles = {"confounds": "What differs between the spaces of each contrast, and what is held"}
+    target = "confounds"
+    page = "comparisons"
+    titles = {"confounds": "What differs between the spaces of each comparison, and what is held"}
 
     def job_settings(self, study: Study) -> dict[str, Any]:
         stated = {
             name: {space: _stated(study, space) for space in spaces}
-            for name, spaces in study.contrasts.items()
+            for name, spaces in study.comparisons.items()
         }
         return {"confounds": stated}
 

@@ -1,14 +1,14 @@
-# Beside each contrast: what differs between its sides.
+# Beside each comparison: what differs between its sides.
 
 
 CONFOUNDS = f"{RESULTS}/tables/confounds.tsv"
 
 
 localrules:
-    controls,
+    confounds,
 
 
-rule controls:
+rule confounds:
     input:
         CONFOUNDS,
         rules.partitions.input,
@@ -20,7 +20,7 @@ rule tabulate_confounds:
         features=sorted(
             {
                 feature_file(space, STUDY.subjects[0], WHOLE)
-                for spaces in STUDY.contrasts.values()
+                for spaces in STUDY.comparisons.values()
                 for space in spaces
             }
         ),

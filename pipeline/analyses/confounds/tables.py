@@ -1,4 +1,4 @@
-"""What differs between the sides of a contrast beside what it is meant to compare."""
+"""What differs between the sides of a comparison beside what it is meant to compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 # what columns mean that other tables do not have
 COLUMNS = {
-    "attribute": "what may tell the feature spaces of a contrast apart",
+    "attribute": "what may tell the feature spaces of a comparison apart",
     "status": "differs between the spaces, held, or not stated (of a network without `facts`)",
     "values": "what the attribute is of each space",
 }
@@ -26,9 +26,9 @@ DIFFERS, HELD, UNKNOWN = "differs", "held", "not stated"
 
 
 def confound_rows(
-    contrast: str, spaces: Mapping[str, Mapping[str, Any]]
+    comparison: str, spaces: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[dict[str, str]]:
-    """One row per attribute of a contrast.
+    """One row per attribute of a comparison.
 
     Parameters
     ----------
@@ -41,17 +41,17 @@ def confound_rows(
         status = DIFFERS if len(set(known)) > 1 else alike
         sides = zip(spaces, map(_say, stated), strict=True)
         values = "; ".join(f"{space}: {value}" for space, value in sides)
-        yield {"contrast": contrast, "attribute": attribute, "status": status, "values": values}
+        yield {"comparison": comparison, "attribute": attribute, "status": status, "values": values}
 
 
 def summarise(rows: list[dict[str, str]]) -> str:
-    """The rows of one contrast as a sentence."""
+    """The rows of one comparison as a sentence."""
     named = {
         status: ", ".join(row["attribute"] for row in rows if row["status"] == status)
         for status in (DIFFERS, HELD, UNKNOWN)
     }
     told = "; ".join(f"{status}: {names}" for status, names in named.items() if names)
-    return f"{rows[0]['contrast']}: {told}"
+    return f"{rows[0]['comparison']}: {told}"
 
 
 def _say(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Tabulate what differs between the sides of every contrast, and what is held."""
+"""Tabulate what differs between the sides of every comparison, and what is held."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pipeline.results.space_weights import weights_state
 from pipeline.results.storage import make_provenance, open_result, read_provenance, write_table
 from pipeline.tables import columns
 
-NAMES = ("contrast", "attribute", "status", "values")
+NAMES = ("comparison", "attribute", "status", "values")
 
 
 @dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    contrasts: Annotated[list[dict[str, Any]], given.Setting("confounds")]
+    comparisons: Annotated[list[dict[str, Any]], given.Setting("confounds")]
     features: given.InputFiles
     out: given.OutputFile
 
@@ -32,12 +32,12 @@ def main() -> None:
     paths = {path.stem: path for path in arguments.features}
     measured = {space: _measured(space, path) for space, path in paths.items()}
     rows = []
-    for contrast, spaces in arguments.contrasts.items():
+    for comparison, spaces in arguments.comparisons.items():
         stated = {s: {**facts, **measured[s]} for s, facts in spaces.items()}
-        found = list(confound_rows(contrast, stated))
+        found = list(confound_rows(comparison, stated))
         print(summarise(found))
         rows += found
-    provenance = make_provenance("tabulate_confounds", arguments.contrasts, paths)
+    provenance = make_provenance("tabulate_confounds", arguments.comparisons, paths)
     write_table(
         arguments.out, pd.DataFrame(rows, columns=NAMES), {**columns.COLUMNS, **COLUMNS}, provenance
     )

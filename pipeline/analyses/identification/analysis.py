@@ -24,7 +24,7 @@ class ErrorConsistencySettings(Settings):
     """Models that identify images; by default all of `models`."""
     atlases: list[str] = Field(default=["composite"], min_length=1)
     """Collections of ROIs whose patterns are compared; `composite` has the composite ROIs."""
-    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Least reliability of a voxel of these patterns, 0 to 1."""
 
 
@@ -80,9 +80,9 @@ class Identification(Analysis):
             yield (
                 "Identification. A test image is identified if, of all images' predicted patterns, "
                 "its own correlates best with the measured one (Kay et al. 2008), over voxels with "
-                f"a reliability of at least {settings.least_ceiling:g}. Cohen's κ tells whether "
-                "two predictors miss the same images beyond what their accuracies alone bring "
-                "about (Geirhos et al. 2020); beside it stands the κ of simulated predictors whose "
+                f"a reliability of at least {settings.min_noise_ceiling:g}. Cohen's κ tells "
+                "whether two predictors miss the same images beyond what their accuracies alone "
+                "bring about (Geirhos et al. 2020); beside it stands the κ of simulated predictors whose "
                 "own errors are independent, which share the noise of the responses alone. Other "
                 "brains predict by ridge on their responses to the same images."
             )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class PreferredLayerSettings(Settings):
     """Each voxel's best layer, and the first layer that is almost as good."""
 
-    share: float = Field(default=0.95, gt=0, le=1)
+    fraction: float = Field(default=0.95, gt=0, le=1)
     """Fraction of the best layer's cross-validated R² that the first layer has to reach."""
-    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Least reliability of a voxel that has a preferred layer, 0 to 1."""
 
 
@@ -72,8 +72,8 @@ class Layers(Analysis):
             yield (
                 "Layers. Every layer is an encoding model of its own. A voxel's preferred layer "
                 "has the best cross-validated score; its first layer is the first that reaches "
-                f"{preferred.share:g} of that score (Wang et al. 2023). Voxels with a reliability "
-                f"below {preferred.least_ceiling:g} have none."
+                f"{preferred.fraction:g} of that score (Wang et al. 2023). Voxels with a "
+                f"reliability below {preferred.min_noise_ceiling:g} have none."
             )
 
 

@@ -33,8 +33,8 @@ def main() -> None:
     fits = [first, *(aligned_result(path, first) for path in arguments.encoding[1:])]
     reliability = first["reliability"]
     scores = {key: np.stack([fit[key] for fit in fits]) for key in SCORES}
-    found = preferred_layers(scores["cv_score"], settings["share"])
-    explainable = found.where(reliability >= settings["least_ceiling"])
+    found = preferred_layers(scores["cv_score"], settings["fraction"])
+    explainable = found.where(reliability >= settings["min_noise_ceiling"])
     arrays = {
         "voxel": ("voxel", first["voxel"]),
         "layer": ("layer", arguments.layers),

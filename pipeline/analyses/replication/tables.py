@@ -15,7 +15,7 @@ COLUMNS = {
     "replicated_in": "subjects that n_replicated counts",
     "mean_of_subjects": "mean over all subjects with the region of region_mean (test R²), signed",
 }
-KEYS = ["score_kind", "contrast", "score", "atlas", "roi"]
+KEYS = ["score_kind", "comparison", "score", "atlas", "roi"]
 ROW_COLUMNS = (
     *KEYS,
     "n_subjects",

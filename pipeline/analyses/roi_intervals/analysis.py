@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class RoiIntervalSettings(Settings):
     """Means over the voxels of each ROI: R² of all `models`, differences of every two of them, and
-    the components of all contrasts."""
+    the components of all comparisons."""
 
     atlases: list[str] = Field(default=["composite"], min_length=1)
     """ROI atlases, of those in `rois`, or `composite`."""
@@ -41,9 +41,9 @@ class RoiIntervals(Analysis):
     def job_settings(self, study: Study) -> dict[str, Any]:
         fitted = {
             name: {"spaces": spaces, "models": study.models_of(name)}
-            for name, spaces in study.contrasts.items()
+            for name, spaces in study.comparisons.items()
         }
-        return {"fitted_contrasts": fitted}
+        return {"fitted_comparisons": fitted}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         from pipeline.resources import DRAW_RATE, FLOAT, TESTS_BYTES, Job
@@ -71,9 +71,9 @@ class RoiIntervals(Analysis):
 
 
 def compared_models(study: Study) -> list[str]:
-    """The study's single models, and those of all subsets of its contrasts' spaces, each once."""
-    of_contrasts = itertools.chain(*(study.models_of(name) for name in study.contrasts))
-    return list(dict.fromkeys([*study.models, *of_contrasts]))
+    """The study's single models, and those of all subsets of its comparisons' spaces, each once."""
+    of_comparisons = itertools.chain(*(study.models_of(name) for name in study.comparisons))
+    return list(dict.fromkeys([*study.models, *of_comparisons]))
 
 
 ANALYSIS = RoiIntervals()

@@ -25,7 +25,7 @@ from pipeline.analyses.roi_intervals.tables import (
     COMPONENT,
     MODEL,
     MODEL_DIFFERENCE,
-    NO_CONTRAST,
+    NO_COMPARISON,
 )
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
@@ -46,7 +46,7 @@ class Arguments(given.StageArguments):
     """What the stage is given."""
 
     models: Annotated[list[str], given.Setting("models")]  # that are compared with one another
-    contrasts: Annotated[dict[str, Any], given.Setting("fitted_contrasts")]
+    comparisons: Annotated[dict[str, Any], given.Setting("fitted_comparisons")]
     settings: Annotated[dict[str, Any], given.Setting("roi_intervals")]
     predictions: given.InputFiles
     responses: given.InputFile
@@ -58,10 +58,10 @@ class Arguments(given.StageArguments):
 
 @dataclass(frozen=True)
 class Score:
-    """What a score is of: its kind, contrast, name and feature spaces joined by +."""
+    """What a score is of: its kind, comparison, name and feature spaces joined by +."""
 
     kind: str
-    contrast: str
+    comparison: str
     name: str
     spaces: str
 
@@ -131,17 +131,17 @@ def _scores(
     level = arguments.configuration["level"]
     of_models: Mapping[str, RegionScores] = model_scores(sums, level, blocks)
     for model, scores in of_models.items():
-        yield Score(MODEL, NO_CONTRAST, model, model), scores
-    for contrast, fitted in arguments.contrasts.items():
+        yield Score(MODEL, NO_COMPARISON, model, model), scores
+    for comparison, fitted in arguments.comparisons.items():
         spaces = MODEL_SEPARATOR.join(fitted["spaces"])
         found = component_scores(sums, fitted["models"], fitted["spaces"], level, blocks)
         for name, scores in found.items():
-            yield Score(COMPONENT, contrast, name, spaces), scores
+            yield Score(COMPONENT, comparison, name, spaces), scores
     for first, second in itertools.combinations(arguments.models, 2):
         name = DIFFERENCE.format(first, second)
         spaces = MODEL_SEPARATOR.join([first, second])
         scores = difference_scores(sums, first, second, level, blocks)
-        yield Score(MODEL_DIFFERENCE, NO_CONTRAST, name, spaces), scores
+        yield Score(MODEL_DIFFERENCE, NO_COMPARISON, name, spaces), scores
 
 
 if __name__ == "__main__":

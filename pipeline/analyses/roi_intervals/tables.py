@@ -16,13 +16,14 @@ from pipeline.tables.tables import source, subject_of
 # kinds of scores
 MODEL, COMPONENT, MODEL_DIFFERENCE = "model", "component", "difference of models"
 # of the others than components
-NO_CONTRAST = "none"
+NO_COMPARISON = "none"
 # what columns mean that other tables do not have
 COLUMNS = {
-    "score_kind": "what `score` is: R² of a model, a component of a contrast's variance, or the "
+    "score_kind": "what `score` is: R² of a model, a component of a comparison's variance, or the "
     "paired difference of two models' R²",
-    "score": "model (its feature spaces, joined by +); component of `contrast` (feature space: its "
-    "unique variance; spaces joined by &: what exactly these share); or 'A less B' of two models",
+    "score": "model (its feature spaces, joined by +); component of `comparison` (feature space: "
+    "its unique variance; spaces joined by &: what exactly these share); or 'A less B' "
+    "of two models",
     "region_mean": "mean over the region's voxels of the score (test R²), signed",
     "region_lower": "lower end of a bootstrap interval over test images, with the same draws for "
     "all scores, of the mean that more such images would have: R² of n images is on average "
@@ -32,12 +33,12 @@ COLUMNS = {
     "it: of models one-sided (mean correlation of predictions with normal scores of the "
     "responses), of components one-sided, of differences two-sided (both paired squared errors)",
     "q_region": "false discovery rate (Benjamini & Hochberg) of p_region over all regions of a "
-    "subject and all its models, or components of the contrast, or differences",
+    "subject and all its models, or components of the comparison, or differences",
 }
 ROW_COLUMNS = (
     "subject",
     "score_kind",
-    "contrast",
+    "comparison",
     "score",
     "atlas",
     "roi",
@@ -58,7 +59,7 @@ def rows(result: Result, rois: pd.DataFrame) -> list[dict[str, Any]]:
     found = pd.DataFrame(_rows(result))
     if found.empty:
         return []
-    tested = with_q(found, ("p_region",), ["score_kind", "contrast"])
+    tested = with_q(found, ("p_region",), ["score_kind", "comparison"])
     return tested.to_dict("records")
 
 
@@ -70,7 +71,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
             yield {
                 "subject": subject_of(result),
                 "score_kind": str(result["kind"][number]),
-                "contrast": str(result["contrast"][number]),
+                "comparison": str(result["comparison"][number]),
                 "score": name,
                 "atlas": atlas,
                 "roi": roi,

@@ -27,7 +27,7 @@ class RepresentationalSimilaritySettings(Settings):
     images: Literal["common", "own"] = "common"
     """Test images that all subjects share, or all test images of each subject (then without a noise
     ceiling over subjects)."""
-    comparison: Literal["spearman", "pearson", "cosine"] = "spearman"
+    measure: Literal["spearman", "pearson", "cosine"] = "spearman"
     """How two similarity matrices are compared."""
     corners: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         default_factory=list
@@ -38,7 +38,7 @@ class RepresentationalSimilaritySettings(Settings):
     """Percentile that bounds these image pairs, at both ends."""
     permutations: int = Field(default=1000, ge=99)
     """Number of permutations of the images."""
-    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Least reliability of a voxel, 0 to 1."""
     least_voxels: int = Field(default=10, ge=2)
     """Least number of such voxels of a ROI."""
@@ -97,7 +97,7 @@ class Similarity(Analysis):
             yield (
                 "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs "
                 f"of test images in {', '.join(settings.spaces)} and in regions are compared by "
-                f"{settings.comparison}. Each agreement is tested by {settings.permutations} "
+                f"{settings.measure}. Each agreement is tested by {settings.permutations} "
                 "permutations of the images of one of the two, one-sided (Nili et al. 2014), with "
                 f"the false discovery rate over {AGREEMENT_FAMILY}; its interval "
                 f"({study.significance.level:.0%}) is of a jackknife over images (Arvesen 1969)."

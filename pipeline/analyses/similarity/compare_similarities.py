@@ -44,7 +44,7 @@ def main() -> None:
     results = [read_result(path) for path in arguments.similarities]
     common = _common(results) if settings["images"] == "common" else None
     subjects = [SubjectSimilarities.of(result, common) for result in results]
-    bounds = {} if common is None else ceilings(subjects, settings["comparison"])
+    bounds = {} if common is None else ceilings(subjects, settings["measure"])
     agreements = [
         agreement_table(one, bounds, settings, arguments.level)
         for one in tqdm(subjects, "agreements", mininterval=1)

@@ -102,7 +102,7 @@ def agreement(table: pd.DataFrame) -> Figure:
             axis.fill_between([place - 0.45, place + 0.45], *bounds, color="#bbb", alpha=0.6, lw=0)
     axis.axhline(0, color="#444", linewidth=0.8)
     axis.set_xticks(range(len(rois)), [roi.split("/")[-1] for roi in rois], rotation=20, ha="right")
-    tidy(axis, "", f"agreement of similarities ({table['comparison'].iloc[0]})")
+    tidy(axis, "", f"agreement of similarities ({table['measure'].iloc[0]})")
     n_images = "–".join(str(n) for n in sorted({table["n_images"].min(), table["n_images"].max()}))
     axis.set_title(
         f"{subjects(table)} (dots), {n_images} images{told(table['data'])}; grey: noise ceiling",

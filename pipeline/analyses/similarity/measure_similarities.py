@@ -42,7 +42,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFile  # any, for its reliability
     configuration: Annotated[
         dict[str, Any],
-        given.Setting("representational_similarity:atlases,least_ceiling,least_voxels"),
+        given.Setting("representational_similarity:atlases,min_noise_ceiling,least_voxels"),
     ]
     out: given.OutputFile
 
@@ -80,7 +80,7 @@ def _of_rois(
         measured = stored.of(encoding["voxel"])
     # a voxel that lacks an image has no place in a pattern of all images
     usable = np.isfinite(measured).all(axis=0)
-    usable &= encoding["reliability"] >= settings["least_ceiling"]
+    usable &= encoding["reliability"] >= settings["min_noise_ceiling"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])
     for roi in tqdm(sorted(members), unit="ROI", mininterval=1):
         inside = members[roi]
@@ -92,7 +92,7 @@ def _of_rois(
         raise InputError(
             f"representational_similarity: no ROI of {', '.join(settings['atlases'])} in "
             f"{arguments.rois} has {settings['least_voxels']} voxels with a reliability of "
-            f"{settings['least_ceiling']}; lower them, or choose other `atlases`"
+            f"{settings['min_noise_ceiling']}; lower them, or choose other `atlases`"
         )
     return similarities, n_voxels
 

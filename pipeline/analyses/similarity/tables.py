@@ -35,7 +35,7 @@ AGREEMENT_FAMILY = (
 # what columns mean that other tables do not have
 COLUMNS = {
     "kind": "what is compared",
-    "comparison": "of all pairs' similarities, which are Pearson correlations of patterns",
+    "measure": "of all pairs' similarities, which are Pearson correlations of patterns",
     "agreement": "of the two representations' similarities of all pairs of images",
     "agreement_lower": "lower end of its interval (jackknife over images)",
     "agreement_upper": "upper end of it",
@@ -105,12 +105,12 @@ class SubjectSimilarities:
         return [name for name in self.similarities if name.startswith(f"{kind}/")]
 
 
-def ceilings(subjects: list[SubjectSimilarities], comparison: Any) -> dict[str, AgreementCeiling]:
+def ceilings(subjects: list[SubjectSimilarities], measure: Any) -> dict[str, AgreementCeiling]:
     """Ceiling of each ROI over the subjects that have it; they must have the same images."""
     rois = dict.fromkeys(roi for one in subjects for roi in one.of_kind("roi"))
     return {
         roi: agreement_ceiling(
-            [one.similarities[roi] for one in subjects if roi in one.similarities], comparison
+            [one.similarities[roi] for one in subjects if roi in one.similarities], measure
         )
         for roi in rois
     }
@@ -133,13 +133,13 @@ def _agreement_rows(
     settings: Mapping[str, Any],
     level: float,
 ) -> Iterator[dict[str, object]]:
-    comparison = settings["comparison"]
-    agreement = compare(one.similarities, comparison)
-    p = agreement_p(one.similarities, comparison, settings["permutations"], settings["seed"])
+    measure = settings["measure"]
+    agreement = compare(one.similarities, measure)
+    p = agreement_p(one.similarities, measure, settings["permutations"], settings["seed"])
     for (i, first), (j, second) in itertools.combinations(enumerate(one.similarities), 2):
         kinds = [name.partition("/")[0] for name in (first, second)]
         lower, upper = agreement_interval(
-            one.similarities[first], one.similarities[second], comparison, level
+            one.similarities[first], one.similarities[second], measure, level
         )
         # what a feature space could reach at best; of other pairs there is no such bound
         bound = bounds.get(second) if kinds == ["space", "roi"] else None
@@ -148,7 +148,7 @@ def _agreement_rows(
             "kind": " and ".join(KINDS[kind] for kind in kinds),
             "first": first.partition("/")[2],
             "second": second.partition("/")[2],
-            "comparison": comparison,
+            "measure": measure,
             "agreement": agreement[i, j],
             "agreement_lower": lower,
             "agreement_upper": upper,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SplitHalfSettings(Settings):
-    """Unique variance of every contrast's spaces in random halves of the test images."""
+    """Unique variance of every comparison's spaces in random halves of the test images."""
 
     splits: int = Field(default=20, ge=1)
     """How many times the test images are halved."""
@@ -29,7 +29,7 @@ class SplitHalf(Analysis):
     """Whether other test images would have given the same maps of unique variance."""
 
     target = "split_half"
-    page = "contrasts"
+    page = "comparisons"
     titles = {"split_half": "Split-half reliability of maps of unique variance"}
     settings = {"split_half": (SplitHalfSettings | None, None)}
     references = {
@@ -43,12 +43,12 @@ class SplitHalf(Analysis):
         from pipeline.resources import FLOAT, Job
 
         if settings := study.section(SplitHalfSettings):
-            for spaces in study.contrasts.values():
+            for spaces in study.comparisons.values():
                 values = 2 * settings.splits * len(spaces)
                 yield Job(disk_bytes=subject.voxels * FLOAT * values)
 
     def tables(self, study: Study) -> list[str]:
-        on = study.section(SplitHalfSettings) and study.contrasts
+        on = study.section(SplitHalfSettings) and study.comparisons
         return ["split_half"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:

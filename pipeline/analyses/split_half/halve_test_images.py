@@ -1,4 +1,4 @@
-"""Compute unique variance in halves of the test images, of a contrast in one subject."""
+"""Compute unique variance in halves of the test images, of a comparison in one subject."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pipeline.results.storage import make_provenance, read_provenance, write_res
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    contrast: given.Wildcard
-    spaces: Annotated[list[str], given.Setting("contrasts.{contrast}")]
+    comparison: given.Wildcard
+    spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]
     predictions: given.InputFiles  # of all subsets' models, in the order of `subsets`
     responses: given.InputFile
     split: given.InputFile
@@ -47,7 +47,7 @@ def main() -> None:
         "halve_test_images",
         {
             "subject": read_provenance(arguments.predictions[0])["configuration"]["subject"],
-            **{"contrast": arguments.contrast, "spaces": spaces},
+            **{"comparison": arguments.comparison, "spaces": spaces},
             **{"resample": arguments.resample, **settings},
         },
         {"responses": arguments.responses, "split": arguments.split, **files},

@@ -2,9 +2,9 @@
 
 
 HALVES = expand(
-    f"{RESULTS}/split_half/{{subject}}/{{contrast}}.h5",
+    f"{RESULTS}/split_half/{{subject}}/{{comparison}}.h5",
     subject=STUDY.subjects,
-    contrast=STUDY.contrasts,
+    comparison=STUDY.comparisons,
 )
 
 
@@ -14,7 +14,7 @@ localrules:
 
 rule split_half:
     input:
-        ([f"{RESULTS}/tables/split_half.tsv"] if STUDY.split_half and STUDY.contrasts else []),
+        ([f"{RESULTS}/tables/split_half.tsv"] if STUDY.split_half and STUDY.comparisons else []),
 
 
 if STUDY.split_half:
@@ -23,12 +23,12 @@ if STUDY.split_half:
         input:
             predictions=lambda wildcards: [
                 f"{RESULTS}/predictions/{wildcards.subject}/{WHOLE}/{model}.h5"
-                for model in STUDY.models_of(wildcards.contrast)
+                for model in STUDY.models_of(wildcards.comparison)
             ],
             responses=f"{RESULTS}/responses/{{subject}}.h5",
             split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
         output:
-            f"{RESULTS}/split_half/{{subject}}/{{contrast}}.h5",
+            f"{RESULTS}/split_half/{{subject}}/{{comparison}}.h5",
         resources:
             mem_mb=growing(2000),
             runtime=growing(30),

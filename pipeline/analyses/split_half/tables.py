@@ -22,7 +22,7 @@ COLUMNS = {
 }
 ROW_COLUMNS = (
     "subject",
-    "contrast",
+    "comparison",
     "component",
     "atlas",
     "roi",
@@ -37,7 +37,7 @@ ROW_COLUMNS = (
 
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per region and feature space of a subject's contrast."""
+    """One row per region and feature space of a subject's comparison."""
     configuration, unique = result.configuration, result["unique"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(unique).all(axis=(0, 1, 2))
@@ -45,7 +45,7 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
             r = split_half_correlation(unique[:, :, number, usable])
             yield {
                 "subject": subject_of(result),
-                "contrast": configuration["contrast"],
+                "comparison": configuration["comparison"],
                 "component": space,
                 "atlas": atlas,
                 "roi": roi,

@@ -37,12 +37,12 @@ class InterpretationSettings(Settings):
     """
 
     model: str
-    """Model whose weights are analysed; a contrast stands for its joint model."""
+    """Model whose weights are analysed; a comparison stands for its joint model."""
     voxels_per_subject: int = Field(default=2500, ge=3)
     """Largest number of voxels of each subject, the most reliable first."""
     components: int = Field(default=20, ge=2)
     """Number of principal components."""
-    least_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Least reliability of these voxels, 0 to 1."""
     images: int = Field(default=20, ge=1)
     """Number of images at each end of a component, and evenly spaced along it."""
@@ -71,7 +71,7 @@ class WeightComponents(Analysis):
                 "`equal`"
             )
         if settings := study.section(InterpretationSettings):
-            known = [*study.contrasts, *study.fits(WHOLE)]
+            known = [*study.comparisons, *study.fits(WHOLE)]
             declared("interpretation.model", [settings.model], known)
             if own := [s for s in interpreted(study) if study.feature_spaces[s].is_fitted]:
                 raise ValueError(
@@ -98,7 +98,7 @@ class WeightComponents(Analysis):
             values = chosen * (1 + settings.permutations) * width
             values += subject.voxels * settings.components
             memory = solver_memory(study, FLOAT * subject.images * max(spaces))
-            yield Job(START + solved / SOLVER_RATES["own"], memory, FLOAT * values)
+            yield Job(START + solved / SOLVER_RATES["native"], memory, FLOAT * values)
             yield from [Job()] * 3
 
     def picture_bytes(self, study: Study) -> float:
@@ -116,7 +116,7 @@ class WeightComponents(Analysis):
             yield (
                 f"Components. The weights of {settings.model} in at most "
                 f"{settings.voxels_per_subject} voxels of each subject with the best reliability "
-                f"(none below {settings.least_ceiling:g}) were decomposed into "
+                f"(none below {settings.min_noise_ceiling:g}) were decomposed into "
                 f"{settings.components} principal components, and into {settings.clusters} "
                 "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen "
                 "by R². Components and their stability over subjects are compared with those of "
@@ -126,11 +126,11 @@ class WeightComponents(Analysis):
 
 
 def interpreted(study: Study) -> list[str]:
-    """Feature spaces of the model whose weights are analysed: of a contrast, all of it."""
+    """Feature spaces of the model whose weights are analysed: of a comparison, all of it."""
     if (settings := study.section(InterpretationSettings)) is None:
         return []
     model = settings.model
-    return study.fitted_as(study.contrasts.get(model) or study.fits(WHOLE)[model])
+    return study.fitted_as(study.comparisons.get(model) or study.fits(WHOLE)[model])
 
 
 ANALYSIS = WeightComponents()

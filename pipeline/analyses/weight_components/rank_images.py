@@ -39,7 +39,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     rois: given.InputFiles
     configuration: Annotated[
-        dict[str, Any], given.Setting("interpretation:model,images,least_ceiling,least_voxels")
+        dict[str, Any], given.Setting("interpretation:model,images,min_noise_ceiling,least_voxels")
     ]
     out: given.OutputFile
 
@@ -83,7 +83,7 @@ def _measured(
     with open_result(files["responses"]) as file:
         measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
     encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, asker)
-    return measured, encoding["reliability"] >= settings["least_ceiling"]
+    return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
 
 
 if __name__ == "__main__":
