@@ -82,7 +82,7 @@ class Identification(Analysis):
                 "its own correlates best with the measured one (Kay et al. 2008), over voxels with "
                 f"a reliability of at least {settings.min_noise_ceiling:g}. Cohen's κ tells "
                 "whether two predictors miss the same images beyond what their accuracies alone "
-                "bring about (Geirhos et al. 2020); beside it is the κ of simulated predictors whose "
+                "bring about (Geirhos et al. 2020); beside it, the κ of simulated predictors whose "
                 "own errors are independent, which share the noise of the responses alone. Other "
                 "brains predict by ridge on their responses to the same images."
             )
