@@ -118,7 +118,7 @@ BAD = {
     ),
     "clusters of a space that the split decides": (
         put("splits", {"test": "clusters", "space": "alexnet_conv3", "folds": 4, "seed": 0}),
-        "splits.space: principal components are fitted on training images",
+        "splits.space: this space chooses the training images",
     ),
     "scaling by training trials of a split that is not known yet": (
         lambda values: (
