@@ -70,7 +70,9 @@ def open_image(path: Path) -> Iterator[SpatialImage]:
         if not np.isfinite(image.affine).all():
             raise InputError(f"{path}: an affine that is not finite. {HINT}")
         # readers allocate what the header declares before they read it
-        require_complete(path, image.dataobj.offset + math.prod(image.shape) * dtype.itemsize)
+        # .mgh shapes are int32, which would overflow
+        n_values = math.prod(int(n) for n in image.shape)
+        require_complete(path, image.dataobj.offset + n_values * dtype.itemsize)
         yield image
 
 

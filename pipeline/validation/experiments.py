@@ -1,8 +1,8 @@
 """Experiments with known truth, simulated without `encoding/`, which is compared with them.
 
 Two spaces A and B of Gaussian features drive voxels of four kinds: by A, by B, by both in equal
-parts, and by neither. As the features' covariance is known, the population R² of a fitted model, over
-all possible images, has a closed form.
+parts, and by neither. The features' covariance is known. Therefore the population R² of a fitted
+model, over all possible images, has a closed form.
 """
 
 from __future__ import annotations
