@@ -105,8 +105,8 @@ selected.style.set_properties(**{"white-space": "normal", "text-align": "left"})
 #
 # Two feature spaces that predict a voxel equally well may explain the same variance, or different
 # parts of it. Variance partitioning distinguishes these cases. A *comparison* has components: the
-# unique variance of each space, and the variance that spaces share. `tables/partitions.tsv` has them
-# per ROI, as test R².
+# unique variance of each space, and the variance that spaces share. `tables/partitions.tsv` has
+# them per ROI, as test R².
 
 # %%
 partitions = pd.read_csv(results / "tables/partitions.tsv", sep="\t", na_values="n/a")

@@ -199,9 +199,9 @@ def read_manifest(path: Path) -> Manifest:
     """
     if not path.exists():
         raise InputError(f"{path}: not found. It belongs to this project; check it out again.")
-    mend = "Correct it, or check it out again."
-    content = read_yaml(path, mend)
-    with reading(path, "not a manifest", mend):
+    hint = "Correct it, or check it out again."
+    content = read_yaml(path, hint)
+    with reading(path, "not a manifest", hint):
         return Manifest.model_validate(content)
 
 
