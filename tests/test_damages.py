@@ -502,7 +502,7 @@ OF_ONE_FILE = {
         "is not '<integer> <name>'": write(COLOURS, "OFA FFA-1\n"),
     },
     (mapped_to_fsaverage, TO_FSAVERAGE, FETCH): {
-        "NaN or infinite, expected a native vertex": value(TO_FSAVERAGE, (2, 0, 0), np.nan),
+        "NaN or infinite, expected numbers of native": value(TO_FSAVERAGE, (2, 0, 0), np.nan),
         # of another subject
         "but the native surface has 643": value(TO_FSAVERAGE, (2, 0, 0), 700),
     },
