@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
-from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_SHARES
+from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_FRACTIONS
 
 if TYPE_CHECKING:
     from features.costs import NetworkCost
@@ -91,7 +91,7 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         )
     simulated = study.simulation.subjects[subject]
     grid = math.prod(simulated.grid)
-    voxels = round(MASK_SHARES[mask] * grid)
+    voxels = round(MASK_FRACTIONS[mask] * grid)
     done = simulated.sessions / study.simulation.planned_sessions
     return SubjectSize(
         sessions=simulated.sessions,

@@ -34,7 +34,7 @@ def main() -> None:
     responses = open_responses(arguments.nsd, subject, settings)
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, **responses.account, **settings},
+        {"subject": subject, **responses.metadata, **settings},
         responses.sources,
         simulated=responses.simulated,
     )

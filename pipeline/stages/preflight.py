@@ -117,7 +117,7 @@ def _show_files(
         if lacking:
             problems.append(
                 f"{role}: {len(lacking)} of {len(own)} missing, first {layout.root / lacking[0]}. "
-                f"`snakemake fetch` brings them from {manifest.sources[source].place}."
+                f"`snakemake fetch` brings them from {manifest.sources[source].address}."
             )
     console.print(table)
     return files, problems + told
