@@ -9,6 +9,8 @@ import sys
 import pytest
 from threadpoolctl import threadpool_info
 
+pytestmark = pytest.mark.robustness
+
 SECOND_KERNEL = "Haswell"
 
 

@@ -567,13 +567,6 @@ def test_an_unknown_architecture_stops_before_long_work(restored):
     assert "Near names: alexnet" in said
 
 
-def test_code_and_rules_pass_snakemakes_own_checks():
-    done = subprocess.run(
-        ["snakemake", "--lint"], cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 def test_tables_read_in_pandas_without_help(study):
     frame = pd.read_csv(study.results / "tables/best_voxels.tsv", sep="\t")
     assert frame["best_r"].between(-1, 1).all()
