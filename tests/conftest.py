@@ -36,10 +36,12 @@ RUNNING = {"study", "measured"}
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark every test of the finished small study as `workflow`, before tests are selected."""
     for item in items:
-        if RUNNING & set(getattr(item, "fixturenames", ())):
+        # a parameter of that name is another study
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if RUNNING & (set(item.fixturenames) - set(parameters)):
             item.add_marker(pytest.mark.workflow)
 
 
