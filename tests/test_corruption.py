@@ -39,6 +39,8 @@ from pipeline.results.storage import (
 )
 from pipeline.stages import fit_encoding_models
 
+pytestmark = pytest.mark.robustness
+
 
 @pytest.fixture(scope="module")
 def results(study, tmp_path_factory):

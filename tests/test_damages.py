@@ -33,6 +33,8 @@ from pipeline.nsd.transforms import (
     volume_to_native_surface,
 )
 
+pytestmark = pytest.mark.robustness
+
 SUBJECT, VOLUME, BETAS = "subj01", "func1mm", "betas_fithrf_GLMdenoise_RR"
 GRID = (15, 19, 14)
 COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])

@@ -108,6 +108,8 @@ from pipeline.results.storage import (
 )
 from pipeline.tables.voxels import parquet_writer
 
+pytestmark = pytest.mark.robustness
+
 noise = np.random.default_rng(0).normal(size=100_000)
 def gifti(values):
     return map_images(values, np.arange(len(values)), {"grid_shape": np.array([len(values), 0])})[0]

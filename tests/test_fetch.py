@@ -338,6 +338,7 @@ def test_a_simulated_study_fetches_nothing(user, tmp_path):
     assert [p.name for p in (tmp_path / "nsd").iterdir()] == ["SIMULATED.json"]
 
 
+@pytest.mark.workflow
 def test_snakemake_plans_the_download_of_the_real_study():
     snakemake = str(Path(sys.executable).parent / "snakemake")
     command = [snakemake, "-n", "fetch", "--configfile", "config/nsd.yaml", "--cores", "1"]

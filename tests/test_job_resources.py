@@ -110,6 +110,7 @@ def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
     assert absent.value.filename in files
 
 
+@pytest.mark.workflow
 def test_a_dry_run_of_a_study_that_was_not_begun_tells_that_sizes_are_to_come(tmp_path):
     said = Study(tmp_path, TINY).snakemake("--dry-run", "encoding").stdout
     fits = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said)
@@ -125,6 +126,7 @@ def test_the_workflow_starts_without_the_libraries_of_networks():
     assert done.stdout.split() == ["False"]
 
 
+@pytest.mark.workflow
 def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     """A workflow at its beginning but for features, whose sizes tell how long a fit takes."""
     dry = Study(tmp_path, ROOT / "config/nsd.yaml")
@@ -161,6 +163,7 @@ def test_a_fit_keeps_within_the_memory_that_all_jobs_share(shared, tmp_path):
     assert asked == pytest.approx(min(shared, job_megabytes(study, files)), abs=3)
 
 
+@pytest.mark.workflow
 def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_path):
     """`--resources` is another limit, of all jobs together and so of each."""
     dry = Study(tmp_path, ROOT / "config/nsd.yaml")
