@@ -239,9 +239,9 @@ def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> l
         pictures = (len(study.models) + sum(shown)) * (PICTURE_BYTES + VIEWER_BYTES * subject.grid)
         jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
     rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
-    disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown))
-    disk += sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
-    return [*jobs, Job(disk_bytes=disk), *[Job()] * 5]
+    tables = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown))
+    pictures = sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
+    return [*jobs, Job(disk_bytes=tables + pictures), *[Job()] * 5]
 
 
 def _arrays(subject: SubjectSize, arrays: int) -> float:

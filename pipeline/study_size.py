@@ -146,8 +146,9 @@ def feature_sizes(study: Configuration) -> FeatureSizes:
         layers = Layer.parse(settings.taken).matching(of_layers)
         taken[space] = sum(of_layers[layer] for layer in layers)
         # a share of the variance takes as many components as there are features, at most
-        reduced = reduction is not None and reduction.components >= 1
-        widths[space] = int(reduction.components) if reduced else taken[space]
+        widths[space] = taken[space]
+        if reduction is not None and reduction.components >= 1:
+            widths[space] = int(reduction.components)
     return FeatureSizes(networks, taken, widths, [name for name in costs if costs[name] is None])
 
 

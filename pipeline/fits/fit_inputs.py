@@ -178,8 +178,7 @@ class FittedModel:
         nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
         everyone = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-        picked = ["alpha", "band_weights"]
-        encoding = read_result(arguments.encoding, ["reliability", *picked])
+        encoding = read_result(arguments.encoding, ["reliability", "alpha", "band_weights"])
         fitted = encoding.configuration
         with open_result(arguments.responses) as file:
             if not np.array_equal(file["voxel"][()], encoding["voxel"]):
@@ -193,18 +192,19 @@ class FittedModel:
                 for space, path in spaces.items()
             }
             yield cls(
-                {space: band.features for space, band in scaled.items()},
-                FeatureScaling.joined(band.scaling for band in scaled.values()),
-                ResponseRows(stored.matrix, stored.rows),
-                stored,
-                nsd_id,
-                training["fold"].to_numpy(),
-                encoding["voxel"],
-                encoding["reliability"],
-                *(encoding[key] for key in picked),
-                solver_options(fitted, arguments.memory_mb),
-                fitted,
-                {
+                bands={space: band.features for space, band in scaled.items()},
+                scaling=FeatureScaling.joined(band.scaling for band in scaled.values()),
+                training=ResponseRows(stored.matrix, stored.rows),
+                stored=stored,
+                training_nsd_id=nsd_id,
+                fold=training["fold"].to_numpy(),
+                voxel=encoding["voxel"],
+                reliability=encoding["reliability"],
+                alpha=encoding["alpha"],
+                band_weights=encoding["band_weights"],
+                options=solver_options(fitted, arguments.memory_mb),
+                fitted=fitted,
+                inputs={
                     "responses": arguments.responses,
                     "split": arguments.split,
                     "encoding": arguments.encoding,

@@ -13,10 +13,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUSES = ("features", "encoding", "pipeline")
+# statements that import modules, and calls of `parts`
+Import = ast.Import | ast.ImportFrom | ast.Call
 TEMPLATES = (".html", ".css", ".js", ".j2")
 
 
@@ -60,19 +62,22 @@ def file_version(path: Path) -> str:
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[ast.AST, ...]]:
+def _read(path: Path) -> tuple[str, tuple[Import, ...]]:
     """The hash of a file, its import statements and its calls of `parts`."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return _digest(content), ()
     tree = ast.parse(content)
-    kinds = ast.Import | ast.ImportFrom
-    imports = tuple(n for n in ast.walk(tree) if isinstance(n, kinds) or _calls_parts(n))
+    imports = tuple(
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom) or _calls_parts(node)
+    )
     return _digest(list(_code(tree))), imports
 
 
-def _calls_parts(node: ast.AST) -> bool:
-    """Whether modules of the analyses are found, see `pipeline.analyses.parts`."""
+def _calls_parts(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Test whether a node calls `pipeline.analyses.parts`, which imports modules of analyses."""
     return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "parts"
 
 
@@ -142,7 +147,7 @@ def _imports(source: Path, root: Path) -> list[str]:
     names: list[str] = []
     for node in _read(source)[1]:
         if isinstance(node, ast.Call):
-            found = sorted(root.glob(f"pipeline/analyses/*/{node.args[0].value}.py"))
+            found = sorted(root.glob(f"pipeline/analyses/*/{ast.literal_eval(node.args[0])}.py"))
             names += [".".join(path.relative_to(root).with_suffix("").parts) for path in found]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]

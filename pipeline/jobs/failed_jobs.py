@@ -25,14 +25,16 @@ class FailedJobs(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown; those of failed jobs are shortened."""
-        event, text = getattr(record, "event", None), str(record.msg)
+        # Snakemake adds fields of its own
+        fields, text = vars(record), str(record.msg)
+        event = fields.get("event")
         if event == LogEvent.JOB_ERROR:
-            self._failed[record.jobid] = record.rule_name, record.log
+            self._failed[fields["jobid"]] = fields["rule_name"], fields["log"]
             # it would say `message: None`
-            record.shellcmd, record.msg = None, ""
+            fields["shellcmd"], record.msg = None, ""
         elif event == LogEvent.JOB_FINISHED:
             # tried again
-            self._failed.pop(record.job_id, None)
+            self._failed.pop(fields["job_id"], None)
         elif event == LogEvent.ERROR and SNAKEMAKES_END in text and self._failed:
             record.msg = "\n\n".join(dict.fromkeys(failure(*job) for job in self._failed.values()))
         return "CalledProcessError" not in text and "Look above for error messages" not in text

@@ -196,8 +196,11 @@ def verify_unless_older(path: Path) -> None:
     For files that have checksums inside too: it is not read.
     """
     checksum = checksum_path(require_there(path))
-    known = checksum is not None and _recorded_hash(path) is not None
-    if not known or path.stat().st_mtime_ns > checksum.stat().st_mtime_ns:
+    if (
+        checksum is None
+        or _recorded_hash(path) is None
+        or path.stat().st_mtime_ns > checksum.stat().st_mtime_ns
+    ):
         verify_checksum(path)
 
 

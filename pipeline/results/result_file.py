@@ -55,7 +55,7 @@ class ResultFile(h5py.File):
         dimensions: Dimensions,
         data: Any = None,
         *,
-        shape: Sequence[int] | None = None,
+        shape: Sequence[int] = (),
         dtype: Any = None,
         **options: Any,
     ) -> h5py.Dataset:

@@ -92,7 +92,7 @@ class Result:
 
     def by_label(self, name: str) -> dict[str, np.ndarray]:
         """{label of the first dimension: its values} of an array."""
-        labels = self[self.data[name].dims[0]].tolist()
+        labels = self[str(self.data[name].dims[0])].tolist()
         return dict(zip(labels, self[name], strict=True))
 
     def ordered(self, dimension: str, labels: np.ndarray, asker: Path | str) -> Result:
@@ -164,7 +164,7 @@ def write_result(
     data = arrays if isinstance(arrays, xr.Dataset) else xr.Dataset(arrays)
     with create_result(path, provenance) as file:
         for name in sorted(data.variables, key=lambda name: name not in data.dims):
-            file.add(name, data[name].dims, data[name].values)
+            file.add(str(name), [str(one) for one in data[name].dims], data[name].values)
 
 
 def read_result(path: Path | str, names: Iterable[str] | None = None) -> Result:
@@ -253,8 +253,22 @@ def verify(path: Path) -> None:
         verify_beside(path)
 
 
-def read_provenance(path: Path | str) -> dict[str, Any] | None:
-    """The provenance inside a result (HDF5) or beside it (JSON sidecar); None for other files."""
+def read_provenance(path: Path | str) -> dict[str, Any]:
+    """Read the provenance inside a result (HDF5) or beside it (the JSON of a table).
+
+    Raises
+    ------
+    InputError
+        The file has none, or is missing or altered.
+    """
+    found = find_provenance(path)
+    if found is None:
+        raise InputError(f"{path}: has no provenance, so no stage of this pipeline wrote it.")
+    return found
+
+
+def find_provenance(path: Path | str) -> dict[str, Any] | None:
+    """Read the provenance of a file as `read_provenance` does; None if it is not a result."""
     path = Path(path)
     if path.suffix == ".h5":
         with open_result(path) as file:
@@ -300,7 +314,7 @@ def make_provenance(
     that no later stage can forget to say it; `simulated`, `untrained` and `weights` add what this
     stage itself knows.
     """
-    inherited = [found for path in inputs.values() if (found := read_provenance(path))]
+    inherited = [found for path in inputs.values() if (found := find_provenance(path))]
     names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
     return {
         **record(stage),
@@ -395,7 +409,9 @@ def described_columns(path: Path | str) -> dict[str, str]:
     return read_account(account_path(Path(path)))["columns"]
 
 
-def positions(ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: str) -> np.ndarray:
+def positions(
+    ids: np.ndarray, wanted: np.ndarray, source: Path | str, asker: Path | str
+) -> np.ndarray:
     """Row numbers of the `wanted` ids in `ids`: files are joined by id, never by position.
 
     Parameters

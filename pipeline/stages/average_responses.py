@@ -61,9 +61,11 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     """Average block by block into the file; the number of voxels without a valid response."""
     images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
-    of_images = {"dimensions": ("image", "voxel"), "shape": shape, "chunks": tiles(shape)}
-    responses = file.add("responses", dtype=np.float32, **of_images)
-    n_valid_repeats = file.add("n_valid_repeats", dtype=np.uint8, **of_images)
+    names, chunks = ("image", "voxel"), tiles(shape)
+    responses = file.add("responses", names, shape=shape, dtype=np.float32, chunks=chunks)
+    n_valid_repeats = file.add(
+        "n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks
+    )
     sampled = min(NOISE_IMAGES, len(images)), len(voxel)
     noise_sample = file.add(
         "noise_sample", ("noise_sample_image", "voxel"), shape=sampled, dtype=np.float32
@@ -77,7 +79,7 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
         n_valid_repeats[:, columns] = averaged.n_valid_repeats
         noise_variance[columns] = averaged.noise_variance
         noise_sample[:, columns] = averaged.noise_sample
-        never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
+        never += int(np.count_nonzero(~averaged.n_valid_repeats.any(axis=0)))
         start += len(block)
     file.add("n_repeats", "image", averaged.n_repeats)
     return never

@@ -35,7 +35,7 @@ from pipeline.fits.fit_inputs import (
 from pipeline.fits.voxel_chunks import voxels_of
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import chunks_of_voxels
-from pipeline.results.result_file import ResultFile
+from pipeline.results.result_file import Arrays, ResultFile
 from pipeline.results.storage import (
     Result,
     create_result,
@@ -136,12 +136,12 @@ def main() -> None:
         "space": arguments.spaces,
         "part": [*arguments.spaces, OFFSET],
     }
-    data = {
+    result: Arrays = {
         **{name: (name, values) for name, values in labels.items()},
         "grid_shape": ("axis", measured["grid_shape"]),
         **{name: ([*BEFORE_VOXELS.get(name, []), "voxel"], v) for name, v in arrays.items()},
     }
-    write_result(arguments.out, data, provenance)
+    write_result(arguments.out, result, provenance)
 
 
 def _ceilings(

@@ -183,7 +183,7 @@ def _wanted(
 ) -> list[tuple[str, Path, float]]:
     """What takes disk, where, and how many bytes."""
     checkpoints = required_checkpoints(manifest, study).values()
-    missing = sum(entry.bytes for entry in checkpoints if not Path(entry.path).exists())
+    missing = sum(e.bytes for e in checkpoints if e.path and not Path(e.path).exists())
     return [
         ("results", Path(), sum(job.disk_bytes for job in jobs)),
         ("files to fetch", study.nsd, bytes_to_come(files, study.nsd, manifest)),

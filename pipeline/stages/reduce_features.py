@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
@@ -44,18 +43,23 @@ class Arguments(given.StageArguments):
     shards: given.InputFiles
     out: given.OutputFile
 
+    @property
+    def list_of_images(self) -> Path:
+        """File that lists the images of the space: `images` or `split`, one of which is given."""
+        (path,) = [path for path in (self.images, self.split) if path is not None]
+        return path
+
 
 def main() -> None:
     arguments = Arguments.read()
     settings, reduction = arguments.settings, arguments.settings.get("reduction")
-    split = None if arguments.split is None else read_table(arguments.split)
-    images = read_table(arguments.images or arguments.split)["nsd_id"].to_numpy()
+    images = read_table(arguments.list_of_images)["nsd_id"].to_numpy()
     with ExitStack() as files:
         shards = [files.enter_context(open_result(path)) for path in arguments.shards]
         _require_one_network(arguments.shards)
         rows = StackedRows.of(shards, Layer(settings["layer"], settings.get("pooling")), arguments)
         try:
-            fitted = None if reduction is None else _fit(reduction, rows, split, arguments)
+            fitted = None if reduction is None else _fit(reduction, rows, arguments)
         except ValueError as error:
             raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
         rows = rows.of_images(images, arguments)
@@ -108,14 +112,10 @@ def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
     return varies
 
 
-def _fit(
-    settings: dict[str, Any],
-    rows: StackedRows,
-    split: pd.DataFrame | None,
-    arguments: Arguments,
-) -> Reduction:
-    if settings["method"] == "random_projection":
+def _fit(settings: dict[str, Any], rows: StackedRows, arguments: Arguments) -> Reduction:
+    if arguments.split is None:
         return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
+    split = read_table(arguments.split)
     training = split.loc[split["set"] == "train", "nsd_id"].to_numpy()
     return fit_principal_components(
         rows.of_images(training, arguments),
@@ -209,8 +209,8 @@ class StackedRows:
 
     def of_images(self, nsd_id: np.ndarray, arguments: Arguments) -> StackedRows:
         """The same with these images only."""
-        source, asker = arguments.shards[0].parent, arguments.images or arguments.split
-        rows = positions(self.nsd_id, nsd_id, source, str(asker))
+        source, asker = arguments.shards[0].parent, arguments.list_of_images
+        rows = positions(self.nsd_id, nsd_id, source, asker)
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
 
     def refer(self, file: ResultFile, arguments: Arguments) -> None:

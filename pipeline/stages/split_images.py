@@ -71,7 +71,7 @@ def main() -> None:
         space = _alike(arguments, nsd_id, inputs) if settings["space"] else None
         if space is not None:
             block = space.clusters[space.rows]
-        if settings["test"] == "clusters":
+        if space is not None and settings["test"] == "clusters":
             cluster = block
             held_out = held_out_clusters(
                 space.clusters, settings["test_fraction"], settings["seed"]
@@ -87,7 +87,7 @@ def main() -> None:
         nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
         groups = cluster[~test] if settings["test"] == "clusters" else None
-        fold[~test] = _folds(np.count_nonzero(~test), groups, settings)
+        fold[~test] = _folds(int(np.count_nonzero(~test)), groups, settings)
     except ValueError as error:
         raise InputError(
             f"splits: {error}; {arguments.subject} saw too few for variant {arguments.variant}"

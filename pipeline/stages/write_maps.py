@@ -83,10 +83,8 @@ def main() -> None:
     anatomy = open_anatomy(arguments.nsd, arguments.subject, own)
     index: dict[str, dict[str, object]] = {}
     for space in arguments.spaces:
-        if space == own:
-            target = Own(space, geometry, voxel)
-        else:
-            target = anatomy.target(voxel, geometry, space)
+        here: Target = Own(space, geometry, voxel)
+        target = here if space == own else anatomy.target(voxel, geometry, space)
         account = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
@@ -114,9 +112,8 @@ def _brought(
     for start in range(0, len(of_values), MAPS_AT_ONCE):
         batch = of_values[start : start + MAPS_AT_ONCE]
         values = target.values(np.stack([one.values for one in batch], axis=1))
-        tested = [one for one in batch if one.q is not None]
-        members = np.stack([one.q <= LEVEL for one in tested], axis=1) if tested else None
-        inside = iter(target.inside(members).T) if tested else iter(())
+        q = [one.q for one in batch if one.q is not None]
+        inside = iter(target.inside(np.stack(q, axis=1) <= LEVEL).T if q else ())
         for one, brought in zip(batch, values.T, strict=True):
             yield one, brought, None if one.q is None else next(inside)
     for one in of_labels:
@@ -136,32 +133,32 @@ def _write(
     if significant is not None:
         versions[f"_{THRESHOLDED}"] = np.where(significant, values, np.nan)
     index: dict[str, dict[str, object]] = {}
-    of_labels = voxel_map.labels is not None
+    labels = voxel_map.labels
     for suffix, shown in versions.items():
         described = {**_describe(voxel_map), "space": target.name}
         described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
         sidecar = {
             **account,
             "UntrainedSpaces": list(voxel_map.untrained),
-            "OutsideMask": "0" if of_labels else "NaN",
+            "OutsideMask": "NaN" if labels is None else "0",
             **{key.capitalize(): value for key, value in described.items()},
         }
         if voxel_map.test is not None:
             sidecar["Test"] = voxel_map.test
         if (q := _false_discoveries(voxel_map, suffix)) is not None:
             sidecar["FalseDiscoveryFamily"] = covered(q)
-        if of_labels:
-            sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
+        if labels is not None:
+            sidecar["Labels"] = {str(key): name for key, name in labels.items()}
         # names tell subjects and variants apart wherever the files go
         variant = arguments.variant
         of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
         entities = f"{of}{voxel_map.entities}{suffix}"
-        names = map_names(arguments.subject, target.name, entities, labels=of_labels)
-        images = map_images(shown, target.place, target.geometry, voxel_map.labels, target.name)
+        names = map_names(arguments.subject, target.name, entities, labels=labels is not None)
+        images = map_images(shown, target.place, target.geometry, labels, target.name)
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name
-            write_map(path, image, sidecar, voxel_map.labels)
+            write_map(path, image, sidecar, labels)
     return index
 
 

@@ -47,7 +47,9 @@ def main() -> None:
     arguments = Arguments.read()
     rois = read_rois(arguments.rois)
     tests = by_identity(arguments.significance)
-    correlations, best, partitions = [], [], []
+    correlations: list[dict[str, object]] = []
+    partitions: list[dict[str, object]] = []
+    best: list[dict[str, object]] = []
     for path in arguments.encoding:
         result = read_result(path)
         labelled = rois[subject_of(result)]
