@@ -113,7 +113,7 @@ def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
 
 
 def _fit(settings: dict[str, Any], rows: StackedRows, arguments: Arguments) -> Reduction:
-    if arguments.split is None:
+    if settings["method"] == "random_projection" or arguments.split is None:
         return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
     split = read_table(arguments.split)
     training = split.loc[split["set"] == "train", "nsd_id"].to_numpy()
