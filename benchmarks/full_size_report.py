@@ -36,7 +36,10 @@ from pipeline.fits.described_tests import describe_tests
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
-from pipeline.results.storage import make_provenance, write_json, write_result, write_table
+from pipeline.results.metadata import write_json
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import write_table
 from pipeline.stages.label_rois import COLUMNS
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)

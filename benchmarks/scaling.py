@@ -26,7 +26,8 @@ from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FLOORS, FeatureScaling, Scaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 ALPHAS = np.logspace(-5, 5, 21)
 N_TEST, N_FEATURES, N_VOXELS, N_FOLDS = 1000, 400, 200, 5

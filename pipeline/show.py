@@ -16,8 +16,9 @@ from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
 from pipeline.report.html import banners
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import read_provenance, read_table
+from pipeline.results.metadata import read_metadata
+from pipeline.results.provenance import read_provenance
+from pipeline.results.tables import read_table
 
 PIPE_WIDTH = 160
 TABLES = {
@@ -132,7 +133,7 @@ def _places(study: Configuration, results: Path, subject: str | None) -> Sequenc
     for name in subjects:
         maps = results / f"maps/{name}/{WHOLE}"
         index = maps / "index.json"
-        n_maps = len(read_account(index)["maps"]) if index.exists() else 0
+        n_maps = len(read_metadata(index)["maps"]) if index.exists() else 0
         places += [
             (f"{name}: page", results / f"report/{name}.html"),
             (f"{name}: {n_maps} map files", maps),

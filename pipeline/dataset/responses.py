@@ -65,7 +65,7 @@ class Responses(ABC):
     geometry : `grid_shape` (X, Y, Z) with `affine` (4, 4), voxel to millimetres; or `grid_shape`
         (left, right) alone, the numbers of vertices
     simulated : whether nobody measured them
-    account : what results tell of the responses, such as the number of sessions
+    metadata : what results tell of the responses, such as the number of sessions
     sources : {name: file} whose hashes results tell
     """
 
@@ -73,7 +73,7 @@ class Responses(ABC):
     voxel: np.ndarray
     geometry: Mapping[str, np.ndarray]
     simulated: bool = False
-    account: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
     sources: Mapping[str, Path] = {}
 
     @abstractmethod

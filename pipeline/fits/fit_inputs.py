@@ -15,15 +15,11 @@ from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import decoded
-from pipeline.results.storage import (
-    canonical,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-)
+from pipeline.results.storage import canonical, open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 
 
 class ResponseRows:

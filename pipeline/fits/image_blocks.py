@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.results.storage import positions, read_table
+from pipeline.results.storage import positions
+from pipeline.results.tables import read_table
 
 
 def image_blocks(split: Path, nsd_id: np.ndarray, resample: str) -> np.ndarray | None:

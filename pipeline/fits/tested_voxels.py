@@ -24,7 +24,8 @@ from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.fits.voxel_chunks import voxels_of
-from pipeline.results.storage import make_provenance, read_provenance, write_result
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
 
 
 @dataclass(frozen=True)

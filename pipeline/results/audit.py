@@ -13,15 +13,11 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.jobs.frozen_run import look_up
-from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
-from pipeline.results.storage import (
-    canonical,
-    open_result,
-    read_provenance,
-    read_record,
-    read_table,
-    verify,
-)
+from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash, verify_checksum
+from pipeline.results.metadata import read_metadata, verify_with_metadata
+from pipeline.results.provenance import read_provenance, read_record
+from pipeline.results.storage import canonical, open_result
+from pipeline.results.tables import read_table
 
 # correlation over features of two images that show the same
 NEAR_DUPLICATE = 0.95
@@ -32,8 +28,10 @@ CONVENTIONS = (
 
 
 # by which the clocks of two machines may differ
-SECONDS_OF_CLOCKS = 600
-# beside results, and no part of them: another run has others
+CLOCK_TOLERANCE_SECONDS = 600
+# suffixes of tables and maps, which have metadata beside them
+DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
+# folders and files beside results that differ between runs
 NO_RESULTS = ("logs", "benchmarks", "runs", "fetch_plan.tsv", CHECKSUMS, ALL_CHECKSUMS)
 
 
@@ -55,7 +53,7 @@ def audit_files(folder: Path, run: Mapping[str, Any]) -> Iterator[str]:
     for path in result_files(folder):
         problems = list(told(partial(verify, path)))
         yield from problems or audit_record(path, run)
-        if path.stat().st_mtime > time.time() + SECONDS_OF_CLOCKS:
+        if path.stat().st_mtime > time.time() + CLOCK_TOLERANCE_SECONDS:
             yield (
                 f"{path}: is dated {time.ctime(path.stat().st_mtime)}, which is to come: a clock "
                 "jumped. Snakemake makes anew what follows from it in every run; touch the file"
@@ -184,3 +182,20 @@ def audit_sides(path: Path, whole: Path) -> Iterator[str]:
             f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {whole}, "
             f"{len(moved)} images in all"
         )
+
+
+def verify(path: Path) -> None:
+    """Read any result whole, and raise if it was altered or does not belong where it is.
+
+    Raises
+    ------
+    InputError
+    """
+    verify_checksum(path)
+    if path.suffix == ".h5":
+        with open_result(path):
+            return
+    if path.suffix == ".json":
+        read_metadata(path)
+    if path.suffix in DESCRIBED:
+        verify_with_metadata(path)

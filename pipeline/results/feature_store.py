@@ -27,7 +27,7 @@ from features.layers import Layer
 from pipeline.errors import InputError
 from pipeline.results.references import Rows, refer_to_rows
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import OF_A_DAMAGED_FILE, canonical, create_result
+from pipeline.results.storage import DAMAGED_FILE_ERRORS, canonical, create_result
 
 LETTERS_OF_HASH = 12
 # attribute of an array of features
@@ -199,7 +199,7 @@ def _read_part(path: Path) -> StoredPart:
             arrays = ((layer_of(dataset), dataset) for dataset in file.values())
             widths = {layer: dataset.shape[1] for layer, dataset in arrays if layer is not None}
             return StoredPart(path, Images(file["image"][()], file["shown"][()]), widths)
-    except OF_A_DAMAGED_FILE as error:
+    except DAMAGED_FILE_ERRORS as error:
         raise InputError(
             f"{path}: damaged ({error}). Delete it and run snakemake again; files of studies that "
             "consist of rows of it are told then."

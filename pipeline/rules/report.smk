@@ -78,7 +78,7 @@ rule write_subject_page:
         figures=f"{RESULTS}/figures",
     output:
         page=f"{REPORT}/{{subject}}.html",
-        account=f"{REPORT}/{{subject}}.json",
+        metadata=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     resources:
         mem_mb=growing(3000),

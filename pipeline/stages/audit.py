@@ -13,7 +13,6 @@ from pipeline.errors import InputError, run_stage
 from pipeline.fits.fit_inputs import verify_features
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.frozen_run import current_run
-from pipeline.results.accounts import account_path
 from pipeline.results.audit import (
     CONVENTIONS,
     audit_fit,
@@ -25,7 +24,8 @@ from pipeline.results.audit import (
     near_duplicates,
     told,
 )
-from pipeline.results.storage import read_table, write_account
+from pipeline.results.metadata import metadata_path, write_metadata
+from pipeline.results.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def main() -> None:
         subject: near_duplicates(Path(variants[WHOLE]["split"]))
         for subject, variants in arguments.files.items()
     }
-    account = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
-    write_account(arguments.out, account)
+    metadata = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
+    write_metadata(arguments.out, metadata)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
     for subject, words in alike.items():
         print(f"{subject}: {words or 'near duplicates are told if `splits.space` names a space'}")
@@ -77,7 +77,7 @@ def _audit_subject(
 
 def _audit_variant(files: dict[str, Any], specifications: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
-    results = [responses, *files["features"], *files["fits"], account_path(split_path)]
+    results = [responses, *files["features"], *files["fits"], metadata_path(split_path)]
     for path in results:
         yield from audit_record(Path(path), current_run())
     yield from audit_split(split_path)

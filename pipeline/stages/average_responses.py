@@ -12,8 +12,9 @@ from pipeline.errors import run_stage
 from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import tiles
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import create_result, make_provenance
+from pipeline.results.storage import create_result
 
 GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
@@ -34,7 +35,7 @@ def main() -> None:
     responses = open_responses(arguments.nsd, subject, settings)
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, **responses.account, **settings},
+        {"subject": subject, **responses.metadata, **settings},
         responses.sources,
         simulated=responses.simulated,
     )
@@ -63,9 +64,7 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     shape = len(images), len(voxel)
     names, chunks = ("image", "voxel"), tiles(shape)
     responses = file.add("responses", names, shape=shape, dtype=np.float32, chunks=chunks)
-    n_valid_repeats = file.add(
-        "n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks
-    )
+    n_valid_repeats = file.add("n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks)
     sampled = min(NOISE_IMAGES, len(images)), len(voxel)
     noise_sample = file.add(
         "noise_sample", ("noise_sample_image", "voxel"), shape=sampled, dtype=np.float32

@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 

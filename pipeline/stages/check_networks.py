@@ -10,7 +10,7 @@ from features.layers import Layer
 from features.networks import check_specification
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import write_account
+from pipeline.results.metadata import write_metadata
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def main() -> None:
             widths[name] = _widths(specification, arguments.layers[name])
         except ValueError as error:
             raise InputError(f"networks.{name}: {error}") from None
-    write_account(arguments.out, {"networks": arguments.networks, "widths": widths})
+    write_metadata(arguments.out, {"networks": arguments.networks, "widths": widths})
 
 
 def _widths(specification: dict[str, Any], layers: list[str]) -> dict[str, int] | None:

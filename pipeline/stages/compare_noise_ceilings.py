@@ -18,7 +18,8 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
-from pipeline.results.storage import make_provenance, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 
 # in units of the trials' variance; betas are stored as integers of 1/300 percent

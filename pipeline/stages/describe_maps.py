@@ -8,8 +8,7 @@ from typing import Annotated
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import BIDS_SPACES, bids_subject
-from pipeline.results.accounts import account_path
-from pipeline.results.storage import write_account, write_text
+from pipeline.results.metadata import metadata_path, write_metadata, write_text
 
 BIDS_VERSION = "1.9.0"
 # BIDS has no rule for what statistics of models are called, nor for files over subjects. Names have
@@ -41,7 +40,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     arguments = Arguments.read()
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
-    write_account(
+    write_metadata(
         arguments.description,
         {
             "Name": f"{arguments.study}: voxelwise encoding models of {source}",
@@ -59,7 +58,7 @@ def main() -> None:
         "participant_id": {"Description": "label of the subject in the names of files"},
         "nsd_subject": {"Description": "what NSD calls the subject"},
     }
-    write_account(account_path(arguments.participants), described)
+    write_metadata(metadata_path(arguments.participants), described)
 
 
 if __name__ == "__main__":

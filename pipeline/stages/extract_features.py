@@ -29,8 +29,10 @@ from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.code_version import code_version, file_version
 from pipeline.results.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import create_result, make_provenance, read_table
+from pipeline.results.storage import create_result
+from pipeline.results.tables import read_table
 
 # on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}

@@ -23,7 +23,7 @@ from pipeline.nsd.manifest import (
     required_files,
     required_weights,
 )
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 
 WIDTH = 110
 

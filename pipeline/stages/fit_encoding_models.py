@@ -35,19 +35,18 @@ from pipeline.fits.fit_inputs import (
 from pipeline.fits.voxel_chunks import voxels_of
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import chunks_of_voxels
+from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.result_file import Arrays, ResultFile
 from pipeline.results.storage import (
     Result,
     create_result,
-    make_provenance,
     open_result,
     positions,
-    read_provenance,
     read_result,
-    read_table,
     write_result,
 )
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 
 EDGE_SHARE = 0.05
 # read at a time for their ceilings

@@ -9,7 +9,9 @@ import pandas as pd
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_table, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from pipeline.configuration.settings import COMPOSITE
 from pipeline.dataset.regions import Regions, open_regions
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import write_table
 
 COLUMNS = {
     "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",

@@ -17,7 +17,8 @@ from encoding.variance_partitioning import (
 )
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import aligned_result, read_result, write_result
 
 OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 

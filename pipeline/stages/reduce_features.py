@@ -16,16 +16,11 @@ from features.reduction import Reduction, fit_principal_components, fit_random_p
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.feature_store import layer_array, layer_of
+from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.references import Rows, refer_to_rows
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import (
-    create_result,
-    make_provenance,
-    open_result,
-    positions,
-    read_provenance,
-    read_table,
-)
+from pipeline.results.storage import create_result, open_result, positions
+from pipeline.results.tables import read_table
 
 ROWS_PER_BLOCK = 4096
 # what all parts of the images must have gone through alike

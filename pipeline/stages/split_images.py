@@ -22,14 +22,9 @@ from encoding.splits import (
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    positions,
-    read_pooled,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, positions, read_pooled, read_result
+from pipeline.results.tables import write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of the image",

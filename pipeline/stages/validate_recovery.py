@@ -11,12 +11,9 @@ import pandas as pd
 from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, read_result
+from pipeline.results.tables import write_table
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import subject_of

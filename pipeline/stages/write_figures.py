@@ -13,7 +13,9 @@ from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_table, write_account
+from pipeline.results.metadata import write_metadata
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import read_table
 
 INDEX = "index.json"
 IMAGES_AT_ONCE = 64
@@ -46,7 +48,7 @@ def main() -> None:
     inputs = {f"tables/{path.stem}": path for path in arguments.tables}
     inputs |= {f"voxels/{path.stem}": path for path in arguments.voxels}
     provenance = make_provenance("write_figures", {"study": study.study}, inputs)
-    write_account(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
+    write_metadata(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from pipeline.errors import InputError, run_stage
 from pipeline.fits.families import GROUP_FAMILY
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
-from pipeline.results.accounts import account_path, read_account
-from pipeline.results.storage import make_provenance, write_account
+from pipeline.results.metadata import metadata_path, read_metadata, write_metadata
+from pipeline.results.provenance import make_provenance
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.tables.tables import LEVEL
 
@@ -37,7 +37,7 @@ class Arguments(given.StageArguments):
 
 def main() -> None:
     arguments = Arguments.read()
-    indices = {folder: read_account(folder / INDEX) for folder in arguments.maps}
+    indices = {folder: read_metadata(folder / INDEX) for folder in arguments.maps}
     provenance = make_provenance(
         "write_group_maps",
         {"subjects": [index["subject"] for index in indices.values()]},
@@ -59,7 +59,7 @@ def main() -> None:
             provenance,
             arguments.out_directory,
         )
-    write_account(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
+    write_metadata(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
 
 
 def _common(
@@ -98,18 +98,18 @@ def _write(
     """Write the versions of each part (hemisphere) of a map."""
     parts = [_stack(of_subjects) for of_subjects in zip(*files, strict=True)]
     # of a space that subjects share
-    reference = read_account(account_path(files[0][0]))["SpatialReference"]
+    reference = read_metadata(metadata_path(files[0][0]))["SpatialReference"]
     tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
     significant = _significant(thresholded) if thresholded else None
     index: dict[str, dict[str, object]] = {}
     starts = np.cumsum([0, *(part[0].size for part in parts)])
-    for desc, (values, account) in _versions(tested, described, significant).items():
+    for desc, (values, metadata) in _versions(tested, described, significant).items():
         names = map_names(None, space, f"{entities}_desc-{desc}")
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
             told = {
                 **{key: described[key] for key in ("quantity", "name", "comparison")},
-                **{"space": space, "entities": f"{entities}_desc-{desc}", **account},
+                **{"space": space, "entities": f"{entities}_desc-{desc}", **metadata},
             }
             sidecar = {
                 "Subjects": provenance["configuration"]["subjects"],

@@ -32,16 +32,9 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.spaces import Own, Target
-from pipeline.results.storage import (
-    Result,
-    aligned_result,
-    by_identity,
-    make_provenance,
-    open_result,
-    positions,
-    read_result,
-    write_account,
-)
+from pipeline.results.metadata import write_metadata
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import Result, aligned_result, open_result, positions, read_result
 from pipeline.tables.tables import LEVEL
 
 GEOMETRY = ("grid_shape", "affine")
@@ -85,7 +78,7 @@ def main() -> None:
     for space in arguments.spaces:
         here: Target = Own(space, geometry, voxel)
         target = here if space == own else anatomy.target(voxel, geometry, space)
-        account = {
+        metadata = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
@@ -96,8 +89,8 @@ def main() -> None:
             "Provenance": provenance,
         }
         for voxel_map, values, thresholded in _brought(maps, target):
-            index |= _write(voxel_map, values, thresholded, target, account, arguments)
-    write_account(
+            index |= _write(voxel_map, values, thresholded, target, metadata, arguments)
+    write_metadata(
         arguments.out_directory / INDEX,
         {**identity, "space": own, "maps": index, "provenance": provenance},
     )
@@ -125,7 +118,7 @@ def _write(
     values: np.ndarray,
     significant: np.ndarray | None,
     target: Target,
-    account: Mapping[str, object],
+    metadata: Mapping[str, object],
     arguments: Arguments,
 ) -> dict[str, dict[str, object]]:
     """Write a map, and beside it the one of its significant places; {file: what it is}."""
@@ -138,7 +131,7 @@ def _write(
         described = {**_describe(voxel_map), "space": target.name}
         described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
         sidecar = {
-            **account,
+            **metadata,
             "UntrainedSpaces": list(voxel_map.untrained),
             "OutsideMask": "NaN" if labels is None else "0",
             **{key.capitalize(): value for key, value in described.items()},

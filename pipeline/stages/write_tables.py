@@ -11,13 +11,9 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    aligned_result,
-    by_identity,
-    make_provenance,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import aligned_result, read_result
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import (

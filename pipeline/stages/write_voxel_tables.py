@@ -9,13 +9,9 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    aligned_result,
-    by_identity,
-    make_provenance,
-    read_result,
-    read_table,
-)
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import aligned_result, read_result
+from pipeline.results.tables import read_table
 from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
 
 

@@ -23,17 +23,11 @@ from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    positions,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.storage import Result, open_result, positions, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 
 Roi = tuple[str, str]

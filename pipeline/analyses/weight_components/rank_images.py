@@ -15,15 +15,10 @@ from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUM
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 

@@ -50,7 +50,7 @@ class NSDResponses(Responses):
         return self.reader.space.layout.is_simulated
 
     @property
-    def account(self) -> Mapping[str, Any]:
+    def metadata(self) -> Mapping[str, Any]:
         return {"sessions": self.reader.design.n_sessions}
 
     @property
