@@ -53,7 +53,11 @@ class ScaledFeatures:
 
 
 def read_scaled(
-    path: Path, nsd_id: np.ndarray, training: np.ndarray, asker: str, scaling: Scaling = "zscore"
+    path: Path,
+    nsd_id: np.ndarray,
+    training: np.ndarray,
+    requested_by: str,
+    scaling: Scaling = "zscore",
 ) -> ScaledFeatures:
     """Features of images, scaled by what the training images among them tell.
 
@@ -62,10 +66,10 @@ def read_scaled(
     path : a feature space's file
     nsd_id : (image,)
     training : (image,) bool
-    asker : who names the images, for the message if some are missing
+    requested_by : who names the images, for the message if some are missing
     scaling : see `FeatureScaling`
     """
-    features = read_result(path, ["features"]).ordered("image", nsd_id, asker)["features"]
+    features = read_result(path, ["features"]).ordered("image", nsd_id, requested_by)["features"]
     try:
         fitted = FeatureScaling.fit(features[training], scaling)
     except ValueError as error:
@@ -171,7 +175,7 @@ class FittedModel:
         """
         split = read_table(arguments.split)
         training = split[split["set"] == "train"]
-        nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
+        nsd_id, requested_by = training["nsd_id"].to_numpy(), str(arguments.split)
         everyone = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
         encoding = read_result(arguments.encoding, ["reliability", "alpha", "band_weights"])
@@ -182,9 +186,9 @@ class FittedModel:
                     f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
                     "They come from different runs; delete the older one and run snakemake again."
                 )
-            stored = StoredMatrix(file, "responses", nsd_id, asker)
+            stored = StoredMatrix(file, "responses", nsd_id, requested_by)
             scaled = {
-                space: read_scaled(path, nsd_id, everyone, asker, fitted["scaling"])
+                space: read_scaled(path, nsd_id, everyone, requested_by, fitted["scaling"])
                 for space, path in spaces.items()
             }
             yield cls(

@@ -19,7 +19,7 @@ class StoredMatrix:
     file : an open result with `image` (image,) and `voxel` (voxel,)
     name : of the matrix in it
     nsd_id : (n,) the images that are wanted
-    asker : who wants them, for messages
+    requested_by : who wants them, for messages
 
     Raises
     ------
@@ -27,9 +27,9 @@ class StoredMatrix:
         The file lacks an image.
     """
 
-    def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, asker: str) -> None:
-        self.matrix, self.path, self.asker = file[name], file.filename, asker
-        self.rows = positions(file["image"][()], nsd_id, self.path, asker)
+    def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, requested_by: str) -> None:
+        self.matrix, self.path, self.requested_by = file[name], file.filename, requested_by
+        self.rows = positions(file["image"][()], nsd_id, self.path, requested_by)
         self.voxel = file["voxel"][()]
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
@@ -40,7 +40,7 @@ class StoredMatrix:
         InputError
             The file lacks a voxel.
         """
-        columns = positions(self.voxel, voxels, self.path, self.asker)
+        columns = positions(self.voxel, voxels, self.path, self.requested_by)
         return decoded(self.matrix, self._read(columns))
 
     def _read(self, columns: np.ndarray) -> np.ndarray:

@@ -95,17 +95,17 @@ def main() -> None:
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-    asker = str(arguments.split)
+    requested_by = str(arguments.split)
     for name, specification in arguments.specifications.items():
         verify_features(spaces[name], specification)
     bands = {
-        name: read_scaled(path, nsd_id, ~test, asker, settings["scaling"]).features
+        name: read_scaled(path, nsd_id, ~test, requested_by, settings["scaling"]).features
         for name, path in spaces.items()
     }
     with open_result(arguments.responses) as file:
         names = ["grid_shape", "ncsnr", "n_valid_repeats", "noise_variance"]
         measured = read_result(arguments.responses, names)
-        rows = positions(measured["image"], nsd_id, arguments.responses, asker)
+        rows = positions(measured["image"], nsd_id, arguments.responses, requested_by)
         here = voxels_of(arguments.chunk, len(measured["voxel"]))
         repeats = measured["n_valid_repeats"][rows][test][:, here]
         voxel, reliable = measured["voxel"][here], reliability(measured["ncsnr"][here], repeats)
@@ -236,14 +236,14 @@ class SmallerModel:
         InputError
             It lacks some of them.
         """
-        asker = f"the model {model_name(spaces)}"
-        result = read_result(encoding).ordered("voxel", voxel, asker)
+        requested_by = f"the model {model_name(spaces)}"
+        result = read_result(encoding).ordered("voxel", voxel, requested_by)
         parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
         # of spaces that the model lacks
         data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
         arrays = {name: data[name].values for name in (*SCORES, *BY_SPACE)}
         with open_result(predictions) as file:
-            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, asker))
+            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, requested_by))
 
     def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
         """{quantity: (…, voxel)} of some voxels, and their predictions."""

@@ -204,8 +204,8 @@ class StackedRows:
 
     def of_images(self, nsd_id: np.ndarray, arguments: Arguments) -> StackedRows:
         """The same with these images only."""
-        source, asker = arguments.shards[0].parent, arguments.list_of_images
-        rows = positions(self.nsd_id, nsd_id, source, asker)
+        source, requested_by = arguments.shards[0].parent, arguments.list_of_images
+        rows = positions(self.nsd_id, nsd_id, source, requested_by)
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
 
     def refer(self, file: ResultFile, arguments: Arguments) -> None:

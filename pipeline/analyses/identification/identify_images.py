@@ -119,9 +119,9 @@ class Brain:
     def noise(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """(pattern, voxel) of noise as it is in the images' averaged responses; none, if none."""
         with open_result(self.path) as file:
-            asker = "the test images"
-            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, asker).of(voxels)
-            columns = positions(file["voxel"][()], voxels, self.path, asker)
+            requested_by = "the test images"
+            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, requested_by).of(voxels)
+            columns = positions(file["voxel"][()], voxels, self.path, requested_by)
             first = columns.min()
             sample = file["noise_sample"][:, first : columns.max() + 1][:, columns - first]
         known = np.isfinite(sample).all(axis=1)
@@ -209,8 +209,8 @@ class Identification:
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
         with open_result(self.models[model]) as file:
-            nsd_id, asker = self.encoding["image"], str(self.encoding.path)
-            return StoredMatrix(file, "predictions", nsd_id, asker).of(voxels)
+            nsd_id, requested_by = self.encoding["image"], str(self.encoding.path)
+            return StoredMatrix(file, "predictions", nsd_id, requested_by).of(voxels)
 
     def _judge(
         self,

@@ -74,10 +74,10 @@ def _measured(
     files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
-    nsd_id, voxel, asker = predictions["image"], predictions["voxel"], str(predictions.path)
+    nsd_id, voxel, requested_by = predictions["image"], predictions["voxel"], str(predictions.path)
     with open_result(files["responses"]) as file:
-        measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
-    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, asker)
+        measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
+    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, requested_by)
     return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
 
 
