@@ -28,7 +28,7 @@ from pipeline.results.integrity import (
     label,
     verify_checksum,
     verify_inputs,
-    verify_place,
+    verify_location,
     verify_unless_older,
 )
 from pipeline.results.references import sources_of
@@ -178,7 +178,7 @@ def open_result(path: Path | str) -> Iterator[h5py.File]:
         with h5py.File(path, "r") as file:
             if not {"provenance", "file"} <= set(file.attrs):
                 raise InputError(f"{path}: an HDF5 file, but not a result of this pipeline.")
-            verify_place(path, file.attrs["file"].decode())
+            verify_location(path, file.attrs["file"].decode())
             verify_inputs(path, provenance_in(file).get("inputs", {}))
             for source in sources_of(file, path):
                 _verify_source(source, path)

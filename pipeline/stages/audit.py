@@ -22,7 +22,7 @@ from pipeline.results.audit import (
     audit_sides,
     audit_split,
     near_duplicates,
-    told,
+    problem_of,
 )
 from pipeline.results.metadata import metadata_path, write_metadata
 from pipeline.results.tables import read_table
@@ -39,6 +39,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     problems = [
         problem
@@ -46,21 +47,23 @@ def main() -> None:
         for problem in _audit_subject(variants, arguments.specifications)
     ]
     if problems:
-        # files of several variants are looked at for each
+        # files that variants share are checked several times
         raise InputError("\n".join(dict.fromkeys(problems)))
     fits = {
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
     }
-    alike = {
+    duplicates = {
         subject: near_duplicates(Path(variants[WHOLE]["split"]))
         for subject, variants in arguments.files.items()
     }
-    metadata = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
+    metadata = {"audited_fits": fits, "near_duplicates": duplicates, "by_convention": CONVENTIONS}
     write_metadata(arguments.out, metadata)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
-    for subject, words in alike.items():
-        print(f"{subject}: {words or 'near duplicates are told if `splits.space` names a space'}")
+    for subject, words in duplicates.items():
+        print(
+            f"{subject}: {words or 'near duplicates are counted if `splits.space` names a space'}"
+        )
     for convention in CONVENTIONS:
         print(f"by convention: {convention}")
 
@@ -83,7 +86,7 @@ def _audit_variant(files: dict[str, Any], specifications: dict[str, Any]) -> Ite
     yield from audit_split(split_path)
     split = read_table(split_path)
     for name, space in files["features"].items():
-        yield from told(partial(verify_features, Path(name), specifications[space]))
+        yield from problem_of(partial(verify_features, Path(name), specifications[space]))
     for path in map(Path, files["reduced"]):
         yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():

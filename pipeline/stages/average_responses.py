@@ -30,6 +30,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     subject, settings = arguments.subject, arguments.configuration
     responses = open_responses(arguments.nsd, subject, settings)
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def _ncsnr(responses: Responses) -> np.ndarray:
-    """(voxel,) float32, NaN if it is not known: no voxel is chosen by its reliability then."""
+    """Return ncsnr (voxel,) float32; if unknown NaN, so that no voxel is selected by it."""
     ncsnr = responses.ncsnr()
     if ncsnr is None:
         return np.full(len(responses.voxel), np.nan, np.float32)
@@ -59,7 +60,7 @@ def _ncsnr(responses: Responses) -> np.ndarray:
 
 
 def _write_blocks(file: ResultFile, dataset: Responses) -> int:
-    """Average block by block into the file; the number of voxels without a valid response."""
+    """Write averages block by block; return the number of voxels without a valid response."""
     images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
     names, chunks = ("image", "voxel"), tiles(shape)

@@ -26,6 +26,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     summary = check_tree(
         NSDLayout(arguments.nsd),

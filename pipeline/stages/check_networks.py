@@ -23,6 +23,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     widths = {}
     for name, specification in arguments.networks.items():
@@ -35,11 +36,11 @@ def main() -> None:
 
 
 def _widths(specification: dict[str, Any], layers: list[str]) -> dict[str, int] | None:
-    """Width of each layer, by a pass of one stimulus without the weights; None if not known yet."""
+    """Measure the width of each layer with one stimulus and random weights; None if unknown."""
     if specification["library"] == "vectors":
         return None
     if (specification["library"], specification["weights"]) == ("transformers", "pretrained"):
-        # its architecture is only known once it was downloaded
+        # the architecture is unknown before the download
         return None
     cost = network_cost(specification, [Layer.parse(layer) for layer in layers])
     return {str(layer): width for layer, width in cost.widths.items()}

@@ -25,16 +25,17 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     limits: dict[str, list[float]] = defaultdict(list)
     for folder in arguments.maps:
         index = read_metadata(folder / INDEX)
         values: dict[str, list[np.ndarray]] = defaultdict(list)
-        for name, told in index["maps"].items():
-            shown = told["space"] == index["space"] and told["threshold"] == "none"
-            if shown and told["quantity"] in QUANTITIES:
+        for name, entry in index["maps"].items():
+            drawn = entry["space"] == index["space"] and entry["threshold"] == "none"
+            if drawn and entry["quantity"] in QUANTITIES:
                 found = read_map(folder / name)
-                values[told["quantity"]].append(found[np.isfinite(found)])
+                values[entry["quantity"]].append(found[np.isfinite(found)])
         for quantity, parts in values.items():
             limits[quantity].append(colour_limit(np.concatenate(parts)))
     # a subject with little signal does not narrow the scale of the others

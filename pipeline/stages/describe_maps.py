@@ -1,4 +1,4 @@
-"""Describe the folder of maps as a derived dataset of BIDS."""
+"""Describe the folder of maps as a derivative dataset of BIDS."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.maps.files import BIDS_SPACES, bids_subject
 from pipeline.results.metadata import metadata_path, write_metadata, write_text
 
 BIDS_VERSION = "1.9.0"
-# BIDS has no rule for what statistics of models are called, nor for files over subjects. Names have
-# its form, headers and sidecars are as it wants them; folders keep NSD's names.
+# BIDS has no rules for names of statistical maps and of files over subjects. Names, headers and
+# sidecars follow its conventions; folders keep NSD's names.
 IGNORED = """\
 # statistical maps have no rule in BIDS yet; their folders are named as NSD names subjects
 subj*
@@ -38,6 +38,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
     write_metadata(

@@ -48,13 +48,15 @@ from pipeline.results.storage import (
 from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.results.tables import read_table
 
+# share of voxels at an end of the grid of penalties above which it is reported
 EDGE_SHARE = 0.05
-# read at a time for their ceilings
+# voxels whose ceilings are computed at a time
 CEILING_VOXELS = 1024
 SOLVERS = {"native": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
+# arrays (voxel,) and (space or part, voxel) that a smaller model can replace
 SCORES = ("r", "r2", "cv_score", "alpha")
 BY_SPACE = ("band_weights", "product_measure")
-# dimensions of arrays that have more than voxels
+# dimensions before `voxel` of arrays that have more than one
 BEFORE_VOXELS = {
     "band_weights": ["space"],
     "product_measure": ["part"],
@@ -62,7 +64,7 @@ BEFORE_VOXELS = {
 }
 PREDICTIONS = "predictions"
 AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
-# of voxels and their fit, the fit with its intercept
+# function of voxels and their fit that returns the fit with its intercept
 Intercept = Callable[[np.ndarray, AnyFit], AnyFit]
 
 
@@ -72,7 +74,7 @@ class Arguments(given.StageArguments):
 
     spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     features: given.InputFiles
-    # of the same subject, models of a space less
+    # of the same subject, models with one space less
     smaller_encoding: given.InputFiles
     smaller_predictions: given.InputFiles
     specifications: Annotated[dict[str, Any], given.Setting()]  # {space: what its features must be}
@@ -88,6 +90,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = arguments.configuration
     options = solver_options(settings, arguments.memory_mb)
@@ -146,7 +149,7 @@ def main() -> None:
 def _ceilings(
     held_out: ResponseRows, repeats: np.ndarray, noise_variance: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Ceiling of the test images and its standard error, (voxel,) float32."""
+    """Compute the ceiling of the test images and its standard error, (voxel,) float32."""
     n_voxels = held_out.shape[1]
     arrays = {
         name: np.full(n_voxels, np.nan, np.float32)
@@ -162,15 +165,15 @@ def _ceilings(
 
 @dataclass(frozen=True)
 class Data:
-    """What a model is fitted to and scored on, and how.
+    """Features, responses and settings of a fit.
 
     Attributes
     ----------
-    bands : {feature space: (image, feature)} of all images, scaled
-    test : (image,) bool, which images are not trained on
-    training, held_out : responses (image, voxel) of both sides
+    bands : {feature space: features (image, feature) of all images, scaled}
+    test : (image,) bool, whether an image is a test image
+    training, held_out : responses (image, voxel) to training and test images
     fold : (training image,)
-    n_repeats : (training image,) trials that responses are averaged of
+    n_repeats : (training image,) numbers of trials averaged
     """
 
     bands: dict[str, np.ndarray]
@@ -183,19 +186,22 @@ class Data:
     options: Options
 
     @cached_property
-    def trained(self) -> dict[str, np.ndarray]:
+    def training_bands(self) -> dict[str, np.ndarray]:
+        """Features of the training images."""
         return {name: band[~self.test] for name, band in self.bands.items()}
 
     @cached_property
-    def shown(self) -> dict[str, np.ndarray]:
+    def test_bands(self) -> dict[str, np.ndarray]:
+        """Features of the test images."""
         return {name: band[self.test] for name, band in self.bands.items()}
 
     @property
     def alphas(self) -> np.ndarray:
+        """Grid of penalties."""
         return AlphaGrid.model_validate(self.settings["alphas"]).values()
 
-    def weighed(self, problem: Problem) -> tuple[Problem, Intercept]:
-        """The problem with the images' weights, and what gives a fit of voxels its intercept."""
+    def weighted(self, problem: Problem) -> tuple[Problem, Intercept]:
+        """Weight the images of a problem; return it and a function that adds intercepts."""
         if self.settings["image_weights"] == "equal":
             return problem, lambda _, fit: fit
         images = WeighedImages(problem, self.n_repeats)
@@ -211,8 +217,8 @@ class SmallerModel:
     Attributes
     ----------
     voxel : (voxel,) ids
-    arrays : {quantity: (…, voxel)} as the larger model has them
-    predictions : of the test images
+    arrays : {quantity: (…, voxel)} in the shapes of the larger model
+    predictions : predictions of the test images
     """
 
     voxel: np.ndarray
@@ -229,24 +235,24 @@ class SmallerModel:
         voxel: np.ndarray,
         nsd_id: np.ndarray,
     ) -> Iterator[SmallerModel]:
-        """The model in two files, of the voxels and test images that the larger one has.
+        """Open the model in two files, for the voxels and test images of the larger model.
 
         Raises
         ------
         InputError
-            It lacks some of them.
+            The model lacks some of them.
         """
         requested_by = f"the model {model_name(spaces)}"
         result = read_result(encoding).ordered("voxel", voxel, requested_by)
         parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
-        # of spaces that the model lacks
+        # 0 for spaces that the model lacks
         data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
         arrays = {name: data[name].values for name in (*SCORES, *BY_SPACE)}
         with open_result(predictions) as file:
             yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, requested_by))
 
     def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
-        """{quantity: (…, voxel)} of some voxels, and their predictions."""
+        """Read {quantity: (…, voxel)} of some voxels, and their predictions."""
         arrays = {name: values[..., voxels] for name, values in self.arrays.items()}
         return {**arrays, PREDICTIONS: self.predictions.of(self.voxel[voxels])}
 
@@ -254,7 +260,7 @@ class SmallerModel:
 def _fit(
     data: Data, smaller: Sequence[SmallerModel], predictions: ResultFile
 ) -> dict[str, np.ndarray]:
-    """Scores and picks, (…, voxel) float32; of weights, predictions remain."""
+    """Fit, store predictions, and return scores and selected penalties (…, voxel) float32."""
     name, n_voxels = model_name(data.bands), data.training.shape[1]
     arrays = {
         key: np.full((*shape, n_voxels), np.nan, np.float32)
@@ -263,16 +269,16 @@ def _fit(
     arrays["searched_exactly"] = np.zeros(n_voxels, bool)
     kept = _prediction_store(predictions, data.held_out.shape)
     candidates = model_candidates(len(data.bands), data.settings)
-    problem, intercept = data.weighed(
+    problem, intercept = data.weighted(
         Problem.of_one_model(
-            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+            data.training_bands, data.training, data.fold, data.alphas, candidates, data.options
         )
     )
     with tqdm(total=n_voxels, desc=name, unit="voxel") as bar:
         for voxels, fits in solver_of(data.settings)(problem):
             fit = intercept(voxels, fits["model"])
             arrays["searched_exactly"][voxels] = fit.exact
-            own = _scores(fit, data.held_out.of(voxels), data.shown)
+            own = _scores(fit, data.held_out.of(voxels), data.test_bands)
             found = take_over(own, [model.of(voxels) for model in smaller])
             _store(kept, voxels, found.pop(PREDICTIONS))
             for key, values in found.items():
@@ -280,23 +286,23 @@ def _fit(
             bar.update(len(voxels))
     exact = np.count_nonzero(arrays["searched_exactly"])
     tqdm.write(f"{name}: {exact} of {n_voxels} voxels were searched exactly")
-    _tell_edges(name, arrays["alpha"], data.alphas)
+    _report_edges(name, arrays["alpha"], data.alphas)
     return arrays
 
 
 def _stack(data: Data) -> dict[str, np.ndarray]:
-    """Scores of the spaces' own models, weighed, (…, voxel) float32."""
+    """Stack the spaces' own models, and return scores and weights (…, voxel) float32."""
     shapes = {"r": (), "r2": (), "weights": (len(data.bands),)}
     n_voxels = data.held_out.shape[1]
     arrays = {
         f"{STACK}_{key}": np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in shapes.items()
     }
-    # of a problem's images and responses alone
+    # only the images and responses of this problem are used
     candidates = equal_weights(len(data.bands))
-    problem, intercept = data.weighed(
+    problem, intercept = data.weighted(
         Problem.of_one_model(
-            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+            data.training_bands, data.training, data.fold, data.alphas, candidates, data.options
         )
     )
     stacks = stream_stacks(
@@ -304,7 +310,7 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
     )
     with tqdm(total=n_voxels, desc=f"{STACK} {model_name(data.bands)}", unit="voxel") as bar:
         for voxels, fit in stacks:
-            predicted = intercept(voxels, fit).predict(data.shown)
+            predicted = intercept(voxels, fit).predict(data.test_bands)
             measured = data.held_out.of(voxels)
             arrays[f"{STACK}_r"][voxels] = correlation_score(measured, predicted)
             arrays[f"{STACK}_r2"][voxels] = r2_score(measured, predicted)
@@ -314,17 +320,17 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
 
 
 def _quantities(n_spaces: int) -> dict[str, tuple[int, ...]]:
-    """{array of the result: its shape before voxels}."""
+    """Return {array: its shape before voxels}."""
     weights, product = BY_SPACE
     return {**dict.fromkeys(SCORES, ()), weights: (n_spaces,), product: (n_spaces + 1,)}
 
 
 def _scores(
-    fit: BandedRidgeFit, measured: np.ndarray, shown: dict[str, np.ndarray]
+    fit: BandedRidgeFit, measured: np.ndarray, bands: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """What is kept of a model and some voxels: its R² split by bands too, and its predictions."""
-    predicted = fit.predict(shown)
-    split = split_r2(measured, fit.predict_by_band(shown), fit.intercept)
+    """Return scores, penalties, predictions, and R² split by bands, of some voxels."""
+    predicted = fit.predict(bands)
+    split = split_r2(measured, fit.predict_by_band(bands), fit.intercept)
     return {
         "r": correlation_score(measured, predicted),
         "r2": r2_score(measured, predicted),
@@ -337,19 +343,19 @@ def _scores(
 
 
 def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
-    """Band weights (candidate, band) that a model chooses from, as configured under `encoding`."""
+    """Return candidate band weights (candidate, band), as configured under `encoding`."""
     if settings["penalty"] == "single":
         return equal_weights(n_bands)
     return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
 
 
 def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
-    """What searches and fits, as configured under `encoding`."""
+    """Return the solver configured under `encoding`."""
     return SOLVERS[settings["solver"]]
 
 
 def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
-    """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
+    """Add an array (test image, voxel) that is written by voxels; NaN until then."""
     chunks = chunks_of_voxels(shape)
     names = "image", "voxel"
     return file.add(
@@ -358,7 +364,7 @@ def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
 
 
 def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
-    """Write columns (ascending) of a stored array; HDF5 is slow at any but neighbouring ones."""
+    """Write columns (ascending) of an array as one range: HDF5 is slow at scattered columns."""
     here = slice(voxels[0], voxels[-1] + 1)
     if len(voxels) < here.stop - here.start:
         block = dataset[:, here]
@@ -367,11 +373,11 @@ def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> Non
     dataset[:, here] = values
 
 
-def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
-    """Penalties at the end of the grid say that the grid may be too short."""
-    picked = picked[np.isfinite(picked)]
+def _report_edges(model: str, selected: np.ndarray, alphas: np.ndarray) -> None:
+    """Report if many penalties are at an end of the grid, which may then be too short."""
+    selected = selected[np.isfinite(selected)]
     for name, edge in (("smallest", alphas.min()), ("largest", alphas.max())):
-        share = np.isclose(picked, edge, rtol=1e-3).mean() if len(picked) else 0.0
+        share = np.isclose(selected, edge, rtol=1e-3).mean() if len(selected) else 0.0
         if share > EDGE_SHARE:
             tqdm.write(f"{model}: {share:.0%} of voxels pick the {name} alpha, {edge:g}")
 

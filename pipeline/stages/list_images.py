@@ -30,6 +30,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     images = open_images(arguments.nsd)
     shared = images.shared()

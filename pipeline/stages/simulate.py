@@ -22,6 +22,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = SimulationSettings.model_validate(arguments.configuration)
     write_json(arguments.done, simulate(settings, arguments.nsd))

@@ -1,4 +1,4 @@
-"""Compare the variance that was planted in a simulated NSD with what the pipeline recovered."""
+"""Compare planted variance in a simulated NSD with recovered variance."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     truths = {truth.configuration["subject"]: truth for truth in map(read_result, arguments.truth)}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
@@ -55,7 +56,7 @@ def main() -> None:
     )
     compared = [frame for frame in recovery if frame is not None]
     frames = {
-        # no comparison, or none of planted spaces: columns without rows
+        # without comparisons of planted spaces the table has no rows
         "recovery": pd.concat(compared) if compared else pd.DataFrame(columns=RECOVERY_COLUMNS),
         "null_voxels": pd.DataFrame(null),
     }
@@ -64,7 +65,7 @@ def main() -> None:
 
 
 def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
-    """Planted and recovered partition; None for a comparison of spaces that were not planted."""
+    """Compare a planted and recovered partition; None if a space was not planted."""
     partition = read_result(path)
     settings = partition.configuration
     spaces, subject = settings["spaces"], settings["subject"]
@@ -72,7 +73,7 @@ def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
     planted = {frozenset(model.split("+")): model for model in truth["model"].tolist()}
     if not all(frozenset(subset) in planted for subset in subsets(spaces)):
         return None
-    # a mask can hold more than nsdgeneral, where alone variance was planted
+    # variance was planted in nsdgeneral only, and the mask can be larger
     recovered = partition.ordered("voxel", truth["voxel"], truth.path).by_label("variance")
     kinds = {}
     for kind in ("perfect", "oracle"):

@@ -28,6 +28,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     tables = parts("tables")[arguments.analysis]
     rois = read_rois(arguments.rois)

@@ -18,7 +18,7 @@ from pipeline.results.provenance import make_provenance
 from pipeline.results.tables import read_table
 
 INDEX = "index.json"
-IMAGES_AT_ONCE = 64
+IMAGES_PER_READ = 64
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
@@ -40,7 +41,7 @@ def main() -> None:
     images = open_images(arguments.nsd)
 
     def pictures(nsd_id: np.ndarray) -> np.ndarray:
-        return np.concatenate(list(images.pictures(nsd_id, IMAGES_AT_ONCE)))
+        return np.concatenate(list(images.pictures(nsd_id, IMAGES_PER_READ)))
 
     for one in study_figures(study, tables, arguments.voxels, pictures):
         save_figure(one.figure, arguments.out_directory / one.name)

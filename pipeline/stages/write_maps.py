@@ -1,4 +1,4 @@
-"""Write all brain maps of a subject, in the space of the responses and those asked for besides."""
+"""Write all brain maps of a subject, in the space of the responses and further spaces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pipeline.results.storage import Result, aligned_result, open_result, positi
 from pipeline.tables.tables import LEVEL
 
 GEOMETRY = ("grid_shape", "affine")
-# of the files of maps that only significant voxels are left of
+# entity in the names of thresholded maps
 THRESHOLDED = f"desc-fdr{round(100 * LEVEL):02d}"
 MAPS_AT_ONCE = 64
 
@@ -54,14 +54,15 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     significance: given.InputFiles
     partitions: given.InputFiles
-    analyses: given.InputFiles  # what optional analyses have to show
-    models: Annotated[list[str], given.Setting("models")]  # one is preferred
+    analyses: given.InputFiles  # results of optional analyses
+    models: Annotated[list[str], given.Setting("models")]  # for the map of preferred models
     atlases: Annotated[list[str], given.Setting("rois")]
     spaces: Annotated[list[str], given.Setting("spaces_mapped.{variant}")]  # of the responses first
     out_directory: given.OutputFile
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     with open_result(arguments.responses) as file:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
@@ -88,7 +89,7 @@ def main() -> None:
             "Simulated": provenance["simulated"],
             "Provenance": provenance,
         }
-        for voxel_map, values, thresholded in _brought(maps, target):
+        for voxel_map, values, thresholded in _in_space(maps, target):
             index |= _write(voxel_map, values, thresholded, target, metadata, arguments)
     write_metadata(
         arguments.out_directory / INDEX,
@@ -96,10 +97,10 @@ def main() -> None:
     )
 
 
-def _brought(
+def _in_space(
     maps: list[VoxelMap], target: Target
 ) -> Iterator[tuple[VoxelMap, np.ndarray, np.ndarray | None]]:
-    """Every map in a space: (place,) values, and where they are significant if that was tested."""
+    """Yield maps, their values (voxel,) in a space, and where these are significant if tested."""
     of_labels = [one for one in maps if one.labels is not None]
     of_values = [one for one in maps if one.labels is None]
     for start in range(0, len(of_values), MAPS_AT_ONCE):
@@ -107,8 +108,8 @@ def _brought(
         values = target.values(np.stack([one.values for one in batch], axis=1))
         q = [one.q for one in batch if one.q is not None]
         inside = iter(target.inside(np.stack(q, axis=1) <= LEVEL).T if q else ())
-        for one, brought in zip(batch, values.T, strict=True):
-            yield one, brought, None if one.q is None else next(inside)
+        for one, mapped in zip(batch, values.T, strict=True):
+            yield one, mapped, None if one.q is None else next(inside)
     for one in of_labels:
         yield one, target.labels(one.values), None
 
@@ -121,13 +122,13 @@ def _write(
     metadata: Mapping[str, object],
     arguments: Arguments,
 ) -> dict[str, dict[str, object]]:
-    """Write a map, and beside it the one of its significant places; {file: what it is}."""
+    """Write a map and its thresholded version; return {file: its description}."""
     versions: dict[str, np.ndarray] = {"": values}
     if significant is not None:
         versions[f"_{THRESHOLDED}"] = np.where(significant, values, np.nan)
     index: dict[str, dict[str, object]] = {}
     labels = voxel_map.labels
-    for suffix, shown in versions.items():
+    for suffix, version_values in versions.items():
         described = {**_describe(voxel_map), "space": target.name}
         described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
         sidecar = {
@@ -142,12 +143,12 @@ def _write(
             sidecar["FalseDiscoveryFamily"] = covered(q)
         if labels is not None:
             sidecar["Labels"] = {str(key): name for key, name in labels.items()}
-        # names tell subjects and variants apart wherever the files go
+        # names contain subject and variant, as users copy files
         variant = arguments.variant
         of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
         entities = f"{of}{voxel_map.entities}{suffix}"
         names = map_names(arguments.subject, target.name, entities, labels=labels is not None)
-        images = map_images(shown, target.place, target.geometry, labels, target.name)
+        images = map_images(version_values, target.place, target.geometry, labels, target.name)
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name
@@ -156,14 +157,14 @@ def _write(
 
 
 def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | None:
-    """The q-values that a map shows or is thresholded by."""
+    """Return the q-values that a map contains or is thresholded by."""
     if voxel_map.quantity == "q":
         return voxel_map.values
     return voxel_map.q if thresholded else None
 
 
 def _maps(arguments: Arguments) -> list[VoxelMap]:
-    """Maps of all results."""
+    """Make the maps of all results."""
     tests = by_identity(arguments.significance)
     found: dict[str, VoxelMap] = {}
     single: dict[str, Result] = {}
@@ -189,7 +190,7 @@ def _maps(arguments: Arguments) -> list[VoxelMap]:
 
 
 def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
-    """A map with the voxels of the responses, NaN where it has none."""
+    """Return a map with the voxels of the responses, NaN where it has no value."""
     rows = positions(voxel, one.voxel, source, one.entities)
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -202,7 +203,7 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
 
 
 def _roi_maps(arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
-    """Labels of the modelled voxels, as the dataset numbers them."""
+    """Yield maps of the ROI labels of modelled voxels, numbered as in the dataset."""
     settings, voxel = responses.configuration, responses["voxel"]
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     for atlas in arguments.atlases:

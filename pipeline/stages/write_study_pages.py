@@ -1,4 +1,4 @@
-"""Write the report's pages of a whole study."""
+"""Write the report's pages on all subjects."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     inputs = ReportInputs(
@@ -46,7 +47,7 @@ def main() -> None:
         provenance=read_provenance(arguments.tables[0]),
         directory=arguments.out_directory,
     )
-    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    # nilearn collects garbage with each image; this exempts loaded modules
     gc.freeze()
     write_study_pages(inputs)
     pages = [link["file"] for link in page_links([])]

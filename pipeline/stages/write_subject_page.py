@@ -30,10 +30,11 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     limits = read_metadata(arguments.limits)
-    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    # nilearn collects garbage with each image; this exempts loaded modules
     gc.freeze()
     subject = read_metadata(arguments.maps / INDEX)["subject"]
     anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)

@@ -31,7 +31,7 @@ from pipeline.tables.tables import (
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    models: Annotated[list[str], given.Setting("models")]  # to be compared
+    models: Annotated[list[str], given.Setting("models")]  # models to compare
     rois: given.InputFiles
     encoding: given.InputFiles
     significance: given.InputFiles
@@ -40,6 +40,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     rois = read_rois(arguments.rois)
     tests = by_identity(arguments.significance)

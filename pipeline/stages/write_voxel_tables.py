@@ -29,6 +29,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     inputs = {"rois": arguments.rois}
     for kind in ("encoding", "significance", "partitions"):
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def _no_components(frame: pd.DataFrame) -> pd.DataFrame:
-    """A study without comparisons still has the table: its columns, and no row."""
+    """Return the columns without rows, for a study without comparisons."""
     numbers = {name: np.empty(0, np.float32) for name in ("variance", "p", "q")}
     return frame.assign(comparison="", component="", **numbers, variant="")
 
