@@ -184,7 +184,7 @@ def _write_mni(layout: NSDLayout) -> None:
 
 
 def configuration(n_models: int, n_comparisons: int, tree: Path) -> dict[str, object]:
-    """A study of that many single models and pairs."""
+    """Configure a study with this many single models and pairs."""
     models = [f"model{number}" for number in range(n_models)]
     network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
     return {
@@ -283,7 +283,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
-    """The command of every stage, in order, and the run that they take their settings of."""
+    """Return the command of every stage, in order, and the run with their settings."""
     os.environ[RUN] = str(freeze(root / "runs", frozen_text(study_run(study, {}))))
     fits = {
         kind: [str(path) for path in sorted((root / kind / SUBJECT / "all").glob("*.h5"))]

@@ -44,7 +44,7 @@ def scales(sigma: float, n_train: int, weighed: str, seed: int = 0) -> tuple[np.
 
 
 def rare(n_train: int, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """The same of units that are silent in most images."""
+    """Simulate features of units that are silent in most images."""
     random = np.random.default_rng(seed)
     shape = (n_train + N_TEST, N_FEATURES)
     active = random.random(shape) < RAREST ** -random.random(N_FEATURES)
@@ -53,7 +53,7 @@ def rare(n_train: int, seed: int = 0) -> tuple[np.ndarray, ...]:
 
 
 def files(features: Path, responses: Path, split: Path) -> tuple[np.ndarray, ...]:
-    """The same of a study's files; voxels that lack an image, or do not vary, are left out."""
+    """Read features and responses of a study, without constant or incomplete voxels."""
     images = read_table(split)
     nsd_id, test = images["nsd_id"].to_numpy(), (images["set"] == "test").to_numpy()
     read = []

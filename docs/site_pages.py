@@ -67,7 +67,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _of_root(name: str) -> str:
-    """A page of the root folder; its links are changed to those of the site."""
+    """Return a page of the root folder, with its links changed to those of the site."""
     links = {"docs/": "", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
     text = (ROOT / name).read_text()
     for of_root, of_site in links.items():
@@ -94,7 +94,7 @@ def targets() -> dict[str, str]:
 
 
 def command_line_page() -> str:
-    """What `snakemake` can be asked for, and the help of `python -m pipeline`."""
+    """Return the targets of `snakemake`, and the help of `python -m pipeline`."""
     rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in targets().items())
     parser = argument_parser()
     (commands,) = (
@@ -116,7 +116,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def table(name: str) -> str:
-    """A table by the name that its marker has."""
+    """Return a table by the name in its marker."""
     if name in ("study", "beyond"):
         published = name == "study"
         analyses = _read("study")
@@ -163,7 +163,7 @@ def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
 
 
 def reruns_table(kind: str) -> str:
-    """What runs again after edits of one kind."""
+    """Return what runs again after edits of one kind."""
     mark = "*" if kind == "chains" else "`"
     rows = [[f"{mark}{edit}{mark}", reruns] for edit, reruns in _read("reruns")[kind].items()]
     headings = {"chains": ["chain", "jobs"], "files": ["file under `results/`", "runs again"]}

@@ -92,7 +92,7 @@ def pool(
 
 
 def _channels_first(activation: torch.Tensor, pooling: str, channels: str | None) -> torch.Tensor:
-    """Reorder to (stimulus, channel, row, column): as images are square, two equal axes are spatial."""
+    """Reorder to (stimulus, channel, row, column): two equal axes are those of square images."""
     _, first, middle, last = activation.shape
     if channels is None:
         if first != middle == last or first == middle == last == 1:

@@ -210,7 +210,8 @@ class SignificanceSettings(Settings):
 
 class CalibrationSettings(Settings):
     """Simulated experiments of known truth, which `snakemake validate` fits and tests with the
-    study's own `encoding`, `significance` and number of folds."""
+    study's own `encoding`, `significance` and number of folds.
+    """
 
     experiments: int = Field(default=20, ge=2)
     """Number of simulated experiments per condition of `snakemake validate`."""

@@ -20,7 +20,8 @@ from encoding.inference.bootstrap import (
 from encoding.inference.significance import component_p, correlation_p
 from encoding.variance_partitioning import component_names, partition_variance
 from pipeline.fits.described_tests import describe_tests
-from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.fits.false_discoveries import false_discovery_rates
+from pipeline.fits.families import FAMILY
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.fits.voxel_chunks import voxels_of

@@ -13,7 +13,7 @@ from pipeline.nsd.spaces import ResponseSpace
 
 
 def recompute_ncsnr(space: ResponseSpace, design: Design, voxel: np.ndarray) -> np.ndarray:
-    """ncsnr (voxel,) float64 of betas z-scored within session over all trials, as NSD's own is.
+    """Ncsnr (voxel,) float64 of betas z-scored within session over all trials, as NSD's own is.
 
     Sessions are streamed for a block of voxels at a time.
     """

@@ -137,7 +137,7 @@ def to_int16(values: np.ndarray) -> np.ndarray:
 
 
 def noise_ceiling_snr(betas: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """ncsnr of every voxel by NSD's own formula.
+    """Ncsnr of every voxel by NSD's own formula.
 
     Parameters
     ----------

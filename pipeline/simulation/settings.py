@@ -30,7 +30,8 @@ class DrawnImages(Settings):
 
 class Photographs(Settings):
     """Photographs of the user, with a table of captions (one row each) or of labels, from which
-    captions are made."""
+    captions are made.
+    """
 
     source: Literal["photographs"]
     """Photographs of your own."""

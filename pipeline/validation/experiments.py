@@ -129,7 +129,8 @@ class Experiment:
         self, coefficients: np.ndarray, intercept: np.ndarray, spaces: tuple[str, ...]
     ) -> np.ndarray:
         """R² (voxel,) of a model of some spaces, weights (feature, voxel) and intercept (voxel,),
-        over all images, for responses of three repeats."""
+        over all images, for responses of three repeats.
+        """
         error = self.weights.copy()
         edge = self.condition.widths[0]
         parts = {"A": slice(None, edge), "B": slice(edge, None)}
