@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
@@ -64,8 +64,13 @@ BEFORE_VOXELS = {
 }
 PREDICTIONS = "predictions"
 AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
-# function of voxels and their fit that returns the fit with its intercept
-Intercept = Callable[[np.ndarray, AnyFit], AnyFit]
+
+
+class Intercept(Protocol):
+    """Function that adds the intercept to the fit of some voxels."""
+
+    def __call__(self, voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+        """Return the fit with its intercept."""
 
 
 @dataclass(frozen=True)
@@ -203,11 +208,17 @@ class Data:
     def weighted(self, problem: Problem) -> tuple[Problem, Intercept]:
         """Weight the images of a problem; return it and a function that adds intercepts."""
         if self.settings["image_weights"] == "equal":
-            return problem, lambda _, fit: fit
+            return problem, _unchanged
         images = WeighedImages(problem, self.n_repeats)
-        return images.problem, lambda voxels, fit: replace(
-            fit, intercept=images.intercept(voxels, fit.coefficients)
-        )
+
+        def with_intercept(voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+            return replace(fit, intercept=images.intercept(voxels, fit.coefficients))
+
+        return images.problem, with_intercept
+
+
+def _unchanged(voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+    return fit
 
 
 @dataclass(frozen=True)
