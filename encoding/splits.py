@@ -38,9 +38,9 @@ def inner_folds(
     order = np.random.default_rng(seed).permutation(len(size))
     fold_of_group, filled = np.empty(len(size), dtype=np.int64), np.zeros(n_folds, dtype=np.int64)
     # large groups first, each into the fold that has least
-    for group in order[np.argsort(-size[order], kind="stable")]:
+    for number in order[np.argsort(-size[order], kind="stable")]:
         fold = filled.argmin()
-        fold_of_group[group], filled[fold] = fold, filled[fold] + size[group]
+        fold_of_group[number], filled[fold] = fold, filled[fold] + size[number]
     return fold_of_group[group]
 
 
