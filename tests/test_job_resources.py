@@ -21,7 +21,7 @@ from pipeline.configuration.study import Configuration
 from pipeline.jobs.machine import machine_memory
 from pipeline.nsd.manifest import read_manifest
 from pipeline.resources import (
-    LEAST_MINUTES,
+    MIN_MINUTES,
     TIME_FACTOR,
     fit_minutes,
     job_megabytes,
@@ -77,7 +77,7 @@ def test_a_fit_asks_for_thrice_the_time_that_it_is_estimated_to_take(tmp_path, h
     """Core hours are those of docs/scale.md: spaces of 512 features, on one core."""
     files = feature_files(tmp_path, dict.fromkeys(study_of().comparisons[fit], 512))
     asked = minutes(files, 1, responses=masked(mask))
-    assert asked == pytest.approx(max(LEAST_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
+    assert asked == pytest.approx(max(MIN_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
 
 
 def test_a_job_asks_for_less_time_the_more_threads_and_chunks_and_the_fewer_voxels(tmp_path):

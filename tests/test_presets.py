@@ -11,7 +11,8 @@ import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, bare, branch
 
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 from pipeline.tables.presets import preset_differences
 
 PRESETS = ("paper", "nsd")

@@ -15,7 +15,9 @@ from pipeline.figures.style import shown_rois
 from pipeline.nsd.dataset import regions as regions_of_nsd
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
-from pipeline.results.storage import make_provenance, read_table, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 from pipeline.stages import label_rois
 from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.tables import group_table, roi_members

@@ -29,7 +29,9 @@ from pipeline.maps.files import bids_label, read_map
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.results.audit import near_duplicates
-from pipeline.results.storage import positions, read_provenance, read_result, read_table
+from pipeline.results.provenance import read_provenance
+from pipeline.results.storage import positions, read_result
+from pipeline.results.tables import read_table
 from pipeline.simulation.brain import NO_SIGNAL
 
 SPACES = ["alexnet", "bert"]

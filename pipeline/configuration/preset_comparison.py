@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.results.storage import make_provenance, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.presets import MEAN, SIDES, preset_differences
 

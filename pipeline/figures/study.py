@@ -16,7 +16,7 @@ from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
 from pipeline.figures.style import Images, StudyFigure
-from pipeline.results.accounts import verify_beside
+from pipeline.results.metadata import verify_with_metadata
 from pipeline.tables.tables import LEAST_RELIABILITY
 
 
@@ -132,5 +132,5 @@ def _of_two(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
 
 def _read(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
     filters = [("variant", "=", WHOLE), ("model", "in", list(models))]
-    verify_beside(path)
+    verify_with_metadata(path)
     return pd.read_parquet(path, columns=[*columns], filters=filters)

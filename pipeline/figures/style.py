@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline.configuration.settings import COMPOSITE
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")

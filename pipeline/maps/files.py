@@ -13,8 +13,13 @@ import numpy as np
 
 from pipeline.configuration.settings import SURFACES
 from pipeline.maps.volume import volume_image
-from pipeline.results.accounts import account_path, verify_beside
-from pipeline.results.storage import atomic_path, write_account, write_text
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import (
+    metadata_path,
+    verify_with_metadata,
+    write_metadata,
+    write_text,
+)
 
 # what a folder of maps holds: {file: what it is}
 INDEX = "index.json"
@@ -155,8 +160,8 @@ def write_map(
     if labels is not None:
         lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
         table = "\n".join(["index\tname\tcolor", *lines]) + "\n"
-        write_text(account_path(path).with_suffix(".tsv"), table)
-    write_account(account_path(path), sidecar)
+        write_text(metadata_path(path).with_suffix(".tsv"), table)
+    write_metadata(metadata_path(path), sidecar)
 
 
 def read_map(path: Path) -> np.ndarray:
@@ -167,7 +172,7 @@ def read_map(path: Path) -> np.ndarray:
     InputError
         Missing, altered, or of another run than its sidecar.
     """
-    verify_beside(path)
+    verify_with_metadata(path)
     image = nibabel.load(path)
     if isinstance(image, nibabel.GiftiImage):
         return np.asarray(image.agg_data(), dtype=np.float32)

@@ -16,8 +16,8 @@ from pipeline.configuration.settings import FSAVERAGE, NATIVE
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, STRUCTURES, read_map
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import read_metadata
 
 # which a subject of its database has, empty or not: it lists them
 FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "views")
@@ -95,7 +95,7 @@ def export(anatomy: Anatomy, subject: str, maps: Path, folder: Path) -> Path:
         The study has no maps on native surfaces.
     """
     names: dict[str, list[str]] = {}
-    for name, told in read_account(maps / INDEX)["maps"].items():
+    for name, told in read_metadata(maps / INDEX)["maps"].items():
         if told["space"] == NATIVE and told["units"] != "label":
             names.setdefault(told["entities"], []).append(name)
     if not names:

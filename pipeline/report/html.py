@@ -12,8 +12,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.figures.style import FORMATS
-from pipeline.results.accounts import read_account
 from pipeline.results.integrity import verify_checksum
+from pipeline.results.metadata import read_metadata
 from pipeline.tables.columns import COLUMNS
 
 
@@ -74,7 +74,7 @@ def headed(view: str, title: str, remarks: Sequence[str]) -> str:
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
     """The figures of a study for pages, in their order; see `pipeline.figures.study`."""
-    index = read_account(folder / "index.json")
+    index = read_metadata(folder / "index.json")
     for told in index["figures"]:
         picture = folder / f"{told['name']}.svg"
         verify_checksum(picture)

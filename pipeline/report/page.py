@@ -27,14 +27,11 @@ from pipeline.report.methods import calibration_sentence, methods_paragraphs, re
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
+from pipeline.results.metadata import write_text
+from pipeline.results.provenance import read_provenance
 from pipeline.results.space_weights import weights_labels
-from pipeline.results.storage import (
-    canonical,
-    described_columns,
-    read_provenance,
-    read_table,
-    write_text,
-)
+from pipeline.results.storage import canonical
+from pipeline.results.tables import described_columns, read_table
 from pipeline.tables.document import every_column
 
 # where pictures over subjects are files

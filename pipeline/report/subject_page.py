@@ -26,8 +26,7 @@ from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
-from pipeline.results.accounts import account_path, read_account
-from pipeline.results.storage import write_text
+from pipeline.results.metadata import metadata_path, read_metadata, write_text
 from pipeline.stages.write_maps import THRESHOLDED
 
 # maps of one picture of brains
@@ -63,7 +62,7 @@ class SubjectMaps:
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return read_account(self.folder / INDEX)
+        return read_metadata(self.folder / INDEX)
 
     @cached_property
     def surface_space(self) -> str | None:
@@ -134,7 +133,9 @@ class SubjectMaps:
 
 def _labels(path: Path) -> dict[int, str]:
     """{value: name} of a map of labels."""
-    return {int(value): name for value, name in read_account(account_path(path))["Labels"].items()}
+    return {
+        int(value): name for value, name in read_metadata(metadata_path(path))["Labels"].items()
+    }
 
 
 def write_subject_page(

@@ -13,8 +13,10 @@ import scipy.io
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.results.metadata import write_json
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
-from pipeline.results.storage import make_provenance, write_json, write_result
+from pipeline.results.storage import write_result
 from pipeline.simulation import coco, files, surfaces
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
 from pipeline.simulation.brain import (

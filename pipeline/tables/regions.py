@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.results.storage import Result, read_provenance, read_table
+from pipeline.results.provenance import read_provenance
+from pipeline.results.storage import Result
+from pipeline.results.tables import read_table
 
 
 def in_atlas_order(

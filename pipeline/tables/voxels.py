@@ -14,8 +14,9 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
-from pipeline.results.accounts import account_path
-from pipeline.results.storage import Result, atomic_path, write_account
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import metadata_path, write_metadata
+from pipeline.results.storage import Result
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")
@@ -105,7 +106,7 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             if writer is not None:
                 writer.close()
     account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account)
+    write_metadata(metadata_path(path), account)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

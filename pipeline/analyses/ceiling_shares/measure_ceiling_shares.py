@@ -10,7 +10,8 @@ import numpy as np
 from encoding.ceiling_shares import ceiling_share
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result, write_result
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ rule tabulate_confounds:
     output:
         CONFOUNDS,
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("tabulate_confounds"),
     shell:

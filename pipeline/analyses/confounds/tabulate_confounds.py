@@ -11,8 +11,10 @@ import pandas as pd
 from pipeline.analyses.confounds.tables import COLUMNS, confound_rows, summarise
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.space_weights import weights_state
-from pipeline.results.storage import make_provenance, open_result, read_provenance, write_table
+from pipeline.results.storage import open_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 
 NAMES = ("comparison", "attribute", "status", "values")

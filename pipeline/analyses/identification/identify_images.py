@@ -23,17 +23,11 @@ from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    positions,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.storage import Result, open_result, positions, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 
 Roi = tuple[str, str]
@@ -125,9 +119,9 @@ class Brain:
     def noise(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
         """(pattern, voxel) of noise as it is in the images' averaged responses; none, if none."""
         with open_result(self.path) as file:
-            asker = "the test images"
-            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, asker).of(voxels)
-            columns = positions(file["voxel"][()], voxels, self.path, asker)
+            requested_by = "the test images"
+            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, requested_by).of(voxels)
+            columns = positions(file["voxel"][()], voxels, self.path, requested_by)
             first = columns.min()
             sample = file["noise_sample"][:, first : columns.max() + 1][:, columns - first]
         known = np.isfinite(sample).all(axis=1)
@@ -215,8 +209,8 @@ class Identification:
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
         with open_result(self.models[model]) as file:
-            nsd_id, asker = self.encoding["image"], str(self.encoding.path)
-            return StoredMatrix(file, "predictions", nsd_id, asker).of(voxels)
+            nsd_id, requested_by = self.encoding["image"], str(self.encoding.path)
+            return StoredMatrix(file, "predictions", nsd_id, requested_by).of(voxels)
 
     def _judge(
         self,

@@ -16,7 +16,9 @@ from pipeline.analyses.identification.tables import (
 )
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 

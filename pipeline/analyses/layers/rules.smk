@@ -19,8 +19,8 @@ rule prefer_layers:
     output:
         f"{RESULTS}/layers/{{subject}}/{{network}}.h5",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("prefer_layers"),
     shell:
@@ -38,8 +38,8 @@ rule write_layer_table:
     output:
         f"{RESULTS}/tables/layers.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("write_layer_table"),
     shell:

@@ -9,7 +9,9 @@ import pandas as pd
 from pipeline.analyses.layers.tables import COLUMNS, layer_rows
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of

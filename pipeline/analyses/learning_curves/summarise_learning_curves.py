@@ -14,16 +14,10 @@ from encoding.learning_curves import weighted_sums
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    aligned_result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, aligned_result, open_result, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 

@@ -16,8 +16,8 @@ rule count_replications:
     output:
         f"{RESULTS}/tables/replication.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("count_replications"),
     shell:

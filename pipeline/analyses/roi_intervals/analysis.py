@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 class RoiIntervalSettings(Settings):
     """Means over the voxels of each ROI: R² of all `models`, differences of every two of them, and
-    the components of all comparisons."""
+    the components of all comparisons.
+    """
 
     atlases: list[str] = Field(default=["composite"], min_length=1)
     """ROI atlases, of those in `rois`, or `composite`."""

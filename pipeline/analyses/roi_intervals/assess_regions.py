@@ -31,12 +31,9 @@ from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import PredictedImages, open_predicted_images
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    make_provenance,
-    read_provenance,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import DIFFERENCE, roi_members
 

@@ -15,15 +15,10 @@ from encoding.similarity import image_similarities
 from pipeline.errors import InputError, run_stage
 from pipeline.fits.fit_inputs import read_scaled
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, open_result, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 

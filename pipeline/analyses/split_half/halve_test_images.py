@@ -13,7 +13,8 @@ from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_provenance, write_result
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,9 @@ from pipeline.analyses.weight_components.tables import (
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    make_provenance,
-    positions,
-    read_pooled,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import positions, read_pooled, read_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 

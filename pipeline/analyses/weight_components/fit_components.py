@@ -21,10 +21,10 @@ from encoding.weight_components import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
 from pipeline.results.storage import (
     Result,
-    make_provenance,
     open_result,
     positions,
     read_pooled,

@@ -15,15 +15,10 @@ from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUM
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -79,10 +74,10 @@ def _measured(
     files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
-    nsd_id, voxel, asker = predictions["image"], predictions["voxel"], str(predictions.path)
+    nsd_id, voxel, requested_by = predictions["image"], predictions["voxel"], str(predictions.path)
     with open_result(files["responses"]) as file:
-        measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
-    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, asker)
+        measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
+    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, requested_by)
     return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
 
 

@@ -40,7 +40,7 @@ if INTERPRETATION:
         resources:
             mem_mb=solving_mb,
             solver_mb=solver_mb,
-            runtime=growing(60),
+            runtime=per_attempt(60),
         params:
             **parameters("fit_weights"),
         shell:
@@ -55,8 +55,8 @@ if INTERPRETATION:
         output:
             COMPONENTS,
         resources:
-            mem_mb=growing(8000),
-            runtime=growing(120),
+            mem_mb=per_attempt(8000),
+            runtime=per_attempt(120),
         params:
             **parameters("fit_components"),
         shell:
@@ -74,7 +74,7 @@ if INTERPRETATION:
         resources:
             mem_mb=solving_mb,
             solver_mb=solver_mb,
-            runtime=growing(120),
+            runtime=per_attempt(120),
         params:
             **parameters("project_voxels"),
         shell:
@@ -89,8 +89,8 @@ if INTERPRETATION:
         output:
             COMPONENT_FILES,
         resources:
-            mem_mb=growing(3000),
-            runtime=growing(30),
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(30),
         params:
             **parameters("describe_components"),
         shell:
@@ -113,8 +113,8 @@ if INTERPRETATION:
             BEST_IMAGES_FILE,
         resources:
             # predictions of all subjects, responses of one
-            mem_mb=growing(1000 + 500 * (len(STUDY.subjects) + 1)),
-            runtime=growing(30),
+            mem_mb=per_attempt(1000 + 500 * (len(STUDY.subjects) + 1)),
+            runtime=per_attempt(30),
         params:
             **parameters("rank_images"),
         shell:

@@ -25,8 +25,7 @@ from pipeline.nsd.manifest import (
     Manifest,
     WeightsEntry,
 )
-from pipeline.results.integrity import file_hash
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path, file_hash
 
 T = TypeVar("T")
 R = TypeVar("R")

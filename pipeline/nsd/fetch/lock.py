@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import InputError
 from pipeline.reading import reading
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 
 LOCK_NAME = "data_manifest.lock.json"
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from pipeline.configuration.study import Configuration
 from pipeline.nsd.manifest import ArchiveSource, ExternalFile, Manifest
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
 
 
 def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, list[int]]:
