@@ -48,10 +48,13 @@ class Own(Target):
     interpolation = "none: the space of the responses"
 
     def values(self, values: np.ndarray) -> np.ndarray:
+        """Return maps as they are."""
         return np.asarray(values, dtype=np.float32)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as they are."""
         return np.asarray(labels, dtype=np.float32)
 
     def inside(self, members: np.ndarray) -> np.ndarray:
+        """Return sets of voxels as they are."""
         return members

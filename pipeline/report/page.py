@@ -144,6 +144,7 @@ class ReportInputs:
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
+        """{name: rows of the study itself}, without those of variants."""
         return {name: _of_whole_study(read_table(path)) for name, path in self.files.items()}
 
 

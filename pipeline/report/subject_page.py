@@ -63,6 +63,7 @@ class SubjectMaps:
 
     @cached_property
     def index(self) -> dict[str, Any]:
+        """Content of the index file of the folder of maps."""
         return read_account(self.folder / INDEX)
 
     @cached_property
@@ -73,6 +74,7 @@ class SubjectMaps:
 
     @property
     def own_space(self) -> str:
+        """Space of the responses."""
         return self.study.responses.space
 
     def files(self, entities: str, space: str, labels: bool = False) -> list[Path]:
@@ -112,10 +114,12 @@ class SubjectMaps:
 
     @property
     def scale(self) -> Scale:
+        """Colour scale of correlations."""
         return Scale(self.limits["r"], "test correlation r")
 
     @property
     def unique_scale(self) -> Scale:
+        """Colour scale of unique variance."""
         return Scale(self.limits["unique"], "unique variance (test R²)")
 
     @property
@@ -129,6 +133,7 @@ class SubjectMaps:
         return found
 
     def pair_scale(self, names: tuple[str, str]) -> Scale:
+        """Return the colour scale of two feature spaces' unique variance."""
         return Scale(self.limits["unique"], "unique variance (test R²)", names)
 
 

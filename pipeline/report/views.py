@@ -55,6 +55,7 @@ class Scale:
 
     @property
     def of_pairs(self) -> bool:
+        """Whether the scale is that of a pair of quantities."""
         return self.names is not None
 
     def shown(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -110,6 +111,7 @@ class Outlines:
 
     @property
     def colours(self) -> dict[int, str]:
+        """{label: colour} of the regions in the map."""
         colours = outline_colours(self.every)
         return {value: colours[value] for value in self.names}
 

@@ -1,4 +1,4 @@
-"""Curves over the layers of a network."""
+"""Scores of a network's layers, as curves over the layers."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from pipeline.figures.style import (
     told,
 )
 
-# under the figures
-LAYERS = (
-    "Every layer as an encoding model of its own: test scores, and the share of voxels whose "
-    "cross-validated score is best there. Thick lines are means over subjects, thin ones subjects."
+CAPTION = (
+    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the share "
+    "of voxels whose cross-validated R² is highest for that layer (right). Thick lines: means over "
+    "subjects; thin lines: single subjects."
 )
 
 PANELS = {
     "mean_r": "mean test r",
     "mean_r2": "mean test R²",
-    "best_share": "share of voxels with the\nbest cross-validated score",
+    "best_share": "share of voxels with the\nbest cross-validated R²",
 }
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Curves over layers, of tables/layers.tsv."""
+    """Yield the figure of tables/layers.tsv."""
     if "layers" in tables:
-        yield StudyFigure("layers", "controls", "Layers", LAYERS, figure(tables["layers"]))
+        yield StudyFigure("layers", "controls", "Layers", CAPTION, figure(tables["layers"]))
 
 
 def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
-    """Scores and preferences against layers, a row of panels per network.
+    """Draw scores and preferences against layers, a row of panels per network.
 
-    Thick lines are means over subjects, thin ones subjects.
+    Thick lines are means over subjects, thin lines single subjects.
 
     Parameters
     ----------
