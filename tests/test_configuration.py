@@ -100,7 +100,7 @@ BAD = {
     ),
     "variant of a curve's name": (
         put("variants", {"images60_draw0": {"training_images": 60}}),
-        "variants.images60_draw0: is of the learning curves",
+        "variants.images60_draw0: the learning curves use this name",
     ),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),

@@ -16,7 +16,7 @@ from pipeline.results.storage import (
     read_result,
     read_table,
 )
-from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
+from pipeline.tables.voxels import component_parts, model_part, parquet_writer, voxel_locations
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def main() -> None:
     rois = read_table(arguments.rois)
 
     def where(voxel: np.ndarray) -> pd.DataFrame:
-        return places(arguments.subject, voxel, grid, rois)
+        return voxel_locations(arguments.subject, voxel, grid, rois)
 
     with parquet_writer(arguments.models, provenance) as append:
         for path in arguments.encoding:
