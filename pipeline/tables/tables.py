@@ -309,7 +309,7 @@ def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:
 
 
 def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
-    """Number of a ROI's voxels that are in a row's means, and number left out."""
+    """Count a ROI's voxels that are in a row's means, and those left out."""
     n_voxels = int(np.count_nonzero(usable))
     return {"n_voxels": n_voxels, "n_excluded": int(np.count_nonzero(inside)) - n_voxels}
 

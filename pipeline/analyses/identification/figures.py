@@ -10,7 +10,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analyses.identification import image_accuracy
-from pipeline.figures.style import Images, StudyFigure, of_roi, shown_rois, subjects, told
+from pipeline.figures.style import (
+    Images,
+    StudyFigure,
+    displayed_rois,
+    rows_of_roi,
+    simulated_note,
+    subjects,
+)
 
 ACCURACY = (
     "Top: correlation of predicted and measured patterns of test images (median and quartiles over "
@@ -44,9 +51,9 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/error_consistency.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     table = table.assign(second=table["second"].where(~_is_brain(table), OTHER_BRAINS))
     models = list(dict.fromkeys([*table["first"], *table["second"]]))
     models = [name for name in models if name != OTHER_BRAINS]
@@ -64,14 +71,15 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     for axis in axes.ravel()[len(rois) :]:
         axis.set_axis_off()
     for axis, roi in zip(axes.ravel(), rois, strict=False):
-        part = of_roi(table, roi)
+        part = rows_of_roi(table, roi)
         image = axis.imshow(_matrix(part, models, columns), cmap="RdBu_r", vmin=-limit, vmax=limit)
         _write_values(axis, image.get_array(), limit)
         axis.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=7)
         axis.set_yticks(range(len(models)), models, fontsize=7)
         n_images = _span(part["n_images"])
         axis.set_title(
-            f"{roi[1]}\n{subjects(part)}, {n_images} images{told(part['data'])}", fontsize=9
+            f"{roi[1]}\n{subjects(part)}, {n_images} images{simulated_note(part['data'])}",
+            fontsize=9,
         )
     drawn.colorbar(
         image, ax=axes, label="Cohen's κ\n(0: as accuracies imply; shared noise alone gives more)"

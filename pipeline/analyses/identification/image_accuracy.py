@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.figures.style import line_style, of_roi, shown_rois, subjects, tidy, told
+from pipeline.figures.style import (
+    displayed_rois,
+    line_style,
+    rows_of_roi,
+    simulated_note,
+    subjects,
+    tidy,
+)
 
 
 def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
@@ -21,9 +28,9 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/image_accuracy.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     brains = table["predictor"].str.fullmatch(r"subj0[1-8]")
     table = table.assign(label=table["predictor"].where(~brains, "other brains"))
     predictors = list(dict.fromkeys(table["label"]))
@@ -34,7 +41,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     for number, predictor in enumerate(predictors):
         colour = line_style(number)["color"]
         for position, roi in enumerate(rois):
-            part = of_roi(table[table["label"] == predictor], roi)
+            part = rows_of_roi(table[table["label"] == predictor], roi)
             centre = position + (number - (len(predictors) - 1) / 2) * width
             x = centre + np.linspace(-0.3, 0.3, len(part) + 2)[1:-1] * width
             quartiles = part[["lower_quartile_image_r", "upper_quartile_image_r"]].to_numpy()
@@ -54,12 +61,12 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     top.axhline(0, color="black", linewidth=0.6)
     bottom.set_ylim(bottom=0)
     n_voxels = [
-        int(of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
+        int(rows_of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
     ]
     names = [f"{roi[1]}\nn={n}" for roi, n in zip(rois, n_voxels, strict=True)]
     bottom.set_xticks(range(len(rois)), names, fontsize=8)
     tidy(top, "", "image-wise r: median and\nquartiles over images")
     tidy(bottom, "n: voxels of all subjects", "share of images identified\n(black: chance)")
-    top.set_title(f"{subjects(table)}{told(table['data'])}", loc="left", fontsize=10)
+    top.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
     top.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return drawn

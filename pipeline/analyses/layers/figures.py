@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
 CAPTION = (
@@ -46,10 +46,10 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/layers.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
     networks = list(dict.fromkeys(table["network"]))
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     drawn, axes = plt.subplots(
         len(networks), len(PANELS), figsize=(11, 3.2 * len(networks)), squeeze=False
     )
@@ -58,7 +58,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
         layers = part.drop_duplicates("layer_number").set_index("layer_number")["layer"]
         for axis, (value, label) in zip(row, PANELS.items(), strict=True):
             for number, roi in enumerate(rois):
-                curves = of_roi(part, roi).pivot(index="layer_number", columns="subject")
+                curves = rows_of_roi(part, roi).pivot(index="layer_number", columns="subject")
                 n_voxels = int(curves["n_voxels"].iloc[0].sum()) if len(curves) else 0
                 style = line_style(number)
                 axis.plot(curves[value], **style, linewidth=0.6, alpha=0.4)
@@ -68,7 +68,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
             axis.axhline(0, color="black", linewidth=0.6)
             tidy(axis, "", label)
         row[0].set_title(
-            f"{network}: {subjects(part)}{told(part['data'])}", loc="left", fontsize=10
+            f"{network}: {subjects(part)}{simulated_note(part['data'])}", loc="left", fontsize=10
         )
         row[-1].legend(
             fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), title="voxels"

@@ -13,12 +13,12 @@ from pipeline.analyses.learning_curves.tables import OVERTAKING_COLUMNS
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
 CAPTION = (
@@ -51,15 +51,15 @@ def figure(
     ----------
     table : tables/learning_curves.tsv
     overtaking : tables/overtaking.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     models = list(dict.fromkeys(table["model"]))
     drawn, axes = plt.subplots(
         len(rois), 2, figsize=(9, 2.8 * len(rois)), squeeze=False, layout="constrained"
     )
     for row, roi in zip(axes, rois, strict=True):
-        part = of_roi(table, roi)
+        part = rows_of_roi(table, roi)
         n_voxels = int(part.drop_duplicates("subject")["n_voxels"].sum())
         for axis, (score, label) in zip(row, SCORES.items(), strict=True):
             for number, model in enumerate(models):
@@ -72,7 +72,9 @@ def figure(
                 # the last size of subjects who saw fewer images differs: it is left out of the mean
                 means = curves.dropna().mean(axis=1)
                 axis.plot(means, **style, linewidth=2, marker="o", markersize=3, label=model)
-            crossings = of_roi(overtaking[overtaking["score"] == score.removeprefix("mean_")], roi)
+            crossings = rows_of_roi(
+                overtaking[overtaking["score"] == score.removeprefix("mean_")], roi
+            )
             for images in crossings["overtaking_images"].dropna():
                 axis.axvline(images, color="#888", linewidth=0.8, linestyle=":")
             axis.set_xscale("log")
@@ -81,7 +83,7 @@ def figure(
             axis.xaxis.set_minor_locator(NullLocator())
             tidy(axis, "training images", label)
         row[0].set_title(
-            f"{roi[1]}: {subjects(part)}, {n_voxels} voxels{told(part['data'])}",
+            f"{roi[1]}: {subjects(part)}, {n_voxels} voxels{simulated_note(part['data'])}",
             loc="left",
             fontsize=10,
         )

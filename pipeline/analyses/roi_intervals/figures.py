@@ -14,12 +14,12 @@ from pipeline.analyses.roi_intervals.tables import MODEL
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
 CAPTION = (
@@ -44,12 +44,12 @@ def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterato
 
 def figure(table: pd.DataFrame) -> Figure:
     """Draw R² of models side by side in each region, a point and interval per subject."""
-    rois, models = shown_rois(table), list(dict.fromkeys(table["score"]))
+    rois, models = displayed_rois(table), list(dict.fromkeys(table["score"]))
     drawn, axis = plt.subplots(figsize=(max(6.0, 1.6 * len(rois)), 4), layout="constrained")
     width = 0.8 / len(models)
     for number, model in enumerate(models):
         for position, roi in enumerate(rois):
-            part = of_roi(table[table["score"] == model], roi)
+            part = rows_of_roi(table[table["score"] == model], roi)
             centre = position + (number - (len(models) - 1) / 2) * width
             x = centre + np.linspace(-0.35, 0.35, len(part) + 2)[1:-1] * width
             ends = part[["region_lower", "region_upper"]].to_numpy()
@@ -65,11 +65,11 @@ def figure(table: pd.DataFrame) -> Figure:
             )
     axis.axhline(0, color="black", linewidth=0.6)
     n_voxels = [
-        int(of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
+        int(rows_of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
     ]
     names = [f"{roi[1]}\nn={n}" for roi, n in zip(rois, n_voxels, strict=True)]
     axis.set_xticks(range(len(rois)), names, fontsize=8)
     tidy(axis, "n: voxels of all subjects", "mean test R², interval over images")
-    axis.set_title(f"{subjects(table)}{told(table['data'])}", loc="left", fontsize=10)
+    axis.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
     axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return drawn

@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pipeline.configuration.settings import COMPOSITE
-from pipeline.figures.style import COLOURS, Images, StudyFigure, subjects, tidy, told
+from pipeline.figures.style import COLOURS, Images, StudyFigure, simulated_note, subjects, tidy
 
 AGREEMENT_CAPTION = "Agreement of each feature space and each region on which test images are "
 "alike."
@@ -112,7 +112,8 @@ def agreement(table: pd.DataFrame) -> Figure:
     tidy(axis, "", f"agreement of similarities ({table['measure'].iloc[0]})")
     n_images = "–".join(str(n) for n in sorted({table["n_images"].min(), table["n_images"].max()}))
     axis.set_title(
-        f"{subjects(table)} (dots), {n_images} images{told(table['data'])}; grey: noise ceiling",
+        f"{subjects(table)} (dots), {n_images} images{simulated_note(table['data'])}; "
+        "grey: noise ceiling",
         fontsize=9,
     )
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -147,6 +148,6 @@ def corners(table: pd.DataFrame, first: str, second: str) -> Figure:
     axis.axhline(0, color="#444", linewidth=0.8)
     axis.set_xticks(range(len(rois)), [roi.split("/")[-1] for roi in rois], rotation=20, ha="right")
     tidy(axis, "", "similarity in the brain (r),\nminus that of all pairs")
-    axis.set_title(f"{subjects(table)} (dots){told(table['data'])}", fontsize=9)
+    axis.set_title(f"{subjects(table)} (dots){simulated_note(table['data'])}", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

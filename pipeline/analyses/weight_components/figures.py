@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.cluster.hierarchy import dendrogram
 
-from pipeline.figures.style import COLOURS, Images, StudyFigure, of_roi, shown_rois, tidy, told
+from pipeline.figures.style import (
+    COLOURS,
+    Images,
+    StudyFigure,
+    displayed_rois,
+    rows_of_roi,
+    simulated_note,
+    tidy,
+)
 
 # numbers of components drawn, of images at each end of one, and of images of a region
 MOST_COMPONENTS, PREFERRED_IMAGES, BEST_IMAGES = 4, 8, 6
@@ -70,8 +78,8 @@ def _components(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[
 
 
 def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:
-    rois = shown_rois(table)
-    table = pd.concat([of_roi(table, roi) for roi in rois])
+    rois = displayed_rois(table)
+    table = pd.concat([rows_of_roi(table, roi) for roi in rois])
     pictures = _pictures(table[table["rank"] <= BEST_IMAGES], images)
     for subject in dict.fromkeys(table["subject"]):
         drawn = best_images(table, pictures, subject)
@@ -122,7 +130,8 @@ def image_grid(
             f"{grouping} {name}\n{sign}", rotation=0, ha="right", va="center", fontsize=8
         )
     axes[0, 0].set_title(
-        f"{table['model'].iloc[0]}: images on which no model was trained{told(table['data'])}",
+        f"{table['model'].iloc[0]}: images on which no model was trained"
+        f"{simulated_note(table['data'])}",
         loc="left",
         fontsize=9,
     )
@@ -147,7 +156,7 @@ def explained_variance(components: pd.DataFrame) -> Figure:
     n_subjects, n_voxels = first["n_subjects"], first["n_voxels_per_subject"]
     tidy(left, "component", "variance of weights explained (%)")
     left.set_title(
-        f"{n_subjects} subjects × {n_voxels} voxels{told(components['data'])}", fontsize=9
+        f"{n_subjects} subjects × {n_voxels} voxels{simulated_note(components['data'])}", fontsize=9
     )
     for colour, (measure, label) in zip(COLOURS, MEASURES.items(), strict=False):
         right.plot(x, components[measure], "o-", color=colour, markersize=3, label=label)
@@ -192,7 +201,7 @@ def category_profile(
     axis.set_yticks(y, labels, fontsize=8)
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
     tidy(axis, "share of images", "")
-    axis.set_title(f"{grouping} {name}{told(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
+    axis.set_title(f"{grouping} {name}{simulated_note(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -220,7 +229,9 @@ def cluster_tree(linkage: np.ndarray, groups: pd.DataFrame, categories: pd.DataF
     axis.tick_params(axis="y", labelsize=8)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.set_xlabel("distance of clusters (Ward)")
-    axis.set_title(f"clusters of voxels by direction of weights{told(groups['data'])}", fontsize=9)
+    axis.set_title(
+        f"clusters of voxels by direction of weights{simulated_note(groups['data'])}", fontsize=9
+    )
     return figure
 
 
@@ -266,7 +277,9 @@ def sign_tree(groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
     axis.set_xticks(range(1, deepest + 1), [f"component {n}" for n in range(1, deepest + 1)])
     axis.set_yticks([])
     axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.set_title(f"voxels by the signs of their projections{told(groups['data'])}", fontsize=9)
+    axis.set_title(
+        f"voxels by the signs of their projections{simulated_note(groups['data'])}", fontsize=9
+    )
     return figure
 
 
@@ -319,7 +332,7 @@ def best_images(
         )
     axes[0, 0].annotate(
         f"{subject}, {table['model'].iloc[0]}: largest predicted response of "
-        f"{table['n_images'].iloc[0]} test images{told(table['data'])}",
+        f"{table['n_images'].iloc[0]} test images{simulated_note(table['data'])}",
         (0, 1.25),
         xycoords="axes fraction",
         fontsize=9,
