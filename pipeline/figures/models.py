@@ -26,11 +26,11 @@ def model_against_model(
     first, second, ceiling = first[usable], second[usable], ceiling[usable]
     low, high = _range(np.concatenate([first, second]))
     figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.4), sharex=True, sharey=True)
-    place = {"gridsize": BINS, "extent": (low, high, low, high), "mincnt": 1, "linewidths": 0}
+    bins = {"gridsize": BINS, "extent": (low, high, low, high), "mincnt": 1, "linewidths": 0}
     # a logarithmic scale, because most voxels without signal are near 0
-    counted = axes[0].hexbin(second, first, bins="log", cmap="cividis", **place)
+    counted = axes[0].hexbin(second, first, bins="log", cmap="cividis", **bins)
     explained = axes[1].hexbin(
-        second, first, C=ceiling, reduce_C_function=np.nanmean, cmap="viridis", vmin=0, **place
+        second, first, C=ceiling, reduce_C_function=np.nanmean, cmap="viridis", vmin=0, **bins
     )
     for axis in axes:
         axis.plot([low, high], [low, high], color="#888", linewidth=0.8)

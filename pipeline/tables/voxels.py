@@ -94,8 +94,8 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             table = pyarrow.Table.from_pandas(_plain(frame), preserve_index=False)
             if writer is None:
                 described.update({name: describe(name) for name in frame.columns})
-                account = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
-                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **account})
+                metadata = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
+                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **metadata})
                 writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
             writer.write_table(table.cast(writer.schema))
 
@@ -104,8 +104,8 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
         finally:
             if writer is not None:
                 writer.close()
-    account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account)
+    metadata = {"columns": described, "provenance": provenance}
+    write_account(account_path(path), metadata)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
