@@ -75,10 +75,10 @@ BAD = {
     "comparison of one": (put("comparisons.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "layers of two networks": (
         put("layerwise.alexnet", ["alexnet_conv3", "bert"]),
-        "layerwise.alexnet: layers of one network are compared, two or more, first layer first; "
-        "these are 2 of alexnet and bert",
+        "layerwise.alexnet: list two or more layers of one network, first layer first; this lists "
+        "2 of alexnet and bert",
     ),
-    "a single layer": (put("layerwise.alexnet", ["alexnet"]), "these are 1 of alexnet"),
+    "a single layer": (put("layerwise.alexnet", ["alexnet"]), "this lists 1 of alexnet"),
     "layer that is no space": (
         put("layerwise.alexnet", ["alexnet_conv3", "alexnett"]),
         "layerwise.alexnet: unknown name 'alexnett'; did you mean alexnet",
@@ -103,7 +103,7 @@ BAD = {
     ),
     "variant of a curve's name": (
         put("variants", {"images60_draw0": {"training_images": 60}}),
-        "variants.images60_draw0: is of the learning curves",
+        "variants.images60_draw0: the learning curves use this name",
     ),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),

@@ -49,7 +49,7 @@ def test_components_are_joined_by_subject_and_name_whatever_their_order():
 
 
 def test_nothing_in_common_is_an_error():
-    with pytest.raises(ValueError, match="no component of a comparison is common"):
+    with pytest.raises(ValueError, match="no component of a comparison in common"):
         preset_differences(partitions({("subj01", "a"): 0.1}), partitions({("subj02", "a"): 0.1}))
 
 

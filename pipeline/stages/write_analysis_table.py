@@ -21,7 +21,7 @@ from pipeline.tables.tables import subject_of
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    analysis: given.Parameter  # the folder whose `tables.py` has `rows` and `ROW_COLUMNS`
+    analysis: given.Parameter  # the folder whose `tables.py` has `rows`
     rois: given.InputFiles  # of the subjects
     results: given.InputFiles
     out: given.OutputFile
@@ -37,7 +37,9 @@ def main() -> None:
     inputs = {"/".join(path.with_suffix("").parts[-2:]): path for path in arguments.results}
     inputs |= {f"rois/{path.stem}": path for path in arguments.rois}
     provenance = make_provenance("write_analysis_table", {"analysis": arguments.analysis}, inputs)
-    frame = in_atlas_order(pd.DataFrame(rows, columns=tables.ROW_COLUMNS), rois.values())
+    # a table that may have no row states its columns
+    names = getattr(tables, "ROW_COLUMNS", None)
+    frame = in_atlas_order(pd.DataFrame(rows, columns=names), rois.values())
     write_table(arguments.out, frame, {**columns.COLUMNS, **tables.COLUMNS}, provenance)
 
 

@@ -12,7 +12,7 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import by_identity, make_provenance
 from pipeline.results.storage import aligned_result, read_result
 from pipeline.results.tables import read_table
-from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
+from pipeline.tables.voxels import component_parts, model_part, parquet_writer, voxel_locations
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def main() -> None:
     rois = read_table(arguments.rois)
 
     def where(voxel: np.ndarray) -> pd.DataFrame:
-        return places(arguments.subject, voxel, grid, rois)
+        return voxel_locations(arguments.subject, voxel, grid, rois)
 
     with parquet_writer(arguments.models, provenance) as append:
         for path in arguments.encoding:

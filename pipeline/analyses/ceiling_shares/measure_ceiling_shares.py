@@ -1,4 +1,4 @@
-"""Divide a comparison's components of variance by the noise ceiling, in one subject."""
+"""Divide the variance components of a comparison by the noise ceiling, in one subject."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Divide the components by the noise ceiling and write the shares."""
     arguments = Arguments.read()
     partition = read_result(arguments.partition)
     minimum = arguments.configuration["min_noise_ceiling"]

@@ -1,4 +1,4 @@
-# Which test images are identified from the patterns that models, and other brains, predict.
+# Identification of test images from response patterns predicted by models and other brains.
 
 
 from pipeline.analyses.identification.analysis import identifying_models

@@ -1,4 +1,4 @@
-"""Write the tables of identified test images: image-wise accuracy, and error consistency."""
+"""Write the tables of image-wise accuracy and of error consistency."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write both tables."""
     arguments = Arguments.read()
-    consistency, accuracy = [], []
+    consistency: list[dict[str, object]] = []
+    accuracy: list[dict[str, object]] = []
     for path in arguments.identification:
         result = read_result(path)
         consistency += error_consistency_rows(result, arguments.significance)

@@ -28,6 +28,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Find the preferred layers and write them."""
     arguments = Arguments.read()
     settings = arguments.configuration
     first = read_result(arguments.encoding[0])

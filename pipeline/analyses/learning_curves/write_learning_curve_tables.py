@@ -1,4 +1,4 @@
-"""Write the tables of learning curves, and of models that overtake one another."""
+"""Write the tables of learning curves and of models that overtake one another."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write both tables."""
     arguments = Arguments.read()
     results = [read_result(path) for path in arguments.curves]
     curves = [row for result in results for row in learning_curve_rows(result)]

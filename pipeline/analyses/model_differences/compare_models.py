@@ -1,4 +1,4 @@
-"""Compare R² of two models in every voxel of a subject: difference, interval and test."""
+"""Compare R² of two models in every voxel of a subject, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Compare the two models in all voxels and write the results."""
     arguments = Arguments.read()
     settings = arguments.configuration
     files = dict(zip(arguments.models, arguments.predictions, strict=True))

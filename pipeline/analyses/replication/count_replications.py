@@ -23,6 +23,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Count subjects and write the table."""
     arguments = Arguments.read()
     provenance = make_provenance(
         "count_replications", {"level": LEVEL}, {"roi_intervals": arguments.intervals}

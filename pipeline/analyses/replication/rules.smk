@@ -1,4 +1,4 @@
-# In how many subjects regions are significant.
+# Number of subjects in whom regions are significant.
 
 
 localrules:

@@ -1,4 +1,4 @@
-# Means of regions in each subject, with intervals over test images.
+# Mean scores of regions in each subject, with intervals over test images.
 
 
 from pipeline.analyses.roi_intervals.analysis import compared_models

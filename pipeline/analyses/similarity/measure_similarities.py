@@ -1,4 +1,4 @@
-"""How similar a subject's test images are, to each feature space and each ROI."""
+"""Measure how similar a subject's test images are in each feature space and each ROI."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Arguments(given.StageArguments):
     responses: given.InputFile
     split: given.InputFile
     rois: given.InputFile
-    encoding: given.InputFile  # any, for its reliability
+    encoding: given.InputFile  # any fit of the subject, for its reliability
     configuration: Annotated[
         dict[str, Any],
         given.Setting("representational_similarity:atlases,min_noise_ceiling,least_voxels"),
@@ -43,6 +43,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Measure all similarities and write them."""
     arguments = Arguments.read()
     split = read_table(arguments.split)
     nsd_id, test = split["nsd_id"].to_numpy(), (split["set"] == "test").to_numpy()
@@ -67,13 +68,13 @@ def main() -> None:
 def _of_rois(
     arguments: Arguments, nsd_id: np.ndarray, encoding: Result
 ) -> tuple[dict[Roi, np.ndarray], dict[Roi, int]]:
-    """Similarities by ROI, and of how many voxels."""
+    """Return similarities and number of voxels of each ROI."""
     settings = arguments.configuration
     similarities, n_voxels = {}, {}
     with open_result(arguments.responses) as file:
         stored = StoredMatrix(file, "responses", nsd_id, str(arguments.encoding))
         measured = stored.of(encoding["voxel"])
-    # a voxel that lacks an image has no place in a pattern of all images
+    # patterns need voxels that have a response to every image
     usable = np.isfinite(measured).all(axis=0)
     usable &= encoding["reliability"] >= settings["min_noise_ceiling"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])

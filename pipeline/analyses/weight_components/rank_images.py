@@ -1,4 +1,4 @@
-"""The test images that a model predicts each ROI to like best, with their captions."""
+"""Tabulate the test images with the largest predicted response of each ROI, with captions."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write the table of best images."""
     arguments = Arguments.read()
     kinds = ("predictions", "responses", "encoding", "rois")
     subjects = [
@@ -73,11 +74,13 @@ def main() -> None:
 def _measured(
     files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
-    nsd_id, voxel, requested_by = predictions["image"], predictions["voxel"], str(predictions.path)
+    """Return responses (image, voxel) to the predicted images, and which voxels are reliable."""
+    nsd_id, voxel = predictions["image"], predictions["voxel"]
+    requested_by = str(predictions.path)
     with open_result(files["responses"]) as file:
         measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
-    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, requested_by)
+    encoding = read_result(files["encoding"], ["reliability"])
+    encoding = encoding.ordered("voxel", voxel, requested_by)
     return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
 
 

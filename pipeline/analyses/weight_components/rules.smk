@@ -1,5 +1,4 @@
-# What models have learnt: principal components of their weights, the images that these prefer, and
-# groups of voxels.
+# Principal components of encoding weights, groups of voxels, and the images they prefer.
 
 from pipeline.analyses.weight_components.analysis import BEST_IMAGES, TABLES as COMPONENT_TABLES
 from pipeline.analyses.weight_components.analysis import interpreted
