@@ -16,6 +16,10 @@ RUN_LENGTHS = tuple((63, 62)[run % 2] for run in range(12))
 # A repeat falls this many trials (standard deviation) from the others
 SPREAD_OF_REPEATS = 120
 SECONDS_PER_DAY = 86400
+# (session, run) of which every simulated subject's answers are lost, as those of a run of NSD's
+# subj04 and subj06 are
+LOST = (1, 3)
+ANSWERS = ("ISCORRECT", "RT", "CHANGEMIND", "ISCORRECTCURRENT", "TOTAL1", "TOTAL2", "BUTTON")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def image_table(
 def behaviour(
     plan: Plan, subject: str, sessions: int, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """responses.tsv: the trials that the subject completed."""
+    """responses.tsv: the trials that the subject completed; of one run the answers were lost."""
     n = sessions * TRIALS
     trial = np.arange(n)
     ordering = plan.master_ordering[:n]
@@ -113,7 +117,7 @@ def behaviour(
     within_run = np.concatenate([np.arange(1, length + 1) for length in RUN_LENGTHS])
     current = np.concatenate([~np.isnan(_memory(s)[0]) for s in ordering.reshape(-1, TRIALS)])
     button = np.where(answered, np.where(old == (correct == 1), 2, 1), np.nan)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "SUBJECT": subject_number(subject),
             "SESSION": trial // TRIALS + 1,
@@ -136,17 +140,20 @@ def behaviour(
             "MISSINGDATA": 0,
         }
     )
+    lost = (table["SESSION"] == LOST[0]) & (table["RUN"] == LOST[1])
+    answers = table[[*ANSWERS]].mask(lost)
+    return table.assign(**answers, MISSINGDATA=lost.astype(int))
 
 
 def _memory(ordering: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Trials since the last and since the second last showing, NaN if there was none."""
+    """Trials between this showing and the last, and the second last; NaN if there was none."""
     shown: dict[int, list[int]] = {}
     recent, first = np.full(len(ordering), np.nan), np.full(len(ordering), np.nan)
     for trial, image in enumerate(ordering.tolist()):
         before = shown.setdefault(image, [])
         if before:
-            recent[trial] = trial - before[-1]
+            recent[trial] = trial - before[-1] - 1
         if len(before) > 1:
-            first[trial] = trial - before[-2]
+            first[trial] = trial - before[-2] - 1
         before.append(trial)
     return recent, first

@@ -104,7 +104,8 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
         completed = behaviour(plan, name, subject.sessions, own)
         path = root / f"nsddata/ppdata/{name}/behav/responses.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        completed.to_csv(path, sep="\t", index=False, na_rep="NaN")
+        # twenty digits, and none behind whole numbers, as MATLAB's dlmwrite writes them
+        completed.to_csv(path, sep="\t", index=False, na_rep="NaN", float_format="%.20g")
         arrays = _truth(plan, name, seen, signal, features, components, sessions, settings)
         provenance = make_provenance(
             "simulation",
@@ -121,8 +122,13 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
 def _stimuli(
     settings: SimulationSettings, plan: Plan, generator: np.random.Generator
 ) -> Iterator[Stimulus]:
-    """Pictures of all images; the first seen has 6 captions and a line break in one of them."""
+    """Pictures of all images; the first shared one has 6 captions, a line break in one of them.
+
+    The first that is a subject's own has no objects: of images that are shared, each has some.
+    """
     special = plan.shared[0] - 1
+    subject = subject_number(next(iter(settings.subjects)))
+    without_objects = plan.subject_images[subject - 1, len(plan.shared)] - 1
     n_captions = [settings.captions_per_image] * settings.n_images
     n_captions[special] = 6
     if isinstance(settings.images, Photographs):
@@ -134,7 +140,7 @@ def _stimuli(
     for row, stimulus in enumerate(tqdm(source, "images", settings.n_images, unit="image")):
         if row == special:
             stimulus.captions[0] = stimulus.captions[0].replace(" ", "\n", 1)
-            # this image has no instances, as some of COCO's
+        if row == without_objects:
             stimulus.objects.clear()
         yield stimulus
 
