@@ -1,4 +1,4 @@
-"""The simulated NSD is written as genuine files are: docs/simulation.md says which were looked at."""
+"""The simulated NSD is written as genuine files are; docs/simulation.md says as which."""
 
 from __future__ import annotations
 
