@@ -572,7 +572,7 @@ def simulation(values: dict[str, Any]) -> SimulationSettings:
         name: {"sessions": n, "grid": GRIDS[name], "formats": ["hdf5"]}
         for name, n in STUDIED.items()
     }
-    sizes = {"planned_sessions": 40, "shared_images": 1000, "captions_per_image": 5}
+    sizes = {"planned_sessions": 40, "shared_images": 1000, "captions_per_image": 1}
     return SimulationSettings.model_validate({**values, **sizes, "subjects": subjects})
 
 
@@ -586,7 +586,7 @@ def genuine_stimuli(plan: Plan, pictures: np.ndarray) -> list[Stimulus]:
     generator = np.random.default_rng(0)
     shown = [plan.images_of_trials(name)[: 750 * n] for name, n in STUDIED.items()]
     for row in np.unique(np.concatenate(shown)):
-        stimuli[row] = draw_scene(5, generator)
+        stimuli[row] = draw_scene(1, generator)
     content = coco()
     captions: dict[int, list[str]] = {}
     for entry in content["annotations"]:
@@ -606,7 +606,7 @@ def write_seen(path: Path, images: Iterator[np.ndarray], n_images: int) -> None:
     shape = n_images, 425, 425, 3
     with h5py.File(path, "w") as file:
         brick = file.create_dataset(
-            "imgBrick", shape, "u1", chunks=(1, *shape[1:]), compression="gzip", compression_opts=1
+            "imgBrick", shape, "u1", chunks=(1, *shape[1:]), compression="lzf"
         )
         for row, image in enumerate(images):
             if image.any():
