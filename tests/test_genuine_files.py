@@ -330,8 +330,11 @@ def test_genuine_noise_is_found_again_and_gives_finite_ceilings(plan, no_warning
     sessions = list(simulated_sessions(rows, ncsnr, signal))
     found = signal_to_noise(sessions, np.arange(len(images)), len(ncsnr))
     assert np.isfinite(found).all()
-    assert np.corrcoef(found, ncsnr)[0, 1] > 0.95
-    assert found[ncsnr == 0].max() < 0.5
+    assert np.corrcoef(found, ncsnr)[0, 1] > 0.85
+    assert found[ncsnr == 0].max() < 0.6
+    # the share of noise is estimated without bias, unless it is near 1, beyond which there is none
+    share, planted = (1 / (1 + values.astype(float) ** 2) for values in (found, ncsnr))
+    assert abs((share - planted)[ncsnr > 0.6].mean()) < 0.01
     stacked = np.stack([responses[:, :500] for _, responses in sessions])
     own = noise_ceiling_snr(stacked.astype(np.float64), rows.reshape(3, 750))
     assert np.allclose(own, found[:500], atol=1e-3)
