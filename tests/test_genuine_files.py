@@ -355,9 +355,9 @@ def test_genuine_noise_is_found_again_and_gives_finite_ceilings(plan, no_warning
 
 # ---- networks that see
 
-# how many of the 300 go through a network; the others are seen by the small ones
-N_SEEN = {"alexnet": 300, "RN50-quickgelu": 20, "ViT-B-16": 20}
-N_SEEN_OTHERWISE, SEED, BATCH = 50, 0, 10
+# how many of the 300 go through a network: all through a small one
+N_SEEN = {"alexnet": 300}
+N_SEEN_OTHERWISE, SEED, BATCH = 20, 0, 10
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 Own = tuple[Callable[[Image.Image], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]
 
@@ -455,7 +455,7 @@ def test_gabor_energies_of_all_stimuli_are_finite_and_differ(pictures):
 # ---- networks that read
 
 # images whose captions go through each
-N_READ = {"ViT-B-32-quickgelu": 40, "google-bert/bert-base-uncased": 100}
+N_READ = {"ViT-B-32-quickgelu": 15, "google-bert/bert-base-uncased": 40}
 
 
 def bert_folder(folder: Path) -> tuple[Any, Any]:
@@ -529,7 +529,7 @@ def test_genuine_captions_have_the_librarys_own_features_and_none_is_cut_unsaid(
     network = load_network(settings, "cpu")
     texts = shared_captions()[: N_READ[architecture]]
     if library == "open_clip":
-        texts += [own for kind in objects_as_text().values() for own in kind[:20]]
+        texts += [own for kind in objects_as_text().values() for own in kind[:10]]
     with caplog.at_level(logging.WARNING):
         (found,) = caption_features(network, [texts], [layer])
     assert "truncated" not in caplog.text
@@ -537,12 +537,13 @@ def test_genuine_captions_have_the_librarys_own_features_and_none_is_cut_unsaid(
     wanted = [Layer.parse(name) for name in dict.fromkeys(layers or [str(layer)])]
     (some,) = caption_features(network, [texts[:2]], wanted)
     assert all(np.isfinite(features).all() for features in some.values())
-    # the length of every caption of val2017 and of the shared images; what is too long is told
+    # the longest of all captions of val2017 and of the shared images; what is too long is told
     whole = [tidy(a["caption"]) for a in coco()["annotations"]]
     whole += [text for of_image in shared_captions() for text in of_image]
     lengths = {text: n_tokens(text) for text in set(whole)}
-    assert all(network.caption_length(text) == n for text, n in lengths.items())
     longest = sorted(lengths, key=lengths.get)[-8:]
+    for text in (*longest, *list(lengths)[::10]):
+        assert network.caption_length(text) == lengths[text]
     too_long = sum(lengths[text] > network.context_length for text in longest)
     caplog.clear()
     with caplog.at_level(logging.WARNING):
