@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +15,10 @@ from pipeline.simulation.scenes import SIZE, Stimulus
 # (width, height) of uncropped pictures; 640 × 427 is cropped by half a pixel
 ORIGINAL_SIZES = ((640, 480), (640, 427), (480, 640), (500, 500))
 SPLITS = ("train2017", "val2017")
+# NSD cut about a sixth of its pictures at one side alone
+OFF_CENTRE = 6
+# every seventh caption of COCO is typed with white space around it or a line break in it
+TYPED, TYPED_EVERY = ("{} ", "{}\n", " {}", "{}\n\n"), 7
 
 
 def coco_table(n_images: int, shared: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
@@ -26,20 +31,25 @@ def coco_table(n_images: int, shared: np.ndarray, generator: np.random.Generator
         {
             "cocoId": generator.choice(np.arange(9, 600_000), n_images, replace=False),
             "cocoSplit": split,
-            "cropBox": [str(_crop_box(*ORIGINAL_SIZES[size])) for size in sizes],
+            "cropBox": [
+                str(_crop_box(*ORIGINAL_SIZES[size], row)) for row, size in enumerate(sizes)
+            ],
             "width": [ORIGINAL_SIZES[size][0] for size in sizes],
             "height": [ORIGINAL_SIZES[size][1] for size in sizes],
         }
     )
 
 
-def _crop_box(width: int, height: int) -> tuple[float, float, float, float]:
-    """Compute the fractions (top, bottom, left, right) cut off to make a square."""
-    if width >= height:
-        cut = (width - height) / 2 / width
-        return (0, 0, cut or 0, cut or 0)
-    cut = (height - width) / 2 / height
-    return (cut, cut, 0, 0)
+def _crop_box(width: int, height: int, row: int) -> tuple[float, float, float, float]:
+    """Compute the fractions (top, bottom, left, right) cut off to make a square, typed as in NSD.
+
+    Every sixth picture is cut at one side alone: alternately at its end and at its beginning.
+    """
+    cut = abs(width - height) / 2 / max(width, height)
+    before, after = cut, cut
+    if row % OFF_CENTRE == OFF_CENTRE - 1:
+        before, after = ((0.0, 2 * cut), (2 * cut, 0.0))[row // OFF_CENTRE % 2]
+    return (0, 0, before, after) if width >= height else (before or 0, after, 0, 0)
 
 
 def annotation_files(
@@ -60,9 +70,13 @@ def annotation_files(
     shapes: list[tuple[int, str, Any]] = []
     for row, image in zip(rows, images, strict=True):
         for text in stimuli[row].captions:
-            captions.append({"image_id": image["id"], "id": len(captions) + 1, "caption": text})
+            number = len(captions) + 1
+            captions.append(
+                {"image_id": image["id"], "id": number, "caption": _as_typed(text, number)}
+            )
         if stimuli[row].objects:
-            shapes += [(image["id"], *shape) for shape in _shapes(row, stimuli[row], image)]
+            found = _shapes(row, stimuli[row], image, table.loc[row, "cropBox"])
+            shapes += [(image["id"], *shape) for shape in found]
     instances = [
         {"id": number, **_instance(*shape)} for number, shape in enumerate(shapes, start=1)
     ]
@@ -76,22 +90,35 @@ def annotation_files(
     )
 
 
-def _shapes(row: int, stimulus: Stimulus, image: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _as_typed(text: str, number: int) -> str:
+    """Return a caption with the white space that annotators left."""
+    every, which = number % TYPED_EVERY, number // TYPED_EVERY % len(TYPED)
+    return text if every else TYPED[which].format(text)
+
+
+def _shapes(
+    row: int, stimulus: Stimulus, image: dict[str, Any], crop_box: str
+) -> Iterator[tuple[str, Any]]:
     """Yield categories and segmentations of a picture's objects, and of some outside the crop.
 
     Every picture with margins has a bench there, which the crop removes completely or partly; every
     fourth picture has a crowd, given as a run-length mask. Neither is drawn.
     """
-    side = min(image["width"], image["height"])
-    margins = (image["width"] - side) / 2, (image["height"] - side) / 2
+    size = image["width"], image["height"]
+    side = min(size)
+    top, _, left, _ = ast.literal_eval(crop_box)
+    origin = left * size[0], top * size[1]
     scale = side / SIZE
     for number, (category, box) in enumerate(stimulus.objects):
         x, y, width, height = (value * scale for value in box)
-        parts = _parts(x + margins[0], y + margins[1], width, height, 1 + (row + number) % 2)
+        parts = _parts(x + origin[0], y + origin[1], width, height, 1 + (row + number) % 2)
         yield category, parts
-    if max(margins) > 0:
-        across, down = (max(margin * (0.8 if row % 3 else 1.5), 40.0) for margin in margins)
-        yield "bench", _parts(2.0, 2.0, across, down, 1)
+    if max(size) > side:
+        reach = [max((n - side) / 2 * (0.8 if row % 3 else 1.5), 40.0) for n in size]
+        # where nothing is cut off at the beginning, something is at the end
+        first = max(origin) > 0
+        corner = [2.0 if first else n - 2 - far for n, far in zip(size, reach, strict=True)]
+        yield "bench", _parts(*corner, *reach, 1)
     if row % 4 == 0:
         yield "person", _mask(image["width"], image["height"], (5, 7, side // 2, side // 3))
 

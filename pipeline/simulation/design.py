@@ -16,6 +16,10 @@ RUN_LENGTHS = tuple((63, 62)[run % 2] for run in range(12))
 # standard deviation, in trials, of the repeats of an image
 SPREAD_OF_REPEATS = 120
 SECONDS_PER_DAY = 86400
+# (session, run) of which every simulated subject's answers are lost, as those of a run of NSD's
+# subj04 and subj06 are
+LOST = (1, 3)
+ANSWERS = ("ISCORRECT", "RT", "CHANGEMIND", "ISCORRECTCURRENT", "TOTAL1", "TOTAL2", "BUTTON")
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def image_table(
 def behaviour(
     plan: Plan, subject: str, sessions: int, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """Make responses.tsv: the trials that the subject completed."""
+    """Make responses.tsv: the trials that the subject completed; the answers of one run are lost."""
     n = sessions * TRIALS
     trial = np.arange(n)
     ordering = plan.master_ordering[:n]
@@ -115,7 +119,7 @@ def behaviour(
     within_run = np.concatenate([np.arange(1, length + 1) for length in RUN_LENGTHS])
     current = np.concatenate([~np.isnan(_memory(s)[0]) for s in ordering.reshape(-1, TRIALS)])
     button = np.where(answered, np.where(old == (correct == 1), 2, 1), np.nan)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "SUBJECT": subject_number(subject),
             "SESSION": trial // TRIALS + 1,
@@ -138,17 +142,20 @@ def behaviour(
             "MISSINGDATA": 0,
         }
     )
+    lost = (table["SESSION"] == LOST[0]) & (table["RUN"] == LOST[1])
+    answers = table[[*ANSWERS]].mask(lost)
+    return table.assign(**answers, MISSINGDATA=lost.astype(int))
 
 
 def _memory(ordering: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count trials since the last and the second last presentation, NaN if there was none."""
+    """Count trials between this presentation and the last and second last; NaN if there is none."""
     presented: dict[int, list[int]] = {}
     recent, first = np.full(len(ordering), np.nan), np.full(len(ordering), np.nan)
     for trial, image in enumerate(ordering.tolist()):
         before = presented.setdefault(image, [])
         if before:
-            recent[trial] = trial - before[-1]
+            recent[trial] = trial - before[-1] - 1
         if len(before) > 1:
-            first[trial] = trial - before[-2]
+            first[trial] = trial - before[-2] - 1
         before.append(trial)
     return recent, first

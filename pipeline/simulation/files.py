@@ -78,9 +78,9 @@ def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> No
 
 
 def write_colour_table(path: Path, labels: Sequence[str]) -> None:
-    """Write a colour table: `0 Unknown`, then the labels from 1."""
-    lines = [f"{number} {name}" for number, name in enumerate(["Unknown", *labels])]
-    write_text(path, "\n".join(lines) + "\n")
+    """Write a colour table: `0 Unknown`, then the labels from 1; each line ends with a tab."""
+    lines = [f"{number} {name}\t\n" for number, name in enumerate(["Unknown", *labels])]
+    write_text(path, "".join(lines))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -106,7 +106,8 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
         completed = behaviour(plan, name, subject.sessions, own)
         path = root / f"nsddata/ppdata/{name}/behav/responses.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        completed.to_csv(path, sep="\t", index=False, na_rep="NaN")
+        # twenty digits, and none behind whole numbers, as MATLAB's dlmwrite writes them
+        completed.to_csv(path, sep="\t", index=False, na_rep="NaN", float_format="%.20g")
         arrays = _truth(plan, name, seen, signal, features, components, sessions, settings)
         provenance = make_provenance(
             "simulation",
@@ -123,8 +124,13 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
 def _stimuli(
     settings: SimulationSettings, plan: Plan, generator: np.random.Generator
 ) -> Iterator[Stimulus]:
-    """Yield all stimuli; the first shared image has 6 captions, one with a line break."""
+    """Yield all stimuli; the first shared image has 6 captions, one with a line break.
+
+    The first image that is a subject's own has no objects; every shared image has some.
+    """
     special = plan.shared[0] - 1
+    subject = subject_number(next(iter(settings.subjects)))
+    without_objects = plan.subject_images[subject - 1, len(plan.shared)] - 1
     n_captions = [settings.captions_per_image] * settings.n_images
     n_captions[special] = 6
     if isinstance(settings.images, Photographs):
@@ -136,7 +142,7 @@ def _stimuli(
     for row, stimulus in enumerate(tqdm(source, "images", settings.n_images, unit="image")):
         if row == special:
             stimulus.captions[0] = stimulus.captions[0].replace(" ", "\n", 1)
-            # this image has no objects, like some of COCO's
+        if row == without_objects:
             stimulus.objects.clear()
         yield stimulus
 
