@@ -114,11 +114,11 @@ def _shapes(
         parts = _parts(x + origin[0], y + origin[1], width, height, 1 + (row + number) % 2)
         yield category, parts
     if max(size) > side:
-        reach = [max((n - side) / 2 * (0.8 if row % 3 else 1.5), 40.0) for n in size]
+        across, down = (max((n - side) / 2 * (0.8 if row % 3 else 1.5), 40.0) for n in size)
         # where nothing is cut off at the beginning, something is at the end
         first = max(origin) > 0
-        corner = [2.0 if first else n - 2 - far for n, far in zip(size, reach, strict=True)]
-        yield "bench", _parts(*corner, *reach, 1)
+        x, y = (2.0, 2.0) if first else (size[0] - 2 - across, size[1] - 2 - down)
+        yield "bench", _parts(x, y, across, down, 1)
     if row % 4 == 0:
         yield "person", _mask(image["width"], image["height"], (5, 7, side // 2, side // 3))
 

@@ -107,7 +107,7 @@ def image_table(
 def behaviour(
     plan: Plan, subject: str, sessions: int, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """Make responses.tsv: the trials that the subject completed; the answers of one run are lost."""
+    """Make responses.tsv: the completed trials; the answers of one run are lost."""
     n = sessions * TRIALS
     trial = np.arange(n)
     ordering = plan.master_ordering[:n]
