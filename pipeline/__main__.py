@@ -1,5 +1,6 @@
 """A finished study in the terminal, for pycortex, and beside another.
 
+python -m pipeline status                    how far a study is, while it runs or when it does not
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
@@ -13,6 +14,7 @@ from pathlib import Path
 from pipeline.configuration.preset_comparison import compare_presets
 from pipeline.errors import run_stage
 from pipeline.show import export_subject, show
+from pipeline.status import print_status
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -24,7 +26,8 @@ def argument_parser() -> argparse.ArgumentParser:
     exported = commands.add_parser("pycortex", help="surfaces and maps as pycortex reads them")
     exported.add_argument("subject", help="subj01, …")
     exported.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
-    for command in (shown, exported):
+    progress = commands.add_parser("status", help="how far a study is")
+    for command in (shown, exported, progress):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     compared = commands.add_parser("compare_presets", help="what differs between two studies")
     compared.add_argument("published", type=Path, help="results of config/paper.yaml")
@@ -36,6 +39,8 @@ def main() -> None:
     arguments = argument_parser().parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)
+    elif arguments.command == "status":
+        print_status(arguments.configfile)
     elif arguments.command == "compare_presets":
         print(compare_presets(arguments.published, arguments.corrected))
     else:

@@ -258,7 +258,7 @@ def fit_minutes(
     study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
 ) -> int:
     """Time limit of a fit by the files of features, which raise where they are not made yet."""
-    widths = {path: _shape(path)[1] for path in features}
+    widths = {path: feature_shape(path)[1] for path in features}
     seconds = fit(study, part, widths).core_seconds / threads
     return max(LEAST_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
 
@@ -277,10 +277,10 @@ def solver_megabytes(study: Configuration, features: Sequence[str], shared: floa
 
 def _largest(features: Sequence[str]) -> int:
     """Bytes of the largest feature space."""
-    return max(FLOAT * math.prod(_shape(path)) for path in features)
+    return max(FLOAT * math.prod(feature_shape(path)) for path in features)
 
 
-def _shape(path: str) -> tuple[int, int]:
+def feature_shape(path: str) -> tuple[int, int]:
     """(images, features); h5py's own error lacks the file's name, which Snakemake waits for."""
     with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape

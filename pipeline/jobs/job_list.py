@@ -1,0 +1,144 @@
+"""The jobs of a study's last run, and how far each is, by the files that they leave.
+
+A run lists its jobs in `results/<study>/runs/jobs.json` when it starts. A job that ends well leaves
+a file of measurements (`benchmarks/`), one that starts a log; those older than the list are of
+earlier runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import InputError
+from pipeline.results.storage import write_json
+
+JOBS = "runs/jobs.json"
+
+
+@dataclass(frozen=True)
+class ListedJob:
+    """A job of a run, as Snakemake planned it.
+
+    Attributes
+    ----------
+    needed : whether the run has to do it; all others were done before
+    features : files of features that a fit reads
+    """
+
+    rule: str
+    wildcards: Mapping[str, str]
+    threads: int
+    log: str
+    benchmark: str
+    outputs: list[str]
+    needed: bool
+    features: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study's last run.
+
+    Attributes
+    ----------
+    begun : seconds since 1970, by the clock of the disk
+    """
+
+    begun: float
+    host: str
+    process: int
+    jobs: list[ListedJob]
+
+    @property
+    def goes_on(self) -> bool | None:
+        """Whether it still runs; None on another machine, where that cannot be told."""
+        if self.host != socket.gethostname():
+            return None
+        return Path(f"/proc/{self.process}").exists() if Path("/proc").exists() else None
+
+    def seconds(self, job: ListedJob) -> float | None:
+        """How long a job took, in this run or before; None if that was not measured."""
+        try:
+            return float(Path(job.benchmark).read_text().splitlines()[1].split("\t")[0])
+        except (OSError, IndexError, ValueError):
+            return None
+
+    def ended(self, job: ListedJob) -> float:
+        """When a job ended that is done."""
+        return Path(job.benchmark).stat().st_mtime
+
+    def is_done(self, job: ListedJob) -> bool:
+        return not job.needed or self._is_of_this_run(job.benchmark)
+
+    def message(self, job: ListedJob) -> str | None:
+        """What a job that failed said last; None of one that did not fail or said nothing."""
+        if self.is_done(job) or not self._is_of_this_run(job.log):
+            return None
+        said = Path(job.log).read_text(errors="replace").rstrip()
+        found = re.search(r"^error: .*", said, re.MULTILINE | re.DOTALL)
+        return found[0] if found else None
+
+    def is_running(self, job: ListedJob) -> bool:
+        """Whether a job has started and neither ended nor failed, in a run that goes on."""
+        started = self._is_of_this_run(job.log) and not self.is_done(job)
+        return started and self.message(job) is None
+
+    def _is_of_this_run(self, path: str) -> bool:
+        try:
+            return os.stat(path).st_mtime >= self.begun
+        except FileNotFoundError:
+            return False
+
+
+def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None:
+    """Write which jobs a run of Snakemake has, unless none makes a result of the study.
+
+    Parameters
+    ----------
+    jobs, needed : Snakemake's; all, and those that the run has to do
+    """
+    todo = set(needed)
+    listed = [
+        ListedJob(
+            rule=job.rule.name,
+            wildcards=dict(job.wildcards_dict),
+            threads=job.threads,
+            log=str(job.log[0]),
+            benchmark=str(job.benchmark),
+            outputs=[str(path) for path in job.output],
+            needed=job in todo,
+            features=[str(path) for path in job.input.get("features", [])],
+        )
+        for job in jobs
+        if job.benchmark and job.log
+    ]
+    if listed:
+        run = {"host": socket.gethostname(), "process": os.getpid()}
+        write_json(results / JOBS, {**run, "jobs": [asdict(job) for job in listed]})
+
+
+def last_run(results: Path) -> Run:
+    """The last run of a study.
+
+    Raises
+    ------
+    InputError
+        It has not been run.
+    """
+    path = results / JOBS
+    if not path.exists():
+        raise InputError(
+            f"{path}: not found; a run writes it when it starts. `snakemake -n` lists the jobs of "
+            "a study that was not begun, `snakemake preflight` what they will need."
+        )
+    content = json.loads(path.read_text())
+    jobs = [ListedJob(**job) for job in content["jobs"]]
+    run = {name: content[name] for name in ("host", "process")}
+    return Run(begun=path.stat().st_mtime, jobs=jobs, **run)
