@@ -18,6 +18,7 @@ from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
+from pipeline.fits.solver_needs import solver_needs
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
 from pipeline.study_size import (
     FeatureSizes,
@@ -39,6 +40,8 @@ START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 
 SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_PLACE_AND_MODEL = 25e-6, 2.5e-6
 # what processes hold: that have loaded torch, average betas, test fits, draw maps; and others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
+# of a fit without features; and the threads that fits are counted with, as of profiles/slurm
+FIT_BYTES, THREADS = 0.25e9, 8
 FLOAT, BETA = 4, 2
 # of an HDF5 file with its provenance, and of an array in it
 FILE_BYTES, ARRAY_BYTES = 8000, 600
@@ -50,7 +53,7 @@ ROW_BYTES, FIGURE_BYTES = 1000, 280_000
 PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
 # Jobs ask for more than is estimated: nodes are slower than where rates were measured, and eight
 # threads are not eight times as fast as one. No scheduler starts a shorter job sooner.
-TIME_FACTOR, MEMORY_FACTOR, LEAST_MINUTES = 3, 1.25, 30
+TIME_FACTOR, MEMORY_FACTOR, LEAST_MINUTES = 3, 1.5, 30
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # predictions; scores, penalties, band weights
     disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
-    return Job(seconds, solver_memory(study, FLOAT * part.images * max(widths.values())), disk)
+    return Job(seconds, solver_memory(study, part, [*widths.values()]), disk)
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
@@ -184,9 +187,27 @@ def _candidate(study: Configuration, subject: SubjectSize, n_features: int, sear
     return folds * (DECOMPOSITION + operations / SOLVER_RATES[study.encoding.solver])
 
 
-def solver_memory(study: Configuration, largest_space: float) -> float:
-    """Bytes: the solver takes what it may; features are read a space at a time."""
-    return 1e9 * (1 + study.encoding.memory_gb) + largest_space
+def solver_memory(
+    study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int = THREADS
+) -> float:
+    """Bytes of a job that fits spaces, of `widths`, to voxels: its solver's and what it reads."""
+    needs = _solver_needs(study, part, widths, threads)
+    return _beside_solver(part, widths) + min(1e9 * study.encoding.memory_gb, needs)
+
+
+def _solver_needs(
+    study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int
+) -> float:
+    trained = part.images - part.test_images
+    settings, folds = study.encoding, study.splits.folds
+    if settings.solver == "himalaya":
+        return 1e9 * settings.memory_gb
+    return solver_needs(settings, folds, trained, part.voxels, widths, threads)
+
+
+def _beside_solver(part: SubjectSize, widths: Sequence[int]) -> float:
+    """The program; features of all images, of both sides apart, and as a space is read."""
+    return FIT_BYTES + FLOAT * part.images * (2 * sum(widths) + max(widths))
 
 
 def model_tests(study: Configuration, subject: SubjectSize) -> Job:
@@ -263,21 +284,25 @@ def fit_minutes(
     return max(LEAST_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
 
 
-def job_megabytes(study: Configuration, features: Sequence[str]) -> int:
+def job_megabytes(
+    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
+) -> int:
     """Memory of a job that solves, by the files of features that it reads."""
-    return math.ceil(MEMORY_FACTOR * solver_memory(study, _largest(features)) / 1e6)
+    widths = [feature_shape(path)[1] for path in features]
+    return math.ceil(MEMORY_FACTOR * solver_memory(study, part, widths, threads) / 1e6)
 
 
-def solver_megabytes(study: Configuration, features: Sequence[str], shared: float) -> int:
-    """Memory of its solver: as configured, if the job then keeps within `shared` megabytes."""
-    budget = 1000 * study.encoding.memory_gb
-    beside = solver_memory(study, _largest(features)) / 1e6 - budget
-    return int(min(budget, max(0, shared / MEMORY_FACTOR - beside)))
+def solver_megabytes(
+    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int, shared: float
+) -> int:
+    """Memory of its solver: what it needs, if the job then keeps within `shared` megabytes.
 
-
-def _largest(features: Sequence[str]) -> int:
-    """Bytes of the largest feature space."""
-    return max(FLOAT * math.prod(feature_shape(path)) for path in features)
+    As much again as jobs ask for beyond their estimate, up to what is configured.
+    """
+    widths = [feature_shape(path)[1] for path in features]
+    needs = MEMORY_FACTOR * _solver_needs(study, part, widths, threads)
+    left = 1e6 * shared / MEMORY_FACTOR - _beside_solver(part, widths)
+    return int(min(1e9 * study.encoding.memory_gb, needs, max(0, left)) / 1e6)
 
 
 def feature_shape(path: str) -> tuple[int, int]:

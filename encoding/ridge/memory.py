@@ -84,6 +84,18 @@ class Plan:
         return cls(block, parts * PART, kept, keeps_all_images, whole, refitted)
 
 
+def wanted_memory(grid: SearchGrid, n_models: int, n_voxels: int, search: Search) -> float:
+    """Bytes with which a fit keeps all decompositions and takes its largest blocks of voxels.
+
+    Less is enough (see `Plan`), more gains nothing.
+    """
+    size = _Sizes(grid, n_models, search)
+    voxels = -(-n_voxels // PART) * PART
+    decompositions = len(grid.candidates) * (size.candidate + size.refit_decomposition)
+    blocks = min(MOST_VOXELS, voxels) * size.voxel + min(MOST_OF_A_TASK, voxels) * size.task_voxel
+    return size.fixed + decompositions + blocks
+
+
 class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 

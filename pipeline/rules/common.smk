@@ -96,24 +96,29 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def solved_part(wildcards):
+    """How much of a subject a job fits: weights are those of whole subjects."""
+    subject = subject_size(STUDY, MANIFEST, wildcards.subject)
+    chunks = STUDY.scatter.voxel_chunks if "variant" in wildcards.keys() else 1
+    return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
+
+
 def minutes_of_fit(wildcards, input, attempt, threads):
     """Time as estimated of a fit, with room to spare, and more at each attempt."""
-    subject = subject_size(STUDY, MANIFEST, wildcards.subject)
-    part = part_of(STUDY, subject, wildcards.variant, STUDY.scatter.voxel_chunks)
-    return attempt * fit_minutes(STUDY, part, input.features, threads)
+    return attempt * fit_minutes(STUDY, solved_part(wildcards), input.features, threads)
 
 
-def solving_mb(wildcards, input, attempt):
+def solving_mb(wildcards, input, attempt, threads):
     """Memory of a job that has a solver, with room to spare, and more at each attempt."""
-    return attempt * job_megabytes(STUDY, input.features)
+    return attempt * job_megabytes(STUDY, solved_part(wildcards), input.features, threads)
 
 
-def solver_mb(wildcards, input):
+def solver_mb(wildcards, input, threads):
     """What the solver may take: a resource and no parameter, as results do not depend on it."""
     offered = workflow.global_resources.get("mem_mb")
     # on the node of a cluster nothing is offered: the job has what it asked for
     shared = math.inf if offered is None or offered.value is None else offered.value
-    return solver_megabytes(STUDY, input.features, shared)
+    return solver_megabytes(STUDY, solved_part(wildcards), input.features, threads, shared)
 
 
 # {variant: {model: its spaces}}
