@@ -1,5 +1,6 @@
 # make demo   set-up and the whole study on a simulated NSD
-# make test   set-up and every test
+# make test   set-up, style, types, unit tests and one small workflow: minutes
+# make test-all   these, and the tests that take longer (`make test-rest`)
 # make docs   the demo, then the documentation with the executed tutorial, in site/
 # make soak   many kills (docs/robustness.md); bounded in time
 PYTHON ?= python3
@@ -11,14 +12,24 @@ MINUTES ?= 25
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test docs soak lint clean
+# Two workers, each with one thread: they would wait for each other's. A file's tests share what they
+# make, and run in one worker.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+TIERS := workflow or robustness or slurm or browser
+
+.PHONY: demo test test-rest test-all docs soak lint clean
 
 demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)
 	python -m pipeline show --configfile $(CONFIG)
 
 test: lint
-	python -m pytest
+	$(PYTEST) -m "not ($(TIERS))"
+
+test-rest: $(INSTALLED)
+	$(PYTEST) -m "$(TIERS)"
+
+test-all: test test-rest
 
 docs: demo
 	NO_MKDOCS_2_WARNING=1 EXECUTE_TUTORIAL=true mkdocs build

@@ -36,7 +36,7 @@ min_version("9.20")
 
 logger.addFilter(FailedJobs())
 
-# Each configuration is complete in itself: the demo is read only when nothing else was named.
+# Each configuration is complete: the demo is read only if no other file is named.
 if not workflow.configfiles:
 
     configfile: "config/demo.yaml"
@@ -44,20 +44,20 @@ if not workflow.configfiles:
 
 MANIFEST_FILE = f"{workflow.basedir}/data_manifest.yaml"
 try:
-    # a frozen run, which jobs on the nodes of a cluster are given, has the configuration inside
+    # jobs on cluster nodes read a frozen run, which contains the configuration
     values = config.get("configuration", config)
     STUDY = parse_configuration(values, " and ".join(map(str, workflow.configfiles)))
     MANIFEST = read_manifest(Path(MANIFEST_FILE))
 except InputError as error:
-    # not by Snakemake, which puts its own traceback around what the user can mend
+    # raised, Snakemake would print its own traceback around the message
     sys.exit(f"error: {error}")
 
 
 include: "pipeline/rules/common.smk"
 
 
-# What jobs take their settings of: frozen at the start of a run, and given to jobs on nodes, which
-# read this file anew, in the place of the configuration.
+# Jobs read their settings from a file that is frozen at the start of a run. Jobs on cluster nodes,
+# which parse this Snakefile again, read it in place of the configuration.
 RUN_TEXT = frozen_text(RUN)
 RUN_FILE = frozen_path(f"{RESULTS}/runs", RUN_TEXT)
 if not workflow.is_main_process:
@@ -66,8 +66,8 @@ if not workflow.is_main_process:
         require_same_run(config, RUN)
     except InputError as error:
         sys.exit(f"error: {error}")
-# Jobs run the code beside this file, wherever they run, and whatever lies in the folder of the study.
-# What they say goes through `tee` of pipeline/jobs/job_output.py to their log.
+# Jobs run the code beside this file, not modules in the working directory. Their output goes to
+# their log by the `tee` of pipeline/jobs/job_output.py.
 shell.prefix(
     f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
     f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail;'
@@ -88,7 +88,7 @@ for folder in FOLDERS:
     include: f"{folder}/rules.smk"
 
 
-# files of the optional analyses that are switched on
+# files of the optional analyses that are enabled
 ANALYSED = [path for one in ANALYSES.values() for path in getattr(rules, one.target).input]
 
 
@@ -99,7 +99,7 @@ include: "pipeline/rules/report.smk"
 
 
 rule all:
-    """Everything that the configuration asks for (the default)."""
+    """All results that the configuration requests (the default)."""
     default_target: True
     input:
         rules.report.input,

@@ -202,7 +202,7 @@ def _print_rows(
 
 
 def grid(arguments: argparse.Namespace) -> None:
-    """The full grid of one subject."""
+    """Measure the full grid of one subject."""
     n, n_voxels = 8500, arguments.grid_voxels
     bands, responses = simulated(n, [512] * 3, n_voxels)
     folds = np.random.default_rng(1).permutation(n) % N_FOLDS
@@ -228,7 +228,7 @@ def grid(arguments: argparse.Namespace) -> None:
 
 
 def memory(arguments: argparse.Namespace) -> None:
-    """A whole cortex from a file, within a budget."""
+    """Measure a complete cortex from a file, within a memory budget."""
     n, n_voxels = 8500, arguments.cortex_voxels
     bands, responses = simulated(n, [1000] * 3, 512)
     folds = np.random.default_rng(1).permutation(n) % N_FOLDS

@@ -1,4 +1,4 @@
-"""How long does it take to clip as many polygons as NSD's images have in COCO?
+"""Measure the time to clip as many polygons as NSD's images have in COCO.
 
     python -m benchmarks.clip_instances [--instances 550000]
 

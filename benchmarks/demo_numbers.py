@@ -83,7 +83,7 @@ def with_labels(arrays: pd.Series, files: pd.Series) -> pd.Series:
 
 
 def len_of_set(model: str) -> int:
-    """Number of a model's spaces."""
+    """Return the number of a model's spaces."""
     return model.count("+") + 1
 
 

@@ -93,7 +93,7 @@ def captions(n_images: int) -> list[list[str]]:
 def stage(
     network: Network, layout: NSDLayout, n_images: int, layers: list[Layer], out: Path
 ) -> None:
-    """What the extraction stage does once the network is loaded."""
+    """Run what the extraction stage does once the network is loaded."""
     layers = network.expand(layers)
     if network.caption_length is None:
         batches = image_features(network, read_images(layout, np.arange(n_images), BATCH), layers)
@@ -106,7 +106,7 @@ def stage(
 
 
 def bare(network: Network, layout: NSDLayout, n_images: int) -> None:
-    """The library's own preprocessing and forward pass, one after the other."""
+    """Run the library's own preprocessing and forward pass, one after the other."""
     reads = network.caption_length is not None
     with h5py.File(layout.stimuli) as file, torch.inference_mode():
         # like the stage: captions of like length together
@@ -153,7 +153,7 @@ def peak_megabytes(name: str, n_images: int, folder: Path, results: Any) -> None
     network = load_network(settings, "cpu")
     every = [Layer.parse(layer) for layer in settings["layers"]]
     stage(network, layout, n_images, every, folder / "features.h5")
-    # what getrusage tells starts with the peak of the process that started this one
+    # what getrusage reports starts with the peak of the process that started this one
     status = Path("/proc/self/status").read_text()
     results.put(int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024)
 

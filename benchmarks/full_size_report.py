@@ -36,7 +36,10 @@ from pipeline.fits.described_tests import describe_tests
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
-from pipeline.results.storage import make_provenance, write_json, write_result, write_table
+from pipeline.results.metadata import write_json
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import write_table
 from pipeline.stages.label_rois import COLUMNS
 
 GRID, MNI_GRID = (81, 104, 83), (182, 218, 182)
@@ -181,7 +184,7 @@ def _write_mni(layout: NSDLayout) -> None:
 
 
 def configuration(n_models: int, n_comparisons: int, tree: Path) -> dict[str, object]:
-    """A study of that many single models and pairs."""
+    """Configure a study with this many single models and pairs."""
     models = [f"model{number}" for number in range(n_models)]
     network = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
     return {
@@ -280,7 +283,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
-    """The command of every stage, in order, and the run that they take their settings of."""
+    """Return the command of every stage, in order, and the run with their settings."""
     os.environ[RUN] = str(freeze(root / "runs", frozen_text(study_run(study, {}))))
     fits = {
         kind: [str(path) for path in sorted((root / kind / SUBJECT / "all").glob("*.h5"))]

@@ -1,4 +1,4 @@
-"""How fast is one real-sized session read and z-scored, against h5py reading the same voxels?
+"""Measure how fast a real-sized session is read and z-scored, against h5py reading the same voxels.
 
     python -m benchmarks.read_session [--folder FOLDER] [--voxels 15724 107000]
 

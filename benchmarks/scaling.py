@@ -26,7 +26,8 @@ from encoding.ridge.solver import fit_banded_ridge
 from encoding.scaling import FLOORS, FeatureScaling, Scaling
 from encoding.scores import r2_score
 from encoding.splits import inner_folds
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 ALPHAS = np.logspace(-5, 5, 21)
 N_TEST, N_FEATURES, N_VOXELS, N_FOLDS = 1000, 400, 200, 5
@@ -43,7 +44,7 @@ def scales(sigma: float, n_train: int, weighed: str, seed: int = 0) -> tuple[np.
 
 
 def rare(n_train: int, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """The same of units that are silent in most images."""
+    """Simulate features of units that are silent in most images."""
     random = np.random.default_rng(seed)
     shape = (n_train + N_TEST, N_FEATURES)
     active = random.random(shape) < RAREST ** -random.random(N_FEATURES)
@@ -52,7 +53,7 @@ def rare(n_train: int, seed: int = 0) -> tuple[np.ndarray, ...]:
 
 
 def files(features: Path, responses: Path, split: Path) -> tuple[np.ndarray, ...]:
-    """The same of a study's files; voxels that lack an image, or do not vary, are left out."""
+    """Read features and responses of a study, without constant or incomplete voxels."""
     images = read_table(split)
     nsd_id, test = images["nsd_id"].to_numpy(), (images["set"] == "test").to_numpy()
     read = []

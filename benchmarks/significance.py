@@ -42,7 +42,7 @@ FAR = 1.5
 
 
 def counts_of_r(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarray:
-    """Counts of p of r at or below each level, for unrelated responses and predictions."""
+    """Count p of r at or below each level, for unrelated responses and predictions."""
     random, counts, n_rolls = np.random.default_rng(seed), np.zeros(len(LEVELS), int), 40
     for _ in range(n_tests // (VOXELS_AT_ONCE * n_rolls)):
         measured, predicted = (DRAWN[distribution](random, (n, VOXELS_AT_ONCE)) for _ in range(2))
@@ -53,7 +53,7 @@ def counts_of_r(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarra
 
 
 def counts_of_flips(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarray:
-    """Counts of p of sign flips at or below each level, for differences of two like losses.
+    """Count p of sign flips at or below each level, for differences of two like losses.
 
     `skewed`: differences are the mean of a distribution less its values.
     """

@@ -1,4 +1,4 @@
-"""Does memory stay the same however many sessions are streamed, and how fast are they averaged?
+"""Measure memory and speed of averaging by the number of sessions that are streamed.
 
     python -m benchmarks.stream_sessions [--folder FOLDER] [--sessions 40] [--voxels 15724]
 
@@ -45,7 +45,7 @@ def main() -> None:
         blocks = voxel_blocks(voxel, len(design.images))
         for number, block in enumerate(blocks, start=1):
             print(f"block {number} of {len(blocks)}: {len(block)} voxels, {peak():.2f} GB before")
-            average_repeats(told(reader.sessions(block)), design.images, len(block))
+            average_repeats(reported(reader.sessions(block)), design.images, len(block))
 
 
 def random_design(n_sessions: int) -> Design:
@@ -66,10 +66,10 @@ def link_sessions(layout: NSDLayout, n_sessions: int) -> None:
         os.link(mask, layout.valid_session(SUBJECT, SPACE, session))
 
 
-def told(
+def reported(
     sessions: Iterator[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The sessions, with seconds and peak memory printed now and then."""
+    """Yield the sessions, and print seconds and peak memory now and then."""
     start = time.perf_counter()
     for number, session in enumerate(sessions, start=1):
         yield session

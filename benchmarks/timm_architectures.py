@@ -49,7 +49,7 @@ def _is_tried(architecture: str) -> bool:
 
 
 def _n_parameters(architecture: str) -> int:
-    """Counted without memory for them; some ask for values while they are built."""
+    """Count parameters without allocating them; some networks need values while they are built."""
     try:
         with torch.device("meta"):
             model = timm.create_model(architecture)
@@ -86,14 +86,14 @@ def main() -> None:
         began = time.monotonic()
         try:
             error = relative_error(architecture)
-            told = f"relative error {error:.0e}"
+            result = f"relative error {error:.0e}"
             same = error < LARGEST_ERROR
         except (ValueError, RuntimeError, TypeError, AttributeError) as problem:
-            told, same = f"{type(problem).__name__}: {problem}", False
+            result, same = f"{type(problem).__name__}: {problem}", False
         tried, equal = tried + 1, equal + same
         seconds = time.monotonic() - began
         said = "equal" if same else "DIFFER"
-        print(f"{family:24} {architecture:36} {told:50.300} {said} {seconds:5.1f} s", flush=True)
+        print(f"{family:24} {architecture:36} {result:50.300} {said} {seconds:5.1f} s", flush=True)
     print(f"{equal} of {tried} families: features equal timm's own")
 
 

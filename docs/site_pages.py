@@ -1,4 +1,4 @@
-"""Pages of the documentation that are made when the site is built, by a hook of MkDocs."""
+"""A hook of MkDocs that generates pages and tables when the site is built."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from pipeline.configuration.settings import GROUP_SPACES  # noqa: E402
 from pipeline.configuration.study import Configuration  # noqa: E402
 from pipeline.tables.document import columns_page  # noqa: E402
 
-# what a page writes where one of these tables is to stand
+# placeholder of a table in a page
 MARKER = re.compile(r"<!-- table: (.+) -->")
 PRESETS = ("paper", "nsd")
-# analyses of docs/study.yaml that a preset may lack: what they are, and whether a study has them
+# {analyses of docs/study.yaml that a preset may lack: (description, test of a configuration)}
 OPTIONAL: dict[str, tuple[str, Callable[[Configuration], bool]]] = {
     "A11": ("architecture", lambda study: "clip_vitb32_vs_clip_rn50" in study.comparisons),
     "A13": (
@@ -50,7 +50,7 @@ OPTIONAL: dict[str, tuple[str, Callable[[Configuration], bool]]] = {
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are derived from code, and those of the root folder."""
+    """Add the generated pages, and those of the root folder."""
     pages = {
         "index.md": _of_root("README.md"),
         "contributing.md": _of_root("CONTRIBUTING.md"),
@@ -67,7 +67,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _of_root(name: str) -> str:
-    """A page of the root folder; its links are changed to those of the site."""
+    """Read a page of the root folder, and change its links to those of the site."""
     links = {"docs/": "", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
     text = (ROOT / name).read_text()
     for of_root, of_site in links.items():
@@ -76,7 +76,7 @@ def _of_root(name: str) -> str:
 
 
 def api_page(package: str) -> str:
-    """One section per module of a package, which mkdocstrings fills in."""
+    """Write a section for each module of a package, which mkdocstrings fills in."""
     paths = [path for path in sorted((ROOT / package).rglob("*.py")) if path.read_text()]
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
     named = [module.removesuffix(".__init__") for module in modules]
@@ -84,7 +84,7 @@ def api_page(package: str) -> str:
 
 
 def targets() -> dict[str, str]:
-    """{target: what it makes}: rules with a docstring, and the targets of optional analyses."""
+    """List {target: description}: rules with a docstring, and targets of optional analyses."""
     found: dict[str, str] = {}
     for path in [ROOT / "Snakefile", *sorted((ROOT / "pipeline/rules").glob("*.smk"))]:
         rules = re.findall(r'^ *rule (\w+):\n +"""(.+)"""$', path.read_text(), re.MULTILINE)
@@ -94,7 +94,7 @@ def targets() -> dict[str, str]:
 
 
 def command_line_page() -> str:
-    """What `snakemake` can be asked for, and the help of `python -m pipeline`."""
+    """Write the targets of `snakemake`, and the help of `python -m pipeline`."""
     rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in targets().items())
     parser = argument_parser()
     (commands,) = (
@@ -103,20 +103,20 @@ def command_line_page() -> str:
     helps = [parser.format_help(), *(one.format_help() for one in commands.choices.values())]
     return (
         "# Command line\n\n## Targets of `snakemake`\n\n"
-        "Give one or more before `--configfile`: `snakemake maps tables --configfile "
-        "config/nsd.yaml`. Optional analyses make nothing where the configuration lacks their "
+        "Write one or more before `--configfile`: `snakemake maps tables --configfile "
+        "config/nsd.yaml`. An optional analysis makes nothing if the configuration lacks its "
         f"section.\n\n| target | result |\n|---|---|\n{rows}\n"
         "## `python -m pipeline`\n\n" + "".join(f"```text\n{text}```\n\n" for text in helps)
     )
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Put tables where a page marks their places."""
+    """Replace the placeholders of a page by tables."""
     return MARKER.sub(lambda found: table(found[1]), markdown)
 
 
 def table(name: str) -> str:
-    """A table by the name that its marker has."""
+    """Make the table that a placeholder names."""
     if name in ("study", "beyond"):
         published = name == "study"
         analyses = _read("study")
@@ -129,12 +129,12 @@ def table(name: str) -> str:
 
 
 def is_published(analysis: str) -> bool:
-    """Whether an analysis of docs/study.yaml is one of the study's own, which are numbered."""
+    """Return whether an analysis of docs/study.yaml is numbered: part of the published study."""
     return re.fullmatch(r"A\d+", analysis) is not None
 
 
 def study_table(analyses: Mapping[str, Mapping[str, Any]]) -> str:
-    """Analyses with their stages, target, keys, files and tests."""
+    """Tabulate analyses with their stages, target, keys, files and tests."""
     columns = ("stages", "target", "configuration", "output", "tests")
     rows = [
         [name, one["analysis"], *(", ".join(f"`{text}`" for text in one[key]) for key in columns)]
@@ -144,7 +144,7 @@ def study_table(analyses: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def presets_table() -> str:
-    """Which of the analyses that a study may lack each preset has."""
+    """Tabulate which optional analyses each preset has."""
     studies = [read_configuration(ROOT / f"config/{name}.yaml") for name in PRESETS]
     rows = [
         [f"{meaning} ({number})", *("yes" if has(study) else "no" for study in studies)]
@@ -154,7 +154,7 @@ def presets_table() -> str:
 
 
 def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Measured CPU seconds and disk of each stage, of two simulated studies."""
+    """Tabulate measured CPU seconds and disk space of each stage, for two simulated studies."""
     columns = ["stage", "demo: CPU seconds", "demo: disk, MB", "small study: disk, MB"]
     return _table(
         columns,
@@ -163,7 +163,7 @@ def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
 
 
 def reruns_table(kind: str) -> str:
-    """What runs again after edits of one kind."""
+    """Tabulate what reruns after edits of one kind."""
     mark = "*" if kind == "chains" else "`"
     rows = [[f"{mark}{edit}{mark}", reruns] for edit, reruns in _read("reruns")[kind].items()]
     headings = {"chains": ["chain", "jobs"], "files": ["file under `results/`", "runs again"]}

@@ -15,8 +15,8 @@
 #
 # This tutorial runs the demo and looks at its results: tables, brain maps, and a result file. It
 # is a notebook (`docs/tutorial.py`). Run it after `make demo`, in Jupyter or VS Code, from the
-# folder of the repository or from `docs/`. `make docs` runs it too, and the site shows what came
-# out.
+# folder of the repository or from `docs/`. `make docs` runs it too, and the site displays
+# the output.
 #
 # ## 1. Run the demo
 #
@@ -54,7 +54,7 @@ import pandas as pd
 import yaml
 from nilearn import plotting
 
-# nilearn says that it draws NaN as 0, and that simulated surfaces have short headers
+# nilearn warns that it draws NaN as 0, and that simulated surfaces have short headers
 warnings.filterwarnings("ignore", category=UserWarning)
 
 here = Path.cwd()
@@ -68,7 +68,7 @@ print(*sorted(path.name for path in results.iterdir()))
 # ## 2. What was simulated
 #
 # Each ROI with signal is driven by known feature spaces, in known proportions. All other voxels
-# of the mask hold noise alone. A good analysis has to find these proportions again.
+# of the mask contain only noise. A good analysis has to recover these proportions.
 
 # %%
 groups = study["simulation"]["groups"]
@@ -97,16 +97,16 @@ scores.loc[rois, study["models"]].round(2)
 # %%
 sidecar = json.loads((results / "tables/correlations.json").read_text())
 meanings = pd.Series(sidecar["columns"], name="meaning").to_frame()
-shown = meanings.loc[["mean_r", "mean_r2", "mean_ceiling", "mean_normalised_r", "n_voxels"]]
-shown.style.set_properties(**{"white-space": "normal", "text-align": "left"})
+selected = meanings.loc[["mean_r", "mean_r2", "mean_ceiling", "mean_normalised_r", "n_voxels"]]
+selected.style.set_properties(**{"white-space": "normal", "text-align": "left"})
 
 # %% [markdown]
 # ## 4. What does each feature space explain alone?
 #
 # Two feature spaces that predict a voxel equally well may explain the same variance, or different
-# parts of it. Variance partitioning tells these apart. A *comparison* has components: the unique
-# variance of each space, and the variance that spaces share. `tables/partitions.tsv` has them per
-# ROI, as test R².
+# parts of it. Variance partitioning distinguishes these cases. A *comparison* has components: the
+# unique variance of each space, and the variance that spaces share. `tables/partitions.tsv` has
+# them per ROI, as test R².
 
 # %%
 partitions = pd.read_csv(results / "tables/partitions.tsv", sep="\t", na_values="n/a")
@@ -120,10 +120,10 @@ axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# The signal of EBA comes from CLIP RN50 alone, yet most of the variance is shared: an untrained
-# ResNet50 sees much of the same in these images. Shared variance is therefore no sign that both
-# spaces drive a voxel. Only unique variance tells the two apart, and it is larger for CLIP RN50
-# in EBA.
+# The signal of EBA comes only from CLIP RN50, but most of the variance is shared, because features
+# of an untrained ResNet50 correlate with it. Shared variance is therefore no evidence that both
+# spaces drive a voxel. Only unique variance distinguishes them, and it is larger for CLIP RN50 in
+# EBA.
 #
 # In a simulated study we can compare with the truth. `recovered` is what the workflow found,
 # `oracle` what a ridge model with the best possible penalties finds with as many images,
@@ -175,8 +175,8 @@ plotting.plot_surf_stat_map(
 plt.show()
 
 # %% [markdown]
-# `plotting.view_img` and `plotting.view_surf` show the same maps to click and turn. The report
-# has such pages for every model.
+# `plotting.view_img` and `plotting.view_surf` display the same maps interactively. The report has
+# such pages for every model.
 #
 # ## 6. All voxels as a table
 #
@@ -210,8 +210,8 @@ plt.ylabel("test R² of CLIP RN50")
 plt.show()
 
 # %% [markdown]
-# Points near the line are voxels whose explainable variance the model explains. Voxels without
-# signal have a noise ceiling near 0, and R² near 0 or below.
+# Points near the line are voxels in which the model explains all explainable variance. Voxels
+# without signal have a noise ceiling near 0, and R² near 0 or below.
 #
 # ## 8. Change something
 #
@@ -222,8 +222,8 @@ plt.show()
 # snakemake -n
 # ```
 #
-# lists what would run again, and why: the chain of that one feature space, and whatever shows its
-# results. The other spaces are not fitted again. `snakemake` runs it.
+# lists the jobs that would run again, and why: those of this feature space, and those that display
+# its results. Other spaces are not fitted again. `snakemake` runs the jobs.
 #
 # Where to go from here: [model the real NSD](real_data.md), [use a network of your
 # own](own_network.md), [choose comparisons and variants](comparisons.md), or read how [encoding

@@ -1,0 +1,1 @@
+"""Encoding models: ridge regression, scores, variance partitioning and inference on arrays."""

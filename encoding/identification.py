@@ -1,11 +1,11 @@
-"""Do two predictors of the same responses miss the same images?
+"""Agreement of two predictors of the same responses in the images that they miss.
 
 A miss is an image whose predicted pattern over voxels is not, of all images' predicted patterns,
 the nearest to its measured pattern (identification: Kay et al. 2008, Nature). Two predictors that
 miss independently agree as often as their accuracies alone make them; Cohen's κ is what they agree
 beyond that (Geirhos et al. 2020, NeurIPS). Both are judged by one measured pattern, whose noise
 and whose weak signal make either miss: predictors without any error in common have a κ above 0.
-`independent_errors` tells how far.
+see `independent_errors`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from encoding.inference.bootstrap import interval
 
-# directions of less variance than this share of the largest's hold no signal that can be told
+# directions of less variance than this share of the largest's hold no detectable signal
 LEAST_SIGNAL = 0.1
 # draws of simulated predictors
 SIMULATED = 20

@@ -26,7 +26,7 @@ class RankedImages:
 
 
 def rank_images(scores: np.ndarray, number: int) -> RankedImages:
-    """The `number` top, bottom and evenly spaced images of `scores` (image,).
+    """Select the `number` top, bottom and evenly spaced images of `scores` (image,).
 
     Raises
     ------

@@ -29,8 +29,9 @@ class PreferredLayers:
 
 
 def preferred_layers(scores: np.ndarray, fraction: float = 0.95) -> PreferredLayers:
-    """The best layer, and as published (Wang et al. 2023, Supplementary Figure 8) the first layer
-    that reaches `fraction` of the best layer's score.
+    """Find the best layer, and the first layer that reaches `fraction` of the best layer's score.
+
+    The latter follows Wang et al. (2023, Supplementary Figure 8).
 
     Layers are chosen by their scores: those must not be of the images that test them.
 

@@ -1,4 +1,4 @@
-"""With how many training images does one model overtake another?"""
+"""Learning curves: scores by the number of training images, and where models overtake others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def weighted_sums(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of scores over the voxels of regions, draw by draw, without those that a draw lacks.
+    """Sum scores over the voxels of regions in each draw, without voxels that lack a score.
 
     A voxel whose responses do not vary over the images of a draw has no score in it. It is left out
     of the means of that draw and of its regions, for all models alike, or a curve would compare
@@ -27,7 +27,7 @@ def weighted_sums(draws: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, n
 
 
 def overtaking_size(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The number of training images from which on the second model scores above the first.
+    """Find the number of training images from which on the second model scores above the first.
 
     Differences of scores are interpolated on a logarithmic axis of sizes between the last size at
     which the second is not ahead and the next one; between sizes that were not measured nothing is

@@ -11,7 +11,7 @@ REPEATS = 3
 
 
 def reliability(ncsnr: np.ndarray, n_repeats: np.ndarray) -> np.ndarray:
-    """Expected explainable share of the variance of responses averaged over their repeats.
+    """Compute the expected explainable share of the variance of responses averaged over repeats.
 
     ncsnr² / (ncsnr² + mean over images of 1/n), which is the NSD Data Manual's noise ceiling, with
     (A/3 + B/2 + C)/(A + B + C) for A, B, C images with 3, 2 and 1 repeats. It takes the signal to
@@ -107,7 +107,7 @@ def noise_ceiling(
 
 
 def correlation_ceiling(noise_ceiling: np.ndarray) -> np.ndarray:
-    """The largest correlation that a model of the signal itself reaches on average.
+    """Compute the expected correlation of the signal itself with the responses: the bound of r.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def signal_to_noise(
 
     Parameters
     ----------
-    sessions : for each session, the images (trial,) shown and z-scored responses (trial, voxel)
+    sessions : for each session, the images (trial,) presented and z-scored responses (trial, voxel)
     images : (image,) sorted, all that can occur
 
     Returns
@@ -146,8 +146,8 @@ def signal_to_noise(
     count = np.zeros(len(images), dtype=np.int64)
     mean = np.zeros((len(images), n_voxels), dtype=np.float32)
     squares = np.zeros_like(mean)
-    for shown, responses in sessions:
-        for row, trial in zip(np.searchsorted(images, shown), responses, strict=True):
+    for presented, responses in sessions:
+        for row, trial in zip(np.searchsorted(images, presented), responses, strict=True):
             # Welford's update: sums of squares about the running mean do not cancel
             count[row] += 1
             change = trial - mean[row]

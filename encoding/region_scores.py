@@ -77,7 +77,7 @@ def sum_regions(
     counts: np.ndarray,
     members: np.ndarray,
 ) -> RegionSums:
-    """Sums over some voxels, to be added to those over others.
+    """Sum over some voxels; sums over several groups of voxels can be added.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _scores(
     level: float,
     blocks: np.ndarray | None,
 ) -> RegionScores:
-    """The score of all images (first row) and of draws (others) as means, with an interval.
+    """Convert the score of all images (first row) and of draws (others) to means with an interval.
 
     R² of n images, about their own mean, is on average (1 - R²) / n below that of all images there
     are; a draw of these n images is as much lower again. In a voxel that is nothing beside the

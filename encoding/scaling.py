@@ -1,4 +1,4 @@
-"""Features made ready for ridge, by what the training images alone tell."""
+"""Scaling of features for ridge by statistics of the training images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class FeatureScaling:
     than a tenth of the band's root mean square deviation are divided by that tenth instead of
     their own deviation; constant ones become 0. A unit that fires in one training image of
     hundreds has a tiny deviation: its z-score in another image in which it fires can be in the
-    thousands, and spoils the prediction. The band as a whole is then scaled so that a band weight
-    means the same for a space of 80 features as for one of 2,048.
+    thousands, and spoils the prediction. All features of the band are then scaled so that a band
+    weight means the same for a space of 80 features as for one of 2,048.
 
     `zscore_unfloored` divides every feature by its own deviation. It is better where features are
     quiet in all images alike and weigh as much as loud ones, and worse where they are silent in

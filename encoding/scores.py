@@ -83,7 +83,6 @@ def _lengths(first: np.ndarray, second: np.ndarray, scored: np.ndarray) -> np.nd
 def _divide(
     numerator: np.ndarray, denominator: np.ndarray, size: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """NaN where the denominator is 0, or rounding error beside `size`: a constant has no variance,
-    whatever the units."""
+    """Divide; NaN where the denominator is 0 or only rounding error relative to `size`."""
     result = np.full(np.shape(numerator), np.nan)
     return np.divide(numerator, denominator, out=result, where=denominator > 1e-12 * size)

@@ -1,4 +1,4 @@
-"""Representational similarity: do feature spaces and regions find the same images alike?
+"""Representational similarity of feature spaces and regions.
 
 Similarity of two images is the Pearson correlation of their patterns; two representations agree if
 their similarities of all pairs of images do (Kriegeskorte et al. 2008, Front Syst Neurosci).

@@ -48,7 +48,7 @@ def unique_variance_of_halves(
     spaces: Sequence[str],
     halves: np.ndarray,
 ) -> np.ndarray:
-    """Unique variance of each feature space in either half of the test images.
+    """Compute the unique variance of each feature space in either half of the test images.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def split_half_correlation(halves: np.ndarray) -> float:
 
 
 def spearman_brown(r: float) -> float:
-    """Reliability that the whole has if its halves correlate by r: 2 r / (1 + r).
+    """Reliability of all images if halves correlate by r: 2 r / (1 + r).
 
     Brown (1910), Spearman (1910). Of halves whose errors are independent and as large as one
     another, it is the share of a map's variance over voxels that other images would give again.

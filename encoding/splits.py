@@ -38,9 +38,9 @@ def inner_folds(
     order = np.random.default_rng(seed).permutation(len(size))
     fold_of_group, filled = np.empty(len(size), dtype=np.int64), np.zeros(n_folds, dtype=np.int64)
     # large groups first, each into the fold that has least
-    for place in order[np.argsort(-size[order], kind="stable")]:
+    for number in order[np.argsort(-size[order], kind="stable")]:
         fold = filled.argmin()
-        fold_of_group[place], filled[fold] = fold, filled[fold] + size[place]
+        fold_of_group[number], filled[fold] = fold, filled[fold] + size[number]
     return fold_of_group[group]
 
 
@@ -105,7 +105,7 @@ def cluster_images(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarr
 
 
 def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Hold out whole clusters, drawn at random until a share of the images is reached.
+    """Hold out complete clusters, drawn at random until a share of the images is reached.
 
     What a model has learnt of images that resemble the test images does not help it then
     (Shirakawa et al. 2025, Neural Networks).

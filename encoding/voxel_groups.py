@@ -115,7 +115,7 @@ def cluster_voxels(projections: np.ndarray, n_clusters: int, seed: int) -> Voxel
 def cluster_agreement(
     projections: Mapping[str, np.ndarray], n_clusters: int, seed: int
 ) -> dict[str, float]:
-    """Do a subject's voxels fall into the same clusters by themselves as by the others' centres?
+    """Compare a subject's own clusters of voxels with those by the other subjects' centres.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ class PermutedResponses:
 
 
 def exceedance(measured: np.ndarray, permuted: np.ndarray) -> np.ndarray:
-    """p = (k + 1) / (B + 1): k of B permuted draws are as large as what was measured.
+    """Compute p = (k + 1) / (B + 1), where k of B permuted draws reach the measured value.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def exceedance(measured: np.ndarray, permuted: np.ndarray) -> np.ndarray:
 
 
 def equal_numbers(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The first rows of each subject's, as many as the subject with fewest has."""
+    """Select the first rows of each subject, as many as the subject with fewest rows has."""
     number = min(map(len, weights.values()))
     return {subject: rows[:number] for subject, rows in weights.items()}
 
@@ -173,7 +173,7 @@ def match_components(reference: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Reorder and flip `others` (component, feature) to be like `reference`, one for one.
 
     Of all pairings it is the one with the largest sum of absolute cosines: components of similar
-    variance change places from one sample to the next.
+    variance change their order from one sample to the next.
     """
     cosine = reference @ others.T
     _, order = linear_sum_assignment(-np.abs(cosine))
@@ -200,12 +200,12 @@ class Stability:
 def leave_one_out(
     weights: Mapping[str, np.ndarray], reference: np.ndarray, features: np.ndarray
 ) -> dict[str, Stability]:
-    """Would a subject's voxels alone have given the components that the others' give?
+    """Compare the components of a subject's voxels with those of the other subjects' voxels.
 
     Parameters
     ----------
     weights : {subject: (voxel, feature)}, equal numbers of voxels
-    reference : (component, feature) of all subjects; it gives the order in which others' are told
+    reference : (component, feature) of all subjects; it gives the order of the components
     features : (image, feature) of images whose scores are correlated, scaled
 
     Returns

@@ -1,0 +1,1 @@
+"""Features of images and texts from networks, and their reduction."""

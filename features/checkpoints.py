@@ -1,4 +1,4 @@
-"""Checkpoints that a user has: where they lie, and what tells their content apart.
+"""Local checkpoints: their paths and hashes of their content.
 
 Without torch: a workflow asks for them before any network is built.
 """
@@ -60,8 +60,8 @@ def checkpoint_hash(path: Path) -> str:
     for file in sorted(path.rglob("*")):
         inside = file.relative_to(path)
         if file.is_file() and not any(part.startswith((".", "__")) for part in inside.parts):
-            told = f"{inside.as_posix()}\0{_file_hash(file, *_state(file))}\0"
-            digest.update(told.encode())
+            entry = f"{inside.as_posix()}\0{_file_hash(file, *_state(file))}\0"
+            digest.update(entry.encode())
     return digest.hexdigest()
 
 

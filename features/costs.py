@@ -51,7 +51,7 @@ def network_cost(specification: Mapping[str, Any], layers: Sequence[Layer]) -> N
     ValueError
         As `load_network` and `Network.run`.
     """
-    # a local transformers folder tells the architecture too
+    # a local transformers folder contains the architecture too
     told_by_files = (specification["library"], kind_of_weights(specification)) == (
         "transformers",
         PATH,

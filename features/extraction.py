@@ -133,7 +133,7 @@ def _passes(lengths: Mapping[str, int], largest: int) -> list[list[str]]:
 def fitting_batch_size(
     network: Network, stimulus: Any, layers: Sequence[Layer], largest: int
 ) -> int:
-    """The largest of `largest`, a half of it, a quarter, … for which the device has the memory.
+    """Return the largest of `largest`, half of it, a quarter, … that fits the device's memory.
 
     Parameters
     ----------

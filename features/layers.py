@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-# "adaptive-5000": average over a grid as fine as 5,000 features allow; what follows tells which
+# "adaptive-5000": average over a grid as fine as 5,000 features allow; what follows says which
 # axis of a picture's activation its channels are on
 POOLING = re.compile(r"(mean|cls|last|adaptive-(\d+))(?:-(channels-first|channels-last))?")
 CHANNEL_AXES = {"channels-first": 1, "channels-last": 3}
@@ -28,7 +28,7 @@ class Layer:
         token), "last" (a text's last token; padding is no token, whichever side it is on),
         "adaptive-N" (averages over the finest square grid with at most N features), None
         (flattened). "mean-channels-last", "adaptive-N-channels-first" name the axis of the channels
-        where the shape does not tell it
+        if the shape does not determine it
     """
 
     name: str
@@ -40,7 +40,7 @@ class Layer:
 
     @classmethod
     def parse(cls, text: str) -> Layer:
-        """ "fc7", or with a pooling "block_3:cls"."""
+        """Parse "fc7", or with a pooling "block_3:cls"."""
         name, _, pooling = text.partition(":")
         return cls(name, pooling or None)
 
@@ -77,8 +77,8 @@ def pool(
     if pooling is None:
         # a later in-place operation must not change what was kept
         return activation.flatten(start_dim=1).clone()
-    asked = POOLING.fullmatch(pooling)
-    kind, limit, channels = asked.groups() if asked else (None, None, None)
+    match = POOLING.fullmatch(pooling)
+    kind, limit, channels = match.groups() if match else (None, None, None)
     if picture and kind == "mean":
         return _channels_first(activation, pooling, channels).mean(dim=(2, 3))
     if picture and limit:
@@ -92,7 +92,7 @@ def pool(
 
 
 def _channels_first(activation: torch.Tensor, pooling: str, channels: str | None) -> torch.Tensor:
-    """(stimulus, channel, row, column); networks see squares, so two sides alike are its places."""
+    """Reorder to (stimulus, channel, row, column): two equal axes are those of square images."""
     _, first, middle, last = activation.shape
     if channels is None:
         if first != middle == last or first == middle == last == 1:

@@ -1,6 +1,6 @@
 """Fewer features from many: principal components, sparse random projections, whitening.
 
-Every reduction is linear and is kept whole, so that new images go the same way:
+Every reduction is linear and is stored completely, so that it can be applied to new images:
 y = (x - mean) @ components.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -21,6 +22,18 @@ ROWS_PER_BLOCK = 4096
 # that are tried for a share of the variance of a matrix taken batch by batch
 MOST_COMPONENTS = 1000
 OVERSAMPLING = 4
+
+
+class Matrix(Protocol):
+    """Features (image, feature): an array, or one that is read from files by blocks of rows."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of images and features."""
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+    def __array__(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Reduction:
 
 
 def fit_principal_components(
-    features: np.ndarray, components: float, whiten: bool = False, seed: int = 0
+    features: Matrix, components: float, whiten: bool = False, seed: int = 0
 ) -> Reduction:
     """Principal components of training images.
 
@@ -72,8 +85,8 @@ def fit_principal_components(
             f"{components} principal components of {n_images} training images with {n_features} "
             "features; ask for fewer"
         )
-    whole = 4 * n_images * n_features <= WHOLE_MATRIX_BYTES
-    if whole:
+    fits = 4 * n_images * n_features <= WHOLE_MATRIX_BYTES
+    if fits:
         # few components of a large matrix: scikit-learn then takes the randomised solver
         model = PCA(components, random_state=seed).fit(np.asarray(features, dtype=np.float32))
     else:
@@ -88,12 +101,12 @@ def fit_principal_components(
     return Reduction(model.mean_.astype(np.float32), directions, shares)
 
 
-def _incremental(features: np.ndarray, components: float) -> IncrementalPCA:
+def _incremental(features: Matrix, components: float) -> IncrementalPCA:
     n_images, n_features = features.shape
-    # what is cut off after each batch is lost: keep more than is wanted; a share of the variance
+    # what is cut off after each batch is lost: keep more than requested; a share of the variance
     # is only known once there are components enough
-    wanted = OVERSAMPLING * components if components >= 1 else MOST_COMPONENTS
-    number = min(n_images, n_features, wanted)
+    requested = OVERSAMPLING * components if components >= 1 else MOST_COMPONENTS
+    number = int(min(n_images, n_features, requested))
     model = IncrementalPCA(number)
     for rows in _blocks(n_images, max(ROWS_PER_BLOCK, 2 * number)):
         model.partial_fit(np.asarray(features[rows], dtype=np.float32))
@@ -113,7 +126,7 @@ def _enough(shares: np.ndarray, components: float) -> int:
 
 
 def fit_random_projection(n_features: int, components: int, seed: int) -> Reduction:
-    """A sparse random projection (Li, Hastie & Church 2006), which needs no training images.
+    """Draw a sparse random projection (Li, Hastie & Church 2006), which needs no training images.
 
     Distances between images are kept on average.
     """

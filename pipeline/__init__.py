@@ -1,0 +1,1 @@
+"""The workflow: files, datasets, stages and their rules around `features` and `encoding`."""

@@ -1,6 +1,6 @@
-"""A finished study in the terminal, for pycortex, and beside another.
+"""Show the progress and results of a study, export it for pycortex, or compare two studies.
 
-python -m pipeline status                    how far a study is, while it runs or when it does not
+python -m pipeline status                    progress of a study, during a run or after it
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
@@ -18,24 +18,31 @@ from pipeline.status import print_status
 
 
 def argument_parser() -> argparse.ArgumentParser:
-    """What `python -m pipeline` takes."""
+    """Return the parser of the arguments of `python -m pipeline`."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    shown = commands.add_parser("show", help="key numbers and paths of a study, or of a subject")
-    shown.add_argument("subject", nargs="?", help="subj01, …; without it all subjects")
-    exported = commands.add_parser("pycortex", help="surfaces and maps as pycortex reads them")
-    exported.add_argument("subject", help="subj01, …")
-    exported.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
-    progress = commands.add_parser("status", help="how far a study is")
-    for command in (shown, exported, progress):
+    show_command = commands.add_parser(
+        "show", help="key numbers and paths of a study, or of a subject"
+    )
+    show_command.add_argument("subject", nargs="?", help="subj01, …; without it all subjects")
+    pycortex_command = commands.add_parser(
+        "pycortex", help="surfaces and maps as pycortex reads them"
+    )
+    pycortex_command.add_argument("subject", help="subj01, …")
+    pycortex_command.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
+    status_command = commands.add_parser("status", help="progress of a study")
+    for command in (show_command, pycortex_command, status_command):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
-    compared = commands.add_parser("compare_presets", help="what differs between two studies")
-    compared.add_argument("published", type=Path, help="results of config/paper.yaml")
-    compared.add_argument("corrected", type=Path, help="results of config/nsd.yaml")
+    compare_command = commands.add_parser(
+        "compare_presets", help="what differs between two studies"
+    )
+    compare_command.add_argument("published", type=Path, help="results of config/paper.yaml")
+    compare_command.add_argument("corrected", type=Path, help="results of config/nsd.yaml")
     return parser
 
 
 def main() -> None:
+    """Run the command."""
     arguments = argument_parser().parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)

@@ -1,7 +1,7 @@
-"""What runs before Snakemake reads a command's configuration files: profiles call it.
+"""Check the configuration files of a Snakemake command before Snakemake reads them.
 
-Of a file that cannot be read Snakemake tells neither name nor line, and it reads them before any
-code of a workflow runs but its profile's (profiles/default/config.yaml).
+Snakemake's own message about an unreadable file gives neither its name nor the line, and only the
+code of a profile (profiles/default/config.yaml) runs before Snakemake reads the files.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def check_command(arguments: Sequence[str]) -> None:
     files = parser.parse_known_args(arguments)[0].configfile
     targets = [file for file in files[1:] if file.suffix not in SUFFIXES]
     if targets:
-        told = " ".join(map(str, targets))
+        requested = " ".join(map(str, targets))
         named = " ".join(str(file) for file in files if file not in targets)
         raise InputError(
-            f"{told}: follows `--configfile`, which takes it for a configuration file. Write what "
-            f"is to be made first: snakemake {told} --configfile {named}"
+            f"{requested}: follows `--configfile`, which takes it for a configuration file. Write "
+            f"targets first: snakemake {requested} --configfile {named}"
         )
-    # what the Snakefile reads when none is named
+    # the Snakefile's default
     for file in files or filter(Path.exists, [Path("config/demo.yaml")]):
         read_settings(file)
 

@@ -1,4 +1,4 @@
-"""Errors that a user can mend."""
+"""Errors that a user can correct."""
 
 from __future__ import annotations
 
@@ -7,39 +7,38 @@ import os
 import sys
 from collections.abc import Callable
 
-# the disk, the user's share of it, or the largest file allowed
+# errors of a full disk, an exhausted quota, or a file size limit
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-# a folder of somebody else, or one that was made or mounted read-only
+# errors of a folder that is read-only or belongs to another user
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class InputError(Exception):
-    """Bad input: the message names the file or key, what was expected, and the mend."""
+    """Bad input: the message names the file or key, what was expected, and how to correct it."""
 
 
 class OtherReleaseError(InputError):
-    """A result that another release made, in a format that this one does not read."""
+    """A result of another release, in a format that this one does not read."""
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`, if it is made of the code of its run.
+    """Run a stage's `main`, after checking that its code has not changed since the run began.
 
-    What a user can mend ends it with its message, without a traceback.
+    Errors that a user can correct end the process with their message, without a traceback.
     """
-    # it raises errors of this module
+    # imported here: that module imports this one
     from pipeline.jobs.frozen_run import require_code_of_run
 
     try:
         require_code_of_run()
         main()
     except InputError as error:
-        _tell(str(error))
+        _report(str(error))
         sys.exit(1)
     except OSError as error:
         if error.errno in FORBIDDEN:
-            _tell(
+            _report(
                 f"{error.filename or 'a file'}: may not be read or written ({error.strerror}). It "
                 "is read-only or belongs to somebody else: correct its permissions, or run in a "
                 "folder of your own; what was finished is kept."
@@ -47,7 +46,7 @@ def run_stage(main: Callable[[], None]) -> None:
             sys.exit(1)
         if error.errno not in FULL:
             raise
-        _tell(
+        _report(
             f"the disk is full, or a quota or file size limit is reached ({error}). Free space "
             "(`snakemake preflight` estimates how much a study needs) and run snakemake again: "
             "what was finished is kept."
@@ -56,6 +55,6 @@ def run_stage(main: Callable[[], None]) -> None:
         os._exit(1)
 
 
-def _tell(message: str) -> None:
-    """Say why a stage ends, on a line of its own: a progress bar may stand on this one."""
+def _report(message: str) -> None:
+    """Print an error on a new line: the current one may hold a progress bar."""
     print(f"\nerror: {message}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Reading what comes from outside: whatever a library says of a damaged file, we say by name."""
+"""Read files from outside, and report any fault with the name of the file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pipeline.errors import InputError
 
 
 @contextmanager
-def reading(path: Path | str, fault: str, mend: str) -> Iterator[None]:
-    """Tell whatever goes wrong inside as a fault of the file.
+def reading(path: Path | str, fault: str, hint: str) -> Iterator[None]:
+    """Report any exception inside the block as a fault of the file.
 
-    Libraries raise nearly anything on bytes that nobody foresaw. A lack of memory is the machine's.
+    Libraries raise almost any exception on malformed files. A lack of memory is not such a fault.
 
     Parameters
     ----------
-    fault : `truncated or damaged`, `not a CSV table`
-    mend : a sentence
+    fault : such as "truncated or damaged", "not a CSV table"
+    hint : sentence that says how to correct it
 
     Raises
     ------
@@ -32,34 +32,35 @@ def reading(path: Path | str, fault: str, mend: str) -> Iterator[None]:
     except (InputError, MemoryError):
         raise
     except Exception as error:
-        # a missing key says nothing but itself
+        # the message of a KeyError is only the key
         text = repr(error) if isinstance(error, LookupError) else str(error)
-        told = " ".join(text.split()) or type(error).__name__
-        raise InputError(f"{path}: {fault} ({told}). {mend}") from error
+        message = " ".join(text.split()) or type(error).__name__
+        raise InputError(f"{path}: {fault} ({message}). {hint}") from error
 
 
-def read_yaml(path: Path, mend: str) -> Any:
-    """What a YAML file says, as plain values.
+def read_yaml(path: Path, hint: str) -> Any:
+    """Read a YAML file as plain values.
 
     Raises
     ------
     InputError
-        Not YAML, or a key stands there twice.
+        The file is not YAML, or a key occurs twice.
     """
-    with reading(path, "not valid YAML", mend), open(path, encoding="utf-8") as file:
-        # _UniqueKeys is a safe loader, which ruff cannot see through its name
+    with reading(path, "not valid YAML", hint), open(path, encoding="utf-8") as file:
+        # _UniqueKeys is a safe loader, which ruff does not recognise
         return yaml.load(file, Loader=_UniqueKeys)  # noqa: S506
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML, of which other readers take the last of several values of a key without a word."""
+    """Loader that refuses a repeated key, of which PyYAML silently takes the last value."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Construct a mapping after checking its keys."""
         found: set[tuple[str, str]] = set()
-        # `<<` may stand for several mappings
+        # `<<` may occur several times
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if (key.tag, key.value) in found and key.value != "<<":
-                told = f"the key {key.value} stands there twice"
-                raise yaml.MarkedYAMLError(None, None, told, key.start_mark)
+                problem = f"the key {key.value} stands there twice"
+                raise yaml.MarkedYAMLError(None, None, problem, key.start_mark)
             found.add((key.tag, key.value))
         return super().construct_mapping(node, deep)

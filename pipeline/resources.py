@@ -1,8 +1,8 @@
-"""What a study, and each of its jobs, will need: time, memory and disk.
+"""Estimates of the time, memory and disk that a study and each of its jobs need.
 
-`snakemake preflight` shows it by stage, and jobs ask for it; other numbers rerun nothing. Rates
-were measured on two cores of an ordinary server, those of a GPU are assumed. What takes most is
-counted: disk and the time of long stages are meant to be right within a factor of 1.5.
+`snakemake preflight` displays them by stage, and jobs request them; other estimates rerun nothing.
+Rates were measured on two cores of a server, those of a GPU are assumed. Only the largest terms are
+counted: disk and the time of long stages should be right within a factor of 1.5.
 """
 
 from __future__ import annotations
@@ -29,36 +29,40 @@ from pipeline.study_size import (
     part_of,
 )
 
-# operations per second and core: of networks, of this project's solver and himalaya's, of draws;
-# of a present-day data-centre GPU, and stimuli that one process can prepare for it
+# operations per second and core of networks, solvers, and bootstrap draws
 NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e9}, 50e9
+# operations per second of a data-centre GPU, and stimuli per second that a process prepares
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
-# penalties that a search computes predictions for, as a share of the grid
+# fraction of the grid of penalties for which a search computes predictions
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
-# of a job, one with a network, a candidate in a fold, a test, a drawn image, a model's pictures
+# seconds to start a job, load a network, decompose a candidate in a fold, test a response, draw an
+# image, and draw the pictures of a model
 START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 2
-SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_PLACE_AND_MODEL = 25e-6, 2.5e-6
-# what processes hold: that have loaded torch, average betas, test fits, draw maps; and others
+SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 25e-6, 2.5e-6
+# memory of processes that use torch, average betas, test fits, draw maps; and of others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
-# of a fit without features; and the threads that fits are counted with, as of profiles/slurm
-FIT_BYTES, THREADS = 0.25e9, 8
+# memory of a fit without features
+FIT_BYTES = 0.25e9
+# threads of a fit, as in profiles/slurm
+THREADS = 8
+# bytes of a float32, and of a beta as NSD stores it
 FLOAT, BETA = 4, 2
-# of an HDF5 file with its provenance, and of an array in it
+# bytes of an empty HDF5 file with its provenance, and of the header of an array
 FILE_BYTES, ARRAY_BYTES = 8000, 600
-# of a model: of a voxel in maps and tables, a place on maps of further spaces, and sidecars
-VOXEL_BYTES, PLACE_BYTES, SIDECARS_BYTES = 66, 40, 50_000
-# in all formats and on pages: of a row of tables, a figure
+# bytes of a model: per voxel in maps and tables, per voxel of maps in other spaces, and of sidecars
+VOXEL_BYTES, MAPPED_VOXEL_BYTES, SIDECARS_BYTES = 66, 40, 50_000
+# bytes of a row of tables and of a figure, in all formats and on pages
 ROW_BYTES, FIGURE_BYTES = 1000, 280_000
-# of a picture of a map, and each voxel of the grid where slices are viewed
+# bytes of a picture of a map, and per voxel of the grid in the slice viewer
 PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
-# Jobs ask for more than is estimated: nodes are slower than where rates were measured, and eight
-# threads are not eight times as fast as one. No scheduler starts a shorter job sooner.
-TIME_FACTOR, MEMORY_FACTOR, LEAST_MINUTES = 3, 1.5, 30
+# Jobs request more than is estimated: cluster nodes can be slower than the machine where rates were
+# measured, and eight threads are not eight times as fast as one.
+TIME_FACTOR, MEMORY_FACTOR, MIN_MINUTES = 3, 1.5, 30
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one job needs; `gpu_seconds` where it has a GPU, instead of `core_seconds`."""
+    """Needs of one job; `gpu_seconds` replace `core_seconds` on a GPU."""
 
     core_seconds: float = START
     memory_bytes: float = PLAIN_BYTES
@@ -69,7 +73,7 @@ class Job:
 def estimate_study(
     study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
 ) -> dict[str, list[Job]]:
-    """{stage: its jobs}, in the order in which data flow."""
+    """Estimate {stage: its jobs}, in the order of the data flow."""
     splits_and_labels = [Job()] * len(subjects) * (1 + len(study.all_variants))
     widths, chunks = features.widths, study.scatter.voxel_chunks
     assessed, fits, comparisons = study.assessed_variants, study.fits, study.comparisons_of
@@ -100,14 +104,14 @@ def _parts(
     of_variant: Callable[[str], Mapping[str, list[str]]],
     chunks: int,
 ) -> Iterator[tuple[SubjectSize, list[str]]]:
-    """What each job has of a subject, and the spaces of its fit or comparison."""
+    """Yield, for each job, its part of a subject and the spaces of its fit or comparison."""
     for subject, variant in itertools.product(subjects, variants):
         for spaces in of_variant(variant).values():
             yield from [(part_of(study, subject, variant, chunks), spaces)] * chunks
 
 
 def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
-    """The simulation of NSD; planted spaces are taken as the mean of the study's networks."""
+    """Estimate the simulation of NSD; planted spaces cost the mean of the study's networks."""
     if study.simulation is None:
         return []
     n_images, costs = study.simulation.n_images, features.networks
@@ -124,7 +128,7 @@ def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
 def _extractions(
     study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
 ) -> Iterator[Job]:
-    """Images of several subjects go through each network once, and each subject's own."""
+    """Estimate the extraction: shared images once per network, and each subject's own images."""
     shards = study.extraction.shards
     own = [subject.images - subject.test_images for subject in subjects]
     parts = [max(subject.test_images for subject in subjects), *own]
@@ -143,7 +147,7 @@ def _extractions(
 def _spaces(
     study: Configuration, subjects: Sequence[SubjectSize], features: FeatureSizes
 ) -> Iterator[Job]:
-    """Feature spaces, which refer to what was extracted unless they are reduced."""
+    """Estimate the feature spaces, which refer to extracted features unless they are reduced."""
     fits = {variant: study.fits(variant).values() for variant in study.all_variants}
     for space, width in features.widths.items():
         settings, variants, values = study.feature_spaces[space], [WHOLE], 0
@@ -156,20 +160,20 @@ def _spaces(
 
 
 def averaging(subject: SubjectSize) -> Job:
-    """The average of a subject's trials, with their numbers, a byte each, and noise."""
+    """Estimate the averaging of a subject's trials, with counts of one byte, and noise."""
     seconds = START + subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
     per_voxel = subject.images * (FLOAT + 1) + min(subject.images, NOISE_IMAGES) * FLOAT
     return Job(seconds, BETAS_BYTES, _file(per_voxel * subject.voxels, 10))
 
 
 def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
-    """A fit of spaces, of {space: width}, to a subject's voxels or part of them."""
+    """Estimate the fit of spaces {space: width} to a subject's voxels or part of them."""
     settings = study.encoding
     banded = len(widths) > 1 and settings.penalty == "banded"
     candidates = settings.band_weight_samples if banded else 1
     seconds = START + candidates * _candidate(study, part, sum(widths.values()), settings.search)
     if settings.stacking and len(widths) > 1:
-        # each space alone once more, of a set that is a whole comparison
+        # stacking fits each space of a comparison alone once more
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # predictions; scores, penalties, band weights
     disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
@@ -177,7 +181,7 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
-    """Seconds to factorise features, and predict by all penalties, in each fold."""
+    """Return seconds to decompose features and predict with all penalties, in all folds."""
     folds = study.splits.folds
     train = (subject.images - subject.test_images) * (1 - 1 / folds)
     held_out, rank = train / (folds - 1), min(train, n_features)
@@ -190,34 +194,35 @@ def _candidate(study: Configuration, subject: SubjectSize, n_features: int, sear
 def solver_memory(
     study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int = THREADS
 ) -> float:
-    """Bytes of a job that fits spaces, of `widths`, to voxels: its solver's and what it reads."""
+    """Return the bytes of a job that fits spaces with these widths to a subject's voxels."""
     needs = _solver_needs(study, part, widths, threads)
-    return _beside_solver(part, widths) + min(1e9 * study.encoding.memory_gb, needs)
+    return _memory_besides_solver(part, widths) + min(1e9 * study.encoding.memory_gb, needs)
 
 
 def _solver_needs(
     study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int
 ) -> float:
-    trained = part.images - part.test_images
+    """Return the bytes with which the solver is fastest, even if they exceed its budget."""
+    n_images = part.images - part.test_images
     settings, folds = study.encoding, study.splits.folds
     if settings.solver == "himalaya":
         return 1e9 * settings.memory_gb
-    return solver_needs(settings, folds, trained, part.voxels, widths, threads)
+    return solver_needs(settings, folds, n_images, part.voxels, widths, threads)
 
 
-def _beside_solver(part: SubjectSize, widths: Sequence[int]) -> float:
-    """The program; features of all images, of both sides apart, and as a space is read."""
+def _memory_besides_solver(part: SubjectSize, widths: Sequence[int]) -> float:
+    """Return the bytes of the program, all features in two copies, and one space as it is read."""
     return FIT_BYTES + FLOAT * part.images * (2 * sum(widths) + max(widths))
 
 
 def model_tests(study: Configuration, subject: SubjectSize) -> Job:
-    """The tests and intervals of a fit."""
+    """Estimate the tests and intervals of a fit."""
     # sums of predictions, their squares, their products with responses, and of errors
     return _tests(study, subject, 8, 1, 6)
 
 
 def component_tests(study: Configuration, subject: SubjectSize, n_spaces: int) -> Job:
-    """The tests and intervals of a comparison's components."""
+    """Estimate the tests and intervals of a comparison's components."""
     components = 2**n_spaces - 1
     # sums of errors alone
     return _tests(study, subject, 2, components, 4 * components)
@@ -238,7 +243,7 @@ def _partition(subject: SubjectSize, n_spaces: int) -> Job:
 def _analyses(
     study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
 ) -> list[Job]:
-    """What is switched on: for each subject, and a job for the tables of each analysis."""
+    """Estimate the enabled analyses: jobs per subject, and one for the tables of each analysis."""
     found = {
         name: [job for subject in subjects for job in analysis.jobs(study, subject, widths)]
         for name, analysis in ANALYSES.items()
@@ -247,47 +252,49 @@ def _analyses(
 
 
 def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> list[Job]:
-    """Maps and tables of voxels of each subject and variant, pages, and what all have together."""
+    """Estimate maps, voxel tables and pages per subject and variant, and the shared tables."""
     modelled = {variant: n_models(study, variant) for variant in study.assessed_variants}
-    shown = [len(spaces) for spaces in study.comparisons.values()]
+    n_spaces = [len(spaces) for spaces in study.comparisons.values()]
     jobs = []
     for subject in subjects:
         for variant, models in modelled.items():
             mapped = subject.mapped * (variant == WHOLE)
-            seconds = START + mapped * models * SECONDS_PER_PLACE_AND_MODEL
-            disk = VOXEL_BYTES * subject.voxels + PLACE_BYTES * mapped + SIDECARS_BYTES
+            seconds = START + mapped * models * SECONDS_PER_MAPPED_VOXEL_AND_MODEL
+            disk = VOXEL_BYTES * subject.voxels + MAPPED_VOXEL_BYTES * mapped + SIDECARS_BYTES
             jobs.append(Job(seconds, MAPS_BYTES, models * disk))
-        pictures = (len(study.models) + sum(shown)) * (PICTURE_BYTES + VIEWER_BYTES * subject.grid)
+        pictures = (len(study.models) + sum(n_spaces)) * (
+            PICTURE_BYTES + VIEWER_BYTES * subject.grid
+        )
         jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
     rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
-    disk = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(shown))
-    disk += sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
-    return [*jobs, Job(disk_bytes=disk), *[Job()] * 5]
+    tables = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(n_spaces))
+    pictures = sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
+    return [*jobs, Job(disk_bytes=tables + pictures), *[Job()] * 5]
 
 
 def _arrays(subject: SubjectSize, arrays: int) -> float:
-    """Bytes of a file with so many values of each voxel."""
+    """Return the bytes of a file with this number of float32 arrays (voxel,)."""
     return _file(FLOAT * subject.voxels * arrays, arrays)
 
 
 def _file(data: float, arrays: int) -> float:
-    """Bytes of an HDF5 file with so many bytes of numbers."""
+    """Return the bytes of an HDF5 file with `data` bytes of numbers."""
     return data + FILE_BYTES + ARRAY_BYTES * arrays
 
 
 def fit_minutes(
     study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
 ) -> int:
-    """Time limit of a fit by the files of features, which raise where they are not made yet."""
+    """Return the time limit of a fit; raise FileNotFoundError if a file of features is missing."""
     widths = {path: feature_shape(path)[1] for path in features}
     seconds = fit(study, part, widths).core_seconds / threads
-    return max(LEAST_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
+    return max(MIN_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
 
 
 def job_megabytes(
     study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
 ) -> int:
-    """Memory of a job that solves, by the files of features that it reads."""
+    """Return the memory of a job with a solver that reads these files of features."""
     widths = [feature_shape(path)[1] for path in features]
     return math.ceil(MEMORY_FACTOR * solver_memory(study, part, widths, threads) / 1e6)
 
@@ -295,17 +302,18 @@ def job_megabytes(
 def solver_megabytes(
     study: Configuration, part: SubjectSize, features: Sequence[str], threads: int, shared: float
 ) -> int:
-    """Memory of its solver: what it needs, if the job then keeps within `shared` megabytes.
+    """Return the memory of its solver, with which the job uses at most `shared` megabytes.
 
-    As much again as jobs ask for beyond their estimate, up to what is configured.
+    It is what the solver needs, times the factor by which jobs request more than is estimated, and
+    at most the configured memory.
     """
     widths = [feature_shape(path)[1] for path in features]
     needs = MEMORY_FACTOR * _solver_needs(study, part, widths, threads)
-    left = 1e6 * shared / MEMORY_FACTOR - _beside_solver(part, widths)
+    left = 1e6 * shared / MEMORY_FACTOR - _memory_besides_solver(part, widths)
     return int(min(1e9 * study.encoding.memory_gb, needs, max(0, left)) / 1e6)
 
 
 def feature_shape(path: str) -> tuple[int, int]:
-    """(images, features); h5py's own error lacks the file's name, which Snakemake waits for."""
+    """Read (images, features); `open` raises the error that Snakemake expects of a missing file."""
     with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape

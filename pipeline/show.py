@@ -16,8 +16,9 @@ from pipeline.dataset.anatomy import open_anatomy
 from pipeline.errors import InputError
 from pipeline.maps.pycortex import export
 from pipeline.report.html import banners
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import read_provenance, read_table
+from pipeline.results.metadata import read_metadata
+from pipeline.results.provenance import read_provenance
+from pipeline.results.tables import read_table
 
 PIPE_WIDTH = 160
 TABLES = {
@@ -41,7 +42,7 @@ def show(configfile: Path, subject: str | None = None, console: Console | None =
 
     Parameters
     ----------
-    subject : whose rows are shown; those of all subjects if None
+    subject : subject whose rows are printed; None for all subjects
 
     Raises
     ------
@@ -60,12 +61,12 @@ def show(configfile: Path, subject: str | None = None, console: Console | None =
 
 
 def export_subject(configfile: Path, subject: str, folder: Path) -> str:
-    """Write a subject for pycortex (`pipeline.maps.pycortex.export`); how to show it.
+    """Write a subject for pycortex (`pipeline.maps.pycortex.export`), and return how to display it.
 
     Raises
     ------
     InputError
-        As of `show`; or the study has no maps on native surfaces.
+        The subject is not in the study, or has no maps on native surfaces.
     """
     study = _read(configfile, subject)
     maps = Path("results") / study.study / f"maps/{subject}/{WHOLE}"
@@ -88,13 +89,13 @@ def _read(configfile: Path, subject: str | None) -> Configuration:
 
 
 def _console() -> Console:
-    """As wide as the terminal; files and pipes have room for every column."""
+    """Return a console as wide as the terminal, or as all columns for files and pipes."""
     console = Console()
     return console if console.is_terminal else Console(width=PIPE_WIDTH)
 
 
 def _headlines(table: pd.DataFrame, subject: str | None) -> pd.DataFrame:
-    """Rows on all modelled voxels of the whole study."""
+    """Return the rows on all modelled voxels, fitted to all images."""
     table = table[table["variant"] == WHOLE]
     if "roi" in table:
         table = table[table["roi"] == "all"]
@@ -120,26 +121,28 @@ def _paths(study: Configuration, results: Path, subject: str | None) -> Table:
     table = Table(title="Files", title_justify="left", title_style="bold", show_header=False)
     table.add_column("what")
     table.add_column("where", overflow="fold")
-    for what, path in _places(study, results, subject):
-        # a path that is wrapped can neither be clicked nor copied whole
+    for what, path in _locations(study, results, subject):
+        # a path that is wrapped can neither be clicked nor copied
         table.add_row(what, str(path.resolve()) if path.exists() else f"{path} (not made yet)")
     return table
 
 
-def _places(study: Configuration, results: Path, subject: str | None) -> Sequence[tuple[str, Path]]:
+def _locations(
+    study: Configuration, results: Path, subject: str | None
+) -> Sequence[tuple[str, Path]]:
     subjects = study.subjects if subject is None else [subject]
-    places = [("report", results / "report/index.html"), ("tables", results / "tables")]
+    found = [("report", results / "report/index.html"), ("tables", results / "tables")]
     for name in subjects:
         maps = results / f"maps/{name}/{WHOLE}"
         index = maps / "index.json"
-        n_maps = len(read_account(index)["maps"]) if index.exists() else 0
-        places += [
+        n_maps = len(read_metadata(index)["maps"]) if index.exists() else 0
+        found += [
             (f"{name}: page", results / f"report/{name}.html"),
             (f"{name}: {n_maps} map files", maps),
             (f"{name}: voxels", results / f"tables/voxels/{name}.parquet"),
         ]
     return [
-        *places,
+        *found,
         ("maps of the group", results / "maps/group"),
         ("figures", results / "figures"),
     ]

@@ -1,4 +1,4 @@
-"""Which change of a study that is too large for this machine costs least and would fit."""
+"""The cheapest change with which a study that is too large would fit this machine."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ from collections.abc import Callable, Iterator
 
 from pipeline.configuration.study import Configuration
 
-# of the budget of a solver, in GB
+# memory of the solver, in GB
 BUDGETS = (4, 2, 1)
 FIRST = "config/nsd_first.yaml"
 
 
 def change_that_fits(study: Configuration, fits: Callable[[Configuration], bool]) -> str:
-    """What to change, in words.
+    """Return the cheapest change of a study that would fit, in words.
 
     Parameters
     ----------
-    fits : whether a study does, by its estimates
+    fits : tests whether a study fits this machine, by its estimates
     """
     found = next((words for words, changed in smaller_studies(study) if fits(changed)), None)
-    said = (
+    text = (
         f"the cheapest change that would fit, as estimated: {found}"
         if found
         else "no change that was tried would fit: fewer subjects, nsdgeneral, less memory"
     )
     if study.simulation is not None:
-        return said
-    return f"{said}; {FIRST} is a study to begin with, of one subject (docs/real_data.md)"
+        return text
+    return f"{text}; {FIRST} is a study to start with, of one subject (docs/real_data.md)"
 
 
 def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]:
-    """(words, study) of changes that are tried, those that cost least first."""
+    """Yield (change in words, changed study), in the order in which they are tried."""
     budgets = [budget for budget in BUDGETS if budget < study.encoding.memory_gb]
     for budget in budgets:
         yield f"`encoding: {{memory_gb: {budget}}}`", _with(study, "encoding", memory_gb=budget)

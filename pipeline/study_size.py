@@ -1,4 +1,4 @@
-"""How much there is of a study, by its configuration alone: what NSD has, or what is simulated."""
+"""Sizes of a study by its configuration alone: numbers of sessions, images, voxels and features."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from pipeline.errors import InputError
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
-from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_SHARES
+from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_FRACTIONS
 
 if TYPE_CHECKING:
     from features.costs import NetworkCost
 
 CAPTIONS_PER_IMAGE = 5
-# of atlases of which not all labels are known here
+# numbers of ROIs of atlases, and the number assumed for others
 ROIS = {
     **{atlas: len(labels) for atlas, labels in LABELS.items()},
     **{COMPOSITE: len(COMPOSITES), "HCP_MMP1": 180},
 }
 ROIS_OF_OTHERS = 10
-# BERT base: of a caption of a dozen tokens
+# cost of BERT base for a caption of a dozen tokens
 BERT_OPERATIONS, BERT_BYTES, BERT_WIDTH, BERT_LAYERS = 2.1e9, 440_000_000, 768, 13
 
 
 @dataclass(frozen=True)
 class SubjectSize:
-    """How much there is of a subject.
+    """Size of a subject's data.
 
     Attributes
     ----------
-    images, test_images : seen at least once
-    voxels : in the mask
-    grid : all voxels or vertices of the space of the responses
-    mapped : voxels and vertices of one map in all further spaces together
+    images, test_images : numbers of images seen at least once
+    voxels : number of voxels in the mask
+    grid : number of voxels or vertices of the space of the responses
+    mapped : number of voxels and vertices of one map in all further spaces together
     """
 
     sessions: int
@@ -53,11 +53,11 @@ class SubjectSize:
 
 @dataclass(frozen=True)
 class FeatureSizes:
-    """What the networks of a study cost and give.
+    """Costs and widths of the networks of a study.
 
     Attributes
     ----------
-    networks : {network: cost of a pass of one stimulus}
+    networks : {network: cost of one stimulus}
     taken : {feature space: number of features before their reduction}
     widths : {feature space: number of features}
     assumed : networks whose costs are those of BERT base
@@ -70,14 +70,14 @@ class FeatureSizes:
 
 
 def captions_per_image(study: Configuration, network: str) -> int:
-    """About how many stimuli an image is to a network."""
+    """Return about how many stimuli a network takes per image."""
     if study.networks[network].stimulus != "captions":
         return 1
     return study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
 
 
 def subject_size(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
-    """Size of what NSD has of a subject, or of what is to be simulated; no file is opened."""
+    """Return the size of a subject's data in NSD or in the simulation; no file is opened."""
     further, mask = study.map_spaces[1:], study.responses.mask
     if study.simulation is None:
         facts, space = manifest.subjects[subject], study.responses.space
@@ -91,7 +91,7 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         )
     simulated = study.simulation.subjects[subject]
     grid = math.prod(simulated.grid)
-    voxels = round(MASK_SHARES[mask] * grid)
+    voxels = round(MASK_FRACTIONS[mask] * grid)
     done = simulated.sessions / study.simulation.planned_sessions
     return SubjectSize(
         sessions=simulated.sessions,
@@ -99,13 +99,13 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         test_images=round(done * study.simulation.shared_images),
         voxels=voxels,
         grid=grid,
-        # simulated surfaces and templates have about as many places
+        # simulated surfaces and templates have about as many voxels
         mapped=len(further) * voxels,
     )
 
 
 def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: int) -> SubjectSize:
-    """Images of a variant, of subsets as if they held every image; and a chunk of the voxels."""
+    """Return the size of a variant and chunk; subsets count as if they held every image."""
     train = subject.images - subject.test_images
     fewer = max(0, train - (study.all_variants[variant].training_images or train))
     voxels = math.ceil(subject.voxels / chunks)
@@ -113,28 +113,28 @@ def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: in
 
 
 def n_models(study: Configuration, variant: str) -> float:
-    """Number of models of a variant; components of variance are 0.4, as they have fewer values."""
+    """Return the number of models of a variant; a component of variance counts as 0.4 models."""
     components = sum(len(subsets(spaces)) for spaces in study.comparisons_of(variant).values())
     return len(study.fits(variant)) + 0.4 * components
 
 
 def n_rois(atlases: Sequence[str]) -> int:
-    """About how many regions atlases have, with all voxels as one."""
+    """Return about how many regions atlases have, with all voxels as one region."""
     return 1 + sum(ROIS.get(atlas, ROIS_OF_OTHERS) for atlas in atlases)
 
 
 def feature_sizes(study: Configuration) -> FeatureSizes:
-    """Sizes that all networks of a study tell when they are built with random weights.
+    """Measure the sizes of all networks of a study, built with random weights.
 
-    A pretrained network of transformers is taken as BERT base: its architecture would have to be
-    asked of a hub.
+    A pretrained network of transformers is assumed to be BERT base: its architecture would have to
+    be downloaded.
 
     Raises
     ------
     InputError
         A feature space's network or layer is unknown.
     """
-    # here, as it brings torch, and every start of the workflow reads this module
+    # imported here: it imports torch, and every start of the workflow imports this module
     from features.layers import Layer
 
     costs = {network: _network_cost(study, network) for network in study.used_networks}
@@ -145,9 +145,10 @@ def feature_sizes(study: Configuration) -> FeatureSizes:
         of_layers, reduction = networks[settings.network].widths, settings.reduction
         layers = Layer.parse(settings.taken).matching(of_layers)
         taken[space] = sum(of_layers[layer] for layer in layers)
-        # a share of the variance takes as many components as there are features, at most
-        reduced = reduction is not None and reduction.components >= 1
-        widths[space] = int(reduction.components) if reduced else taken[space]
+        # components may be a fraction of the variance, reached by at most all features
+        widths[space] = taken[space]
+        if reduction is not None and reduction.components >= 1:
+            widths[space] = int(reduction.components)
     return FeatureSizes(networks, taken, widths, [name for name in costs if costs[name] is None])
 
 

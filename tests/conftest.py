@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
+from filelock import FileLock
 from hypothesis import settings
 
 from pipeline.analyses.registry import ANALYSES
@@ -28,6 +29,20 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ROOT / "tests/tiny.yaml"
+
+
+# these run the workflow, or look at what it made
+RUNNING = {"study", "measured"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
+    """Mark every test of the finished small study as `workflow`, before tests are selected."""
+    for item in items:
+        # a parameter of that name is another study
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if RUNNING & (set(item.fixturenames) - set(parameters)):
+            item.add_marker(pytest.mark.workflow)
 
 
 CODE = (
@@ -143,13 +158,23 @@ def tiny_values() -> dict:
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The small study after `snakemake` has run it to the end."""
-    directory = tmp_path_factory.mktemp("study")
-    configuration = directory / "tiny.yaml"
-    configuration.write_text(TINY.read_text())
-    study = Study(directory, configuration)
-    study.snakemake()
-    return study
+    """The small study after `snakemake` has run it to the end.
+
+    It is run once: workers of pytest-xdist wait for the first of them. Each has a branch of its
+    own, which its tests may run on, and whose configuration they may edit.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    finished = Study(shared / "finished", shared / "finished/tiny.yaml")
+    with FileLock(shared / "finished.lock"):
+        if not finished.directory.exists():
+            finished.directory.mkdir()
+            finished.configuration.write_text(TINY.read_text())
+            finished.snakemake()
+    if not (finished.results / "report/index.html").exists():
+        pytest.fail("the small study did not run to its end in another worker, which shows why")
+    return branch(finished, tmp_path_factory.mktemp("study") / "study", "tiny.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 
 from encoding.layers import preferred_layers
 from pipeline.configuration.settings import WHOLE
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 LAYERS = ["alexnet_conv3", "alexnet"]
 SUBJECTS = ["subj01", "subj03"]

@@ -19,7 +19,7 @@ from pipeline.analyses.identification.tables import (
     image_accuracy_rows,
 )
 from pipeline.analyses.layers import figures as layers
-from pipeline.analyses.layers.tables import layer_rows
+from pipeline.analyses.layers.tables import rows as layer_rows
 from pipeline.analyses.learning_curves import figures as learning_curves
 from pipeline.analyses.learning_curves.tables import (
     OVERTAKING_COLUMNS,

@@ -12,9 +12,10 @@ from runs import run_file
 
 from pipeline.errors import InputError
 from pipeline.jobs.frozen_run import RUN, current_run, freeze, frozen_text
-from pipeline.results.accounts import read_account
 from pipeline.results.audit import near_duplicates
-from pipeline.results.storage import read_result, read_table, write_result, write_table
+from pipeline.results.metadata import read_metadata
+from pipeline.results.storage import read_result, write_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.stages import audit
 
 
@@ -54,7 +55,7 @@ def run(monkeypatch, files):
 
 def edit_split(files, change):
     path = Path(files["split"])
-    split, account = read_table(path), read_account(path.with_suffix(".json"))
+    split, account = read_table(path), read_metadata(path.with_suffix(".json"))
     change(split)
     write_table(path, split, account["columns"], account["provenance"])
 

@@ -21,7 +21,7 @@ from sklearn.model_selection import PredefinedSplit
 from encoding.ridge import himalaya_solver
 from encoding.ridge.backend import Arrays
 from encoding.ridge.candidates import draw_band_weights
-from encoding.ridge.decompose import decompose_fold, decompose_whole
+from encoding.ridge.decompose import decompose_all, decompose_fold
 from encoding.ridge.decomposition import (
     NEGLIGIBLE,
     CholeskyDecomposition,
@@ -266,7 +266,7 @@ def test_deleted_folds_predict_what_leaving_images_out_predicts(dtype, tolerance
     bands, y = simulated(31, 90, (24, 30), 5)
     folds, weights = inner_folds(90, 5, 0), np.array([0.4, 0.6])
     design = Design(list(bands.values()), folds, Arrays(), dtype)
-    (whole,) = decompose_whole(design, weights, ALPHAS, deletable=True)
+    (whole,) = decompose_all(design, weights, ALPHAS, deletable=True)
     features = np.hstack(list(bands.values())) * np.repeat(np.sqrt(weights), (24, 30))
     features, responses = features[design.order], y[design.order] - y.mean(axis=0)
     for fold in design.folds:
@@ -295,7 +295,7 @@ def test_a_fold_whose_images_alone_decide_a_weight_is_decomposed():
     bands["band0"][folds == 2, 0] *= 1e4
     design = Design(list(bands.values()), folds, Arrays(), "float64")
     alphas = np.array([1e-3, 1.0])
-    whole = decompose_whole(design, weights[0], alphas, deletable=True)
+    whole = decompose_all(design, weights[0], alphas, deletable=True)
     deleted = [delete_fold(design, fold, whole) is not None for fold in design.folds]
     assert deleted == [True, True, False, True]
     options = replace(EXACT, deletion=True)
@@ -677,7 +677,7 @@ def test_each_form_of_decomposition_is_a_class_whose_fields_are_all_there():
     bands, _ = simulated(22, 60, (10, 40), 1)
     design = Design(list(bands.values()), inner_folds(60, 4, 0), Arrays())
     fold, narrow, wide = design.folds[0], np.array([1.0, 0.0]), np.array([0.5, 0.5])
-    whole = decompose_whole(design, narrow, ALPHAS, deletable=True)
+    whole = decompose_all(design, narrow, ALPHAS, deletable=True)
     found = {
         PrimalDecomposition: decompose_fold(design, fold, narrow, ALPHAS)[0],
         DualDecomposition: decompose_fold(design, fold, wide, ALPHAS)[0],

@@ -154,7 +154,7 @@ def test_annotations_are_needed_by_those_networks_that_are_made_of_them(models, 
 @pytest.mark.parametrize(
     ("reduction", "message"),
     [
-        ({"method": "pca", "components": 2.5}, "whole number, or a share below 1"),
+        ({"method": "pca", "components": 2.5}, "whole number, or a fraction below 1"),
         ({"method": "pca", "components": 0}, "greater than 0"),
         ({"method": "ica", "components": 3}, "pca"),
         ({"method": "random_projection", "components": 0.5}, "components"),

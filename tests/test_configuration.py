@@ -35,16 +35,19 @@ BAD = {
     "unknown key": (put("subject", ["subj01"]), "subject: unknown key"),
     "permutations, which are no longer drawn": (
         put("significance", {"permutations": 1000}),
-        "significance: `permutations` are no longer drawn",
+        "significance.permutations: remove it; permutations are no longer drawn",
     ),
-    "chunks that the workflow is to choose": (
+    "longest time of a fit, which no longer decides the number of chunks": (
         put("scatter", {"voxel_chunks": "auto", "longest_hours": 3}),
-        "scatter: `voxel_chunks: auto` and `longest_hours` are no more: write a number, "
-        "`scatter: {voxel_chunks: 1}`; `snakemake preflight` tells",
+        "scatter.longest_hours: remove it, and set `voxel_chunks` to a number",
     ),
-    "no whole number of chunks": (
+    "chunks that are no whole number": (
         put("scatter", {"voxel_chunks": 1.5}),
-        "scatter.voxel_chunks: expected a whole number from 1 to 1000",
+        "scatter.voxel_chunks: Input should be a valid integer",
+    ),
+    "more chunks than allowed": (
+        put("scatter", {"voxel_chunks": 1001}),
+        "scatter.voxel_chunks: Input should be less than or equal to 1000",
     ),
     "missing key": (remove("splits"), "splits: this key is missing"),
     "unknown subject": (put("subjects", ["subj09"]), "subjects.0"),
@@ -72,10 +75,10 @@ BAD = {
     "comparison of one": (put("comparisons.alexnet_vs_bert", ["bert"]), "2 to 4 feature spaces"),
     "layers of two networks": (
         put("layerwise.alexnet", ["alexnet_conv3", "bert"]),
-        "layerwise.alexnet: layers of one network are compared, two or more, first layer first; "
-        "these are 2 of alexnet and bert",
+        "layerwise.alexnet: list two or more layers of one network, first layer first; this lists "
+        "2 of alexnet and bert",
     ),
-    "a single layer": (put("layerwise.alexnet", ["alexnet"]), "these are 1 of alexnet"),
+    "a single layer": (put("layerwise.alexnet", ["alexnet"]), "this lists 1 of alexnet"),
     "layer that is no space": (
         put("layerwise.alexnet", ["alexnet_conv3", "alexnett"]),
         "layerwise.alexnet: unknown name 'alexnett'; did you mean alexnet",
@@ -100,13 +103,13 @@ BAD = {
     ),
     "variant of a curve's name": (
         put("variants", {"images60_draw0": {"training_images": 60}}),
-        "variants.images60_draw0: is of the learning curves",
+        "variants.images60_draw0: the learning curves use this name",
     ),
     "untrained without seed": (put("networks.alexnet.seed", None), "`seed` is needed"),
     "pretrained with seed": (put("networks.alexnet.weights", "pretrained"), "only there"),
     "clusters drawn that were not made": (
         lambda values: values.update(significance={"resample": "clusters"}),
-        "space; name one in `splits.space`",
+        "compared; name one in `splits.space`",
     ),
     "clusters of no space": (put("splits.test", "clusters"), "`space` is needed"),
     "clusters of an unknown space": (
@@ -115,14 +118,14 @@ BAD = {
     ),
     "clusters of a space that the split decides": (
         put("splits", {"test": "clusters", "space": "alexnet_conv3", "folds": 4, "seed": 0}),
-        "splits.space: principal components are fitted on training images",
+        "splits.space: this space chooses the training images",
     ),
     "scaling by training trials of a split that is not known yet": (
         lambda values: (
             values["splits"].update(test="random"),
             values["responses"].update(zscore_trials="training"),
         ),
-        "responses.zscore_trials: `training` is known for shared test images only",
+        "responses.zscore_trials: `training` needs shared test images",
     ),
     "space that the simulator does not write": (
         put("responses.space", "func1mm"),
@@ -136,7 +139,7 @@ BAD = {
     ),
     "variant with the name of the whole study": (
         put("variants", {"all": {"training_images": 100}}),
-        "variants.all: is the whole study",
+        "variants.all: this name stands for all images",
     ),
     "variant of an unknown comparison": (
         put("variants", {"few": {"training_images": 100, "comparisons": ["alexnet_vs_brt"]}}),
@@ -166,12 +169,12 @@ BAD = {
         ),
         "`penalty: single` goes with `solver: native`",
     ),
-    "folds that would part clusters": (
+    "folds that would split clusters": (
         put(
             "splits",
             {"test": "clusters", "space": "bert", "folds": 4, "fold_order": "listed", "seed": 0},
         ),
-        "`fold_order: listed` would part clusters",
+        "`fold_order: listed` would split clusters",
     ),
     "maps in another volume": (
         put("maps", {"spaces": ["func1mm"]}),

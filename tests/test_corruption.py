@@ -24,20 +24,16 @@ from pipeline.jobs.frozen_run import RUN, read_run
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
 from pipeline.results import integrity
-from pipeline.results.accounts import account_path, read_account
-from pipeline.results.audit import audit_files, result_files
+from pipeline.results.audit import audit_files, result_files, verify
 from pipeline.results.integrity import checksum_path, file_hash
+from pipeline.results.metadata import metadata_path, read_metadata, write_text
+from pipeline.results.provenance import read_provenance
 from pipeline.results.result_file import array_names
-from pipeline.results.storage import (
-    read_provenance,
-    read_result,
-    read_table,
-    verify,
-    write_result,
-    write_table,
-    write_text,
-)
+from pipeline.results.storage import read_result, write_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.stages import fit_encoding_models
+
+pytestmark = pytest.mark.robustness
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +129,7 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
         tiny / "responses/subj01.h5": read_provenance,
         tiny / "splits/subj01/all.tsv": read_table,
         tiny / "splits/subj01/all.json": lambda path: read_table(path.with_suffix(".tsv")),
-        tiny / "maps/subj01/all/index.json": read_account,
+        tiny / "maps/subj01/all/index.json": read_metadata,
         next((tiny / "maps/subj01/all").glob("*_statmap.nii.gz")): read_map,
         next((tiny / "maps/subj01/all").glob("*.func.gii")): read_map,
         tiny / "tables/voxels/subj01.parquet": lambda path: _read(path, columns, ["bert"]),
@@ -209,7 +205,7 @@ READERS = {
     "h5py.File": {"storage.py", "files.py", "feature_store.py", "resources.py"},
     # after `read_map`, for what else a map says
     "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
-    "pd.read_csv": {"storage.py", "design.py", "photographs.py", "page.py"},
+    "pd.read_csv": {"tables.py", "design.py", "photographs.py", "page.py"},
     "pd.read_parquet": {"study.py"},
     "json.load": set(),
     "np.load": set(),
@@ -238,7 +234,7 @@ def of_another_run(path):
         values.flat[0] = 1 - np.nan_to_num(values.flat[0])
         write_result(path, result.data, result.provenance)
     else:
-        account = read_account(account_path(path))
+        account = read_metadata(metadata_path(path))
         table = read_table(path).iloc[:-1]
         write_table(path, table, account["columns"], account["provenance"])
 
@@ -255,17 +251,17 @@ def test_a_result_beside_an_input_of_another_run_is_refused_and_both_are_named(r
     """Every kind of result with every kind of its inputs."""
     pairs = {}
     for path in files_of(results):
-        vouched = path.suffix == ".h5" or (path.suffix == ".tsv" and account_path(path).exists())
+        vouched = path.suffix == ".h5" or (path.suffix == ".tsv" and metadata_path(path).exists())
         for source in inputs_of(path, results) if vouched and "maps" not in path.parts else []:
             kind = path.relative_to(results).parts[:2], source.relative_to(results).parts[:2]
             pairs.setdefault(kind, (path, source))
     assert len(pairs) > 20
     for path, source in pairs.values():
-        with undone(source, account_path(source)):
+        with undone(source, metadata_path(source)):
             of_another_run(source)
             told = refused(path)
         assert "was made from another" in told, (path, source)
-        assert any(str(name) in told for name in (path, account_path(path))), told
+        assert any(str(name) in told for name in (path, metadata_path(path))), told
         assert str(source) in told
 
 
@@ -285,7 +281,10 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
             assert f"{path}: its content is not what its checksum says" in refused(path), path
             # with its date, before that of the checksum
             os.utime(path, (0, 0))
-            readers = {".h5": (read_result, "was made as "), ".json": (read_account, "its content")}
+            readers = {
+                ".h5": (read_result, "was made as "),
+                ".json": (read_metadata, "its content"),
+            }
             read, told = readers[path.suffix]
             assert f"{path}: {told}" in refused(path, read), path
 

@@ -33,6 +33,8 @@ from pipeline.nsd.transforms import (
     volume_to_native_surface,
 )
 
+pytestmark = pytest.mark.robustness
+
 SUBJECT, VOLUME, BETAS = "subj01", "func1mm", "betas_fithrf_GLMdenoise_RR"
 GRID = (15, 19, 14)
 COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
@@ -350,12 +352,12 @@ DAMAGES = [
     Damage(truncate(INFLATED, 0.02), native_surface, INFLATED, "truncated", FETCH),
     Damage(truncate(SULC), native_surface, SULC, "truncated", FETCH),
     Damage(truncate(FSAVERAGE_LEFT), fsaverage, FSAVERAGE_LEFT, "truncated", FETCH),
-    Damage(unfinished(S2), volume, S2, "download unfinished", "Go on with it: snakemake fetch"),
+    Damage(unfinished(S2), volume, S2, "download unfinished", "Continue it: snakemake fetch"),
     Damage(value(MASK, (0, 0, 0), 0.5), volume, MASK, HALF, FETCH),
     Damage(value(RIGHT_AREAS, (5, 0, 0), 0.5), native_surface, RIGHT_AREAS, HALF, FETCH),
     Damage(value(RIGHT_AREAS, (5, 0, 0), 0.5), fsaverage, RIGHT_AREAS, HALF, FETCH),
     Damage(unwritten(STIMULI, 5, 425, 425, 3), volume, STIMULI, "has 5 images", FETCH),
-    Damage(nothing, an_image_beyond, STIMULI, "image 73000 is asked for", FETCH),
+    Damage(nothing, an_image_beyond, STIMULI, "image 73000 is needed", FETCH),
     Damage(write(AREAS, "0 Unknown\n"), roi_names, AREAS, "label 1 is not in", BOTH),
     Damage(copied(S2, SESSION_4), volume, SESSION_4, "it ends with session 3", BOTH),
     Damage(
@@ -366,7 +368,7 @@ DAMAGES = [
         entry("categories", 0, name="people"),
         *(categories, OTHER_INSTANCES, "other categories than instances_train2017", FROM_COCO),
     ),
-    Damage(copied(INFLATED, SULC), native_surface, SULC, "not the first bytes of its kind", FETCH),
+    Damage(copied(INFLATED, SULC), native_surface, SULC, "not a morphometry file", FETCH),
     Damage(
         image_of(TO_LAYER, (643, 1, 1)),
         *(mapped_to_native_surface, TO_LAYER, "not one coordinate (x, y, z) per vertex", FETCH),
@@ -401,13 +403,13 @@ OF_ONE_FILE = {
             design(ORDER, lambda order: {"a": order}),
             design(ORDER, lambda order: order + 0.5j),
         ],
-        f"{ORDER} holds something that is no whole number": design(
+        f"{ORDER} has values that are no whole numbers": design(
             ORDER, lambda order: np.where(order > 5, order, np.nan)
         ),
     },
     (volume, BEHAVIOUR, FETCH): {
-        "1000 trials; expected whole sessions of 750": table(BEHAVIOUR, lambda t: t.iloc[:1000]),
-        "3000 trials; expected whole sessions": table(BEHAVIOUR, a_fourth_session),
+        "1000 trials; expected complete sessions of 750": table(BEHAVIOUR, lambda t: t.iloc[:1000]),
+        "3000 trials; expected complete sessions": table(BEHAVIOUR, a_fourth_session),
         "not a table of tab": write(BEHAVIOUR, b"\x89HDF\xff\xfe"),
         "lacks the columns RUN": table(BEHAVIOUR, lambda t: t.drop(columns="RUN")),
         "has trials of subject 2": table(BEHAVIOUR, lambda t: t.assign(SUBJECT=2)),
@@ -450,7 +452,7 @@ OF_ONE_FILE = {
         "does not leave a square": entry("images", 0, height=2000),
     },
     (images, STIMULI, FETCH): {
-        "was never written whole": unwritten(STIMULI, 9, 425, 425, 3),
+        "imgBrick is incomplete": unwritten(STIMULI, 9, 425, 425, 3),
         "expected uint8 (images, 425, 425, 3)": [
             unwritten(STIMULI, 5, 3, 425, 425),
             unwritten(STIMULI, 9, 425, 425, 4),
@@ -502,7 +504,7 @@ OF_ONE_FILE = {
         "is not '<integer> <name>'": write(COLOURS, "OFA FFA-1\n"),
     },
     (mapped_to_fsaverage, TO_FSAVERAGE, FETCH): {
-        "NaN or infinite, expected a native vertex": value(TO_FSAVERAGE, (2, 0, 0), np.nan),
+        "NaN or infinite, expected numbers of native": value(TO_FSAVERAGE, (2, 0, 0), np.nan),
         # of another subject
         "but the native surface has 643": value(TO_FSAVERAGE, (2, 0, 0), 700),
     },

@@ -30,9 +30,11 @@ from pipeline.dataset.anatomy import Anatomy
 from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, read_map
-from pipeline.results.accounts import read_account
 from pipeline.results.integrity import checksum_path
-from pipeline.results.storage import by_identity, read_result, read_table
+from pipeline.results.metadata import read_metadata
+from pipeline.results.provenance import by_identity
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = ("anna", "ben")
@@ -514,7 +516,7 @@ def test_maps_lie_where_the_mask_says(finished):
     results, _ = finished
     for subject in SUBJECTS:
         folder = results / f"maps/{subject}/all"
-        index = read_account(folder / INDEX)["maps"]
+        index = read_metadata(folder / INDEX)["maps"]
         assert {told["space"] for told in index.values()} == {"grid"}
         (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
         values, mask = read_map(folder / name), mask_of(results, subject)

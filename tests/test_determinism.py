@@ -14,6 +14,8 @@ from features.networks import load_network
 from pipeline.results.integrity import file_hash
 from pipeline.results.storage import read_result
 
+pytestmark = pytest.mark.robustness
+
 # what has most to add up: a network's activations and principal components; a fit and its tests
 SAME_BYTES = (
     "tiny/features/layers/alexnet/subj01_1of2.h5",

@@ -117,7 +117,7 @@ def written(output: str) -> bool:
     pattern = re.sub(r"<\w+>", "{subject}", output.removeprefix("tables/"))
     names |= {
         pattern.replace("voxel_components/", "{kind}/"),
-        f'scattered("{folder}", "{fit}")',
+        f'voxel_part("{folder}", "{fit}")',
     }
     return any(name in RULES for name in names)
 

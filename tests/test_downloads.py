@@ -214,7 +214,7 @@ def impostor(tmp_path):
 
 
 def test_a_web_server_that_nobody_vouches_for_is_refused_at_once(impostor, tmp_path):
-    with pytest.raises(InputError, match="certificate is not one that can be verified"):
+    with pytest.raises(InputError, match="certificate cannot be verified"):
         get(impostor, tmp_path / "file.bin")
     assert impostor.asked == []
     assert not (tmp_path / "file.bin").exists()
@@ -222,7 +222,7 @@ def test_a_web_server_that_nobody_vouches_for_is_refused_at_once(impostor, tmp_p
 
 def test_a_bucket_that_nobody_vouches_for_is_refused_at_once(impostor, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", impostor.address.removesuffix("/file.bin"))
-    with pytest.raises(InputError, match="certificate is not one that can be verified"):
+    with pytest.raises(InputError, match="certificate cannot be verified"):
         Bucket(BUCKET, "us-east-2").describe("nsddata/x")
     assert impostor.asked == []
 

@@ -88,7 +88,7 @@ WRITERS = {
     "result.h5": "write_result(path, {'x': ('row', np.zeros(100_000))}, {})",
     "streamed.h5": "stream(path, noise.astype(np.float32).reshape(100, 1000))",
     "table.tsv": "write_table(path, pd.DataFrame({'x': np.arange(20_000)}), {'x': ''}, {})",
-    "account.json": "write_account(path, {'x': list(range(20_000))})",
+    "account.json": "write_metadata(path, {'x': list(range(20_000))})",
     "page.html": "write_text(path, 'x' * 100_000)",
     "map.nii.gz": "write_map(path, nibabel.Nifti1Image(noise.reshape(50, 40, 50), np.eye(4)), {})",
     "map.func.gii": "write_map(path, gifti(noise), {})",
@@ -103,10 +103,12 @@ import nibabel, numpy as np, pandas as pd
 from pipeline.errors import run_stage
 from pipeline.figures.style import save_figure
 from pipeline.maps.files import map_images, write_map
-from pipeline.results.storage import (
-    create_result, write_account, write_result, write_table, write_text
-)
+from pipeline.results.metadata import write_metadata, write_text
+from pipeline.results.storage import create_result, write_result
+from pipeline.results.tables import write_table
 from pipeline.tables.voxels import parquet_writer
+
+pytestmark = pytest.mark.robustness
 
 noise = np.random.default_rng(0).normal(size=100_000)
 def gifti(values):

@@ -19,7 +19,8 @@ from pipeline.dataset.stimulus_readers import stimulus_hashes
 from pipeline.errors import InputError
 from pipeline.nsd.layout import NSDLayout
 from pipeline.results.feature_store import FeatureStore, Images, add_layer
-from pipeline.results.storage import create_result, read_provenance, read_result
+from pipeline.results.provenance import read_provenance
+from pipeline.results.storage import create_result, read_result
 from pipeline.stages import extract_features
 
 NETWORK = {"architecture": "ViT/B 32", "weights_sha256": "a" * 64, "preprocessing": "crop"}

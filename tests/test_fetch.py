@@ -123,7 +123,7 @@ def test_the_slower_format_that_is_there_already_serves(s3, tmp_path):
 def test_a_disk_too_small_is_told_before_anything_comes(s3, tmp_path, monkeypatch):
     usage = fetch_module.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(InputError, match=r"GB are to come, 0\.0 GB are free"):
+    with pytest.raises(InputError, match=r"GB are needed, 0\.0 GB are free"):
         Fetcher(tmp_path, manifest_of([])).fetch(WANTED)
     assert list(tmp_path.rglob("*.part")) == []
 
@@ -162,7 +162,7 @@ def test_room_is_required_for_what_is_unpacked_too(web, tmp_path, monkeypatch):
     usage = fetch_module.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda _: usage._replace(free=10**8))
     large = replace(external(CAPTIONS, "coco"), bytes=2 * 10**9)
-    with pytest.raises(InputError, match=r"2\.0 GB are to come, 0\.1 GB are free"):
+    with pytest.raises(InputError, match=r"2\.0 GB are needed, 0\.1 GB are free"):
         Fetcher(tmp_path, manifest).fetch([large])
     assert web.asked == []
 
@@ -338,6 +338,7 @@ def test_a_simulated_study_fetches_nothing(user, tmp_path):
     assert [p.name for p in (tmp_path / "nsd").iterdir()] == ["SIMULATED.json"]
 
 
+@pytest.mark.workflow
 def test_snakemake_plans_the_download_of_the_real_study():
     snakemake = str(Path(sys.executable).parent / "snakemake")
     command = [snakemake, "-n", "fetch", "--configfile", "config/nsd.yaml", "--cores", "1"]

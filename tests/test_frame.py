@@ -153,7 +153,7 @@ ELSEWHERE = {
     "larger": (placed(lambda a: a @ np.diag([1.8, 1.8, 1.8, 1])), "do not lie where"),
     "turned": (placed(turned), "do not lie where"),
     "without an affine": (placed(lambda _: np.eye(4)), "do not lie where"),
-    "without extent": (placed(lambda a: a @ np.diag([1, 0, 1, 1])), "without extent"),
+    "singular": (placed(lambda a: a @ np.diag([1, 0, 1, 1])), "singular affine"),
     "without orientation": (without_orientation, "no orientation in its header"),
     "of two orientations": (of_two_orientations, "disagree"),
 }

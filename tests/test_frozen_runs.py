@@ -22,7 +22,8 @@ from pipeline.jobs.code_version import code_version
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
 from pipeline.jobs.job_settings import study_run
 from pipeline.results.audit import audit_record, differences
-from pipeline.results.storage import read_provenance, read_record, read_result, write_result
+from pipeline.results.provenance import read_provenance, read_record
+from pipeline.results.storage import read_result, write_result
 
 FIT = "encoding/subj01/all/bert.h5"
 # what a fit is followed by, in another job

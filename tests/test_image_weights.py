@@ -105,7 +105,7 @@ def test_what_cannot_be_weighed_is_refused():
             {"missing_images": "available"},
             "goes with `solver: native` and `missing_images: exclude`",
         ),
-        ({}, "interpretation: weights are fitted again without `encoding.image_weights`"),
+        ({}, "interpretation: does not support weighted training images"),
     ],
 )
 def test_what_a_study_cannot_weigh_is_refused(encoding, message):

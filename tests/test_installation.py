@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 
+import pytest
 import yaml
 from conftest import ROOT, TINY, Study, branch
 from packaging.requirements import Requirement
@@ -55,6 +56,7 @@ def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):
     assert table.read_bytes() == before
 
 
+@pytest.mark.workflow
 def test_no_gpu_is_asked_of_another_scheduler_unless_its_profile_is_told_to(tmp_path):
     """Every job has a number of them, so that the profile's command may name it."""
     dry = Study(tmp_path, TINY)

@@ -10,7 +10,8 @@ import pytest
 from encoding.similarity import image_similarities
 from pipeline.configuration.settings import WHOLE
 from pipeline.maps.files import read_map
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import regions_of
 
 SUBJECTS = ("subj01", "subj03")

@@ -18,7 +18,7 @@ from conftest import ROOT, TINY, Study, rewrite
 from encoding.ridge.backend import Arrays
 from encoding.ridge.design import Design
 from encoding.ridge.grid import SearchGrid
-from encoding.ridge.memory import Plan, wanted_memory
+from encoding.ridge.memory import Plan, sufficient_memory
 from encoding.ridge.problem import Problem
 from encoding.variance_partitioning import model_name
 from pipeline.configuration.reading import parse_configuration, read_configuration
@@ -27,7 +27,7 @@ from pipeline.fits.solver_needs import solver_needs
 from pipeline.jobs.machine import machine_memory
 from pipeline.nsd.manifest import read_manifest
 from pipeline.resources import (
-    LEAST_MINUTES,
+    MIN_MINUTES,
     TIME_FACTOR,
     fit_minutes,
     job_megabytes,
@@ -92,7 +92,7 @@ def test_a_fit_asks_for_thrice_the_time_that_it_is_estimated_to_take(tmp_path, h
     """Core hours are those of docs/scale.md: spaces of 512 features, on one core."""
     files = feature_files(tmp_path, dict.fromkeys(study_of().comparisons[fit], 512))
     asked = minutes(files, 1, responses=masked(mask))
-    assert asked == pytest.approx(max(LEAST_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
+    assert asked == pytest.approx(max(MIN_MINUTES, TIME_FACTOR * hours * 60), rel=0.05)
 
 
 def test_a_job_asks_for_less_time_the_more_threads_and_chunks_and_the_fewer_voxels(tmp_path):
@@ -159,7 +159,7 @@ def test_what_a_solver_wants_is_what_it_plans_with(tmp_path):
     arrays = Arrays(workers=2)
     grid = SearchGrid.of(problem, Design(list(bands.values()), folds, arrays))
     needs = solver_needs(encoding, 5, 120, 600, [20, 30], 2)
-    assert needs == pytest.approx(wanted_memory(grid, 1, 600, encoding.search), rel=0.01)
+    assert needs == pytest.approx(sufficient_memory(grid, 1, 600, encoding.search), rel=0.01)
     plan = Plan.of(grid, 1, needs, encoding.search)
     assert plan.candidates == encoding.band_weight_samples
     assert plan.block_voxels >= 600
@@ -173,6 +173,7 @@ def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
     assert absent.value.filename in files
 
 
+@pytest.mark.workflow
 def test_a_dry_run_of_a_study_that_was_not_begun_tells_that_sizes_are_to_come(tmp_path):
     said = Study(tmp_path, TINY).snakemake("--dry-run", "encoding").stdout
     fits = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said)
@@ -188,6 +189,7 @@ def test_the_workflow_starts_without_the_libraries_of_networks():
     assert done.stdout.split() == ["False"]
 
 
+@pytest.mark.workflow
 def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     """A workflow at its beginning but for features, whose sizes tell how long a fit takes."""
     dry = Study(tmp_path, ROOT / "config/nsd.yaml")
@@ -224,6 +226,7 @@ def test_a_fit_keeps_within_the_memory_that_all_jobs_share(shared, tmp_path):
     assert asked == pytest.approx(min(shared, megabytes(study, files)), abs=3)
 
 
+@pytest.mark.workflow
 def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_path):
     """`--resources` is another limit, of all jobs together and so of each."""
     dry = Study(tmp_path, ROOT / "config/nsd.yaml")

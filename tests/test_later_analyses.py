@@ -8,7 +8,8 @@ from conftest import Study, branch
 from test_analyses import row
 
 from pipeline.configuration.settings import WHOLE
-from pipeline.results.storage import read_account, read_result, read_table
+from pipeline.results.storage import read_metadata, read_result
+from pipeline.results.tables import read_table
 
 SUBJECTS = ["subj01", "subj03"]
 SECTIONS = {
@@ -86,7 +87,7 @@ def test_maps_of_unique_variance_are_reliable_over_regions_that_differ(later):
 
 
 def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):
-    index = read_account(later.results / f"maps/subj01/{WHOLE}/index.json")["maps"]
+    index = read_metadata(later.results / f"maps/subj01/{WHOLE}/index.json")["maps"]
     spaces = ["func1pt8mm", "nativesurface", "fsaverage", "MNI152"]
     for quantity in ("r2Difference", "r2DifferenceLower", "uniqueShare", "sharedShare"):
         mapped = {told["space"] for told in index.values() if told["quantity"] == quantity}

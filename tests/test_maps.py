@@ -36,7 +36,7 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.volume import volume_image
-from pipeline.results.accounts import account_path, read_account
+from pipeline.results.metadata import metadata_path, read_metadata
 from pipeline.results.storage import Result
 from pipeline.stages.write_maps import _add
 
@@ -77,7 +77,7 @@ def test_vertices_come_out_in_their_hemisphere(tmp_path):
     assert [name.split("_")[1] for name in names] == ["hemi-L", "hemi-R"]
     meta = nibabel.load(tmp_path / names[1]).meta
     assert meta["AnatomicalStructurePrimary"] == "CortexRight"
-    assert account_path(tmp_path / names[1]).exists()
+    assert metadata_path(tmp_path / names[1]).exists()
 
 
 def test_file_keeps_values_and_affine(tmp_path, image):
@@ -86,7 +86,7 @@ def test_file_keeps_values_and_affine(tmp_path, image):
     read = nibabel.load(path)
     np.testing.assert_array_equal(read_map(path), image.get_fdata(dtype=np.float32))
     np.testing.assert_allclose(read.affine, AFFINE)
-    assert read_account(tmp_path / "map.json") == {"Units": "R²"}
+    assert read_metadata(tmp_path / "map.json") == {"Units": "R²"}
 
 
 def of_kinds(tmp_path: Path) -> dict[str, Path]:

@@ -96,7 +96,7 @@ def test_fits_and_tests_are_told_as_they_were_made(study, ran):
         assert f"{ran.draws} bootstrap draws" in text
         assert ("draws at or below 0" in text) == ran.bootstrap
         assert methods._tests(study.significance) in text
-    assert ("neighbours by image number" in paragraphs["Encoding models"]) == (
+    assert ("consecutive in image number" in paragraphs["Encoding models"]) == (
         study.splits.fold_order == "listed"
     )
 
@@ -156,8 +156,8 @@ def test_components_are_not_said_to_be_the_papers(study):
     told = [t for t in methods.methods_paragraphs(study) if t.startswith("Components.")]
     assert len(told) == (study.interpretation is not None)
     for text in told:
-        assert f"{study.interpretation.voxels_per_subject} voxels" in text
-        assert "Wang et al. 2023 took 20,000 voxels of each subject" in text
+        assert f"{study.interpretation.voxels_per_subject} most reliable voxels" in text
+        assert "Wang et al. 2023 used 20,000 voxels per subject" in text
 
 
 def test_weights_are_told_as_they_were_loaded_never_as_they_were_asked_for(study):

@@ -144,6 +144,7 @@ def test_a_tag_loads_its_own_weights_with_their_own_transforms(tag):
     assert relative_error(found, expected) < 1e-4
 
 
+@pytest.mark.robustness
 @pytest.mark.whole_list
 def test_every_network_of_torchvision_is_torchvisions_own(capsys):
     """Features are compared up to 150 million parameters, above them names and shapes."""

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import ROOT, Study, branch
 
-from pipeline.results.storage import read_account, read_result
+from pipeline.results.storage import read_metadata, read_result
 
 PAGE = (ROOT / "docs/new_analysis.md").read_text()
 # {file: text} of the blocks that follow a file's name
@@ -61,7 +61,7 @@ def test_the_analysis_of_the_page_runs_and_is_mapped(extended):
     known = ceiling > 0
     shares = fit["r2"][known] / ceiling[known]
     assert np.allclose(share[known], shares, equal_nan=True)
-    index = read_account(extended.results / "maps/subj01/all/index.json")
+    index = read_metadata(extended.results / "maps/subj01/all/index.json")
     mapped = [one for one in index["maps"].values() if one["quantity"] == "explainedShare"]
     assert mapped
     assert {one["units"] for one in mapped} == {"share"}

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from conftest import ENVIRON, ROOT, Study, bare, branch
 
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 from pipeline.tables.presets import preset_differences
 
 PRESETS = ("paper", "nsd")
@@ -48,7 +49,7 @@ def test_components_are_joined_by_subject_and_name_whatever_their_order():
 
 
 def test_nothing_in_common_is_an_error():
-    with pytest.raises(ValueError, match="no component of a comparison is common"):
+    with pytest.raises(ValueError, match="no component of a comparison in common"):
         preset_differences(partitions({("subj01", "a"): 0.1}), partitions({("subj02", "a"): 0.1}))
 
 

@@ -16,7 +16,7 @@ from pipeline.maps.files import map_images, map_names, read_map, write_map
 from pipeline.maps.pycortex import FOLDERS, export, vertex_data, vertex_views, write_subject
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
-from pipeline.results.storage import write_account
+from pipeline.results.metadata import write_metadata
 
 
 @pytest.mark.parametrize("subject", ["subj01", "fsaverage"])
@@ -84,6 +84,6 @@ def test_a_finished_subject_is_exported_from_the_terminal(study, tmp_path):
 
 def test_without_maps_on_native_surfaces_there_is_nothing_to_export(tmp_path):
     told = {"space": "MNI152", "units": "R²", "entities": "stat-ceiling"}
-    write_account(tmp_path / "index.json", {"maps": {"a.nii.gz": told}})
+    write_metadata(tmp_path / "index.json", {"maps": {"a.nii.gz": told}})
     with pytest.raises(InputError, match=r"add it to `maps\.spaces`"):
         export(Anatomy(), "subj01", tmp_path, tmp_path)

@@ -32,6 +32,8 @@ from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import mni_points, nearest_native_vertices, surface_points
 from pipeline.simulation.photographs import _read_square
 
+pytestmark = pytest.mark.robustness
+
 N_IMAGES, N_VERTICES = 8, 643
 # where headers are, which decide most
 HEADER = 600

@@ -20,7 +20,8 @@ from features.reduction import Reduction, fit_principal_components, fit_random_p
 from pipeline.errors import InputError
 from pipeline.jobs.frozen_run import RUN
 from pipeline.results.feature_store import add_layer, layer_array
-from pipeline.results.storage import create_result, read_result, write_table
+from pipeline.results.storage import create_result, read_result
+from pipeline.results.tables import write_table
 from pipeline.stages import reduce_features
 
 RANDOM = np.random.default_rng(0)

@@ -11,11 +11,13 @@ from runs import frozen
 
 from pipeline.configuration.settings import COMPOSITE
 from pipeline.figures import study as figures
-from pipeline.figures.style import shown_rois
+from pipeline.figures.style import displayed_rois
 from pipeline.nsd.dataset import regions as regions_of_nsd
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
-from pipeline.results.storage import make_provenance, read_table, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 from pipeline.stages import label_rois
 from pipeline.tables.regions import in_atlas_order
 from pipeline.tables.tables import group_table, roi_members
@@ -85,8 +87,8 @@ def test_tables_and_figures_have_that_order_although_no_subject_has_every_region
     rois = [of_subject({name: AREAS.index(name) for name in names}) for names in of.values()]
     ordered = in_atlas_order(table(of), rois)
     expected = [("all", "all"), *(("prf-visualrois", name) for name in AREAS)]
-    assert shown_rois(ordered) == expected
-    assert shown_rois(group_table(ordered)) == expected
+    assert displayed_rois(ordered) == expected
+    assert displayed_rois(group_table(ordered)) == expected
     # subjects and components stay in order within a region
     assert ordered["subject"].tolist()[:6:2] == ["subj01", "subj02", "subj03"]
     assert ordered["component"].tolist()[:4] == ["a", "b", "a", "b"]
@@ -121,5 +123,5 @@ def test_the_figure_of_ceilings_counts_the_voxels_that_tables_count(monkeypatch)
     for name in ("model_bars", "model_strips"):
         monkeypatch.setattr(figures, name, lambda *_: None)
     study = type("Study", (), {"models": ["clip"]})
-    list(figures._of_models(study, None, ["subj01.parquet"]))
+    list(figures._model_figures(study, None, ["subj01.parquet"]))
     assert len(drawn["subj01"]) == 2

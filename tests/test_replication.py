@@ -42,5 +42,5 @@ def test_subjects_are_counted_by_sign_of_those_who_have_the_region():
 def test_what_it_counts_must_be_switched_on():
     values = yaml.safe_load(TINY.read_text())
     values.pop("roi_intervals", None)
-    with pytest.raises(InputError, match="tests of `roi_intervals`; switch that on too"):
+    with pytest.raises(InputError, match="tests of `roi_intervals`, which the configuration lacks"):
         parse_configuration({**values, "replication": {}})

@@ -40,13 +40,9 @@ from pipeline.report.page import (
     _validation,
 )
 from pipeline.report.subject_page import in_parts
-from pipeline.results.storage import (
-    make_provenance,
-    read_result,
-    read_table,
-    write_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result, write_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,

@@ -77,6 +77,7 @@ def _nifti_betas(layout: NSDLayout) -> Path:
     return layout.beta_folder("subj01", SPACE, BETAS) / "betas_session01.nii.gz"
 
 
+@pytest.mark.workflow
 @pytest.mark.parametrize("betas", ["betas_assumehrf", "betas_fithrf"])
 def test_millimetre_voxels_and_other_beta_versions_are_written_and_read(tmp_path, betas):
     subjects = {"subj01": {"sessions": 1, "grid": [10, 12, 9], "formats": ["hdf5", "nifti"]}}
@@ -206,6 +207,7 @@ def test_planted_weights_rebuild_the_signal_and_a_perfect_fit_of_all_spaces_is_t
     assert np.nanmedian(share) == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.workflow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_brain(tmp_path):
     trees = [tmp_path / name / "nsd" for name in ("one", "two", "three")]
     for tree, seed in zip(trees, (0, 0, 1), strict=True):

@@ -104,13 +104,16 @@ def running(cluster: SlurmCluster, rule: str) -> str | None:
     return found[0] if found else None
 
 
-def processes_of(module: str) -> list[int]:
-    """Processes of a job: the stage and the snakemake that started it."""
+def processes_of(module: str, directory: Path) -> list[int]:
+    """Processes of a job of the study there: the stage and the snakemake that started it."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            elsewhere = Path(os.readlink(folder / "cwd")) != directory.resolve()
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except (FileNotFoundError, ProcessLookupError):
+            continue
+        if elsewhere:
             continue
         if f"-m {module}" in command and int(folder.name) != os.getpid():
             found.append(int(folder.name))
@@ -154,7 +157,9 @@ def events(cluster, cluster_study) -> Events:
     cluster_study.snakemake("--unlock")
     run = cluster_study.start()
     hanging = job_of(FIT)
-    stages = cluster.wait_until(lambda: processes_of(f"pipeline.stages.{FIT}"), PATIENCE, "a fit")
+    stages = cluster.wait_until(
+        lambda: processes_of(f"pipeline.stages.{FIT}", cluster_study.directory), PATIENCE, "a fit"
+    )
     for process in stages:
         os.kill(process, signal.SIGSTOP)
     node = f"NodeName={cluster.host}"

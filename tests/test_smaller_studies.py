@@ -51,7 +51,7 @@ def told(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str
         return preflight._fits(changed, MANIFEST, features, has_files=False)
 
     said, first = change_that_fits(study, fits).split("; ")
-    assert first.startswith("config/nsd_first.yaml is a study to begin with")
+    assert first.startswith("config/nsd_first.yaml is a study to start with")
     return said
 
 

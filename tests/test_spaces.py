@@ -182,6 +182,7 @@ def test_an_ncsnr_of_other_vertices_is_told(layout, name, tmp_path, monkeypatch)
     assert not (tmp_path / "table.tsv").exists()
 
 
+@pytest.mark.workflow
 def test_snakemake_compares_the_noise_ceilings_of_a_surface(surface_tree, tiny_values, tmp_path):
     values = {**tiny_values, "nsd": str(surface_tree), "subjects": ["subj01"]}
     values.pop("simulation")

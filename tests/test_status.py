@@ -21,7 +21,7 @@ from pipeline.configuration.reading import read_configuration
 from pipeline.errors import InputError
 from pipeline.jobs.job_list import last_run, list_jobs
 from pipeline.jobs.progress_line import ProgressLine
-from pipeline.jobs.remaining_time import job_estimates, seconds_left, told
+from pipeline.jobs.remaining_time import in_words, job_estimates, seconds_left
 from pipeline.nsd.manifest import read_manifest
 from pipeline.resources import fit
 from pipeline.status import summary
@@ -152,7 +152,7 @@ def test_a_study_that_was_not_begun_is_told(tmp_path):
     ],
 )
 def test_times_are_told_in_words(seconds, words):
-    assert re.search(words, told(seconds))
+    assert re.search(words, in_words(seconds))
 
 
 def test_a_full_study_is_told_in_five_seconds_without_snakemake(tmp_path):

@@ -11,20 +11,19 @@ import pytest
 import xarray as xr
 
 from pipeline.errors import InputError
+from pipeline.results.integrity import atomic_path
+from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import (
     Result,
     aligned_result,
-    atomic_path,
     create_result,
-    make_provenance,
     open_result,
     positions,
     read_result,
-    read_table,
     write_result,
-    write_table,
 )
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table, write_table
 
 ACCOUNT = {"stage": "test", "simulated": False, "untrained": [], "weights": {}}
 

@@ -17,7 +17,8 @@ from statsmodels.stats.multitest import multipletests
 
 from pipeline.jobs.frozen_run import RUN
 from pipeline.results.space_weights import untrained_spaces, weights_in_words
-from pipeline.results.storage import Result, read_table, write_result, write_table
+from pipeline.results.storage import Result, write_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.stages import write_tables
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import (

@@ -9,7 +9,8 @@ from conftest import branch
 
 from pipeline.nsd.instances import label_matrix, read_instances
 from pipeline.nsd.layout import NSDLayout
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 SUBJECTS = ("subj01", "subj03")
 VARIANTS = {

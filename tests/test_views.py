@@ -57,7 +57,7 @@ def test_a_pair_is_clear_where_neither_is_and_where_one_is_unknown():
     scale = Scale(0.8, "unique variance", ("a", "b"))
     first = np.array([-0.3, 0.09, 0.11, 0.0, np.nan, 0.8])
     second = np.array([0.05, 0.09, 0.0, 0.11, 0.5, 0.8])
-    shown = scale.shown([first, second])
+    shown = scale.displayed([first, second])
     assert scale.least == pytest.approx(0.1)
     assert (shown != 0).tolist() == [False, False, True, True, False, True]
 

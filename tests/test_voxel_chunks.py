@@ -1,4 +1,4 @@
-"""Fits whose voxels are scattered over jobs are the fits of one job."""
+"""Fits whose voxels are divided among jobs are the fits of one job."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def assert_same_results(found_in, expected_in):
 
 
 def test_results_do_not_depend_on_the_number_of_parts(study, tmp_path):
-    scattered = branch(study, tmp_path / "study", "scattered.yaml")
-    scattered.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
-    scattered.snakemake(*RESULTS)
-    assert_same_results(scattered, study)
-    assert not list((scattered.results / "parts").rglob("*.h5"))
+    divided = branch(study, tmp_path / "study", "divided.yaml")
+    divided.edit(lambda values: values.update(scatter={"voxel_chunks": 2}))
+    divided.snakemake(*RESULTS)
+    assert_same_results(divided, study)
+    assert not list((divided.results / "parts").rglob("*.h5"))
 
 
 def test_parts_are_joined_along_their_voxels(tmp_path, monkeypatch):

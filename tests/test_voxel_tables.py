@@ -18,7 +18,7 @@ from pipeline.tables.voxels import (
     describe,
     model_part,
     parquet_writer,
-    places,
+    voxel_locations,
 )
 
 VOXEL = np.array([7, 25, 40])
@@ -34,7 +34,7 @@ ROIS = pd.DataFrame(
 
 @pytest.fixture
 def where() -> pd.DataFrame:
-    return places("subj01", VOXEL, GRID, ROIS)
+    return voxel_locations("subj01", VOXEL, GRID, ROIS)
 
 
 def test_voxels_have_indices_into_the_map_and_a_label_per_atlas(where):
@@ -47,7 +47,7 @@ def test_voxels_have_indices_into_the_map_and_a_label_per_atlas(where):
 
 
 def test_vertices_have_a_hemisphere():
-    found = places("subj01", VOXEL, (26, 30), ROIS)
+    found = voxel_locations("subj01", VOXEL, (26, 30), ROIS)
     assert found["surface_hemisphere"].tolist() == ["lh", "lh", "rh"]
     assert found["vertex"].tolist() == [7, 25, 14]
 

@@ -2,7 +2,7 @@
 
     python docs/examples/look_at_maps.py results/demo data/demo/nsd bert FOLDER
 
-A model has in file names the letters and digits of its name: clip_rn50 is clipRn50.
+File names have only the letters and digits of a model's name: clip_rn50 becomes clipRn50.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Features of a folder of pictures: the library `features` without the rest.
+"""Features of a folder of pictures, with the package `features` alone.
 
     python docs/examples/own_images.py FOLDER features.npz
 

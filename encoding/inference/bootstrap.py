@@ -2,8 +2,8 @@
 
 A draw is a row of counts, how often each image was drawn. All sums that R² and r are made of are
 then products of the counts with the responses, the predictions and their squares: one matrix of
-draws serves all models and voxels, which keeps their differences paired, and no draw of whole
-responses is ever made. The intervals tell the uncertainty of sampling test images, not subjects.
+draws serves all models and voxels, which keeps their differences paired, and responses are never
+resampled themselves. The intervals describe the uncertainty of sampling test images, not subjects.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def draw_images(
     Parameters
     ----------
     n_images : test images
-    blocks : (image,) labels of images that resemble one another, which are drawn as a whole
+    blocks : (image,) labels of images that resemble one another, which are drawn together
         (a block bootstrap); by default every image by itself
 
     Returns
@@ -253,9 +253,9 @@ def interval(
 
 def _quantile(ordered: np.ndarray, share: float) -> np.ndarray:
     """Quantile of each row of ascending values, interpolated between neighbours."""
-    place = share * (ordered.shape[1] - 1)
-    low, high = ordered[:, int(np.floor(place))], ordered[:, int(np.ceil(place))]
-    return low + (place - np.floor(place)) * (high - low)
+    position = share * (ordered.shape[1] - 1)
+    low, high = ordered[:, int(np.floor(position))], ordered[:, int(np.ceil(position))]
+    return low + (position - np.floor(position)) * (high - low)
 
 
 def bootstrap_p(samples: np.ndarray) -> np.ndarray:

@@ -61,14 +61,14 @@ def group_test(values: np.ndarray) -> GroupTest:
 
 @dataclass(frozen=True)
 class GroupMap:
-    """Mean over subjects of one value each, and a test of it, in every place of a map.
+    """Mean over subjects of one value each, and a test of it, in every voxel of a map.
 
     Attributes
     ----------
-    mean, t, p_t : (place,) as in `GroupTest`; NaN where fewer than two subjects have a value
-    p_max_t : (place,) corrected for all places of the map, two-sided (see `max_t_p`); NaN where a
+    mean, t, p_t : (voxel,) as in `GroupTest`; NaN where fewer than two subjects have a value
+    p_max_t : (voxel,) corrected for all voxels of the map, two-sided (see `max_t_p`); NaN where a
         subject has no value
-    n_subjects : (place,) with a finite value
+    n_subjects : (voxel,) with a finite value
     """
 
     mean: np.ndarray
@@ -79,11 +79,11 @@ class GroupMap:
 
 
 def group_map(values: np.ndarray) -> GroupMap:
-    """Mean over subjects and one-sample t-test, two-sided, in every place, corrected or not.
+    """Mean over subjects and one-sample t-test, two-sided, in every voxel, corrected or not.
 
     Parameters
     ----------
-    values : (subject, place); NaN where a subject has no value
+    values : (subject, voxel); NaN where a subject has no value
     """
     values = np.asarray(values, dtype=np.float64)
     n = np.isfinite(values).sum(axis=0)
@@ -97,21 +97,21 @@ def group_map(values: np.ndarray) -> GroupMap:
 
 
 def max_t_p(values: np.ndarray) -> np.ndarray:
-    """Test the mean over subjects in every place, corrected for all places of the map.
+    """Test the mean over subjects in every voxel, corrected for all voxels of the map.
 
-    If there is no effect in any place, a subject's map is as likely as its negative. p of a place
+    If there is no effect in any voxel, a subject's map is as likely as its negative. p of a voxel
     is the share of all flips of the subjects' signs whose largest |t| over the map reaches the |t|
-    of the place: the family-wise error is controlled whatever the correlation of places (Nichols &
+    of the voxel: the family-wise error is controlled whatever the correlation of voxels (Nichols &
     Holmes 2002). Every flip is tried, 2ⁿ of n subjects, so that p is exact and not below 2 / 2ⁿ.
 
     Parameters
     ----------
-    values : (subject, place); places where a subject has no value, or all have the same, are left
+    values : (subject, voxel); voxels where a subject has no value, or all have the same, are left
         out: t of fewer subjects has longer tails, which would decide the maximum
 
     Returns
     -------
-    (place,) float64, NaN in places that are left out, and everywhere with fewer than two subjects
+    (voxel,) float64, NaN in voxels that are left out, and everywhere with fewer than two subjects
     """
     values = np.asarray(values, dtype=np.float64)
     p = np.full(values.shape[1], np.nan)

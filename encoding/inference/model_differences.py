@@ -1,4 +1,4 @@
-"""Does one model predict a voxel better than another, and by how much?"""
+"""Tests and intervals of the difference between two models in each voxel."""
 
 from __future__ import annotations
 

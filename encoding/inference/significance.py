@@ -1,6 +1,6 @@
 """Tests of single models and of components of variance, and the false discovery rate over voxels.
 
-p are told by the tails of distributions, not counted among draws: with B draws none is below
+p are computed from the tails of distributions, not counted among draws: with B draws none is below
 1 / (B + 1), and over the voxels of a cortex no effect in less than a few per cent of them could be
 found at any false discovery rate.
 """
@@ -71,7 +71,7 @@ def correlation_p(
 
 
 def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Normal quantiles of the ranks of every column; ties share theirs, NaN spreads over a column.
+    """Compute normal quantiles of the ranks of each column; ties share a rank, NaN fills a column.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _sums_of_blocks(values: np.ndarray, blocks: np.ndarray) -> np.ndarray:
 
 
 def _counted_p(values: np.ndarray) -> np.ndarray:
-    """The share of all flips; those that change nothing reach the sum up to rounding."""
+    """Count the share of all sign flips that reach the sum, up to rounding."""
     flips = np.arange(2 ** len(values))[:, None] >> np.arange(len(values)) & 1
     reached = (1.0 - 2 * flips) @ values >= values.sum(axis=0) - 1e-9 * np.abs(values).sum(axis=0)
     return reached.mean(axis=0)
@@ -175,7 +175,7 @@ def _saddlepoint_p(values: np.ndarray) -> np.ndarray:
 
 
 def _saddlepoints(values: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """w and u, see `sign_flip_p`, of sums that are not below 0."""
+    """Compute w and u, see `sign_flip_p`, of sums that are not below 0."""
     # K' is concave above 0, so Newton's steps from below its root never overshoot
     t, curvature = total.copy(), np.ones_like(total)
     moving = np.arange(len(total))
@@ -220,7 +220,7 @@ def component_p(
     Returns
     -------
     {component: (voxel,) float64}, as `partition_variance`; NaN where a component is 0 in all
-    images, up to what predictions in float32 can tell apart
+    images, up to the precision of predictions in float32
     """
     # in float64, for models may predict nearly the same
     y = np.asarray(measured, dtype=np.float64)

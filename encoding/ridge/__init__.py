@@ -1,6 +1,6 @@
-"""Banded ridge for every voxel of a cortex: `solver.py` tells the mathematics and calls the rest.
+"""Banded ridge for every voxel: `solver.py` describes the mathematics and calls the rest.
 
-To read in this order: what is asked (`problem.py`, `candidates.py`), the features' components
+To read in this order: the problem (`problem.py`, `candidates.py`), the features' components
 (`design.py`), their decompositions (`decomposition.py`, `decompose.py`, `fold_deletion.py`), those
 of all candidates (`grid.py`), responses of some voxels (`responses.py`, `block.py`), errors of
 held-out images (`validation_loss.py`, `generalised_cross_validation.py`), the search (`search.py`,

@@ -18,15 +18,19 @@ Result = TypeVar("Result")
 
 
 class Array(Protocol):
-    """A numpy array or a torch tensor: what is asked of both, spelt alike.
+    """A numpy array or a torch tensor: the operations that both have under the same name.
 
     Any other operand is a number or an array of the same library, any key what both are sliced by.
     """
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+
     @property
-    def T(self) -> Array: ...
+    def T(self) -> Array:
+        """Transpose."""
+
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Array]: ...
     def __getitem__(self, key: Any, /) -> Array: ...
@@ -42,13 +46,26 @@ class Array(Protocol):
     def __truediv__(self, other: Any, /) -> Array: ...
     def __pow__(self, other: Any, /) -> Array: ...
     def __matmul__(self, other: Any, /) -> Array: ...
-    def any(self) -> bool: ...
-    def sum(self, axis: int, /) -> Array: ...
-    def mean(self) -> Array: ...
-    def min(self) -> Array: ...
-    def max(self) -> Array: ...
-    def clip(self, least: float, /) -> Array: ...
-    def reshape(self, *shape: int) -> Array: ...
+    def any(self) -> bool:
+        """Test whether any element is true."""
+
+    def sum(self, axis: int, /) -> Array:
+        """Sum over an axis."""
+
+    def mean(self) -> Array:
+        """Average all elements."""
+
+    def min(self) -> Array:
+        """Find the smallest element."""
+
+    def max(self) -> Array:
+        """Find the largest element."""
+
+    def clip(self, least: float, /) -> Array:
+        """Limit elements from below."""
+
+    def reshape(self, *shape: int) -> Array:
+        """Change the shape."""
 
 
 BACKENDS = ("numpy", "torch", "torch_cuda")
@@ -91,11 +108,13 @@ class Arrays:
         return self.xp.as_tensor(values, dtype=to, device=self.device)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """Allocate an array on the device."""
         if self.xp is np:
             return self.xp.empty(shape, dtype)
         return self.xp.empty(shape, dtype=getattr(self.xp, dtype), device=self.device)
 
     def to_numpy(self, values: Any) -> np.ndarray:
+        """Copy an array of the backend to numpy."""
         return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
     def total(self, values: Any) -> Array:

@@ -43,6 +43,7 @@ class HeldOutResponses:
 
     @classmethod
     def of(cls, arrays: Arrays, rows: Array) -> HeldOutResponses:
+        """Prepare held-out responses without a component outside of the rows."""
         return cls(rows, arrays.xp.zeros_like(rows[:, 0]), arrays.xp.einsum(SQUARES, rows, rows))
 
     def compress(self, arrays: Arrays, rotation: Array, dtype: str) -> HeldOutResponses:
@@ -79,14 +80,14 @@ class CentredResponses:
         for dtype in sorted(
             {f.dtype for _, f in decompositions if not isinstance(f, DualDecomposition)}
         ):
-            wanted = [self.design.whole]
+            requested = [self.design.all_images]
             if any(
                 f.dtype == dtype and not isinstance(f, DeletedFold) and fold.n_validation
                 for fold, f in decompositions
             ):
-                wanted = [*self.design.folds, self.design.whole]
-            if len(self._cross.get(dtype, [])) < len(wanted):
-                self._cross[dtype] = self._cross_products(dtype, wanted)
+                requested = [*self.design.folds, self.design.all_images]
+            if len(self._cross.get(dtype, [])) < len(requested):
+                self._cross[dtype] = self._cross_products(dtype, requested)
         held = {
             (decomposition.dtype, self.design.index(fold))
             for fold, decomposition in decompositions
@@ -96,10 +97,10 @@ class CentredResponses:
         self._targets |= dict(zip(new, self.design.arrays.map(self._target, new), strict=True))
 
     def part(self, voxels: slice | np.ndarray) -> CentredResponses:
-        """Some of the voxels, with all that is prepared."""
+        """Select voxels, with everything that is prepared for them."""
         part, all_voxels = copy.copy(self), np.arange(len(self._responses))
-        whole = isinstance(self._voxels, slice) and self._voxels == slice(None)
-        part._voxels = voxels if whole else all_voxels[self._voxels][voxels]
+        complete = isinstance(self._voxels, slice) and self._voxels == slice(None)
+        part._voxels = voxels if complete else all_voxels[self._voxels][voxels]
         return part
 
     @property
@@ -113,26 +114,26 @@ class CentredResponses:
         return self._energy[self._voxels]
 
     def operand(self, fold: Fold, decomposition: Decomposition) -> Array:
-        """What it rotates: (voxel, component with weight), or (voxel, training image)."""
+        """Return the rows to rotate: (voxel, component with weight), or (voxel, training image)."""
         if isinstance(decomposition, DualDecomposition):
             rows = self.design.training(self.responses.T, fold).T
             return self.design.arrays.asarray(rows, decomposition.dtype)
-        place = -1 if fold is self.design.whole else self.design.index(fold)
+        place = -1 if fold is self.design.all_images else self.design.index(fold)
         cross = self._cross[decomposition.dtype][place][self._voxels]
         return cross[:, without_copy(decomposition.columns)]
 
     def rotated(
-        self, fold: Fold, decomposition: FoldDecomposition, whole: Array | None = None
+        self, fold: Fold, decomposition: FoldDecomposition, all_images: Array | None = None
     ) -> Array:
-        """c of every voxel, (voxel, component).
+        """Compute c of every voxel, (voxel, component).
 
         Parameters
         ----------
-        whole : that of all images, from which a deleted fold is taken; others need none
+        all_images : that of all images, from which a deleted fold is taken; others need none
         """
         if isinstance(decomposition, DeletedFold):
             return (
-                cast(Array, whole)
+                cast(Array, all_images)
                 - self.held_out(fold, decomposition).rows @ decomposition.operators.T
             )
         operand = self.operand(fold, decomposition)
@@ -141,10 +142,10 @@ class CentredResponses:
         return operand @ decomposition.rotation
 
     def held_out(self, fold: Fold, decomposition: Decomposition) -> HeldOutResponses:
-        """The fold's validation responses, rotated as the decomposition's rows are."""
-        whole = self._targets[decomposition.dtype, self.design.index(fold)]
+        """Rotate the fold's validation responses as the rows of the decomposition."""
+        target = self._targets[decomposition.dtype, self.design.index(fold)]
         target = HeldOutResponses(
-            *(values[self._voxels] for values in (whole.rows, whole.outside, whole.energy))
+            *(values[self._voxels] for values in (target.rows, target.outside, target.energy))
         )
         if not isinstance(decomposition, TriangularDecomposition):
             return target
@@ -173,7 +174,7 @@ class CentredResponses:
             for place, (cross, fitted, mean) in enumerate(zip(crosses, sums, means, strict=True)):
                 arrays.xp.multiply(fitted[here, None], -mean[None, :], out=cross[here])
                 cross[here] += total
-                if fits[place] is not design.whole:
+                if fits[place] is not design.all_images:
                     cross[here] -= parts[design.index(fits[place])]
 
         arrays.map(fill, range(0, shape[0], PART))
@@ -193,7 +194,9 @@ class CentredResponses:
 
     def _training_sums(self, fold: Fold) -> Array:
         total = sum(self._sums[1:], self._sums[0])
-        return total if fold is self.design.whole else total - self._sums[self.design.index(fold)]
+        return (
+            total if fold is self.design.all_images else total - self._sums[self.design.index(fold)]
+        )
 
     def _target(self, key: tuple[str, int]) -> HeldOutResponses:
         dtype, index = key

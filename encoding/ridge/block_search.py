@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.decomposition import AllImagesDecomposition
 from encoding.ridge.grid import (
     CandidateDecompositions,
     SearchGrid,
@@ -44,7 +44,7 @@ class BlockSearch:
     choices: Sequence[np.ndarray]
     plan: Plan
     search: Search
-    keep: Callable[[dict[int, list[WholeDecomposition]]], None]
+    keep: Callable[[dict[int, list[AllImagesDecomposition]]], None]
 
     def blocks_and_found(self) -> Iterator[tuple[VoxelBlock, Found]]:
         """Each block of voxels and what was found for it.
@@ -59,7 +59,13 @@ class BlockSearch:
     def _at_once(self, windowed: bool) -> Iterator[tuple[VoxelBlock, Found]]:
         grid, plan = self.grid, self.plan
         candidates = decompose_candidates(grid, of_all=windowed)
-        self.keep({k: candidate.whole for k, candidate in enumerate(candidates) if candidate.whole})
+        self.keep(
+            {
+                k: candidate.all_images
+                for k, candidate in enumerate(candidates)
+                if candidate.all_images
+            }
+        )
         for block in self.blocks.read(plan.block_voxels):
             if windowed:
                 found = search_windowed(block, grid, candidates, self.choices, plan.task_voxels)
@@ -68,27 +74,31 @@ class BlockSearch:
             yield block, found
 
     def _by_parts(self, windowed: bool) -> Iterator[tuple[VoxelBlock, Found]]:
-        """Some candidates at a time."""
+        """Search with a few candidates at a time."""
         n_candidates, n_voxels = len(self.grid.candidates), self.blocks.responses.shape[1]
-        wholes: list[list[WholeDecomposition]] = []
+        of_all_images: list[list[AllImagesDecomposition]] = []
         if self.plan.keeps_all_images:
-            wholes += decompose_all_images(self.grid)
-            self.keep({k: without_images(whole) for k, whole in enumerate(wholes)})
+            of_all_images += decompose_all_images(self.grid)
+            self.keep({k: without_images(all_images) for k, all_images in enumerate(of_all_images)})
         kept = Found.empty((n_candidates, n_voxels))
         exact = np.ones(n_voxels, bool)
         if windowed:
-            exact = self._window_by_parts(wholes, kept)
+            exact = self._window_by_parts(of_all_images, kept)
         if exact.any():
-            for part, candidates in self._decomposed(self.plan.candidates, wholes, of_all=False):
+            for part, candidates in self._decomposed(
+                self.plan.candidates, of_all_images, of_all=False
+            ):
                 for block in self.blocks.read(self.plan.block_voxels, exact):
                     found = search_exactly(block.centred, candidates, self.grid.alphas)
                     kept.fill((part, block.voxels), found)
         kept.exact[:] = exact
-        wholes.clear()
+        of_all_images.clear()
         for block in self.blocks.read(self.plan.block_voxels):
             yield block, kept.of(block.voxels)
 
-    def _window_by_parts(self, wholes: list[list[WholeDecomposition]], kept: Found) -> np.ndarray:
+    def _window_by_parts(
+        self, of_all_images: list[list[AllImagesDecomposition]], kept: Found
+    ) -> np.ndarray:
         """Fill `kept` by windows, all candidates judged by closed form first.
 
         Returns
@@ -99,7 +109,7 @@ class BlockSearch:
         variance = np.ones(kept.score.shape[1])
         n_candidates = len(self.grid.candidates)
         at_a_time = n_candidates if plan.keeps_all_images else plan.candidates_in_closed_form
-        for part, candidates in self._decomposed(at_a_time, wholes, of_folds=False):
+        for part, candidates in self._decomposed(at_a_time, of_all_images, of_folds=False):
             for block in self.blocks.read(plan.block_voxels):
                 curves = closed_form_errors(
                     block.centred, candidates, len(alphas), plan.task_voxels
@@ -110,7 +120,7 @@ class BlockSearch:
             del candidates
         limits = contention_limits(design, kept.score, self.choices, variance)
         window = Window.empty(kept.pick)
-        for part, candidates in self._decomposed(plan.candidates, wholes):
+        for part, candidates in self._decomposed(plan.candidates, of_all_images):
             for block in self.blocks.read(plan.block_voxels):
                 here = part, block.voxels
                 curves = closed_form_errors(
@@ -127,11 +137,14 @@ class BlockSearch:
     def _decomposed(
         self,
         n: int,
-        wholes: list[list[WholeDecomposition]],
+        of_all_images: list[list[AllImagesDecomposition]],
         of_folds: bool = True,
         of_all: bool = True,
     ) -> Iterator[tuple[slice, list[CandidateDecompositions]]]:
         """Which candidates, and their decompositions, `n` at a time."""
         for first in range(0, len(self.grid.candidates), n):
             part = slice(first, first + n)
-            yield part, decompose_candidates(self.grid.part(part), of_folds, of_all, wholes[part])
+            yield (
+                part,
+                decompose_candidates(self.grid.part(part), of_folds, of_all, of_all_images[part]),
+            )

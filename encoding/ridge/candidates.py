@@ -28,7 +28,7 @@ def draw_band_weights(n_bands: int, n_samples: int, seed: int) -> np.ndarray:
 
 
 def equal_weights(n_bands: int) -> np.ndarray:
-    """The candidate whose penalty α Σ_b ‖w_b‖² is that of ridge on all bands side by side.
+    """Return the candidate whose penalty α Σ_b ‖w_b‖² is that of ridge on all bands concatenated.
 
     Returns
     -------
@@ -60,28 +60,29 @@ class CandidatePool:
         candidates: Mapping[str, np.ndarray],
         inherit: bool = True,
     ) -> CandidatePool:
+        """Pool the candidates of all models, each once; models inherit those of smaller models."""
         columns = {name: [bands.index(band) for band in spaces] for name, spaces in models.items()}
         rows: list[np.ndarray] = []
         own: dict[str, np.ndarray] = {}
-        for name, places in columns.items():
+        for name, own_columns in columns.items():
             weights = np.asarray(candidates[name], dtype=np.float64)
-            _check_weights(name, weights, len(places))
+            _check_weights(name, weights, len(own_columns))
             start = len(rows)
             for row in weights:
                 rows.append(np.zeros(len(bands)))
-                rows[-1][places] = row
+                rows[-1][own_columns] = row
             own[name] = np.arange(start, len(rows))
-        weights, place = np.unique(np.array(rows), axis=0, return_inverse=True)
-        place, choices = place.ravel(), {}
-        for name, places in columns.items():
+        weights, index = np.unique(np.array(rows), axis=0, return_inverse=True)
+        index, choices = index.ravel(), {}
+        for name, own_columns in columns.items():
             inherited = [
-                place[own[other]]
+                index[own[other]]
                 for other in models
-                if inherit and other != name and set(columns[other]) <= set(places)
+                if inherit and other != name and set(columns[other]) <= set(own_columns)
             ]
             others = dict.fromkeys(np.concatenate([*inherited, np.arange(0)]).astype(int).tolist())
-            new = [candidate for candidate in others if candidate not in place[own[name]]]
-            choices[name] = np.concatenate([place[own[name]], np.array(new, dtype=int)])
+            new = [candidate for candidate in others if candidate not in index[own[name]]]
+            choices[name] = np.concatenate([index[own[name]], np.array(new, dtype=int)])
         return cls(weights, choices, columns)
 
 

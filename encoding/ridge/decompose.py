@@ -11,12 +11,12 @@ import numpy as np
 
 from encoding.ridge.backend import Array
 from encoding.ridge.decomposition import (
+    AllImagesDecomposition,
     CholeskyDecomposition,
     DeletableDecomposition,
     DualDecomposition,
     FoldDecomposition,
     PrimalDecomposition,
-    WholeDecomposition,
 )
 from encoding.ridge.design import Design, Fold, singular_values
 
@@ -29,9 +29,9 @@ SMALLEST_IN_CHOLESKY = 1e-5
 LARGEST_IN_FLOAT32 = 1e3
 
 
-def decompose_whole(
+def decompose_all(
     design: Design, weights: np.ndarray, alphas: np.ndarray, deletable: bool = False
-) -> list[WholeDecomposition]:
+) -> list[AllImagesDecomposition]:
     """Decompositions of all images that together serve all penalties; see `decompose_fold`.
 
     Parameters
@@ -39,7 +39,9 @@ def decompose_whole(
     deletable : keep what the deletion of folds needs, unless in the dual form
     """
     columns, roots = design.columns(weights)
-    return _Fitted(design, design.whole, columns, roots, alphas).by_eigenvectors(weights, deletable)
+    return _Fitted(design, design.all_images, columns, roots, alphas).by_eigenvectors(
+        weights, deletable
+    )
 
 
 def decompose_fold(
@@ -103,10 +105,10 @@ class _Fitted:
 
     def by_eigenvectors(
         self, weights: np.ndarray, deletable: bool = False
-    ) -> list[WholeDecomposition]:
+    ) -> list[AllImagesDecomposition]:
         """In the smaller of the two forms, and by singular values what it would lose."""
         design = self.design
-        make: Callable[[np.ndarray, Array, Array], WholeDecomposition]
+        make: Callable[[np.ndarray, Array, Array], AllImagesDecomposition]
         if self.is_dual:
             matrix, outer = design.centred_kernel(self.fold, weights)
             make = partial(self.dual, outer=outer)
@@ -116,7 +118,7 @@ class _Fitted:
         values, vectors = design.arrays.xp.linalg.eigh(matrix)
         largest = max(float(values.max()), 0.0) or 1.0
         small = max(float(values.min()), 0.0) + self.alphas < SMALLEST_IN_GRAM * largest
-        found: list[WholeDecomposition] = []
+        found: list[AllImagesDecomposition] = []
         if not small.all():
             found.append(make(np.flatnonzero(~small), values, vectors))
         if small.any():

@@ -39,7 +39,7 @@ class Decomposition(ABC):
 
     Attributes
     ----------
-    alphas : (alpha,) the penalties it serves; `alpha_indices` their places in the grid
+    alphas : (alpha,) its penalties; `alpha_indices` their indices in the grid
     columns : components of the bands with weight
     """
 
@@ -50,32 +50,32 @@ class Decomposition(ABC):
 
     @abstractmethod
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
-        """(component, row), predictions = c @ operator, for the penalty at `position`."""
+        """Return the operator (component, row) of a penalty: predictions = c @ operator."""
 
     @abstractmethod
     def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Penalties whose predictions are computed, and how all others' are made of them.
+        """Return penalties that are computed, and weights by which the others are mixed of them.
 
         Parameters
         ----------
-        first : component from which on predictions are made
+        first : first component that is used
         """
 
     @abstractmethod
     def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
-        """Predictions (pair, row) of pairs of a voxel and a penalty.
+        """Predict (pair, row) for pairs of a voxel and a penalty.
 
         Parameters
         ----------
         projected : (pair, component) c of each pair's voxel; overwritten
-        positions : (pair,) the penalties' places in `alphas`, ascending
+        positions : (pair,) indices of the penalties in `alphas`, ascending
         """
 
     @abstractmethod
     def triangular(self, arrays: Arrays) -> Decomposition:
-        """A decomposition of the same predictions, of rotated held-out rows where that saves work.
+        """Return a decomposition with the same predictions, with rotated rows if that saves work.
 
-        Row i of its operators takes the components from i on alone.
+        Row i of its operators depends only on the components from i on.
         """
 
 
@@ -91,15 +91,19 @@ class CholeskyDecomposition(Decomposition):
     operators: Sequence[Array]
 
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
+        """Return the operator (component, row) of a penalty."""
         return arrays.contiguous(self.operators[position][components, rows])
 
     def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return penalties that are computed, and weights by which the others are mixed of them."""
         return np.arange(len(self.alphas)), np.eye(len(self.alphas))
 
     def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
+        """Predict (pair, row) for pairs of a voxel and a penalty."""
         return _each_times(projected, self.operators, positions, arrays)
 
     def triangular(self, arrays: Arrays) -> CholeskyDecomposition:
+        """Return this decomposition."""
         return self
 
 
@@ -116,7 +120,7 @@ class ShrinkingDecomposition(Decomposition):
 
     values: np.ndarray
     operators: Array
-    # what rounding errors of its predictions are multiplied by
+    # factor of the rounding errors of its predictions
     amplified: ClassVar[int] = 1
 
     def shrinkage(self, alphas: npt.ArrayLike) -> np.ndarray:
@@ -124,20 +128,23 @@ class ShrinkingDecomposition(Decomposition):
         return self.values / (self.values + np.asarray(alphas, np.float64)[..., None])
 
     def operator(self, position: int, components: slice, rows: slice, arrays: Arrays) -> Array:
+        """Return the operator (component, row) of a penalty."""
         shrinkage = arrays.asarray(self.shrinkage(self.alphas[position])[components], self.dtype)
         return self.operators[components, rows] * shrinkage[:, None]
 
     def basis(self, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Return penalties that are computed, and weights by which the others are mixed of them."""
         negligible = NEGLIGIBLE[self.dtype] / self.amplified
         return shrinkage_basis(self.values[first:], self.alphas, negligible)
 
     def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
+        """Predict (pair, row) for pairs of a voxel and a penalty."""
         shrinkage = arrays.asarray(self.shrinkage(self.alphas), self.dtype)
         projected *= shrinkage[positions]
         return projected @ self.operators
 
     def triangular(self, arrays: Arrays) -> TriangularDecomposition:
-        """By a QR of B = O R.
+        """Decompose B = O R (QR).
 
         Components are in descending order of L: later rows take the smaller ones, whose curves of
         shrinkage are more alike.
@@ -214,6 +221,7 @@ class TriangularDecomposition(ShrinkingDecomposition):
     held_rotation: Array
 
     def triangular(self, arrays: Arrays) -> TriangularDecomposition:
+        """Return this decomposition."""
         return self
 
 
@@ -230,13 +238,14 @@ class DeletedFold(TriangularDecomposition):
     amplified: ClassVar[int] = AMPLIFIED
 
     def predicted(self, projected: Array, positions: np.ndarray, arrays: Arrays) -> Array:
+        """Predict (pair, row) for pairs of a voxel and a penalty."""
         rows = super().predicted(projected, positions, arrays)
         return _each_times(rows, self.corrections, positions, arrays)
 
 
 # of all images, and of the images that a fold fits
-WholeDecomposition = PrimalDecomposition | DualDecomposition
-FoldDecomposition = WholeDecomposition | CholeskyDecomposition | DeletedFold
+AllImagesDecomposition = PrimalDecomposition | DualDecomposition
+FoldDecomposition = AllImagesDecomposition | CholeskyDecomposition | DeletedFold
 
 
 def _each_times(

@@ -36,6 +36,7 @@ class Fold:
 
     @property
     def n_validation(self) -> int:
+        """Number of validation images."""
         return self.validation.stop - self.validation.start
 
 
@@ -61,13 +62,13 @@ class Design:
 
     Attributes
     ----------
-    order : (image,) the given image at each place
+    order : (image,) indices of the given images in this order
     offset : (feature,) float64, the mean over all images; 0 without an intercept
     components : (image, component), U of the bands one after another
     scales : (component,) float64, S
     axes : of each band, (feature, component) float64: U = (X - offset) @ axes
     feature_slices, band_slices : the features and the components of each band
-    folds : those that validate some image; `whole` fits all images and validates none
+    folds : those that validate some image; `all_images` fits all images and validates none
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Design:
         self.parts = [slice(a, b) for a, b in itertools.pairwise(edges)]
         self.rest = slice(0, edges[0])
         self.folds = [self._fold(part) for part in self.parts]
-        self.whole = self._fold(slice(0, 0))
+        self.all_images = self._fold(slice(0, 0))
         self._grams: dict[int, Array] = {}
 
     def _fold(self, validation: slice) -> Fold:
@@ -148,7 +149,7 @@ class Design:
     def gram(self, fold: Fold) -> Array:
         """(component, component) float64, of the fold's training images less their mean."""
         if id(fold) not in self._grams:
-            held = None if fold is self.whole else self._second_moments[self.index(fold)]
+            held = None if fold is self.all_images else self._second_moments[self.index(fold)]
             gram = self._second_moment - fold.n_train * fold.mean[:, None] * fold.mean[None, :]
             if held is not None:
                 gram = gram - held
@@ -161,7 +162,7 @@ class Design:
         return self.gram(fold)[taken][:, taken] * (roots[:, None] * roots[None, :])
 
     def index(self, fold: Fold) -> int:
-        """Its place among the folds."""
+        """Return the index of a fold."""
         return next(i for i, other in enumerate(self.folds) if other is fold)
 
     @cached_property
@@ -197,7 +198,7 @@ class Design:
         return max(ratios)
 
     def rotated_images(self, columns: np.ndarray, rotation: Array) -> Array:
-        """Some columns of all images times `rotation` (column, component); a fold at a time."""
+        """Multiply columns of all images by `rotation` (column, component), a fold at a time."""
         rotation = self.arrays.asarray(rotation, self.dtype)
         rotated = self.arrays.empty((self.n_images, rotation.shape[1]), self.dtype)
         for images in [*self.parts, self.rest]:

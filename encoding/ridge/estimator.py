@@ -222,7 +222,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return np.hstack(bands), [band.shape[-1] for band in bands]
 
     def _band_weights(self) -> np.ndarray:
-        """(iteration, band)."""
+        """Return band weights (iteration, band)."""
         if not isinstance(self.n_iter, (int, np.integer)):
             return np.asarray(self.n_iter)
         if self.n_iter < 1:
@@ -235,8 +235,15 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
 
 class _Fitted(NamedTuple):
-    """What was learnt of (target,): coefficients (feature, …), deltas (band, …), scores
-    (iteration, …)."""
+    """Fit of all targets.
+
+    Attributes
+    ----------
+    coefficients : (feature, target)
+    intercept : (target,)
+    deltas : (band, target)
+    scores : (iteration, target)
+    """
 
     coefficients: np.ndarray
     intercept: np.ndarray

@@ -53,21 +53,23 @@ def deletion_pays(design: Design, n_features: int, n_alphas: int) -> bool:
     return len(design.folds) * (corrections + predictions) < saved
 
 
-def delete_fold(design: Design, fold: Fold, whole: Sequence[Decomposition]) -> DeletedFold | None:
-    """The fold's decomposition, from that of all images.
+def delete_fold(
+    design: Design, fold: Fold, all_images: Sequence[Decomposition]
+) -> DeletedFold | None:
+    """Derive the decomposition of a fold from that of all images.
 
     Parameters
     ----------
-    whole : of `design.whole`, with its images
+    all_images : of `design.all_images`, with its images
 
     Returns
     -------
     None if rounding errors would show: penalties too small, or held rows that alone decide some
     weight
     """
-    if len(whole) != 1:
+    if len(all_images) != 1:
         return None
-    (decomposition,), arrays = whole, design.arrays
+    (decomposition,), arrays = all_images, design.arrays
     if not isinstance(decomposition, DeletableDecomposition) or decomposition.dtype != design.dtype:
         return None
     images = arrays.asarray(decomposition.images[fold.validation], "float64")

@@ -6,12 +6,12 @@ import numpy as np
 
 from encoding.ridge.backend import Array
 from encoding.ridge.block import CentredResponses
-from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.decomposition import AllImagesDecomposition
 
 
 def gcv_curve(
     centred: CentredResponses,
-    decompositions: list[WholeDecomposition],
+    decompositions: list[AllImagesDecomposition],
     n_alphas: int,
     rotated: list[Array],
 ) -> np.ndarray:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from encoding.ridge.decompose import decompose_fold, decompose_whole
+from encoding.ridge.decompose import decompose_all, decompose_fold
 from encoding.ridge.decomposition import (
+    AllImagesDecomposition,
     DeletableDecomposition,
     DeletedFold,
     FoldDecomposition,
-    WholeDecomposition,
 )
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.fold_deletion import delete_fold, deletion_pays
@@ -48,7 +48,7 @@ class SearchGrid:
         return cls(design, problem.pool.weights, alphas, cholesky, options.deletion)
 
     def part(self, candidates: slice) -> SearchGrid:
-        """Some of the candidates, and all penalties."""
+        """Select candidates, with all penalties."""
         return replace(self, candidates=self.candidates[candidates])
 
     def deletes(self, weights: np.ndarray) -> bool:
@@ -71,7 +71,7 @@ class CandidateDecompositions:
     """
 
     folds: list[Sequence[FoldDecomposition]]
-    whole: list[WholeDecomposition]
+    all_images: list[AllImagesDecomposition]
 
     @property
     def deleted(self) -> bool:
@@ -83,23 +83,23 @@ def decompose_candidates(
     grid: SearchGrid,
     of_folds: bool = True,
     of_all: bool = True,
-    wholes: Sequence[list[WholeDecomposition]] = (),
+    of_all_images: Sequence[list[AllImagesDecomposition]] = (),
 ) -> list[CandidateDecompositions]:
     """Decompose each of the candidates, side by side.
 
     Parameters
     ----------
-    of_folds, of_all : which decompositions are asked for; folds that are deleted from the one of
+    of_folds, of_all : which decompositions are requested; folds that are deleted from the one of
         all images need it
-    wholes : (candidate,) as `decompose_all_images` made them, so that they are not made again
+    of_all_images : (candidate,) as `decompose_all_images` made them, to be reused
     """
     design = grid.design
     folds = list(design.folds) if of_folds else []
     deleting = [bool(folds) and grid.deletes(row) for row in grid.candidates]
-    found = _Decomposed(grid, deleting, dict(enumerate(wholes)))
+    found = _Decomposed(grid, deleting, dict(enumerate(of_all_images)))
     tasks = []
     for k, deletes in enumerate(deleting):
-        tasks += [(k, design.whole)] if (deletes or of_all) and not wholes else []
+        tasks += [(k, design.all_images)] if (deletes or of_all) and not of_all_images else []
         tasks += [] if deletes else [(k, fold) for fold in folds]
     found.decompose(tasks)
     # folds of a candidate are all deleted, or none
@@ -108,24 +108,24 @@ def decompose_candidates(
     return [
         CandidateDecompositions(
             [found.folds[k, fold] for fold in range(len(folds))],
-            without_images(found.wholes.get(k, [])),
+            without_images(found.of_all_images.get(k, [])),
         )
         for k in range(len(grid.candidates))
     ]
 
 
-def decompose_all_images(grid: SearchGrid) -> list[list[WholeDecomposition]]:
+def decompose_all_images(grid: SearchGrid) -> list[list[AllImagesDecomposition]]:
     """(candidate,) decompositions of all images, from which folds can be deleted."""
     found = _Decomposed(grid, [grid.deletes(row) for row in grid.candidates])
-    found.decompose([(k, grid.design.whole) for k in range(len(grid.candidates))])
-    return [found.wholes[k] for k in range(len(grid.candidates))]
+    found.decompose([(k, grid.design.all_images) for k in range(len(grid.candidates))])
+    return [found.of_all_images[k] for k in range(len(grid.candidates))]
 
 
-def without_images(whole: list[WholeDecomposition]) -> list[WholeDecomposition]:
+def without_images(decompositions: list[AllImagesDecomposition]) -> list[AllImagesDecomposition]:
     """Decompositions without what only the deletion of folds needs."""
     return [
         found.without_images() if isinstance(found, DeletableDecomposition) else found
-        for found in whole
+        for found in decompositions
     ]
 
 
@@ -138,27 +138,27 @@ class _Decomposed:
     Attributes
     ----------
     deleting : (candidate,) whether folds are to be deleted from that of all images
-    wholes : {candidate: those of all images}
+    of_all_images : {candidate: those of all images}
     folds : {(candidate, index of fold): those of the fold}
     """
 
     grid: SearchGrid
     deleting: list[bool]
-    wholes: dict[int, list[WholeDecomposition]] = field(default_factory=dict)
+    of_all_images: dict[int, list[AllImagesDecomposition]] = field(default_factory=dict)
     folds: dict[tuple[int, int], Sequence[FoldDecomposition]] = field(default_factory=dict)
 
     def decompose(self, tasks: list[tuple[int, Fold]]) -> None:
         """Decompose each fold itself."""
         grid, design = self.grid, self.grid.design
-        for fold in [*design.folds, design.whole]:
-            wanted = [k for k, other in tasks if other is fold]
-            prepare_design(design, grid.candidates[wanted], [fold] if wanted else [])
+        for fold in [*design.folds, design.all_images]:
+            requested = [k for k, other in tasks if other is fold]
+            prepare_design(design, grid.candidates[requested], [fold] if requested else [])
 
         def of_task(task: tuple[int, Fold]) -> None:
             k, fold = task
             weights, alphas = grid.candidates[k], grid.alphas
-            if fold is design.whole:
-                self.wholes[k] = decompose_whole(design, weights, alphas, self.deleting[k])
+            if fold is design.all_images:
+                self.of_all_images[k] = decompose_all(design, weights, alphas, self.deleting[k])
             else:
                 found = decompose_fold(design, fold, weights, alphas, grid.cholesky)
                 self.folds[k, design.index(fold)] = found
@@ -169,7 +169,7 @@ class _Decomposed:
         """Delete each fold from the decomposition of all images; candidates for which one fails."""
         design = self.grid.design
         found = design.arrays.map(
-            lambda task: delete_fold(design, task[1], self.wholes[task[0]]), tasks
+            lambda task: delete_fold(design, task[1], self.of_all_images[task[0]]), tasks
         )
         failed = set()
         for (k, fold), deleted in zip(tasks, found, strict=True):
@@ -181,7 +181,7 @@ class _Decomposed:
 
 
 def prepare_design(design: Design, candidates: np.ndarray, folds: list[Fold]) -> None:
-    """What is computed once and kept, before threads ask for it."""
+    """Compute the shared parts of a design once, before threads use them."""
     widths = [columns.stop - columns.start for columns in design.band_slices]
     sizes = (candidates > 0) @ widths
     for fold in folds:

@@ -148,7 +148,7 @@ def _to_numpy(*arrays: object) -> tuple[np.ndarray, ...]:
 
 @contextmanager
 def _himalaya_backend(name: str) -> Iterator[None]:
-    """himalaya's backend is global: leave it as it was found."""
+    """Set the global backend of himalaya, and restore it afterwards."""
     before = get_backend()
     set_backend(name, on_error="raise")
     try:

@@ -76,7 +76,7 @@ class WeighedImages:
         )
 
     def intercept(self, voxels: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
-        """Intercepts (voxel,) of fits of some voxels, for features and responses as they are.
+        """Compute intercepts (voxel,) of fits, for features and responses without weights.
 
         Parameters
         ----------

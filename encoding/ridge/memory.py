@@ -19,7 +19,9 @@ MOST_OF_A_TASK = 4 * PART
 
 @dataclass(frozen=True)
 class Plan:
-    """Attributes
+    """Sizes of the blocks and batches by which a search keeps within its memory.
+
+    Attributes
     ----------
     block_voxels : voxels of a block in the search
     task_voxels : those of them that one task of the closed form or the window takes
@@ -66,28 +68,28 @@ class Plan:
         task = PART * size.task_voxel
         parts = int(np.clip(0.1 * free // max(task, 1), 1, MOST_OF_A_TASK // PART))
         free -= parts * task
-        wanted = len(candidates) * (size.candidate + size.refit_decomposition)
-        for_voxels = max(free - wanted, 0.4 * free)
+        requested = len(candidates) * (size.candidate + size.refit_decomposition)
+        for_voxels = max(free - requested, 0.4 * free)
         block = int(np.clip(for_voxels // (PART * size.voxel), 1, MOST_VOXELS // PART)) * PART
         most = free - max(size.candidate, size.refit_decomposition)
         block = min(block, int(most // (PART * size.voxel)) * PART)
         free -= block * size.voxel
         kept = int(np.clip(free // size.candidate, 1, len(candidates)))
-        beside = free - len(candidates) * size.whole
+        beside = free - len(candidates) * size.all_images
         keeps_all_images = kept < len(candidates) and beside >= size.candidate
         if keeps_all_images:
             kept = int(beside // size.candidate)
         # candidates in parts are searched first and refitted when their decompositions are gone
         left = free - size.candidate * (kept if kept == len(candidates) else 0)
         refitted = max(1, int(left // size.refit_decomposition))
-        whole = max(1, int(free // size.refit_decomposition))
-        return cls(block, parts * PART, kept, keeps_all_images, whole, refitted)
+        n_refits = max(1, int(free // size.refit_decomposition))
+        return cls(block, parts * PART, kept, keeps_all_images, n_refits, refitted)
 
 
-def wanted_memory(grid: SearchGrid, n_models: int, n_voxels: int, search: Search) -> float:
-    """Bytes with which a fit keeps all decompositions and takes its largest blocks of voxels.
+def sufficient_memory(grid: SearchGrid, n_models: int, n_voxels: int, search: Search) -> float:
+    """Return bytes with which a fit keeps all decompositions and uses its largest blocks of voxels.
 
-    Less is enough (see `Plan`), more gains nothing.
+    A fit works with less (see `Plan`); more makes it no faster.
     """
     size = _Sizes(grid, n_models, search)
     voxels = -(-n_voxels // PART) * PART
@@ -125,12 +127,12 @@ class _Sizes:
         operators = (n_alphas if grid.cholesky else 1) * component * row
         rotation = (n if dual else component) * component
         self.refit_decomposition = self.item * (rotation + largest * component)
-        whole = self.refit_decomposition if search != "exact" else 0
-        self.candidate = self.item * folds * (operators + rotation) + whole
+        refit = self.refit_decomposition if search != "exact" else 0
+        self.candidate = self.item * folds * (operators + rotation) + refit
         if deletes:
             deleted = n * component + folds * (n_alphas + 1) * held**2
             self.candidate = max(self.candidate, self.item * deleted + self.refit_decomposition)
-        self.whole = self.refit_decomposition + self.item * n * component * deletes
+        self.all_images = self.refit_decomposition + self.item * n * component * deletes
         task = workers * self.item * (2 * component + 3 * row)
         if search == "windowed":
             # what all folds of a task predict from

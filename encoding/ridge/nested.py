@@ -12,7 +12,7 @@ SCORE = "cv_score"
 def take_over(
     own: Mapping[str, np.ndarray], smaller: Sequence[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """The best of a model and those nested in it, voxel by voxel, by cross-validated scores.
+    """Select the best of a model and those nested in it, per voxel, by cross-validated scores.
 
     Band weights on the simplex can leave bands out, so the candidates of a model include those of
     every model of fewer bands; as the latter have been searched already, their best is compared

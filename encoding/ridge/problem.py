@@ -16,7 +16,9 @@ class Responses(Protocol):
     """(image, voxel): an array, or anything that is sliced like one."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Numbers of images and voxels."""
+
     def __getitem__(self, key: Any, /) -> np.ndarray: ...
 
 
@@ -128,7 +130,7 @@ class Problem:
         band_weights: np.ndarray,
         options: Options = DEFAULTS,
     ) -> Problem:
-        """A single model, named "model", of all bands, with `band_weights` (candidate, band)."""
+        """Return a problem with one model, "model", of all bands, and its band weights."""
         models, candidates = {"model": tuple(bands)}, {"model": band_weights}
         return cls(bands, responses, folds, alphas, models, candidates, options)
 

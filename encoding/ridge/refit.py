@@ -7,8 +7,8 @@ from collections import OrderedDict
 import numpy as np
 
 from encoding.ridge.block import PART
-from encoding.ridge.decompose import decompose_whole
-from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.decompose import decompose_all
+from encoding.ridge.decomposition import AllImagesDecomposition
 from encoding.ridge.grid import SearchGrid, prepare_design
 from encoding.ridge.responses import VoxelBlock
 
@@ -23,7 +23,7 @@ class Refit:
 
     def __init__(self, grid: SearchGrid, n_kept: int) -> None:
         self.grid, self.design, self.n_kept = grid, grid.design, n_kept
-        self._kept: OrderedDict[int, list[WholeDecomposition]] = OrderedDict()
+        self._kept: OrderedDict[int, list[AllImagesDecomposition]] = OrderedDict()
 
     def coefficients(
         self, block: VoxelBlock, chosen: dict[str, np.ndarray], picks: np.ndarray
@@ -55,15 +55,15 @@ class Refit:
     def _weights(
         self,
         block: VoxelBlock,
-        decomposition: WholeDecomposition,
+        decomposition: AllImagesDecomposition,
         picks: np.ndarray,
         voxels: np.ndarray,
     ) -> np.ndarray:
         """(voxel, component with weight) for `voxels` of the block."""
         arrays, centred = self.design.arrays, block.centred
-        centred.prepare([(self.design.whole, decomposition)])
+        centred.prepare([(self.design.all_images, decomposition)])
         part = centred.part(voxels)
-        operand = part.operand(self.design.whole, decomposition)
+        operand = part.operand(self.design.all_images, decomposition)
         weights = np.empty((len(voxels), len(decomposition.columns)), self.design.dtype)
 
         def weigh(start: int) -> None:
@@ -77,12 +77,12 @@ class Refit:
         arrays.map(weigh, range(0, len(voxels), PART))
         return weights
 
-    def keep(self, whole: dict[int, list[WholeDecomposition]]) -> None:
+    def keep(self, all_images: dict[int, list[AllImagesDecomposition]]) -> None:
         """Take over the search's decompositions of all images, {candidate: those}."""
-        self.n_kept = max(self.n_kept, len(whole))
-        self._kept.update(whole)
+        self.n_kept = max(self.n_kept, len(all_images))
+        self._kept.update(all_images)
 
-    def _decompositions(self, candidate: int) -> list[WholeDecomposition]:
+    def _decompositions(self, candidate: int) -> list[AllImagesDecomposition]:
         if candidate not in self._kept:
             self._decompose(np.array([candidate]))
         self._kept.move_to_end(candidate)
@@ -92,9 +92,9 @@ class Refit:
         """Decompose what is not kept, side by side, as far as there is room."""
         new = [c for c in candidates.tolist() if c not in self._kept][: self.n_kept]
         design, candidates, alphas = self.design, self.grid.candidates, self.grid.alphas
-        prepare_design(design, candidates[new], [design.whole])
+        prepare_design(design, candidates[new], [design.all_images])
         decompositions = design.arrays.map(
-            lambda c: decompose_whole(design, candidates[c], alphas), new
+            lambda c: decompose_all(design, candidates[c], alphas), new
         )
         for candidate, found in zip(new, decompositions, strict=True):
             while len(self._kept) >= self.n_kept:

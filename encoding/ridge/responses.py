@@ -91,10 +91,10 @@ class ResponseBlocks:
     def __init__(self, design: Design, responses: Responses, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
 
-    def read(self, block_voxels: int, wanted: np.ndarray | None = None) -> Iterator[VoxelBlock]:
-        """At most `block_voxels` at a time; of all voxels of the responses, those `wanted`."""
+    def read(self, block_voxels: int, requested: np.ndarray | None = None) -> Iterator[VoxelBlock]:
+        """Read at most `block_voxels` requested (voxel,) bool voxels at a time."""
         voxels = self.pattern.voxels
-        voxels = voxels if wanted is None else voxels[wanted[voxels]]
+        voxels = voxels if requested is None else voxels[requested[voxels]]
         for start in range(0, len(voxels), block_voxels):
             yield self._block(voxels[start : start + block_voxels])
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from encoding.ridge.backend import Array
 from encoding.ridge.block import PART, CentredResponses
-from encoding.ridge.decomposition import FoldDecomposition, WholeDecomposition
+from encoding.ridge.decomposition import AllImagesDecomposition, FoldDecomposition
 from encoding.ridge.design import Design, Fold
 from encoding.ridge.generalised_cross_validation import gcv_curve
 from encoding.ridge.grid import CandidateDecompositions
@@ -38,15 +38,17 @@ def closed_form_errors(
     ----------
     task_voxels : at most so many are taken by a task
     """
-    whole = centred.design.whole
+    all_images = centred.design.all_images
     centred.prepare(
-        (whole, decomposition) for candidate in candidates for decomposition in candidate.whole
+        (all_images, decomposition)
+        for candidate in candidates
+        for decomposition in candidate.all_images
     )
     parts = _parts(centred, len(candidates), task_voxels)
 
     def estimate(task: tuple[CandidateDecompositions, slice]) -> np.ndarray:
-        part, decompositions = centred.part(task[1]), task[0].whole
-        rotated = [part.rotated(whole, decomposition) for decomposition in decompositions]
+        part, decompositions = centred.part(task[1]), task[0].all_images
+        rotated = [part.rotated(all_images, decomposition) for decomposition in decompositions]
         return gcv_curve(part, decompositions, n_alphas, rotated)
 
     curves = centred.design.arrays.map(estimate, list(itertools.product(candidates, parts)))
@@ -59,7 +61,9 @@ def used(
     """Decompositions of the candidates' folds; of all images too if folds are deleted from it."""
     for candidate in candidates:
         if candidate.deleted:
-            yield from ((design.whole, decomposition) for decomposition in candidate.whole)
+            yield from (
+                (design.all_images, decomposition) for decomposition in candidate.all_images
+            )
         for fold, decompositions in zip(design.folds, candidate.folds, strict=True):
             yield from ((fold, decomposition) for decomposition in decompositions)
 
@@ -79,8 +83,8 @@ def exact_errors(
         losses[others] = _mean_losses(centred, [candidates[k] for k in others], n_alphas)
     # one after another: what their folds share is held once
     for k in deleted:
-        whole = _rotated_by_parts(centred, candidates[k].whole[0])
-        losses[k] = _mean_losses(centred, [candidates[k]], n_alphas, whole)[0]
+        all_images = _rotated_by_parts(centred, candidates[k].all_images[0])
+        losses[k] = _mean_losses(centred, [candidates[k]], n_alphas, all_images)[0]
     return losses
 
 
@@ -111,7 +115,7 @@ class Found:
         self.exact[here[1]] = found.exact
 
     def of(self, voxels: np.ndarray) -> Found:
-        """The same of some voxels."""
+        """Select voxels."""
         return Found(self.score[:, voxels], self.pick[:, voxels], self.exact[voxels])
 
 
@@ -123,13 +127,13 @@ def search_exactly(
     return Found(*best_penalty(errors, alphas), np.ones(errors.shape[2], bool))
 
 
-def _rotated_by_parts(centred: CentredResponses, decomposition: WholeDecomposition) -> Array:
+def _rotated_by_parts(centred: CentredResponses, decomposition: AllImagesDecomposition) -> Array:
     """`CentredResponses.rotated` of all images, parts of voxels side by side."""
-    arrays, whole = centred.design.arrays, centred.design.whole
+    arrays, all_images = centred.design.arrays, centred.design.all_images
     rotated = arrays.empty((centred.n_voxels, len(decomposition.values)), decomposition.dtype)
 
     def fill(part: slice) -> None:
-        rotated[part] = centred.part(part).rotated(whole, decomposition)
+        rotated[part] = centred.part(part).rotated(all_images, decomposition)
 
     arrays.map(fill, _parts(centred, 1))
     return rotated
@@ -139,21 +143,21 @@ def _mean_losses(
     centred: CentredResponses,
     candidates: list[CandidateDecompositions],
     n_alphas: int,
-    whole: Array | None = None,
+    all_images: Array | None = None,
 ) -> np.ndarray:
     """(candidate, alpha, voxel) float64; tasks are folds and parts of voxels.
 
     Parameters
     ----------
-    whole : c (voxel, component) of all images, if the folds of the candidate are deleted
+    all_images : c (voxel, component) of all images, if the folds of the candidate are deleted
     """
     n_folds = len(centred.design.folds)
     # what a fold's task makes for itself, it makes for each part
-    parts = _parts(centred, (2 if whole is not None else 1) * len(candidates) * n_folds)
+    parts = _parts(centred, (2 if all_images is not None else 1) * len(candidates) * n_folds)
 
     def score(task: tuple[CandidateDecompositions, slice, int]) -> np.ndarray:
         candidate, part, fold = task
-        shared = None if whole is None else whole[part]
+        shared = None if all_images is None else all_images[part]
         return fold_losses(centred.part(part), fold, candidate.folds[fold], n_alphas, shared)
 
     tasks = list(itertools.product(candidates, parts, range(n_folds)))
@@ -164,15 +168,15 @@ def _mean_losses(
 
 
 def _rows(found: Sequence[np.ndarray], n_parts: int) -> list[np.ndarray]:
-    """What was found for each candidate, its parts of voxels side by side."""
+    """Join the voxel parts of what was found for each candidate."""
     return [np.hstack(found[i : i + n_parts]) for i in range(0, len(found), n_parts)]
 
 
 def _parts(centred: CentredResponses, n_tasks: int, most: int | None = None) -> list[slice]:
     """Voxels in so many parts that workers, given some tasks for each, end about together."""
     n_voxels = centred.n_voxels
-    wanted = -(-TASKS_OF_A_WORKER * centred.design.arrays.workers // n_tasks)
-    size = min(max(-(-n_voxels // wanted), PART), most or n_voxels)
+    n_parts = -(-TASKS_OF_A_WORKER * centred.design.arrays.workers // n_tasks)
+    size = min(max(-(-n_voxels // n_parts), PART), most or n_voxels)
     return [slice(start, min(start + size, n_voxels)) for start in range(0, n_voxels, size)]
 
 

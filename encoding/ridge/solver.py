@@ -92,7 +92,7 @@ class BandedRidgeFit:
         )
 
     def fill(self, voxels: np.ndarray, fit: BandedRidgeFit) -> None:
-        """Put the fit of some voxels in their places."""
+        """Write the fit of some voxels into the arrays of all voxels."""
         for field in fields(self):
             values = getattr(self, field.name)
             if isinstance(values, np.ndarray):

@@ -17,7 +17,7 @@ import numpy as np
 from encoding.ridge.backend import Array, Arrays
 from encoding.ridge.block import CentredResponses
 from encoding.ridge.candidates import equal_weights
-from encoding.ridge.decomposition import WholeDecomposition
+from encoding.ridge.decomposition import AllImagesDecomposition
 from encoding.ridge.grid import CandidateDecompositions, SearchGrid, decompose_candidates
 from encoding.ridge.memory import Plan
 from encoding.ridge.problem import DEFAULTS, Options, Problem, Responses
@@ -141,7 +141,7 @@ def error_products(
         errors = [
             # the grid neither deletes folds nor solves them by Cholesky
             _errors(
-                centred, index, cast(Sequence[WholeDecomposition], candidate.folds[index]), pick
+                centred, index, cast(Sequence[AllImagesDecomposition], candidate.folds[index]), pick
             )
             for candidate, pick in zip(candidates, picks, strict=True)
         ]
@@ -156,7 +156,7 @@ def error_products(
 def _errors(
     centred: CentredResponses,
     index: int,
-    decompositions: Sequence[WholeDecomposition],
+    decompositions: Sequence[AllImagesDecomposition],
     picks: np.ndarray,
 ) -> Array:
     """Errors (voxel, held row) of one fold, each voxel at its picked penalty."""

@@ -34,19 +34,19 @@ def fold_losses(
     index: int,
     decompositions: Sequence[FoldDecomposition],
     n_alphas: int,
-    whole: Array | None = None,
+    all_images: Array | None = None,
 ) -> np.ndarray:
     """Mean squared error of one fold's validation images, (alpha, voxel).
 
     Parameters
     ----------
-    whole : see `CentredResponses.rotated`
+    all_images : see `CentredResponses.rotated`
     """
     design, arrays = centred.design, centred.design.arrays
     fold = design.folds[index]
     losses = np.full((n_alphas, centred.n_voxels), np.inf, design.dtype)
     for decomposition in decompositions:
-        projected = centred.rotated(fold, decomposition, whole)
+        projected = centred.rotated(fold, decomposition, all_images)
         triangular = decomposition.triangular(arrays)
         target = centred.held_out(fold, triangular)
         residual = Residual(arrays, triangular, projected, target.rows)
@@ -81,7 +81,7 @@ class HeldOut:
 
     Parameters
     ----------
-    whole : see `CentredResponses.rotated`
+    all_images : see `CentredResponses.rotated`
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class HeldOut:
         centred: CentredResponses,
         index: int,
         decompositions: Sequence[FoldDecomposition],
-        whole: Array | None = None,
+        all_images: Array | None = None,
     ) -> None:
         self.design, self.fold = centred.design, centred.design.folds[index]
         self.parts = [
             HeldOutPart(
                 self.design.arrays,
                 decomposition,
-                centred.rotated(self.fold, decomposition, whole),
+                centred.rotated(self.fold, decomposition, all_images),
                 centred.held_out(self.fold, decomposition),
             )
             for decomposition in decompositions
@@ -191,7 +191,7 @@ class Residual:
             start = rows.stop
 
     def _mixed(self, mixing: np.ndarray, parts: Array) -> Iterator[tuple[slice, Array]]:
-        """Some voxels, and mixing @ parts of them (alpha, voxel, row): few stay in cache."""
+        """Yield voxels and mixing @ parts (alpha, voxel, row), few at a time to stay in cache."""
         _, n_voxels, n_rows = parts.shape
         flat = parts.reshape(len(parts), n_voxels * n_rows)
         shares = self.arrays.asarray(mixing, self.decomposition.dtype)

@@ -1,7 +1,7 @@
 """Weights of a model whose penalties and band weights are known: scores are kept, weights are not.
 
 One feature has weights as many as there are voxels: a cortex of 100,000 voxels and a space of 1,024
-features are 400 MB. They are made again, a block of voxels at a time, when they are asked for.
+features are 400 MB. They are refitted on request, a block of voxels at a time.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def stream_weights(
     if not picked.any():
         return
     alphas = np.unique(alpha[picked])
-    candidates, place = np.unique(band_weights[:, picked].T, axis=0, return_inverse=True)
+    candidates, index = np.unique(band_weights[:, picked].T, axis=0, return_inverse=True)
     chosen = np.full(len(alpha), -1)
-    chosen[picked] = place.ravel()
+    chosen[picked] = index.ravel()
     problem = Problem.of_one_model(bands, responses, folds, alphas, candidates, options)
     arrays = Arrays(options.backend, options.workers)
     for blocks in measured_alike(problem, arrays):
@@ -71,7 +71,7 @@ def stream_weights(
                 if not picked[block.voxels].all():
                     lacking = block.voxels[~picked[block.voxels]]
                     raise ValueError(f"{len(lacking)} voxels have no penalty (first: {lacking[0]})")
-                places = np.searchsorted(alphas, alpha[block.voxels])
-                picks = np.broadcast_to(places, (len(candidates), len(places)))
+                indices = np.searchsorted(alphas, alpha[block.voxels])
+                picks = np.broadcast_to(indices, (len(candidates), len(indices)))
                 weights = refit.coefficients(block, {"model": chosen[block.voxels]}, picks)
                 yield block.voxels, weights["model"]

@@ -146,10 +146,12 @@ def search_windowed(
     """
     alphas = grid.alphas
     centred, n_voxels = block.centred, len(block.voxels)
-    whole = (
-        (centred.design.whole, decomposition) for each in candidates for decomposition in each.whole
+    all_images = (
+        (centred.design.all_images, decomposition)
+        for each in candidates
+        for decomposition in each.all_images
     )
-    centred.prepare([*whole, *used(centred.design, candidates)])
+    centred.prepare([*all_images, *used(centred.design, candidates)])
     found = Found.empty((len(candidates), n_voxels))
     first = np.unique(np.linspace(0, n_voxels - 1, max(PILOT, n_voxels // PILOT_SHARE)).astype(int))
     left = np.zeros(n_voxels, bool)
@@ -217,7 +219,7 @@ def windows_pay(
 
 
 def stride(alphas: np.ndarray) -> int:
-    """Steps of the grid between penalties that are tried first."""
+    """Return the stride of the coarse grid of penalties that is tried first."""
     decades = np.log10(alphas[-1] / alphas[0]) / max(len(alphas) - 1, 1)
     return max(1, round(STRIDE / decades)) if decades else 1
 
@@ -241,13 +243,13 @@ def search_window(
     """
     centred.prepare(used(centred.design, candidates))
     scores, start = best_penalty(curves, alphas)
-    found, wanted = Window.empty(start), -scores <= limits
+    found, requested = Window.empty(start), -scores <= limits
     workers = centred.design.arrays.workers
-    size = -(-int(np.count_nonzero(wanted)) // (TASKS_OF_A_WORKER * workers))
+    size = -(-int(np.count_nonzero(requested)) // (TASKS_OF_A_WORKER * workers))
     size = min(max(size, PART), task_voxels)
     tasks = [
         (candidate, voxels[first : first + size])
-        for candidate, voxels in enumerate(map(np.flatnonzero, wanted))
+        for candidate, voxels in enumerate(map(np.flatnonzero, requested))
         for first in range(0, len(voxels), size)
     ]
 
@@ -286,26 +288,26 @@ def _descend(
     explained, k-fold errors may have another minimum there. Goes on from each minimum of what was
     tried that may become the least, until its neighbours are no better.
     """
-    whole = None
+    all_images = None
     if candidate.deleted:
-        whole = centred.rotated(centred.design.whole, candidate.whole[0])
+        all_images = centred.rotated(centred.design.all_images, candidate.all_images[0])
     folds = [
-        HeldOut(centred, k, decompositions, whole)
+        HeldOut(centred, k, decompositions, all_images)
         for k, decompositions in enumerate(candidate.folds)
     ]
     away = abs(np.arange(len(curve))[:, None] - curve.argmin(axis=0))
-    wanted = (away <= 1) | ((away % stride == 0) & (curve <= limit))
+    requested = (away <= 1) | ((away % stride == 0) & (curve <= limit))
     losses = np.full(curve.shape, np.inf)
     near = 1 + NEAR * doubt(centred.design)
-    while wanted.any():
-        at, which = np.nonzero(wanted)
+    while requested.any():
+        at, which = np.nonzero(requested)
         found = [fold.losses(which, at) for fold in folds]
         losses[at, which] = np.mean(found, axis=0, dtype=np.float64)
         lowest = _minima(losses) & (losses <= losses.min(axis=0) * near)
-        wanted = lowest.copy()
-        wanted[1:] |= lowest[:-1]
-        wanted[:-1] |= lowest[1:]
-        wanted &= np.isinf(losses)
+        requested = lowest.copy()
+        requested[1:] |= lowest[:-1]
+        requested[:-1] |= lowest[1:]
+        requested &= np.isinf(losses)
     return losses
 
 

@@ -60,14 +60,14 @@ def load_network(
         of a local path must be, see `features.checkpoints.checkpoint_hash`)
     device : "auto" (CUDA, else Apple's MPS, else CPU) or a torch device
     cache : folder in which libraries keep the weights they download; each library's own by default
-    measured_only : build it with random weights in place of those that it is to have, to learn how
+    measured_only : build it with random weights instead of its own, to learn how
         large it is; files need not be there
 
     Raises
     ------
     ValueError
         Unknown library, architecture, tag or precision; weights that cannot be found, do not fit
-        or are not those that were asked for; a stimulus that the network cannot take; a setting
+        or are not those requested; a stimulus that the network cannot take; a setting
         that its library would not use.
     """
     _check_settings(specification)
@@ -91,18 +91,18 @@ def load_network(
 
 @contextmanager
 def _asked_for_no_weights(specification: Mapping[str, Any]) -> Iterator[None]:
-    """Without open_clip's warning that there are none, where none are wanted."""
+    """Suppress open_clip's warning about missing weights when none are requested."""
     root = logging.getLogger()
 
-    def wanted(record: logging.LogRecord) -> bool:
+    def keep(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("No pretrained weights loaded")
 
     if specification["weights"] == "untrained":
-        root.addFilter(wanted)
+        root.addFilter(keep)
     try:
         yield
     finally:
-        root.removeFilter(wanted)
+        root.removeFilter(keep)
 
 
 def check_specification(specification: Mapping[str, Any]) -> None:
@@ -135,19 +135,19 @@ def _check_settings(specification: Mapping[str, Any]) -> None:
 
 
 def _checkpoint(specification: Mapping[str, Any]) -> Path | None:
-    """Where local weights are; ValueError if they are not there, or not those asked for."""
+    """Return the path of local weights; ValueError if they are missing or not those requested."""
     path = local_weights(specification["weights"])
-    wanted = specification.get("checkpoint_sha256")
-    if path is not None and wanted is not None and checkpoint_hash(path) != wanted:
+    requested = specification.get("checkpoint_sha256")
+    if path is not None and requested is not None and checkpoint_hash(path) != requested:
         raise ValueError(
             f"weights: {specification['weights']} was replaced since this run began: its sha256 is "
-            f"{checkpoint_hash(path)[:12]}, not {wanted[:12]}. Run snakemake again"
+            f"{checkpoint_hash(path)[:12]}, not {requested[:12]}. Run snakemake again"
         )
     return path
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """CUDA where there is one, else MPS, else CPU; or the device asked for."""
+    """Return the requested device, or CUDA if available, else MPS, else CPU."""
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():

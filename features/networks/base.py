@@ -68,13 +68,13 @@ class Network:
 
     def __post_init__(self) -> None:
         self.architecture = self.architecture or self.name
-        # the empty path is the whole module
+        # the empty path is the module itself
         paths = {path: module for path, module in self.module.named_modules() if path}
         named = {name: paths[path] for name, path in self.layer_names.items() if path in paths}
         self._modules = {**paths, **named}
 
     def expand(self, layers: Iterable[Layer]) -> list[Layer]:
-        """The layers that names and patterns stand for, each once.
+        """Return the layers that match names and patterns, each once.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Network:
                         f"{self.name}: layer '{layer.name}' gives {tuple(activation.shape)} for "
                         f"{n_stimuli} stimuli: not a row each. Take a layer further out"
                     )
-                # pooled at once: whole layers of a whole batch would not fit
+                # pooled at once: complete layers of a batch would not fit
                 captured[layer] = pool(activation, layer.pooling, moved.get(MASK))
 
             for layer in layers:
@@ -175,7 +175,7 @@ class Network:
         return UNTRAINED
 
     def identity(self) -> dict[str, Any]:
-        """What was loaded, as results record it: two networks that tell the same are the same."""
+        """Describe what was loaded, for results: equal descriptions mean equal networks."""
         state, digest = self.weights_state, self.weights_hash()
         label = state
         if state == PRETRAINED and self.checkpoint is not None:

@@ -40,6 +40,7 @@ PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return open_clip.list_models()
 
 
@@ -47,7 +48,7 @@ def check(specification: Mapping[str, Any]) -> None:
     """Raise ValueError for weights of which the tag, the preprocessing or the activation is amiss.
 
     That is a tag unknown to open_clip, a file without a tag whose preprocessing and activation are
-    not told beside it, or weights that were trained with another activation.
+    not recorded beside it, or weights that were trained with another activation.
     """
     require_texts(specification)
     training = _training(specification)
@@ -93,9 +94,9 @@ def _training(specification: Mapping[str, Any]) -> Mapping[str, Any] | None:
             f"trained with. Give the `pretrained_tag` under which it was released{released}, or "
             f"keep its {CONFIGURATION} beside it"
         )
-    told = json.loads(beside.read_text())
-    quick = told.get("model_cfg", {}).get("quick_gelu", False)
-    return {**told.get("preprocess_cfg", {}), "quick_gelu": quick}
+    settings = json.loads(beside.read_text())
+    quick = settings.get("model_cfg", {}).get("quick_gelu", False)
+    return {**settings.get("preprocess_cfg", {}), "quick_gelu": quick}
 
 
 def _tag(specification: Mapping[str, Any]) -> str:
@@ -144,7 +145,7 @@ def load(
 def _build(
     specification: Mapping[str, Any], local: Path | None, cache: Path | None
 ) -> tuple[open_clip.CLIP, Any]:
-    """The network, and the preprocessing of images that its weights were trained with."""
+    """Load the network, and the preprocessing that its weights were trained with."""
     architecture = specification["architecture"]
     source = local and str(local)
     if specification["weights"] == "pretrained":
@@ -177,14 +178,14 @@ def _origin(specification: Mapping[str, Any], local: Path | None) -> object:
         return local
     if specification["weights"] == "pretrained":
         tag = _tag(specification)
-        place = open_clip.get_pretrained_cfg(architecture, tag)
-        return f"{tag} of {place.get('url') or 'huggingface.co/' + place.get('hf_hub', '')}"
+        source = open_clip.get_pretrained_cfg(architecture, tag)
+        return f"{tag} of {source.get('url') or 'huggingface.co/' + source.get('hf_hub', '')}"
     text = open_clip.get_model_config(architecture)["text_cfg"]
     return f"huggingface.co/{text.get('hf_model_name') or text.get('hf_tokenizer_name', '')}"
 
 
 def _layer_names(module: torch.nn.Module, tower: str) -> dict[str, str]:
-    """The field's names for those modules of a tower that have one."""
+    """Return {common name of a layer: module} of a tower."""
     paths = dict(module.named_modules())
     named = {} if tower == "text" else {n: path for n, path in STAGES.items() if path in paths}
     for blocks in BLOCKS[tower]:
@@ -194,7 +195,7 @@ def _layer_names(module: torch.nn.Module, tower: str) -> dict[str, str]:
 
 
 def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
-    """What a `Network` needs to read captions."""
+    """Return the reader of captions for a `Network`."""
     from_hub = isinstance(tokenizer, open_clip.tokenizer.HFTokenizer)
     # CoCa puts a class token behind the text, which is what it projects
     appends = getattr(getattr(module, "text", None), "cls_emb", None) is not None
@@ -213,7 +214,7 @@ def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
     def length(caption: str) -> int:
         if from_hub:
             return len(tokenizer.tokenizer(tokenizer.clean_fn(caption), verbose=False)["input_ids"])
-        # start and end of text take two places
+        # start and end of text take two tokens
         return len(tokenizer.encode(caption)) + 2
 
     return {

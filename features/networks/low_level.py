@@ -41,6 +41,7 @@ class GaborEnergy(torch.nn.Module):
         self.register_buffer("bank", gabor_bank(WAVELENGTHS[0]))
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the layers of images."""
         grey = (images * self.luminance).sum(dim=1, keepdim=True)
         grey = grey - grey.mean(dim=(2, 3), keepdim=True)
         energies = []
@@ -73,6 +74,7 @@ def gabor_bank(wavelength: float) -> torch.Tensor:
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return ["gabor_energy"]
 
 

@@ -41,6 +41,7 @@ class VisionTower(torch.nn.Module):
         self.image_projection = None if projection is None else torch.nn.Parameter(projection)
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Compute the layers of images."""
         visual = self.visual(images)
         if self.image_projection is None:
             return {"visual": visual}
@@ -48,6 +49,7 @@ class VisionTower(torch.nn.Module):
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return list(ARCHITECTURES)
 
 
@@ -100,7 +102,7 @@ def load(
 
 
 def _read(architecture: str, path: Path, cache: Path | None) -> dict[str, torch.Tensor]:
-    """The vision tower's part of a checkpoint, which was saved from several GPUs."""
+    """Read the vision tower of a checkpoint, which was saved from several GPUs."""
     try:
         # the checkpoints hold their command line's arguments; nothing else is unpickled
         with torch.serialization.safe_globals([argparse.Namespace]):

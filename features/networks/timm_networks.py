@@ -17,6 +17,7 @@ WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return timm.list_models()
 
 
@@ -37,7 +38,7 @@ def check(specification: Mapping[str, Any]) -> None:
 
 
 def _check_activation(architecture: str, tag: str | None, tags: list[str], weights: str) -> None:
-    """timm notes which weights of CLIP want another activation than the architecture has."""
+    """Refuse weights of CLIP that timm marks as trained with another activation."""
     if "quickgelu" in architecture:
         return
     quick = [known for known in tags if _wants_quick_gelu(f"{architecture}.{known}")]
@@ -86,13 +87,13 @@ def load(
     loaded = module.pretrained_cfg
     checkpoint = None
     if specification["weights"] != "untrained":
-        place = loaded.get("hf_hub_id") or loaded.get("url") or "timm"
-        checkpoint = Checkpoint(f"huggingface.co/{place}", loaded.get("tag") or None)
+        source = loaded.get("hf_hub_id") or loaded.get("url") or "timm"
+        checkpoint = Checkpoint(f"huggingface.co/{source}", loaded.get("tag") or None)
 
     def forward(inputs: Inputs) -> dict[str, torch.Tensor]:
         activation = module.forward_features(inputs["image"])
         embedding = module.forward_head(activation, pre_logits=True)
-        # whole pass, so that modules of the head can be taken too
+        # complete pass, so that modules of the head can be taken too
         return {"embedding": embedding, "logits": module.forward_head(activation)}
 
     return Network(

@@ -31,6 +31,7 @@ LAYER_NAMES: dict[str, dict[str, str]] = {
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return torchvision.models.list_models(module=torchvision.models)
 
 
@@ -129,8 +130,8 @@ def _read_from(local: Path | None, cache: Path | None) -> Iterator[None]:
 def _with_auxiliary_heads(
     published: type[WeightsEnum], state: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """A GoogLeNet that was saved after torchvision had loaded it lacks the heads that it drops."""
+    """Add the auxiliary heads that torchvision drops, and saved GoogLeNets thus lack."""
     if published is not torchvision.models.GoogLeNet_Weights or any(k[:3] == "aux" for k in state):
         return state
-    whole = torchvision.models.googlenet(weights=None, init_weights=False).state_dict()
-    return {**{name: value for name, value in whole.items() if name[:3] == "aux"}, **state}
+    complete = torchvision.models.googlenet(weights=None, init_weights=False).state_dict()
+    return {**{name: value for name, value in complete.items() if name[:3] == "aux"}, **state}

@@ -18,7 +18,7 @@ WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ()
 
 
 def architectures() -> None:
-    """transformers has no list: a name is a folder or a repository of its hub."""
+    """List no names: an architecture is a folder or a repository of the hub."""
 
 
 def check(specification: Mapping[str, Any]) -> None:
@@ -35,12 +35,12 @@ def load(
     towers (CLIP) the tower that the stimulus asks for is run.
     """
     reads = specification["stimulus"] != "image"
-    processor, whole, lacking = _load_files(specification, local, cache)
-    module: Any = getattr(whole, "text_model" if reads else "vision_model", whole)
+    processor, complete, lacking = _load_files(specification, local, cache)
+    module: Any = getattr(complete, "text_model" if reads else "vision_model", complete)
     config = module.config
     if reads and config.is_encoder_decoder:
         module = module.get_encoder()
-    _refuse_random_weights(specification["architecture"], whole, module, lacking)
+    _refuse_random_weights(specification["architecture"], complete, module, lacking)
     if reads:
         # of those that also see
         config = config.get_text_config()
@@ -56,7 +56,7 @@ def load(
 
     checkpoint = None
     if specification["weights"] != "untrained":
-        commit = getattr(whole.config, "_commit_hash", None)
+        commit = getattr(complete.config, "_commit_hash", None)
         source = f"huggingface.co/{specification['architecture']}"
         checkpoint = Checkpoint(source + (f"@{commit}" if commit else ""))
     return Network(
@@ -75,7 +75,7 @@ def load(
 def _load_files(
     specification: Mapping[str, Any], local: Path | None, cache: Path | None
 ) -> tuple[Any, torch.nn.Module, set[str]]:
-    """The tokenizer or the image processor, the network, and weights that its files lack."""
+    """Load the tokenizer or image processor, the network, and names of missing weights."""
     architecture = specification["architecture"]
     source = architecture if local is None else str(local)
     reads = specification["stimulus"] != "image"
@@ -98,11 +98,11 @@ def _load_files(
 
 
 def _refuse_random_weights(
-    architecture: str, whole: torch.nn.Module, part: torch.nn.Module, lacking: set[str]
+    architecture: str, complete: torch.nn.Module, part: torch.nn.Module, lacking: set[str]
 ) -> None:
     """Weights that a checkpoint lacks were drawn by chance; transformers only logs it."""
     run = {id(weight) for weight in part.state_dict(keep_vars=True).values()}
-    weights = whole.state_dict(keep_vars=True)
+    weights = complete.state_dict(keep_vars=True)
     drawn = {name: weights[name] for name in lacking if id(weights.get(name)) in run}
     # checkpoints of language models have no pooler, and no output depends on it
     needed = sorted(name for name in drawn if "pooler" not in name)
@@ -122,7 +122,7 @@ def _seeing(processor: Any) -> Callable[[Sequence[Any]], Inputs]:
 
 
 def _reading(tokenizer: Any, module: torch.nn.Module, config: Any) -> dict[str, Any]:
-    """What a `Network` needs to read captions."""
+    """Return the reader of captions for a `Network`."""
     limit = _context_length(tokenizer, module, config)
     if tokenizer.pad_token is None:
         # padding is masked, so that any token serves
@@ -154,7 +154,7 @@ def _reading(tokenizer: Any, module: torch.nn.Module, config: Any) -> dict[str, 
 
 
 def _context_length(tokenizer: Any, module: torch.nn.Module, config: Any) -> int | None:
-    """The most tokens that both the tokenizer and the network take; None without a limit."""
+    """Return the largest number of tokens; None without a limit."""
     limits = [tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 0]
     for name, part in module.named_modules():
         if "position" in name and isinstance(part, torch.nn.Embedding):

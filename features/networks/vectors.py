@@ -22,6 +22,7 @@ STIMULI = {"given": ("categories", "supercategories"), "random": ("identity",)}
 
 
 def architectures() -> list[str]:
+    """List the names of architectures."""
     return ["given", "random"]
 
 

@@ -1,6 +1,6 @@
 """What a network's weights are: those it may have, those it has, and what is said if it lacks them.
 
-Whether a network is pretrained, untrained, or has nothing to train is decided in one place,
+Whether a network is pretrained, untrained, or has nothing to train is decided in one function,
 `features.networks.base.Network.weights_state`, by what was loaded.
 """
 
@@ -100,14 +100,14 @@ def seed_untrained(specification: Mapping[str, Any]) -> None:
 def weights_error(
     architecture: str, source: object, error: Exception, cache: Path | None
 ) -> ValueError:
-    """What to tell when a library could not load weights."""
+    """Return the message of a failure to load weights."""
     lines = [line.strip() for line in str(error).strip().splitlines()]
-    place = cache or "the cache of its library"
+    folder = cache or "the cache of its library"
     # torch names the misfitting layers in the second line
-    told = " ".join(lines[:2])[:300] if lines else type(error).__name__
+    reason = " ".join(lines[:2])[:300] if lines else type(error).__name__
     return ValueError(
         f"{architecture}: weights '{source}' could not be loaded "
-        f"({told}). A checkpoint must fit the architecture; "
-        f"one that is missing is downloaded into {place}. Without internet, run `snakemake fetch` "
+        f"({reason}). A checkpoint must fit the architecture; "
+        f"one that is missing is downloaded into {folder}. Without internet, run `snakemake fetch` "
         "on a machine that has it and copy that folder, or give a local path as `weights:`."
     )

@@ -3,13 +3,13 @@
 | file of the folder | what is in it |
 |---|---|
 | `analysis.py` | `ANALYSIS`, an object of a class derived from `Analysis`; its settings |
-| `rules.smk` | its rules, and a rule that collects their results, which users ask for |
-| a program for each rule | as those in `pipeline/stages/` |
-| `tables.py` | `COLUMNS`: {column: what it means}, of columns that no other table has |
-| `figures.py` | `study_figures(tables, images)`: figures of its tables |
-| `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what these show |
+| `rules.smk` | its rules, and a rule that collects their results, which users request |
+| a program for each rule | written like those in `pipeline/stages/` |
+| `tables.py` | `COLUMNS`: {column: its description}, for columns that no other table has |
+| `figures.py` | `study_figures(tables, images)`: figures drawn from its tables |
+| `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what they display |
 
-The last three are there if the analysis has such results. docs/new_analysis.md builds one.
+The last three files exist if the analysis has such results. docs/new_analysis.md builds one.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 class Analysis:
-    """An optional analysis. What a class does not override adds nothing to a study.
+    """An optional analysis; methods that a subclass does not override add nothing to a study.
 
-    Every start of the workflow imports the classes, so nothing that takes long to import.
+    Every start of the workflow imports the subclasses, so they must import nothing slow.
 
     Attributes
     ----------
-    target : what users ask `snakemake` for; a rule of that name collects the results
+    target : name of the rule that collects the results: `snakemake <target>`
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
-    page : of the report, on which figures and tables are shown
-    titles : {table: its heading there}; other tables are called by their names
-    references : {as the methods cite it: in full}
+    page : page of the report on which its figures and tables are displayed
+    titles : {table: its heading on that page}; other tables have their names as headings
+    references : {citation in the methods: full reference}
     """
 
     target: ClassVar[str]
@@ -47,32 +47,32 @@ class Analysis:
     # ---- what is fitted
 
     def check(self, study: Study) -> None:
-        """Raise ValueError, which names the key, where settings do not go with the study."""
+        """Raise ValueError, which names the key, if the settings do not go with the study."""
 
     def models(self, study: Study) -> list[str]:
-        """Feature spaces that are fitted alone for the analysis, beside the study's `models`."""
+        """Return feature spaces to fit as single models, in addition to the study's `models`."""
         return []
 
     def variants(self, study: Study) -> dict[str, VariantSettings]:
-        """{name: variant} that is fitted for the analysis, beside the study's `variants`."""
+        """{name: variant} to fit for the analysis, in addition to the study's `variants`."""
         return {}
 
     def feature_spaces(self, study: Study) -> list[str]:
-        """Feature spaces that the analysis reads, whether they are fitted or not."""
+        """Return feature spaces that the analysis reads, whether they are fitted or not."""
         return []
 
     def stimuli(self, study: Study) -> list[str]:
-        """Kinds of stimuli whose COCO files it reads, keys of `settings.ANNOTATIONS`."""
+        """Return the kinds of COCO files that it reads, keys of `settings.ANNOTATIONS`."""
         return []
 
     # ---- jobs
 
     def job_settings(self, study: Study) -> dict[str, Any]:
-        """{key: value} of what its jobs are told beyond the configuration's own keys."""
+        """{key: value} of settings for its jobs that are not keys of the configuration."""
         return {}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """About what it takes for one subject, which `snakemake preflight` adds up.
+        """Yield estimates of one subject's jobs, which `snakemake preflight` adds up.
 
         Parameters
         ----------
@@ -81,19 +81,24 @@ class Analysis:
         yield from ()
 
     def picture_bytes(self, study: Study) -> float:
-        """Bytes of its pictures, in all formats of figures and on pages of the report."""
+        """Return the bytes of its pictures, as files in all formats and on pages of the report."""
         return 0
 
     # ---- results
 
     def tables(self, study: Study) -> list[str]:
-        """Names of the files in `tables/`, without their endings, that the report shows."""
+        """Return names of files in `tables/`, without endings, that the report displays."""
         return []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Its files of a subject and variant, below the results of the study, that become maps."""
+        """Return result files of a subject and variant to make maps of, as paths in the results."""
         return []
 
     def methods(self, study: Study) -> Iterator[str]:
-        """Sentences of the report's methods."""
+        """Yield sentences for the report's methods."""
         yield from ()
+
+
+def named_lists(study: Study, key: str) -> dict[str, list[str]]:
+    """{name: its list} of a section of the configuration that an analysis adds."""
+    return vars(study)[key]

@@ -12,9 +12,9 @@ FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/analysis.
 
 
 def parts(name: str) -> dict[str, ModuleType]:
-    """{folder: its module of that name}, of the folders that have one.
+    """{folder: its module of that name}, for the folders that have one.
 
-    Whoever calls it depends on these modules: `pipeline.jobs.code_version` knows this function.
+    A caller's code version includes these modules; `pipeline.jobs.code_version` sees to that.
     """
     return {
         folder.name: import_module(f"pipeline.analyses.{folder.name}.{name}")
@@ -24,5 +24,5 @@ def parts(name: str) -> dict[str, ModuleType]:
 
 
 def folder_of(stage: str) -> str:
-    """The folder of the analysis that a stage is part of, by the name that its results record."""
+    """Return the analysis folder of a stage, given the stage name that results record."""
     return stage_modules()[stage].split(".")[2]

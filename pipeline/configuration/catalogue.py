@@ -18,16 +18,16 @@ COMPONENTS = re.compile(r"(.+)_pca(\d+)")
 
 @functools.cache
 def read_catalogue() -> dict[str, dict[str, Any]]:
-    """{"networks", "feature_spaces", "comparisons": {name: settings}}, ranges written out.
+    """Read the catalogue: {"networks", "feature_spaces", "comparisons": {name: settings}}.
 
-    A name with a range, `block{0..11}`, stands for one space per number, which also takes the place
-    of `{}` in its layer.
+    A name with a range, `block{0..11}`, stands for one space per number, which also replaces `{}`
+    in its layer.
     """
     content = yaml.safe_load(PATH.read_text())
     spaces: dict[str, Any] = {}
     for name, settings in content["feature_spaces"].items():
-        layers = written_out(settings["layer"].replace("{}", _range(name)))
-        for each, layer in zip(written_out(name), layers, strict=True):
+        layers = expand_range(settings["layer"].replace("{}", _range(name)))
+        for each, layer in zip(expand_range(name), layers, strict=True):
             spaces[each] = {**settings, "layer": layer}
     networks = {
         name: {**settings, "facts": content["facts"][name]}
@@ -36,8 +36,8 @@ def read_catalogue() -> dict[str, dict[str, Any]]:
     return {"networks": networks, "feature_spaces": spaces, "comparisons": content["comparisons"]}
 
 
-def written_out(name: str) -> list[str]:
-    """The names that a name with a range, `block{0..11}`, stands for; of another, itself."""
+def expand_range(name: str) -> list[str]:
+    """List the names that a name with a range, `block{0..11}`, stands for; else itself."""
     if not (found := RANGE.search(name)):
         return [name]
     numbers = range(int(found[1]), int(found[2]) + 1)
@@ -49,14 +49,15 @@ def _range(name: str) -> str:
 
 
 def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration's values, and what its models, comparisons and layers use of the catalogue.
+    """Add the networks, spaces and comparisons of the catalogue that a configuration uses.
 
-    `name_pca64` is the space `name`, declared or of the catalogue, by 64 principal components.
+    `name_pca64` stands for 64 principal components of the space `name`, which is declared or in the
+    catalogue.
     """
     catalogue = read_catalogue()
     sections = {key: values.get(key) or {} for key in ("networks", "feature_spaces")}
     if not all(isinstance(section, Mapping) for section in sections.values()):
-        # the configuration's own checks say what is wrong
+        # the configuration's own checks report what is wrong
         return dict(values)
     declared = {key: dict(section) for key, section in sections.items()}
     variants, splits = (_mapping(values.get(key)) for key in ("variants", "splits"))
@@ -66,7 +67,7 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         comparisons = {
             k: known.get(k) if names is None else names for k, names in comparisons.items()
         }
-    layerwise = _layers_written_out(_mapping(values.get("layerwise")))
+    layerwise = _expand_layers(_mapping(values.get("layerwise")))
     listed = [
         *_mapping(comparisons).values(),
         *(_mapping(v).get("models") for v in variants.values()),
@@ -80,8 +81,8 @@ def with_catalogue(values: Mapping[str, Any]) -> dict[str, Any]:
         name = space.get("network") if isinstance(space, Mapping) else None
         if name not in declared["networks"] and name in catalogue["networks"]:
             declared["networks"][name] = catalogue["networks"][name]
-    written = {"layerwise": layerwise} if layerwise else {}
-    return {**values, "comparisons": comparisons, **declared, **written}
+    expanded = {"layerwise": layerwise} if layerwise else {}
+    return {**values, "comparisons": comparisons, **declared, **expanded}
 
 
 def _space(
@@ -91,20 +92,20 @@ def _space(
     found = COMPONENTS.fullmatch(name) if isinstance(name, str) else None
     if name in known or found is None:
         return known.get(name)
-    whole = known.get(found[1])
-    if not isinstance(whole, Mapping) or "reduction" in whole:
+    unreduced = known.get(found[1])
+    if not isinstance(unreduced, Mapping) or "reduction" in unreduced:
         return None
-    return {**whole, "reduction": {"method": "pca", "components": int(found[2])}}
+    return {**unreduced, "reduction": {"method": "pca", "components": int(found[2])}}
 
 
 def _mapping(section: Any) -> Mapping[str, Any]:
-    """A section, or nothing of one that is none: the configuration's own checks say so."""
+    """Return a section; an empty one for anything else, which the configuration's checks report."""
     return section if isinstance(section, Mapping) else {}
 
 
-def _layers_written_out(layerwise: Mapping[str, Any]) -> dict[str, Any]:
+def _expand_layers(layerwise: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        network: [name for names in spaces for name in written_out(str(names))]
+        network: [name for names in spaces for name in expand_range(str(names))]
         if isinstance(spaces, list)
         else spaces
         for network, spaces in layerwise.items()

@@ -1,7 +1,6 @@
-"""Networks as they are to be loaded: with the content of the checkpoints that users give as files.
+"""Specifications of networks, with the hashes of checkpoints that users give as files.
 
-A checkpoint is an input of what is made of it, by its content: whoever replaces it has features
-extracted anew, and none of another content is taken for them.
+Features depend on the content of their checkpoint: if it is replaced, they are extracted again.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from pipeline.configuration.study import Configuration
 
 
 def network_to_load(study: Configuration, network: str) -> dict[str, Any]:
-    """Specification of a network, with the hash of its checkpoint where that is a local path.
+    """Specification of a network, with the hash of its checkpoint if that is a local path.
 
-    A path that is not there yet has no hash: who loads it tells that it is missing.
+    A missing file has no hash; the stage that loads it reports that it is missing.
     """
     specification = study.network_specification(network)
     try:
@@ -28,7 +27,7 @@ def network_to_load(study: Configuration, network: str) -> dict[str, Any]:
 
 
 def features_to_expect(study: Configuration, space: str) -> dict[str, Any]:
-    """What a file of features must say that it is."""
+    """Specification that a file of features must record, with the hash of the checkpoint."""
     network = study.feature_spaces[space].network
     return {
         **study.feature_specification(space),

@@ -1,4 +1,4 @@
-"""The configuration described by its pydantic models: a JSON Schema, and a page of documentation.
+"""A JSON Schema and a documentation page, generated from the configuration's pydantic models.
 
 python -m pipeline.configuration.document > config/schema.json
 """
@@ -45,10 +45,10 @@ class _WithoutTitles(GenerateJsonSchema):
 
 
 def configuration_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a configuration as users write it.
+    """Build the JSON Schema (2020-12) of a configuration as users write it.
 
-    It differs from the schema of `Configuration` in what reading a file fills in: networks, feature
-    spaces and comparisons of the catalogue.
+    Unlike the schema of `Configuration`, it does not require what is filled in when a file is read:
+    networks, feature spaces and comparisons of the catalogue.
     """
     schema = Configuration.model_json_schema(schema_generator=_WithoutTitles)
     for key in NOT_WRITTEN:
@@ -65,12 +65,12 @@ def configuration_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The content of `config/schema.json`."""
+    """Return the content of `config/schema.json`."""
     return json.dumps(configuration_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def configuration_page() -> str:
-    """The reference of all keys, as Markdown."""
+    """Write the reference of all keys as Markdown."""
     schema = configuration_schema()
     page = _Page(schema["$defs"])
     top = page.table(schema, "")
@@ -96,7 +96,7 @@ class _Page:
             written += 1
 
     def table(self, definition: dict[str, Any], prefix: str) -> str:
-        """Keys of one group of settings."""
+        """Write the keys of one group of settings."""
         required = definition.get("required", [])
         return HEADER + "".join(
             f"| `{key}` | {self.value(value, prefix + key)} | {_default(key, value, required)} "
@@ -105,14 +105,14 @@ class _Page:
         )
 
     def meaning(self, value: dict[str, Any]) -> str:
-        """The description of a key; without one, that of the settings which it holds."""
+        """Return the description of a key, or else of the settings that it holds."""
         if "description" in value:
             return value["description"]
         names = [part["$ref"] for part in value.get("anyOf", [value]) if "$ref" in part]
         return self.definitions[names[0].rsplit("/", 1)[1]]["description"] if names else ""
 
     def value(self, value: dict[str, Any], key: str) -> str:
-        """What a key takes, in words; settings become links to their sections."""
+        """Describe the values of a key; settings become links to their sections."""
         if "$ref" in value:
             return self.link(value["$ref"].rsplit("/", 1)[1], key)
         if alternatives := value.get("anyOf") or value.get("oneOf"):
@@ -132,7 +132,7 @@ class _Page:
         return " ".join([TYPES[value["type"]], ", ".join(bounds)]).strip()
 
     def link(self, name: str, key: str) -> str:
-        """A link to the section of settings, whose heading is the first key that takes them."""
+        """Link to the section of settings, whose heading is the first key that takes them."""
         fixed = [
             f"`{field}: {value['const']}`"
             for field, value in self.definitions[name]["properties"].items()

@@ -1,4 +1,4 @@
-"""Networks, and the feature spaces that are made of their layers."""
+"""Networks, and the feature spaces made from their layers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class NetworkSettings(Settings):
     architecture: str
     """Name of the architecture in that library."""
     stimulus: Stimulus
-    """What the network is given of each image."""
+    """Input of the network: pixels, texts or vectors of each image."""
     weights: str = "pretrained"
     """`pretrained`, `untrained`, a local path, `package:NAME/folder` (a folder inside a Python
     package), or `none` for a network without parameters."""
@@ -67,16 +67,16 @@ class PrincipalComponents(Settings):
     method: Literal["pca"]
     """Principal component analysis."""
     components: float = Field(gt=0)
-    """Number of components, or, below 1, the share of the variance that they explain."""
+    """Number of components, or, below 1, the fraction of the variance that they explain."""
     whiten: bool = False
     """Whether components are scaled to unit variance."""
     seed: int = 0
     """Seed of the randomised decomposition."""
 
     @model_validator(mode="after")
-    def _number_or_share(self) -> PrincipalComponents:
+    def _number_or_fraction(self) -> PrincipalComponents:
         if self.components >= 1 and not self.components.is_integer():
-            raise ValueError("`components` is a whole number, or a share below 1")
+            raise ValueError("`components` is a whole number, or a fraction below 1")
         return self
 
 
@@ -110,17 +110,17 @@ class FeatureSpaceSettings(Settings):
 
     @property
     def taken(self) -> str:
-        """What is taken from the network, as `features.layers.Layer` writes it."""
+        """Layer with its pooling, as `features.layers.Layer` writes it."""
         return self.layer if self.pooling is None else f"{self.layer}:{self.pooling}"
 
     @property
     def is_fitted(self) -> bool:
-        """Whether a subject's training images decide it."""
+        """Whether the features depend on a subject's training images."""
         return isinstance(self.reduction, PrincipalComponents)
 
 
 class ExtractionSettings(Settings):
-    """A network's images are divided into shards, one job each; a killed job loses its shard."""
+    """Division of a network's images into shards of one job each; a killed job loses its shard."""
 
     shards: int = Field(default=1, ge=1)
     """Number of jobs for each network and set of images."""

@@ -1,18 +1,16 @@
-"""What is fitted on, how, and how it is tested."""
+"""Responses, splits, encoding models and tests."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from encoding.scaling import Scaling
 from pipeline.configuration.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
-# parts of the voxels of a fit
-MOST_CHUNKS = 1000
 
 
 class ResponseSettings(Settings):
@@ -28,8 +26,8 @@ class ResponseSettings(Settings):
     zscore_within: Literal["session", "run"] = "session"
     """Trials that are z-scored together; NSD's noise ceilings assume sessions."""
     zscore_trials: Literal["all", "training"] = "all"
-    """Trials that give the mean and standard deviation; with `training`, nothing of a test image
-    enters the scaling."""
+    """Trials that give the mean and standard deviation; with `training`, test images do
+    not influence the scaling."""
     ncsnr: Literal["released", "recomputed"] = "released"
     """Noise-ceiling signal-to-noise ratio: NSD's file, or recomputed from the betas."""
 
@@ -59,11 +57,11 @@ class SplitSettings(Settings):
     """Seed of the split and of the folds."""
 
     @model_validator(mode="after")
-    def _clusters_are_of_a_space(self) -> SplitSettings:
+    def _clusters_need_a_space(self) -> SplitSettings:
         if self.test == "clusters" and self.space is None:
             raise ValueError("`space` is needed with `test: clusters`")
         if self.test == "clusters" and self.fold_order == "listed":
-            raise ValueError("`fold_order: listed` would part clusters; choose `shuffled`")
+            raise ValueError("`fold_order: listed` would split clusters; choose `shuffled`")
         return self
 
 
@@ -78,6 +76,7 @@ class AlphaGrid(Settings):
     """Number of penalties."""
 
     def values(self) -> np.ndarray:
+        """Penalties (`number`,), float64, ascending."""
         return np.logspace(np.log10(self.minimum), np.log10(self.maximum), self.number)
 
     @model_validator(mode="after")
@@ -93,9 +92,9 @@ class EncodingSettings(Settings):
     `scaling: zscore` divides each feature by its standard deviation over training images, but by no
     less than a tenth of the root mean square of its space's standard deviations;
     `zscore_unfloored` has no such floor; `center` does not divide (`encoding.scaling`).
-    `image_weights: repeats` weighs training images by the number of trials that their responses are
-    averaged of, in cross-validation too (`encoding.ridge.image_weights`).
-    `stacking` weighs a comparison's single-space models by their cross-validation errors
+    `image_weights: repeats` weights each training image by the number of trials in its averaged
+    response, also in cross-validation (`encoding.ridge.image_weights`).
+    `stacking` weights a comparison's single-space models by their cross-validation errors
     (`encoding.ridge.stacking`).
     """
 
@@ -114,25 +113,26 @@ class EncodingSettings(Settings):
     solver: Literal["native", "himalaya"] = "native"
     """This project's solver, or himalaya's (with `search: exact`)."""
     search: Literal["exact", "windowed"] = "windowed"
-    """`exact` scores every candidate and penalty by cross-validation; `windowed` only those that
-    generalised cross-validation leaves in contention (docs/solver.md)."""
+    """`exact` scores every candidate and penalty by cross-validation; `windowed` only those
+    whose generalised cross-validation error is close to the lowest (docs/solver.md)."""
     backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
     """Array library of the solver."""
     memory_gb: float = Field(default=8, gt=0)
     """Memory that one fit may use, in GB."""
     missing_images: Literal["available", "exclude"] = "exclude"
-    """A voxel that some session did not cover is left out (`exclude`), or fitted on the images it
-    has (`available`)."""
+    """Voxels that some session did not cover are left out (`exclude`), or fitted on the images that
+    they have (`available`)."""
     image_weights: Literal["equal", "repeats"] = "equal"
-    """`repeats`: images weigh as many trials as their responses are averaged of."""
+    """`repeats`: weight each image by the number of trials in its averaged response."""
     stacking: bool = True
     """Whether the single-space models of a comparison are also stacked."""
 
     @property
     def takes_smaller_models_over(self) -> bool:
-        """Whether a model is nowhere worse in cross-validation than those of fewer of its spaces.
+        """Whether a voxel takes over a smaller model that is better in cross-validation.
 
-        A single penalty leaves no space out, and himalaya picks among a model's own candidates.
+        A single penalty cannot leave a space out, and himalaya searches only a model's own
+        candidates.
         """
         return (self.penalty, self.solver) == ("banded", "native")
 
@@ -147,7 +147,7 @@ class EncodingSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _weighed_images_are_measured(self) -> EncodingSettings:
+    def _weighted_images_need_the_native_solver(self) -> EncodingSettings:
         native = (self.solver, self.missing_images) == ("native", "exclude")
         if self.image_weights == "repeats" and not native:
             raise ValueError(
@@ -157,37 +157,18 @@ class EncodingSettings(Settings):
 
 
 class ScatterSettings(Settings):
-    """A fit's voxels are divided among jobs; the number changes no result."""
+    """Division of a fit's voxels among jobs, which does not change results."""
 
-    voxel_chunks: int = 1
-    """Number of jobs per fit, each for a part of the voxels (1 to 1,000)."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_chosen_by_itself(cls, values: Any) -> Any:
-        if isinstance(values, dict) and (
-            values.get("voxel_chunks") == "auto" or "longest_hours" in values
-        ):
-            raise ValueError(
-                "`voxel_chunks: auto` and `longest_hours` are no more: write a number, "
-                "`scatter: {voxel_chunks: 1}`; `snakemake preflight` tells how long a fit takes"
-            )
-        return values
-
-    @field_validator("voxel_chunks", mode="before")
-    @classmethod
-    def _is_some(cls, value: Any) -> Any:
-        if type(value) is int and 1 <= value <= MOST_CHUNKS:
-            return value
-        raise ValueError(f"expected a whole number from 1 to {MOST_CHUNKS}")
+    voxel_chunks: int = Field(default=1, ge=1, le=1000, strict=True)
+    """Number of jobs per fit, each for a part of the voxels."""
 
 
 class SignificanceSettings(Settings):
     """Bootstrap intervals over test images, and tests of every voxel (docs/significance.md)."""
 
     test: Literal["permutation", "bootstrap"] = "permutation"
-    """`permutation`: p values from the tails of null distributions; `bootstrap`: the share of
-    bootstrap draws at or below 0, as published."""
+    """`permutation`: p values from the tails of null distributions; `bootstrap`: the fraction
+    of bootstrap draws at or below 0, as published."""
     draws: int = Field(default=2000, ge=100)
     """Number of bootstrap draws of test images."""
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -197,20 +178,12 @@ class SignificanceSettings(Settings):
     seed: int = 0
     """Seed of the draws."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_permutations(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "permutations" in values:
-            raise ValueError(
-                "`permutations` are no longer drawn: p of `test: permutation` are told by the "
-                "tails of distributions; remove the key (`draws` is of intervals alone)"
-            )
-        return values
-
 
 class CalibrationSettings(Settings):
-    """Simulated experiments of known truth, which `snakemake validate` fits and tests with the
-    study's own `encoding`, `significance` and number of folds."""
+    """Simulated experiments with known truth (`snakemake validate`).
+
+    They are fitted and tested with the study's own `encoding`, `significance` and number of folds.
+    """
 
     experiments: int = Field(default=20, ge=2)
-    """Number of simulated experiments per condition of `snakemake validate`."""
+    """Number of simulated experiments per condition."""

@@ -1,11 +1,12 @@
-"""What differs between the results of the study as published and as corrected, tabulated."""
+"""Table of differences between the results of the published and the corrected methods."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.results.storage import make_provenance, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.presets import MEAN, SIDES, preset_differences
 
@@ -19,12 +20,12 @@ def compare_presets(published: Path, corrected: Path) -> str:
 
     Returns
     -------
-    the table's means over subjects and all voxels, as text
+    means over subjects and all voxels, as text
 
     Raises
     ------
     InputError
-        A study's partitions are not there, or have no component in common.
+        A study has no partitions, or the two have no component in common.
     """
     folders = dict(zip(SIDES, (published, corrected), strict=True))
     paths = {side: folder / "tables/partitions.tsv" for side, folder in folders.items()}
@@ -35,6 +36,6 @@ def compare_presets(published: Path, corrected: Path) -> str:
     settings = {side: str(folder) for side, folder in folders.items()}
     provenance = make_provenance("compare_presets", settings, paths)
     write_table(corrected / "tables/preset_differences.tsv", table, COLUMNS, provenance)
-    whole = table[(table["subject"] == MEAN) & (table["roi"] == "all")]
-    told = whole[["comparison", "component", *SIDES]]
-    return told.to_string(index=False, float_format="%.3f")
+    means = table[(table["subject"] == MEAN) & (table["roi"] == "all")]
+    columns = ["comparison", "component", *SIDES]
+    return means[columns].to_string(index=False, float_format="%.3f")

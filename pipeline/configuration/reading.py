@@ -1,4 +1,4 @@
-"""A configuration, read and checked; every offending key told in one message."""
+"""Reading and checking a configuration; one message reports every wrong key."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ RENAMED = {
     "representational_similarity.least_ceiling": "min_noise_ceiling",
     "representational_similarity.comparison": "measure",
 }
+# keys that are gone, and what to do
+REMOVED = {
+    "scatter.longest_hours": "remove it, and set `voxel_chunks` to a number; `snakemake preflight` "
+    "reports how long a fit takes",
+    "significance.permutations": "remove it; permutations are no longer drawn, see "
+    "docs/significance.md",
+}
 
 
 def parse_configuration(values: Mapping[str, Any], source: str = "configuration") -> Configuration:
@@ -34,9 +41,9 @@ def parse_configuration(values: Mapping[str, Any], source: str = "configuration"
     Raises
     ------
     InputError
-        With one line for every offending key.
+        The configuration is wrong: one line for each key.
     """
-    # the catalogue is looked up in what was not checked yet
+    # the catalogue is added to values that have not been checked yet
     with reading(source, "not a configuration", "Correct it."):
         try:
             return Configuration.model_validate(with_catalogue(values))
@@ -47,7 +54,7 @@ def parse_configuration(values: Mapping[str, Any], source: str = "configuration"
 
 
 def _has_its_old_name(problem: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether a key is only missing because it is given by its old name, which is reported."""
+    """Return whether a missing key is given by its old name, which is reported already."""
     key = ".".join(str(part) for part in problem["loc"])
     return problem["type"] == "missing" and any(RENAMED.get(old) == key for old in values)
 
@@ -58,10 +65,12 @@ def _describe(problem: Mapping[str, Any]) -> str:
     renamed = RENAMED.get(re.sub(r"^variants\.\w+\.", "", key))
     if problem["type"] == "extra_forbidden" and renamed:
         message = f"this key is called `{renamed}` now"
+    elif problem["type"] == "extra_forbidden" and key in REMOVED:
+        message = REMOVED[key]
     elif problem["type"] == "extra_forbidden":
         message = "unknown key; check its spelling, or remove it"
     elif problem["type"] == "missing":
-        message = "this key is missing; add it (config/demo.yaml shows each)"
+        message = "this key is missing; add it (config/demo.yaml has an example)"
     elif (key, problem["input"]) == ("encoding.solver", "own"):
         message = "this project's solver is called `native` now"
     elif problem["type"] != "value_error":

@@ -1,4 +1,4 @@
-"""What all sections of the configuration have in common."""
+"""Types, names and the base class that all sections of the configuration share."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-# a collection of ROIs, which is part of the names of files
+# collection of ROIs; the name is part of file names
 Atlas = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 # NSD's functional volumes of 1.8 and 1 mm; the subject's own surface and fsaverage
 Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]
 Space = Literal[Volume, Surface]
 SURFACES: tuple[str, ...] = get_args(Surface)
-# of a surface, those that pictures of maps are drawn on
+# shapes of a surface on which the report draws maps
 SHAPES = ("inflated", "pial")
-# where maps can be brought to by NSD's transform files, from the space of the responses
+# spaces into which NSD's transform files can bring maps from the space of the responses
 MapSpace = Literal[Space, "MNI152"]
 NATIVE: MapSpace = "nativesurface"
 FSAVERAGE: MapSpace = "fsaverage"
@@ -28,12 +28,12 @@ MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
     "nativesurface": ("fsaverage",),
     "fsaverage": (),
 }
-# those that all subjects share
+# spaces that all subjects share
 GROUP_SPACES: tuple[MapSpace, ...] = ("fsaverage", "MNI152")
 # beta versions 1, 2 and 3
 Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
-# What a network is shown of each image: pixels, texts (its captions, or labels said as text), or
-# vectors (indicators of COCO's categories, its number)
+# input of a network: pixels, texts (captions, or labels written as text), or vectors (indicators of
+# COCO's categories, the image's number)
 Stimulus = Literal[
     "image",
     "captions",
@@ -44,7 +44,7 @@ Stimulus = Literal[
     "supercategories",
     "identity",
 ]
-# COCO's annotation files that each kind of stimulus is made of
+# COCO's annotation files from which each kind of stimulus is made
 ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "image": (),
     "captions": ("captions",),
@@ -55,11 +55,11 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "supercategories": ("instances",),
     "identity": (),
 }
-# the collection of regions that are made of several of a dataset's ROIs
+# collection of regions that each combine several of a dataset's ROIs
 COMPOSITE = "composite"
-# every image of the study, fitted as its `encoding` section says: one variant among others
+# variant with all images of the study, fitted as its `encoding` section says
 WHOLE = "all"
-# images that every subject was to see, beside each subject's own
+# part of the images that every subject was to see; the other parts are named by their subject
 SHARED = "shared"
 
 

@@ -1,4 +1,4 @@
-"""Configuration files as they lie on disk, before anything is made of them."""
+"""Reading configuration files, before their content is checked."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ EXAMPLE = "config/demo.yaml is a complete example."
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The keys and values of a configuration file.
+    """Read the keys and values of a configuration file.
 
     Raises
     ------
     InputError
-        Not there, a folder, empty, not YAML (with the line), or a key stands there twice.
+        The file is missing, a folder, empty or not YAML, or has a key twice.
     """
     if not path.exists():
         raise InputError(f"{path}: not found. {EXAMPLE}")

@@ -1,4 +1,4 @@
-"""A whole study, its names checked against one another."""
+"""Configuration of a study, with checks across its sections."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ from pipeline.simulation.settings import SimulationSettings
 Section = TypeVar("Section", bound=Settings)
 
 S3 = "s3://"
-# parts that are no more than names: neither wildcards nor ways out of a folder
+# parts that are plain names, without wildcards or `..`
 BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 
 
 class MapSettings(Settings):
-    """Maps are always written in the space of the responses."""
+    """Spaces of the maps, besides that of the responses, in which they are always written."""
 
     spaces: list[MapSpace] = Field(default=[])
-    """Further spaces of the maps."""
+    """Further spaces."""
 
 
 class Study(Settings):
-    """What every study declares; `Configuration` has the sections of optional analyses besides."""
+    """The core sections; `Configuration` adds those of the optional analyses."""
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     """Name of the study, and of its folder in `results/`."""
@@ -66,7 +66,7 @@ class Study(Settings):
     """Folder of NSD, or the address of a bucket (`s3://bucket/prefix`) from which files are copied
     into `data/s3/`."""
     nsd_bucket: Annotated[str, Field(pattern=BUCKET)] | None = None
-    """Address of the bucket; filled in from `nsd`, not to be written."""
+    """Address of the bucket, filled in from `nsd`."""
     nsd_terms_accepted: bool = False
     """Whether you have read and accepted NSD's terms of use; downloads need it."""
     stimulus_set: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
@@ -77,9 +77,9 @@ class Study(Settings):
     responses: ResponseSettings
     """Which responses are modelled."""
     networks: dict[Name, NetworkSettings]
-    """Networks beside those of the catalogue, by name."""
+    """Networks besides those of the catalogue, by name."""
     feature_spaces: dict[Name, FeatureSpaceSettings]
-    """Feature spaces beside those of the catalogue, by name."""
+    """Feature spaces besides those of the catalogue, by name."""
     extraction: ExtractionSettings = ExtractionSettings()
     """How the extraction of features is divided into jobs."""
     splits: SplitSettings
@@ -91,7 +91,7 @@ class Study(Settings):
     significance: SignificanceSettings = SignificanceSettings()
     """Intervals and tests."""
     calibration: CalibrationSettings = CalibrationSettings()
-    """Simulated experiments of known truth (`snakemake validate`)."""
+    """Simulated experiments with known truth (`snakemake validate`)."""
     maps: MapSettings = MapSettings()
     """Spaces of the brain maps."""
     models: list[str] = Field(min_length=1)
@@ -119,13 +119,13 @@ class Study(Settings):
         if not re.match(BUCKET, nsd):
             raise ValueError(f"nsd: {nsd} is no address of a bucket; write s3://bucket/prefix")
         if values.get("simulation") is not None:
-            raise ValueError("nsd: what is simulated is written to a folder, not to a bucket")
+            raise ValueError("nsd: a simulated NSD is written to a folder, not to a bucket")
         return {**values, "nsd": Path("data/s3") / nsd.removeprefix(S3), "nsd_bucket": nsd}
 
     @model_validator(mode="before")
     @classmethod
     def _comparisons_are_known(cls, values: Any) -> Any:
-        """A comparison that is named without its spaces is one of the catalogue."""
+        """Refuse a comparison without spaces that the catalogue does not have."""
         if isinstance(values, Mapping) and isinstance(values.get("comparisons"), Mapping):
             unknown = [name for name, spaces in values["comparisons"].items() if spaces is None]
             declared("comparisons", unknown, read_catalogue()["comparisons"])
@@ -144,7 +144,7 @@ class Study(Settings):
         for name, space in self.feature_spaces.items():
             if name in ("joint", STACK):
                 raise ValueError(
-                    f"feature_spaces.{name}: tables call a row so; choose another name"
+                    f"feature_spaces.{name}: this name is reserved in tables; choose another"
                 )
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
             _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
@@ -173,18 +173,18 @@ class Study(Settings):
             declared("splits.space", [space], self.feature_spaces)
             if self.feature_spaces[space].is_fitted:
                 raise ValueError(
-                    "splits.space: principal components are fitted on training images, which this "
-                    "space is to choose; take it without `reduction`"
+                    "splits.space: this space chooses the training images, so that it cannot have "
+                    "principal components fitted on them; leave out `reduction`"
                 )
         if self.significance.resample == "clusters" and space is None:
             raise ValueError(
-                "significance.resample: `clusters` are of images that are alike in a feature "
-                "space; name one in `splits.space`"
+                "significance.resample: `clusters` needs a feature space in which images are "
+                "compared; name one in `splits.space`"
             )
         if self.responses.zscore_trials == "training" and not test.startswith("shared"):
             raise ValueError(
-                f"responses.zscore_trials: `training` is known for shared test images only, not "
-                f"with `splits.test: {test}`; choose `all`"
+                f"responses.zscore_trials: `training` needs shared test images, not "
+                f"`splits.test: {test}`; choose `all`"
             )
 
     def _maps_can_be_made(self) -> None:
@@ -200,7 +200,7 @@ class Study(Settings):
 
     def _variants_can_be_made(self) -> None:
         if WHOLE in self.variants:
-            raise ValueError(f"variants.{WHOLE}: is the whole study; choose another name")
+            raise ValueError(f"variants.{WHOLE}: this name stands for all images; choose another")
         for name, variant in self.variants.items():
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
             declared(f"variants.{name}.comparisons", variant.comparisons or [], self.comparisons)
@@ -208,8 +208,8 @@ class Study(Settings):
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
             declared("matched_variants", group, self.variants)
-            if whole := [name for name in group if self.variants[name].subset is None]:
-                raise ValueError(f"matched_variants: {whole[0]} has no `subset`")
+            if all_images := [name for name in group if self.variants[name].subset is None]:
+                raise ValueError(f"matched_variants: {all_images[0]} has no `subset`")
 
     def require_spaces(self, key: str, spaces: list[str]) -> None:
         """Raise ValueError, which names the key, unless each is a feature space, listed once."""
@@ -217,12 +217,12 @@ class Study(Settings):
         unique(key, spaces)
 
     def section(self, kind: type[Section]) -> Section | None:
-        """Settings of an optional analysis, by their type; None if the study does not have it."""
+        """Find the settings of an optional analysis by their type; None if it is switched off."""
         return next((value for value in self.__dict__.values() if isinstance(value, kind)), None)
 
     @property
     def roi_atlases(self) -> list[str]:
-        """Collections of ROIs: those that are listed, and the composites of them."""
+        """Collections of ROIs: those listed in `rois`, and the composite regions."""
         return [*self.rois, COMPOSITE]
 
     @property
@@ -233,17 +233,17 @@ class Study(Settings):
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:
-        """What is fitted: what is assessed, and the variants that optional analyses need."""
+        """Variants that are fitted: the assessed ones, and those that optional analyses need."""
         needed = [analysis.variants(self) for analysis in ANALYSES.values()]
         return {**self.assessed_variants, **{k: v for found in needed for k, v in found.items()}}
 
     @property
     def assessed_variants(self) -> dict[str, VariantSettings]:
-        """What is tested, mapped and tabulated: the whole study, and the variants that it lists."""
+        """Variants that are tested, mapped and tabulated: all images, and the listed variants."""
         needed = [analysis.models(self) for analysis in ANALYSES.values()]
         singles = dict.fromkeys([*self.models, *itertools.chain(*needed)])
-        whole = VariantSettings(models=list(singles), comparisons=list(self.comparisons))
-        return {WHOLE: whole, **self.variants}
+        all_images = VariantSettings(models=list(singles), comparisons=list(self.comparisons))
+        return {WHOLE: all_images, **self.variants}
 
     @property
     def used_spaces(self) -> list[str]:
@@ -254,25 +254,25 @@ class Study(Settings):
         return [name for name in self.feature_spaces if name in used]
 
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
-        """{model: its feature spaces} of all that is fitted of a variant, each once, by size.
+        """List a variant's models once each, by size, as {model: feature spaces}.
 
         They are its single models, and every subset of the spaces of its comparisons.
         """
         comparisons = self.comparisons_of(variant).values()
-        sets = [*((name,) for name in self.all_variants[variant].models or [])]
+        sets: list[tuple[str, ...]] = [(name,) for name in self.all_variants[variant].models or []]
         sets += [subset for spaces in comparisons for subset in subsets(spaces)]
         ordered = [self.fitted_as(spaces) for spaces in sorted(sets, key=len)]
         return {model_name(spaces): spaces for spaces in ordered}
 
     def comparisons_of(self, variant: str = WHOLE) -> dict[str, list[str]]:
-        """{comparison: its feature spaces}, those of a variant."""
+        """List a variant's comparisons as {comparison: feature spaces}."""
         settings = self.all_variants[variant]
         if settings.models is None and settings.comparisons is None:
             return self.comparisons
         return {name: self.comparisons[name] for name in settings.comparisons or []}
 
     def fitted_as(self, spaces: Iterable[str]) -> list[str]:
-        """A set of spaces in the order of its model: that of the first comparison."""
+        """Order a set of spaces as in its model: as in the first comparison that has them."""
         chosen = list(spaces)
         holding = (listed for listed in self.comparisons.values() if set(chosen) <= set(listed))
         return [space for space in next(holding, chosen) if space in chosen]
@@ -282,13 +282,16 @@ class Study(Settings):
         return [model_name(self.fitted_as(s)) for s in subsets(self.comparisons[comparison])]
 
     def smaller_models(self, variant: str, spaces: Sequence[str]) -> list[str]:
-        """Models of a space less, of which a model takes voxels over (`encoding.ridge.nested`)."""
+        """Models with one space less, which voxels may take over (`encoding.ridge.nested`)."""
         if not self.encoding_of(variant).takes_smaller_models_over:
             return []
         return [model_name(self.fitted_as(s)) for s in subsets(spaces) if len(s) == len(spaces) - 1]
 
     def stacked(self, variant: str) -> dict[str, bool]:
-        """{model: whether its single-space models are stacked too}: all spaces of a comparison."""
+        """Decide for each model whether its single-space models are also stacked.
+
+        They are if its spaces are those of a comparison.
+        """
         comparisons = [set(spaces) for spaces in self.comparisons_of(variant).values()]
         return {
             model: self.encoding.stacking and set(spaces) in comparisons
@@ -296,32 +299,32 @@ class Study(Settings):
         }
 
     def encoding_of(self, variant: str) -> EncodingSettings:
-        """How a variant is fitted."""
+        """Return the settings of a variant's fits."""
         return self.all_variants[variant].encoding(self.encoding)
 
     def image_selection(self, variant: str) -> dict[str, Any]:
-        """Which of the split's images a variant has, and the subsets that are to be as many."""
+        """Images of a variant, and the subsets that are drawn to equal numbers of images."""
         settings = self.all_variants[variant]
         groups = [group for group in self.matched_variants if variant in group]
         matched = [self.variants[name].subset for name in itertools.chain(*groups)]
         return {
             **settings.images,
-            "matched": [subset.model_dump(mode="json") for subset in matched],
+            "matched": [subset.model_dump(mode="json") for subset in matched if subset],
         }
 
     def space_specification(self, space: str) -> dict[str, Any]:
-        """How a layer becomes a feature space."""
+        """Return the settings that turn a layer into a feature space."""
         return self.feature_spaces[space].model_dump(mode="json", exclude_none=True)
 
     def feature_specification(self, space: str) -> dict[str, Any]:
-        """What a file of features must say that it is."""
+        """Specification that a file of features must record."""
         network = self.network_specification(self.feature_spaces[space].network)
         return {"space": space, **self.space_specification(space), "extracted_from": network}
 
     def network_specification(self, network: str) -> dict[str, Any]:
-        """All settings that a network's activations depend on, and no more.
+        """Return the settings that a network's activations depend on.
 
-        The content of a checkpoint is added by `pipeline.configuration.checkpoints`.
+        The hash of a checkpoint is added by `pipeline.configuration.checkpoints`.
         """
         settings = self.networks[network].model_dump(
             mode="json", exclude={"layers", "facts"}, exclude_none=True
@@ -329,7 +332,7 @@ class Study(Settings):
         return {"name": network, **settings}
 
     def network_layers(self, network: str) -> list[str]:
-        """The layers that are kept of a network."""
+        """List the layers of a network that are stored."""
         spaces = (space for space in self.feature_spaces.values() if space.network == network)
         listed = self.networks[network].layers
         return sorted({space.taken for space in spaces} if listed is None else set(listed))
@@ -342,17 +345,17 @@ class Study(Settings):
 
     @property
     def calibrated(self) -> dict[str, Any]:
-        """What the experiments of known truth are fitted and tested with: as the study is.
+        """Settings of the study with which the simulated experiments are fitted and tested.
 
-        Seeds are an experiment's own, and where it is computed changes nothing.
+        Left out are seeds, of which each experiment has its own, and what does not change results.
         """
-        # what is simulated there has as many trials of each image
-        apart = {"seed", "memory_gb", "backend", "stacking", "image_weights"}
+        # `image_weights`: all images of these experiments have equally many trials
+        excluded = {"seed", "memory_gb", "backend", "stacking", "image_weights"}
         return {
             "experiments": self.calibration.experiments,
             "folds": self.splits.folds,
             "encoding": {
-                **self.encoding.model_dump(mode="json", exclude=apart),
+                **self.encoding.model_dump(mode="json", exclude=excluded),
                 "backend": "numpy",
             },
             "significance": self.significance.model_dump(mode="json", exclude={"seed"}),
@@ -360,7 +363,7 @@ class Study(Settings):
 
     @property
     def annotations(self) -> list[str]:
-        """Which of COCO's annotation files stimuli are made of, and analyses read."""
+        """COCO's annotation files from which stimuli are made, or which analyses read."""
         kinds = [network["stimulus"] for network in self.used_networks.values()]
         if any(variant.subset for variant in self.variants.values()):
             kinds.append("categories")
@@ -374,7 +377,7 @@ else:
     Configuration = create_model(
         "Configuration",
         __base__=Study,
-        __doc__="A whole study.",
+        __doc__="Configuration of a study.",
         **{key: value for one in ANALYSES.values() for key, value in one.settings.items()},
     )
 
@@ -382,7 +385,7 @@ else:
 def _kept(key: str, taken: str, network: NetworkSettings) -> None:
     patterns = [taken] if network.layers is None else network.layers
     if not any(taken == pattern or fnmatchcase(taken, pattern) for pattern in patterns):
-        raise ValueError(f"{key}: lacks '{taken}', which a feature space is made of; add it")
+        raise ValueError(f"{key}: lacks '{taken}', which a feature space needs; add it")
 
 
 def _prefixed(section: str, lists: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""What a study is fitted on once more: other images, or another way."""
+"""Variants: further fits of a study on other images, or with other penalties."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipeline.configuration.settings import Name, Settings
 
 
 class Subset(Settings):
-    """Images that show a COCO category or supercategory, or images that do not."""
+    """Images that contain a COCO category or supercategory, or images that do not."""
 
     category: str
     """One of COCO's 80 categories or 12 supercategories."""
     present: bool = True
-    """Whether the images show it, or do not."""
+    """Whether to take the images with or without the category."""
 
     @field_validator("category")
     @classmethod
@@ -29,14 +29,14 @@ class Subset(Settings):
 
 
 class VariantSettings(Settings):
-    """The study's fits once more, on other images or with other penalties.
+    """Further fits of the study, on other images or with other penalties.
 
     Images of the same `draw` are nested: a smaller number is part of a larger one. Without `models`
     and `comparisons`, every comparison of the study is fitted.
     """
 
     subset: Subset | None = None
-    """Images by what they show, on both sides of the split."""
+    """Images by their content, in training and test set."""
     training_images: int | None = Field(default=None, ge=10)
     """Number of training images, drawn at random."""
     draw: int = Field(default=0, ge=0)
@@ -52,10 +52,10 @@ class VariantSettings(Settings):
 
     @property
     def images(self) -> dict[str, Any]:
-        """What decides about images, and nothing else."""
+        """Settings that decide which images are fitted."""
         return self.model_dump(mode="json", include={"subset", "training_images", "draw"})
 
     def encoding(self, study: EncodingSettings) -> EncodingSettings:
-        """How the variant is fitted, in a study that is fitted like this."""
+        """Return the settings of the variant's fits: the study's, with its own changes."""
         own = self.model_dump(include={"penalty", "scaling"}, exclude_none=True)
         return EncodingSettings.model_validate({**study.model_dump(), **own})

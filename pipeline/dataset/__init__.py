@@ -1,6 +1,7 @@
-"""What the core knows of a dataset: its images, a subject's responses, regions and anatomy.
+"""Interface to a dataset: its images, and each subject's responses, regions and anatomy.
 
-Each part is a typed interface with the one function that opens it, which alone knows what dataset a
-run has. They are modules of their own because a stage is run again when code that it imports has
-changed: a reader of captions changes no response. docs/datasets.md says what a dataset must give.
+Each part is a typed class with one function that opens it; only this function knows which dataset a
+run uses. The parts are separate modules because a stage is run again when code that it imports has
+changed: an edited reader of captions must not recompute responses. docs/datasets.md lists what a
+dataset must provide.
 """

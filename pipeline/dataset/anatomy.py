@@ -1,4 +1,4 @@
-"""Where a subject's voxels lie: other spaces for maps, and what maps are drawn on."""
+"""A subject's anatomy: other spaces for maps, and the volumes and surfaces they are drawn on."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ class Surface:
 
 
 class Anatomy:
-    """A subject's anatomy. As it stands, that of a dataset which has nothing but responses.
+    """A subject's anatomy. This base class stands for a dataset that has only responses.
 
-    Of such a dataset there are maps in the space of the responses, and no pictures of brains.
+    Such a dataset has maps in the space of the responses, and no pictures of brains.
     """
 
     def target(self, voxel: np.ndarray, geometry: Mapping[str, np.ndarray], name: str) -> Target:
-        """Another space as it is reached from voxels (voxel,) of the space of the responses."""
+        """Open another space, into which maps of the modelled voxels (voxel,) are brought."""
         raise InputError(f"maps.spaces: this dataset cannot bring maps to {name}; leave it out")
 
     def reference(self, space: str) -> str | Mapping[str, str] | None:
-        """What maps in a space lie on: a file of the dataset, or {hemisphere: file}."""
+        """Name the file, or {hemisphere: file}, of the dataset on whose grid maps are."""
         return None
 
     def background(self) -> Path | None:
-        """A volume on which slices in the space of the responses are drawn."""
+        """Return the volume on which slices in the space of the responses are drawn, if any."""
         return None
 
     def surface(self, space: str, shapes: Sequence[str]) -> Surface | None:
-        """A surface in the named shapes: inflated, pial, white."""
+        """Read a surface in the named shapes (inflated, pial, white), if there is one."""
         return None
 
     def nearest_vertices(self, space: str) -> Sequence[np.ndarray]:
-        """For left and right, which vertex of a surface is nearest to each of fsaverage."""
-        raise InputError(f"this dataset does not tell how {space} is related to fsaverage")
+        """For each hemisphere, find the vertex of a surface nearest to each fsaverage vertex."""
+        raise InputError(f"this dataset has no transform from {space} to fsaverage")
 
 
 def open_anatomy(folder: Path, subject: str, space: str) -> Anatomy:
-    """The anatomy of a subject of the dataset in a folder.
+    """Open the anatomy of a subject of the dataset in a folder.
 
     Parameters
     ----------
-    space : of the responses
+    space : space of the responses
     """
     from pipeline.nsd.dataset.anatomy import NSDAnatomy
 

@@ -13,30 +13,30 @@ LABEL_COLUMNS = ("voxel", "atlas", "roi", "hemisphere")
 
 
 class Regions:
-    """A subject's regions, in collections (atlases). As it stands, those of a dataset without any.
+    """A subject's regions, in collections (atlases). This base class stands for none.
 
     Attributes
     ----------
-    composites : {region: {atlas: labels}} of regions that are made of several labels
+    composites : {region: {atlas: labels}} of regions that combine several labels
     """
 
     composites: Mapping[str, Mapping[str, tuple[str, ...]]] = {}
 
     def names(self, atlas: str) -> Mapping[int, str]:
-        """{value: name} of all labels that an atlas can have, in its order."""
+        """Read {value: name} of all labels that an atlas can have, in its order."""
         return {}
 
     def labels(self, atlases: Sequence[str], voxel: np.ndarray) -> pd.DataFrame:
-        """A row (voxel, atlas, roi, hemisphere) for each label that one of the voxels has."""
+        """Tabulate the labels of voxels: a row (voxel, atlas, roi, hemisphere) for each."""
         return pd.DataFrame(columns=[*LABEL_COLUMNS])
 
     def values(self, atlas: str, voxel: np.ndarray) -> np.ndarray:
-        """The label of each voxel (voxel,) as a number; not above 0 where it has none."""
+        """Read the label of each voxel (voxel,) as a number; 0 or below where it has none."""
         return np.zeros(len(voxel), dtype=np.int64)
 
 
 def open_regions(folder: Path, subject: str, settings: Mapping[str, Any]) -> Regions:
-    """The regions of a subject of the dataset in a folder.
+    """Open the regions of a subject of the dataset in a folder.
 
     Parameters
     ----------

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-# of which a sample of noise is kept
+# number of images in the stored sample of noise
 NOISE_IMAGES = 1000
 
 
 @dataclass(frozen=True)
 class AveragedResponses:
-    """Responses averaged over the repeats that really happened.
+    """Responses averaged over the presentations of each image.
 
     Attributes
     ----------
@@ -24,11 +24,10 @@ class AveragedResponses:
     responses : (image, voxel) float32, NaN where no presentation was valid
     n_repeats : (image,) int64, presentations
     n_valid_repeats : (image, voxel) uint8, presentations in sessions that covered the voxel
-    noise_variance : (voxel,) float64, of a single trial about its image's mean, over all images; in
-        the units of `responses`, whatever trials were z-scored together; NaN where no image has two
-        valid trials
+    noise_variance : (voxel,) float64, variance of single trials about the mean of their image, over
+        all images, in the units of `responses`; NaN where no image has two valid trials
     noise_sample : (at most `NOISE_IMAGES` images, voxel) float32, noise of a single trial in
-        evenly spaced images: the first less the second trial, over √2; NaN where there are not two
+        evenly spaced images: first minus second trial, divided by √2; NaN where there are not two
     """
 
     nsd_id: np.ndarray
@@ -40,7 +39,7 @@ class AveragedResponses:
 
     @classmethod
     def without_repeats(cls, nsd_id: np.ndarray, responses: np.ndarray) -> AveragedResponses:
-        """Responses (image, voxel) of which single trials are not known: nor is their noise."""
+        """Wrap responses (image, voxel) whose single trials, and therefore noise, are unknown."""
         n_images, n_voxels = responses.shape
         return cls(
             nsd_id=nsd_id,
@@ -61,35 +60,35 @@ class Responses(ABC):
     Attributes
     ----------
     nsd_id : the images (image,) that have responses, int64, sorted
-    voxel : the voxels (voxel,) to be modelled, int64, sorted
+    voxel : the voxels (voxel,) that are modelled, int64, sorted
     geometry : `grid_shape` (X, Y, Z) with `affine` (4, 4), voxel to millimetres; or `grid_shape`
         (left, right) alone, the numbers of vertices
-    simulated : whether nobody measured them
-    account : what results tell of the responses, such as the number of sessions
-    sources : {name: file} whose hashes results tell
+    simulated : whether they are simulated
+    metadata : facts that results record about the responses, such as the number of sessions
+    sources : {name: file} whose hashes results record
     """
 
     nsd_id: np.ndarray
     voxel: np.ndarray
     geometry: Mapping[str, np.ndarray]
     simulated: bool = False
-    account: Mapping[str, Any] = {}
+    metadata: Mapping[str, Any] = {}
     sources: Mapping[str, Path] = {}
 
     @abstractmethod
     def averaged(self, voxel: np.ndarray) -> AveragedResponses:
-        """Responses of some voxels (voxel,) to all images, without reading those of all others."""
+        """Read the responses of some voxels (voxel,) to all images, and only these."""
 
     def ncsnr(self) -> np.ndarray | None:
         """Signal-to-noise ratio (voxel,) of single trials, of `voxel`; None if it is not known.
 
-        Where a noise ceiling c of responses averaged over n trials is known, √(c / (1 - c) / n).
+        From a noise ceiling c of responses averaged over n trials it is √(c / (1 - c) / n).
         """
         return None
 
 
 def open_responses(folder: Path, subject: str, settings: Mapping[str, Any]) -> Responses:
-    """The responses of a subject in the dataset in a folder.
+    """Open the responses of a subject of the dataset in a folder.
 
     Parameters
     ----------

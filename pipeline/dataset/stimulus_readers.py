@@ -1,4 +1,4 @@
-"""What networks are shown: one batch of stimuli after the other, by the name of their kind."""
+"""Inputs of networks: stimuli of one kind, batch by batch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from pipeline.dataset.images import Images
 
-# captions, and labels said as text
+# captions, and labels written as text
 TEXTS = ("captions", "all_objects", "top_object", "objects_in_captions")
-# {kind: level of the labels whose indicators an image is shown as}
+# {kind: level of the labels whose indicators stand for an image}
 LEVELS = {"categories": "category", "supercategories": "supercategory"}
 VECTORS = (*LEVELS, "identity")
 HASHED_AT_A_TIME = 64
 
 
 def read_stimuli(images: Images, nsd_id: np.ndarray, kind: str, batch_size: int) -> Iterator[Any]:
-    """Batches of stimuli in the order of `nsd_id`.
+    """Yield batches of stimuli in the order of `nsd_id`.
 
     Parameters
     ----------
@@ -28,13 +28,13 @@ def read_stimuli(images: Images, nsd_id: np.ndarray, kind: str, batch_size: int)
     if kind == "image":
         yield from images.pictures(nsd_id, batch_size)
         return
-    stimuli: Sequence[Any] = _whole(images, nsd_id, kind)
+    stimuli = _read_all(images, nsd_id, kind)
     for start in range(0, len(nsd_id), batch_size):
         yield stimuli[start : start + batch_size]
 
 
-def _whole(images: Images, nsd_id: np.ndarray, kind: str) -> Sequence[Any]:
-    """Texts or vectors of all images: small enough to be read at once."""
+def _read_all(images: Images, nsd_id: np.ndarray, kind: str) -> Sequence[list[str]] | np.ndarray:
+    """Read the texts or vectors of all images, which are small enough to be read at once."""
     if kind in TEXTS:
         return images.texts(nsd_id, kind)
     if kind == "identity":
@@ -43,10 +43,10 @@ def _whole(images: Images, nsd_id: np.ndarray, kind: str) -> Sequence[Any]:
 
 
 def stimulus_hashes(images: Images, nsd_id: np.ndarray, kind: str) -> np.ndarray:
-    """(image,) uint64, the beginning of the SHA-256 of what a network is shown of each image.
+    """Hash each stimulus: (image,) uint64, the first 8 bytes of its SHA-256.
 
-    Features of an image are used again only if this is the same: pictures and annotations may have
-    been replaced.
+    Stored features of an image are used again only if the hash is the same, because pictures and
+    annotations may have been replaced.
     """
     hashes = [
         hashlib.sha256(_content(stimulus)).digest()[:8]
@@ -57,7 +57,7 @@ def stimulus_hashes(images: Images, nsd_id: np.ndarray, kind: str) -> np.ndarray
 
 
 def _content(stimulus: Any) -> bytes:
-    """A picture or a row of numbers as it is in memory; texts as they are read."""
+    """Return the bytes of a picture or a row of numbers in memory, or of texts in UTF-8."""
     if isinstance(stimulus, list):
         return "\n".join(stimulus).encode()
     return np.ascontiguousarray(stimulus).tobytes()

@@ -1,4 +1,4 @@
-"""How explainable the voxels are."""
+"""Histograms of noise ceilings."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ BINS = 50
 
 
 def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
-    """Histograms of the noise ceiling, a line per subject.
+    """Draw histograms of the noise ceiling, a line per subject.
 
     Parameters
     ----------
-    ceilings : {subject: (voxel,) share of variance, signed}; NaN are left out, and below -1 none is
-        drawn apart
+    ceilings : {subject: (voxel,) share of variance}; NaN are left out, values below -1 are drawn
+        at -1
     """
     figure, axis = plt.subplots(figsize=(6.2, 3.2))
     lowest = min((np.nanmin(v, initial=0) for v in ceilings.values()), default=0)
-    # 0 is an edge
+    # 0 is the edge of a bin
     edges = np.arange(np.floor(max(lowest, -1) * BINS), BINS + 1) / BINS
     for number, (subject, values) in enumerate(ceilings.items()):
         known = values[np.isfinite(values)]

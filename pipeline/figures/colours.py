@@ -12,35 +12,35 @@ from matplotlib.colors import ListedColormap, to_hex
 SIGNED_MAP = "RdBu_r"
 TICK_STEP = 0.05
 PERCENTILE = 99.5
-# of pairs: neither, the first alone, the second alone, both; told apart by colour-blind readers
+# for pairs: neither, first alone, second alone, both; colour-blind readers can distinguish them
 CORNERS = ("#F2F2F2", "#0072B2", "#E69F00", "#2B1633")
-# of lines upon maps: none is a colour of a scale, in which it would be lost or read as a value
+# outlines on maps: none is a colour of a scale, so that it is neither lost nor read as a value
 OUTLINE_COLOURS = (
     *("#000000", "#009E73", "#F0E442", "#CC79A7"),
     *("#8C510A", "#7FE000", "#7F7F7F"),
 )
-# shades of each of the two scales
+# number of shades of each of the two scales
 STEPS = 8
 
 
 def colour_limit(values: np.ndarray) -> float:
-    """The end of a signed colour scale: the 99.5th percentile of |value|, rounded up."""
+    """Compute the end of a signed colour scale: the 99.5th percentile of |value|, rounded up."""
     known = values[np.isfinite(values)]
     top = float(np.percentile(np.abs(known), PERCENTILE)) if len(known) else TICK_STEP
-    # rounding error must neither add a step nor be written out
+    # rounding errors must neither add a step nor appear in labels
     return round(max(float(np.ceil(round(top / TICK_STEP, 6))), 1.0) * TICK_STEP, 6)
 
 
 def pair_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Colours between four corners, for two quantities that were divided by their limit.
+    """Mix colours between four corners, for two quantities divided by their limit.
 
     Parameters
     ----------
-    first, second : (place,); below 0 is shown as 0 and above 1 as 1
+    first, second : (value,); clipped to 0 to 1
 
     Returns
     -------
-    (place, 3) red, green and blue from 0 to 1
+    (value, 3) red, green and blue from 0 to 1
     """
     a, b = (np.clip(values, 0, 1)[:, None] for values in (first, second))
     neither, only_first, only_second, both = (_rgb(colour) for colour in CORNERS)
@@ -50,16 +50,16 @@ def pair_colours(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def pair_index(first: np.ndarray, second: np.ndarray, limit: float) -> np.ndarray:
-    """One number for two values: the colour of `pair_colour_map` that shows them.
+    """Combine two values into the index of a colour of `pair_colour_map`.
 
     Parameters
     ----------
     first, second : any shape, NaN where unknown
-    limit : the value that both scales end at
+    limit : end of both scales
 
     Returns
     -------
-    from 1; 0 where one of the values is unknown
+    index from 1; 0 where one of the values is unknown
     """
     known = np.isfinite(first) & np.isfinite(second)
     shades = [
@@ -70,28 +70,28 @@ def pair_index(first: np.ndarray, second: np.ndarray, limit: float) -> np.ndarra
 
 
 def pair_colour_map() -> ListedColormap:
-    """The colours of `pair_index`, 0 being transparent."""
+    """Return the colours that `pair_index` refers to; 0 is transparent."""
     steps = np.arange(STEPS) / (STEPS - 1)
     grid = np.meshgrid(steps, steps, indexing="ij")
     colours = pair_colours(grid[0].ravel(), grid[1].ravel())
-    shown = np.column_stack([colours, np.ones(len(colours))])
-    return ListedColormap([(0, 0, 0, 0), *map(tuple, shown)], name="pair")
+    opaque = np.column_stack([colours, np.ones(len(colours))])
+    return ListedColormap([(0, 0, 0, 0), *map(tuple, opaque)], name="pair")
 
 
 def outline_colours(names: Mapping[int, str]) -> dict[int, str]:
-    """{label: colour} of the outlines of regions; all black where there are too many to tell."""
+    """{label: colour} of the outlines of regions; all black if there are too many."""
     if len(names) > len(OUTLINE_COLOURS):
         return dict.fromkeys(names, OUTLINE_COLOURS[0])
     return dict(zip(names, OUTLINE_COLOURS, strict=False))
 
 
 def sequence_colours(n: int) -> list[str]:
-    """Colours of things that have an order, as the layers of a network."""
+    """Return n colours in an order, such as for the layers of a network."""
     return [to_hex(colour) for colour in plt.get_cmap("viridis")(np.linspace(0, 1, n))]
 
 
 def draw_pair_legend(axis: Axes, names: tuple[str, str], limit: float) -> None:
-    """The two-dimensional colour scale as a square."""
+    """Draw the two-dimensional colour scale as a square."""
     steps = np.linspace(0, 1, 64)
     first, second = np.meshgrid(steps, steps, indexing="xy")
     picture = pair_colours(first.ravel(), second.ravel()).reshape(64, 64, 3)
@@ -105,7 +105,7 @@ def draw_pair_legend(axis: Axes, names: tuple[str, str], limit: float) -> None:
 
 
 def colour_tables() -> Mapping[str, list[list[int]]]:
-    """What an interactive page needs to colour values itself: red, green, blue from 0 to 255."""
+    """Return the colours that an interactive page uses: red, green, blue from 0 to 255."""
     signed = plt.get_cmap(SIGNED_MAP)(np.linspace(0, 1, 256))[:, :3]
     corners = np.array([_rgb(colour) for colour in CORNERS])
     return {

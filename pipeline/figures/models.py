@@ -1,4 +1,4 @@
-"""One model against another, voxel by voxel."""
+"""Scores of one model against another, voxel by voxel."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ LEAST_RANGE = 0.05
 def model_against_model(
     first: np.ndarray, second: np.ndarray, ceiling: np.ndarray, names: tuple[str, str]
 ) -> Figure:
-    """R² of two models as two-dimensional histograms: how many voxels, and how explainable.
+    """Draw R² of two models as two-dimensional histograms of voxels and of noise ceilings.
 
     Parameters
     ----------
-    first, second : (voxel,) test R² of the models `names`
+    first, second : (voxel,) test R² of the two models
     ceiling : (voxel,) noise ceiling, share of variance
     """
     usable = np.isfinite(first) & np.isfinite(second)
     first, second, ceiling = first[usable], second[usable], ceiling[usable]
     low, high = _range(np.concatenate([first, second]))
     figure, axes = plt.subplots(1, 2, figsize=(8.2, 3.4), sharex=True, sharey=True)
-    place = {"gridsize": BINS, "extent": (low, high, low, high), "mincnt": 1, "linewidths": 0}
-    # voxels without signal crowd at 0
-    counted = axes[0].hexbin(second, first, bins="log", cmap="cividis", **place)
+    bins = {"gridsize": BINS, "extent": (low, high, low, high), "mincnt": 1, "linewidths": 0}
+    # a logarithmic scale, because most voxels without signal are near 0
+    counted = axes[0].hexbin(second, first, bins="log", cmap="cividis", **bins)
     explained = axes[1].hexbin(
-        second, first, C=ceiling, reduce_C_function=np.nanmean, cmap="viridis", vmin=0, **place
+        second, first, C=ceiling, reduce_C_function=np.nanmean, cmap="viridis", vmin=0, **bins
     )
     for axis in axes:
         axis.plot([low, high], [low, high], color="#888", linewidth=0.8)
@@ -44,7 +44,7 @@ def model_against_model(
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
-    """All but the worst half percent, whose R² can be far below 0."""
+    """Range of all but the lowest half percent, whose R² can be far below 0."""
     if len(values) == 0:
         return -LEAST_RANGE, LEAST_RANGE
     low = min(np.percentile(values, 0.5), -LEAST_RANGE)

@@ -1,4 +1,4 @@
-"""Recovered against planted variance, of simulated data."""
+"""Recovered against planted variance of simulated data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MARKERS = "os^Dv"
 
 
 def recovery_scatter(table: pd.DataFrame) -> Figure:
-    """One point per voxel group and component.
+    """Draw recovered against planted variance, one point per voxel group and component.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Scores and variance components per region: bars and strips, one point per subject."""
+"""Scores and variance components per region, with one point per subject."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, subsets
-from pipeline.figures.style import bar_style, shared_style, shown_atlases, subjects, tidy, told
+from pipeline.figures.style import (
+    BarStyle,
+    bar_style,
+    displayed_atlases,
+    shared_style,
+    simulated_note,
+    subjects,
+    tidy,
+)
 
 EVERYTHING = "all"
 BARS_WIDTH = 0.8
 LEAST_WIDTH, INCHES_PER_ROI = 6.5, 1.15
 REGIONS_PER_ROW = 9
-# between atlases, in widths of a region
+# gap between atlases, in widths of a region
 GAP = 0.35
 Region = tuple[str, str]
 
@@ -30,13 +38,13 @@ class Series:
 
     Attributes
     ----------
-    centre, mean : (region,) where it is drawn, and its mean over subjects
-    x, values : (subject and region,) the same of each subject
-    width : of a bar, in widths of a region
+    width : width of a bar, in widths of a region
+    centre, mean : (region,) position of the bar, and mean over subjects
+    x, values : (subject and region,) position and value of each subject's point
     """
 
     name: str
-    style: Mapping[str, object]
+    style: BarStyle
     width: float
     centre: np.ndarray
     mean: np.ndarray
@@ -45,12 +53,18 @@ class Series:
 
     @classmethod
     def of(
-        cls, rows: pd.DataFrame, value: str, place: Mapping[Region, float], **given: object
+        cls,
+        name: str,
+        style: BarStyle,
+        width: float,
+        rows: pd.DataFrame,
+        value: str,
+        position: Mapping[Region, float],
     ) -> Series:
-        """Values from the rows (subject × region) of one model or component."""
+        """Take values from the rows (subject × region) of one model or component."""
         mean = rows.groupby("region")[value].mean()
-        centre, x = (np.array([place[r] for r in regions]) for regions in (mean.index, rows.region))
-        return cls(centre=centre, mean=mean.to_numpy(), x=x, values=rows[value].to_numpy(), **given)
+        centre, x = (np.array([position[r] for r in keys]) for keys in (mean.index, rows.region))
+        return cls(name, style, width, centre, mean.to_numpy(), x, rows[value].to_numpy())
 
 
 Draw = Callable[[Axes, Series], None]
@@ -59,30 +73,30 @@ Draw = Callable[[Axes, Series], None]
 def model_bars(
     table: pd.DataFrame, models: Sequence[str], value: str = "mean_r", label: str = "mean test r"
 ) -> Figure:
-    """A bar per model, a row of regions per atlas.
+    """Draw a bar per model, a row of regions per atlas.
 
     Parameters
     ----------
     table : tables/correlations.tsv
-    models : in the order of the bars
+    models : models in the order of the bars
     """
     styles = {model: bar_style(number) for number, model in enumerate(models)}
     return _rows(table, "model", styles, value, label, _bars)
 
 
 def model_strips(table: pd.DataFrame, models: Sequence[str], value: str, label: str) -> Figure:
-    """A point per subject and model, a dash for their mean; as `model_bars` else."""
+    """Draw a point per subject and model, and a dash for the mean; otherwise as `model_bars`."""
     styles = {model: bar_style(number) for number, model in enumerate(models)}
     return _rows(table, "model", styles, value, label, _strips)
 
 
 def component_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
-    """Unique and shared variance of a comparison, signed.
+    """Draw unique and shared variance of a comparison, which can be negative.
 
     Parameters
     ----------
     table : tables/partitions.tsv, the rows of one comparison
-    spaces : of the comparison
+    spaces : feature spaces of the comparison
     """
     numbers = {space: number for number, space in enumerate(spaces)}
     styles = {
@@ -93,7 +107,7 @@ def component_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
 
 
 def unique_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
-    """Unique variance alone, as `component_bars` else."""
+    """Draw unique variance as points per subject; otherwise as `component_bars`."""
     styles = {space: bar_style(number) for number, space in enumerate(spaces)}
     label = "mean unique variance (test R²)"
     return _rows(table, "component", styles, "mean_variance", label, _strips)
@@ -102,15 +116,15 @@ def unique_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
 def _rows(
     table: pd.DataFrame,
     column: str,
-    styles: Mapping[str, Mapping[str, object]],
+    styles: Mapping[str, BarStyle],
     value: str,
     label: str,
     draw: Draw,
 ) -> Figure:
-    """Rows of regions, atlas after atlas, all on one scale; the legend once, above."""
+    """Draw rows of regions, atlas after atlas, all on one scale, with one legend above."""
     table = table[table[column].isin(styles)]
     rows = _packed(table)
-    widest = max(place[-1] for place in map(_places, rows)) + 1
+    widest = max(found[-1] for found in map(_positions, rows)) + 1
     figure, axes = plt.subplots(
         *(len(rows), 1),
         figsize=(max(LEAST_WIDTH, INCHES_PER_ROI * widest), 2.8 * len(rows)),
@@ -118,16 +132,17 @@ def _rows(
         sharey=True,
     )
     for regions, axis in zip(rows, axes[:, 0], strict=True):
-        place = dict(zip(regions, _places(regions), strict=True))
+        position = dict(zip(regions, _positions(regions), strict=True))
         keys = list(zip(table["atlas"], table["roi"], strict=True))
         part = table.assign(region=keys)
-        part = part[part["region"].isin(place)]
+        part = part[part["region"].isin(position)]
         for number, (name, style) in enumerate(styles.items()):
             offset = (number - (len(styles) - 1) / 2) * BARS_WIDTH / len(styles)
-            shifted = {region: x + offset for region, x in place.items()}
-            given = {"name": name, "style": style, "width": BARS_WIDTH / len(styles)}
-            draw(axis, Series.of(part[part[column] == name], value, shifted, **given))
-        _label_regions(axis, part, place)
+            shifted = {region: x + offset for region, x in position.items()}
+            rows_of_name = part[part[column] == name]
+            width = BARS_WIDTH / len(styles)
+            draw(axis, Series.of(name, style, width, rows_of_name, value, shifted))
+        _label_regions(axis, part, position)
         axis.set_xlim(-0.6, widest - 0.4)
         axis.axhline(0, color="black", linewidth=0.8)
         tidy(axis, "", label)
@@ -138,7 +153,7 @@ def _rows(
         ncols=min(len(styles), 4),
         loc="lower left",
         bbox_to_anchor=(0.05, 1.0),
-        title=f"a point per subject; n: voxels of {subjects(table)}{told(table['data'])}",
+        title=f"a point per subject; n: voxels of {subjects(table)}{simulated_note(table['data'])}",
         title_fontsize=8,
         alignment="left",
     )
@@ -147,9 +162,9 @@ def _rows(
 
 
 def _packed(table: pd.DataFrame) -> list[list[Region]]:
-    """Regions in rows of at most `REGIONS_PER_ROW`, an atlas never broken."""
+    """Distribute regions over rows of at most `REGIONS_PER_ROW`, without splitting an atlas."""
     rows: list[list[Region]] = [[]]
-    for atlas in shown_atlases(table):
+    for atlas in displayed_atlases(table):
         regions = list(dict.fromkeys(table.loc[table["atlas"] == atlas, "roi"]))
         if rows[-1] and len(rows[-1]) + len(regions) > REGIONS_PER_ROW:
             rows.append([])
@@ -157,20 +172,20 @@ def _packed(table: pd.DataFrame) -> list[list[Region]]:
     return rows
 
 
-def _places(regions: Sequence[Region]) -> list[float]:
-    """Where regions are drawn: a gap between atlases."""
+def _positions(regions: Sequence[Region]) -> list[float]:
+    """Positions of regions, with a gap between atlases."""
     atlases = [atlas for atlas, _ in regions]
     gaps = np.cumsum([0.0, *(GAP * (a != b) for a, b in itertools.pairwise(atlases))])
     return [number + gap for number, gap in enumerate(gaps)]
 
 
-def _label_regions(axis: Axes, part: pd.DataFrame, place: Mapping[Region, float]) -> None:
+def _label_regions(axis: Axes, part: pd.DataFrame, position: Mapping[Region, float]) -> None:
     counts = part.groupby(["atlas", "roi", "subject"])["n_voxels"].max()
-    names = [f"{roi}\nn = {counts[atlas, roi].sum():,}" for atlas, roi in place]
-    axis.set_xticks([*place.values()], names, fontsize=7)
-    for atlas, members in itertools.groupby(place, key=lambda region: region[0]):
+    names = [f"{roi}\nn = {counts[atlas, roi].sum():,}" for atlas, roi in position]
+    axis.set_xticks([*position.values()], names, fontsize=7)
+    for atlas, members in itertools.groupby(position, key=lambda region: region[0]):
         text = "all modelled voxels" if atlas == EVERYTHING else atlas
-        x = place[next(members)] - 0.5
+        x = position[next(members)] - 0.5
         axis.text(x, 1.0, text, transform=axis.get_xaxis_transform(), fontsize=8, va="bottom")
 
 
@@ -182,7 +197,8 @@ def _bars(axis: Axes, series: Series) -> None:
 def _strips(axis: Axes, series: Series) -> None:
     colour = series.style["facecolor"]
     marker = "o" if series.style["hatch"] is None else "^"
-    dots = {"color": colour, "s": 16, "marker": marker, "linewidths": 0}
-    axis.scatter(series.x, series.values, label=series.name, **dots)
+    axis.scatter(
+        *(series.x, series.values, 16, colour), marker=marker, label=series.name, linewidths=0
+    )
     half = 0.45 * series.width
     axis.hlines(series.mean, series.centre - half, series.centre + half, color=colour, linewidth=2)

@@ -1,4 +1,4 @@
-"""Which figures a study has, and what is written under them."""
+"""Figures of a study, and their captions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
 from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
 from pipeline.figures.style import Images, StudyFigure
-from pipeline.results.accounts import verify_beside
+from pipeline.results.metadata import verify_with_metadata
 from pipeline.tables.tables import LEAST_RELIABILITY
 
 
@@ -26,21 +26,21 @@ def study_figures(
     voxels: Sequence[Path],
     images: Images,
 ) -> Iterator[StudyFigure]:
-    """Every figure of a study, drawn one at a time.
+    """Yield every figure of a study, drawn one at a time.
 
     Parameters
     ----------
     tables : {name: table}
-    voxels : the Parquet of each subject
-    images : reads pictures of the stimuli
+    voxels : Parquet file of models' voxels of each subject
+    images : function that reads stimuli
     """
-    whole = {
+    main = {
         name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
     }
-    yield from _of_models(study, whole["correlations"], voxels)
+    yield from _model_figures(study, main["correlations"], voxels)
     for comparison, spaces in study.comparisons.items():
-        rows = whole["partitions"].query("comparison == @comparison")
-        yield from _of_comparison(comparison, spaces, rows, voxels)
+        rows = main["partitions"].query("comparison == @comparison")
+        yield from _comparison_figures(comparison, spaces, rows, voxels)
     filled = {name: table for name, table in tables.items() if len(table)}
     for module in parts("figures").values():
         yield from module.study_figures(filled, images)
@@ -50,80 +50,83 @@ def study_figures(
             "recovery",
             "validation",
             "Recovered against planted variance",
-            "One point per subject, voxel group and component.",
+            "Variance that the pipeline recovered against variance that was planted in the "
+            "simulation: one point per subject, voxel group and component.",
             recovery_scatter(recovery),
         )
 
 
-def _of_models(
+def _model_figures(
     study: Configuration, correlations: pd.DataFrame, voxels: Sequence[Path]
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
         "correlations",
         "models",
         "Test correlation",
-        "Mean test correlation (Pearson) per region and single feature space: bars are means over "
-        "subjects, points subjects.",
+        "Mean test correlation (Pearson r) per region and single feature space. Bars: means over "
+        "subjects; points: single subjects.",
         model_bars(correlations, study.models),
     )
     yield StudyFigure(
         "normalised_correlations",
         "models",
         "Share of what can be explained",
-        f"Test correlation over its bound, r / √(noise ceiling), mean over mean, of voxels with a "
-        f"reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can occur. A "
-        "point per subject, a dash for their mean.",
+        "Mean test correlation divided by mean √(noise ceiling), its upper bound, over voxels "
+        f"with a reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can "
+        "occur. Points: single subjects; dashes: means over subjects.",
         model_strips(correlations, study.models, "mean_normalised_r", "mean r / √(noise ceiling)"),
     )
     first = study.models[0]
-    wanted = ["subject", "noise_ceiling", "r", "r2"]
-    # voxels without a score, of too few images, are in no table: the same voxels here
-    parts = [_read(path, wanted, [first]).dropna(subset=["r", "r2"]) for path in voxels]
+    columns = ["subject", "noise_ceiling", "r", "r2"]
+    # voxels without a score are left out, as in the tables
+    parts = [_read(path, columns, [first]).dropna(subset=["r", "r2"]) for path in voxels]
     yield StudyFigure(
         "noise_ceilings",
         "models",
         "Noise ceilings",
-        "Explainable share of the variance of the actual test responses, for their numbers of "
-        "repeats.",
+        "Distribution over voxels of the noise ceiling: the explainable share of the variance of "
+        "the responses to the test images, given their numbers of repeats.",
         ceiling_histograms(
             {part["subject"].iloc[0]: part["noise_ceiling"].to_numpy() for part in parts}
         ),
     )
 
 
-def _of_comparison(
+def _comparison_figures(
     comparison: str, spaces: Sequence[str], rows: pd.DataFrame, voxels: Sequence[Path]
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
         f"components_{comparison}",
         "comparisons",
         comparison,
-        "Unique and shared variance per region, signed; components sum to R² of the joint model. "
-        "What two spaces share has the colour of one and hatching in that of the other.",
+        "Unique and shared variance (test R²) per region, which can be negative; components sum to "
+        "R² of the joint model. Variance shared by two spaces has the colour of one and hatching "
+        "in the colour of the other. Bars: means over subjects; points: single subjects.",
         component_bars(rows, spaces),
     )
     yield StudyFigure(
         f"unique_{comparison}",
         "comparisons",
         comparison,
-        "Unique variance alone: a point per subject, a dash for their mean.",
+        "Unique variance (test R²) per region. Points: single subjects; dashes: means over "
+        "subjects.",
         unique_bars(rows, spaces),
     )
-    parts = [_of_two(path, spaces[0], spaces[1]) for path in voxels]
+    parts = [_two_models(path, spaces[0], spaces[1]) for path in voxels]
     first, second, ceiling = (np.concatenate(column) for column in zip(*parts, strict=True))
     yield StudyFigure(
         f"models_{comparison}",
         "comparisons",
         comparison,
-        f"Test R² of {spaces[0]} against {spaces[1]}, each alone, of all subjects' voxels: how "
-        "many voxels (left) and their mean noise ceiling (right). Half a percent of voxels, of the "
-        "lowest R², may lie outside.",
+        f"Test R² of {spaces[0]} against {spaces[1]}, each fitted alone, over all subjects' "
+        "voxels: number of voxels (left) and their mean noise ceiling (right). The half percent "
+        "of voxels with the lowest R² may lie outside the axes.",
         model_against_model(first, second, ceiling, (spaces[0], spaces[1])),
     )
 
 
-def _of_two(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
-    """R² of two models in a subject's voxels, and the noise ceiling."""
+def _two_models(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
+    """Read R² of two models in a subject's voxels, and the noise ceiling."""
     frame = _read(path, ["voxel", "model", "r2", "noise_ceiling"], [first, second])
     r2 = frame.pivot(index="voxel", columns="model", values="r2")
     ceiling = frame.drop_duplicates("voxel").set_index("voxel")["noise_ceiling"].reindex(r2.index)
@@ -132,5 +135,5 @@ def _of_two(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
 
 def _read(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
     filters = [("variant", "=", WHOLE), ("model", "in", list(models))]
-    verify_beside(path)
+    verify_with_metadata(path)
     return pd.read_parquet(path, columns=[*columns], filters=filters)

@@ -1,4 +1,4 @@
-"""What all figures have in common: colours, labels, files."""
+"""Style of all figures: colours, labels, files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import matplotlib
 
@@ -20,38 +21,54 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from pipeline.configuration.settings import COMPOSITE
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
 
-# Okabe and Ito's colours, told apart by colour-blind readers
+# colours of Okabe and Ito, which colour-blind readers can distinguish
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 LINES = ("-", "--", ":", "-.")
 HATCHES = (None, "////", "....", "xxxx")
-# of publications; the first is what pages show
+# formats for publications; pages display the first
 FORMATS = ("svg", "pdf", "png")
-# of pictures of brains, which are raster in a PDF too: only their labels are lines
+# formats of pictures of brains, which are raster images in a PDF too, except for their labels
 PICTURE_FORMATS = ("pdf", "png")
-# of files, and how many times fewer dots pages show of a picture
+# resolution of files, and the factor by which pictures on pages are smaller
 DPI, SMALLER = 300, 2
-# atlases of more regions than this have a table, but no room in a figure
+# atlases with more regions than this are in tables only, not in figures
 MOST_ROIS = 12
 # without dates and random names, equal figures are equal files
 NO_DATE = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": None}
 plt.rcParams.update({"svg.hashsalt": "nsd", "pdf.fonttype": 42, "hatch.linewidth": 1.2})
 
 
-# (image, row, column, RGB) uint8 of ids (image,)
+# function from ids (image,) to images (image, row, column, RGB) uint8
 Images = Callable[[np.ndarray], np.ndarray]
+
+
+class LineStyle(TypedDict):
+    """Arguments of matplotlib for a line."""
+
+    color: str
+    linestyle: str
+
+
+class BarStyle(TypedDict):
+    """Arguments of matplotlib for the fill of a bar."""
+
+    facecolor: str
+    hatch: str | None
+    edgecolor: str
+    linewidth: float
 
 
 @dataclass(frozen=True)
 class StudyFigure:
-    """A figure, and where it belongs.
+    """A figure, and its position in the report.
 
     Attributes
     ----------
-    name : of its files
-    page : of the report: models, comparisons, controls, validation, or a subject's
-    section : heading on that page; the comparison, of figures of comparisons
+    name : name of its files
+    page : page of the report: models, comparisons, controls, validation, or a subject
+    section : heading on that page; for figures of comparisons, the comparison
     """
 
     name: str
@@ -61,16 +78,16 @@ class StudyFigure:
     figure: Figure
 
 
-def line_style(number: int) -> dict[str, str]:
-    """Colours that colour-blind readers tell apart; beyond them, dashes."""
+def line_style(number: int) -> LineStyle:
+    """Return colour and dashes of a line; dashes change once colours are used up."""
     return {
         "color": COLOURS[number % len(COLOURS)],
         "linestyle": LINES[number // len(COLOURS) % len(LINES)],
     }
 
 
-def bar_style(number: int) -> dict[str, object]:
-    """A fill that no other number has: beyond the colours, hatched."""
+def bar_style(number: int) -> BarStyle:
+    """Return the fill of a bar; hatching changes once colours are used up."""
     return {
         "facecolor": COLOURS[number % len(COLOURS)],
         "hatch": HATCHES[number // len(COLOURS) % len(HATCHES)],
@@ -79,10 +96,11 @@ def bar_style(number: int) -> dict[str, object]:
     }
 
 
-def shared_style(members: Sequence[int]) -> dict[str, object]:
-    """A fill for what several numbers share: the first's colour, hatched in the second's.
+def shared_style(members: Sequence[int]) -> BarStyle:
+    """Return the fill for variance that several spaces share.
 
-    What three or more share is grey, hatched in the last one's colour.
+    Two spaces: the first one's colour, hatched in the second one's. Three or more: grey, hatched in
+    the last one's colour.
     """
     if len(members) == 1:
         return bar_style(members[0])
@@ -95,43 +113,43 @@ def shared_style(members: Sequence[int]) -> dict[str, object]:
     }
 
 
-def shown_rois(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """(atlas, roi) of a table that a figure has room for: composites if there are any, else all."""
+def displayed_rois(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the (atlas, roi) of a table to draw: composites if there are any, else all."""
     rois = list(dict.fromkeys(zip(table["atlas"], table["roi"], strict=True)))
     return [roi for roi in rois if roi[0] == COMPOSITE] or rois
 
 
-def shown_atlases(table: pd.DataFrame) -> list[str]:
-    """Atlases of few enough ROIs, those of single regions before the composites."""
+def displayed_atlases(table: pd.DataFrame) -> list[str]:
+    """Return the atlases with few enough ROIs to draw, in the order of the table."""
     counts = table.drop_duplicates(["atlas", "roi"]).groupby("atlas", sort=False).size()
     return [atlas for atlas, n in counts.items() if n <= MOST_ROIS]
 
 
-def of_roi(table: pd.DataFrame, roi: tuple[str, str]) -> pd.DataFrame:
-    """The rows of one ROI."""
+def rows_of_roi(table: pd.DataFrame, roi: tuple[str, str]) -> pd.DataFrame:
+    """Return the rows of one ROI."""
     return table[(table["atlas"] == roi[0]) & (table["roi"] == roi[1])]
 
 
 def tidy(axis: Axes, x: str, y: str) -> None:
-    """Labels, and no frame."""
+    """Label both axes and remove the frame at the top and right."""
     axis.set_xlabel(x)
     axis.set_ylabel(y)
     axis.spines[["top", "right"]].set_visible(False)
 
 
 def subjects(table: pd.DataFrame) -> str:
-    """`8 subjects`."""
+    """Return the number of subjects in words: `8 subjects`."""
     n = table["subject"].nunique()
     return f"{n} subject{'s' if n != 1 else ''}"
 
 
-def told(data: Iterable[str]) -> str:
-    """`simulated` where data are."""
+def simulated_note(data: Iterable[str]) -> str:
+    """Return a note for titles if data are simulated, else nothing."""
     return ", simulated data" if "simulated" in set(data) else ""
 
 
 def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write a figure in those formats, and close it."""
+    """Write a figure in the given formats, and close it."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in formats]
     for path, kind in zip(paths, formats, strict=True):
         with atomic_path(path) as temporary:
@@ -145,7 +163,7 @@ def save_picture(figure: Figure, stem: Path) -> str:
 
     Returns
     -------
-    a smaller PNG, as text that a page can hold
+    a smaller PNG, as a data URL for a page
     """
     _, path = save_figure(figure, stem, PICTURE_FORMATS)
     buffer = io.BytesIO()

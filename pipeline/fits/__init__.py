@@ -1,1 +1,1 @@
-"""What fits and tests have in common: their inputs, parts of voxels, families of tests."""
+"""Code that fits and tests share: inputs, voxel parts, families of tests."""

@@ -1,4 +1,4 @@
-"""How voxels are tested, in the words of results, sidecars and reports."""
+"""Descriptions of the tests of voxels for results, sidecars and reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from encoding.inference.significance import COUNTED_BLOCKS
 
 
 def describe_tests(test: str, resample: str, draws: int) -> dict[str, str]:
-    """What p of models and of components of variance are, by the settings of `significance`.
+    """Describe the p-values of models and of components of variance.
+
+    Parameters
+    ----------
+    test, resample, draws : as in `significance` of the configuration
 
     Returns
     -------
@@ -27,7 +31,7 @@ def describe_tests(test: str, resample: str, draws: int) -> dict[str, str]:
 
 
 def describe_paired_flips(resample: str, sides: str) -> str:
-    """What p of a difference of models is, of `one-sided` or `two-sided` tests."""
+    """Describe the p-value of a difference of models; `sides` is "one-sided" or "two-sided"."""
     return _flips("paired differences of squared errors", resample, sides)
 
 

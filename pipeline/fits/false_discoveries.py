@@ -10,18 +10,18 @@ from pipeline.fits.families import FAMILY
 
 
 def false_discovery_rates(p: np.ndarray) -> np.ndarray:
-    """q (…, voxel) float32 of p-values of all voxels, which are a family by themselves each."""
+    """Return q (…, voxel) float32 of p (…, voxel); the voxels of each row are a family."""
     return np.apply_along_axis(false_discovery_rate, -1, p).astype(np.float32)
 
 
 def covered(q: np.ndarray) -> str:
-    """What the q-values (voxel,) of a map cover, for its sidecar; NaN where nothing was tested."""
+    """Describe the family of the q-values (voxel,) of a map; NaN where nothing was tested."""
     n_tests = np.count_nonzero(np.isfinite(q))
     return f"{FAMILY}: the {n_tests} tests of this map; no other map, comparison or subject"
 
 
 def with_q(table: pd.DataFrame, p: tuple[str, ...], family: list[str]) -> pd.DataFrame:
-    """A table with `q…` for each of its columns `p…`, and `n_tests`.
+    """Add to a table a column `q…` for each of its columns `p…`, and `n_tests`.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def with_q(table: pd.DataFrame, p: tuple[str, ...], family: list[str]) -> pd.Dat
 
     Returns
     -------
-    the same rows; `n_tests` of a row's family, for the first of the columns
+    the same rows; `n_tests` is the number of tests in the family, by the first of the columns
     """
     rows = table.groupby(family, sort=False)
     added = {f"q{name[1:]}": rows[name].transform(_of_family) for name in p}

@@ -1,4 +1,4 @@
-"""What fits are given: scaled features of a split's images, and their responses."""
+"""Inputs of fits: scaled features of a split's images, and their responses."""
 
 from __future__ import annotations
 
@@ -15,19 +15,15 @@ from encoding.ridge.problem import Options
 from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import decoded
-from pipeline.results.storage import (
-    canonical,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-)
+from pipeline.results.storage import canonical, open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 
 
 class ResponseRows:
-    """Some images of neighbouring voxels of stored responses (image, voxel), read in blocks."""
+    """Some images and adjacent voxels of stored responses (image, voxel), read in blocks."""
 
     def __init__(
         self, dataset: h5py.Dataset, rows: np.ndarray, voxels: slice = slice(None)
@@ -43,33 +39,37 @@ class ResponseRows:
         return decoded(self.dataset, stored[self.rows[images]])
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
-        """(image, voxel) of ascending voxels."""
+        """Read responses (image, voxel) of voxels in ascending order."""
         first = voxels[0]
         return self[:, first : voxels[-1] + 1][:, voxels - first]
 
 
 @dataclass(frozen=True)
 class ScaledFeatures:
-    """Features (image, feature) float32, and how they were scaled."""
+    """Features (image, feature) float32 and their scaling."""
 
     features: np.ndarray
     scaling: FeatureScaling
 
 
 def read_scaled(
-    path: Path, nsd_id: np.ndarray, training: np.ndarray, asker: str, scaling: Scaling = "zscore"
+    path: Path,
+    nsd_id: np.ndarray,
+    training: np.ndarray,
+    requested_by: str,
+    scaling: Scaling = "zscore",
 ) -> ScaledFeatures:
-    """Features of images, scaled by what the training images among them tell.
+    """Read features of images, scaled by the statistics of the training images.
 
     Parameters
     ----------
     path : a feature space's file
     nsd_id : (image,)
     training : (image,) bool
-    asker : who names the images, for the message if some are missing
+    requested_by : file that lists the images, for the message if some are missing
     scaling : see `FeatureScaling`
     """
-    features = read_result(path, ["features"]).ordered("image", nsd_id, asker)["features"]
+    features = read_result(path, ["features"]).ordered("image", nsd_id, requested_by)["features"]
     try:
         fitted = FeatureScaling.fit(features[training], scaling)
     except ValueError as error:
@@ -78,7 +78,7 @@ def read_scaled(
 
 
 def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
-    """Raise if a file of features is not of the space, layer and network that it is taken for.
+    """Raise unless a file holds the features of the expected space, layer and network.
 
     Parameters
     ----------
@@ -87,11 +87,11 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
     Raises
     ------
     InputError
-        Its features are others, whatever their shape.
+        The file holds other features.
     """
-    told = read_result(path, []).configuration
-    extracted_from = told.get("extraction", {}).get("network")
-    own = {k: v for k, v in told.items() if k not in ("layers", "extraction")}
+    recorded = read_result(path, []).configuration
+    extracted_from = recorded.get("extraction", {}).get("network")
+    own = {k: v for k, v in recorded.items() if k not in ("layers", "extraction")}
     made = {**own, "extracted_from": extracted_from}
     for key in dict.fromkeys([*specification, *made]):
         if made.get(key) != specification.get(key):
@@ -118,35 +118,39 @@ class FittedModelArguments(Protocol):
         """Files of the features, in the order of `spaces`."""
 
     @property
-    def responses(self) -> Path: ...
+    def responses(self) -> Path:
+        """File of the subject's responses."""
 
     @property
-    def split(self) -> Path: ...
+    def split(self) -> Path:
+        """Table of the subject's split."""
 
     @property
-    def encoding(self) -> Path: ...
+    def encoding(self) -> Path:
+        """File of the fit."""
 
     @property
-    def memory_mb(self) -> float: ...
+    def memory_mb(self) -> float:
+        """Memory of the solver in MB."""
 
 
 @dataclass(frozen=True)
 class FittedModel:
-    """All that a model was fitted on, and what its search picked.
+    """Training data of a model, and the penalties that its search selected.
 
     Attributes
     ----------
     bands : {feature space: features (image, feature) of the training images, scaled}
-    scaling : of all spaces side by side
-    training : responses of the training images, in the order of `voxel`
-    stored : the same, by ids of voxels wherever they lie
+    scaling : scaling of all spaces, concatenated
+    training : responses to the training images, in the order of `voxel`
+    stored : the same responses, read by ids of voxels
     training_nsd_id, fold : (training image,)
     voxel : (voxel,) ids
     reliability, alpha : (voxel,)
     band_weights : (band, voxel)
-    options : of the solver
-    fitted : configuration of the fit, as its file tells it
-    inputs : {name: file} that it was made of
+    options : options of the solver
+    fitted : configuration recorded in the file of the fit
+    inputs : {name: file} of the model
     """
 
     bands: dict[str, np.ndarray]
@@ -166,20 +170,19 @@ class FittedModel:
     @classmethod
     @contextmanager
     def open(cls, arguments: FittedModelArguments) -> Iterator[FittedModel]:
-        """The model of `--spaces` and its fit; responses stay open to be read in parts.
+        """Open the model of `arguments.spaces` and its fit; responses are read in parts.
 
         Raises
         ------
         InputError
-            Files are of different runs, or damaged.
+            The files come from different runs, or are damaged.
         """
         split = read_table(arguments.split)
         training = split[split["set"] == "train"]
-        nsd_id, asker = training["nsd_id"].to_numpy(), str(arguments.split)
-        everyone = np.ones(len(nsd_id), dtype=bool)
+        nsd_id, requested_by = training["nsd_id"].to_numpy(), str(arguments.split)
+        all_images = np.ones(len(nsd_id), dtype=bool)
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-        picked = ["alpha", "band_weights"]
-        encoding = read_result(arguments.encoding, ["reliability", *picked])
+        encoding = read_result(arguments.encoding, ["reliability", "alpha", "band_weights"])
         fitted = encoding.configuration
         with open_result(arguments.responses) as file:
             if not np.array_equal(file["voxel"][()], encoding["voxel"]):
@@ -187,24 +190,25 @@ class FittedModel:
                     f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
                     "They come from different runs; delete the older one and run snakemake again."
                 )
-            stored = StoredMatrix(file, "responses", nsd_id, asker)
+            stored = StoredMatrix(file, "responses", nsd_id, requested_by)
             scaled = {
-                space: read_scaled(path, nsd_id, everyone, asker, fitted["scaling"])
+                space: read_scaled(path, nsd_id, all_images, requested_by, fitted["scaling"])
                 for space, path in spaces.items()
             }
             yield cls(
-                {space: band.features for space, band in scaled.items()},
-                FeatureScaling.joined(band.scaling for band in scaled.values()),
-                ResponseRows(stored.matrix, stored.rows),
-                stored,
-                nsd_id,
-                training["fold"].to_numpy(),
-                encoding["voxel"],
-                encoding["reliability"],
-                *(encoding[key] for key in picked),
-                solver_options(fitted, arguments.memory_mb),
-                fitted,
-                {
+                bands={space: band.features for space, band in scaled.items()},
+                scaling=FeatureScaling.joined(band.scaling for band in scaled.values()),
+                training=ResponseRows(stored.matrix, stored.rows),
+                stored=stored,
+                training_nsd_id=nsd_id,
+                fold=training["fold"].to_numpy(),
+                voxel=encoding["voxel"],
+                reliability=encoding["reliability"],
+                alpha=encoding["alpha"],
+                band_weights=encoding["band_weights"],
+                options=solver_options(fitted, arguments.memory_mb),
+                fitted=fitted,
+                inputs={
                     "responses": arguments.responses,
                     "split": arguments.split,
                     "encoding": arguments.encoding,
@@ -213,14 +217,14 @@ class FittedModel:
             )
 
     def stream_weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Weights (feature, voxel) of all voxels, a block of voxels at a time."""
-        picked = self.alpha, self.band_weights
-        return stream_weights(self.bands, self.training, self.fold, *picked, self.options)
+        """Refit weights (feature, voxel), a block of voxels at a time."""
+        selected = self.alpha, self.band_weights
+        return stream_weights(self.bands, self.training, self.fold, *selected, self.options)
 
     def provenance(
         self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None
     ) -> dict[str, Any]:
-        """Provenance of what a stage makes from the model and other inputs."""
+        """Return the provenance of a result made from the model and other inputs."""
         names = ("subject", "variant", "spaces", "scaling")
         kept = {name: self.fitted[name] for name in names}
         return make_provenance(
@@ -232,7 +236,7 @@ class FittedModel:
 
 
 def solver_options(settings: Mapping[str, Any], memory_mb: float) -> Options:
-    """How the solver computes, as configured under `encoding`."""
+    """Return the options of the solver, as configured under `encoding`."""
     return Options(
         search=settings["search"],
         backend=settings["backend"],

@@ -1,4 +1,4 @@
-"""Which test images are resampled together."""
+"""Blocks of test images that are resampled together."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.results.storage import positions, read_table
+from pipeline.results.storage import positions
+from pipeline.results.tables import read_table
 
 
 def image_blocks(split: Path, nsd_id: np.ndarray, resample: str) -> np.ndarray | None:
-    """Labels of images that are drawn, and flip signs, together; None if each is by itself.
+    """Return labels of images that are resampled together; None if each is resampled alone.
 
     Parameters
     ----------
     split : a subject's split
     nsd_id : (image,) the test images
-    resample : `images`, or `clusters` of images that are alike in the split's space
+    resample : "images", or "clusters" of similar images in the split's feature space
     """
     if resample == "images":
         return None

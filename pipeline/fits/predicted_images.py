@@ -24,8 +24,8 @@ class PredictedImages:
     ----------
     nsd_id : (image,) the test images
     voxel : (voxel,) modelled voxels
-    measured : their responses
-    predicted : {model: its predictions}
+    measured : measured responses
+    predicted : {model: predicted responses}
     """
 
     nsd_id: np.ndarray
@@ -40,18 +40,18 @@ class PredictedImages:
 
         Parameters
         ----------
-        part : which of the modelled voxels
-        title : of the progress bar
+        part : range of the modelled voxels
+        title : title of the progress bar
 
         Yields
         ------
-        where the block is among the modelled voxels; measured responses (image, voxel) and
+        range of the block among the modelled voxels; measured responses (image, voxel); and
         {model: predictions (image, voxel)}
         """
         starts = range(part.start, part.stop, VOXELS_PER_BLOCK)
         for start in tqdm(starts, desc=title, unit="block", mininterval=1):
             here = slice(start, min(start + VOXELS_PER_BLOCK, part.stop))
-            # as they are stored: in another order in memory, sums are rounded otherwise
+            # C order: in another memory layout sums would be rounded differently
             predicted = {
                 name: np.ascontiguousarray(stored.of(self.voxel[here]))
                 for name, stored in self.predicted.items()

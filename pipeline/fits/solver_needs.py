@@ -1,4 +1,4 @@
-"""What a fit would hold in memory if nothing limited it, by the sizes of its data alone."""
+"""Memory that a fit would use without a limit, from the sizes of its data alone."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 
-from encoding.ridge.design import Fold
+from encoding.ridge.backend import Array
+from encoding.ridge.design import Design, Fold
 from encoding.ridge.grid import SearchGrid
-from encoding.ridge.memory import wanted_memory
+from encoding.ridge.memory import sufficient_memory
 from pipeline.configuration.fits import EncodingSettings
 
 
 @dataclass(frozen=True)
 class DesignSizes:
-    """As much of `encoding.ridge.design.Design` as its memory depends on.
+    """The properties of `encoding.ridge.design.Design` on which its memory depends.
 
     Attributes
     ----------
-    widths : features of each space
-    workers : threads
+    widths : number of features of each space
+    workers : number of threads
     """
 
     n_images: int
@@ -34,37 +36,44 @@ class DesignSizes:
 
     @cached_property
     def arrays(self) -> SimpleNamespace:
+        """The number of threads, where `Design` has it."""
         return SimpleNamespace(workers=self.workers)
 
     @cached_property
     def folds(self) -> list[Fold]:
+        """Folds of equal size."""
         bounds = np.linspace(0, self.n_images, self.n_folds + 1).astype(int).tolist()
         return [_fold(self.n_images, slice(*bound)) for bound in itertools.pairwise(bounds)]
 
     @property
     def n_features(self) -> int:
+        """Number of features of all spaces."""
         return sum(self.widths)
 
     @cached_property
     def band_slices(self) -> list[slice]:
+        """Columns of each space's components."""
         ranks = [min(self.n_images, width) for width in self.widths]
         ends = list(itertools.accumulate(ranks, initial=0))
         return [slice(*bounds) for bounds in itertools.pairwise(ends)]
 
     @property
     def n_components(self) -> int:
+        """Number of components of all spaces."""
         return self.band_slices[-1].stop
 
     def columns(self, weights: np.ndarray) -> tuple[np.ndarray, None]:
+        """Return all columns, as for weights without zeros."""
         return np.arange(self.n_components), None
 
     def compresses(self, fold: Fold) -> bool:
+        """Test whether a fold has more validation images than there are components."""
         return fold.n_validation > self.n_components
 
 
 def _fold(n_images: int, validation: slice) -> Fold:
     n_train = n_images - (validation.stop - validation.start)
-    return Fold(validation, n_train, np.empty(0))
+    return Fold(validation, n_train, cast(Array, np.empty(0)))
 
 
 def solver_needs(
@@ -75,16 +84,16 @@ def solver_needs(
     widths: Sequence[int],
     workers: int,
 ) -> float:
-    """Bytes with which the solver keeps all decompositions and takes its largest blocks of voxels.
+    """Return bytes with which a fit keeps all decompositions and uses its largest blocks.
 
     Parameters
     ----------
-    n_images : that are trained on
-    widths : features of each space
-    workers : threads
+    n_images : number of training images
+    widths : number of features of each space
+    workers : number of threads
     """
     banded = len(widths) > 1 and settings.penalty == "banded"
     candidates = np.ones((settings.band_weight_samples if banded else 1, len(widths)))
     design = DesignSizes(n_images, n_folds, widths, workers)
-    grid = SearchGrid(design, candidates, settings.alphas.values())
-    return wanted_memory(grid, 1, n_voxels, settings.search)
+    grid = SearchGrid(cast(Design, design), candidates, settings.alphas.values())
+    return sufficient_memory(grid, 1, n_voxels, settings.search)

@@ -20,11 +20,13 @@ from encoding.inference.bootstrap import (
 from encoding.inference.significance import component_p, correlation_p
 from encoding.variance_partitioning import component_names, partition_variance
 from pipeline.fits.described_tests import describe_tests
-from pipeline.fits.false_discoveries import FAMILY, false_discovery_rates
+from pipeline.fits.false_discoveries import false_discovery_rates
+from pipeline.fits.families import FAMILY
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.fits.voxel_chunks import voxels_of
-from pipeline.results.storage import make_provenance, read_provenance, write_result
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class VoxelTests:
     Attributes
     ----------
     settings : `significance` of the configuration
-    blocks : (image,) labels of images that are drawn, and flip signs, together; None: each alone
+    blocks : (image,) labels of images that are resampled together; None: each alone
     counts : (draw, image), how often each image is in a draw
     """
 
@@ -44,12 +46,12 @@ class VoxelTests:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], n_images: int, blocks: np.ndarray | None) -> Self:
-        """The draws that the settings ask for."""
+        """Draw images as configured."""
         counts = draw_images(n_images, settings["draws"], settings["seed"], blocks)
         return cls(settings, blocks, counts)
 
     def of_model(self, measured: np.ndarray, predicted: np.ndarray) -> dict[str, np.ndarray]:
-        """Intervals of r and R² and p (voxel,), for responses and predictions (image, voxel)."""
+        """Compute intervals of r and R², and p (voxel,), from responses (image, voxel)."""
         draws = bootstrap_scores(measured, {"": predicted}, self.counts)
         r, r2 = draws.r[""], draws.r2[""]
         intervals = {**self._interval("r", r), **self._interval("r2", r2)}
@@ -60,7 +62,7 @@ class VoxelTests:
     def of_components(
         self, measured: np.ndarray, predicted: Mapping[str, np.ndarray], spaces: Sequence[str]
     ) -> dict[str, np.ndarray]:
-        """Intervals and p (component, voxel) of all components of variance.
+        """Compute intervals and p (component, voxel) of all components of variance.
 
         Parameters
         ----------
@@ -86,19 +88,24 @@ class TestedArguments(Protocol):
     """Arguments of a stage that tests voxels."""
 
     @property
-    def responses(self) -> Path: ...
+    def responses(self) -> Path:
+        """File of the subject's responses."""
 
     @property
-    def split(self) -> Path: ...
+    def split(self) -> Path:
+        """Table of the subject's split."""
 
     @property
-    def configuration(self) -> dict[str, Any]: ...
+    def configuration(self) -> dict[str, Any]:
+        """Settings of `significance`."""
 
     @property
-    def chunk(self) -> str: ...
+    def chunk(self) -> str:
+        """Part of the voxels, such as "1of4"."""
 
     @property
-    def out(self) -> Path: ...
+    def out(self) -> Path:
+        """File to write."""
 
 
 Predictions = dict[str, np.ndarray]
@@ -112,14 +119,14 @@ def write_tests(
     test: Callable[[VoxelTests, np.ndarray, Predictions], dict[str, np.ndarray]],
     components: Sequence[str] = (),
 ) -> None:
-    """Test all voxels of a subject, or a part of them, and write what was found.
+    """Test all voxels of a subject, or a part of them, and write intervals, p and q.
 
     Parameters
     ----------
-    identity : the model or comparison that is tested, and its spaces
+    identity : model or comparison that is tested, and its spaces
     predictions : {model: its file}
-    test : of responses and {model: predictions} (image, voxel) of some voxels
-    components : names of the first axis of what is tested, of comparisons
+    test : function of the draws, responses and {model: predictions} (image, voxel) of some voxels
+    components : names of the first axis of arrays, for comparisons
     """
     settings = arguments.configuration
     arrays: dict[str, np.ndarray] = {}
@@ -135,7 +142,7 @@ def write_tests(
                 everywhere = arrays.setdefault(key, np.full(shape, np.nan, np.float32))
                 everywhere[..., here] = values
     arrays = {key: values[..., part] for key, values in arrays.items()}
-    # a part knows too little to tell q
+    # q depends on all voxels; parts get it when they are joined
     if part == slice(0, len(voxel)):
         arrays["q"] = false_discovery_rates(arrays["p"])
     labels = {"component": ("component", list(components))} if components else {}
@@ -153,14 +160,14 @@ def _provenance(
     settings = arguments.configuration
     fitted = read_provenance(next(iter(predictions.values())))["configuration"]
     kept = {name: fitted[name] for name in ("subject", "variant", "n_test")}
-    told = describe_tests(settings["test"], settings["resample"], settings["draws"])
+    tests = describe_tests(settings["test"], settings["resample"], settings["draws"])
     return make_provenance(
         stage,
         {
             **kept,
             **identity,
             **settings,
-            "tests": told,
+            "tests": tests,
             "false_discovery_family": FAMILY,
         },
         {

@@ -1,4 +1,4 @@
-"""The voxels of a subject in parts: each the work of a job, or what a job reads at once."""
+"""Parts of a subject's voxels: voxel chunks, one per job, and blocks that fit into memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BLOCK_BYTES = 600e6
 
 
 def voxels_of(chunk: str, n_voxels: int) -> slice:
-    """Voxels of a part.
+    """Return the range of the voxels of a chunk.
 
     Parameters
     ----------
@@ -30,10 +30,10 @@ def voxels_of(chunk: str, n_voxels: int) -> slice:
 
 
 def voxel_blocks(voxel: np.ndarray, n_images: int) -> list[np.ndarray]:
-    """The voxels in blocks, so that a float32 per image and voxel of a block fits 600 MB.
+    """Divide voxels into blocks of at most 600 MB of float32 responses.
 
-    NSD's betas in HDF5 are chunked by voxel: blocks cost no reading twice. NIfTI and .mgh are read
-    once for every block.
+    NSD's betas in HDF5 are chunked by voxel, so that no value is read twice. NIfTI and .mgh files
+    are read once per block.
     """
     per_block = max(1, int(BLOCK_BYTES // (4 * n_images)))
     return np.array_split(voxel, max(1, -(-len(voxel) // per_block)))

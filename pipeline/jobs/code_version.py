@@ -1,9 +1,8 @@
-"""The version of a stage's code: a hash of every project module that the stage imports.
+"""The version of a stage's code: a hash of all project modules that the stage imports.
 
 Snakemake compares it as a parameter, so that an edit reruns exactly the stages that use the edited
-module. A checkout, a touched file, another docstring, comment or layout reruns nothing: what Python
-runs is hashed, not how it is written. A process reads each file once: what it runs does not change
-when somebody edits the file meanwhile.
+module. The syntax tree is hashed: changes of docstrings, comments, layout or dates rerun nothing.
+A process reads each file once, so that edits during a run do not change the version of its code.
 """
 
 from __future__ import annotations
@@ -13,18 +12,20 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-HOUSES = ("features", "encoding", "pipeline")
+PACKAGES = ("features", "encoding", "pipeline")
+# statements that import modules, and calls of `parts`
+Import = ast.Import | ast.ImportFrom | ast.Call
 TEMPLATES = (".html", ".css", ".js", ".j2")
 
 
 @cache
 def stage_modules(root: Path = ROOT) -> Mapping[str, str]:
-    """{stage: its module}: the programs that jobs run, of the straight line and of analyses.
+    """Return {stage: its module} of the programs that jobs run.
 
-    Those of an analysis are the modules in its folder that declare what they are given.
+    Stages of an analysis are the modules in its folder that declare `Arguments`.
     """
     own = (root / "pipeline/stages").glob("[a-z]*.py")
     analyses = (root / "pipeline/analyses").glob("*/*.py")
@@ -35,7 +36,7 @@ def stage_modules(root: Path = ROOT) -> Mapping[str, str]:
 
 
 def code_version(module: str, root: Path = ROOT) -> str:
-    """Hash of `module`, everything of the project that it imports, and their templates.
+    """Hash a module, the project's modules that it imports, and their templates.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def code_version(module: str, root: Path = ROOT) -> str:
 
 @cache
 def file_versions(module: str, root: Path = ROOT) -> Mapping[str, str]:
-    """{path below `root`: hash} of each file whose content `code_version` hashes."""
+    """Return {path below `root`: hash} of the files that `code_version` hashes."""
     return {
         path.relative_to(root).as_posix(): file_version(path)
         for path in sorted(imported_files(module, root))
@@ -55,24 +56,24 @@ def file_versions(module: str, root: Path = ROOT) -> Mapping[str, str]:
 
 
 def file_version(path: Path) -> str:
-    """Hash of a file; of Python without docstrings, comments and layout."""
+    """Hash a file; Python without docstrings, comments and layout."""
     return _read(path)[0]
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[ast.AST, ...]]:
-    """The hash of a file, its import statements and its calls of `parts`."""
+def _read(path: Path) -> tuple[str, tuple[Import, ...]]:
+    """Return the hash of a file, its import statements and its calls of `parts`."""
     content = path.read_bytes()
     if path.suffix != ".py":
         return _digest(content), ()
-    said: list[str] = []
-    imports: list[ast.AST] = []
-    _code(ast.parse(content), said, imports)
-    return _digest(said), tuple(imports)
+    text: list[str] = []
+    imports: list[Import] = []
+    _add_code(ast.parse(content), text, imports)
+    return _digest(text), tuple(imports)
 
 
-def _calls_parts(node: ast.AST) -> bool:
-    """Whether modules of the analyses are found, see `pipeline.analyses.parts`."""
+def _calls_parts(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Test whether a node calls `pipeline.analyses.parts`, which imports modules of analyses."""
     return isinstance(node, ast.Call) and getattr(node.func, "id", None) == "parts"
 
 
@@ -81,35 +82,35 @@ def _digest(content: object) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def _code(value: Any, said: list[str], imports: list[ast.AST]) -> None:
-    """Add to `said` what a syntax tree says, without docstrings and places, and its imports.
+def _add_code(value: Any, text: list[str], imports: list[Import]) -> None:
+    """Append the text of a syntax tree, without docstrings and positions, and its imports.
 
-    Empty fields are left out: versions of Python differ in which there are. A list that all calls
-    share takes less time than generators inside each other; every start waits for it.
+    Empty fields are omitted, as Python versions differ in them. One list for all calls is faster
+    than nested generators, and every start of Snakemake waits for this function.
     """
     if isinstance(value, ast.AST):
         if isinstance(value, ast.Import | ast.ImportFrom) or _calls_parts(value):
             imports.append(value)
-        said.append(f"{type(value).__name__}(")
+        text.append(f"{type(value).__name__}(")
         for name in value._fields:
             field = getattr(value, name, None)
             if isinstance(field, list):
                 field = [part for part in field if not _is_docstring(part)]
             if field is not None and field != []:
-                said.append(f"{name}=")
-                _code(field, said, imports)
-        said.append(")")
+                text.append(f"{name}=")
+                _add_code(field, text, imports)
+        text.append(")")
     elif isinstance(value, list):
-        said.append("[")
+        text.append("[")
         for part in value:
-            _code(part, said, imports)
-        said.append("]")
+            _add_code(part, text, imports)
+        text.append("]")
     else:
-        said.append(repr(value))
+        text.append(repr(value))
 
 
 def _is_docstring(node: object) -> bool:
-    """Whether a statement is a string alone, as docstrings of modules, functions and fields are."""
+    """Test whether a statement is only a string, such as a docstring."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -118,7 +119,7 @@ def _is_docstring(node: object) -> bool:
 
 
 def imported_files(module: str, root: Path = ROOT) -> set[Path]:
-    """Source files of the project that importing `module` can run, and templates beside them."""
+    """Return the project's source files that importing `module` can run, and their templates."""
     files: set[Path] = set()
     waiting = [module]
     while waiting:
@@ -146,7 +147,7 @@ def _imports(source: Path, root: Path) -> list[str]:
     names: list[str] = []
     for node in _read(source)[1]:
         if isinstance(node, ast.Call):
-            found = sorted(root.glob(f"pipeline/analyses/*/{node.args[0].value}.py"))
+            found = sorted(root.glob(f"pipeline/analyses/*/{ast.literal_eval(node.args[0])}.py"))
             names += [".".join(path.relative_to(root).with_suffix("").parts) for path in found]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
@@ -155,4 +156,4 @@ def _imports(source: Path, root: Path) -> list[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     parents = [".".join(name.split(".")[:end]) for name in names for end in range(1, 8)]
-    return [name for name in {*names, *parents} if name.split(".")[0] in HOUSES]
+    return [name for name in {*names, *parents} if name.split(".")[0] in PACKAGES]

@@ -1,4 +1,4 @@
-"""Whether results can be written, before a job finds out."""
+"""Check of write permissions before the first job starts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pipeline.errors import InputError
 
 
 def require_writable(folders: Iterable[Path]) -> None:
-    """Raise if a folder, or where it would be made, may not be written."""
+    """Raise if a folder, or the existing folder above it, is not writable."""
     for folder in folders:
-        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if not os.access(there, os.W_OK | os.X_OK):
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
             raise InputError(
-                f"{there}: may not be written: it is read-only or belongs to somebody else. "
+                f"{existing}: may not be written: it is read-only or belongs to somebody else. "
                 "Correct its permissions, or run in a folder of your own (--directory)."
             )

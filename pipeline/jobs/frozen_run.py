@@ -1,11 +1,11 @@
-"""What a run began with: its configuration, the settings that jobs take of it, and its code.
+"""The frozen run: configuration, settings of jobs, and versions of code when a run starts.
 
-It is frozen at the start in `results/<study>/runs/<hash>.yaml`. Files of configuration and code may
-be edited meanwhile; jobs, wherever and whenever they start, take their settings of the frozen file
-and stop if the code that they import is no longer the one that it tells.
+It is written to `results/<study>/runs/<hash>.yaml`. Configuration and code may be edited during the
+run: jobs read their settings from the frozen file, and stop if their code is no longer the version
+recorded there.
 
-Snakemake names the file to jobs in the environment, as `PIPELINE_RUN`. Stages take a setting by its
-key, such as `responses` or `fits.all.clip`; results record what was taken, and the code.
+The environment variable `PIPELINE_RUN` gives jobs the path of the file. Stages read a setting by
+its key, such as `responses` or `fits.all.clip`; results record these settings and the code version.
 """
 
 from __future__ import annotations
@@ -25,16 +25,13 @@ from pipeline.errors import InputError
 from pipeline.jobs.code_version import code_version, file_versions, stage_modules
 
 RUN = "PIPELINE_RUN"
-# libyaml's, which is ten times as fast, where there is one
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
-# {key: value} of all that this process was given
-_taken: dict[str, Any] = {}
+# {key: value} of the settings that this process has read
+_settings_read: dict[str, Any] = {}
 
 
-class _WrittenOut(DUMPER):
-    """Writes a value again where it comes again, instead of an alias for it."""
+class _WithoutAliases(yaml.CSafeDumper):
+    """Dumper that writes a repeated value out each time instead of an alias for it."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -44,17 +41,17 @@ class _WrittenOut(DUMPER):
 
 
 def frozen_text(content: Mapping[str, Any]) -> str:
-    """A run's file, in the order of the configuration."""
-    return yaml.dump(dict(content), Dumper=_WrittenOut, sort_keys=False, allow_unicode=True)
+    """Return the text of a run's file, in the order of the configuration."""
+    return yaml.dump(dict(content), Dumper=_WithoutAliases, sort_keys=False, allow_unicode=True)
 
 
 def frozen_path(folder: Path | str, text: str) -> Path:
-    """Where a run's file lies, which is named by its content."""
+    """Return the path of a run's file, whose name is a hash of its content."""
     return Path(folder) / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.yaml"
 
 
 def freeze(folder: Path | str, text: str) -> Path:
-    """Write a run's file, unless it is there: nothing ever overwrites one."""
+    """Write a run's file unless it exists: it is never overwritten."""
     path = frozen_path(folder, text)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,12 +64,12 @@ def freeze(folder: Path | str, text: str) -> Path:
 
 @lru_cache(maxsize=1)
 def read_run(path: Path) -> dict[str, Any]:
-    """A run's file.
+    """Read a run's file.
 
     Raises
     ------
     InputError
-        Missing, or not as it was written.
+        The file is missing or was edited.
     """
     if not path.is_file():
         raise InputError(f"{path}: not found. A run writes it when it starts; run snakemake.")
@@ -82,21 +79,21 @@ def read_run(path: Path) -> dict[str, Any]:
             f"{path}: was edited. What a run began with cannot be changed; delete the file, edit "
             "the configuration that the run was given, and run snakemake again."
         )
-    # LOADER is a safe loader, which ruff cannot see through its name
-    return yaml.load(text, Loader=LOADER)  # noqa: S506
+    # ten times as fast as the loader in Python
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def current_run() -> dict[str, Any]:
-    """The run that `PIPELINE_RUN` names.
+    """Read the run that `PIPELINE_RUN` names.
 
     Raises
     ------
     InputError
-        None is named, or it cannot be read.
+        The variable is not set, or the file cannot be read.
     """
     if RUN not in os.environ:
         raise InputError(
-            "settings are taken of a run, but none is named: export "
+            "settings are read from a run, but none is named: export "
             f"{RUN}=results/<study>/runs/<hash>.yaml"
         )
     return read_run(Path(os.environ[RUN]))
@@ -106,30 +103,30 @@ def current_run() -> dict[str, Any]:
 
 
 def setting(key: str) -> Any:
-    """A setting of the run that `PIPELINE_RUN` names, by its key; the type of stages' arguments.
+    """Read a setting of the run that `PIPELINE_RUN` names; used as `type` of stages' arguments.
 
     Parameters
     ----------
-    key : as `look_up` knows them
+    key : see `look_up`
 
     Raises
     ------
     InputError
         No run is named, or it has no such setting.
     """
-    # in one order: what a job computes must not depend on the order in which keys were written, by
-    # which Snakemake sees no change
-    value = _taken[key] = json.loads(json.dumps(look_up(current_run(), key), sort_keys=True))
+    # sorted: results must not depend on the order of keys, a change of which reruns nothing
+    text = json.dumps(look_up(current_run(), key), sort_keys=True)
+    value = _settings_read[key] = json.loads(text)
     return value
 
 
 def look_up(run: Mapping[str, Any], key: str) -> Any:
-    """A setting by its key.
+    """Look up a setting by its key.
 
     Parameters
     ----------
-    key : `configuration`, which is the whole of it, or names of sections and what is in them with
-        dots between, such as `fits.all.clip`; `interpretation:model,images` is these two of it
+    key : `configuration` for the complete configuration, or names of sections and keys joined by
+        dots, such as `fits.all.clip`; `interpretation:model,images` selects two keys of a section
 
     Raises
     ------
@@ -147,28 +144,27 @@ def look_up(run: Mapping[str, Any], key: str) -> Any:
 
 
 def record(stage: str) -> dict[str, Any]:
-    """What a stage's results record of it: its name, the settings that it took, by their keys, and
-    the version of its code."""
+    """Return what results record of their stage: name, {key: setting} read, and code version."""
     code = code_version(stage_modules().get(stage, stage))
-    return {"stage": stage, "settings": dict(_taken), "code": code}
+    return {"stage": stage, "settings": dict(_settings_read), "code": code}
 
 
 # ---- code
 
 
 def running_stage() -> str | None:
-    """Name of the stage that this process runs, if it runs one."""
+    """Return the name of the stage that this process runs, if any."""
     name = getattr(sys.modules["__main__"].__spec__, "name", "")
     return next((stage for stage, module in stage_modules().items() if module == name), None)
 
 
 def require_code_of_run() -> None:
-    """Raise unless the stage that runs is made of the code that its run began with.
+    """Raise if the code of the running stage has changed since the run began.
 
     Raises
     ------
     InputError
-        Naming the files that were edited since.
+        The message names the edited files.
     """
     stage = running_stage()
     if RUN not in os.environ or stage is None:

@@ -1,8 +1,8 @@
-"""The jobs of a study's last run, and how far each is, by the files that they leave.
+"""The jobs of a study's last run and their states, from the files that they write.
 
-A run lists its jobs in `results/<study>/runs/jobs.json` when it starts. A job that ends well leaves
-a file of measurements (`benchmarks/`), one that starts a log; those older than the list are of
-earlier runs.
+A run lists its jobs in `results/<study>/runs/jobs.json` when it starts. A job writes a log when it
+starts, and a file of measurements (`benchmarks/`) when it succeeds. Files that are older than the
+list belong to earlier runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 
 JOBS = "runs/jobs.json"
 
@@ -28,8 +28,8 @@ class ListedJob:
 
     Attributes
     ----------
-    needed : whether the run has to do it; all others were done before
-    features : files of features that a fit reads
+    needed : whether the run has to do it; other jobs were done before
+    features : files of features that a job reads
     """
 
     rule: str
@@ -48,7 +48,7 @@ class Run:
 
     Attributes
     ----------
-    begun : seconds since 1970, by the clock of the disk
+    begun : start of the run in seconds since 1970, by the clock of the file system
     """
 
     begun: float
@@ -58,35 +58,36 @@ class Run:
 
     @property
     def goes_on(self) -> bool | None:
-        """Whether it still runs; None on another machine, where that cannot be told."""
+        """Whether the run still goes on; None on another machine, where this is not known."""
         if self.host != socket.gethostname():
             return None
         return Path(f"/proc/{self.process}").exists() if Path("/proc").exists() else None
 
     def seconds(self, job: ListedJob) -> float | None:
-        """How long a job took, in this run or before; None if that was not measured."""
+        """Return the measured time of a job, in this run or before; None if there is none."""
         try:
             return float(Path(job.benchmark).read_text().splitlines()[1].split("\t")[0])
         except (OSError, IndexError, ValueError):
             return None
 
     def ended(self, job: ListedJob) -> float:
-        """When a job ended that is done."""
+        """Return when a finished job ended."""
         return Path(job.benchmark).stat().st_mtime
 
     def is_done(self, job: ListedJob) -> bool:
+        """Test whether a job has succeeded, in this run or before."""
         return not job.needed or self._is_of_this_run(job.benchmark)
 
     def message(self, job: ListedJob) -> str | None:
-        """What a job that failed said last; None of one that did not fail or said nothing."""
+        """Return the error message of a job; None if it did not fail or has no message."""
         if self.is_done(job) or not self._is_of_this_run(job.log):
             return None
-        said = Path(job.log).read_text(errors="replace").rstrip()
-        found = re.search(r"^error: .*", said, re.MULTILINE | re.DOTALL)
+        log = Path(job.log).read_text(errors="replace").rstrip()
+        found = re.search(r"^error: .*", log, re.MULTILINE | re.DOTALL)
         return found[0] if found else None
 
     def is_running(self, job: ListedJob) -> bool:
-        """Whether a job has started and neither ended nor failed, in a run that goes on."""
+        """Test whether a job has started and neither succeeded nor failed, if the run goes on."""
         started = self._is_of_this_run(job.log) and not self.is_done(job)
         return started and self.message(job) is None
 
@@ -98,11 +99,11 @@ class Run:
 
 
 def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None:
-    """Write which jobs a run of Snakemake has, unless none makes a result of the study.
+    """Write the jobs of a run of Snakemake, unless none of them writes a log and measurements.
 
     Parameters
     ----------
-    jobs, needed : Snakemake's; all, and those that the run has to do
+    jobs, needed : Snakemake's jobs: all of them, and those that the run has to do
     """
     todo = set(needed)
     listed = [
@@ -125,18 +126,18 @@ def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None
 
 
 def last_run(results: Path) -> Run:
-    """The last run of a study.
+    """Read the last run of a study.
 
     Raises
     ------
     InputError
-        It has not been run.
+        The study has not been run.
     """
     path = results / JOBS
     if not path.exists():
         raise InputError(
             f"{path}: not found; a run writes it when it starts. `snakemake -n` lists the jobs of "
-            "a study that was not begun, `snakemake preflight` what they will need."
+            "a study that was not started, and `snakemake preflight` estimates what they need."
         )
     content = json.loads(path.read_text())
     jobs = [ListedJob(**job) for job in content["jobs"]]

@@ -1,4 +1,4 @@
-"""What jobs are told of a study: the settings that follow from its configuration, by key."""
+"""Settings that jobs read from the frozen run, derived from the configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.jobs.code_version import (
 from pipeline.jobs.frozen_run import look_up
 from pipeline.results.storage import canonical
 
-# read anew by each job of a cluster
+# files that each cluster job reads again
 WORKFLOW = (
     "Snakefile",
     "data_manifest.yaml",
@@ -31,11 +31,11 @@ WORKFLOW = (
 
 
 def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
-    """All that a run of a study is frozen as.
+    """Collect the content of a frozen run.
 
     Parameters
     ----------
-    audited : files of each subject and variant that the audit looks at
+    audited : {subject: {variant: files to audit}}
     """
     stages = stage_modules()
     code: dict[str, str] = {}
@@ -57,7 +57,7 @@ def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
 
 
 def job_settings(study: Configuration) -> dict[str, Any]:
-    """Settings that are no section of the configuration, but follow from it."""
+    """Return settings that are derived from the configuration."""
     variants, spaces, networks = study.all_variants, study.used_spaces, study.used_networks
     of_analyses = [analysis.job_settings(study) for analysis in ANALYSES.values()]
     return {
@@ -78,7 +78,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
             variant: study.map_spaces if variant == WHOLE else study.map_spaces[:1]
             for variant in variants
         },
-        # whose common images test: no other split depends on who is in the study
+        # only this split depends on the subjects of the study
         "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
         "annotations": study.annotations,
         **{key: value for settings in of_analyses for key, value in settings.items()},
@@ -86,24 +86,25 @@ def job_settings(study: Configuration) -> dict[str, Any]:
 
 
 class JobSetting(str):
-    """A setting among a job's `params`: its value as text, by which Snakemake sees that it changed.
+    """A setting among a job's `params`: its value as text, so that Snakemake detects changes.
 
-    The command names it by its `key`, by which the stage takes it of the frozen run.
+    The command passes its `key`, by which the stage looks it up in the frozen run.
     """
 
     key: str
 
     @classmethod
     def of(cls, run: Mapping[str, Any], key: str) -> JobSetting:
+        """Look up a setting of a run."""
         found = cls(canonical(look_up(run, key)))
         found.key = key
         return found
 
 
 def require_same_run(frozen: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise unless a job that reads the workflow anew, on a node, reads that of its run.
+    """Raise if the workflow or its settings changed before a cluster job parsed them again.
 
-    The code of its stage the job itself compares.
+    The job itself compares the code of its stage.
 
     Raises
     ------

@@ -7,20 +7,20 @@ from pathlib import Path
 
 
 def machine_memory(root: Path = Path("/")) -> int:
-    """Bytes that jobs can have here: all of the machine's, or what its container or allocation may.
+    """Return the bytes available to jobs: all, or the limit of the container or allocation.
 
     Parameters
     ----------
-    root : where `proc` and `sys` are
+    root : folder that contains `proc` and `sys`
     """
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [path.read_text().strip() for path in _limits(root) if path.is_file()]
-    # without a limit: `max`, or a number beyond any machine
+    # without a limit the file says `max`, or a number larger than any memory
     return min([installed, *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def _limits(root: Path) -> list[Path]:
-    """Files that may limit this process, of its control group and of those around it."""
+    """List the files with memory limits of this process's control group and its parents."""
     groups, files = root / "proc/self/cgroup", []
     for line in groups.read_text().splitlines() if groups.is_file() else []:
         inside = Path(line.split(":", 2)[2].lstrip("/"))

@@ -1,4 +1,4 @@
-"""The line that a run shows when a job ends: jobs done and running, and the time left."""
+"""The line that a run displays when a job ends: jobs done and running, and remaining time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pipeline.jobs.job_list import ListedJob, last_run
 from pipeline.jobs.remaining_time import seconds_left
 from pipeline.status import summary
 
-# all files of the run's jobs are looked at each time
+# each line tests the files of all jobs of the run
 SECONDS_BETWEEN = 10
 
 
 class ProgressLine(logging.Filter):
-    """A filter of Snakemake's log that adds running jobs and the time left to its progress."""
+    """A filter of Snakemake's log that adds running jobs and remaining time to its progress."""
 
     def __init__(self, results: Path, estimate: Callable[[ListedJob], float]) -> None:
         super().__init__()
         self._results, self._estimate, self._shown = results, estimate, float("-inf")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is shown: always; that of progress is written anew."""
+        """Replace the text of a record of progress; return True, as every record is displayed."""
         now = time.monotonic()
         if (
             getattr(record, "event", None) == LogEvent.PROGRESS
@@ -33,10 +33,11 @@ class ProgressLine(logging.Filter):
         ):
             self._shown, run = now, last_run(self._results)
             left = seconds_left(run, self._estimate)
-            # by its event Snakemake would write its own words, and not the message
+            # for a record of progress, Snakemake would display its own text
             record.event = LogEvent.RESOURCES_INFO
+            done, total = vars(record)["done"], vars(record)["total"]
             record.msg = (
-                f"{record.done} of {record.total} steps ({record.done / record.total:.0%}) done; "
+                f"{done} of {total} steps ({done / total:.0%}) done; "
                 f"of the study: {summary(run, left)}"
             )
         return True

@@ -1,4 +1,4 @@
-"""How long the jobs of a run will still take: their estimates, scaled by what was measured."""
+"""Remaining time of a run: the estimates of its jobs, scaled by measured times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 
+from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.jobs.job_list import ListedJob, Run
 from pipeline.nsd.manifest import Manifest
@@ -21,18 +22,19 @@ from pipeline.resources import (
 )
 from pipeline.study_size import SubjectSize, part_of, subject_size
 
-# before features are extracted, and of a network as the catalogue has them
+# features of a space that is not extracted yet, and operations of a typical network per image
 WIDTH, OPERATIONS = 1000, 6e9
 
 
 def seconds_left(run: Run, estimate: Callable[[ListedJob], float]) -> float | None:
-    """Time until a run ends, if as many jobs run side by side as did so far; None at its beginning.
+    """Return seconds until a run ends, with as many parallel jobs as so far; None at its start.
 
     Parameters
     ----------
-    estimate : seconds of a job
+    estimate : returns the estimated seconds of a job
     """
-    measured, estimated = defaultdict(float), defaultdict(float)
+    measured: dict[str, float] = defaultdict(float)
+    estimated: dict[str, float] = defaultdict(float)
     busy = 0.0
     for job in run.jobs:
         seconds = run.seconds(job) if run.is_done(job) else None
@@ -54,13 +56,13 @@ def seconds_left(run: Run, estimate: Callable[[ListedJob], float]) -> float | No
 
 
 def job_estimates(study: Configuration, manifest: Manifest) -> Callable[[ListedJob], float]:
-    """Seconds that a job of a study is estimated to take, with all its threads."""
+    """Return a function that estimates the seconds of a job of a study, with all its threads."""
     size = cache(lambda subject: subject_size(study, manifest, subject))
     width = cache(_width)
 
     def part(job: ListedJob, chunks: int) -> SubjectSize:
         subject = size(job.wildcards["subject"])
-        return part_of(study, subject, job.wildcards.get("variant", "all"), chunks)
+        return part_of(study, subject, job.wildcards.get("variant", WHOLE), chunks)
 
     def estimate(job: ListedJob) -> float:
         chunks = study.scatter.voxel_chunks
@@ -91,8 +93,8 @@ def _width(path: str) -> int:
         return WIDTH
 
 
-def told(seconds: float | None) -> str:
-    """A time left in words."""
+def in_words(seconds: float | None) -> str:
+    """Return the remaining time in words."""
     if seconds is None:
         return "time left: not known before jobs have ended"
     if seconds < 90:

@@ -1,6 +1,6 @@
-"""What a stage is given, declared once: its rule's command and settings, and how it reads them.
+"""Arguments of stages: one declaration gives the rule's command and settings, and the parser.
 
-A stage declares a class `Arguments` whose annotations are of the kinds below:
+A stage declares a class `Arguments` with the annotations below:
 
     @dataclass(frozen=True)
     class Arguments(given.StageArguments):
@@ -10,8 +10,8 @@ A stage declares a class `Arguments` whose annotations are of the kinds below:
         out: given.OutputFile
 
 Its rule has an input `images`, `params: **parameters("extract_features")`, and
-`shell: command("extract_features")`. The workflow reads declarations as text: importing stages,
-some of which load torch, would take seconds at every start.
+`shell: command("extract_features")`. The workflow parses declarations as text, as importing stages,
+some of which import torch, would take seconds at every start.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from pipeline.jobs.frozen_run import setting
 
 @dataclass(frozen=True)
 class Kind:
-    """Where a rule's command takes an argument from, and how the stage reads it.
+    """Source of an argument in a rule's command, and its conversion in the stage.
 
     Attributes
     ----------
-    place : as the command says it, with NAME for the argument's name
-    read : of each word
-    number : as argparse says it: "*" is a list, which may be empty, "?" one or None
+    source : Snakemake's placeholder, with NAME for the argument's name
+    read : conversion of each word
+    number : as in argparse: "*" is a list, which may be empty, "?" is one value or None
     """
 
-    place: str
+    source: str
     read: Callable[[str], Any] = Path
     number: str | None = None
 
@@ -50,11 +50,11 @@ def _truth(word: str) -> bool:
 
 
 def Setting(key: str | None = None) -> Kind:
-    """A setting of the frozen run; the rule names its key if the stage does not.
+    """Declare a setting of the frozen run; the rule gives its key if the stage does not.
 
     Parameters
     ----------
-    key : see `pipeline.jobs.frozen_run.look_up`; a rule's wildcards in it are filled in
+    key : see `pipeline.jobs.frozen_run.look_up`; it may contain wildcards of the rule
     """
     return _Setting("{params.NAME.key}", setting, key=key)
 
@@ -68,12 +68,12 @@ NsdFolder = Annotated[Path, Kind("{params.nsd:q}")]
 InputFile = Annotated[Path, Kind("{input.NAME:q}")]
 InputFiles = Annotated[list[Path], Kind("{input.NAME:q}", number="*")]
 OptionalInput = Annotated[Path | None, Kind("{input.NAME:q}", number="?")]
-# all outputs of a rule, or one of several
+# all outputs of a rule; see NamedOutput for one of several
 OutputFile = Annotated[Path, Kind("{output:q}")]
 OutputFiles = Annotated[list[Path], Kind("{output:q}", number="*")]
 NamedOutput = Annotated[Path, Kind("{output.NAME:q}")]
 Wildcard = Annotated[str, Kind("{wildcards.NAME}", str)]
-# what no setting of the study is
+# values that are not settings of the study
 Parameter = Annotated[str, Kind("{params.NAME:q}", str)]
 PathParameter = Annotated[Path, Kind("{params.NAME:q}")]
 OptionalPath = Annotated[Path | None, Kind("{params.NAME:q}", number="?")]
@@ -83,11 +83,11 @@ Threads = Annotated[int, Kind("{threads}", int)]
 
 
 class StageArguments:
-    """Base of a stage's `Arguments`, a dataclass."""
+    """Base of the dataclass `Arguments` of a stage."""
 
     @classmethod
     def read(cls) -> Self:
-        """The arguments of this process."""
+        """Parse the arguments of this process."""
         parser = argparse.ArgumentParser(description=sys.modules[cls.__module__].__doc__)
         for name, hint in get_type_hints(cls, include_extras=True).items():
             kind = get_args(hint)[1]
@@ -101,15 +101,15 @@ class StageArguments:
 
 
 def command(stage: str) -> str:
-    """Shell text of a stage's rule."""
+    """Return the shell command of a stage's rule."""
     words = [f"python -m {stage_modules()[stage]}"]
     for name, kind in _declared(stage):
-        words.append(f"{_option(name)} {kind.place.replace('NAME', name)}")
+        words.append(f"{_option(name)} {kind.source.replace('NAME', name)}")
     return " ".join([*words, "2>&1 | tee {log:q}"])
 
 
 def declared_settings(stage: str) -> dict[str, str]:
-    """{argument: key} of the settings that a stage takes, where it names the key."""
+    """Return {argument: key} of a stage's settings whose keys it declares."""
     return {
         name: kind.key
         for name, kind in _declared(stage)
@@ -118,7 +118,7 @@ def declared_settings(stage: str) -> dict[str, str]:
 
 
 def reads_nsd(stage: str) -> bool:
-    """Whether a stage is given NSD's folder."""
+    """Test whether a stage has NSD's folder as an argument."""
     return any(name == "nsd" for name, _ in _declared(stage))
 
 
@@ -128,12 +128,12 @@ def _declared(stage: str) -> list[tuple[str, Kind]]:
 
 
 def _annotations(path: Path) -> Iterator[tuple[str, Kind]]:
-    """(argument, kind) of the class `Arguments` in a file, which is not imported."""
+    """Yield (argument, kind) of the class `Arguments` in a file without importing it."""
     body = ast.parse(path.read_text()).body
     (declared,) = [n for n in body if isinstance(n, ast.ClassDef) and n.name == "Arguments"]
     for node in declared.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            # the text is this project's own code, which importing the stage would run as well
+            # the annotation is this project's own code
             names = {**globals(), "given": sys.modules[__name__]}
             hint = eval(ast.unparse(node.annotation), names)  # noqa: S307
             yield node.target.id, get_args(hint)[1]

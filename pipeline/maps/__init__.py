@@ -1,0 +1,1 @@
+"""Maps of voxelwise quantities: which there are, in which spaces, and their files."""

@@ -1,4 +1,4 @@
-"""What all maps show, those of optional analyses too."""
+"""Descriptions of all maps, including those of optional analyses."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pipeline.maps.quantities import DESCRIPTIONS
 
 
 def described_quantities() -> dict[str, tuple[str, str]]:
-    """{quantity: (what it is, unit)}, those of optional analyses last."""
+    """{quantity: (description, unit)}, those of optional analyses last."""
     return DESCRIPTIONS | {
-        quantity: told
+        quantity: description
         for module in parts("maps").values()
-        for quantity, told in module.QUANTITIES.items()
+        for quantity, description in module.QUANTITIES.items()
     }
 
 
 def ordered_labels() -> dict[str, str]:
-    """{quantity of maps of labels that have an order: title}."""
+    """{quantity: title} of maps whose labels have an order."""
     return {
         quantity: title
         for module in parts("maps").values()

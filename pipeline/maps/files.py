@@ -13,36 +13,41 @@ import numpy as np
 
 from pipeline.configuration.settings import SURFACES
 from pipeline.maps.volume import volume_image
-from pipeline.results.accounts import account_path, verify_beside
-from pipeline.results.storage import atomic_path, write_account, write_text
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import (
+    metadata_path,
+    verify_with_metadata,
+    write_metadata,
+    write_text,
+)
 
-# what a folder of maps holds: {file: what it is}
+# index of a folder of maps: {file: description}
 INDEX = "index.json"
-# BIDS calls the hemispheres L and R; volumes have no such part in their names
+# hemispheres in BIDS; file names of volumes have none
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
-# what GIFTI calls them
+# hemispheres in GIFTI
 STRUCTURES = {"lh": "CortexLeft", "rh": "CortexRight"}
-# what BIDS calls NSD's spaces, where it has a name for them; NSD's template is that of FSL
+# BIDS names of NSD's spaces, where they differ; NSD's MNI template is that of FSL
 BIDS_SPACES = {"nativesurface": "fsnative", "MNI152": "MNI152NLin6Asym"}
-# what NIfTI calls the frames of these spaces
+# NIfTI names of the frames of spaces
 FRAMES = {"MNI152": "mni"}
-# Okabe and Ito's
+# colours of Okabe and Ito, which colour-blind readers can distinguish
 LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 
 
 def bids_subject(subject: str) -> str:
-    """NSD's `subj01` as the raw data of NSD and BIDS call it: `sub-01`."""
+    """Return the BIDS name of a subject: `sub-01` for NSD's `subj01`."""
     return f"sub-{subject.removeprefix('subj')}"
 
 
 def map_names(subject: str | None, space: str, entities: str, *, labels: bool = False) -> list[str]:
-    """File names of one map: a volume, or the left and the right hemisphere.
+    """Return the file names of one map: a volume, or the left and the right hemisphere.
 
     Parameters
     ----------
     subject : NSD's name; None for maps of the group
     space : NSD's name
-    entities : the middle of the name, as `VoxelMap.entities`
+    entities : middle part of the name, see `VoxelMap.entities`
     labels : whether values are labels
     """
     who = "" if subject is None else f"{bids_subject(subject)}_"
@@ -63,24 +68,24 @@ def map_images(
     geometry: Mapping[str, np.ndarray],
     labels: Mapping[int, str] | None = None,
     space: str | None = None,
-) -> list[nibabel.filebasedimages.FileBasedImage]:
-    """Voxel values in their place, NaN elsewhere, in the order of `map_names`.
+) -> list[nibabel.filebasedimages.SerializableImage]:
+    """Make images of voxel values, NaN elsewhere, in the order of `map_names`.
 
     Parameters
     ----------
     values : (voxel,)
     voxel : (voxel,) C-order indices into the grid, or into the left then the right vertices
-    geometry : `grid_shape` (X, Y, Z) with `affine` (voxel to world, mm, as the subject's
-        functional files have it), or `grid_shape` (left vertices, right vertices)
-    labels : {value: name} of a map of labels, which is of integers and 0 where there is none
-    space : NSD's name, by which the header of a volume tells MNI from the subject's own frame
+    geometry : `grid_shape` (X, Y, Z) with `affine` (voxel to world, mm, as in the
+        subject's functional files), or `grid_shape` (left vertices, right vertices)
+    labels : {value: name} of a map of labels, whose values are integers, 0 for no label
+    space : NSD's name; the header of a volume says whether it is MNI or the subject's own frame
     """
     grid = tuple(int(n) for n in geometry["grid_shape"])
     everywhere = _fill(values, voxel, int(np.prod(grid) if "affine" in geometry else sum(grid)))
     if labels is not None:
         everywhere = np.nan_to_num(everywhere).astype(np.int32)
     if "affine" in geometry:
-        frame = FRAMES.get(space, "scanner")
+        frame = "scanner" if space is None else FRAMES.get(space, "scanner")
         image = volume_image(everywhere.reshape(grid), geometry["affine"], frame)
         if labels is not None:
             image.header.set_intent("label")
@@ -91,12 +96,13 @@ def map_images(
     ]
 
 
-def image_like(path: Path, values: np.ndarray) -> nibabel.filebasedimages.FileBasedImage:
-    """Other values float32 in the places of a map that was written, in its frame."""
-    image = nibabel.load(path)
+def image_like(path: Path, values: np.ndarray) -> nibabel.filebasedimages.SerializableImage:
+    """Make an image of other values (float32) with the geometry of a map file."""
     values = np.asarray(values, dtype=np.float32)
-    if isinstance(image, nibabel.GiftiImage):
-        return _gifti(values, image.meta["AnatomicalStructurePrimary"], None)
+    if path.suffix == ".gii":
+        surface = nibabel.GiftiImage.from_filename(path)
+        return _gifti(values, surface.meta["AnatomicalStructurePrimary"], None)
+    image = nibabel.Nifti1Image.from_filename(path)
     return volume_image(values, image.affine, image.header.get_value_label("sform_code"))
 
 
@@ -126,28 +132,28 @@ def _label_table(labels: Mapping[int, str]) -> nibabel.gifti.GiftiLabelTable:
 def _label(key: int, name: str, colour: str, alpha: float = 1.0) -> nibabel.gifti.GiftiLabel:
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     label = nibabel.gifti.GiftiLabel(key, red, green, blue, alpha)
-    label.label = name
+    label.label = name  # type: ignore[attr-defined]  # nibabel declares no attribute for it
     return label
 
 
 def label_colour(value: int) -> str:
-    """The colour of a label, from 1; colours come again beyond the seventh."""
+    """Return the colour of a label, numbered from 1; colours repeat after the seventh."""
     return LABEL_COLOURS[(value - 1) % len(LABEL_COLOURS)]
 
 
 def write_map(
     path: Path,
-    image: nibabel.filebasedimages.FileBasedImage,
+    image: nibabel.filebasedimages.SerializableImage,
     sidecar: Mapping[str, Any],
     labels: Mapping[int, str] | None = None,
 ) -> None:
     """Write an image as `path` (.nii.gz or .func.gii), and its sidecar (.json) beside it.
 
-    Of a map of labels {value: name} there is BIDS' table too: index, name, colour.
+    A map of labels {value: name} also gets BIDS' table of index, name and colour.
     """
     content = image.to_bytes()
     with atomic_path(path) as temporary:
-        # without a date inside: equal maps are equal files
+        # no date inside: equal maps are equal files
         zipped = path.suffix == ".gz"
         temporary.write_bytes(
             gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
@@ -155,27 +161,26 @@ def write_map(
     if labels is not None:
         lines = [f"{key}\t{name}\t{label_colour(key)}" for key, name in labels.items()]
         table = "\n".join(["index\tname\tcolor", *lines]) + "\n"
-        write_text(account_path(path).with_suffix(".tsv"), table)
-    write_account(account_path(path), sidecar)
+        write_text(metadata_path(path).with_suffix(".tsv"), table)
+    write_metadata(metadata_path(path), sidecar)
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Values of a map, float32, in the shape of its grid or (vertex,).
+    """Read the values of a map, float32, in the shape of its grid or (vertex,).
 
     Raises
     ------
     InputError
-        Missing, altered, or of another run than its sidecar.
+        The file is missing, altered, or from another run than its sidecar.
     """
-    verify_beside(path)
-    image = nibabel.load(path)
-    if isinstance(image, nibabel.GiftiImage):
-        return np.asarray(image.agg_data(), dtype=np.float32)
-    return image.get_fdata(dtype=np.float32)
+    verify_with_metadata(path)
+    if path.suffix == ".gii":
+        return np.asarray(nibabel.GiftiImage.from_filename(path).agg_data(), dtype=np.float32)
+    return nibabel.Nifti1Image.from_filename(path).get_fdata(dtype=np.float32)
 
 
 def bids_label(name: str) -> str:
-    """A name as BIDS wants it, letters and digits only: `clip_rn50+bert` → `clipRn50PlusBert`."""
+    """Turn a name into a BIDS label of letters and digits: `clip_rn50+bert`, `clipRn50PlusBert`."""
     words = re.findall(r"[A-Za-z0-9]+|\+|&", name.replace("_", " "))
-    spoken = [{"+": "Plus", "&": "And"}.get(word, word) for word in words]
-    return "".join([spoken[0], *(word[0].upper() + word[1:] for word in spoken[1:])])
+    parts = [{"+": "Plus", "&": "And"}.get(word, word) for word in words]
+    return "".join([parts[0], *(word[0].upper() + word[1:] for word in parts[1:])])

@@ -1,4 +1,4 @@
-"""Maps as pycortex reads them: a subject in its database, and volumes for its viewers.
+"""Export of maps to pycortex: a subject in its database, and data for its viewers.
 
 pycortex (Gao et al. 2015, Front Neuroinform) is not a dependency; these functions write the files
 that it reads, and `vertex_views` calls it where it is installed.
@@ -16,26 +16,26 @@ from pipeline.configuration.settings import FSAVERAGE, NATIVE
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, STRUCTURES, read_map
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import read_metadata
 
-# which a subject of its database has, empty or not: it lists them
+# folders of a subject in pycortex's database, which must exist even if empty
 FOLDERS = ("transforms", "anatomicals", "cache", "surfaces", "surface-info", "views")
-# what pycortex calls FreeSurfer's surfaces
+# pycortex's names of FreeSurfer's surfaces
 SURFACES = {"white": "wm", "pial": "pia", "inflated": "inflated"}
 
 
 def write_subject(anatomy: Anatomy, subject: str, folder: Path) -> Path:
-    """A subject's surfaces in the form of pycortex's database, below `folder`.
+    """Write a subject's surfaces in the layout of pycortex's database, below `folder`.
 
     Surfaces are GIFTI, `surfaces/{wm,pia,inflated}_{lh,rh}.gii`; sulcal depth is
     `surface-info/sulcaldepth.npz`, negative in sulci: pycortex negates FreeSurfer's. Copy or link
     the folder into pycortex's store (`cortex.database.default_filestore`). Flat maps need a cut
-    that pycortex's users draw; there is none in NSD.
+    that pycortex's users draw; NSD has none.
 
     Parameters
     ----------
-    subject : whose anatomy it is, or fsaverage
+    subject : subject of the anatomy, or fsaverage
 
     Returns
     -------
@@ -43,7 +43,7 @@ def write_subject(anatomy: Anatomy, subject: str, folder: Path) -> Path:
     """
     surface = anatomy.surface(FSAVERAGE if subject == FSAVERAGE else NATIVE, [*SURFACES])
     if surface is None:
-        raise InputError(f"{subject}: no surface of this subject is in the dataset")
+        raise InputError(f"{subject}: the dataset has no surface of this subject")
     for name in FOLDERS:
         (folder / subject / name).mkdir(parents=True, exist_ok=True)
     for name, theirs in SURFACES.items():
@@ -76,10 +76,11 @@ def _write(path: Path, image: nibabel.GiftiImage) -> None:
 
 
 def export(anatomy: Anatomy, subject: str, maps: Path, folder: Path) -> Path:
-    """A subject as pycortex reads it, with the maps of its native surface in one array each.
+    """Write a subject for pycortex, with every map on its native surface as an array.
 
-    `write_subject`, and `vertex/<entities>.npy` of every map of values: (vertex,) float32, left
-    then right, NaN where there is none, as `cortex.Vertex(array, subject)` takes it.
+    Besides the files of `write_subject`, write `vertex/<entities>.npy` for every map that is not of
+    labels: (vertex,) float32, left then right, NaN where there is no value, as accepted by
+    `cortex.Vertex(array, subject)`.
 
     Parameters
     ----------
@@ -95,9 +96,9 @@ def export(anatomy: Anatomy, subject: str, maps: Path, folder: Path) -> Path:
         The study has no maps on native surfaces.
     """
     names: dict[str, list[str]] = {}
-    for name, told in read_account(maps / INDEX)["maps"].items():
-        if told["space"] == NATIVE and told["units"] != "label":
-            names.setdefault(told["entities"], []).append(name)
+    for name, entry in read_metadata(maps / INDEX)["maps"].items():
+        if entry["space"] == NATIVE and entry["units"] != "label":
+            names.setdefault(entry["entities"], []).append(name)
     if not names:
         raise InputError(
             f"{maps}: no maps on nativesurface; add it to `maps.spaces` of the configuration and "
@@ -113,14 +114,14 @@ def export(anatomy: Anatomy, subject: str, maps: Path, folder: Path) -> Path:
 
 
 def vertex_data(files: Sequence[Path]) -> np.ndarray:
-    """(vertex,) left then right, as `cortex.Vertex` wants a map of both hemispheres."""
+    """Read a map of both hemispheres as (vertex,), left then right, for `cortex.Vertex`."""
     return np.concatenate([read_map(path) for path in files])
 
 
 def vertex_views(maps: Mapping[str, Sequence[Path]], subject: str, limit: float) -> object:
-    """`cortex.Dataset` of maps {title: files (left, right)} on a subject of pycortex's database.
+    """Make a `cortex.Dataset` of maps {title: files (left, right)} of a subject.
 
-    Show it with `cortex.webshow`, or write it with its `save`.
+    Display it with `cortex.webshow`, or write it with its `save`.
 
     Raises
     ------

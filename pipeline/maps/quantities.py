@@ -1,4 +1,4 @@
-"""Which quantities become maps, and what they are called."""
+"""Quantities that become maps, with their names and descriptions."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ DESCRIPTIONS = {
     "r": ("Pearson correlation of measured and predicted test responses", "correlation"),
     "r2": ("coefficient of determination of the test responses", "R²"),
     "normalisedR": (
-        f"r / √(noise ceiling), not clipped; none where {NO_SHARE}",
+        f"r / √(noise ceiling), not clipped; no value where {NO_SHARE}",
         "correlation / ceiling",
     ),
     "normalisedR2": (
-        f"R² / (noise ceiling), not clipped; none where {NO_SHARE}",
+        f"R² / (noise ceiling), not clipped; no value where {NO_SHARE}",
         "R² / ceiling",
     ),
     "cvScore": ("cross-validated R² of the training responses", "R²"),
-    "alpha": ("ridge penalty that cross-validation picked", "penalty"),
-    "bandWeight": ("weight of this feature space that cross-validation picked", "share"),
+    "alpha": ("ridge penalty selected by cross-validation", "penalty"),
+    "bandWeight": ("weight of this feature space selected by cross-validation", "share"),
     "unique": ("variance of the test responses that only this feature space explains", "R²"),
     "shared": ("variance of the test responses that these feature spaces share", "R²"),
-    "p": ("probability of such a result by chance, one-sided", "p"),
-    "q": (f"false discovery rate, over the {FAMILY}, of a test against chance", "q"),
+    "p": ("p of a test against chance, one-sided", "p"),
+    "q": (f"false discovery rate (q) of a test against chance, over the {FAMILY}", "q"),
     "ceiling": (
         "noise ceiling: explainable share of the test responses' variance, signed",
         "R²",
     ),
     "correlationCeiling": (
-        "square root of the noise ceiling, 0 where that is below 0: bound of r",
+        "upper bound of r: square root of the noise ceiling, 0 where that is below 0",
         "correlation",
     ),
     "preferredModel": (
-        "single model with the best cross-validated R²; none where the reliability is below "
+        "single model with the best cross-validated R²; no value where the reliability is below "
         f"{LEAST_RELIABILITY}",
         "label",
     ),
@@ -51,18 +51,18 @@ DESCRIPTIONS = {
 }
 
 
-# of the data, whatever the model
+# maps that depend on the data alone, not on a model
 CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceiling": np.asarray,
     "correlationCeiling": correlation_ceiling,
 }
-# arrays of a fit that are maps as they are
+# {quantity: array of a fit}
 FITTED = {"r": "r", "r2": "r2", "cvScore": "cv_score", "alpha": "alpha"}
 
 
 @dataclass(frozen=True)
 class VoxelMap:
-    """One map-to-be.
+    """Values of one map, before they are written.
 
     Attributes
     ----------
@@ -70,14 +70,14 @@ class VoxelMap:
     name : the encoding model, the network whose layers are compared, the component of a comparison,
         or the ROI collection
     comparison : the comparison, None for models and networks
-    voxel : (voxel,) C-order indices, those of the file that the values are from
+    voxel : (voxel,) C-order indices
     values : (voxel,)
     untrained : feature spaces of the map whose weights are untrained
-    q : (voxel,) false discovery rates by which the map is thresholded too
-    band : feature space, of a joint model's band weights
+    q : (voxel,) false discovery rates for an additional thresholded map
+    band : feature space of a map of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
-    named : the beginning of the file name, if name and comparison do not tell it
-    test : how it was tested, of maps with a test
+    named : beginning of the file name, if not made from name and comparison
+    test : description of the test, for maps with a test
     """
 
     quantity: str
@@ -94,7 +94,7 @@ class VoxelMap:
 
     @property
     def entities(self) -> str:
-        """The middle of the file name."""
+        """Middle part of the file name."""
         if self.quantity == "roi":
             return f"seg-{bids_label(self.name)}"
         if self.quantity in (*CEILINGS, "preferredModel"):
@@ -111,14 +111,14 @@ class VoxelMap:
 
 
 def ceiling_maps(result: Result) -> Iterator[VoxelMap]:
-    """The noise ceiling, which all fits of the same images have."""
-    for quantity, of in CEILINGS.items():
-        values = of(result["noise_ceiling"])
+    """Yield maps of the noise ceiling, which is the same for all fits of the same images."""
+    for quantity, transform in CEILINGS.items():
+        values = transform(result["noise_ceiling"])
         yield VoxelMap(quantity, "noise ceiling", None, result["voxel"], values)
 
 
 def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
-    """A model's scores, tests and picks."""
+    """Yield maps of a model's scores, tests and selected penalties and band weights."""
     voxel, ceiling = result["voxel"], result["noise_ceiling"]
     explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
     bounds = np.where(explainable, ceiling, np.nan)
@@ -144,8 +144,8 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 
 
 def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
-    """Every component of a partition, and its test."""
-    # a component subtracts models of all the comparison's spaces, not of its own alone
+    """Yield maps of every component of a partition and of its test."""
+    # a component depends on models of all the comparison's spaces
     untrained = untrained_spaces(result.provenance, result.configuration["spaces"])
     test = significance.configuration["tests"]["components"]
     comparison, voxel = result.configuration["comparison"], result["voxel"]
@@ -158,7 +158,7 @@ def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
 
 
 def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
-    """The single model with the best cross-validated score, from 1 in the order given.
+    """Map the single model with the best cross-validated R², numbered from 1 in the given order.
 
     Parameters
     ----------

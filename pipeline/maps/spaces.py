@@ -1,4 +1,4 @@
-"""The places of a space in which maps are written, and how maps of modelled voxels come there."""
+"""Spaces in which maps are written, and how maps of modelled voxels are transformed to them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 
 class Target(ABC):
-    """The places of one space and how maps of modelled voxels come there.
+    """One space, and how maps of modelled voxels are transformed to it.
 
     Attributes
     ----------
-    name : of the space
-    interpolation : how values come there, in words
+    name : name of the space
+    interpolation : description of the transformation
     geometry : `grid_shape` with `affine`, or `grid_shape` (left, right vertices)
-    place : (place,) C-order indices into the grid
+    place : (place,) C-order indices into the grid of the voxels or vertices with values
     """
 
     name: str
@@ -27,15 +27,15 @@ class Target(ABC):
 
     @abstractmethod
     def values(self, values: np.ndarray) -> np.ndarray:
-        """Maps (voxel, map), NaN where unknown, in this space: (place, map) float32."""
+        """Transform maps (voxel, map), NaN where unknown, to this space: (place, map) float32."""
 
     @abstractmethod
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (voxel,), NaN where there is none, in this space: (place,) float32."""
+        """Transform labels (voxel,), NaN where there is none, to this space: (place,) float32."""
 
     @abstractmethod
     def inside(self, members: np.ndarray) -> np.ndarray:
-        """Where sets (voxel, set) of modelled voxels outweigh the others: (place, set) bool."""
+        """Transform sets of voxels (voxel, set) to this space by majority: (place, set) bool."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,13 @@ class Own(Target):
     interpolation = "none: the space of the responses"
 
     def values(self, values: np.ndarray) -> np.ndarray:
+        """Return maps as they are."""
         return np.asarray(values, dtype=np.float32)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels as they are."""
         return np.asarray(labels, dtype=np.float32)
 
     def inside(self, members: np.ndarray) -> np.ndarray:
+        """Return sets of voxels as they are."""
         return members

@@ -1,4 +1,4 @@
-"""Volumes whose headers say where their voxels are."""
+"""NIfTI volumes with consistent headers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 def volume_image(
     values: np.ndarray, affine: np.ndarray, frame: str = "scanner"
 ) -> nibabel.Nifti1Image:
-    """An image whose header tells one place throughout: voxels' edges in mm, sform and qform.
+    """Make an image whose header is consistent: voxel sizes in mm, sform and qform.
 
     Parameters
     ----------
     values : (X, Y, Z, …)
     affine : (4, 4) voxel to millimetres
-    frame : what NIfTI calls the frame of the millimetres: "mni", or "scanner" as in NSD's volumes
+    frame : NIfTI name of the coordinate frame: "mni", or "scanner" as in NSD's volumes
     """
     image = nibabel.Nifti1Image(values, affine)
     image.set_sform(affine, code=frame)

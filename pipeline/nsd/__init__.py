@@ -1,0 +1,1 @@
+"""Readers of NSD: files, experimental design, responses, regions, transforms and downloads."""

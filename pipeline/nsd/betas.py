@@ -1,7 +1,6 @@
-"""Reading betas of wanted voxels from a session's file, whatever its format.
+"""Reading the betas of some voxels from a session's file, in any of NSD's formats.
 
-Every function returns (trial, voxel) in the type of the file; what the numbers mean is told by the
-response space that asks.
+Values (trial, voxel) have the type of the file; `pipeline.nsd.spaces` converts their units.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, open_hdf5, open_image, require_grid
+from pipeline.nsd.files import HINT, open_hdf5, open_image, require_grid
 from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import TRIALS_PER_SESSION
 
@@ -29,13 +28,13 @@ def check_betas(
     Parameters
     ----------
     shape : (X, Y, Z), or (vertex,)
-    dtype : of the numbers in the file
-    frame : where the voxels of a volume are; HDF5 files do not tell
+    dtype : type of the numbers in the file
+    frame : positions of a volume's voxels; HDF5 files do not have them
 
     Raises
     ------
     InputError
-        Missing or truncated file, another grid, place, type, or a number of trials other than 750.
+        The file is missing or truncated, or has another grid, position, type or number of trials.
     """
     if path.suffix == ".hdf5":
         with open_hdf5(path, DATASET) as data:
@@ -50,17 +49,17 @@ def check_betas(
             stored = image.get_data_dtype()
             trials = image.shape[3] if len(image.shape) == 4 else 1
     if trials != TRIALS_PER_SESSION:
-        raise InputError(f"{path}: {trials} trials, expected {TRIALS_PER_SESSION}. {MEND}")
+        raise InputError(f"{path}: {trials} trials, expected {TRIALS_PER_SESSION}. {HINT}")
     if stored.newbyteorder("=") != dtype:
-        raise InputError(f"{path}: betas are {stored}, expected {np.dtype(dtype)}. {MEND}")
+        raise InputError(f"{path}: betas are {stored}, expected {np.dtype(dtype)}. {HINT}")
 
 
 def read_hdf5(path: Path, where: Sequence[np.ndarray]) -> np.ndarray:
-    """Betas of voxels in an HDF5 file, of which one chunk holds all trials of a voxel.
+    """Read voxels from an HDF5 file, whose chunks hold all trials of one voxel each.
 
     Parameters
     ----------
-    where : for each axis of the file after the first (trial), the voxels' indices: (z, y, x) of a
+    where : the voxels' indices along each axis of the file after the first (trial): (z, y, x) of a
         volume, (vertex,) of a surface
     """
     with open_hdf5(path, DATASET) as data:
@@ -81,12 +80,12 @@ def read_hdf5(path: Path, where: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def read_series(path: Path, voxel: np.ndarray, frame: Frame | None = None) -> np.ndarray:
-    """Betas of voxels in a NIfTI or .mgh file, which is stored trial by trial: a few at a time.
+    """Read voxels from a NIfTI or .mgh file, which is stored trial by trial, in slabs of trials.
 
     Parameters
     ----------
     voxel : C-order indices into the first three axes, in the order of the frame
-    frame : to which a volume's axes are brought, if it is one
+    frame : order of axes into which a volume is brought; None for a surface
     """
     with open_image(path) as image:
         turn = None if frame is None else frame.turn(path, image, image.shape[3:])

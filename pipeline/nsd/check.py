@@ -1,4 +1,4 @@
-"""Everything about an NSD copy that can be known before long work starts."""
+"""Checks of an NSD copy before a study starts."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def check_tree(
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Check every file that a study needs, by headers where files are large.
+    """Check every file that a study needs; of large files, only the headers.
 
     Parameters
     ----------
     annotations : COCO's files that are needed: captions, instances
-    map_spaces : where maps are brought to by NSD's transforms
+    map_spaces : spaces into which NSD's transforms bring maps
 
     Returns
     -------
-    A summary: sessions and images per subject.
+    {subject: numbers of sessions and images}
 
     Raises
     ------
     InputError
-        Listing every problem found, not only the first.
+        There are problems; the message lists all of them.
     """
     designs, problems = find_problems(
         *(layout, subjects, space, betas, atlases, annotations, map_spaces)
@@ -73,7 +73,7 @@ def find_problems(
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
 ) -> tuple[dict[str, Design], list[str]]:
-    """The designs that can be read, and every problem in words; see `check_tree`."""
+    """Read the designs, and describe every problem; see `check_tree`."""
     problems: list[str] = []
     designs: dict[str, Design] = {}
     for subject in subjects:
@@ -101,7 +101,7 @@ def _subject_checks(
     try:
         space = opened()
     except InputError:
-        # without its grid nothing else of the space can be checked; this tells why
+        # without its grid nothing else of the space can be checked; this reports why
         yield opened
         return
     yield from space.checks(atlases)
@@ -115,13 +115,13 @@ def _subject_checks(
 def _picture_checks(
     layout: NSDLayout, subject: str, space: str, map_spaces: Sequence[str]
 ) -> Iterator[Callable[[], Any]]:
-    """Checks of the surfaces that maps are drawn on, which nothing reads before the report."""
+    """Check the surfaces on which maps are drawn, which only the report reads."""
     for name in (name for name in map_spaces if name in SURFACES):
         yield partial(_check_surfaces, layout, subject, space, name)
 
 
 def _check_surfaces(layout: NSDLayout, subject: str, space: str, name: str) -> None:
-    """Raise unless all files of a surface have its vertices, and hemispheres are on their sides."""
+    """Raise unless all files of a surface agree in vertices, and hemispheres lie on their sides."""
     owner = FSAVERAGE if name == FSAVERAGE else subject
     pial = []
     for hemisphere in HEMISPHERES:
@@ -141,13 +141,13 @@ def _check_surfaces(layout: NSDLayout, subject: str, space: str, name: str) -> N
 
 
 def _check_last_session(layout: NSDLayout, design: Design, name: str, betas: str) -> None:
-    """Betas of a session of whose trials nothing is known are of another release."""
+    """Raise if there are betas of sessions without trials, which are from another release."""
     folder = layout.beta_folder(design.subject, name, betas)
     for path in sorted(folder.glob("*betas_session*")):
         number = re.search(r"betas_session(\d+)\.", path.name)
         if number and int(number[1]) > design.n_sessions:
             raise InputError(
-                f"{path}: a session that {layout.behaviour(design.subject)} does not know: it ends "
+                f"{path}: a session that is not in {layout.behaviour(design.subject)}, which ends "
                 f"with session {design.n_sessions}. Fetch both again from NSD."
             )
 

@@ -1,4 +1,4 @@
-"""What a crop leaves of COCO's segmentations: polygons and run-length masks in, areas out."""
+"""Visible areas of COCO's segmentations (polygons, run-length masks) after a crop."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 import shapely
 
-# where a run-length mask is written as text: six bits a character, from this one on
+# run-length masks as text: six bits per character, counted from this one
 FIRST_CHARACTER, BITS, CONTINUES = 48, 5, 0x20
 
-# a row of results where nothing is visible of something without area
+# row of results of an instance without area
 NOTHING = np.array([0, 0, np.nan, np.nan, np.nan, np.nan])
-# left, top, right, bottom in pixels of the whole picture
+# left, top, right, bottom in pixels of the uncropped picture
 Rectangle = tuple[float, float, float, float]
 
 
 def clip_polygons(
     segmentations: Sequence[Sequence[Sequence[float]]], crops: Sequence[Rectangle]
 ) -> np.ndarray:
-    """Visible parts of instances that are drawn as polygons.
+    """Clip instances that are given as polygons.
 
     Parameters
     ----------
     segmentations : (instance,) of parts, each x1, y1, x2, y2, … in pixels; parts may overlap
-    crops : (instance,) rectangles that stay
+    crops : (instance,) rectangles that are kept
 
     Returns
     -------
-    (instance, 6) float64: whole area, visible area (square pixels), then the visible part's left,
-    top, right and bottom; NaN bounds where nothing is visible. Parts of less than three points
+    (instance, 6) float64: area before and after the crop (square pixels), then left, top, right
+    and bottom of the visible part, NaN where nothing is visible. Parts of less than three points
     have no area.
     """
     parts, owner = [], []
@@ -46,39 +46,40 @@ def clip_polygons(
     # outlines drawn by hand cross themselves
     crossed = ~shapely.is_valid(polygons)
     polygons[crossed] = shapely.make_valid(polygons[crossed])
-    whole = _unite(polygons, np.array(owner), len(segmentations))
-    visible = shapely.intersection(whole, shapely.box(*np.transpose(crops)))
-    areas = [shapely.area(whole), shapely.area(visible)]
+    complete = _unite(polygons, np.array(owner), len(segmentations))
+    visible = shapely.intersection(complete, shapely.box(*np.transpose(crops)))
+    areas = [shapely.area(complete), shapely.area(visible)]
     return np.column_stack([*areas, shapely.bounds(visible)])
 
 
 def _unite(polygons: np.ndarray, owner: np.ndarray, n_instances: int) -> np.ndarray:
-    """One geometry per instance, empty for those without a part."""
-    whole = np.full(n_instances, shapely.Polygon(), dtype=object)
+    """Unite the parts of each instance in one geometry, empty without parts."""
+    united = np.full(n_instances, shapely.Polygon(), dtype=object)
     starts = np.flatnonzero(np.diff(owner, prepend=-1))
     for group in np.split(np.arange(len(owner)), starts[1:]):
         alone = len(group) == 1
-        whole[owner[group[0]]] = polygons[group[0]] if alone else shapely.union_all(polygons[group])
-    return whole
+        parts = polygons[group]
+        united[owner[group[0]]] = parts[0] if alone else shapely.union_all(parts)
+    return united
 
 
 def clip_mask(segmentation: Mapping[str, Any], crop: Rectangle) -> np.ndarray:
-    """Visible part of an instance that is given as a run-length mask.
+    """Clip an instance that is given as a run-length mask.
 
     Parameters
     ----------
     segmentation : `size` (height, width) and `counts`, the lengths of runs of 0 and 1 in turn down
         the columns, as numbers or as COCO's text
-    crop : rectangle that stays; pixels that its edge cuts count by the part inside
+    crop : rectangle that is kept; pixels on its edge count by the part inside
 
     Returns
     -------
-    (6,) as a row of `clip_polygons`
+    (6,) like a row of `clip_polygons`
 
     Raises
     ------
     ValueError
-        The runs do not fill the size.
+        The runs do not add up to the size.
     """
     height, width = segmentation["size"]
     counts = segmentation["counts"]
@@ -98,13 +99,13 @@ def clip_mask(segmentation: Mapping[str, Any], crop: Rectangle) -> np.ndarray:
 
 
 def _coverage(n_pixels: int, start: float, end: float) -> np.ndarray:
-    """(pixel,) the part of each pixel [i, i + 1] that lies in [start, end]."""
+    """Compute the part of each pixel [i, i + 1] that lies in [start, end]: (pixel,)."""
     edges = np.arange(n_pixels + 1)
     return np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, 1)
 
 
 def _read_runs(text: str) -> list[int]:
-    """Run lengths from COCO's text, in which each from the fourth on is a difference."""
+    """Decode run lengths from COCO's text, in which each from the fourth on is a difference."""
     runs: list[int] = []
     value, shift = 0, 0
     for character in text:

@@ -18,17 +18,17 @@ from pipeline.reading import reading
 
 SPLITS = ("train2017", "val2017")
 TEXTS = ("caption", "name", "supercategory")
-COCO_MEND = "Fetch annotations_trainval2017.zip from COCO and unpack it there."
+COCO_HINT = "Fetch annotations_trainval2017.zip from COCO and unpack it there."
 
 
 def read_annotations(
     path: Path, fields: Mapping[str, Sequence[str]]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Lists of a COCO file.
+    """Read lists of a COCO file.
 
     Parameters
     ----------
-    fields : {list of the file (annotations, images, categories): what its entries must have}
+    fields : {list of the file (annotations, images, categories): fields its entries must have}
 
     Raises
     ------
@@ -36,17 +36,17 @@ def read_annotations(
         The file is missing or damaged, or an entry lacks one of the fields.
     """
     if not path.is_file():
-        raise InputError(f"{path}: not found. {COCO_MEND}")
-    with reading(path, "not a COCO annotation file", COCO_MEND):
+        raise InputError(f"{path}: not found. {COCO_HINT}")
+    with reading(path, "not a COCO annotation file", COCO_HINT):
         content = json.loads(path.read_text())
         for part, names in fields.items():
             for name, entry in itertools.product(names, content[part]):
-                if not _is_possible(name, entry[name]):
+                if not _is_valid(name, entry[name]):
                     raise ValueError(f"{name} of an entry of {part} is {entry[name]!r:.80}")
     return {part: content[part] for part in fields}
 
 
-def _is_possible(name: str, value: Any) -> bool:
+def _is_valid(name: str, value: Any) -> bool:
     if name in TEXTS:
         return isinstance(value, str)
     if name == "segmentation":
@@ -55,14 +55,14 @@ def _is_possible(name: str, value: Any) -> bool:
 
 
 def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:
-    """All captions of each image (about five; some have more), whitespace tidied.
+    """Read all captions of each image (about five; some have more), with single spaces.
 
-    The annotation file is the one that `cocoSplit` names: NSD has images of both splits.
+    `cocoSplit` names the annotation file: NSD has images of both splits.
 
     Raises
     ------
     InputError
-        An annotation file is missing or damaged, a caption is there twice, or images have none.
+        An annotation file is missing or damaged, a caption occurs twice, or images have none.
     """
     table = read_image_table(layout).loc[np.asarray(nsd_id)]
     captions = {
@@ -76,7 +76,7 @@ def read_captions(layout: NSDLayout, nsd_id: np.ndarray) -> list[list[str]]:
         split = table.loc[empty[0], "cocoSplit"]
         raise InputError(
             f"{layout.annotations('captions', split)}: no caption of {len(empty)} images (first: "
-            f"nsdId {empty[0]}, COCO {table.loc[empty[0], 'cocoId']}). {COCO_MEND}"
+            f"nsdId {empty[0]}, COCO {table.loc[empty[0], 'cocoId']}). {COCO_HINT}"
         )
     return found
 
@@ -85,11 +85,11 @@ def _captions_by_coco_id(path: Path) -> dict[int, list[str]]:
     captions: dict[int, list[str]] = defaultdict(list)
     fields = {"annotations": ("id", "image_id", "caption")}
     annotations = read_annotations(path, fields)["annotations"]
-    before = None
+    previous = None
     for annotation in sorted(annotations, key=lambda annotation: annotation["id"]):
-        if annotation["id"] == before:
-            raise InputError(f"{path}: caption {before} is there twice. {COCO_MEND}")
-        before = annotation["id"]
+        if annotation["id"] == previous:
+            raise InputError(f"{path}: caption {previous} is there twice. {COCO_HINT}")
+        previous = annotation["id"]
         # annotators typed line breaks and double spaces
         if text := " ".join(annotation["caption"].split()):
             captions[annotation["image_id"]].append(text)

@@ -1,4 +1,4 @@
-"""Regions that the study reports, made of ROIs that NSD released."""
+"""Regions of the study that combine several of NSD's ROIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which image was shown in which trial."""
+"""The experimental design: the image of each trial."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.io
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, require
+from pipeline.nsd.files import HINT, require
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
 from pipeline.reading import reading
 
@@ -31,7 +31,7 @@ class Design:
     ----------
     nsd_id : (trial,) int64, 0-based image
     session, run : (trial,) int64, 1-based
-    shared : (image,) int64, sorted 0-based images that every subject was to see
+    shared : (image,) int64, sorted 0-based images that every subject was planned to see
     """
 
     subject: str
@@ -42,6 +42,7 @@ class Design:
 
     @property
     def n_sessions(self) -> int:
+        """Number of completed sessions."""
         return len(self.nsd_id) // TRIALS_PER_SESSION
 
     @property
@@ -50,21 +51,21 @@ class Design:
         return np.unique(self.nsd_id)
 
     def session_trials(self, session: int) -> slice:
-        """Rows of one 1-based session."""
+        """Return the rows of one 1-based session."""
         return slice((session - 1) * TRIALS_PER_SESSION, session * TRIALS_PER_SESSION)
 
 
 def read_design(layout: NSDLayout, subject: str) -> Design:
-    """Read a subject's completed trials and check the three files that tell of them.
+    """Read a subject's completed trials and check that three files agree about them.
 
-    `nsd_expdesign.mat` plans 30,000 trials for everyone; `responses.tsv` has the ones completed;
-    the image table repeats the plan. They must agree.
+    `nsd_expdesign.mat` plans 30,000 trials for every subject, `responses.tsv` has the completed
+    trials, and the image table repeats the plan.
 
     Raises
     ------
     InputError
-        A file is missing or damaged, or two contradict each other: the message names the first
-        offending trial.
+        A file is missing or damaged, or two contradict each other; the message names the first
+        trial in which they differ.
     """
     ordering, images, shared = _read_experiment_design(layout, subject)
     behaviour = _read_behaviour(layout, subject)
@@ -72,8 +73,8 @@ def read_design(layout: NSDLayout, subject: str) -> Design:
     path = layout.behaviour(subject)
     if n_trials == 0 or n_trials % TRIALS_PER_SESSION or n_trials > len(ordering):
         raise InputError(
-            f"{path}: {n_trials} trials; expected whole sessions of {TRIALS_PER_SESSION}, at most "
-            f"{len(ordering)} trials. {MEND}"
+            f"{path}: {n_trials} trials; expected complete sessions of {TRIALS_PER_SESSION}, at "
+            f"most {len(ordering)} trials. {HINT}"
         )
     image_of_trial = images[ordering[:n_trials] - 1]
     _agree(behaviour["10KID"].to_numpy(), ordering[:n_trials], path, "10KID", layout)
@@ -94,7 +95,7 @@ def read_design(layout: NSDLayout, subject: str) -> Design:
 
 
 def seen_by_all(design: Design, n_sessions: int) -> np.ndarray:
-    """Shared images with all repeats within the first sessions, (image,) sorted.
+    """List shared images with all repeats within the first sessions, (image,) sorted.
 
     Shared images have the same trials for every subject: if `n_sessions` is the number that every
     subject completed, these are the images that all saw as often as planned (515 in NSD).
@@ -105,15 +106,15 @@ def seen_by_all(design: Design, n_sessions: int) -> np.ndarray:
 
 
 def read_image_table(layout: NSDLayout) -> pd.DataFrame:
-    """`nsd_stim_info_merged.csv`, one row per image in the order of nsdId."""
+    """Read `nsd_stim_info_merged.csv`, one row per image in the order of nsdId."""
     path = require(layout.image_table)
-    with reading(path, "not a CSV table", MEND):
+    with reading(path, "not a CSV table", HINT):
         table = pd.read_csv(path, index_col=0)
     needed = {"cocoId", "cocoSplit", "cropBox", "nsdId", "shared1000"}
     if missing := sorted(needed - set(table.columns)):
-        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
+        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {HINT}")
     if not np.array_equal(table["nsdId"], np.arange(len(table))):
-        raise InputError(f"{path}: nsdId is not 0, 1, 2, …; rows are missing or moved. {MEND}")
+        raise InputError(f"{path}: nsdId is not 0, 1, 2, …; rows are missing or moved. {HINT}")
     _require_numbers(path, table, ["cocoId"])
     return table
 
@@ -121,18 +122,18 @@ def read_image_table(layout: NSDLayout) -> pd.DataFrame:
 def _require_numbers(path: Path, table: pd.DataFrame, columns: Sequence[str]) -> None:
     for column in columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
-            raise InputError(f"{path}: {column} holds text, expected numbers. {MEND}")
+            raise InputError(f"{path}: {column} holds text, expected numbers. {HINT}")
 
 
 def _read_experiment_design(
     layout: NSDLayout, subject: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     path = require(layout.experiment_design)
-    with reading(path, "not a readable MATLAB v5 file", MEND):
+    with reading(path, "not a readable MATLAB v5 file", HINT):
         with open(path, "rb") as file:
-            # version 4 is read of any bytes, whatever they say; 7.3 is HDF5
+            # any bytes could be read as version 4; version 7.3 is HDF5
             if file.read(len(MATLAB)) != MATLAB:
-                raise ValueError("of another version")
+                raise ValueError("another version")
         content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
     ordering, images_of_subjects, shared = (
         _integers(path, content, name) for name in DESIGN_VARIABLES
@@ -142,38 +143,38 @@ def _read_experiment_design(
     if images_of_subjects.ndim != 2 or len(images_of_subjects) < number:
         raise InputError(
             f"{path}: subjectim has shape {images_of_subjects.shape}, expected a row for each "
-            f"subject up to {subject}. {MEND}"
+            f"subject up to {subject}. {HINT}"
         )
     images = images_of_subjects[number - 1]
     if len(ordering) == 0 or ordering.min() < 1 or ordering.max() > len(images):
-        raise InputError(f"{path}: masterordering leaves the range of subjectim. {MEND}")
+        raise InputError(f"{path}: masterordering leaves the range of subjectim. {HINT}")
     return ordering, images, shared
 
 
 def _integers(path: Path, content: Mapping[str, Any], name: str) -> np.ndarray:
-    """A variable as int64: MATLAB stores small integers in small types, which wrap."""
+    """Convert a variable to int64: MATLAB stores small integers in small types, which wrap."""
     if name not in content:
-        raise InputError(f"{path}: lacks the variable '{name}'. {MEND}")
+        raise InputError(f"{path}: lacks the variable '{name}'. {HINT}")
     values = content[name]
-    # structures and cells are objects
+    # structures and cells have the type object
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
-        raise InputError(f"{path}: {name} is not a matrix of numbers. {MEND}")
+        raise InputError(f"{path}: {name} is not a matrix of numbers. {HINT}")
     if not (np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**31)).all():
-        raise InputError(f"{path}: {name} holds something that is no whole number. {MEND}")
+        raise InputError(f"{path}: {name} has values that are no whole numbers. {HINT}")
     return values.astype(np.int64)
 
 
 def _read_behaviour(layout: NSDLayout, subject: str) -> pd.DataFrame:
     path = require(layout.behaviour(subject))
-    with reading(path, "not a table of tab-separated columns", MEND):
+    with reading(path, "not a table of tab-separated columns", HINT):
         table = pd.read_csv(path, sep="\t")
     needed = {"SUBJECT", "SESSION", "RUN", "73KID", "10KID"}
     if missing := sorted(needed - set(table.columns)):
-        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {MEND}")
+        raise InputError(f"{path}: lacks the columns {', '.join(missing)}. {HINT}")
     _require_numbers(path, table, sorted(needed))
     others = table.loc[table["SUBJECT"] != _subject_number(subject), "SUBJECT"]
     if len(others):
-        raise InputError(f"{path}: has trials of subject {others.iloc[0]:.0f}. {MEND}")
+        raise InputError(f"{path}: has trials of subject {others.iloc[0]:.0f}. {HINT}")
     return table
 
 
@@ -201,21 +202,21 @@ def _check_image_table(
     number = _subject_number(subject)
     columns = [f"subject{number}_rep{repeat}" for repeat in range(3)]
     if missing := [column for column in columns if column not in table]:
-        raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {MEND}")
+        raise InputError(f"{layout.image_table}: lacks {', '.join(missing)}. {HINT}")
     _require_numbers(layout.image_table, table, columns)
     trials = table[columns].to_numpy()
-    # the table plans 40 sessions: repeats beyond the last completed one never happened
+    # the table plans 40 sessions; ignore repeats after the last completed one
     image, repeat = np.nonzero((trials > 0) & (trials <= len(nsd_id)))
-    # entry by entry: an array per trial would let a second claim hide the first
+    # compare every entry: an array by trial would keep only one of two images of a trial
     trial = trials[image, repeat].astype(np.int64) - 1
     wrong = image != nsd_id[trial]
-    unclaimed = np.setdiff1d(np.arange(len(nsd_id)), trial)
-    if not wrong.any() and not len(unclaimed):
+    without_image = np.setdiff1d(np.arange(len(nsd_id)), trial)
+    if not wrong.any() and not len(without_image):
         return
-    first = np.concatenate([trial[wrong], unclaimed]).min()
-    shown = ", ".join(str(claim) for claim in image[trial == first]) or "none"
+    first = np.concatenate([trial[wrong], without_image]).min()
+    listed = ", ".join(str(one) for one in image[trial == first]) or "none"
     raise InputError(
-        f"{layout.image_table}: trial {first + 1} of {subject} shows image {shown}, but "
+        f"{layout.image_table}: trial {first + 1} of {subject} shows image {listed}, but "
         f"{layout.experiment_design.name} says {nsd_id[first]}. The files are of different "
         "versions; fetch both again from NSD."
     )

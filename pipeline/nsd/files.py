@@ -1,4 +1,4 @@
-"""Opening NSD's files, with damages told in words."""
+"""Opening NSD's files; errors describe missing, truncated and damaged files."""
 
 from __future__ import annotations
 
@@ -13,91 +13,98 @@ from pathlib import Path
 import h5py
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.spatialimages import SpatialImage
 
 from pipeline.errors import InputError
 from pipeline.reading import reading
 
-MEND = "Fetch it again from NSD."
-# what a file is called while it is downloaded
+HINT = "Fetch it again from NSD."
+# suffix of a file while it is downloaded
 UNFINISHED = ".part"
 DAMAGED = "truncated or damaged"
-# the first bytes of FreeSurfer's values of vertices
-VALUES = b"\xff\xff\xff"
+# first bytes of FreeSurfer's morphometry files
+MORPHOMETRY = b"\xff\xff\xff"
 
 
 def require(path: Path) -> Path:
-    """The path, if the file exists and is not empty."""
+    """Return the path of a file that exists and is not empty; raise InputError otherwise."""
     if not path.is_file():
         if path.with_name(path.name + UNFINISHED).exists():
-            raise InputError(f"{path}: download unfinished. Go on with it: snakemake fetch")
+            raise InputError(f"{path}: download unfinished. Continue it: snakemake fetch")
         raise InputError(f"{path}: not found. Fetch it from NSD, or correct `nsd:`.")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty. {MEND}")
+        raise InputError(f"{path}: empty. {HINT}")
     return path
 
 
 @contextmanager
 def open_hdf5(path: Path, dataset: str) -> Iterator[h5py.Dataset]:
-    """One dataset of an HDF5 file.
+    """Open one dataset of an HDF5 file.
 
     Raises
     ------
     InputError
-        Missing, truncated or without the dataset; also when reading fails half way.
+        The file is missing, truncated or lacks the dataset, or reading it fails later.
     """
     require(path)
-    with reading(path, DAMAGED, MEND), h5py.File(path, "r") as file:
+    with reading(path, DAMAGED, HINT), h5py.File(path, "r") as file:
         found = file.get(dataset)
         if not isinstance(found, h5py.Dataset) or found.shape is None:
-            raise InputError(f"{path}: has no dataset '{dataset}'. {MEND}")
+            raise InputError(f"{path}: has no dataset '{dataset}'. {HINT}")
         yield found
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[nibabel.spatialimages.SpatialImage]:
-    """A NIfTI or FreeSurfer (.mgh, .mgz) image; data are read inside the block."""
+def open_image(path: Path) -> Iterator[SpatialImage]:
+    """Open a NIfTI or FreeSurfer (.mgh, .mgz) image; its data are read inside the `with` block."""
     require(path)
-    with reading(path, DAMAGED, MEND):
-        # one handle for all slices: a compressed file opened anew is read again from its beginning
+    with reading(path, DAMAGED, HINT):
+        # keep the file open: each opening of a compressed file reads it again from its beginning
         image = nibabel.load(path, keep_file_open=True)
+        if not isinstance(image, SpatialImage) or not isinstance(image.dataobj, ArrayProxy):
+            raise InputError(f"{path}: not an image. {HINT}")
         dtype = image.get_data_dtype()
         if dtype.kind not in "iuf":
-            raise InputError(f"{path}: holds {dtype}, expected numbers. {MEND}")
+            raise InputError(f"{path}: holds {dtype}, expected numbers. {HINT}")
         if not np.isfinite(image.affine).all():
-            raise InputError(f"{path}: an affine that is not finite. {MEND}")
+            raise InputError(f"{path}: an affine that is not finite. {HINT}")
         # readers allocate what the header declares before they read it
-        values = math.prod(int(n) for n in image.shape)
-        require_whole(path, image.dataobj.offset + values * dtype.itemsize)
+        # .mgh shapes are int32, which would overflow
+        n_values = math.prod(int(n) for n in image.shape)
+        require_complete(path, image.dataobj.offset + n_values * dtype.itemsize)
         yield image
 
 
-def require_whole(path: Path, n_bytes: int) -> None:
-    """Raise if an image's file ends too early, without reading it where its end tells.
+def require_complete(path: Path, n_bytes: int) -> None:
+    """Raise if an image's file is too short.
+
+    A compressed file is only read if the size in its last bytes is another one.
 
     Parameters
     ----------
-    n_bytes : of header and data, uncompressed
+    n_bytes : uncompressed size of header and data
     """
     if path.suffix not in (".gz", ".mgz"):
         found = path.stat().st_size
         if found < n_bytes:
-            raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {MEND}")
+            raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {HINT}")
         return
     with open(path, "rb") as file:
         file.seek(-4, os.SEEK_END)
-        # gzip ends with the size of what it holds, modulo 2³²
+        # gzip files end with their uncompressed size, modulo 2³²
         if int.from_bytes(file.read(), "little") == n_bytes % 2**32:
             return
-    with reading(path, DAMAGED, MEND), gzip.open(path) as whole:
+    with reading(path, DAMAGED, HINT), gzip.open(path) as content:
         found = 0
-        while block := whole.read(1 << 24):
+        while block := content.read(1 << 24):
             found += len(block)
     if found < n_bytes:
-        raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {MEND}")
+        raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {HINT}")
 
 
 def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
-    """Values of a surface's vertices (vertex, …) from .mgh or .mgz, which keeps them as volumes."""
+    """Read values of a surface's vertices (vertex, …) from .mgh or .mgz, where they are volumes."""
     with open_image(path) as image:
         require_grid(path, image.shape[:1], None if n_vertices is None else (n_vertices,))
         values = np.asanyarray(image.dataobj)
@@ -105,26 +112,26 @@ def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
 
 
 def read_mesh(path: Path, n_vertices: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates (vertex, 3) in mm and triangles (face, 3) of a FreeSurfer surface."""
+    """Read coordinates (vertex, 3) in mm and triangles (face, 3) of a FreeSurfer surface."""
     require(path)
-    with reading(path, DAMAGED, MEND):
+    with reading(path, DAMAGED, HINT):
         coordinates, faces = nibabel.freesurfer.read_geometry(path)
         require_grid(path, coordinates.shape[:1], (n_vertices,))
         if not np.isfinite(coordinates).all() or faces.min() < 0 or faces.max() >= n_vertices:
             raise InputError(
-                f"{path}: a coordinate is not finite, or a triangle is of no vertices. {MEND}"
+                f"{path}: a coordinate is not finite, or a triangle has unknown vertices. {HINT}"
             )
     return coordinates, faces
 
 
 def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
-    """(vertex,) values of a FreeSurfer morphometry file (sulc, curv, thickness, …)."""
+    """Read a FreeSurfer morphometry file (sulc, curv, thickness, …): (vertex,)."""
     require(path)
-    with reading(path, DAMAGED, MEND):
+    with reading(path, DAMAGED, HINT):
         with open(path, "rb") as file:
-            # the reader takes files of other kinds for old ones, and does not miss what is cut off
-            if file.read(len(VALUES)) != VALUES:
-                raise ValueError("not the first bytes of its kind")
+            # nibabel reads files of other kinds as an old format, and does not notice truncation
+            if file.read(len(MORPHOMETRY)) != MORPHOMETRY:
+                raise ValueError("not a morphometry file")
             (declared,) = struct.unpack(">i", file.read(4))
         values = nibabel.freesurfer.read_morph_data(path)
         if len(values) != declared:
@@ -136,7 +143,7 @@ def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
 def require_grid(
     path: Path, found: tuple[int, ...], expected: tuple[int, ...] | None, of: Path | None = None
 ) -> None:
-    """Raise if a file's grid is not the subject's, or not that of the file `of`."""
+    """Raise if a file's grid is not the expected one, that of the file `of`."""
     if expected is None or tuple(found) == tuple(expected):
         return
     found, expected = (tuple(int(n) for n in shape) for shape in (found, expected))
@@ -149,16 +156,16 @@ def require_grid(
 
 
 def require_sides(paths: Sequence[Path], x: Sequence[np.ndarray]) -> None:
-    """Raise unless what a left file holds lies left of what the right one holds.
+    """Raise unless the content of a left file lies left of that of the right file.
 
     Parameters
     ----------
     paths : left, right
-    x : (place,) of each, growing to the right; where one has no place nothing is known
+    x : (point,) coordinates of each, larger to the right; without points nothing is checked
     """
     left, right = x
     if len(left) and len(right) and not left.mean() < right.mean():
         raise InputError(
-            f"{paths[0]} and {paths[1].name}: what should be left lies right of the other. The "
+            f"{paths[0]} and {paths[1].name}: the left hemisphere lies right of the other. The "
             "hemispheres were exchanged; fetch both again from NSD."
         )

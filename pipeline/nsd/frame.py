@@ -1,4 +1,4 @@
-"""Where the voxels of volumes are, whatever the order of axes in their files."""
+"""Positions of voxels in volumes, for any order of axes in their files."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.affines import apply_affine
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.spatialimages import SpatialImage
 
 from pipeline.errors import InputError
 from pipeline.nsd.files import open_image, require_grid
 
-# of headers' float32; no voxel moves by more than this many millimetres
+# millimetres by which voxels may differ, because headers are float32
 TOLERANCE = 1e-2
 ORIGINAL = "fetch the original from NSD."
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The grid and the place of volumes that share their voxels.
+    """Grid and position of volumes that share their voxels.
 
     Attributes
     ----------
     shape : (X, Y, Z)
     affine : (4, 4) voxel to millimetres
-    path : of the file that they are compared with
+    path : file with which others are compared
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     affine: np.ndarray
     path: Path
 
     @classmethod
     def of(cls, path: Path) -> Frame:
-        """That of a file, its axes in NSD's order: to the right, to the front, upwards.
+        """Read the frame of a file, with axes in NSD's order: to the right, to the front, upwards.
 
-        NSD's HDF5 files have that order and no header to tell it.
+        NSD's HDF5 files have this order, and no header that says so.
         """
         with open_image(path) as image:
             if image.ndim != 3:
@@ -46,10 +48,8 @@ class Frame:
             affine = image.affine @ inv_ornt_aff(turn, image.shape[:3])
             return cls(_turned(image.shape, turn), np.asarray(affine, dtype=np.float64), path)
 
-    def turn(
-        self, path: Path, image: nibabel.spatialimages.SpatialImage, series: tuple[int, ...] = ()
-    ) -> np.ndarray:
-        """How the axes of an image are brought to this frame's order, by `apply_orientation`.
+    def turn(self, path: Path, image: SpatialImage, series: tuple[int, ...] = ()) -> np.ndarray:
+        """Find the orientation that brings an image into this frame's order (`apply_orientation`).
 
         Parameters
         ----------
@@ -58,8 +58,7 @@ class Frame:
         Raises
         ------
         InputError
-            Another grid, no orientation in the header, or voxels that lie elsewhere, whatever the
-            order of their axes.
+            The image has another grid, no orientation in its header, or voxels at other positions.
         """
         if image.ndim < 3:
             require_grid(path, image.shape, self.shape, self.path)
@@ -68,12 +67,12 @@ class Frame:
         require_grid(path, _turned(image.shape, turn), (*self.shape, *series), self.path)
         found = image.affine @ inv_ornt_aff(turn, image.shape[:3])
         corners = np.array([np.zeros(3), *(np.diag(self.shape) - np.eye(3))])
-        moved = [nibabel.affines.apply_affine(affine, corners) for affine in (found, self.affine)]
-        if not np.allclose(*moved, rtol=0, atol=TOLERANCE):
+        theirs, ours = apply_affine(found, corners), apply_affine(self.affine, corners)
+        if not np.allclose(theirs, ours, rtol=0, atol=TOLERANCE):
             raise InputError(
                 f"{path}: its voxels do not lie where those of {self.path} do: the affine is "
-                f"{_told(found)}, expected {_told(self.affine)}. The file is of another space, or "
-                f"was resampled or moved; {ORIGINAL}"
+                f"{_rounded(found)}, expected {_rounded(self.affine)}. The file is of another "
+                f"space, or was resampled or moved; {ORIGINAL}"
             )
         return turn
 
@@ -83,35 +82,37 @@ class Frame:
             self.turn(path, image)
 
     def read(self, path: Path, series: tuple[int, ...] = ()) -> np.ndarray:
-        """A whole volume (X, Y, Z, …) in this frame's order; raises as `turn` does."""
+        """Read a volume (X, Y, Z, …) in this frame's order; raises as `turn` does."""
         with open_image(path) as image:
             turn = self.turn(path, image, series)
             return apply_orientation(np.asanyarray(image.dataobj), turn)
 
 
 def _turned(shape: tuple[int, ...], turn: np.ndarray) -> tuple[int, ...]:
-    """The shape of an image after `apply_orientation`."""
+    """Return the shape of an image after `apply_orientation`."""
     order = np.argsort(turn[:, 0])
     return (*(int(shape[axis]) for axis in order), *shape[3:])
 
 
-def _require_orientation(path: Path, image: nibabel.spatialimages.SpatialImage) -> None:
-    """Raise if a header does not tell where the voxels are, or tells two places."""
+def _require_orientation(path: Path, image: SpatialImage) -> None:
+    """Raise if a header has no positions of the voxels, or contradictory ones."""
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise InputError(f"{path}: not a NIfTI image; {ORIGINAL}")
     forms = [image.get_sform(coded=True), image.get_qform(coded=True)]
-    told = [affine for affine, code in forms if code]
-    if not told:
+    affines = [affine for affine, code in forms if code]
+    if not affines:
         raise InputError(
-            f"{path}: no orientation in its header (sform and qform code 0), so that left cannot "
-            f"be told from right; {ORIGINAL}"
+            f"{path}: no orientation in its header (sform and qform code 0), so that left and "
+            f"right are unknown; {ORIGINAL}"
         )
     if np.linalg.matrix_rank(image.affine) < 4:
-        raise InputError(f"{path}: an affine without extent, {_told(image.affine)}; {ORIGINAL}")
-    if not np.allclose(told[0], told[-1], rtol=0, atol=TOLERANCE):
+        raise InputError(f"{path}: a singular affine, {_rounded(image.affine)}; {ORIGINAL}")
+    if not np.allclose(affines[0], affines[-1], rtol=0, atol=TOLERANCE):
         raise InputError(
-            f"{path}: sform {_told(told[0])} and qform {_told(told[1])} of its header disagree; "
-            f"{ORIGINAL}"
+            f"{path}: sform {_rounded(affines[0])} and qform {_rounded(affines[1])} of its header "
+            f"disagree; {ORIGINAL}"
         )
 
 
-def _told(affine: np.ndarray) -> list[list[float]]:
+def _rounded(affine: np.ndarray) -> list[list[float]]:
     return np.round(affine[:3], 3).tolist()

@@ -1,4 +1,4 @@
-"""COCO's objects, as far as NSD's crop left them visible, and what each image shows as labels."""
+"""COCO's objects as far as they are visible after NSD's crop, and the labels of images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.nsd.clipping import Rectangle, clip_mask, clip_polygons
-from pipeline.nsd.coco import COCO_MEND, SPLITS, read_annotations
+from pipeline.nsd.coco import COCO_HINT, SPLITS, read_annotations
 from pipeline.nsd.design import read_image_table
-from pipeline.nsd.files import MEND
+from pipeline.nsd.files import HINT
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 
 Content = dict[str, list[dict[str, Any]]]
@@ -29,7 +29,7 @@ PICTURE_COLUMNS = ["crowd", "x", "y", "width", "height", "visible_area", "visibl
 
 
 def read_categories(layout: NSDLayout) -> pd.DataFrame:
-    """The 80 categories as COCO's files list them: category_id, category, supercategory.
+    """Read COCO's 80 categories: category_id, category, supercategory.
 
     Raises
     ------
@@ -39,14 +39,14 @@ def read_categories(layout: NSDLayout) -> pd.DataFrame:
     paths = [layout.annotations("instances", split) for split in SPLITS]
     tables = [_categories(read_annotations(path, CATEGORY_FIELDS)) for path in paths]
     if not tables[0].equals(tables[1]):
-        raise InputError(f"{paths[1]}: other categories than {paths[0].name}. {COCO_MEND}")
+        raise InputError(f"{paths[1]}: other categories than {paths[0].name}. {COCO_HINT}")
     return tables[0]
 
 
 def read_instances(layout: NSDLayout, nsd_id: np.ndarray) -> pd.DataFrame:
-    """Every instance of which the crop left something, in pixels of the image as shown.
+    """Read every instance that is visible after the crop, in pixels of the presented image.
 
-    Annotations are of the uncropped picture: segmentations (polygons, or run-length masks of
+    Annotations refer to the uncropped picture: segmentations (polygons, or run-length masks of
     crowds) are clipped by `cropBox` and scaled to 425 pixels.
 
     Parameters
@@ -57,14 +57,14 @@ def read_instances(layout: NSDLayout, nsd_id: np.ndarray) -> pd.DataFrame:
     -------
     One row per visible instance, sorted by image and annotation: nsd_id, annotation_id,
     category_id, category, supercategory, crowd (bool), box of the visible part (x, y, width,
-    height), visible_area (square pixels) and visible_share (of the instance's whole area). Images
-    without instances have no rows.
+    height), visible_area (square pixels) and visible_share (fraction of the instance's area that
+    is visible). Images without instances have no rows.
 
     Raises
     ------
     InputError
         A file is missing or damaged, an image is not in the file of its split, or a segmentation,
-        a category or a cropBox cannot be right.
+        a category or a cropBox is invalid.
     """
     table = read_image_table(layout).loc[np.asarray(nsd_id)]
     parts = [
@@ -83,15 +83,15 @@ def label_matrix(
     smallest_area: float = 0.0,
     crowds: bool = True,
 ) -> np.ndarray:
-    """Which image shows which category or supercategory.
+    """Indicate the categories or supercategories of each image.
 
     Parameters
     ----------
     instances : from `read_instances`
-    nsd_id : (image,) the rows; an image without instances is a row of zeros
-    labels : the columns, names of categories or supercategories
+    nsd_id : (image,) rows of the result; an image without instances is a row of zeros
+    labels : columns of the result, names of categories or supercategories
     column : "category" or "supercategory"
-    smallest_area : least visible area that counts, in square pixels of the 425-pixel image
+    smallest_area : visible area that an instance must exceed, in square pixels of 425 × 425
     crowds : whether groups that COCO marks as crowds count
 
     Returns
@@ -128,15 +128,15 @@ def _split_instances(layout: NSDLayout, split: str, images: pd.DataFrame) -> pd.
             "crowd": [bool(a["iscrowd"]) for a in found],
         }
     )
-    if (twice := frame["annotation_id"].duplicated()).any():
-        number = frame.loc[twice, "annotation_id"].iloc[0]
-        raise InputError(f"{path}: annotation {number} is there twice. {COCO_MEND}")
+    if (repeated := frame["annotation_id"].duplicated()).any():
+        number = frame.loc[repeated, "annotation_id"].iloc[0]
+        raise InputError(f"{path}: annotation {number} is there twice. {COCO_HINT}")
     frame = frame.merge(_categories(content), on="category_id", how="left")
     if (unknown := frame["category"].isna()).any():
         row = frame[unknown].iloc[0]
         raise InputError(
             f"{path}: annotation {row['annotation_id']} is of category {row['category_id']}, which "
-            f"the file does not list. {COCO_MEND}"
+            f"the file does not list. {COCO_HINT}"
         )
     rectangles = [crops[a["image_id"]][1] for a in found]
     clipped = _clip(path, found, rectangles)
@@ -146,26 +146,26 @@ def _split_instances(layout: NSDLayout, split: str, images: pd.DataFrame) -> pd.
 def _crops(
     layout: NSDLayout, path: Path, images: pd.DataFrame, content: Content
 ) -> dict[int, tuple[int, Rectangle]]:
-    """{COCO id: (nsd_id, rectangle that stays)} of the images of one split."""
+    """Compute {COCO id: (nsd_id, rectangle that is kept)} for the images of one split."""
     sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
     crops = {}
     for nsd_id, row in images.iterrows():
         if row["cocoId"] not in sizes:
-            raise InputError(f"{path}: lacks image {row['cocoId']} (nsdId {nsd_id}). {COCO_MEND}")
+            raise InputError(f"{path}: lacks image {row['cocoId']} (nsdId {nsd_id}). {COCO_HINT}")
         rectangle = _rectangle(row["cropBox"], *sizes[row["cocoId"]])
         if rectangle is None:
             width, height = sizes[row["cocoId"]]
             raise InputError(
                 f"{layout.image_table}: cropBox {row['cropBox']} of nsdId {nsd_id} does not leave "
-                f"a square of the {width} × {height} pixels that {path.name} tells; expected "
-                f"fractions (top, bottom, left, right). {MEND}"
+                f"a square of the {width} × {height} pixels in {path.name}; expected "
+                f"fractions (top, bottom, left, right). {HINT}"
             )
         crops[row["cocoId"]] = nsd_id, rectangle
     return crops
 
 
 def _rectangle(crop_box: str, width: int, height: int) -> Rectangle | None:
-    """What `cropBox`, fractions cut off each side, leaves; None if that is not a square."""
+    """Apply `cropBox`, fractions cut off each side; None if the result is not a square."""
     try:
         top, bottom, left, right = (float(value) for value in ast.literal_eval(crop_box))
     except (ValueError, SyntaxError, TypeError):
@@ -178,7 +178,7 @@ def _rectangle(crop_box: str, width: int, height: int) -> Rectangle | None:
 def _clip(
     path: Path, annotations: Sequence[dict[str, Any]], crops: Sequence[Rectangle]
 ) -> np.ndarray:
-    """(instance, 6): see `clip_polygons`."""
+    """Clip all instances: (instance, 6) as of `clip_polygons`."""
     clipped = np.zeros((len(annotations), 6))
     polygons = []
     for row, annotation in enumerate(annotations):
@@ -189,13 +189,13 @@ def _clip(
             elif any(len(part) % 2 for part in segmentation):
                 raise ValueError("a polygon of an odd number of coordinates")
             elif not all(np.isfinite(np.asarray(part, np.float64)).all() for part in segmentation):
-                raise ValueError("a coordinate that is no number")
+                raise ValueError("a coordinate that is not finite")
             else:
                 polygons.append(row)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise InputError(
                 f"{path}: segmentation of annotation {annotation['id']} is neither polygons nor "
-                f"a run-length mask ({error}). {COCO_MEND}"
+                f"a run-length mask ({error}). {COCO_HINT}"
             ) from error
     clipped[polygons] = clip_polygons(
         [annotations[row]["segmentation"] for row in polygons], [crops[row] for row in polygons]
@@ -206,17 +206,17 @@ def _clip(
 def _in_picture(
     frame: pd.DataFrame, clipped: np.ndarray, crops: Sequence[Rectangle]
 ) -> pd.DataFrame:
-    """Scale to the image as shown, and drop what is not visible."""
+    """Scale to the presented image, and drop instances that are not visible."""
     crop = np.array(crops, dtype=np.float64).reshape(-1, 4)
     scale = IMAGE_SIZE / (crop[:, 2] - crop[:, 0])
-    whole, visible, left, top, right, bottom = clipped.T
+    complete, visible, left, top, right, bottom = clipped.T
     frame = frame.assign(
         x=(left - crop[:, 0]) * scale,
         y=(top - crop[:, 1]) * scale,
         width=(right - left) * scale,
         height=(bottom - top) * scale,
         visible_area=visible * scale**2,
-        visible_share=np.divide(visible, whole, out=np.zeros_like(whole), where=whole > 0),
+        visible_share=np.divide(visible, complete, out=np.zeros_like(complete), where=complete > 0),
     )
     columns = ["nsd_id", "annotation_id", *CATEGORY_COLUMNS, *PICTURE_COLUMNS]
     return frame.loc[visible > 0, columns]

@@ -1,4 +1,4 @@
-"""Which external files a study needs, and where each comes from: data_manifest.yaml."""
+"""The external files that a study needs, and their sources (`data_manifest.yaml`)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
 from pipeline.reading import read_yaml, reading
 
 MASK = "nsdgeneral"
-# the share of the vertices of fsaverage that nsdgeneral has, taken for native surfaces too
+# fraction of the vertices of fsaverage in nsdgeneral; assumed for native surfaces too
 NSDGENERAL_ON_SURFACES = 37_984 / 327_684
-# of a voxel of func1pt8mm; MNI's are of 1 mm
+# volume of a voxel of func1pt8mm; MNI's voxels have 1 mm³
 CUBIC_MM_OF_1PT8 = 1.8**3
 
 
@@ -35,24 +35,30 @@ class Source(Settings):
 
 
 class BucketSource(Source):
+    """An S3 bucket."""
+
     bucket: str
     region: str | None
-    # of a bucket that a study names; see `pipeline.nsd.fetch.own_bucket`
+    # set for the bucket that a study names, see `pipeline.nsd.fetch.own_bucket`
     prefix: str = ""
     signed: bool = False
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
+        """Address of the bucket with its prefix."""
         return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
 
 
 class ArchiveSource(Source):
+    """A ZIP archive on a web server."""
+
     archive: str
     archive_bytes: int
     folder: str
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
+        """Address of the archive."""
         return self.archive
 
 
@@ -62,7 +68,7 @@ PLACEHOLDERS = frozenset(
 
 
 def _stays_inside(path: str | Path) -> str | Path:
-    """A path that cannot leave the folder it is below, whatever its placeholders stand for."""
+    """Refuse a path that leaves its folder, or has an unknown placeholder."""
     inside = PurePosixPath(path)
     if inside.is_absolute() or ".." in inside.parts or "\\" in str(path):
         raise ValueError(f"{path} leaves its folder; name a path below it")
@@ -76,7 +82,7 @@ Inside = AfterValidator(_stays_inside)
 
 
 class FileEntry(Settings):
-    """Files of one kind; see the head of data_manifest.yaml."""
+    """Files of one kind, as the head of data_manifest.yaml describes."""
 
     path: Annotated[str, Inside]
     source: str
@@ -94,7 +100,7 @@ class FileEntry(Settings):
 
 
 class WeightsEntry(Settings):
-    """A checkpoint; see the head of the list in data_manifest.yaml."""
+    """A checkpoint, as the head of its list in data_manifest.yaml describes."""
 
     library: str
     architecture: str
@@ -106,7 +112,7 @@ class WeightsEntry(Settings):
 
 
 class SubjectFacts(Settings):
-    """What NSD has of a subject."""
+    """Numbers of a subject's sessions, images, voxels and vertices in NSD."""
 
     sessions: int
     images: int
@@ -119,6 +125,8 @@ class SubjectFacts(Settings):
 
 
 class Manifest(Settings):
+    """Content of data_manifest.yaml."""
+
     sources: dict[str, BucketSource | ArchiveSource]
     files: list[FileEntry]
     weights_folder: Annotated[Path, Inside]
@@ -131,30 +139,30 @@ class Manifest(Settings):
         for entry in self.files:
             if entry.source not in self.sources:
                 raise ValueError(f"files: {entry.path} is of the unknown source {entry.source}")
-        for entry in self.weights:
-            if entry.path and not Path(entry.path).is_relative_to(self.weights_folder):
-                raise ValueError(f"weights: {entry.path} is not below {self.weights_folder}")
+        for checkpoint in self.weights:
+            if checkpoint.path and not Path(checkpoint.path).is_relative_to(self.weights_folder):
+                raise ValueError(f"weights: {checkpoint.path} is not below {self.weights_folder}")
         return self
 
     def grid(self, subject: str, space: str) -> tuple[int, ...]:
-        """(X, Y, Z), or the vertices of the left and the right hemisphere."""
+        """Return (X, Y, Z), or the numbers of vertices of the left and the right hemisphere."""
         if space == "fsaverage":
             return self.fsaverage_vertices
         return getattr(self.subjects[subject], space)
 
     def n_voxels(self, subject: str, space: str) -> int:
-        """Number of voxels in the whole space."""
+        """Count the voxels of a space, in the mask or not."""
         grid = self.grid(subject, space)
         return sum(grid) if space in SURFACES else math.prod(grid)
 
     def n_masked(self, subject: str, space: str, mask: str) -> int:
-        """About how many voxels a mask has: counted at 1.8 mm, scaled elsewhere."""
+        """Estimate the voxels of a mask: counted at 1.8 mm, scaled for other spaces."""
         counted = getattr(self.subjects[subject], mask)
         if space == "MNI152":
             return round(counted * CUBIC_MM_OF_1PT8)
         if space in SURFACES:
-            share = NSDGENERAL_ON_SURFACES if mask == MASK else 1.0
-            return round(share * self.n_voxels(subject, space))
+            fraction = NSDGENERAL_ON_SURFACES if mask == MASK else 1.0
+            return round(fraction * self.n_voxels(subject, space))
         return round(counted * self.n_voxels(subject, space) / self.n_voxels(subject, "func1pt8mm"))
 
 
@@ -164,10 +172,10 @@ class ExternalFile:
 
     Attributes
     ----------
-    path : below the NSD folder
+    path : relative to the NSD folder
     source : name in the manifest's `sources`
-    bytes : about how large, None if nobody knows
-    alternative : a file that serves as well, if it is there
+    bytes : approximate size, None if unknown
+    alternative : another file that can be used instead
     """
 
     path: str
@@ -177,6 +185,7 @@ class ExternalFile:
     alternative: str | None = None
 
     def is_there(self, root: Path) -> bool:
+        """Return whether the file or its alternative exists."""
         return any((root / path).is_file() for path in (self.path, self.alternative) if path)
 
 
@@ -186,24 +195,24 @@ def read_manifest(path: Path) -> Manifest:
     Raises
     ------
     InputError
-        It is missing or an entry is wrong.
+        The manifest is missing, or an entry is wrong.
     """
     if not path.exists():
         raise InputError(f"{path}: not found. It belongs to this project; check it out again.")
-    mend = "Correct it, or check it out again."
-    content = read_yaml(path, mend)
-    with reading(path, "not a manifest", mend):
+    hint = "Correct it, or check it out again."
+    content = read_yaml(path, hint)
+    with reading(path, "not a manifest", hint):
         return Manifest.model_validate(content)
 
 
 def required_files(
     manifest: Manifest, study: Configuration, sessions: Mapping[str, int] | None = None
 ) -> list[ExternalFile]:
-    """Files that a study needs, each once, in the manifest's order.
+    """List the files that a study needs, each once, in the manifest's order.
 
     Parameters
     ----------
-    sessions : {subject: number of sessions}; by default, and for others, those of NSD
+    sessions : {subject: number of sessions}; NSD's own numbers for other subjects
     """
     counts = {subject: facts.sessions for subject, facts in manifest.subjects.items()}
     counts |= sessions or {}
@@ -215,7 +224,7 @@ def required_files(
 
 
 def require_terms(manifest: Manifest, files: Sequence[ExternalFile], study: Configuration) -> None:
-    """Raise if files are of a bucket whose terms the user has not accepted."""
+    """Raise if files come from a bucket whose terms the user has not accepted."""
     buckets = {file.source for file in files} & {
         name for name, source in manifest.sources.items() if isinstance(source, BucketSource)
     }
@@ -228,7 +237,7 @@ def require_terms(manifest: Manifest, files: Sequence[ExternalFile], study: Conf
 
 
 def required_weights(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry | None]:
-    """{network: its entry} of networks whose weights a library downloads; None if not listed."""
+    """Find {network: its entry} for weights that a library downloads; None if not listed."""
     known = {
         (entry.library, entry.architecture, entry.pretrained_tag): entry
         for entry in manifest.weights
@@ -243,10 +252,10 @@ def required_weights(manifest: Manifest, study: Configuration) -> dict[str, Weig
 
 
 def required_checkpoints(manifest: Manifest, study: Configuration) -> dict[str, WeightsEntry]:
-    """{network: its entry} of networks whose weights are a listed file, which no library brings."""
+    """Find {network: its entry} for weights that are a listed file, which no library downloads."""
     listed = {Path(entry.path): entry for entry in manifest.weights if entry.path}
-    wanted = {name: Path(network["weights"]) for name, network in study.used_networks.items()}
-    return {name: listed[path] for name, path in wanted.items() if path in listed}
+    paths = {name: Path(network["weights"]) for name, network in study.used_networks.items()}
+    return {name: listed[path] for name, path in paths.items() if path in listed}
 
 
 def _expand(
@@ -273,8 +282,8 @@ def _expand(
 def _values(
     entry: FileEntry, study: Configuration, subject: str, n_sessions: int
 ) -> Iterator[dict[str, str]]:
-    """What an entry's placeholders stand for, in every combination."""
-    choices = {
+    """Yield every combination of values of an entry's placeholders."""
+    choices: dict[str, list[str]] = {
         "subject": [subject],
         "space": [study.responses.space],
         "betas": [study.responses.betas],
@@ -285,7 +294,7 @@ def _values(
         "roi": [roi for roi in dict.fromkeys([MASK, *study.rois]) if _has_roi(entry, roi)],
     }
     used = {name for _, name, _, _ in string.Formatter().parse(entry.path) if name}
-    # sizes depend on subject and space, named in the path or not
+    # sizes depend on subject and space, even if the path does not
     names = [name for name in choices if name in used | {"subject", "space"}]
     for combination in itertools.product(*(choices[name] for name in names)):
         yield dict(zip(names, combination, strict=True))

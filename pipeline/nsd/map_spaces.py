@@ -1,4 +1,4 @@
-"""From the voxels that are modelled to the places of another space, by NSD's transforms."""
+"""Maps of modelled voxels in other spaces, by NSD's transforms."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
 from pipeline.nsd.sampling import HALF, KnownVoxels
 from pipeline.nsd.transforms import mni_points, nearest_native_vertices, surface_points
 
-INTERPOLATION = {
+INTERPOLATION: dict[str, str] = {
     NATIVE: "Catmull-Rom at three cortical depths, averaged; labels by winner-take-all at the "
     "middle depth. Voxels beyond the modelled ones take the value of the nearest modelled one; "
     "vertices with less than half of their linear weight in modelled voxels have no value",
     MNI: "Catmull-Rom; labels by winner-take-all. Voxels beyond the modelled ones take the value "
-    "of the nearest modelled one; places with less than half of their linear weight in modelled "
-    "voxels have no value",
+    "of the nearest modelled one; voxels of MNI152 with less than half of their linear weight in "
+    "modelled voxels have no value",
 }
 INTERPOLATION[FSAVERAGE] = f"to nativesurface: {INTERPOLATION[NATIVE]}; then the nearest vertex"
 
 
 @dataclass(frozen=True)
 class Sampled(Target):
-    """Points of a functional volume: the vertices of the native surface, or MNI voxels."""
+    """Points sampled in a functional volume: vertices of the native surface, or MNI voxels."""
 
     name: str
     geometry: Mapping[str, np.ndarray]
     place: np.ndarray
+    interpolation: str
     sampling: KnownVoxels
 
-    @property
-    def interpolation(self) -> str:
-        return INTERPOLATION[self.name]
-
     def values(self, values: np.ndarray) -> np.ndarray:
+        """Bring maps (voxel, map) to this space."""
         return self.sampling.values(values)
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Bring labels (voxel,) to this space."""
         return self.sampling.labels(labels)
 
     def inside(self, members: np.ndarray) -> np.ndarray:
+        """Decide where sets (voxel, set) of voxels outweigh the others."""
         everything = np.ones((len(members), 1), dtype=bool)
         return self.sampling.shares(members) > HALF * self.sampling.shares(everything)
 
 
 @dataclass(frozen=True)
 class Indexed(Target):
-    """fsaverage: every vertex takes what another target has in one of its places.
+    """fsaverage: every vertex takes the value of a vertex of the native surface.
 
     Attributes
     ----------
-    source : the native surface, all of whose vertices are places
-    row : (place,) of `source`
+    source : the native surface, with a point for every vertex
+    row : (point,) vertex of `source`
     """
 
     name: str
@@ -67,18 +67,21 @@ class Indexed(Target):
     interpolation = INTERPOLATION[FSAVERAGE]
 
     def values(self, values: np.ndarray) -> np.ndarray:
+        """Bring maps (voxel, map) to this space."""
         return self.source.values(values)[self.row]
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Bring labels (voxel,) to this space."""
         return self.source.labels(labels)[self.row]
 
     def inside(self, members: np.ndarray) -> np.ndarray:
+        """Decide where sets (voxel, set) of voxels outweigh the others."""
         return self.source.inside(members)[self.row]
 
 
 @dataclass(frozen=True)
-class Everywhere(Own):
-    """The native surface, with a place for every vertex whether modelled or not.
+class AllVertices(Own):
+    """The native surface as the space of the responses, with a point for every vertex.
 
     Attributes
     ----------
@@ -93,12 +96,15 @@ class Everywhere(Own):
         return filled
 
     def values(self, values: np.ndarray) -> np.ndarray:
+        """Bring maps (voxel, map) to this space."""
         return self._fill(np.asarray(values, np.float32), np.float32(np.nan))
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
+        """Bring labels (voxel,) to this space."""
         return self.values(labels)
 
     def inside(self, members: np.ndarray) -> np.ndarray:
+        """Decide where sets (voxel, set) of voxels outweigh the others."""
         return self._fill(members, False)
 
 
@@ -110,13 +116,13 @@ def open_target(
     geometry: Mapping[str, np.ndarray],
     name: str,
 ) -> Target:
-    """Another space as it is reached from a subject's modelled voxels.
+    """Open another space, into which maps of a subject's modelled voxels are brought.
 
     Parameters
     ----------
-    own : the space of the responses
+    own : space of the responses
     voxel : (voxel,) C-order indices of the modelled voxels into its grid
-    geometry : of that space, as `pipeline.nsd.spaces` gives it
+    geometry : grid of that space, see `ResponseSpace.geometry`
     name : nativesurface, fsaverage or MNI152
 
     Raises
@@ -128,7 +134,7 @@ def open_target(
     if name == MNI:
         return _mni(layout, subject, own, voxel, shape)
     if own == NATIVE:
-        native = Everywhere(NATIVE, geometry, np.arange(sum(shape)), voxel)
+        native: Target = AllVertices(NATIVE, geometry, np.arange(sum(shape)), voxel)
         return _fsaverage(layout, subject, native)
     native = _native(layout, subject, own, voxel, shape)
     return native if name == NATIVE else _fsaverage(layout, subject, native)
@@ -140,7 +146,7 @@ def _mni(
     points, affine = mni_points(layout, subject, own)
     flat = points.reshape(-1, 3)
     everything = KnownVoxels(shape, voxel, [flat]).shares(np.ones((len(voxel), 1), dtype=bool))
-    # of seven million voxels the brain's grey matter is a tenth: only that is kept
+    # keep only grey matter, a tenth of seven million voxels
     place = np.flatnonzero(everything[:, 0] >= HALF)
     if len(place) == 0:
         raise InputError(
@@ -148,7 +154,9 @@ def _mni(
             "belongs to another subject; fetch it again from NSD."
         )
     geometry = {"grid_shape": np.array(points.shape[:3]), "affine": affine}
-    return Sampled(MNI, geometry, place, KnownVoxels(shape, voxel, [flat[place]]))
+    return Sampled(
+        MNI, geometry, place, INTERPOLATION[MNI], KnownVoxels(shape, voxel, [flat[place]])
+    )
 
 
 def _native(
@@ -158,7 +166,8 @@ def _native(
     layers = [np.concatenate(depth) for depth in zip(*parts, strict=True)]
     grid = np.array([len(part[0]) for part in parts])
     sampling = KnownVoxels(shape, voxel, layers)
-    return Sampled(NATIVE, {"grid_shape": grid}, np.arange(grid.sum()), sampling)
+    points = np.arange(grid.sum())
+    return Sampled(NATIVE, {"grid_shape": grid}, points, INTERPOLATION[NATIVE], sampling)
 
 
 def _fsaverage(layout: NSDLayout, subject: str, native: Target) -> Target:

@@ -1,4 +1,4 @@
-"""ncsnr by NSD's own recipe, from the betas."""
+"""Noise-ceiling signal-to-noise ratio (ncsnr) from the betas, by NSD's recipe."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pipeline.nsd.spaces import ResponseSpace
 
 
 def recompute_ncsnr(space: ResponseSpace, design: Design, voxel: np.ndarray) -> np.ndarray:
-    """ncsnr (voxel,) float64 of betas z-scored within session over all trials, as NSD's own is.
+    """Compute ncsnr (voxel,) float64 from betas z-scored within sessions over all trials, as NSD.
 
-    Sessions are streamed for a block of voxels at a time.
+    Sessions are read for one block of voxels at a time.
     """
     reader = SessionReader(space, design)
     blocks = voxel_blocks(voxel, 2 * len(design.images))

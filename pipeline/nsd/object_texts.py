@@ -1,4 +1,4 @@
-"""What an image shows, said as text: the label controls of captions (Wang et al. 2023)."""
+"""Labels of images as text: controls for captions (Wang et al. 2023)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import numpy as np
 import pandas as pd
 
 TEMPLATE = "a photo of {}"
-# of an image that shows none of COCO's categories
+# text of an image without any of COCO's categories
 NOTHING = "a photo"
 # captions rarely say "person"
-PERSONS = ("person", "people", "man", "men", "woman", "women", "boy", "girl", "child", "children")
-PERSONS += ("player", "guy", "lady", "kid", "baby", "skier", "surfer", "rider", "batter")
+PERSONS = (
+    *("person", "people", "man", "men", "woman", "women", "boy", "girl", "child", "children"),
+    *("player", "guy", "lady", "kid", "baby", "skier", "surfer", "rider", "batter"),
+)
 
 
 def all_objects(instances: pd.DataFrame, nsd_id: np.ndarray) -> list[list[str]]:
-    """One text per image that names every visible category once, the largest first."""
+    """Write a text per image that names every visible category once, the largest first."""
     areas = _areas(instances)
     return [[_say(list(areas.get(image, {})))] for image in nsd_id.tolist()]
 
 
 def top_object(instances: pd.DataFrame, nsd_id: np.ndarray) -> list[list[str]]:
-    """One text per image that names the category with the largest visible area."""
+    """Write a text per image that names the category with the largest visible area."""
     areas = _areas(instances)
     return [[_say(list(areas.get(image, {}))[:1])] for image in nsd_id.tolist()]
 
@@ -31,7 +33,7 @@ def top_object(instances: pd.DataFrame, nsd_id: np.ndarray) -> list[list[str]]:
 def objects_in_captions(
     instances: pd.DataFrame, nsd_id: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> list[list[str]]:
-    """One text per image that names the visible categories which its captions mention."""
+    """Write a text per image that names the visible categories which its captions mention."""
     areas = _areas(instances)
     texts = []
     for image, own in zip(nsd_id.tolist(), captions, strict=True):
@@ -42,9 +44,9 @@ def objects_in_captions(
 
 
 def _areas(instances: pd.DataFrame) -> dict[int, dict[str, float]]:
-    """{image: {category: visible area}}, the largest area first."""
+    """Sum visible areas as {image: {category: area}}, the largest first."""
     total = instances.groupby(["nsd_id", "category"])["visible_area"].sum().reset_index()
-    # equal areas in the order of the alphabet
+    # equal areas in alphabetical order
     total = total.sort_values(["nsd_id", "visible_area", "category"], ascending=[True, False, True])
     areas: dict[int, dict[str, float]] = {}
     for image, category, area in total.itertuples(index=False):
@@ -57,6 +59,6 @@ def _say(categories: Sequence[str]) -> str:
 
 
 def _mentions(text: str, category: str) -> bool:
-    """Whether a text names a category, in the singular or the plural."""
+    """Return whether a text names a category, in the singular or the plural."""
     words = PERSONS if category == "person" else (category,)
     return any(re.search(rf"\b{re.escape(word)}(s|es)?\b", text) for word in words)

@@ -1,4 +1,4 @@
-"""From single trials to one response per image: z-score, average the repeats."""
+"""From single trials to one response per image: z-scores, and averages over repeats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def zscore_within(
     ----------
     betas : (trial, voxel); invalid voxels NaN
     groups : (trial,) the session or run of each trial
-    learnt_from : (trial,) bool, trials from which mean and deviation are taken; all by default
+    learnt_from : (trial,) bool, trials that give mean and standard deviation; all by default
 
     Returns
     -------
@@ -43,12 +43,12 @@ def average_repeats(
 ) -> AveragedResponses:
     """Average z-scored trials over the repeats of each image, session by session.
 
-    Memory is one session and the sums, whatever the number of sessions.
+    Only one session and the sums are in memory.
 
     Parameters
     ----------
-    sessions : for each session, the images (trial,) shown and the responses (trial, voxel), NaN
-        where a voxel is invalid
+    sessions : for each session, the images (trial,) presented and the responses (trial, voxel),
+        NaN where a voxel is invalid
     nsd_id : (image,) sorted images that can occur
     """
     total = np.zeros((len(nsd_id), n_voxels), dtype=np.float32)
@@ -57,7 +57,7 @@ def average_repeats(
     squares = np.zeros(n_voxels)
     sampled = np.unique(np.linspace(0, len(nsd_id) - 1, NOISE_IMAGES).astype(int))
     sample = np.full((len(sampled), n_voxels), np.nan, dtype=np.float32)
-    place = dict(zip(sampled.tolist(), sample, strict=True))
+    noise_of = dict(zip(sampled.tolist(), sample, strict=True))
     for images, responses in sessions:
         row = np.searchsorted(nsd_id, images)
         n_repeats += np.bincount(row, minlength=len(nsd_id))
@@ -65,8 +65,8 @@ def average_repeats(
         # trial by trial: an image can be repeated within a session
         squares += np.sum(responses**2, axis=0, where=finite, dtype=np.float64)
         for trial, image in enumerate(row):
-            if image in place:
-                _pair(place[image], responses[trial], valid[image])
+            if image in noise_of:
+                _update_noise(noise_of[image], responses[trial], valid[image])
             total[image] += np.where(finite[trial], responses[trial], 0)
             valid[image] += finite[trial]
     # in place: the sums are the largest thing in memory
@@ -80,8 +80,8 @@ def average_repeats(
     return AveragedResponses(np.asarray(nsd_id), total, n_repeats, valid, noise, sample)
 
 
-def _pair(noise: np.ndarray, trial: np.ndarray, valid: np.ndarray) -> None:
-    """Keep an image's first trial; make it the noise of the first and second when that comes."""
+def _update_noise(noise: np.ndarray, trial: np.ndarray, valid: np.ndarray) -> None:
+    """Store an image's first trial; with the second trial, replace it by the noise of both."""
     finite = np.isfinite(trial)
     np.copyto(noise, trial, where=finite & (valid == 0))
     np.copyto(noise, (noise - trial) / np.sqrt(2), where=finite & (valid == 1))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, require
+from pipeline.nsd.files import HINT, require
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.spaces import ResponseSpace
 from pipeline.reading import reading
@@ -18,7 +18,7 @@ SMALLEST_LABEL_IN = {"nsdgeneral": 1, "cortex": 0}
 
 
 def read_mask(space: ResponseSpace, mask: str) -> np.ndarray:
-    """Voxels to model, sorted.
+    """Read the voxels to model, sorted.
 
     Parameters
     ----------
@@ -28,18 +28,18 @@ def read_mask(space: ResponseSpace, mask: str) -> np.ndarray:
     voxel = np.flatnonzero(space.read_labels("nsdgeneral") >= SMALLEST_LABEL_IN[mask])
     if len(voxel) == 0:
         raise InputError(
-            f"nsdgeneral of {space.subject} in {space.name}: no voxel is in {mask}. {MEND}"
+            f"nsdgeneral of {space.subject} in {space.name}: no voxel is in {mask}. {HINT}"
         )
     return voxel
 
 
 def read_roi_labels(space: ResponseSpace, atlases: list[str], voxel: np.ndarray) -> pd.DataFrame:
-    """ROI labels of the given voxels, names from each atlas's colour table.
+    """Read ROI labels of voxels, with names from each atlas's colour table.
 
     Returns
     -------
-    Columns voxel, atlas, roi, hemisphere (lh, rh); one row per labelled voxel and atlas. A label
-    that a subject or a hemisphere lacks simply has no rows.
+    Columns voxel, atlas, roi, hemisphere (lh, rh); one row per labelled voxel and atlas. Labels
+    that a subject or hemisphere lacks have no rows.
 
     Raises
     ------
@@ -73,19 +73,19 @@ def _labels(space: ResponseSpace, atlas: str, hemisphere: str, voxel: np.ndarray
 
 
 def read_colour_table(layout: NSDLayout, subject: str, atlas: str) -> dict[int, str]:
-    """Label names {integer: name} of an atlas in its order, without 0 (Unknown)."""
+    """Read label names {integer: name} of an atlas in its order, without 0 (Unknown)."""
     path = require(layout.colour_table(subject, atlas))
     names: dict[int, str] = {}
-    with reading(path, "not a colour table", MEND):
+    with reading(path, "not a colour table", HINT):
         lines = path.read_text().splitlines()
     for line in lines:
         fields = line.split(maxsplit=1)
         if not fields:
             continue
         if len(fields) < 2 or not LABEL.fullmatch(fields[0]):
-            raise InputError(f"{path}: line '{line}' is not '<integer> <name>'. {MEND}")
+            raise InputError(f"{path}: line '{line}' is not '<integer> <name>'. {HINT}")
         if int(fields[0]) in names:
-            raise InputError(f"{path}: names label {fields[0]} twice. {MEND}")
+            raise InputError(f"{path}: names label {fields[0]} twice. {HINT}")
         names[int(fields[0])] = fields[1].strip()
     names.pop(0, None)
     return dict(sorted(names.items()))

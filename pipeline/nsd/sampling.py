@@ -1,13 +1,12 @@
 """Sampling volumes at points by NSD's interpolation: arrays in, arrays out.
 
-`nsd_mapdata` (Allen et al. 2022; cvnlab/nsdcode, MATLAB) names a point by its 1-based matrix
-coordinate, (1, 1, 1) being the centre of the first voxel. A point is inside if 1 ≤ c ≤ n on every
-axis; everything else is NaN, whatever value marks it (9999, or what an affine made of 9999).
+`nsd_mapdata` (Allen et al. 2022; cvnlab/nsdcode, MATLAB) gives points as 1-based matrix
+coordinates: (1, 1, 1) is the centre of the first voxel. A point is inside if 1 ≤ c ≤ n on every
+axis; all other points are NaN, such as those marked by 9999, or by 9999 after an affine transform.
 
-Each interpolation is a sparse matrix (point × voxel), so that many maps are sampled at once and a
-NaN in any voxel that has a part in a point makes the point NaN. Maps that are known in a thin sheet
-of voxels only, as those of the cortex are, would be NaN nearly everywhere: `KnownVoxels` goes on
-beyond the sheet with its nearest voxel.
+Each interpolation is a sparse matrix (point × voxel), so that many maps are sampled at once. A
+point is NaN if any voxel with a weight is NaN. Maps of the cortex, which have values only in a thin
+sheet of voxels, would be NaN almost everywhere: `KnownVoxels` extends it by its nearest voxels.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ def _linear(d: np.ndarray) -> np.ndarray:
     return np.array([1 - d, d])
 
 
-# offset of the first voxel from the one below the point, and the weights by distance from it
+# {interpolation: (offset of the first voxel from the one below the point, its weights)}
 KERNELS: dict[str, tuple[int, Weights]] = {"cubic": (-1, _catmull_rom), "linear": (0, _linear)}
 
 
 def sample(volumes: np.ndarray, points: np.ndarray, interpolation: str = "cubic") -> np.ndarray:
-    """Values of volumes at points.
+    """Sample volumes at points.
 
     Parameters
     ----------
@@ -63,7 +62,7 @@ def sample(volumes: np.ndarray, points: np.ndarray, interpolation: str = "cubic"
     Raises
     ------
     ValueError
-        Another interpolation.
+        The interpolation is unknown.
     """
     if interpolation not in (*KERNELS, "nearest"):
         raise ValueError(f"'{interpolation}' is not an interpolation")
@@ -76,10 +75,10 @@ def sample(volumes: np.ndarray, points: np.ndarray, interpolation: str = "cubic"
 
 
 def winner_take_all(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """The label that weighs most around each point.
+    """Find the label with the largest weight around each point.
 
-    Every label becomes a volume of 0 and 1 that is sampled linearly; the largest wins, the smallest
-    label on ties. -1 takes part as any label.
+    Every label becomes a volume of 0 and 1 that is sampled linearly; the label with the largest
+    value wins, on ties the smallest label. -1 is a label too.
 
     Parameters
     ----------
@@ -93,28 +92,28 @@ def winner_take_all(labels: np.ndarray, points: np.ndarray) -> np.ndarray:
     names = np.unique(labels)
     result = np.full(len(points), np.nan)
     for rows, weights in _blocks(labels.shape, points, "linear"):
-        best, share = np.zeros(len(rows)), np.zeros(len(rows))
+        best, largest = np.zeros(len(rows)), np.zeros(len(rows))
         for name in names:
             sampled = weights @ (labels == name).ravel().astype(np.float64)
-            wins = sampled > share
-            best[wins], share[wins] = name, sampled[wins]
+            wins = sampled > largest
+            best[wins], largest[wins] = name, sampled[wins]
         result[rows] = best
     return result
 
 
 @dataclass(frozen=True)
 class KnownVoxels:
-    """Sampling of maps that are known in some voxels of a volume only.
+    """Sampling of maps that have values in some voxels of a volume only (known voxels).
 
-    A point is reached if the voxels that are known have at least half of its linear weight, as by
-    winner-take-all. There the map is sampled by Catmull-Rom, a voxel that is not known taking the
-    value of its nearest known one. Where all 64 voxels around a point are known this is `sample`.
+    A point gets a value if known voxels have at least half of its linear weight, as in
+    winner-take-all. The map is sampled by Catmull-Rom, where unknown voxels take the value of the
+    nearest known one. If all 64 voxels around a point are known, the result is that of `sample`.
 
     Attributes
     ----------
     shape : (X, Y, Z)
-    voxel : (voxel,) C-order indices of the voxels that maps have
-    layers : one or more (point, 3), each of the same points at another depth; depths are averaged
+    voxel : (voxel,) C-order indices of the voxels of maps
+    layers : one or more (point, 3), the same points at several depths, which are averaged
     """
 
     shape: tuple[int, ...]
@@ -122,7 +121,7 @@ class KnownVoxels:
     layers: Sequence[np.ndarray]
 
     def values(self, values: np.ndarray) -> np.ndarray:
-        """Maps (voxel, map), NaN where not known, at the points: (point, map) float32."""
+        """Sample maps (voxel, map), NaN where unknown, at the points: (point, map) float32."""
         result = np.full((len(self.layers[0]), values.shape[1]), np.nan, np.float32)
         for known, columns in _patterns(np.isfinite(values)):
             reached = np.flatnonzero(self.shares(known[:, None])[:, 0] >= HALF)
@@ -140,7 +139,7 @@ class KnownVoxels:
         return result
 
     def shares(self, members: np.ndarray) -> np.ndarray:
-        """Linear weight of the voxels that are in a set, mean over depths; 0 outside the volume.
+        """Sum the linear weights of the voxels in a set, mean over depths; 0 outside the volume.
 
         Parameters
         ----------
@@ -163,7 +162,7 @@ class KnownVoxels:
         return total
 
     def labels(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (voxel,), NaN where there is none, by winner-take-all at the middle depth.
+        """Sample labels (voxel,), NaN where there is none, by winner-take-all at the middle depth.
 
         Returns
         -------
@@ -176,17 +175,17 @@ class KnownVoxels:
         return np.where(found == NO_LABEL, np.nan, found).astype(np.float32)
 
     def _nearest(self, known: np.ndarray) -> np.ndarray:
-        """(all voxels,) the number, in `voxel`, of the known voxel that is nearest."""
+        """Find the nearest known voxel of every voxel: (all voxels,) position in `voxel`."""
         number = np.full(int(np.prod(self.shape)), -1, dtype=np.int64)
         number[self.voxel[known]] = np.flatnonzero(known)
-        places = scipy.ndimage.distance_transform_edt(
+        indices = scipy.ndimage.distance_transform_edt(
             (number < 0).reshape(self.shape), return_distances=False, return_indices=True
         )
-        return number.reshape(self.shape)[tuple(places)].ravel()
+        return number.reshape(self.shape)[tuple(indices)].ravel()
 
 
 def _patterns(known: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Columns (voxel, map) that agree in which voxels are known, together."""
+    """Group the columns (voxel, map) that have the same known voxels."""
     columns: dict[bytes, list[int]] = {}
     for column, pattern in enumerate(known.T):
         columns.setdefault(np.packbits(pattern).tobytes(), []).append(column)
@@ -198,7 +197,7 @@ def _patterns(known: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 def _blocks(
     shape: tuple[int, ...], points: np.ndarray, interpolation: str
 ) -> Iterator[tuple[np.ndarray, scipy.sparse.csr_matrix]]:
-    """Rows of points inside the volume and their weights, a block of points at a time."""
+    """Yield the rows of points inside the volume and their weights, in blocks of points."""
     for start in range(0, len(points), POINTS_PER_BLOCK):
         block = np.asarray(points[start : start + POINTS_PER_BLOCK], dtype=np.float64)
         inside = np.flatnonzero(((block >= 1) & (block <= shape)).all(axis=1))
@@ -208,7 +207,7 @@ def _blocks(
 def _weights(
     shape: tuple[int, ...], points: np.ndarray, interpolation: str
 ) -> scipy.sparse.csr_matrix:
-    """Weights (point, voxel) of points inside a volume."""
+    """Compute the weights (point, voxel) of points inside a volume."""
     if interpolation == "nearest":
         neighbours, parts = (
             np.floor(points + 0.5).astype(np.int64)[None],

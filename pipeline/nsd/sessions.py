@@ -1,4 +1,4 @@
-"""A subject's sessions, one after the other, for a block of voxels at a time."""
+"""Reading a subject's sessions, for one block of voxels at a time."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class SessionReader:
     Attributes
     ----------
     within : trials that are z-scored together, "session" or "run"
-    training_only : take mean and deviation from trials of images that are not shared, so that
-        nothing of a test image enters the scaling
+    training_only : take mean and standard deviation from trials of images that are not shared, so
+        that test images do not influence the scaling
     """
 
     space: ResponseSpace
@@ -32,7 +32,7 @@ class SessionReader:
 
     @classmethod
     def open(cls, layout: NSDLayout, subject: str, settings: Mapping[str, Any]) -> SessionReader:
-        """What the `responses` section of a configuration asks for."""
+        """Open the sessions that the `responses` section of a configuration describes."""
         return cls(
             open_space(layout, subject, settings["space"], settings["betas"]),
             read_design(layout, subject),
@@ -41,7 +41,7 @@ class SessionReader:
         )
 
     def zscored(self, session: int, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Images (trial,) shown in a 1-based session, and z-scored responses (trial, voxel).
+        """Read the images (trial,) of a 1-based session, and z-scored responses (trial, voxel).
 
         NaN where the session did not cover a voxel. Raises as `ResponseSpace.read_session` does.
         """
@@ -53,6 +53,6 @@ class SessionReader:
         return images, zscore_within(betas, groups, learnt_from)
 
     def sessions(self, voxel: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """`zscored` of every completed session in turn."""
+        """Yield `zscored` of every completed session."""
         for session in range(1, self.design.n_sessions + 1):
             yield self.zscored(session, voxel)

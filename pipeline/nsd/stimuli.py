@@ -1,4 +1,4 @@
-"""The images as shown: 425 × 425 crops, read in sorted slices."""
+"""The presented images: crops of 425 × 425 pixels."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND, open_hdf5
+from pipeline.nsd.files import HINT, open_hdf5
 from pipeline.nsd.layout import IMAGE_SIZE, NSDLayout
 
 
 def check_stimuli(layout: NSDLayout, nsd_id: np.ndarray) -> None:
-    """Check shape, type, completeness and that every wanted image is inside."""
+    """Check shape, type and completeness, and that every requested image is there."""
     path = layout.stimuli
     with open_hdf5(path, "imgBrick") as images:
         expected = (IMAGE_SIZE, IMAGE_SIZE, 3)
         if images.ndim != 4 or images.shape[1:] != expected or images.dtype != np.uint8:
             raise InputError(
                 f"{path}: imgBrick is {images.dtype} {images.shape}, expected uint8 "
-                f"(images, 425, 425, 3). {MEND}"
+                f"(images, 425, 425, 3). {HINT}"
             )
         if len(nsd_id) and max(nsd_id) >= len(images):
             raise InputError(
-                f"{path}: has {len(images)} images; image {max(nsd_id)} is asked for. {MEND}"
+                f"{path}: has {len(images)} images, but image {max(nsd_id)} is needed. {HINT}"
             )
         offset = images.id.get_offset()
-        # contiguous data: a short file would read as an error half way, or as black images
+        # contiguous data: a short file would fail later, or read as black images
         if offset is not None and path.stat().st_size < offset + images.nbytes:
-            raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {MEND}")
-        # what was never written would be read as black images
+            raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {HINT}")
+        # chunks that were never written would read as black images
         if images.compression is None and images.id.get_storage_size() < images.nbytes:
-            raise InputError(f"{path}: imgBrick was never written whole. {MEND}")
+            raise InputError(f"{path}: imgBrick is incomplete. {HINT}")
 
 
 def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
-    """Images in batches, in the order of `nsd_id` (sorted, 0-based).
+    """Yield images in batches, in the order of `nsd_id` (sorted, 0-based).
 
     Yields
     ------
@@ -43,9 +43,9 @@ def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Itera
     """
     check_stimuli(layout, nsd_id)
     for start in range(0, len(nsd_id), batch_size):
-        wanted = np.asarray(nsd_id[start : start + batch_size])
+        requested = np.asarray(nsd_id[start : start + batch_size])
         with open_hdf5(layout.stimuli, "imgBrick") as images:
-            batch = np.empty((len(wanted), *images.shape[1:]), dtype=np.uint8)
-            for row, index in enumerate(wanted):
+            batch = np.empty((len(requested), *images.shape[1:]), dtype=np.uint8)
+            for row, index in enumerate(requested):
                 images.read_direct(batch, np.s_[index], np.s_[row])
         yield batch

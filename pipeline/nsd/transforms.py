@@ -1,7 +1,7 @@
-"""From a functional volume to the native surface, fsaverage and MNI by NSD's transform files.
+"""NSD's transforms from a functional volume to the native surface, fsaverage and MNI.
 
-A file `A-to-B` lies on B's grid and holds, for each place of B, its 1-based coordinate in A.
-Affines do not lead from one space to another: functional and anatomical volumes share no frame.
+A file `A-to-B` has B's grid, and contains the 1-based coordinate in A of each point of B. Affines
+do not relate spaces to one another: functional and anatomical volumes share no frame.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 
 from pipeline.errors import InputError
 from pipeline.maps.volume import volume_image
-from pipeline.nsd.files import MEND, open_image, read_vertices, require_grid, require_sides
+from pipeline.nsd.files import HINT, open_image, read_vertices, require_grid, require_sides
 from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
 
 COORDINATES = 3
-# coordinates beyond any volume mark places without data: 9999, or what an affine made of it
+# larger coordinates mark points without data: 9999, or 9999 after an affine transform
 NO_DATA = 1000
 
 
 def volume_to_native_surface(
     layout: NSDLayout, subject: str, space: str, hemisphere: str, volumes: np.ndarray
 ) -> np.ndarray:
-    """Mean over three cortical depths, each sampled by Catmull-Rom, as NSD made its surface betas.
+    """Sample at three cortical depths by Catmull-Rom, and average, as NSD made its surface betas.
 
-    NSD's own surface betas are of func1mm; func1pt8mm gives the same, but smoother.
+    NSD's own surface betas are made from func1mm; func1pt8mm gives smoother ones.
 
     Parameters
     ----------
-    space : func1pt8mm or func1mm, that of `volumes`
-    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data, which spreads
+    space : space of `volumes`, func1pt8mm or func1mm
+    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data, also in their neighbourhood
 
     Returns
     -------
@@ -49,7 +49,7 @@ def volume_to_native_surface(
 def surface_points(
     layout: NSDLayout, subject: str, space: str, hemisphere: str
 ) -> list[np.ndarray]:
-    """Where the native surface's vertices are in the volume `space`: (vertex, 3) of each depth.
+    """Read the coordinates of the native surface in the volume `space`: (vertex, 3) per depth.
 
     Raises
     ------
@@ -59,15 +59,15 @@ def surface_points(
     source = TRANSFORM_NAMES[space]
     paths = [layout.surface_transform(subject, hemisphere, source, depth) for depth in DEPTHS]
     points = [_points(path) for path in paths]
-    for path, of_depth in zip(paths, points, strict=True):
-        require_grid(path, of_depth.shape[:1], points[0].shape[:1])
+    for path, depth in zip(paths, points, strict=True):
+        require_grid(path, depth.shape[:1], points[0].shape[:1])
     return points
 
 
 def labels_to_native_surface(
     layout: NSDLayout, subject: str, space: str, hemisphere: str, labels: np.ndarray
 ) -> np.ndarray:
-    """Labels (X, Y, Z) at the middle cortical depth by winner-take-all: (vertex,), NaN outside."""
+    """Sample labels (X, Y, Z) at the middle depth by winner-take-all: (vertex,), NaN outside."""
     path = layout.surface_transform(subject, hemisphere, TRANSFORM_NAMES[space], "layerB2")
     return winner_take_all(labels, _points(path))
 
@@ -75,7 +75,7 @@ def labels_to_native_surface(
 def native_surface_to_fsaverage(
     layout: NSDLayout, subject: str, hemisphere: str, values: np.ndarray
 ) -> np.ndarray:
-    """Every fsaverage vertex takes the value of its nearest native vertex.
+    """Give every fsaverage vertex the value of its nearest native vertex.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def native_surface_to_fsaverage(
 
     Returns
     -------
-    (fsaverage vertex, …) of the same type: some native vertices are used often, others never
+    (fsaverage vertex, …) of the same type
     """
     return values[nearest_native_vertices(layout, subject, hemisphere, len(values))]
 
@@ -91,13 +91,13 @@ def native_surface_to_fsaverage(
 def nearest_native_vertices(
     layout: NSDLayout, subject: str, hemisphere: str, n_vertices: int
 ) -> np.ndarray:
-    """For every fsaverage vertex the nearest, 0-based, of a subject's `n_vertices` native ones."""
+    """Find the nearest native vertex, 0-based, of every fsaverage vertex."""
     path = layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
     vertex = _nearest_vertices(path)
     if vertex.min() < 1 or vertex.max() > n_vertices:
         raise InputError(
             f"{path}: names vertices {vertex.min()} to {vertex.max()}, but the native surface has "
-            f"{n_vertices}. It belongs to another subject; {MEND.lower()}"
+            f"{n_vertices}. It belongs to another subject; {HINT.lower()}"
         )
     return vertex - 1
 
@@ -105,11 +105,11 @@ def nearest_native_vertices(
 def volume_to_mni(
     layout: NSDLayout, subject: str, space: str, volumes: np.ndarray, interpolation: str = "cubic"
 ) -> nibabel.Nifti1Image:
-    """Volumes in MNI152 space.
+    """Bring volumes to MNI152 space.
 
     Parameters
     ----------
-    space : func1pt8mm or func1mm, that of `volumes`
+    space : space of `volumes`, func1pt8mm or func1mm
     volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data
     interpolation : "cubic", "linear", "nearest", or "labels" for winner-take-all
 
@@ -128,7 +128,7 @@ def volume_to_mni(
 
 
 def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray, np.ndarray]:
-    """Where the voxels of the MNI template, in RAS order, are in the volume `space`.
+    """Read the coordinates of the MNI template's voxels, in RAS order, in the volume `space`.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray,
 def transform_checks(
     layout: NSDLayout, subject: str, space: str, map_spaces: Sequence[str]
 ) -> Iterator[Callable[[], Any]]:
-    """Checks of all files that bring maps from the space of the responses to others."""
+    """Yield checks of all files that bring maps from the space of the responses to others."""
     source = TRANSFORM_NAMES.get(space)
     if source and {"nativesurface", FSAVERAGE}.intersection(map_spaces):
         yield partial(_check_surface_points, layout, subject, space)
@@ -167,12 +167,12 @@ def _check_nearest_vertices(layout: NSDLayout, subject: str, space: str, hemisph
 
 
 def vertices_of(layout: NSDLayout, subject: str, space: str, surface: str, hemisphere: str) -> Path:
-    """A file with an entry for every vertex of a surface, among those that lead to it.
+    """Choose a file with an entry for every vertex of a surface.
 
     Parameters
     ----------
-    space : of the responses
-    surface : nativesurface, or fsaverage where it is not the space
+    space : space of the responses
+    surface : nativesurface, or fsaverage if the space is another one
     """
     if surface == FSAVERAGE:
         return layout.surface_transform(subject, hemisphere, "white", FSAVERAGE)
@@ -188,9 +188,9 @@ def _check_mni(layout: NSDLayout, path: Path) -> None:
 
 
 def _mni_frames(layout: NSDLayout) -> tuple[Frame, Frame]:
-    """What the header of a transform to MNI must say, and the template's own frame.
+    """Return the frame in the header of a transform to MNI, and the template's own.
 
-    The header is that of `nsd_savenifti` by default: millimetres from the volume's centre.
+    The header is the default of `nsd_savenifti`: millimetres from the volume's centre.
     """
     template = Frame.of(layout.mni_template)
     edges = nibabel.affines.voxel_sizes(template.affine)
@@ -200,15 +200,15 @@ def _mni_frames(layout: NSDLayout) -> tuple[Frame, Frame]:
 
 
 def _nearest_vertices(path: Path) -> np.ndarray:
-    """(fsaverage vertex,) int64 1-based native vertices."""
+    """Read the native vertices, 1-based, of a transform to fsaverage: (vertex,) int64."""
     vertex = read_vertices(path).reshape(-1)
     if not np.isfinite(vertex).all():
-        raise InputError(f"{path}: NaN or infinite, expected a native vertex each. {MEND}")
+        raise InputError(f"{path}: NaN or infinite, expected numbers of native vertices. {HINT}")
     return vertex.astype(np.int64)
 
 
 def _points(path: Path) -> np.ndarray:
     points = read_vertices(path)
     if points.ndim != 2 or points.shape[1] != COORDINATES:
-        raise InputError(f"{path}: not one coordinate (x, y, z) per vertex. {MEND}")
+        raise InputError(f"{path}: not one coordinate (x, y, z) per vertex. {HINT}")
     return points

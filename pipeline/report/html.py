@@ -1,4 +1,4 @@
-"""Pieces that pages have in common: banners, tables, links between pages."""
+"""Parts that pages have in common: banners, tables, figures."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import pandas as pd
 from markupsafe import Markup
 
 from pipeline.figures.style import FORMATS
-from pipeline.results.accounts import read_account
 from pipeline.results.integrity import verify_checksum
+from pipeline.results.metadata import read_metadata
 from pipeline.tables.columns import COLUMNS
 
 
 def banners(provenance: Mapping[str, Any]) -> list[str]:
-    """What a reader must know before the first figure."""
+    """Return warnings for the top of a page: simulated data, untrained networks."""
     texts = []
     if provenance["simulated"]:
         texts.append("Simulated data: no brain was measured. Responses have planted, known truth.")
     if provenance["untrained"]:
         names = ", ".join(provenance["untrained"])
-        texts.append(f"Untrained weights: {names}. They say nothing about the trained networks.")
+        texts.append(f"Untrained weights: {names}. Results say nothing about the trained networks.")
     return texts
 
 
 def html_table(table: pd.DataFrame, columns: Mapping[str, str] = COLUMNS) -> Markup:
-    """A sortable table, its heads explained."""
-    texts = {name: _shown(values) for name, values in table.items()}
+    """Make a sortable table whose column heads display their descriptions."""
+    texts = {name: _cell_texts(values) for name, values in table.items()}
     heads = "".join(
         f'<th scope="col" tabindex="0"{_kind(table[name])} '
         f'title="{html.escape(columns[name], quote=True)}">{html.escape(name)}</th>'
         for name in table
     )
-    # what is sorted by is the value itself, not its rounded text
+    # sorting uses the value itself, not its rounded text
     cells = [
         [
             f'<td{_kind(values)} data-value="{html.escape(str(value), quote=True)}">{text}</td>'
@@ -53,37 +53,37 @@ def _kind(values: pd.Series) -> str:
     return "" if pd.api.types.is_numeric_dtype(values) else ' class="text"'
 
 
-def _shown(values: pd.Series) -> list[str]:
-    """Texts of a column: counts whole, other numbers with three digits, missing ones as n/a."""
+def _cell_texts(values: pd.Series) -> list[str]:
+    """Texts of a column: integers, other numbers with three digits, n/a for missing values."""
     if not pd.api.types.is_numeric_dtype(values):
         return ["n/a" if pd.isna(value) else html.escape(str(value)) for value in values]
     known = values.dropna()
     digits = 0 if (known == known.round()).all() else 3
-    # 0 is added to what is rounded: of -0.0001 no minus is left
+    # adding 0 turns a rounded -0.0 into 0.0
     return [
         "n/a" if pd.isna(value) else f"{round(value, digits) + 0:.{digits}f}" for value in values
     ]
 
 
 def headed(view: str, title: str, remarks: Sequence[str]) -> str:
-    """A viewer's page with a heading: what it shows, and what it must say when opened alone."""
+    """Add a heading with title and remarks to the page of a viewer."""
     style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
     lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
     return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
 
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
-    """The figures of a study for pages, in their order; see `pipeline.figures.study`."""
-    index = read_account(folder / "index.json")
-    for told in index["figures"]:
-        picture = folder / f"{told['name']}.svg"
+    """Yield the figures of a study for pages, in their order; see `pipeline.figures.study`."""
+    index = read_metadata(folder / "index.json")
+    for entry in index["figures"]:
+        picture = folder / f"{entry['name']}.svg"
         verify_checksum(picture)
         content = picture.read_bytes()
         yield {
-            **told,
+            **entry,
             "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",
             "files": [
-                {"kind": kind.upper(), "path": f"../figures/{told['name']}.{kind}"}
+                {"kind": kind.upper(), "path": f"../figures/{entry['name']}.{kind}"}
                 for kind in FORMATS
             ],
         }

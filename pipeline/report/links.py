@@ -1,4 +1,4 @@
-"""Which pages a report has; read by the workflow, so without heavy imports."""
+"""Pages of a report; the workflow imports this, so it must import nothing slow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ PAGES = {
     "models": "scores of every model per region, noise ceilings",
     "comparisons": "unique and shared variance, models against each other, tests over subjects",
     "controls": "analyses besides the main comparisons",
-    "validation": "what the analyses find where the truth is known",
+    "validation": "results of the analyses for simulated data with known truth",
     "methods": "methods with the parameters that were used, configuration, versions, times",
 }
 TITLES = {"methods": "Methods and provenance"}
 
 
 def page_links(subjects: Sequence[str]) -> list[dict[str, str]]:
-    """Every page of a report, the first one first."""
+    """Return file, title and content of every page of a report, in their order."""
     links = [{"file": "index.html", "title": "Overview", "about": ""}]
     links += [
         {"file": f"{subject}.html", "title": subject, "about": "maps in slices and on surfaces"}

@@ -1,4 +1,4 @@
-"""The methods paragraph, with the parameters that were really used."""
+"""Methods paragraphs of the report, with the parameters that were used."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pipeline.fits.families import FAMILY, GROUP_FAMILY
 from pipeline.tables.tables import LEVEL
 
 SCALING = {
-    "zscore": "Features were z-scored on training images (units quieter than a tenth of their "
-    "space's root mean square deviation are not amplified further) and every feature space scaled "
-    "to the same total variance.",
-    "zscore_unfloored": "Features were z-scored on training images, however quiet they are, and "
-    "every feature space scaled to the same total variance.",
-    "center": "Features were centred on training images, and not scaled.",
+    "zscore": "Features were z-scored on training images (features whose standard deviation is "
+    "below a tenth of their space's root mean square deviation were divided by that tenth), and "
+    "every feature space was scaled to the same total variance.",
+    "zscore_unfloored": "Features were z-scored on training images, however small their variance, "
+    "and every feature space was scaled to the same total variance.",
+    "center": "Features were centred on training images and not scaled.",
 }
 PENALTY = {
     "banded": "Banded ridge (Nunez-Elizalde et al. 2019; Dupré la Tour et al. 2022; {solver})",
     "single": "Ridge on concatenated features ({solver})",
 }
 MISSING = {
-    "exclude": "NaN and left out",
-    "available": "fitted and scored on the images that they have",
+    "exclude": "were left out (NaN)",
+    "available": "were fitted and scored on the images for which they have responses",
 }
 SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
-FOLDS = {"shuffled": "", "listed": "; folds are neighbours by image number"}
+FOLDS = {"shuffled": "", "listed": "; folds were consecutive in image number"}
 SEARCH = {
     "exact": "{folds}-fold cross-validation",
-    "windowed": "{folds}-fold cross-validation of those that generalised cross-validation "
-    "(Golub et al. 1979) left in contention, and of all where the two disagreed,",
+    "windowed": "{folds}-fold cross-validation of the candidates with the best generalised "
+    "cross-validation error (Golub et al. 1979), and of all candidates if the two disagreed,",
 }
 
 
-# {as it is cited: in full}; only those that a text cites are listed below it
+# {citation: full reference}; a text lists only those that it cites
 REFERENCES = {
     "Allen et al. 2022": "Allen, E. J., et al. (2022). A massive 7T fMRI dataset to bridge "
     "cognitive neuroscience and artificial intelligence. Nature Neuroscience 25, 116-126.",
@@ -62,18 +62,18 @@ REFERENCES = {
 
 
 def references(paragraphs: Sequence[str]) -> list[str]:
-    """In full, in alphabetical order, what the paragraphs cite."""
+    """Return the references that the paragraphs cite, in alphabetical order."""
     text = " ".join(paragraphs)
     known = itertools.chain(REFERENCES.items(), *(a.references.items() for a in ANALYSES.values()))
     return [full for cited, full in sorted(known) if cited in text]
 
 
 def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None = None) -> list[str]:
-    """Sentences for a paper, from the configuration.
+    """Write methods paragraphs for a paper, from the configuration.
 
     Parameters
     ----------
-    weights : {feature space: its network's weights}, as loaded; what was asked for is not told
+    weights : {feature space: its network's weights}, as loaded
     """
     loaded = weights or {}
     responses, encoding = study.responses, study.encoding
@@ -87,97 +87,99 @@ def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None =
         if space in study.used_spaces
     )
     return [
-        f"Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
-        f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were "
-        f"z-scored within {responses.zscore_within} over {responses.zscore_trials} trials and "
-        "averaged over the repeats of each image. Voxels that a session did not cover are "
-        f"{MISSING[encoding.missing_images]}. Noise ceilings are those of the "
-        "actual test images: 1 - mean(σ² / n) / variance of their responses, with n repeats of an "
-        "image and σ², the variance of single trials about their image's mean, over all images. "
-        "Voxels are chosen by their reliability, the noise ceiling that the NSD Data Manual "
-        "expects of such repeats (from ncsnr), which looks at no test response.",
-        f"Features. {networks}. Captions are averaged per image.",
-        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} {_picked(study)}"
+        "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
+        f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were z-scored within "
+        f"{responses.zscore_within} over {responses.zscore_trials} trials and averaged over the "
+        "repeats of each image. Voxels that were not covered in every session "
+        f"{MISSING[encoding.missing_images]}. Noise ceilings are 1 - mean(σ² / n) / variance of "
+        "the responses to the test images, with n repeats of an image and the variance σ² of "
+        "single trials about their image's mean, estimated from all images. Voxels were selected "
+        "by their reliability: the noise ceiling expected from NSD's ncsnr for the same numbers "
+        "of repeats (NSD Data Manual), which does not depend on the test responses.",
+        f"Features. {networks}. Features of an image's captions were averaged.",
+        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} {_selection(study)}"
         f"{FOLDS[study.splits.fold_order]}.",
         f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
-        "(Hesterberg 2015) of "
-        f"{study.significance.draws} bootstrap draws of test {study.significance.resample}, shared "
-        "by all models and voxels; they tell the uncertainty of sampling test images, not "
-        f"subjects. {_tests(study.significance)}. The false discovery "
-        f"rate (Benjamini & Hochberg 1995) is over the {FAMILY}: every map is a family of its own.",
+        f"(Hesterberg 2015) of {study.significance.draws} bootstrap draws of test "
+        f"{study.significance.resample}, shared by all models and voxels; they describe the "
+        "uncertainty due to the sample of test images, not of subjects. "
+        f"{_tests(study.significance)}. The false discovery rate (Benjamini & Hochberg 1995) was "
+        f"controlled over the {FAMILY}, i.e. for every map separately.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
-        "images; shared variance follows by commonality analysis. Values are signed and components "
-        "sum to R² of the joint model. The product measure splits that R² among the spaces without "
-        "another fit.",
-        *_of_analyses(study),
-        *_of_variants(study),
+        "images; shared variance follows by commonality analysis. Values can be negative, and "
+        "components sum to R² of the joint model. The product measure divides that R² among the "
+        "spaces without further fits.",
+        *_analyses_in_words(study),
+        *_variants_in_words(study),
     ]
 
 
 def calibration_sentence(study: Configuration) -> str:
-    """How experiments of known truth were analysed: as the study's own voxels are."""
+    """Describe how simulated experiments with known truth were analysed."""
     encoding, significance = study.encoding, study.significance
     return (
-        f"They were analysed with this study's own settings. {SCALING[encoding.scaling]} "
-        f"{_picked(study)}; folds are drawn. Intervals ({significance.level:.0%}) are of "
-        f"{significance.draws} bootstrap draws; {_tests(significance)}."
+        f"They were analysed with the settings of this study. {SCALING[encoding.scaling]} "
+        f"{_selection(study)}; folds were drawn at random. Intervals ({significance.level:.0%}) "
+        f"are from {significance.draws} bootstrap draws; {_tests(significance)}."
     )
 
 
-def _picked(study: Configuration) -> str:
-    """By what every voxel's penalty was picked, and from which."""
+def _selection(study: Configuration) -> str:
+    """Describe how every voxel's penalty was selected."""
     encoding = study.encoding
     return (
         f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
-        f"picked for every voxel one of {encoding.alphas.number} penalties between "
+        f"selected for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
         f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images"
     )
 
 
-def _of_analyses(study: Configuration) -> Iterator[str]:
-    """Sentences on what the study switches on beyond encoding models and comparisons."""
+def _analyses_in_words(study: Configuration) -> Iterator[str]:
+    """Yield paragraphs on analyses beyond encoding models and comparisons."""
     if len(study.subjects) > 1:
         yield (
-            "Group. The subject is the unit: means of each region are tested over "
+            "Group. Subjects are the unit of analysis: means of each region were tested over "
             f"{len(study.subjects)} subjects by a one-sample t-test and by all flips of the "
-            "subjects' signs, two-sided, each with the false discovery rate over all regions and: "
-            "a comparison's components and their differences; R² of its joint and stacked models; "
-            "its product measure; R² of all models; all differences of models. Maps are tested by "
-            f"t, with the false discovery rate (q ≤ {LEVEL}) over the {GROUP_FAMILY}."
+            "subjects' signs, two-sided. The false discovery rate was controlled over all "
+            "regions, separately for a comparison's components and their differences, R² of its "
+            "joint and stacked models, its product measure, R² of all models, and all differences "
+            f"of models. Maps were tested by t-tests, with the false discovery rate (q ≤ {LEVEL}) "
+            f"over the {GROUP_FAMILY}."
         )
     if others := study.map_spaces[1:]:
         yield (
             f"Maps in {', '.join(others)} follow NSD's transforms: Catmull-Rom interpolation of "
             "modelled voxels (on surfaces at three cortical depths, averaged; fsaverage takes the "
-            "nearest native vertex), labels by winner-take-all. Places with less than half of "
-            "their linear weight in modelled voxels have no value. Such interpolation overshoots "
-            "at edges: a correlation can come out above 1."
+            "nearest native vertex), labels by winner-take-all. Voxels and vertices with less "
+            "than half of their linear interpolation weight in modelled voxels have no value. The "
+            "interpolation overshoots at edges, so that a correlation can exceed 1."
         )
     for analysis in ANALYSES.values():
         yield from analysis.methods(study)
 
 
-def _of_variants(study: Configuration) -> Iterator[str]:
-    told = {name: _variant(study, variant) for name, variant in study.variants.items()}
-    if told:
+def _variants_in_words(study: Configuration) -> Iterator[str]:
+    described = {name: _variant(study, variant) for name, variant in study.variants.items()}
+    if described:
         yield (
-            "Variants. The same fits with other images or settings: "
-            + "; ".join(f"{name}: {words}" for name, words in told.items())
-            + ". Subsets hold for training and test images."
+            "Variants. The same models were fitted with other images or settings: "
+            + "; ".join(f"{name}: {words}" for name, words in described.items())
+            + ". Subsets apply to training and test images."
             + "".join(
-                f" {' and '.join(names)} have as many images." for names in study.matched_variants
+                f" {' and '.join(names)} have equally many images."
+                for names in study.matched_variants
             )
         )
 
 
 def _variant(study: Configuration, variant: VariantSettings) -> str:
-    """What differs from the study as a whole."""
+    """Describe how a variant differs from the study."""
     own = variant.encoding(study.encoding)
     words = []
     if variant.subset is not None:
-        shown = "with" if variant.subset.present else "without"
-        words.append(f"images {shown} {variant.subset.category}")
+        preposition = "with" if variant.subset.present else "without"
+        words.append(f"images {preposition} {variant.subset.category}")
     if variant.training_images is not None:
         words.append(f"{variant.training_images} training images")
     words += [
@@ -185,7 +187,7 @@ def _variant(study: Configuration, variant: VariantSettings) -> str:
         for key in ("penalty", "scaling")
         if getattr(own, key) != getattr(study.encoding, key)
     ]
-    return ", ".join(words) or "as the study"
+    return ", ".join(words) or "no difference"
 
 
 def _weightings(encoding: EncodingSettings) -> str:
@@ -195,22 +197,25 @@ def _weightings(encoding: EncodingSettings) -> str:
 
 
 def _tests(significance: SignificanceSettings) -> str:
-    told = describe_tests(significance.test, significance.resample, significance.draws)
+    tests = describe_tests(significance.test, significance.resample, significance.draws)
     return (
-        f"p of a model is: {told['models']}. p of unique and shared variance: {told['components']}"
+        f"Test of models: {tests['models']}. Test of unique and shared variance: "
+        f"{tests['components']}"
     )
 
 
 def _split(study: Configuration) -> str:
     splits = study.splits
     return {
-        "shared1000": "Images shared by all subjects test, all others train.",
-        "shared515": "Images that all subjects saw three times test, all others train.",
-        "random": f"A random {splits.test_fraction:.0%} of each subject's images test, all others "
-        "train.",
-        "clusters": f"Whole clusters of images that are alike in {splits.space} (k-means, "
-        f"{splits.clusters} clusters) test, about {splits.test_fraction:.0%} of the images; all "
-        "others train.",
+        "shared1000": "The images shared by all subjects are test images, all others training "
+        "images.",
+        "shared515": "The images that all subjects saw three times are test images, all others "
+        "training images.",
+        "random": f"A random {splits.test_fraction:.0%} of each subject's images are test images, "
+        "all others training images.",
+        "clusters": f"Images were clustered by their features in {splits.space} (k-means, "
+        f"{splits.clusters} clusters); test images are complete clusters with about "
+        f"{splits.test_fraction:.0%} of the images, all others are training images.",
     }[splits.test]
 
 

@@ -1,4 +1,4 @@
-"""The pages of a whole study: overview, models, comparisons, controls, validation, methods."""
+"""Pages of a study: overview, models, comparisons, controls, validation, methods."""
 
 from __future__ import annotations
 
@@ -27,17 +27,14 @@ from pipeline.report.methods import calibration_sentence, methods_paragraphs, re
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
+from pipeline.results.metadata import write_text
+from pipeline.results.provenance import read_provenance
 from pipeline.results.space_weights import weights_labels
-from pipeline.results.storage import (
-    canonical,
-    described_columns,
-    read_provenance,
-    read_table,
-    write_text,
-)
+from pipeline.results.storage import canonical
+from pipeline.results.tables import described_columns, read_table
 from pipeline.tables.document import every_column
 
-# where pictures over subjects are files
+# folder of pictures over subjects
 GROUP = "views/group"
 KEY_FIGURE = "correlations"
 TABLES = {
@@ -56,40 +53,43 @@ TABLES = {
     },
 }
 MODELS_INTRO = (
-    "Every feature space as an encoding model of its own, scored on images that no fit has seen."
+    "Each feature space as a separate encoding model, scored on images that were not used for "
+    "fitting."
 )
 COMPARISONS_INTRO = (
-    "Unique variance of a space is what the joint model loses without it; shared variance is what "
-    "several spaces explain alike. Values are signed: below 0, a joint model does worse than its "
-    "parts on the test images."
+    "Unique variance of a feature space is the test R² that the joint model loses without it; "
+    "shared variance is variance that several spaces can each explain. Values below 0 mean that a "
+    "joint model predicts the test images worse than a smaller model."
 )
 CALIBRATION_INTRO = (
-    "Experiments of known truth, simulated apart from this study's data: whether intervals cover, "
-    "tests keep their level and estimates are biased. What is shown but not judged is a bias that "
-    "is known, as of near-duplicate images that are drawn singly or stand on both sides of the "
-    "split. Intervals of unique variance are counted where there is one: where a penalty or a band "
-    "weight leaves a space nothing, models with and without it are the same."
+    "Simulated experiments with known truth, independent of this study's data, check whether "
+    "intervals cover the truth, tests keep their level, and estimates are biased. Known biases, "
+    "such as that of near-duplicate images which are resampled singly or occur among both training "
+    "and test images, are shown but not judged. Intervals of unique variance are evaluated only if "
+    "unique variance is defined: if a penalty or band weight removes a space, models with and "
+    "without it are the same."
 )
 VALIDATION_INTRO = (
-    "The data are simulated, so the truth is known. Perfect is what a perfect fit of the planted "
-    "components would find; oracle is what a ridge with as many training images reaches that knows "
-    "the best penalties. The distance between the two is what the number of images costs."
+    "The data are simulated, so the truth is known. Perfect: variance that a perfect fit of the "
+    "planted components would find. Oracle: variance that ridge regression finds with the same "
+    "number of training images and the best possible penalties. Their difference is due to the "
+    "limited number of images."
 )
 NOT_CALIBRATED = (
-    "Whether intervals cover and tests keep their level with the settings of this study was not "
-    "tried: `snakemake validate` does it, and this page then shows what it found."
+    "Whether intervals cover the truth and tests keep their level with the settings of this study "
+    "has not been checked; `snakemake validate` checks it and adds the results to this page."
 )
 OTHERWISE_CALIBRATED = (
-    "The experiments of known truth were analysed with other settings than this study, and are not "
-    "shown: `snakemake validate` makes them anew."
+    "The simulated experiments with known truth were analysed with other settings than this study "
+    "and are not displayed; `snakemake validate` repeats them."
 )
-NO_CONTROLS = "The configuration switches on no analysis besides models and comparisons."
+NO_CONTROLS = "The configuration requests no analyses besides models and comparisons."
 TIME_COLUMNS = {
     "job": "rule and wildcards",
     "seconds": "wall-clock time",
     "largest_memory_mb": "largest resident memory, MB",
 }
-INPUT_COLUMNS = {"input": "what it is", "file": "its name", "sha256": "of its content"}
+INPUT_COLUMNS = {"input": "input", "file": "file name", "sha256": "SHA-256 of the file"}
 SUBJECT_COLUMNS = (
     *("subject", "model", "best_r", "best_r2", "r_of_99th_percentile", "best_voxel"),
     *("best_voxel_rois", "best_voxel_ceiling"),
@@ -98,19 +98,19 @@ SUBJECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """What the pages of a study show.
+    """Inputs of the pages of a study.
 
     Attributes
     ----------
-    anatomy : of any subject
-    tables : {name: file}, of the study and of its validation
+    anatomy : anatomy of any subject
+    tables : {name: file} of the study and of its validation
     figures : folder of figures with their index
     group_maps : folder of maps over subjects, None if there is none
     limits : {quantity: end of the colour scale}
-    calibration : experiments of known truth, None if they were not made
+    calibration : table of simulated experiments with known truth, None if there is none
     benchmarks : folder of Snakemake's measurements
-    provenance : of the tables
-    directory : where pages are written
+    provenance : provenance of the tables
+    directory : folder to write pages to
     """
 
     study: Configuration
@@ -126,7 +126,7 @@ class ReportInputs:
 
     @cached_property
     def group_pictures(self) -> dict[str, list[dict[str, Any]]]:
-        """{comparison: its pictures over subjects}, each drawn once."""
+        """{comparison: its pictures over subjects}; each is drawn once."""
         return {
             comparison: [
                 one.written(self.directory, GROUP) for one in _group_pictures(self, comparison)
@@ -136,27 +136,30 @@ class ReportInputs:
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """The tables, with the experiments of known truth if they are of this study's settings."""
-        made = self.calibration and read_provenance(self.calibration)["configuration"]
-        if made is None or canonical(made) != canonical(self.study.calibrated):
+        """The tables, and the simulated experiments if analysed with this study's settings."""
+        if self.calibration is None:
+            return dict(self.tables)
+        settings = read_provenance(self.calibration)["configuration"]
+        if canonical(settings) != canonical(self.study.calibrated):
             return dict(self.tables)
         return {**self.tables, "calibration": self.calibration}
 
     @cached_property
     def frames(self) -> dict[str, pd.DataFrame]:
-        return {name: _of_whole_study(read_table(path)) for name, path in self.files.items()}
+        """{name: rows of the study itself}, without those of variants."""
+        return {name: _without_variants(read_table(path)) for name, path in self.files.items()}
 
 
-def _of_whole_study(table: pd.DataFrame) -> pd.DataFrame:
-    """A table without the rows of variants, which the file has."""
+def _without_variants(table: pd.DataFrame) -> pd.DataFrame:
+    """Drop the rows of variants from a table."""
     if "variant" not in table:
         return table
     return table[table["variant"] == WHOLE].drop(columns="variant")
 
 
 def write_study_pages(inputs: ReportInputs) -> None:
-    """Write every page but those of subjects."""
-    # declared to Snakemake, whether or not there are maps of the group
+    """Write all pages except those of subjects."""
+    # an output of the rule, whether or not there are maps of the group
     (inputs.directory / GROUP).mkdir(parents=True, exist_ok=True)
     writers = {
         "index": _index,
@@ -202,12 +205,12 @@ def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _cards(correlations: pd.DataFrame, best: pd.DataFrame) -> list[dict[str, str]]:
-    """A card per single model, the best first: means before best voxels, which are picked."""
-    whole = correlations[
+    """Make a card per single model, best first, with the mean over voxels and the best voxel."""
+    everywhere = correlations[
         (correlations["roi"] == EVERYTHING) & correlations["model"].isin(best["model"])
     ]
-    means = whole.groupby("model", sort=False)[["mean_r", "mean_normalised_r"]].mean()
-    weights = whole.drop_duplicates("model").set_index("model")["weights"]
+    means = everywhere.groupby("model", sort=False)[["mean_r", "mean_normalised_r"]].mean()
+    weights = everywhere.drop_duplicates("model").set_index("model")["weights"]
     largest = best.groupby("model")["best_r"].max()
     return [
         {
@@ -234,47 +237,48 @@ def _comparisons(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
-    """Unique variance, mean over subjects: glass brains, and two scales at once on fsaverage."""
-    if inputs.group_maps is None:
+    """Draw mean unique variance over subjects: glass brains, and pairs on fsaverage."""
+    folder = inputs.group_maps
+    if folder is None:
         return
     study, limit = inputs.study, inputs.limits["unique"]
     spaces = study.comparisons[comparison]
-    told = f"{comparison}: unique variance (test R²), mean over {len(study.subjects)} subjects"
+    title = f"{comparison}: unique variance (test R²), mean over {len(study.subjects)} subjects"
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
-        maps = {f"unique {n}": _group_files(inputs, comparison, n, "MNI152")[0] for n in spaces}
+        volumes = {f"unique {n}": _group_files(folder, comparison, n, "MNI152")[0] for n in spaces}
         yield Picture(
             f"{comparison}_MNI152",
             f"{comparison}, group in MNI152",
-            f"{told} in MNI152; each point of the glass brain shows the largest value "
-            f"behind it. Scale ±{limit:g}, not thresholded; {files}",
-            glass_picture(maps, Scale(limit, "unique variance")),
+            f"{title} in MNI152; each point of the glass brain displays the largest value "
+            f"along the line of sight. Scale ±{limit:g}, not thresholded; {files}",
+            glass_picture(volumes, Scale(limit, "unique variance")),
         )
     if FSAVERAGE in study.map_spaces and len(spaces) == 2:
         names = (spaces[0], spaces[1])
         surface = small_surface(inputs.anatomy, FSAVERAGE)
         if surface is None:
             return
-        maps = {comparison: [_group_files(inputs, comparison, name, FSAVERAGE) for name in names]}
+        maps = {comparison: [_group_files(folder, comparison, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(
             f"{comparison}_fsaverage",
             f"{comparison}, group on fsaverage",
-            f"{told} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} "
-            f"(orange), of both (dark); clear where both are below {scale.least:.2g}; {files}",
+            f"{title} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} (orange), "
+            f"of both (dark); transparent where both are below {scale.least:.2g}; {files}",
             surface_picture(maps, surface, scale),
         )
 
 
-def _group_files(inputs: ReportInputs, comparison: str, name: str, space: str) -> list[Path]:
+def _group_files(folder: Path, comparison: str, name: str, space: str) -> list[Path]:
     entities = (
         f"comparison-{bids_label(comparison)}_component-{bids_label(name)}_stat-unique_desc-mean"
     )
-    return [inputs.group_maps / file for file in map_names(None, space, entities)]
+    return [folder / file for file in map_names(None, space, entities)]
 
 
 def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    """Figures and tables of analyses that the configuration switches on."""
+    """Collect figures and tables of the requested analyses."""
     template, values = _page(inputs, "controls", "")
     if not values["sections"] and not values["tables"]:
         values["intro"] = NO_CONTROLS
@@ -282,16 +286,18 @@ def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 
 def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    """What was planted, for a simulated study; experiments of known truth, if they were made."""
+    """Collect planted variance of a simulated study, and simulated experiments, if any."""
     planted = [VALIDATION_INTRO] if "recovery" in inputs.tables else []
     template, values = _page(inputs, "validation", " ".join([*planted, _calibrated(inputs)]))
     if "calibration" in inputs.frames:
-        values["tables"].append(_table(inputs, "calibration", "Experiments of known truth"))
+        values["tables"].append(
+            _table(inputs, "calibration", "Simulated experiments with known truth")
+        )
     return template, values
 
 
 def _calibrated(inputs: ReportInputs) -> str:
-    """How the experiments of known truth were analysed, and what they show, in words."""
+    """Describe how the simulated experiments were analysed, and what they found."""
     if inputs.calibration is None:
         return NOT_CALIBRATED
     if "calibration" not in inputs.frames:
@@ -302,7 +308,7 @@ def _calibrated(inputs: ReportInputs) -> str:
 
 
 def _off(calibration: pd.DataFrame) -> str:
-    """How many judged statistics are off, and which."""
+    """Report how many judged statistics are off, and which."""
     n_judged = (calibration["verdict"] != "shown").sum()
     off = calibration[calibration["verdict"] == "off"]
     counted = f"Of {n_judged} judged statistics {len(off)} {'is' if len(off) == 1 else 'are'} off"
@@ -320,7 +326,7 @@ def _bounds(lowest: float, highest: float) -> str:
 
 
 def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:
-    """A page of sections: each heading of the figures, in their order, then tables."""
+    """Collect the sections of a page: figures by heading, in their order, then tables."""
     sections: dict[str, dict[str, Any]] = {}
     for figure in read_figures(inputs.figures):
         if figure["page"] == page:
@@ -374,7 +380,7 @@ def _inputs(provenance: Mapping[str, Any]) -> Markup:
 
 
 def _times(folder: Path) -> Markup:
-    """What Snakemake measured of every job that has run so far."""
+    """Tabulate Snakemake's measurements of all jobs that have run so far."""
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
         measured = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).iloc[0]

@@ -13,7 +13,7 @@ from pipeline.figures.style import PICTURE_FORMATS, save_picture
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of maps: the name of its files, what it is, and what is written below it."""
+    """A picture of maps: the name of its files, its title, and its caption."""
 
     file: str
     name: str
@@ -21,7 +21,7 @@ class Picture:
     figure: Figure
 
     def written(self, directory: Path, folder: str) -> dict[str, Any]:
-        """For a page in `directory`, in whose `folder` the files are written."""
+        """Write the files to `folder` in `directory`, and return the picture for a page there."""
         image = save_picture(self.figure, directory / folder / self.file)
         kinds = [(kind.upper(), f"{folder}/{self.file}.{kind}") for kind in PICTURE_FORMATS]
         return {

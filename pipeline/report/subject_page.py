@@ -26,19 +26,18 @@ from pipeline.report.pictures import Picture
 from pipeline.report.surface_page import SurfaceMap, surface_page
 from pipeline.report.templates import render
 from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
-from pipeline.results.accounts import account_path, read_account
-from pipeline.results.storage import write_text
+from pipeline.results.metadata import metadata_path, read_metadata, write_text
 from pipeline.stages.write_maps import THRESHOLDED
 
-# maps of one picture of brains
+# maximum number of maps in one picture
 MOST_ROWS = 5
-# of the surfaces that maps are on, the one that is shown
+# the first of these surfaces that has maps is displayed
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
 FILE_COLUMNS = {
-    "quantity": "what the maps show",
-    "description": "what the quantity is",
+    "quantity": "name of the quantity that the maps display",
+    "description": "description of the quantity",
     "unit": "unit of the values",
-    "files": "number of files in all spaces; surfaces have two for every map",
+    "files": "number of files in all spaces (a surface map has two, one per hemisphere)",
 }
 NUMBERS = (
     *("model", "mean_r", "median_r", "mean_r2", "mean_normalised_r", "n_voxels"),
@@ -48,11 +47,11 @@ NUMBERS = (
 
 @dataclass(frozen=True)
 class SubjectMaps:
-    """A subject's folder of maps, and how they are shown.
+    """A subject's folder of maps, and how they are displayed.
 
     Attributes
     ----------
-    limits : {quantity: end of the colour scale of all subjects}
+    limits : {quantity: end of the colour scale, the same for all subjects}
     """
 
     study: Configuration
@@ -63,25 +62,27 @@ class SubjectMaps:
 
     @cached_property
     def index(self) -> dict[str, Any]:
-        return read_account(self.folder / INDEX)
+        """Content of the index file of the folder of maps."""
+        return read_metadata(self.folder / INDEX)
 
     @cached_property
     def surface_space(self) -> str | None:
-        """The surface that is shown."""
+        """Space of the surface that is displayed, None if there is none."""
         spaces = self.study.map_spaces
         return next((space for space in PREFERRED_SURFACES if space in spaces), None)
 
     @property
     def own_space(self) -> str:
+        """Space of the responses."""
         return self.study.responses.space
 
     def files(self, entities: str, space: str, labels: bool = False) -> list[Path]:
-        """Files of one map."""
+        """Return the files of one map."""
         names = map_names(self.subject, space, entities, labels=labels)
         return [self.folder / name for name in names]
 
     def outlines(self, space: str) -> Iterator[Outlines]:
-        """The study's atlases, each with those of its regions that this subject has."""
+        """Yield the study's atlases, each with the regions that this subject has."""
         for atlas in self.study.rois:
             path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
             present = {int(value) for part in path for value in np.unique(read_map(part))}
@@ -90,8 +91,8 @@ class SubjectMaps:
             if names:
                 yield Outlines(atlas, path, every, names)
 
-    def told(self, space: str) -> Iterator[dict[str, Any]]:
-        """What the index tells of every map in a space, once each."""
+    def descriptions(self, space: str) -> Iterator[dict[str, Any]]:
+        """Yield the index entry of every map in a space, once each."""
         done = set()
         for one in self.index["maps"].values():
             if one["space"] == space and one["entities"] not in done:
@@ -112,10 +113,12 @@ class SubjectMaps:
 
     @property
     def scale(self) -> Scale:
+        """Colour scale of correlations."""
         return Scale(self.limits["r"], "test correlation r")
 
     @property
     def unique_scale(self) -> Scale:
+        """Colour scale of unique variance."""
         return Scale(self.limits["unique"], "unique variance (test R²)")
 
     @property
@@ -125,31 +128,37 @@ class SubjectMaps:
         for comparison, spaces in self.study.comparisons.items():
             if len(spaces) == 2:
                 entities = self.unique(comparison)
-                found[comparison] = (tuple(spaces), tuple(entities[space] for space in spaces))
+                first, second = spaces
+                found[comparison] = (first, second), (entities[first], entities[second])
         return found
 
     def pair_scale(self, names: tuple[str, str]) -> Scale:
+        """Return the colour scale of two feature spaces' unique variance."""
         return Scale(self.limits["unique"], "unique variance (test R²)", names)
 
 
 def _labels(path: Path) -> dict[int, str]:
     """{value: name} of a map of labels."""
-    return {int(value): name for value, name in read_account(account_path(path))["Labels"].items()}
+    return {
+        int(value): name for value, name in read_metadata(metadata_path(path))["Labels"].items()
+    }
 
 
 def write_subject_page(
     maps: SubjectMaps, tables: Mapping[str, pd.DataFrame], figures: Path, directory: Path
 ) -> None:
-    """Write `<subject>.html`, and the interactive views it shows into views/<subject>/."""
+    """Write `<subject>.html`, and its interactive views to views/<subject>/."""
     study, subject = maps.study, maps.subject
     provenance = maps.index["provenance"]
     views = directory / "views" / subject
     views.mkdir(parents=True, exist_ok=True)
-    surface = small_surface(maps.anatomy, maps.surface_space) if maps.surface_space else None
-    drawn = itertools.chain(_slices(maps), _surfaces(maps, surface) if surface else [])
-    pictures = [picture.written(directory, f"views/{subject}") for picture in drawn]
-    if surface:
-        write_text(views / "surface.html", _surface_page(maps, surface))
+    space = maps.surface_space
+    surface = small_surface(maps.anatomy, space) if space else None
+    drawn = [_slices(maps)]
+    if space and surface:
+        drawn.append(_surfaces(maps, space, surface))
+        write_text(views / "surface.html", _surface_page(maps, space, surface))
+    pictures = [p.written(directory, f"views/{subject}") for p in itertools.chain(*drawn)]
     correlations = tables["correlations"].query(
         "subject == @subject and roi == 'all' and variant == @WHOLE"
     )
@@ -175,9 +184,9 @@ def write_subject_page(
 
 
 def in_parts(rows: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Rows of pictures no larger than a printed page: what their names end in, and their rows.
+    """Yield rows for pictures no larger than a printed page, each with the end of its name.
 
-    The memory that a PDF takes grows with a picture's area times its number of brains.
+    Writing a PDF takes memory in proportion to a picture's area times its number of brains.
     """
     names = [*rows]
     for start in range(0, len(names), MOST_ROWS):
@@ -221,8 +230,7 @@ def _slices(maps: SubjectMaps) -> Iterator[Picture]:
         )
 
 
-def _surfaces(maps: SubjectMaps, surface: SmallSurface) -> Iterator[Picture]:
-    space = maps.surface_space
+def _surfaces(maps: SubjectMaps, space: str, surface: SmallSurface) -> Iterator[Picture]:
     outlines = next(maps.outlines(space), None)
     where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
     for end, models in in_parts(maps.models):
@@ -255,50 +263,49 @@ def _stated(maps: SubjectMaps, quantity: str) -> str:
 
 def _clear(maps: SubjectMaps, names: tuple[str, str]) -> str:
     return (
-        f"by value, not by significance: clear where both are below "
+        f"colours show values, not significance; transparent where both are below "
         f"{maps.pair_scale(names).least:.2g}"
     )
 
 
-def _surface_page(maps: SubjectMaps, surface: SmallSurface) -> str:
-    space = maps.surface_space
-    shown = [
+def _surface_page(maps: SubjectMaps, space: str, surface: SmallSurface) -> str:
+    displayed = [
         SurfaceMap(f"r: {title}{more}", [maps.files(f"{entities}{suffix}", space)], maps.scale)
         for title, entities in maps.models.items()
         for more, suffix in (("", ""), (", q ≤ 0.05", f"_{THRESHOLDED}"))
     ]
     for comparison, (names, entities) in maps.pairs.items():
         files = [maps.files(one, space) for one in entities]
-        shown.append(SurfaceMap(f"{comparison}: both", files, maps.pair_scale(names)))
+        displayed.append(SurfaceMap(f"{comparison}: both", files, maps.pair_scale(names)))
     for comparison in maps.study.comparisons:
-        shown += [
+        displayed += [
             SurfaceMap(f"{comparison}: unique {name}", [maps.files(e, space)], maps.unique_scale)
             for name, e in maps.unique(comparison).items()
         ]
     bounded = Scale(maps.limits["normalisedR"], "r / √(noise ceiling)")
-    shown += [
+    displayed += [
         SurfaceMap(f"r / √ceiling: {one['name']}", [maps.files(one["entities"], space)], bounded)
-        for one in maps.told(space)
+        for one in maps.descriptions(space)
         if one["quantity"] == "normalisedR" and one["name"] in maps.models
     ]
     ceiling = Scale(maps.limits["ceiling"], "noise ceiling (R²)")
-    shown.append(SurfaceMap("noise ceiling", [maps.files("stat-ceiling", space)], ceiling))
-    shown += _preferences(maps, space)
+    displayed.append(SurfaceMap("noise ceiling", [maps.files("stat-ceiling", space)], ceiling))
+    displayed += _preferences(maps, space)
     title = f"{maps.subject}, {space}"
     remarks = banners(maps.index["provenance"])
-    return surface_page(title, shown, surface, list(maps.outlines(space)), remarks)
+    return surface_page(title, displayed, surface, list(maps.outlines(space)), remarks)
 
 
 def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
-    """Preferred model and layers: models have colours that differ, layers those of a sequence."""
+    """Yield preferred models (distinct colours) and preferred layers (a colour sequence)."""
     ordered = ordered_labels()
-    for one in maps.told(space):
+    for one in maps.descriptions(space):
         if one["quantity"] not in ("preferredModel", *ordered):
             continue
         files = maps.files(one["entities"], space, labels=True)
         names = _labels(files[0])
         if one["quantity"] == "preferredModel":
-            title, colours = "preferred model", map(label_colour, names)
+            title, colours = "preferred model", [label_colour(value) for value in names]
         else:
             title = f"{ordered[one['quantity']]}: {one['name']}"
             colours = sequence_colours(len(names))
@@ -307,20 +314,20 @@ def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
 
 
 def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
-    """One interactive page per single model and unique variance."""
+    """Write an interactive page of slices per single model and unique variance."""
     background = maps.anatomy.background()
     if maps.own_space in SURFACES or background is None:
         return []
-    wanted = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
+    pages = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
     for comparison in maps.study.comparisons:
         unique = maps.unique(comparison)
-        wanted |= {f"{comparison}: unique {n}": (e, "unique") for n, e in unique.items()}
+        pages |= {f"{comparison}: unique {n}": (e, "unique") for n, e in unique.items()}
     links = []
-    for title, (entities, quantity) in wanted.items():
+    for title, (entities, quantity) in pages.items():
         path = maps.files(entities, maps.own_space)[0]
-        account = maps.index["maps"][path.name]
+        description = maps.index["maps"][path.name]["description"]
         page = volume_page(path, background, maps.limits[quantity])
-        remarks = [f"{account['description']}. {_stated(maps, quantity)}"]
+        remarks = [f"{description}. {_stated(maps, quantity)}"]
         remarks += banners(maps.index["provenance"])
         file = f"{entities}.html"
         write_text(views / file, headed(page, f"{maps.subject}: {title}", remarks))
@@ -329,7 +336,7 @@ def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
 
 
 def _file_table(index: Mapping[str, Any]) -> Markup:
-    """A row per quantity, in the order of `described_quantities`."""
+    """Tabulate map files per quantity, in the order of `described_quantities`."""
     frame = pd.DataFrame(index["maps"].values())
     frame["quantity"] = pd.Categorical(frame["quantity"], [*described_quantities()], ordered=True)
     counted = (

@@ -2,7 +2,7 @@
 const decode = (text, Type) => new Type(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const SIDES = ["left", "right"];
 const NO_VALUE = -32768;
-// of an outline: how far its line lies inside its region, in edges, and above the surface, in lengths of the brain
+// position of outlines: distance inside the region (share of an edge) and above the surface (share of the brain's length)
 const INSET = 0.4, LIFT = 0.002;
 const mesh = Object.fromEntries(
   SIDES.map((side) => [
@@ -23,7 +23,7 @@ const choice = (name) => document.getElementById(name).value;
 const css = (colour) => `rgb(${colour.map(Math.round).join(",")})`;
 const column = (numbers, which) => Float32Array.from({ length: numbers.length / 3 }, (_, i) => numbers[3 * i + which]);
 
-// labels are whole; values 16-bit steps from -limit·2 to limit·2; the smallest step is "no value"
+// labels are integers; values 16-bit steps from -limit·2 to limit·2; the smallest step is "no value"
 function values(map, layer, side) {
   const steps = decode(map.layers[layer][side], Int16Array);
   const scale = map.labels ? 1 : (2 * map.limit) / 32767;
@@ -47,7 +47,7 @@ function colour(map, here) {
   return css(map.layers.length === 2 ? pair(...here, map.limit) : signed(here[0], map.limit));
 }
 
-function told(map, here) {
+function valueText(map, here) {
   if (map.labels) return map.labels[here[0]].name;
   return here.map((value, i) => (map.names ? `${map.names[i]}: ` : "") + value.toFixed(3)).join("<br>");
 }
@@ -66,7 +66,7 @@ function painted(map, side) {
     const name = region && region[i] ? `<br>${atlas.regions[region[i]].name}` : "";
     return {
       colour: shown ? colour(map, here) : css([0, 0, 0].map(() => 225 - (depth / 255) * 90)),
-      text: (known ? told(map, here) : "no value") + name,
+      text: (known ? valueText(map, here) : "no value") + name,
     };
   });
 }
@@ -91,7 +91,7 @@ function brainLength(points) {
   return y.reduce((a, b) => Math.max(a, b)) - y.reduce((a, b) => Math.min(a, b));
 }
 
-// labels do not blend: a triangle has the colour of most of its corners
+// labels are not blended: a triangle has the colour of most of its corners
 function faceColours(faces, colours) {
   return Array.from({ length: faces.length / 3 }, (_, f) => {
     const [a, b, c] = [0, 1, 2].map((k) => colours[faces[3 * f + k]]);
@@ -217,7 +217,7 @@ function scale(map) {
   document.getElementById("least").textContent = `|value| ≥ ${((Number(choice("threshold")) / 100) * map.limit).toFixed(3)}`;
 }
 
-// the page around it has the same banners
+// the surrounding page has the same banners
 if (window.self !== window.top) document.body.classList.add("embedded");
 for (const name of ["map", "hemisphere", "shape", "outlines", "threshold"]) {
   document.getElementById(name).addEventListener("change", () => draw(true));

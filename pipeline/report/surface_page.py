@@ -1,4 +1,4 @@
-"""An interactive page of many maps on one surface: a mesh, and 16-bit values to be coloured."""
+"""Interactive page of many maps on one surface: a mesh, and 16-bit values that it colours."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pipeline.report.views import Outlines, Scale
 
 SIDES = ("left", "right")
 STEPS, NO_VALUE = 32_767, -32_768
-# values up to twice the limit of the colour scale are kept apart: thresholds need no more
+# stored values are clipped at twice the limit of the colour scale
 RANGE = 2.0
 
 
 @dataclass(frozen=True)
 class SurfaceMap:
-    """A map to choose: its files (left, right), or those of the two of a pair.
+    """One map of the page: its files (left, right), or those of the two maps of a pair.
 
     Attributes
     ----------
@@ -45,7 +45,8 @@ def surface_page(
     outlines: Sequence[Outlines],
     banners: Sequence[str],
 ) -> str:
-    """The page's text; it needs no other file. Plotly comes with nilearn."""
+    """Write the page, which needs no other file; Plotly is from nilearn."""
+    labelled = {one.atlas: _outlines(one, surface) for one in outlines}
     data = {
         "faces": _sides([part.astype(np.uint16) for part in surface.faces]),
         "depth": _sides([np.rint(255 * part).astype(np.uint8) for part in surface.shading]),
@@ -53,7 +54,7 @@ def surface_page(
             name: _sides([part.astype(np.float32) for part in parts])
             for name, parts in surface.shapes.items()
         },
-        "outlines": {one.atlas: _outlines(one, surface) for one in outlines},
+        "outlines": labelled,
         "maps": [_map(one, surface) for one in maps],
         "colours": colour_tables(),
     }
@@ -63,7 +64,7 @@ def surface_page(
         title=title,
         maps=maps,
         shapes=list(surface.shapes),
-        outlines=list(data["outlines"]),
+        outlines=list(labelled),
         banners=banners,
         note=f"{title}; {surface.note}.",
         plotly=plotly,
@@ -73,21 +74,22 @@ def surface_page(
 
 def _map(one: SurfaceMap, surface: SmallSurface) -> Mapping[str, object]:
     layers = [surface.kept(paths) for paths in one.files]
-    if one.scale is None:
-        whole = [[np.nan_to_num(part).astype(np.int16) for part in parts] for parts in layers]
-        stored = [[np.where(part == 0, NO_VALUE, part) for part in parts] for parts in whole]
+    description: dict[str, object] = {}
+    if one.labels is not None:
+        known = [[np.nan_to_num(part).astype(np.int16) for part in parts] for parts in layers]
+        stored = [[np.where(part == 0, NO_VALUE, part) for part in parts] for parts in known]
         labels = {value: {"name": n, "colour": c} for value, (n, c) in one.labels.items()}
-        told = {"labels": labels}
-    else:
+        description = {"labels": labels}
+    elif one.scale is not None:
         limit = one.scale.limit
         stored = [[quantised(part, limit) for part in parts] for parts in layers]
-        told = {"limit": limit, "label": one.scale.label, "names": one.scale.names}
+        description = {"limit": limit, "label": one.scale.label, "names": one.scale.names}
     encoded = [_sides([part.astype(np.int16) for part in parts]) for parts in stored]
-    return {"title": one.title, "layers": encoded, **told}
+    return {"title": one.title, "layers": encoded, **description}
 
 
 def quantised(values: np.ndarray, limit: float) -> np.ndarray:
-    """Values in 16-bit steps of the range from -2 to 2 limits; -32768 where there is none."""
+    """Convert values to 16-bit steps from -2 to 2 limits; -32768 for missing values."""
     steps = np.rint(np.clip(values / (RANGE * limit), -1, 1) * STEPS)
     return np.where(np.isfinite(values), np.nan_to_num(steps), NO_VALUE).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""The pages' templates."""
+"""Templates of the pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEMPLATES = Path(__file__).parent
 
 
 def render(name: str, **values: object) -> str:
-    """A page's text from its template; values are escaped."""
+    """Fill in the template of a page; values are escaped."""
     return (
         Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
         .get_template(name)

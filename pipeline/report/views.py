@@ -1,4 +1,4 @@
-"""Looking at maps with nilearn: slices of a functional volume, and inflated cortical surfaces."""
+"""Pictures and pages of maps by nilearn: slices of volumes, and inflated cortical surfaces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import matplotlib.pyplot as plt
 import nibabel
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 from nilearn import plotting
+from nilearn.plotting.displays import ZSlicer
 from nilearn.surface import SurfaceImage
 
 from pipeline.figures.colours import (
@@ -31,22 +33,22 @@ from pipeline.report.meshes import SmallSurface
 
 SLICES = 6
 SURFACE_VIEWS = {"left": (0, 180), "right": (0, 0), "back": (0, 270), "below": (270, 270)}
-# viewers take exactly 0 for transparent
+# viewers treat exactly 0 as transparent
 NEARLY_ZERO = 1e-6
 NEITHER = (np.zeros(()), np.zeros(()))
-# greys of gyri and sulci, from 0 for white: maps stand out from both
+# greys of gyri and sulci, 0 being white; maps are visible on both
 LIGHT, DARK = 0.12, 0.42
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How values become colours: one for all maps of a quantity.
+    """Colour scale, the same for all maps of a quantity.
 
     Attributes
     ----------
-    limit : the scale runs from -limit to limit; of pairs, both scales from 0
+    limit : the scale runs from -limit to limit; for pairs, both scales from 0 to limit
     label : quantity and unit
-    names : the two quantities of a pair, else None
+    names : names of the two quantities of a pair, else None
     """
 
     limit: float
@@ -55,12 +57,13 @@ class Scale:
 
     @property
     def of_pairs(self) -> bool:
+        """Whether the scale is that of a pair of quantities."""
         return self.names is not None
 
-    def shown(self, parts: Sequence[np.ndarray]) -> np.ndarray:
-        """What is drawn of one array, or of the two of a pair: 0 is transparent.
+    def displayed(self, parts: Sequence[np.ndarray]) -> np.ndarray:
+        """Convert one array, or the two of a pair, to values to draw; 0 is transparent.
 
-        Of pairs the lightest shade is too, else it would hide the anatomy wherever neither is.
+        For pairs the lightest shade is transparent too, as it would hide the anatomy.
         """
         if not self.of_pairs:
             return np.nan_to_num(parts[0])
@@ -69,21 +72,21 @@ class Scale:
 
     @property
     def least(self) -> float:
-        """Value that one of a pair must reach for the pair to be drawn."""
+        """Minimum value of either quantity of a pair for the pair to be drawn."""
         return self.limit / STEPS
 
     @property
     def drawing(self) -> dict[str, object]:
-        """Arguments of nilearn's functions."""
+        """Arguments for nilearn's functions."""
         if self.of_pairs:
             colours = pair_colour_map()
             return {"cmap": colours, "vmin": 0, "vmax": colours.N - 1}
         return {"cmap": SIGNED_MAP, "vmin": -self.limit, "vmax": self.limit}
 
-    def draw_bar(self, figure: Figure, place: object) -> None:
-        """The scale itself, beside the maps."""
-        axis = figure.add_subplot(place)
-        if self.of_pairs:
+    def draw_bar(self, figure: Figure, position: SubplotSpec) -> None:
+        """Draw the scale beside the maps."""
+        axis = figure.add_subplot(position)
+        if self.names is not None:
             draw_pair_legend(axis, self.names, self.limit)
             axis.set_title(self.label.replace(" (", "\n("), fontsize=8)
             return
@@ -93,14 +96,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Outlines:
-    """Regions whose edges are drawn.
+    """Regions whose outlines are drawn.
 
     Attributes
     ----------
-    path : of a map of labels
-    every : {label: name} of the whole atlas, by which colours are given out: a region has its own
-        in every space and subject
-    names : {label: name} of those in the map
+    path : files of a map of labels
+    every : {label: name} of the complete atlas, which sets the colours: a region has the same
+        colour in every space and subject
+    names : {label: name} of the regions in the map
     """
 
     atlas: str
@@ -110,16 +113,17 @@ class Outlines:
 
     @property
     def colours(self) -> dict[int, str]:
+        """{label: colour} of the regions in the map."""
         colours = outline_colours(self.every)
         return {value: colours[value] for value in self.names}
 
     def legend(self, figure: Figure) -> None:
-        """Names beside their colours; their number where all have one colour."""
+        """Draw the names of regions in their colours; only their number if all have one colour."""
         one_colour = len(set(self.colours.values())) == 1 < len(self.names)
-        shown = {min(self.names): f"{len(self.names)} regions"} if one_colour else self.names
+        entries = {min(self.names): f"{len(self.names)} regions"} if one_colour else self.names
         handles = [
             Line2D([], [], color=self.colours[value], label=name, linewidth=1.5)
-            for value, name in shown.items()
+            for value, name in entries.items()
         ]
         figure.legend(
             handles=handles,
@@ -141,13 +145,13 @@ def volume_picture(
     scale: Scale,
     outlines: Outlines | None = None,
 ) -> Figure:
-    """Axial slices over the subject's mean functional image: a row per map, left is left.
+    """Draw axial slices over the subject's mean functional image: a row per map, left is left.
 
     Parameters
     ----------
-    maps : {title: its file, or the two of a pair}
-    background : of the same space
-    extent : a map of all modelled voxels, by which slices are chosen: the same for every picture
+    maps : {title: its file, or the two files of a pair}
+    background : image in the same space
+    extent : map of all modelled voxels, which sets the slices
     """
     width, height = (1, 1.55) if not scale.of_pairs else (9, 1.3)
     figure = plt.figure(figsize=(9.3 + 0.17 * width, height * len(maps) + 0.55))
@@ -187,16 +191,16 @@ def volume_picture(
     return figure
 
 
-def _outline_slices(slices: object, outlines: Outlines) -> None:
-    image = nibabel.load(outlines.path[0])
+def _outline_slices(slices: ZSlicer, outlines: Outlines) -> None:
+    affine = _affine(outlines.path[0])
     labels = read_map(outlines.path[0])
     for value, colour in outlines.colours.items():
-        region = nibabel.Nifti1Image((labels == value).astype(np.float32), image.affine)
+        region = nibabel.Nifti1Image((labels == value).astype(np.float32), affine)
         slices.add_contours(region, levels=[0.5], colors=[colour], linewidths=0.8)
 
 
-def _label_slices(slices: object, first: bool) -> None:
-    """Heights over the first row only; sides in corners of its first slice, beside the brain."""
+def _label_slices(slices: ZSlicer, first: bool) -> None:
+    """Write heights above the first row, and sides in the corners of its first slice."""
     for number, (height, cut) in enumerate(slices.axes.items()):
         if first:
             text = f"z = {float(height):.0f} mm".replace("-", "−")
@@ -214,7 +218,7 @@ def _label_slices(slices: object, first: bool) -> None:
 
 
 def volume_page(path: Path, background: Path, limit: float) -> str:
-    """An interactive page of one map in slices, that needs no other file."""
+    """Make an interactive page of one map in slices that needs no other file."""
     return plotting.view_img(
         _viewable([path], Scale(limit, "")),
         bg_img=str(background),
@@ -226,7 +230,7 @@ def volume_page(path: Path, background: Path, limit: float) -> str:
 
 
 def glass_picture(maps: Mapping[str, Path], scale: Scale) -> Figure:
-    """Maps in MNI, the largest value along each line of sight: a row per map."""
+    """Draw maps in MNI space as glass brains (largest value along each line), a row per map."""
     figure, axes = plt.subplots(len(maps), 1, figsize=(9.5, 2.3 * len(maps)), squeeze=False)
     for axis, (title, path) in zip(axes[:, 0], maps.items(), strict=True):
         plotting.plot_glass_brain(
@@ -250,11 +254,11 @@ def surface_picture(
     scale: Scale,
     outlines: Outlines | None = None,
 ) -> Figure:
-    """Both inflated hemispheres from four sides over sulcal depth: a row per map.
+    """Draw both inflated hemispheres from four sides over sulcal depth: a row per map.
 
     Parameters
     ----------
-    maps : {title: the files (left, right) of the map, or of the two of a pair}
+    maps : {title: files (left, right) of the map, or of the two maps of a pair}
     """
     figure = plt.figure(figsize=(9.5, 1.75 * len(maps) + 0.6))
     n = len(SURFACE_VIEWS)
@@ -266,10 +270,12 @@ def surface_picture(
         bottom=0.1 if outlines else 0.02,
     )
     labels, regions = _surface_outlines(surface, outlines) if outlines else (None, [])
-    background = surface.image(tuple(LIGHT + (DARK - LIGHT) * part for part in surface.shading))
+    colours = [outlines.colours[value] for value in regions] if outlines else []
+    grey_left, grey_right = (LIGHT + (DARK - LIGHT) * part for part in surface.shading)
+    background = surface.image((grey_left, grey_right))
     for row, (title, files) in enumerate(maps.items()):
         layers = [surface.kept(pair) for pair in files]
-        left, right = (scale.shown(parts) for parts in zip(*layers, strict=True))
+        left, right = (scale.displayed(parts) for parts in zip(*layers, strict=True))
         image = surface.image((left, right))
         for column, (name, view) in enumerate(SURFACE_VIEWS.items()):
             axis = figure.add_subplot(columns[row, column], projection="3d")
@@ -290,17 +296,24 @@ def surface_picture(
                     roi_map=labels,
                     hemi="both",
                     levels=regions,
-                    colors=[outlines.colours[value] for value in regions],
+                    colors=colours,
                     axes=axis,
                     figure=figure,
                 )
             axis.set_box_aspect(None, zoom=1.5)
-            # ten thousands of triangles are no lines to edit
+            # tens of thousands of triangles would be too many vector shapes
             axis.collections[0].set_rasterized(True)
             if row == 0:
                 axis.set_title(name, fontsize=8, y=1.1)
-        place = {"transform": figure.axes[-n].transAxes, "rotation": 90, "va": "center"}
-        figure.axes[-n].text2D(-0.2, 0.5, title, fontsize=8, ha="center", **place)
+            if column == 0:
+                axis.text2D(
+                    *(-0.2, 0.5, title),
+                    transform=axis.transAxes,
+                    fontsize=8,
+                    rotation=90,
+                    ha="center",
+                    va="center",
+                )
     scale.draw_bar(figure, columns[:, n] if not scale.of_pairs else columns[0, n])
     if outlines:
         outlines.legend(figure)
@@ -308,24 +321,28 @@ def surface_picture(
 
 
 def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> tuple[SurfaceImage, list[int]]:
-    """Labels of the vertices, and those labels that have a triangle, hence an outline."""
+    """Return labels of the vertices, and the labels with a complete triangle, hence an outline."""
     parts = surface.kept(outlines.path)
-    whole: set[int] = set()
+    outlined: set[int] = set()
     for part, faces in zip(parts, surface.faces, strict=True):
         corners = part[faces]
-        whole |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
-    return surface.image(parts), sorted(whole & set(outlines.names))
+        outlined |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
+    return surface.image(parts), sorted(outlined & set(outlines.names))
 
 
 def _viewable(paths: Sequence[Path], scale: Scale) -> nibabel.Nifti1Image:
-    """A map with 0 instead of NaN outside the mask: viewers drop the background at NaN."""
-    shown = scale.shown([read_map(path) for path in paths])
-    return nibabel.Nifti1Image(shown.astype(np.float32), nibabel.load(paths[0]).affine)
+    """Make an image with 0 instead of NaN, where viewers would hide the background."""
+    values = scale.displayed([read_map(path) for path in paths])
+    return nibabel.Nifti1Image(values.astype(np.float32), _affine(paths[0]))
+
+
+def _affine(path: Path) -> np.ndarray:
+    return nibabel.Nifti1Image.from_filename(path).affine
 
 
 def _cuts(path: Path) -> np.ndarray:
-    """World z of slices evenly spaced over the voxels of a map."""
+    """World z (mm) of slices evenly spaced over the voxels of a map."""
     height = np.flatnonzero(np.isfinite(read_map(path)).any(axis=(0, 1)))
     slices = np.unique(np.linspace(height[0], height[-1], SLICES + 2).round().astype(int)[1:-1])
     corners = np.column_stack([np.zeros((len(slices), 2)), slices])
-    return nibabel.affines.apply_affine(nibabel.load(path).affine, corners)[:, 2]
+    return nibabel.affines.apply_affine(_affine(path), corners)[:, 2]

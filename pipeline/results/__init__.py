@@ -1,1 +1,1 @@
-"""Result files: how they are written, read, checked and audited."""
+"""Result files: writing, reading, checking and auditing."""

@@ -1,4 +1,4 @@
-"""What a finished study must be able to show: no test image reached training, nothing was mixed."""
+"""Checks of a finished study: no test image in training, no results of different runs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ import pandas as pd
 
 from pipeline.errors import InputError
 from pipeline.jobs.frozen_run import look_up
-from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash
-from pipeline.results.storage import (
-    canonical,
-    open_result,
-    read_provenance,
-    read_record,
-    read_table,
-    verify,
-)
+from pipeline.results.integrity import ALL_CHECKSUMS, CHECKSUMS, content_hash, verify_checksum
+from pipeline.results.metadata import read_metadata, verify_with_metadata
+from pipeline.results.provenance import read_provenance, read_record
+from pipeline.results.storage import canonical, open_result
+from pipeline.results.tables import read_table
 
-# correlation over features of two images that show the same
+# correlation of the features of near-duplicate images
 NEAR_DUPLICATE = 0.95
 CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
@@ -32,13 +28,15 @@ CONVENTIONS = (
 
 
 # by which the clocks of two machines may differ
-SECONDS_OF_CLOCKS = 600
-# beside results, and no part of them: another run has others
+CLOCK_TOLERANCE_SECONDS = 600
+# suffixes of tables and maps, which have metadata beside them
+DESCRIBED = frozenset({".tsv", ".parquet", ".gz", ".gii"})
+# folders and files beside results that differ between runs
 NO_RESULTS = ("logs", "benchmarks", "runs", "fetch_plan.tsv", CHECKSUMS, ALL_CHECKSUMS)
 
 
-def told(check: Callable[[], object]) -> Iterator[str]:
-    """The problem that a check raises."""
+def problem_of(check: Callable[[], object]) -> Iterator[str]:
+    """Yield the message of an `InputError` that a check raises."""
     try:
         check()
     except InputError as error:
@@ -46,16 +44,16 @@ def told(check: Callable[[], object]) -> Iterator[str]:
 
 
 def audit_files(folder: Path, run: Mapping[str, Any]) -> Iterator[str]:
-    """Problems of any file below a folder of results: altered, moved, or of another run.
+    """Yield problems of files below a folder of results: altered, moved, or of another run.
 
     Parameters
     ----------
-    run : of the study, as `read_run` reads it
+    run : the study's run, see `read_run`
     """
     for path in result_files(folder):
-        problems = list(told(partial(verify, path)))
+        problems = list(problem_of(partial(verify, path)))
         yield from problems or audit_record(path, run)
-        if path.stat().st_mtime > time.time() + SECONDS_OF_CLOCKS:
+        if path.stat().st_mtime > time.time() + CLOCK_TOLERANCE_SECONDS:
             yield (
                 f"{path}: is dated {time.ctime(path.stat().st_mtime)}, which is to come: a clock "
                 "jumped. Snakemake makes anew what follows from it in every run; touch the file"
@@ -63,7 +61,7 @@ def audit_files(folder: Path, run: Mapping[str, Any]) -> Iterator[str]:
 
 
 def audit_record(path: Path, run: Mapping[str, Any]) -> Iterator[str]:
-    """Problems of a file that was made with other settings or code than the study has."""
+    """Yield problems of a file that was made with other settings or code than the study's."""
     made = read_record(path)
     if made is None:
         return
@@ -80,8 +78,8 @@ def audit_record(path: Path, run: Mapping[str, Any]) -> Iterator[str]:
         yield f"{path}: is of another configuration: {error}. Delete it"
         return
     for key, value in made["settings"].items():
-        for place, then, now in differences(value, study[key], key):
-            yield f"{path}: was made with {place} {then}; the study has {now}"
+        for setting, then, now in differences(value, study[key], key):
+            yield f"{path}: was made with {setting} {then}; the study has {now}"
     if made["code"] != run["stages"].get(made["stage"]):
         yield (
             f"{path}: was made by other code of {made['stage']} than the study's. Run snakemake "
@@ -90,7 +88,7 @@ def audit_record(path: Path, run: Mapping[str, Any]) -> Iterator[str]:
 
 
 def differences(then: Any, now: Any, key: str) -> Iterator[tuple[str, str, str]]:
-    """(key, then, now) of each value that is another in two settings."""
+    """Yield (key, then, now) of each value that differs between two settings."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for name in sorted({*then, *now}):
             yield from differences(then.get(name), now.get(name), f"{key}.{name}")
@@ -99,7 +97,7 @@ def differences(then: Any, now: Any, key: str) -> Iterator[tuple[str, str, str]]
 
 
 def result_files(folder: Path) -> list[Path]:
-    """All files that stages wrote; those that were being written when a job was killed are none."""
+    """List the files that stages wrote, without those that a killed job left incomplete."""
     found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     parts = {path: path.relative_to(folder).parts for path in found}
     return [
@@ -111,7 +109,7 @@ def result_files(folder: Path) -> list[Path]:
 
 
 def audit_split(path: Path) -> Iterator[str]:
-    """Problems of a split: every image on one side, folds of training images only."""
+    """Yield problems of a split: images in both sets or neither, or folds that do not match."""
     split = read_table(path)
     twice = split.loc[split["nsd_id"].duplicated(), "nsd_id"]
     if len(twice):
@@ -127,7 +125,7 @@ def audit_split(path: Path) -> Iterator[str]:
 
 
 def near_duplicates(path: Path) -> str | None:
-    """How many test images have a near duplicate that trains; None if no space tells."""
+    """Describe how many test images have a near duplicate in training; None without a space."""
     split = read_table(path)
     nearest = split.loc[split["set"] == "test", "nearest_training"].dropna()
     if nearest.empty:
@@ -140,7 +138,7 @@ def near_duplicates(path: Path) -> str | None:
 
 
 def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
-    """Problems of a result whose recorded inputs are not those that are there now."""
+    """Yield problems of a result whose inputs have changed since it was made."""
     recorded = read_provenance(path)["inputs"]
     for name, source in inputs.items():
         if name not in recorded:
@@ -153,7 +151,7 @@ def audit_inputs(path: Path, inputs: Mapping[str, Path]) -> Iterator[str]:
 
 
 def audit_fit(path: Path, split: pd.DataFrame) -> Iterator[str]:
-    """Problems of a fit whose test images are not exactly those of the split."""
+    """Yield problems of a fit whose test images differ from those of the split."""
     with open_result(path) as file:
         scored = file["image"][()]
     test = split.loc[split["set"] == "test", "nsd_id"].to_numpy()
@@ -165,7 +163,7 @@ def audit_fit(path: Path, split: pd.DataFrame) -> Iterator[str]:
 
 
 def audit_same_voxels(paths: list[Path]) -> Iterator[str]:
-    """Problems of fits that are to be compared and have other voxels than the first."""
+    """Yield problems of fits whose voxels differ from those of the first."""
     voxels = {}
     for path in paths:
         with open_result(path) as file:
@@ -175,12 +173,29 @@ def audit_same_voxels(paths: list[Path]) -> Iterator[str]:
             yield f"{path}: has other voxels than {paths[0]}"
 
 
-def audit_sides(path: Path, whole: Path) -> Iterator[str]:
-    """Problems of a variant's split whose images do not train and test as in the whole study."""
-    split, sides = read_table(path), read_table(whole).set_index("nsd_id")["set"]
+def audit_sides(path: Path, reference: Path) -> Iterator[str]:
+    """Yield problems of a variant's split whose training and test images are not the study's."""
+    split, sides = read_table(path), read_table(reference).set_index("nsd_id")["set"]
     moved = split.loc[sides.reindex(split["nsd_id"]).to_numpy() != split["set"].to_numpy()]
     if len(moved):
         yield (
-            f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {whole}, "
+            f"{path}: image {moved['nsd_id'].iloc[0]} is on another side than in {reference}, "
             f"{len(moved)} images in all"
         )
+
+
+def verify(path: Path) -> None:
+    """Raise if any result was altered or moved.
+
+    Raises
+    ------
+    InputError
+    """
+    verify_checksum(path)
+    if path.suffix == ".h5":
+        with open_result(path):
+            return
+    if path.suffix == ".json":
+        read_metadata(path)
+    if path.suffix in DESCRIBED:
+        verify_with_metadata(path)

@@ -1,4 +1,4 @@
-"""How matrices are divided in result files."""
+"""Chunk shapes of matrices in HDF5."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ TILE = 256, 1024
 
 
 def chunks_of_voxels(shape: tuple[int, int]) -> tuple[int, int]:
-    """Chunks of (image, voxel) that is written and read by voxels, all images at once."""
+    """Return chunks of a matrix (image, voxel) that is read by voxels, all images at once."""
     return shape[0], min(VOXELS_PER_CHUNK, shape[1])
 
 
 def chunks_of_rows(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Chunks, of about `CHUNK_BYTES`, of what is written and read by its first axis."""
+    """Return chunks of about `CHUNK_BYTES` of an array that is read along its first axis."""
     rows = CHUNK_BYTES // (itemsize * math.prod(shape[1:]))
     return min(max(1, rows), shape[0]), *shape[1:]
 
 
 def tiles(shape: tuple[int, int]) -> tuple[int, int]:
-    """Chunks of (image, voxel) that is read by some of both."""
+    """Return chunks of a matrix (image, voxel) of which some images and voxels are read."""
     return min(TILE[0], shape[0]), min(TILE[1], shape[1])

@@ -1,12 +1,12 @@
-"""HDF5 files whose arrays have named dimensions, as netCDF 4 has them, and checksums.
+"""HDF5 files whose arrays have checksums and named dimensions, as in netCDF 4.
 
-A dimension is a dataset of its name (a dimension scale of HDF5): its labels, such as the ids of
-voxels; without labels, its length alone. Any program that reads netCDF 4 by h5netcdf reads them:
+A dimension is a dataset of the same name (a dimension scale of HDF5) with its labels, such as the
+ids of voxels, or only its length. Programs that read netCDF 4 can read these files:
 
     xarray.open_dataset("results/demo/encoding/subj01/all/bert.h5", engine="h5netcdf")
 
-An array's attributes say how its values are to be read, whatever is stored: `dtype`, and
-`scale_factor` where they are stored in other units. Today nothing is.
+Attributes of an array say how to read the stored values: `dtype`, and `scale_factor` if they are
+stored in other units (no stage does so yet).
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from pipeline.results.chunk_shapes import chunks_of_rows
 Dimensions = str | Sequence[str]
 # {name: (dimensions, values)}
 Arrays = dict[str, tuple[Dimensions, Any]]
-# attributes that say how stored values are read
-HOW_READ = ("_Encoding", "dtype", "scale_factor")
-# as netCDF 4 marks a dimension that is a length alone
+# attributes that say how to read stored values
+ENCODING_ATTRIBUTES = ("_Encoding", "dtype", "scale_factor")
+# mark of netCDF 4 for a dimension without labels
 WITHOUT_LABELS = "This is a netCDF dimension but not a netCDF variable."
 
 
 class ResultFile(h5py.File):
-    """A file to be written, in which every array has names of its dimensions, and checksums.
+    """A new file in which every array has checksums and names of its dimensions.
 
-    The latter are `fletcher32` of each chunk, which HDF5 compares when it is read, and HDF5's own
-    of what describes arrays (its format 1.10). Text has a fixed length: of any length, it would
-    lie outside of chunks.
+    HDF5 verifies a `fletcher32` of each chunk when it is read, and (in its format 1.10) a checksum
+    of the description of each array. Text has a fixed length, as text of variable length is stored
+    outside of chunks.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w", libver=("v110", "v110"))
-        # open until all is written: of an array that is closed before, h5py ignores what fails
+        # kept open until all is written: h5py ignores errors of arrays that are closed before
         self.arrays: list[h5py.Dataset] = []
 
     def create_dataset(self, *arguments: Any, **options: Any) -> h5py.Dataset:
-        """As `h5py.Group.create_dataset`."""
+        """Create a dataset as `h5py.Group.create_dataset` does."""
         self.arrays.append(super().create_dataset(*arguments, **options))
         return self.arrays[-1]
 
@@ -55,59 +55,59 @@ class ResultFile(h5py.File):
         dimensions: Dimensions,
         data: Any = None,
         *,
-        shape: Sequence[int] | None = None,
+        shape: Sequence[int] = (),
         dtype: Any = None,
         **options: Any,
     ) -> h5py.Dataset:
-        """An array, of `data` or to be filled in parts.
+        """Add an array with `data`, or an empty one to be written in parts.
 
         Parameters
         ----------
-        dimensions : names; an array whose only dimension has its own name holds the labels of
-            that, and is added before others that have it
-        options : of `h5py.Group.create_dataset`
+        dimensions : names of dimensions; an array whose only dimension has its own name holds the
+            labels of that dimension, and is added before other arrays with it
+        options : options of `h5py.Group.create_dataset`
 
         Raises
         ------
         TypeError
-            Neither numbers nor text.
+            Data are neither numbers nor text.
         ValueError
-            A dimension has another length than in the arrays before.
+            A dimension has another length than in the arrays added before.
         """
         if data is not None:
             data = np.asarray(data)
             shape, dtype = data.shape, dtype or data.dtype
-        meant = np.dtype(dtype)
-        # netCDF has no truth values
-        stored = np.dtype(np.int8) if meant.kind == "b" else meant
-        if text := meant.kind in "UO":
+        given = np.dtype(dtype)
+        # netCDF has no booleans
+        stored = np.dtype(np.int8) if given.kind == "b" else given
+        if text := given.kind in "UO":
             data = _encoded(data)
             stored = data.dtype
-        # HDF5 has none for a number alone
+        # scalars and empty arrays have no chunks
         if shape and 0 not in shape:
             options = {"chunks": chunks_of_rows(tuple(shape), stored.itemsize)} | options
             options["fletcher32"] = True
         dataset = self.create_dataset(name, tuple(shape), stored, data, **options)
-        # of fixed length: text of any length has no checksum
+        # byte strings of fixed length, as attributes of variable length have no checksum
         if text:
             dataset.attrs["_Encoding"] = np.bytes_(b"utf-8")
         else:
-            dataset.attrs["dtype"] = np.bytes_(meant.name.encode())
+            dataset.attrs["dtype"] = np.bytes_(given.name.encode())
         return self.name_dimensions(dataset, dimensions)
 
     def add_like(self, other: h5py.Dataset, shape: Sequence[int]) -> h5py.Dataset:
-        """An array to be filled, as another file has it but for its shape."""
+        """Add an empty array like that of another file, but with this shape."""
         name, chunks = other.name.removeprefix("/"), other.chunks
         if chunks is not None:
             chunks = tuple(map(min, chunks, shape))
-        made = {} if chunks is None else {"chunks": chunks, "fletcher32": True}
-        dataset = self.create_dataset(name, tuple(shape), other.dtype, **made)
-        for key in filter(other.attrs.__contains__, HOW_READ):
+        options = {} if chunks is None else {"chunks": chunks, "fletcher32": True}
+        dataset = self.create_dataset(name, tuple(shape), other.dtype, **options)
+        for key in filter(other.attrs.__contains__, ENCODING_ATTRIBUTES):
             dataset.attrs[key] = other.attrs[key]
         return self.name_dimensions(dataset, dimensions_of(other))
 
     def name_dimensions(self, dataset: h5py.Dataset, dimensions: Dimensions) -> h5py.Dataset:
-        """The array, of whose dimensions these are the names."""
+        """Name the dimensions of an array, and return it."""
         names = (dimensions,) if isinstance(dimensions, str) else tuple(dimensions)
         if names == (dataset.name.removeprefix("/"),):
             dataset.make_scale(names[0])
@@ -128,32 +128,32 @@ def _encoded(values: np.ndarray) -> np.ndarray:
     if strange := [value for value in values.flat if not isinstance(value, str)]:
         raise TypeError(f"{strange[0]!r} is neither a number nor text")
     text = np.char.encode(values.astype(str), "utf-8")
-    # netCDF takes single bytes for letters of a text
+    # netCDF interprets strings of one byte as characters of a text
     return text.astype(h5py.string_dtype("utf-8", max(2, text.itemsize)))
 
 
 def open_data(file: h5py.File) -> xr.Dataset:
-    """The arrays of an open file, which are read when they are asked for."""
+    """Open the arrays of an open file lazily."""
     store = xr.backends.H5NetCDFStore(h5netcdf.File(file, "r"))
     return xr.open_dataset(store, decode_times=False)
 
 
 def array_names(file: h5py.File) -> list[str]:
-    """Names of all arrays, labels of dimensions first."""
+    """Return the names of all arrays, labels of dimensions first."""
     marked = {name: bytes(file[name].attrs.get("NAME", b"")).decode() for name in file}
     arrays = [name for name in file if not marked[name].startswith(WITHOUT_LABELS)]
     return sorted(arrays, key=lambda name: not file[name].is_scale)
 
 
 def dimensions_of(dataset: h5py.Dataset) -> tuple[str, ...]:
-    """Names of the dimensions of an array."""
+    """Return the names of the dimensions of an array."""
     if dataset.is_scale:
         return (dataset.name.removeprefix("/"),)
     return tuple(scales[0].name.removeprefix("/") for scales in dataset.dims)
 
 
 def decoded(dataset: h5py.Dataset, values: np.ndarray) -> np.ndarray:
-    """What is meant by values as an array stores them, for who reads it in parts."""
+    """Decode values read from an array by its attributes."""
     scale = dataset.attrs.get("scale_factor")
     scaled = values if scale is None else values * scale
     return scaled.astype(dataset.attrs["dtype"].decode(), copy=False)

@@ -1,4 +1,4 @@
-"""Which feature spaces are of trained networks, as results tell it of what was loaded."""
+"""Weights of the networks of feature spaces, as recorded in provenance when they were loaded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from features.checkpoints import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 
 
 def weights_state(provenance: Mapping[str, Any], space: str) -> str:
-    """Whether a space's network is pretrained, untrained, or has nothing to train."""
+    """Return whether a space's network is pretrained, untrained, or has nothing to train."""
     return provenance["weights"][space]["state"]
 
 
 def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> str:
-    """For tables: "pretrained", or which of the spaces are of networks that are not."""
+    """Describe weights for tables: "pretrained", or the spaces whose networks are not."""
     states = {space: weights_state(provenance, space) for space in spaces}
     named = {
         state: ", ".join(space for space, found in states.items() if found == state)
@@ -24,10 +24,10 @@ def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> st
 
 
 def untrained_spaces(provenance: Mapping[str, Any], spaces: Iterable[str]) -> tuple[str, ...]:
-    """Those of untrained networks, in their order."""
+    """Return the spaces of untrained networks, in their order."""
     return tuple(space for space in spaces if weights_state(provenance, space) == UNTRAINED)
 
 
 def weights_labels(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """{feature space: its network's weights as they were loaded}."""
-    return {space: told["label"] for space, told in provenance["weights"].items()}
+    """Return {feature space: label of its network's weights}."""
+    return {space: weights["label"] for space, weights in provenance["weights"].items()}

@@ -12,14 +12,14 @@ ROWS_AT_A_TIME = 128
 
 
 class StoredMatrix:
-    """Some images of a stored matrix; its file says which image and voxel is where.
+    """Some images of a matrix (image, voxel) in a result file, addressed by ids.
 
     Parameters
     ----------
     file : an open result with `image` (image,) and `voxel` (voxel,)
-    name : of the matrix in it
-    nsd_id : (n,) the images that are wanted
-    asker : who wants them, for messages
+    name : name of the matrix
+    nsd_id : (n,) requested images
+    requested_by : name of the file or model that needs them, for messages
 
     Raises
     ------
@@ -27,30 +27,30 @@ class StoredMatrix:
         The file lacks an image.
     """
 
-    def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, asker: str) -> None:
-        self.matrix, self.path, self.asker = file[name], file.filename, asker
-        self.rows = positions(file["image"][()], nsd_id, self.path, asker)
+    def __init__(self, file: h5py.File, name: str, nsd_id: np.ndarray, requested_by: str) -> None:
+        self.matrix, self.path, self.requested_by = file[name], file.filename, requested_by
+        self.rows = positions(file["image"][()], nsd_id, self.path, requested_by)
         self.voxel = file["voxel"][()]
 
     def of(self, voxels: np.ndarray) -> np.ndarray:
-        """(image, voxel) of some voxels, in their order.
+        """Read (image, voxel) of some voxels, in their order.
 
         Raises
         ------
         InputError
             The file lacks a voxel.
         """
-        columns = positions(self.voxel, voxels, self.path, self.asker)
+        columns = positions(self.voxel, voxels, self.path, self.requested_by)
         return decoded(self.matrix, self._read(columns))
 
     def _read(self, columns: np.ndarray) -> np.ndarray:
         first, end = columns.min(), columns.max() + 1
         by_voxels = self.matrix.chunks[0] == len(self.matrix)
         if by_voxels and end - first <= 2 * len(columns):
-            # with the few between them: HDF5 is slow at many that are no neighbours
+            # read the voxels between them too: HDF5 is slow at reading scattered columns
             return self.matrix[:, first:end][self.rows][:, columns - first]
         if by_voxels:
-            # by voxels: all images of the columns that are wanted; HDF5 takes them in order
+            # HDF5 needs ascending columns
             order = np.argsort(columns)
             values = self.matrix[:, columns[order]][self.rows]
             return values[:, np.argsort(order)]

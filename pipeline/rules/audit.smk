@@ -4,14 +4,14 @@
 AUDIT = f"{RESULTS}/checked/audit.json"
 
 
-# without an output: whenever it is asked for, every file is looked at
+# without an output, so that it checks every file each time it is requested
 rule audit:
     """A check that no test image reached training, and that all results belong together."""
     input:
         AUDIT,
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("audit_files"),
         study=lambda wildcards: RESULTS,
@@ -27,8 +27,8 @@ rule audit_study:
     output:
         AUDIT,
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(60),
     params:
         **parameters("audit"),
     shell:

@@ -1,11 +1,11 @@
 RESULTS = f"results/{STUDY.study}"
-# which studies share
+# shared by studies
 FEATURES = f"results/features/{STUDY.stimulus_set}"
 NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
-# variance is planted in voxels: on surfaces, where voxels mix, there is no truth to compare with
-# or with other test images than the oracle's
+# Variance is planted in voxels. There is no truth to compare with on surfaces, where voxels mix,
+# nor with other test images than the oracle's.
 VALIDATED = (
     SIMULATED
     and STUDY.responses.space == STUDY.simulation.volume
@@ -16,13 +16,13 @@ WEIGHTS = str(MANIFEST.weights_folder)
 EXPERIMENT_DESIGN = f"{NSD}/nsddata/experiments/nsd/nsd_expdesign.mat"
 
 
-# written when all that a study reads was fetched from its bucket
+# written when all files of the study were fetched from its bucket
 FETCHED = f"{NSD}/fetched/{STUDY.study}.json"
 
 
 @cache
 def needed_since_fetched():
-    """Files that the study needs and did not need when it was fetched from its bucket."""
+    """Return files that the study needs and did not need when it was fetched from its bucket."""
     if not Path(FETCHED).exists():
         return []
     fetched = set(json.loads(Path(FETCHED).read_text())["files"])
@@ -30,9 +30,9 @@ def needed_since_fetched():
 
 
 def existing_tree(wildcards):
-    """NSD's design, or what a job leaves that fetched all of it from a bucket.
+    """Return NSD's design, or the output of the job that fetches NSD from a bucket.
 
-    Without files the run ends here, as Snakemake would only name this one.
+    Without NSD's files the run ends here: Snakemake's own message would name only this one.
     """
     named = [os.path.relpath(file, workflow.workdir_init) for file in workflow.configfiles]
     options = " ".join(["--configfile", *named])
@@ -51,18 +51,18 @@ def existing_tree(wildcards):
     return FETCHED if STUDY.nsd_bucket else EXPERIMENT_DESIGN
 
 
-# What stands for the whole NSD tree among a rule's inputs. Real data do not change under their
-# name, so their date says nothing; a tree that is simulated anew reruns what reads it.
+# The input that stands for the NSD folder in rules. Real data do not change under their name, so
+# their date is ignored; simulating the folder anew reruns the rules that read it.
 TREE = SIMULATION if SIMULATED else ancient(existing_tree)
 CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 
 
 def any_of(names):
-    """A regular expression of some names, none of which is special; of no names, of nothing."""
+    """Return a regular expression that matches the names; without names it matches nothing."""
     return "|".join(names) or "(?!)"
 
 
-# spaces joined by +, which no comparison is named by
+# spaces joined by +, which names of comparisons cannot contain
 SPACE = any_of(STUDY.used_spaces)
 SET_OF_SPACES = rf"(?:{SPACE})(?:\+(?:{SPACE}))*"
 
@@ -78,11 +78,11 @@ wildcard_constraints:
     model=SET_OF_SPACES,
     fit=rf"{SET_OF_SPACES}|{any_of(STUDY.comparisons)}",
     chunk=r"\d+of\d+",
-    scattered=r"encoding|predictions|significance",
+    kind=r"encoding|predictions|significance",
 
 
-def scattered(folder, fit):
-    """What a job leaves of the voxels that are its part: the result itself if that is all.
+def voxel_part(folder, fit):
+    """Return the output of a job for its part of the voxels: the result itself if it has them all.
 
     `fit` is the wildcard of the file's name, `{model}` or `{comparison}`.
     """
@@ -91,32 +91,32 @@ def scattered(folder, fit):
     return temp(f"{RESULTS}/parts/{folder}/{{subject}}/{{variant}}/{fit}/{{chunk}}.h5")
 
 
-def growing(amount):
-    """A resource of which a job gets more each time that it is tried again."""
+def per_attempt(amount):
+    """Return a resource that grows with each attempt to run a job."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def solved_part(wildcards):
-    """How much of a subject a job fits: weights are those of whole subjects."""
+    """Return the size of the part of a subject that a job fits; weights are of whole subjects."""
     subject = subject_size(STUDY, MANIFEST, wildcards.subject)
     chunks = STUDY.scatter.voxel_chunks if "variant" in wildcards.keys() else 1
     return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
 
 
 def minutes_of_fit(wildcards, input, attempt, threads):
-    """Time as estimated of a fit, with room to spare, and more at each attempt."""
+    """Return the time limit of a fit: as estimated with a margin, times the attempt."""
     return attempt * fit_minutes(STUDY, solved_part(wildcards), input.features, threads)
 
 
 def solving_mb(wildcards, input, attempt, threads):
-    """Memory of a job that has a solver, with room to spare, and more at each attempt."""
+    """Return the memory of a job with a solver: as estimated with a margin, times the attempt."""
     return attempt * job_megabytes(STUDY, solved_part(wildcards), input.features, threads)
 
 
 def solver_mb(wildcards, input, threads):
-    """What the solver may take: a resource and no parameter, as results do not depend on it."""
+    """Return the solver's memory: a resource, not a parameter, as results do not depend on it."""
     offered = workflow.global_resources.get("mem_mb")
-    # on the node of a cluster nothing is offered: the job has what it asked for
+    # on the node of a cluster there is no such limit: the job has the memory that it requested
     shared = math.inf if offered is None or offered.value is None else offered.value
     return solver_megabytes(STUDY, solved_part(wildcards), input.features, threads, shared)
 
@@ -126,7 +126,7 @@ FITS = {variant: STUDY.fits(variant) for variant in STUDY.all_variants}
 
 
 def of_models(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
-    """Files of every set of spaces that is fitted, by the folder of their kind."""
+    """Return a folder's files of every fitted set of spaces."""
     return [
         f"{RESULTS}/{folder}/{subject}/{variant}/{model}.h5"
         for subject in subjects
@@ -136,7 +136,7 @@ def of_models(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants)
 
 
 def of_comparisons(folder, subjects=STUDY.subjects, variants=STUDY.assessed_variants):
-    """Files of every comparison, by the folder of their kind."""
+    """Return a folder's files of every comparison."""
     return [
         f"{RESULTS}/{folder}/{subject}/{variant}/{comparison}.h5"
         for subject in subjects
@@ -146,13 +146,13 @@ def of_comparisons(folder, subjects=STUDY.subjects, variants=STUDY.assessed_vari
 
 
 def of_tests(subjects=STUDY.subjects, variants=STUDY.assessed_variants):
-    """Files of the tests of models and of comparisons."""
+    """Return the files of the tests of models and of comparisons."""
     folder = "significance"
     return [*of_models(folder, subjects, variants), *of_comparisons(folder, subjects, variants)]
 
 
 def of_compared_models(folder):
-    """Files of the models of all subsets of a comparison's spaces, in the order of the subsets."""
+    """Return the files of the models of all subsets of a comparison's spaces, in their order."""
     return lambda wildcards: [
         f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
         for model in STUDY.models_of(wildcards.comparison)
@@ -160,7 +160,7 @@ def of_compared_models(folder):
 
 
 def of_smaller_models(folder):
-    """Files of the models that a model takes voxels over from."""
+    """Return the files of the smaller models that can replace a model in some voxels."""
     return lambda wildcards: [
         f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
         for model in STUDY.smaller_models(
@@ -170,19 +170,19 @@ def of_smaller_models(folder):
 
 
 def feature_file(space, subject, variant):
-    """Where the features of a space are that a variant of a subject is fitted on."""
+    """Return the file of a space's features that a variant of a subject is fitted on."""
     if STUDY.feature_spaces[space].is_fitted:
         return f"{RESULTS}/features/{subject}/{variant}/{space}.h5"
     return f"{RESULTS}/features/{subject}/{space}.h5"
 
 
 def features_of_subjects(spaces):
-    """Files of feature spaces that no variant decides, of every subject."""
+    """Return the files of feature spaces that do not depend on a variant, for every subject."""
     return [feature_file(space, subject, WHOLE) for subject in STUDY.subjects for space in spaces]
 
 
 def shards_of(wildcards):
-    """What a network gave for a subject and space."""
+    """Return the files that a network's features for a subject and space are stored in."""
     network = STUDY.feature_spaces[wildcards.space].network
     n_shards = STUDY.extraction.shards
     return [
@@ -193,7 +193,7 @@ def shards_of(wildcards):
 
 
 def audited_files(subject, variant):
-    """A variant's split, responses, reduced spaces, and fits with the features they are made of."""
+    """Return a variant's split, responses, reduced spaces, and fits with their features."""
     fits = FITS[variant]
     used = dict.fromkeys(space for spaces in fits.values() for space in spaces)
     files = {space: feature_file(space, subject, variant) for space in used}
@@ -209,7 +209,7 @@ def audited_files(subject, variant):
     }
 
 
-# frozen when a run starts: what jobs take of it is all that they are told of the study
+# frozen when a run starts: jobs read all their settings from it
 RUN = study_run(
     STUDY,
     {
@@ -220,17 +220,17 @@ RUN = study_run(
 
 
 def of_run(key):
-    """What a job takes of its frozen run, for its `params`."""
+    """Return a setting of the frozen run, for the `params` of a job."""
     return JobSetting.of(RUN, key)
 
 
 def setting(key):
-    """As `of_run`, by a key in which wildcards stand."""
+    """Return a function that looks up a setting whose key contains wildcards."""
     return lambda wildcards: of_run(key.format(**wildcards))
 
 
 def parameters(stage):
-    """Parameters of a stage: its settings, NSD's folder if it reads that, the version of its code."""
+    """Return a stage's parameters: settings, the folder of NSD if needed, and code version."""
     settings = {name: setting(key) for name, key in declared_settings(stage).items()}
     nsd = {"nsd": NSD} if reads_nsd(stage) else {}
     return {**nsd, **settings, "code": code_version(stage_modules()[stage])}

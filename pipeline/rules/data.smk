@@ -1,4 +1,4 @@
-# The tree that everything is read from: simulated on demand, checked before long work.
+# The NSD folder: simulated or fetched on demand, and checked before long jobs.
 
 
 rule simulation:
@@ -23,17 +23,17 @@ if SIMULATED:
             ),
         threads: 8
         resources:
-            mem_mb=growing(3000),
-            runtime=growing(60),
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(60),
         params:
             **parameters("simulate"),
         shell:
             command("simulate")
 
 
-# Checks run first and alone (priority, threads), but nothing depends on them: a study that was
-# checked anew need not be computed anew. (Snakemake overlooks the other changes of a job that
-# has an `ancient` input whose own job reruns.)
+# Checks run first and alone (priority, threads), but no rule depends on them: checking again must
+# not rerun the study. (Snakemake ignores other changes of a job with an `ancient` input whose own
+# job reruns.)
 
 
 rule check_networks:
@@ -42,8 +42,8 @@ rule check_networks:
     priority: 100
     threads: 8
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(15),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(15),
     params:
         **parameters("check_networks"),
     shell:
@@ -58,23 +58,23 @@ rule check_inputs:
     priority: 100
     threads: 8
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("check_inputs"),
     shell:
         command("check_inputs")
 
 
-# What is not simulated comes from a bucket, NSD's or the one that the study names, and from COCO.
-# The first two rules have no outputs: files that are there are looked at anew each time.
+# Real data come from NSD's bucket, or the one that the study names, and from COCO. The first two
+# rules have no outputs, so that they look at existing files each time.
 
 
 rule fetch_plan:
     """A list of the files to be downloaded, with sizes and terms of use."""
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,
@@ -88,8 +88,8 @@ rule fetch:
     """Downloads of NSD, COCO and checkpoints, verified and resumed."""
     threads: 4
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(2880),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(2880),
     params:
         manifest=MANIFEST_FILE,
         fetched=f"--fetched {FETCHED}" if STUDY.nsd_bucket else "",
@@ -100,9 +100,9 @@ rule fetch:
 
 if STUDY.nsd_bucket:
 
-    # The same, before what reads NSD; a job that was killed goes on where it was. It has no settings
-    # among its parameters, so that it runs once: Snakemake overlooks what else changed for those
-    # that read what is `ancient`, if that is made anew.
+    # The same before all rules that read NSD; a killed job resumes. Its parameters hold no settings,
+    # so that it runs once: if it reran, Snakemake would ignore other changes of the jobs that have
+    # its output as an `ancient` input.
     use rule fetch as fetch_from_bucket with:
         output:
             FETCHED,
@@ -114,8 +114,8 @@ if STUDY.nsd_bucket:
 rule preflight:
     """Missing or damaged inputs, and the disk, memory and time that each stage will take."""
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,

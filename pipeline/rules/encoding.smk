@@ -1,4 +1,4 @@
-# A set of feature spaces is fitted once, whatever comparisons it is in.
+# Each set of feature spaces is fitted once, even if several comparisons use it.
 
 
 ENCODING = of_models("encoding", variants=STUDY.all_variants)
@@ -11,7 +11,7 @@ rule encoding:
     input:
         CHECKED,
         ENCODING,
-        # where voxels are scattered, parts that nothing asks for are not kept
+        # voxel parts are temporary: without these targets predictions would not be joined
         of_models("predictions", variants=STUDY.all_variants),
 
 
@@ -26,8 +26,8 @@ rule fit_encoding_models:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        out=scattered("encoding", "{model}"),
-        predictions=scattered("predictions", "{model}"),
+        out=voxel_part("encoding", "{model}"),
+        predictions=voxel_part("predictions", "{model}"),
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
@@ -54,10 +54,10 @@ rule assess_significance:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        scattered("significance", "{model}"),
+        voxel_part("significance", "{model}"),
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("assess_significance"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
@@ -71,10 +71,10 @@ rule assess_components:
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        scattered("significance", "{comparison}"),
+        voxel_part("significance", "{comparison}"),
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("assess_components"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
@@ -87,16 +87,16 @@ if N_CHUNKS > 1:
     rule gather_voxels:
         input:
             parts=expand(
-                f"{RESULTS}/parts/{{{{scattered}}}}/{{{{subject}}}}/{{{{variant}}}}/{{{{fit}}}}/{{chunk}}.h5",
+                f"{RESULTS}/parts/{{{{kind}}}}/{{{{subject}}}}/{{{{variant}}}}/{{{{fit}}}}/{{chunk}}.h5",
                 chunk=[f"{number}of{N_CHUNKS}" for number in range(1, N_CHUNKS + 1)],
             ),
         output:
-            f"{RESULTS}/{{scattered}}/{{subject}}/{{variant}}/{{fit}}.h5",
+            f"{RESULTS}/{{kind}}/{{subject}}/{{variant}}/{{fit}}.h5",
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
+            mem_mb=per_attempt(2000),
+            runtime=per_attempt(30),
         params:
             **parameters("gather_voxels"),
-            false_discovery_rates=lambda wildcards: wildcards.scattered == "significance",
+            false_discovery_rates=lambda wildcards: wildcards.kind == "significance",
         shell:
             command("gather_voxels")

@@ -1,6 +1,6 @@
-# A network runs over the images that all subjects were to see, and over each subject's own, and keeps
-# its layers in a folder that studies share; of these a subject's feature spaces are made. A space that
-# is reduced by principal components is fitted on training images, so separately for each variant.
+# A network is run on the shared images and on each subject's own; its layers are stored in a folder
+# that studies share, and feature spaces are made from them. Principal components are fitted to
+# training images, and thus separately for each variant.
 
 
 rule features:
@@ -24,8 +24,8 @@ rule list_images:
     output:
         f"{RESULTS}/images/{{part}}.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("list_images"),
     shell:
@@ -39,16 +39,16 @@ rule label_images:
     output:
         f"{RESULTS}/labels/{{subject}}.h5",
     resources:
-        # COCO's instances as text, and read
-        mem_mb=growing(6000),
-        runtime=growing(30),
+        # COCO's annotations, as text and parsed
+        mem_mb=per_attempt(6000),
+        runtime=per_attempt(30),
     params:
         **parameters("label_images"),
     shell:
         command("label_images")
 
 
-# What the folder that studies share has already is not extracted again.
+# Features that the shared folder already has are not extracted again.
 rule extract_features:
     input:
         images=f"{RESULTS}/images/{{part}}.tsv",
@@ -58,9 +58,9 @@ rule extract_features:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=growing(3000),
-        # a subject's images take networks of the catalogue 6 minutes on eight cores, 2 on a GPU
-        runtime=growing(30),
+        mem_mb=per_attempt(3000),
+        # networks of the catalogue take 6 minutes per subject on eight cores, 2 on a GPU
+        runtime=per_attempt(30),
     params:
         **parameters("extract_features"),
         weights=WEIGHTS,
@@ -77,8 +77,8 @@ rule reduce_features:
     output:
         f"{RESULTS}/features/{{subject}}/{{space}}.h5",
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(60),
     params:
         **parameters("reduce_features"),
     shell:
@@ -93,8 +93,8 @@ rule fit_reduction:
     output:
         f"{RESULTS}/features/{{subject}}/{{variant}}/{{space}}.h5",
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
+        mem_mb=per_attempt(4000),
+        runtime=per_attempt(120),
     params:
         **parameters("reduce_features"),
     shell:

@@ -1,6 +1,6 @@
-# of the whole study; variants of it have maps in the space of the responses only
+# maps of all images; other variants have maps in the space of the responses only
 MAPS = expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects)
-# over subjects, where there are several and they share a space
+# maps over subjects, if there are several and they share a space
 GROUP_MAPS = (
     [f"{RESULTS}/maps/group"]
     if len(STUDY.subjects) > 1 and set(STUDY.map_spaces) & set(GROUP_SPACES)
@@ -37,8 +37,8 @@ rule write_maps:
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(120),
     params:
         **parameters("write_maps"),
     shell:
@@ -51,8 +51,8 @@ rule write_group_maps:
     output:
         directory(f"{RESULTS}/maps/group"),
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(60),
     params:
         **parameters("write_group_maps"),
     shell:
@@ -65,8 +65,8 @@ rule describe_maps:
         participants=f"{RESULTS}/maps/participants.tsv",
         ignored=f"{RESULTS}/maps/.bidsignore",
     resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
+        mem_mb=per_attempt(500),
+        runtime=per_attempt(5),
     params:
         **parameters("describe_maps"),
         simulated=SIMULATED,

@@ -10,8 +10,8 @@ rule partition_variance:
     output:
         f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{comparison}}.h5",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(30),
     params:
         **parameters("partition_variance"),
     shell:

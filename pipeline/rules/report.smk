@@ -8,8 +8,8 @@ STUDY_PAGES = [
 ANALYSIS_TABLES = [
     f"{RESULTS}/tables/{name}.tsv" for one in ANALYSES.values() for name in one.tables(STUDY)
 ]
-SHOWN_TABLES = [*TABLES, *RECOVERY, *ANALYSIS_TABLES]
-# the calibration is quoted if `validate` made it: as an input every report would need it
+REPORTED_TABLES = [*TABLES, *RECOVERY, *ANALYSIS_TABLES]
+# no input: the report quotes the calibration only if `validate` has made it
 CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
@@ -35,7 +35,7 @@ rule figures:
 rule write_figures:
     input:
         tree=TREE,
-        tables=SHOWN_TABLES,
+        tables=REPORTED_TABLES,
         voxels=VOXEL_TABLES["voxels"],
     output:
         report(
@@ -45,8 +45,8 @@ rule write_figures:
             category="Figures",
         ),
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("write_figures"),
     shell:
@@ -59,8 +59,8 @@ rule choose_colour_limits:
     output:
         COLOUR_LIMITS,
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("choose_colour_limits"),
     shell:
@@ -70,7 +70,7 @@ rule choose_colour_limits:
 rule write_subject_page:
     input:
         tree=TREE,
-        # nothing is reported that did not pass
+        # only results that passed the audit are reported
         audit=AUDIT,
         maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
         limits=COLOUR_LIMITS,
@@ -78,11 +78,11 @@ rule write_subject_page:
         figures=f"{RESULTS}/figures",
     output:
         page=f"{REPORT}/{{subject}}.html",
-        account=f"{REPORT}/{{subject}}.json",
+        metadata=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(60),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(60),
     params:
         **parameters("write_subject_page"),
         out_directory=lambda wildcards, output: Path(output.page).parent,
@@ -94,7 +94,7 @@ rule write_study_pages:
     input:
         tree=TREE,
         audit=AUDIT,
-        tables=SHOWN_TABLES,
+        tables=REPORTED_TABLES,
         figures=f"{RESULTS}/figures",
         group_maps=GROUP_MAPS,
         limits=COLOUR_LIMITS,
@@ -111,8 +111,8 @@ rule write_study_pages:
             category="Maps of the group",
         ),
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(30),
     params:
         **parameters("write_study_pages"),
         calibration=CALIBRATION if CALIBRATED else [],

@@ -20,9 +20,9 @@ rule average_responses:
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     resources:
-        mem_mb=growing(3000),
-        # NIfTI is decompressed anew for each block of voxels
-        runtime=growing(120),
+        mem_mb=per_attempt(3000),
+        # NIfTI files are decompressed for each block of voxels
+        runtime=per_attempt(120),
     params:
         **parameters("average_responses"),
     shell:
@@ -36,8 +36,8 @@ rule label_rois:
     output:
         f"{RESULTS}/rois/{{subject}}.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("label_rois"),
     shell:
@@ -57,8 +57,8 @@ rule split_images:
     output:
         f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("split_images"),
     shell:
@@ -80,8 +80,8 @@ rule compare_noise_ceilings:
     output:
         f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv",
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(120),
+        mem_mb=per_attempt(3000),
+        runtime=per_attempt(120),
     params:
         **parameters("compare_noise_ceilings"),
     shell:

@@ -1,5 +1,5 @@
-# Known truth: experiments that are simulated with it, only when they are asked for, and, in a
-# simulated study, what was planted.
+# Comparisons with known truth: simulated experiments, run only on request, and the variance planted
+# in a simulated study.
 
 
 CALIBRATION = f"{RESULTS}/validation/calibration.tsv"
@@ -17,8 +17,8 @@ rule calibrate:
     output:
         CALIBRATION,
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         **parameters("calibrate"),
     shell:
@@ -30,14 +30,14 @@ if VALIDATED:
     rule validate_recovery:
         input:
             truth=expand(f"{STUDY.nsd.parent}/truth/{{subject}}.h5", subject=STUDY.subjects),
-            # truth is of the whole study: other images have another
+            # the truth refers to all images
             encoding=of_models("encoding", variants=[WHOLE]),
             partitions=of_comparisons("partitions", variants=[WHOLE]),
         output:
             RECOVERY,
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
+            mem_mb=per_attempt(2000),
+            runtime=per_attempt(30),
         params:
             **parameters("validate_recovery"),
         shell:

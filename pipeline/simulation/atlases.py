@@ -1,4 +1,4 @@
-"""The label names of the ROI collections that are simulated, as NSD's colour tables give them."""
+"""Label names of the simulated ROI collections, as in NSD's colour tables."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ LABELS: dict[str, tuple[str, ...]] = {
     "HCP_MMP1": ("V1", "MST", "V6", "V2", "V3", "V4", "V8", "4", "3b"),
 }
 
-# drawn by hand in the volume: no -1, files of whole numbers, colour table among the templates
+# drawn by hand in the volume: no -1, integer files, colour tables among the templates
 SUBCORTICAL = {"MTL": ("ERC", "area 35", "area 36", "SUB")}

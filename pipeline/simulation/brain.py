@@ -1,4 +1,4 @@
-"""A small brain: an ellipsoid with a cortical shell, the posterior part of it divided into ROIs."""
+"""A small brain: an ellipsoid with a cortical shell whose posterior part is divided into ROIs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ LEFT_ONLY = ("floc-words", "mfs-words")
 
 @dataclass(frozen=True)
 class Brain:
-    """Masks (X, Y, Z) and what lies where.
+    """Masks, voxel groups and positions (X, Y, Z) of a simulated brain.
 
     Attributes
     ----------
     brain, cortex, left : bool
-    group : int, -1 outside nsdgeneral, else index into `group_names`
+    group : int, index into `group_names`, -1 outside nsdgeneral
     group_names : names of the voxel groups, `NO_SIGNAL` last
     radius : float, 0 at the centre, 1 at the ellipsoid's surface
     """
@@ -42,29 +42,29 @@ class Brain:
 
     @property
     def mask(self) -> np.ndarray:
-        """(X, Y, Z) bool, where sessions have data: more than the brain."""
+        """Voxels with data (X, Y, Z) bool, which are more than the brain."""
         return self.radius < MASK_RADIUS
 
     @property
     def nsdgeneral(self) -> np.ndarray:
-        """(voxel,) sorted C-order indices."""
+        """C-order indices (voxel,) of nsdgeneral, sorted."""
         return np.flatnonzero(self.group >= 0)
 
     def group_of(self, voxel: np.ndarray) -> np.ndarray:
-        """(voxel,) names of the voxels' groups."""
+        """Name the groups of voxels: (voxel,)."""
         return np.array(self.group_names)[self.group.ravel()[voxel]]
 
 
 def make_brain(grid: tuple[int, int, int], groups: list[VoxelGroup], seed: int) -> Brain:
-    """Build a brain on a grid; the groups follow one another from posterior to anterior."""
+    """Build a brain on a grid, with its groups in order from posterior to anterior."""
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
     radius = np.sqrt(x**2 + y**2 + z**2)
     brain = radius < BRAIN_RADIUS
     cortex = brain & (radius > WHITE_MATTER_RADIUS)
     general = cortex & (y < ANTERIOR_END)
     # |x|: the hemispheres mirror one another
-    where = np.column_stack([np.abs(x)[general], y[general], z[general]])
-    parcels = KMeans(len(groups) + 1, random_state=seed, n_init=4).fit(where)
+    position = np.column_stack([np.abs(x)[general], y[general], z[general]])
+    parcels = KMeans(len(groups) + 1, random_state=seed, n_init=4).fit(position)
     order = np.argsort(np.argsort(parcels.cluster_centers_[:, 1]))
     group = np.full(grid, -1)
     group[general] = order[parcels.labels_]
@@ -73,7 +73,7 @@ def make_brain(grid: tuple[int, int, int], groups: list[VoxelGroup], seed: int) 
 
 
 def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:
-    """Label volumes {atlas: (X, Y, Z)}: -1 outside cortex, 0 cortex without label, 1…N."""
+    """Label cortex as {atlas: (X, Y, Z)}: -1 outside cortex, 0 cortex without label, 1…N."""
     volumes = {"nsdgeneral": np.where(brain.group >= 0, 1, 0)}
     for atlas, labels in LABELS.items():
         volume = np.zeros(brain.group.shape, dtype=int)
@@ -94,7 +94,7 @@ def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:
 
 
 def subcortical_volumes(brain: Brain) -> dict[str, np.ndarray]:
-    """Label volumes {atlas: (X, Y, Z)} of grey matter that is not cortex: 0 elsewhere, 1…N."""
+    """Label subcortical grey matter as {atlas: (X, Y, Z)}: 0 elsewhere, 1…N."""
     volumes = {}
     for atlas, labels in SUBCORTICAL.items():
         y = np.linspace(-1, 1, brain.group.shape[1])[None, :, None]
@@ -105,7 +105,7 @@ def subcortical_volumes(brain: Brain) -> dict[str, np.ndarray]:
 
 
 def mean_image(brain: Brain, generator: np.random.Generator) -> np.ndarray:
-    """A mean functional image to lay maps over: bright grey matter, darker white matter."""
+    """Simulate a mean functional image: bright grey matter, darker white matter."""
     tissue = np.where(brain.cortex, 900.0, np.where(brain.brain, 620.0, 0.0))
     ventricle = brain.radius < 0.18
     tissue[ventricle] = 1200.0

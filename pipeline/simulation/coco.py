@@ -1,4 +1,4 @@
-"""COCO annotations of the simulated images, in the coordinates of the uncropped pictures."""
+"""COCO annotations of the simulated images, in coordinates of the uncropped pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = ("train2017", "val2017")
 
 
 def coco_table(n_images: int, shared: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
-    """Columns cocoId, cocoSplit and cropBox of every image; shared images are of train2017."""
+    """Draw COCO's id, split and crop of every image; shared images are in train2017."""
     split = np.where(generator.uniform(size=n_images) < 0.1, SPLITS[1], SPLITS[0])
     split[shared] = SPLITS[0]
     sizes = generator.integers(0, len(ORIGINAL_SIZES), n_images)
@@ -34,7 +34,7 @@ def coco_table(n_images: int, shared: np.ndarray, generator: np.random.Generator
 
 
 def _crop_box(width: int, height: int) -> tuple[float, float, float, float]:
-    """(top, bottom, left, right) fractions cut off to make a square."""
+    """Compute the fractions (top, bottom, left, right) cut off to make a square."""
     if width >= height:
         cut = (width - height) / 2 / width
         return (0, 0, cut or 0, cut or 0)
@@ -42,12 +42,12 @@ def _crop_box(width: int, height: int) -> tuple[float, float, float, float]:
     return (cut, cut, 0, 0)
 
 
-def annotations(
+def annotation_files(
     split: str, table: pd.DataFrame, stimuli: Sequence[Stimulus]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The captions and instances files of one split."""
+    """Write the content of the captions and instances files of one split."""
     rows = table.index[table["cocoSplit"] == split]
-    images = [
+    images: list[dict[str, Any]] = [
         {
             "id": int(table.loc[r, "cocoId"]),
             "file_name": f"{table.loc[r, 'cocoId']:012d}.jpg",
@@ -77,9 +77,9 @@ def annotations(
 
 
 def _shapes(row: int, stimulus: Stimulus, image: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Categories and segmentations of a picture's objects, and of some in what was cut off.
+    """Yield categories and segmentations of a picture's objects, and of some outside the crop.
 
-    Every picture with margins has a bench there, of which the crop leaves nothing or a part; every
+    Every picture with margins has a bench there, which the crop removes completely or partly; every
     fourth picture has a crowd, given as a run-length mask. Neither is drawn.
     """
     side = min(image["width"], image["height"])
@@ -90,14 +90,14 @@ def _shapes(row: int, stimulus: Stimulus, image: dict[str, Any]) -> Iterator[tup
         parts = _parts(x + margins[0], y + margins[1], width, height, 1 + (row + number) % 2)
         yield category, parts
     if max(margins) > 0:
-        reach = [max(margin * (0.8 if row % 3 else 1.5), 40.0) for margin in margins]
-        yield "bench", _parts(2.0, 2.0, *reach, 1)
+        across, down = (max(margin * (0.8 if row % 3 else 1.5), 40.0) for margin in margins)
+        yield "bench", _parts(2.0, 2.0, across, down, 1)
     if row % 4 == 0:
         yield "person", _mask(image["width"], image["height"], (5, 7, side // 2, side // 3))
 
 
 def _parts(x: float, y: float, width: float, height: float, n_parts: int) -> list[list[float]]:
-    """Octagons beside one another that fill a box."""
+    """Fill a box with octagons side by side."""
     corners = ((0.3, 0), (0.7, 0), (1, 0.3), (1, 0.7), (0.7, 1), (0.3, 1), (0, 0.7), (0, 0.3))
     step = width / n_parts
     return [
@@ -107,7 +107,7 @@ def _parts(x: float, y: float, width: float, height: float, n_parts: int) -> lis
 
 
 def _mask(width: int, height: int, box: tuple[int, int, int, int]) -> dict[str, Any]:
-    """A box (x, y, width, height) as lengths of runs down the columns, 0 first."""
+    """Encode a box (x, y, width, height) as lengths of runs down the columns, 0 first."""
     x, y, across, down = box
     above, below = x * height + y, height - down
     counts = [above]
@@ -141,6 +141,6 @@ def _instance(image_id: int, category: str, segmentation: Any) -> dict[str, Any]
 
 
 def _area(points: np.ndarray) -> float:
-    """Area of a polygon (corner, 2), by the shoelace formula."""
+    """Compute the area of a polygon (corner, 2) by the shoelace formula."""
     x, y = points.T
     return abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2

@@ -1,4 +1,4 @@
-"""Who sees which image when: the experiment's plan, written as NSD writes it."""
+"""The experimental design: the image of each trial, in the form of NSD's files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N_SUBJECTS = 8
 TRIALS = 750
 REPEATS = 3
 RUN_LENGTHS = tuple((63, 62)[run % 2] for run in range(12))
-# A repeat falls this many trials (standard deviation) from the others
+# standard deviation, in trials, of the repeats of an image
 SPREAD_OF_REPEATS = 120
 SECONDS_PER_DAY = 86400
 
@@ -24,7 +24,8 @@ class Plan:
 
     Attributes
     ----------
-    master_ordering : (trial,) the subject's image (1…N) of each planned trial, same for everyone
+    master_ordering : (trial,) the subject's image number (1…N) of each planned trial, the same for
+        every subject
     subject_images : (8, N) image (1…) of each subject's image number
     shared : (shared,) sorted images (1…)
     """
@@ -34,16 +35,17 @@ class Plan:
     shared: np.ndarray
 
     def images_of_trials(self, subject: str) -> np.ndarray:
-        """(trial,) 0-based image of every planned trial."""
+        """List the 0-based image of every planned trial: (trial,)."""
         return self.subject_images[subject_number(subject) - 1, self.master_ordering - 1] - 1
 
 
 def subject_number(subject: str) -> int:
+    """Convert `subj01` to 1."""
     return int(subject.removeprefix("subj"))
 
 
 def make_plan(settings: SimulationSettings, generator: np.random.Generator) -> Plan:
-    """Draw the plan: every image three times, its repeats near one another."""
+    """Draw the plan: every image three times, in nearby trials."""
     n_planned = settings.images_per_subject
     home = REPEATS * generator.permutation(n_planned)
     when = home + generator.normal(0, SPREAD_OF_REPEATS, (REPEATS, n_planned))
@@ -51,15 +53,15 @@ def make_plan(settings: SimulationSettings, generator: np.random.Generator) -> P
     images = generator.permutation(settings.n_images) + 1
     shared = np.sort(images[: settings.shared_images])
     own = images[settings.shared_images :].reshape(len(settings.subjects), -1)
-    # Only simulated subjects have images of their own; the others, of whom no file is written,
-    # borrow the first one's so that the images stay few.
+    # Only simulated subjects have images of their own; the others, which have no files, take those
+    # of the first subject to keep the number of images small.
     owner = {subject_number(name): row for name, row in zip(settings.subjects, own, strict=True)}
     rows = [owner.get(number, own[0]) for number in range(1, N_SUBJECTS + 1)]
     return Plan(ordering, np.array([np.concatenate([shared, row]) for row in rows]), shared)
 
 
 def experiment_design(plan: Plan) -> dict[str, np.ndarray]:
-    """The variables of nsd_expdesign.mat, in the small types that MATLAB chooses."""
+    """Return the variables of nsd_expdesign.mat, in the small types that MATLAB chooses."""
     sessions = plan.master_ordering.reshape(-1, TRIALS)
     pattern = np.zeros((len(sessions), 12, 75), dtype=np.uint8)
     for run, length in enumerate(RUN_LENGTHS):
@@ -77,7 +79,7 @@ def experiment_design(plan: Plan) -> dict[str, np.ndarray]:
 def image_table(
     plan: Plan, coco: pd.DataFrame, settings: SimulationSettings, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """nsd_stim_info_merged: 41 columns with the unnamed index; repeats are planned ones."""
+    """Make nsd_stim_info_merged: 41 columns with the unnamed index, and all planned repeats."""
     n = settings.n_images
     table = coco.assign(
         loss=np.round(generator.uniform(0, 0.3, n), 3),
@@ -86,7 +88,7 @@ def image_table(
         BOLD5000=generator.uniform(size=n) < 0.05,
         shared1000=np.isin(np.arange(1, n + 1), plan.shared),
     )
-    repeats = {}
+    repeats: dict[str, np.ndarray] = {}
     for number in range(1, N_SUBJECTS + 1):
         table[f"subject{number}"] = np.isin(
             np.arange(1, n + 1), plan.subject_images[number - 1]
@@ -101,7 +103,7 @@ def image_table(
 def behaviour(
     plan: Plan, subject: str, sessions: int, generator: np.random.Generator
 ) -> pd.DataFrame:
-    """responses.tsv: the trials that the subject completed."""
+    """Make responses.tsv: the trials that the subject completed."""
     n = sessions * TRIALS
     trial = np.arange(n)
     ordering = plan.master_ordering[:n]
@@ -139,11 +141,11 @@ def behaviour(
 
 
 def _memory(ordering: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Trials since the last and since the second last showing, NaN if there was none."""
-    shown: dict[int, list[int]] = {}
+    """Count trials since the last and the second last presentation, NaN if there was none."""
+    presented: dict[int, list[int]] = {}
     recent, first = np.full(len(ordering), np.nan), np.full(len(ordering), np.nan)
     for trial, image in enumerate(ordering.tolist()):
-        before = shown.setdefault(image, [])
+        before = presented.setdefault(image, [])
         if before:
             recent[trial] = trial - before[-1]
         if len(before) > 1:

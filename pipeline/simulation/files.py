@@ -1,4 +1,4 @@
-"""Writing files byte for byte as NSD's own programs write them."""
+"""Writing files in exactly the form of NSD's own programs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy as np
 
 from pipeline.simulation.settings import MNI_EDGE
 
-# of each space: the voxels' edge (mm) and the time between volumes (s)
+# edge of voxels (mm) and time between volumes (s) of each space
 VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0, "MNI152": MNI_EDGE}
 REPETITION_TIME = {"func1pt8mm": 4 / 3, "func1mm": 1.0}
 
 
 def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float = 1.0) -> None:
-    """A volume (X, Y, Z) or series (X, Y, Z, T) with the header of `nsd_savenifti`.
+    """Write a volume (X, Y, Z) or series (X, Y, Z, T) with the header of `nsd_savenifti`.
 
-    nibabel would write another slope, pixdim[0] and sform_code than NSD's MATLAB code does.
+    nibabel would write other values of slope, pixdim[0] and sform_code than NSD's MATLAB code.
     """
     edge = VOXEL_SIZE[space]
     header = nibabel.Nifti1Header()
@@ -45,7 +45,7 @@ def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float
 def write_betas(
     folder: Path, session: int, betas: np.ndarray, formats: Sequence[str], space: str
 ) -> None:
-    """A session's int16 betas (trial, X, Y, Z) as HDF5, NIfTI or both."""
+    """Write a session's int16 betas (trial, X, Y, Z) as HDF5, NIfTI or both."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"betas_session{session:02d}"
     if "hdf5" in formats:
@@ -60,7 +60,7 @@ def write_betas(
 
 
 def write_surface_betas(path: Path, betas: np.ndarray) -> None:
-    """A session's int16 betas (vertex, trial) of one hemisphere."""
+    """Write a session's int16 betas (vertex, trial) of one hemisphere."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file.create_dataset(
@@ -69,7 +69,7 @@ def write_surface_betas(path: Path, betas: np.ndarray) -> None:
 
 
 def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> None:
-    """imgBrick: contiguous uint8 (image, 425, 425, 3)."""
+    """Write imgBrick: contiguous uint8 (image, 425, 425, 3)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         brick = file.create_dataset("imgBrick", (n_images, 425, 425, 3), dtype="u1")
@@ -78,15 +78,17 @@ def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> No
 
 
 def write_colour_table(path: Path, labels: Sequence[str]) -> None:
-    """`0 Unknown`, then the labels from 1."""
+    """Write a colour table: `0 Unknown`, then the labels from 1."""
     lines = [f"{number} {name}" for number, name in enumerate(["Unknown", *labels])]
     write_text(path, "\n".join(lines) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file, and its folder if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
 def write_compact_json(path: Path, value: Any) -> None:
+    """Write JSON without spaces."""
     write_text(path, json.dumps(value, separators=(",", ":")))

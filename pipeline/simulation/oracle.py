@@ -1,6 +1,6 @@
-"""What could be explained: by a perfect fit, and by a ridge that knows the best penalties.
+"""Upper bounds of explained variance: a perfect fit, and ridge with the best penalties.
 
-Written without `encoding/`, against which it is held.
+Independent of `encoding/`, which is compared with it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ N_BAND_WEIGHTS = 24
 
 
 def subsets(spaces: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every nonempty subset in the order of `spaces`."""
+    """List every nonempty subset in the order of `spaces`."""
     return [s for size in range(1, len(spaces) + 1) for s in itertools.combinations(spaces, size)]
 
 
 def population_r2(signal: np.ndarray, prediction: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """R² to be expected on noisy test responses.
+    """Compute the expected R² on noisy test responses.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ def population_r2(signal: np.ndarray, prediction: np.ndarray, noise: np.ndarray)
 def perfect_r2(
     components: Mapping[str, np.ndarray], signal: np.ndarray, test: np.ndarray, noise: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """R² of every subset's perfect fit: noiseless signal on the planted components themselves.
+    """Compute R² of every subset's perfect fit: of noiseless signal to the planted components.
 
     Parameters
     ----------
     components : {space: (image, component)}
     signal : (image, voxel) noiseless
-    test : (image,) bool, the images that test
+    test : (image,) bool, test images
     noise : (voxel,) noise variance of the averaged test responses
     """
     result = {}
@@ -63,10 +63,10 @@ def oracle_r2(
     seed: int,
     n_band_weights: int = N_BAND_WEIGHTS,
 ) -> dict[str, np.ndarray]:
-    """R² of every subset's ridge with as many images, penalties and band weights known best.
+    """Compute R² of every subset's ridge fit with the best penalties and band weights.
 
-    The ridge is fitted to the measured responses of the training images; what it knows beyond an
-    honest fit is which of the candidates predicts the noiseless test responses best.
+    Ridge models are fitted to the measured responses of the training images. Unlike in a real fit,
+    the candidate is chosen that best predicts the noiseless test responses.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def oracle_r2(
     measured, signal : (image, voxel) with and without noise; voxels with NaN are NaN in the result
     test : (image,) bool
     noise : (voxel,) noise variance of the averaged test responses
-    n_band_weights : draws of band weights, beside equal ones and single bands
+    n_band_weights : draws of band weights, besides equal ones and single bands
     """
     usable = np.isfinite(measured).all(axis=0) & np.isfinite(signal).all(axis=0)
     kernels = {space: _kernel(values, ~test) for space, values in features.items()}
@@ -93,7 +93,7 @@ def oracle_r2(
 def _kernel(features: np.ndarray, train: np.ndarray) -> np.ndarray:
     mean, deviation = features[train].mean(axis=0), features[train].std(axis=0)
     varies = deviation > 1e-6 * np.abs(mean)
-    # units that hardly ever fire in training would explode in the test images
+    # units that are almost never active in training images would have huge test z-scores
     floor = 0.1 * np.sqrt((deviation[varies] ** 2).mean())
     scaled = (features[:, varies] - mean[varies]) / np.maximum(deviation[varies], floor)
     return scaled @ scaled.T / (scaled[train] ** 2).sum(axis=1).mean()
@@ -109,7 +109,7 @@ def _band_weights(n_bands: int, n_draws: int, seed: int) -> np.ndarray:
 def _ridge(
     kernel: np.ndarray, measured: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> Iterator[np.ndarray]:
-    """Predictions (test image, voxel) for one penalty after the other."""
+    """Yield predictions (test image, voxel) for each penalty."""
     values, vectors = np.linalg.eigh(kernel[np.ix_(train, train)])
     mean = measured[train].mean(axis=0)
     rotated = vectors.T @ (measured[train] - mean)

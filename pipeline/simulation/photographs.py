@@ -1,4 +1,4 @@
-"""A user's photographs as stimuli."""
+"""The user's photographs as stimuli."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SENTENCES = (
 def read_photographs(
     settings: Photographs, n_images: int, n_captions: int, generator: np.random.Generator
 ) -> Iterator[Stimulus]:
-    """The first `n_images` photographs of the table, cropped to a square of 425 pixels.
+    """Yield the first `n_images` photographs of the table, cropped to squares of 425 pixels.
 
     Raises
     ------
     InputError
-        The folder, the table, a file or a caption is missing, or photographs are too few.
+        The folder, the table, a file or a caption is missing, or there are too few photographs.
     """
     table = _read_table(settings)
     files = list(dict.fromkeys(table["file"]))

@@ -1,4 +1,4 @@
-"""Responses with known truth: components of named feature spaces, plus noise of a known level."""
+"""Responses with known truth: components of feature spaces, plus noise of a known level."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SATURATING_PERCENT = 150.0
 
 @dataclass(frozen=True)
 class Signal:
-    """What the voxels of nsdgeneral would do without noise.
+    """Noiseless responses of the voxels of nsdgeneral.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Signal:
 
 
 def leading_components(features: np.ndarray, n_components: int) -> np.ndarray:
-    """Leading principal components (image, component) of z-scored features, unit variance each."""
+    """Compute leading principal components (image, component) of z-scores, unit variance each."""
     centred = features - features.mean(axis=0)
     deviation = centred.std(axis=0)
     varies = deviation > 1e-6 * np.abs(features.mean(axis=0))
@@ -49,20 +49,20 @@ def plant(
     settings: SimulationSettings,
     generator: np.random.Generator,
 ) -> Signal:
-    """Give every voxel a random direction in each space that its group follows."""
+    """Give every voxel a random direction in each space that drives its group."""
     voxel = brain.nsdgeneral
     group = brain.group_of(voxel)
     n_images = len(next(iter(components.values())))
     values = np.zeros((n_images, len(voxel)))
     weights = {}
     for space, scores in components.items():
-        share = {g.name: g.proportions.get(space, 0.0) for g in settings.groups}
-        proportion = np.array([share.get(name, 0.0) for name in group])
+        of_group = {g.name: g.proportions.get(space, 0.0) for g in settings.groups}
+        proportion = np.array([of_group.get(name, 0.0) for name in group])
         direction = generator.normal(size=(scores.shape[1], len(voxel)))
         direction *= np.sqrt(proportion) / np.linalg.norm(direction, axis=0)
         weights[space] = direction
         values += scores @ direction
-    # spaces correlate: their sum is brought to unit variance
+    # spaces correlate: scale their sum to unit variance
     deviation = values.std(axis=0)
     scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
     weights = {space: direction * scale for space, direction in weights.items()}
@@ -71,14 +71,14 @@ def plant(
 
 @dataclass(frozen=True)
 class Session:
-    """One session's trials.
+    """Trials of one session.
 
     Attributes
     ----------
     betas : (trial, voxel of the grid) int16, percent signal change × 300, 0 where invalid
     valid : (voxel of the grid,) bool
-    noisy, noiseless : (trial, voxel of nsdgeneral), measured responses and what they would be
-        without noise, both in units of the session's own z-score; NaN where invalid
+    noisy, noiseless : (trial, voxel of nsdgeneral), responses with and without noise, both in units
+        of the session's z-score; NaN where invalid
     """
 
     betas: np.ndarray
@@ -120,7 +120,7 @@ def run_session(
 
 
 def _saturated_voxel(brain: Brain) -> int:
-    """A voxel of cortex outside nsdgeneral whose betas exceed what int16 holds."""
+    """Choose a voxel of cortex outside nsdgeneral, whose betas will exceed the range of int16."""
     return int(np.flatnonzero((brain.cortex & (brain.group < 0)).ravel())[0])
 
 
@@ -131,25 +131,25 @@ def _zscore(trials: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def to_int16(values: np.ndarray) -> np.ndarray:
-    """MATLAB's int16(): half away from zero, saturating."""
+    """Convert like MATLAB's int16(): halves away from zero, saturating."""
     rounded = np.sign(values) * np.floor(np.abs(values) + 0.5)
     return np.clip(rounded, -32768, 32767).astype(np.int16)
 
 
 def noise_ceiling_snr(betas: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """ncsnr of every voxel by NSD's own formula.
+    """Compute ncsnr of every voxel by NSD's own formula.
 
     Parameters
     ----------
     betas : (session, trial, voxel) percent signal change
-    images : (session, trial) image shown
+    images : (session, trial) image of each trial
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         z = (betas - betas.mean(axis=1, keepdims=True)) / betas.std(axis=1, ddof=1, keepdims=True)
-    flat, shown = z.reshape(-1, z.shape[-1]), images.ravel()
-    names, counts = np.unique(shown, return_counts=True)
+    flat, image_of_trial = z.reshape(-1, z.shape[-1]), images.ravel()
+    names, counts = np.unique(image_of_trial, return_counts=True)
     complete = names[counts == REPEATS]
-    trials = np.stack([np.flatnonzero(shown == image) for image in complete])
+    trials = np.stack([np.flatnonzero(image_of_trial == image) for image in complete])
     variance = np.stack([flat[trial].var(axis=0, ddof=1) for trial in trials])
     n_finite = np.count_nonzero(np.isfinite(variance), axis=0)
     mean = np.divide(

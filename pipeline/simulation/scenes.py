@@ -1,4 +1,4 @@
-"""Scenes of COCO objects on varied backgrounds, with captions that are true of the picture."""
+"""Scenes of COCO objects on varied backgrounds, with captions that describe them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SIZE = 425
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A picture and what is said of it.
+    """A picture with its objects and captions.
 
     Attributes
     ----------
     image : (425, 425, 3) uint8
     objects : (COCO category, box x, y, width, height in pixels of the picture)
-    captions : true sentences
+    captions : sentences that describe the picture
     """
 
     image: np.ndarray
@@ -30,7 +30,7 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Pen:
-    """Draws in a unit box that lies somewhere in the picture."""
+    """Drawing in the unit coordinates of a box in the picture."""
 
     draw: ImageDraw.ImageDraw
     box: tuple[float, float, float, float]
@@ -43,12 +43,15 @@ class Pen:
         return [value * scale[i % 2] + shift[i % 2] for i, value in enumerate(points)]
 
     def ellipse(self, *points: float, accent: bool = False) -> None:
+        """Fill an ellipse."""
         self.draw.ellipse(self._xy(points), fill=self.accent if accent else self.colour)
 
     def rectangle(self, *points: float, accent: bool = False) -> None:
+        """Fill a rectangle."""
         self.draw.rectangle(self._xy(points), fill=self.accent if accent else self.colour)
 
     def polygon(self, *points: float, accent: bool = False) -> None:
+        """Fill a polygon."""
         self.draw.polygon(self._xy(points), fill=self.accent if accent else self.colour)
 
 
@@ -166,7 +169,7 @@ def _bottle(pen: Pen) -> None:
     pen.rectangle(0.3, 0.55, 0.7, 0.8, accent=True)
 
 
-# category: (how it is drawn, usual hue or None for any, width / height, verb phrase)
+# {category: (drawing function, usual hue or None for any, width / height, verb)}
 DRAWINGS: dict[str, tuple[Callable[[Pen], None], float | None, float, str]] = {
     "person": (_person, None, 0.5, "standing"),
     "dog": (_quadruped, 0.08, 1.3, "waiting"),
@@ -187,7 +190,7 @@ DRAWINGS: dict[str, tuple[Callable[[Pen], None], float | None, float, str]] = {
     "stop sign": (_stop_sign, 0.0, 0.7, "standing"),
     "bottle": (_bottle, 0.35, 0.5, "standing"),
 }
-# place: (phrase, hue above, hue below, categories that belong there)
+# {scene: (phrase, hue above, hue below, categories of its objects)}
 PLACES = {
     "meadow": (
         "in a meadow",
@@ -244,7 +247,7 @@ def describe(
     n_captions: int,
     generator: np.random.Generator,
 ) -> list[str]:
-    """Sentences about the objects, all true, differently worded."""
+    """Write true sentences about the objects, in different words."""
     names = list(dict.fromkeys(categories))
     counted = [_count(name, list(categories).count(name)) for name in names]
     captions = []

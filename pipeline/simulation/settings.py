@@ -11,13 +11,13 @@ from pipeline.configuration.settings import SURFACES, Betas, Name, Settings, Spa
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250
-# of every subject a few more, so that no two have as many
+# each subject has a few more, so that numbers differ between subjects
 NATIVE_VERTICES = {"lh": 640, "rh": 655}
 FSAVERAGE_VERTICES = 500
-# of the simulated template: voxels, and their edge in mm
+# voxels of the simulated template, and their edge in mm
 MNI_SHAPE, MNI_EDGE = (23, 27, 22), 8.0
-# of a grid, about
-MASK_SHARES = {"nsdgeneral": 0.087, "cortex": 0.28}
+# approximate fraction of a grid in each mask
+MASK_FRACTIONS = {"nsdgeneral": 0.087, "cortex": 0.28}
 Proportion = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -29,11 +29,13 @@ class DrawnImages(Settings):
 
 
 class Photographs(Settings):
-    """Photographs of the user, with a table of captions (one row each) or of labels, from which
-    captions are made."""
+    """Photographs of the user, with a table of captions, one per row, or of labels.
+
+    Captions are made from labels.
+    """
 
     source: Literal["photographs"]
-    """Photographs of your own."""
+    """Your own photographs."""
     folder: Path
     """Folder of the photographs."""
     captions: Path
@@ -59,14 +61,14 @@ class SimulatedSubject(Settings):
 
 
 class PlantedSpace(Settings):
-    """A feature space that drives voxels, computed by its library directly."""
+    """A feature space that drives voxels; it is computed without this project's `features`."""
 
     library: Literal["open_clip", "torchvision", "transformers"]
     """Library of the network."""
     architecture: str
     """Its architecture."""
     stimulus: Literal["image", "captions"]
-    """What it is given."""
+    """Its input."""
     weights: str
     """Its weights, as in `networks`."""
     seed: int | None = None
@@ -81,16 +83,17 @@ class VoxelGroup(Settings):
     roi: str
     """ROI of that collection."""
     proportions: dict[Name, Proportion]
-    """Share of the signal variance from each planted space; they sum to 1."""
+    """Fraction of the signal variance from each planted space; the sum is 1."""
 
     @property
     def name(self) -> str:
+        """ROI with its collection, such as `floc-faces/FFA-1`."""
         return f"{self.atlas}/{self.roi}"
 
     @model_validator(mode="after")
     def _known_and_complete(self) -> VoxelGroup:
         if self.atlas not in LABELS or self.roi not in LABELS[self.atlas]:
-            raise ValueError(f"`{self.atlas}/{self.roi}` is not an ROI that is simulated")
+            raise ValueError(f"`{self.atlas}/{self.roi}` is not a simulated ROI")
         if abs(sum(self.proportions.values()) - 1) > 1e-6:
             raise ValueError(f"`proportions` of {self.atlas}/{self.roi} do not sum to 1")
         return self
@@ -136,11 +139,12 @@ class SimulationSettings(Settings):
 
     @property
     def images_per_subject(self) -> int:
+        """Number of planned images of each subject."""
         return IMAGES_PER_SESSION * self.planned_sessions
 
     @property
     def n_images(self) -> int:
-        """Images of all simulated subjects together."""
+        """Number of images of all simulated subjects together."""
         own = self.images_per_subject - self.shared_images
         return self.shared_images + own * len(self.subjects)
 
@@ -148,9 +152,9 @@ class SimulationSettings(Settings):
     def _consistent(self) -> SimulationSettings:
         volumes = [space for space in self.spaces if space not in SURFACES]
         if len(volumes) != 1 or len(set(self.spaces)) != len(self.spaces):
-            raise ValueError("`spaces` needs one functional volume, and surfaces at will")
+            raise ValueError("`spaces` needs one functional volume, and any surfaces")
         if self.surfaces and self.volume != "func1mm":
-            raise ValueError("`spaces`: NSD derives its surfaces from func1mm; name it")
+            raise ValueError("`spaces`: NSD derives its surfaces from func1mm; add it")
         if self.shared_images >= self.images_per_subject:
             raise ValueError("`shared_images` leaves no image to train on")
         for name, subject in self.subjects.items():

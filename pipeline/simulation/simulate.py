@@ -1,4 +1,4 @@
-"""Write a simulated NSD, and its truth beside it."""
+"""Write a simulated NSD, with its known truth in a folder beside it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import scipy.io
 from tqdm import tqdm
 
 from pipeline.errors import InputError
+from pipeline.results.metadata import write_json
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
-from pipeline.results.storage import make_provenance, write_json, write_result
+from pipeline.results.storage import write_result
 from pipeline.simulation import coco, files, surfaces
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
 from pipeline.simulation.brain import (
@@ -50,23 +52,23 @@ from pipeline.simulation.settings import Photographs, SimulatedSubject, Simulati
 from pipeline.simulation.spaces import planted_features
 
 MARKER = "SIMULATED.json"
-# of nsdgeneral: voxels never covered, and voxels that the last session does not cover
+# voxels of nsdgeneral that no session covers, and that the last session does not cover
 N_NEVER_VALID, N_INVALID_IN_LAST = 2, 4
 
 
 def simulate(settings: SimulationSettings, nsd_root: Path) -> dict[str, object]:
     """Write the tree at `nsd_root` and the truth at `nsd_root`/../truth.
 
-    Both appear only when whole.
+    Both appear only when they are complete.
 
     Returns
     -------
-    A summary: numbers of images, sessions and voxels.
+    A summary: number of images, seed, and numbers of voxels.
 
     Raises
     ------
     InputError
-        `nsd_root` holds something that this simulator did not write.
+        `nsd_root` exists and is not a simulated NSD.
     """
     truth_root = nsd_root.parent / "truth"
     if nsd_root.exists() and not (nsd_root / MARKER).exists():
@@ -93,7 +95,7 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
     components = {n: leading_components(f, settings.components) for n, f in features.items()}
     voxels = {}
     for name, subject in settings.subjects.items():
-        # each subject has a generator of its own: adding one leaves the others as they were
+        # each subject has its own generator: another subject does not change the others
         own = np.random.default_rng([settings.seed, subject_number(name)])
         brain = make_brain(subject.grid, settings.groups, settings.seed)
         _write_anatomy(root, name, settings.volume, brain, own)
@@ -121,7 +123,7 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
 def _stimuli(
     settings: SimulationSettings, plan: Plan, generator: np.random.Generator
 ) -> Iterator[Stimulus]:
-    """Pictures of all images; the first seen has 6 captions and a line break in one of them."""
+    """Yield all stimuli; the first shared image has 6 captions, one with a line break."""
     special = plan.shared[0] - 1
     n_captions = [settings.captions_per_image] * settings.n_images
     n_captions[special] = 6
@@ -134,7 +136,7 @@ def _stimuli(
     for row, stimulus in enumerate(tqdm(source, "images", settings.n_images, unit="image")):
         if row == special:
             stimulus.captions[0] = stimulus.captions[0].replace(" ", "\n", 1)
-            # this image has no instances, as some of COCO's
+            # this image has no objects, like some of COCO's
             stimulus.objects.clear()
         yield stimulus
 
@@ -157,19 +159,19 @@ def _write_experiment(
         stimulus_folder / "nsd_stimuli.hdf5", (s.image for s in stimuli), len(stimuli)
     )
     for split in coco.SPLITS:
-        captions, instances = coco.annotations(split, table, stimuli)
+        captions, instances = coco.annotation_files(split, table, stimuli)
         folder = stimulus_folder / "annotations"
         files.write_compact_json(folder / f"captions_{split}.json", captions)
         files.write_compact_json(folder / f"instances_{split}.json", instances)
 
 
 def _images_seen(settings: SimulationSettings, plan: Plan) -> np.ndarray:
-    """(image,) sorted 0-based images that some subject saw: the only ones that need features."""
-    shown = [
+    """List the 0-based images that some subject saw, sorted, which are those that need features."""
+    presented = [
         plan.images_of_trials(name)[: subject.sessions * TRIALS]
         for name, subject in settings.subjects.items()
     ]
-    return np.unique(np.concatenate(shown))
+    return np.unique(np.concatenate(presented))
 
 
 def _features(settings: SimulationSettings, stimuli: Sequence[Stimulus]) -> dict[str, np.ndarray]:
@@ -204,7 +206,7 @@ def _write_anatomy(
 
 
 def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: Brain) -> None:
-    """Meshes, labels and transforms of a subject, and of fsaverage."""
+    """Write meshes, labels and transforms of a subject, and of fsaverage."""
     freesurfer, grid = root / "nsddata/freesurfer", brain.brain.shape
     half_mm = (np.array(grid) - 1) / 2 * files.VOXEL_SIZE[settings.volume]
     native = surfaces.native_hemispheres(subject_number(name))
@@ -212,7 +214,7 @@ def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: 
         for side, hemisphere in hemispheres.items():
             surfaces.write_surfaces(freesurfer / owner / "surf", side, hemisphere, half_mm)
             for atlas, volume in roi_volumes(brain).items():
-                # what was drawn on each subject does not exist on fsaverage
+                # ROIs drawn by hand in each subject do not exist on fsaverage
                 if owner == name or not atlas.startswith(("prf-", "floc-")):
                     labels = surfaces.labels_on_surface(hemisphere, volume, grid)
                     path = freesurfer / owner / f"label/{side}.{atlas}.mgz"
@@ -239,12 +241,12 @@ def _run_sessions(
     settings: SimulationSettings,
     generator: np.random.Generator,
 ) -> list[Session]:
-    spoilt = generator.choice(signal.voxel, N_NEVER_VALID + N_INVALID_IN_LAST, replace=False)
+    uncovered = generator.choice(signal.voxel, N_NEVER_VALID + N_INVALID_IN_LAST, replace=False)
     rows = np.searchsorted(seen, plan.images_of_trials(name)[: subject.sessions * TRIALS])
     sessions = []
     for number, trials in enumerate(rows.reshape(-1, TRIALS), start=1):
         last = number == subject.sessions > 1
-        invalid = spoilt if last else spoilt[:N_NEVER_VALID]
+        invalid = uncovered if last else uncovered[:N_NEVER_VALID]
         sessions.append(run_session(brain, signal, trials, invalid, settings, generator))
     return sessions
 
@@ -268,7 +270,7 @@ def _write_sessions(
         files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", valid, space)
     mean_valid = np.mean([session.valid for session in sessions], axis=0, dtype=np.float32)
     files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid), space)
-    # ncsnr is of the betas as they can be read from the files
+    # ncsnr of the rounded betas in the files
     inside = np.flatnonzero(brain.mask)
     betas = np.stack([session.betas[:, inside] for session in sessions]) / INT16_PER_PERCENT
     images = plan.images_of_trials(name)[: len(sessions) * TRIALS].reshape(len(sessions), -1)
@@ -287,7 +289,7 @@ def _write_surface_sessions(
     grid: tuple[int, int, int],
     settings: SimulationSettings,
 ) -> None:
-    """Betas and ncsnr of both surfaces, made of the volume's betas as NSD made its own."""
+    """Write betas and ncsnr of surfaces, derived from the volume's betas as in NSD."""
     folders = {
         space: root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
         for space in settings.surfaces
@@ -326,11 +328,11 @@ def _truth(
     sessions: Sequence[Session],
     settings: SimulationSettings,
 ) -> Arrays:
-    shown = plan.images_of_trials(name)[: len(sessions) * TRIALS]
-    images, counts = np.unique(shown, return_counts=True)
+    presented = plan.images_of_trials(name)[: len(sessions) * TRIALS]
+    images, counts = np.unique(presented, return_counts=True)
     noisy = np.concatenate([session.noisy for session in sessions])
     noiseless = np.concatenate([session.noiseless for session in sessions])
-    measured, clean = _average(noisy, shown, images), _average(noiseless, shown, images)
+    measured, clean = _average(noisy, presented, images), _average(noiseless, presented, images)
     test = np.isin(images, plan.shared - 1)
     single_trial_noise = (noisy - noiseless).var(axis=0)
     noise = single_trial_noise * (1 / counts[test]).mean()
@@ -357,9 +359,9 @@ def _truth(
     }
 
 
-def _average(trials: np.ndarray, shown: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Mean over each image's trials, NaN where one of them is invalid."""
-    row = np.searchsorted(images, shown)
+def _average(trials: np.ndarray, presented: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Average over each image's trials, NaN where one of them is invalid."""
+    row = np.searchsorted(images, presented)
     total = np.zeros((len(images), trials.shape[1]))
     np.add.at(total, row, trials)
     return total / np.bincount(row)[:, None]

@@ -1,14 +1,13 @@
-"""Planting features, computed by calling each library directly.
+"""Features that drive simulated voxels, computed by calling each library directly.
 
-Nothing here goes through `features/`: an error there cannot hide in the simulated brain.
+`features/` is not used, so that the simulated brain does not share its errors.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.resources
 import logging
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import open_clip
@@ -26,7 +25,7 @@ BATCH = 8
 def planted_features(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
-    """Features (image, feature) float64 of one space.
+    """Compute features (image, feature) float64 of one space.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ def _clip_images(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     pretrained = {"untrained": None, "pretrained": "openai"}.get(space.weights, space.weights)
-    # open_clip warns where weights are random, also if that is asked for
+    # open_clip warns about random weights, even if they are requested
     logging.disable(logging.WARNING if pretrained is None else logging.NOTSET)
     model, _, transform = open_clip.create_model_and_transforms(
         space.architecture, pretrained=pretrained
@@ -77,7 +76,7 @@ def _transformer_captions(
     source = space.weights
     if source.startswith("package:"):
         package, inside = source.removeprefix("package:").split("/", 1)
-        source = Path(importlib.util.find_spec(package).origin).parent / inside
+        source = str(importlib.resources.files(package) / inside)
     elif source == "pretrained":
         source = space.architecture
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
@@ -91,10 +90,12 @@ def _transformer_captions(
     return np.array(rows)
 
 
-def _in_batches(name: str, images: np.ndarray, compute: object) -> np.ndarray:
+def _in_batches(
+    name: str, images: np.ndarray, compute: Callable[[np.ndarray], torch.Tensor]
+) -> np.ndarray:
     starts = tqdm(range(0, len(images), BATCH), desc=f"planting {name}", unit="batch")
     return np.concatenate([compute(images[start : start + BATCH]).numpy() for start in starts])
 
 
-def _prepare(batch: np.ndarray, transform: object) -> torch.Tensor:
+def _prepare(batch: np.ndarray, transform: Callable[[Image.Image], torch.Tensor]) -> torch.Tensor:
     return torch.stack([transform(Image.fromarray(image)) for image in batch])

@@ -1,7 +1,7 @@
 """Cortical surfaces of the simulated brain, and the transforms from its volume to them.
 
-Each hemisphere is a sphere of vertices that is folded over half of the cortical shell. Nothing of
-the readers is used: an error there cannot hide here.
+Each hemisphere is a sphere of vertices that is folded over half of the cortical shell. NSD's
+readers are not used, so that the simulation does not share their errors.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ LATERAL = {"lh": -1.0, "rh": 1.0}
 FOLD, MEDIAL_WALL = 0.47, -0.97
 DEPTHS = {"pial": 0.0, "layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75, "white": 1.0}
 LAYERS = ("layerB1", "layerB2", "layerB3")
-# what marks a place without data: NSD made its 1.8 mm transforms of the 1 mm ones by an affine
+# marks of points without data: NSD made its 1.8 mm transforms from the 1 mm ones by an affine
 NO_DATA = {"func1pt0": 9999.0, "func1pt8": 5555.4}
 TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
 
 
 @dataclass(frozen=True)
 class Hemisphere:
-    """One hemisphere's surface.
+    """Surface of one hemisphere.
 
     Attributes
     ----------
     sphere : (vertex, 3) on the unit sphere
     faces : (face, 3)
-    direction : (vertex, 3) from the brain's centre, unit length
+    direction : (vertex, 3) unit vectors from the brain's centre
     """
 
     sphere: np.ndarray
@@ -50,17 +50,17 @@ class Hemisphere:
 
     @property
     def medial_wall(self) -> np.ndarray:
-        """(vertex,) bool"""
+        """Vertices of the medial wall, (vertex,) bool."""
         return self.sphere[:, 0] < MEDIAL_WALL
 
     def points(self, depth: float, grid: tuple[int, ...]) -> np.ndarray:
-        """(vertex, 3) 1-based voxel coordinates at a depth from 0 (pial) to 1 (white)."""
+        """Compute 1-based voxel coordinates (vertex, 3) at a depth from 0 (pial) to 1 (white)."""
         radius = BRAIN_RADIUS - depth * (BRAIN_RADIUS - WHITE_MATTER_RADIUS)
         return (radius * self.direction + 1) / 2 * (np.array(grid) - 1) + 1
 
 
 def make_hemisphere(name: str, n_vertices: int) -> Hemisphere:
-    """Vertices evenly on a sphere; x points away from the other hemisphere."""
+    """Distribute vertices evenly on a sphere; x points away from the other hemisphere."""
     number = np.arange(n_vertices) + 0.5
     height = 1 - 2 * number / n_vertices
     angle = number * np.pi * (1 + 5**0.5)
@@ -82,25 +82,26 @@ def _outward(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def native_hemispheres(subject_number: int) -> dict[str, Hemisphere]:
-    """Both hemispheres of a subject, each with its own number of vertices."""
+    """Make both hemispheres of a subject, each with its own number of vertices."""
     return {
         name: make_hemisphere(name, n + 3 * subject_number) for name, n in NATIVE_VERTICES.items()
     }
 
 
 def fsaverage_hemispheres() -> dict[str, Hemisphere]:
+    """Make both hemispheres of fsaverage."""
     return {name: make_hemisphere(name, FSAVERAGE_VERTICES) for name in LATERAL}
 
 
 def nearest_vertices(source: Hemisphere, target: Hemisphere) -> np.ndarray:
-    """For each target vertex, the 0-based source vertex that is nearest on the sphere."""
+    """Find the source vertex, 0-based, nearest to each target vertex on the sphere."""
     return cKDTree(source.sphere).query(target.sphere)[1]
 
 
 def surface_percent(
     hemisphere: Hemisphere, percent: np.ndarray, grid: tuple[int, int, int]
 ) -> np.ndarray:
-    """Betas (vertex, trial) as NSD maps them: Catmull-Rom at three depths, averaged.
+    """Map betas to vertices (vertex, trial) as NSD does: Catmull-Rom at three depths, averaged.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def surface_percent(
 
 
 def catmull_rom(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values (point, …) of a volume (X, Y, Z, …) at 1-based coordinates inside it."""
+    """Interpolate a volume (X, Y, Z, …) at 1-based coordinates inside it: (point, …)."""
     below = np.floor(points).astype(int)
     d = points - below
     weights = (
@@ -136,14 +137,14 @@ def catmull_rom(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
 def labels_on_surface(
     hemisphere: Hemisphere, volume: np.ndarray, grid: tuple[int, int, int]
 ) -> np.ndarray:
-    """Labels (vertex,) of the nearest voxel at middle depth; 0 where there is no cortex."""
+    """Take the labels (vertex,) of the nearest voxels at middle depth; 0 outside the cortex."""
     index = np.floor(hemisphere.points(DEPTHS["layerB2"], grid) + 0.5).astype(int) - 1
     labels = np.maximum(volume[tuple(index.T)], 0)
     return np.where(hemisphere.medial_wall, 0, labels)
 
 
 def write_surfaces(folder: Path, name: str, hemisphere: Hemisphere, half_mm: np.ndarray) -> None:
-    """FreeSurfer's surf folder.
+    """Write FreeSurfer's surf folder.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ def write_surfaces(folder: Path, name: str, hemisphere: Hemisphere, half_mm: np.
         "sphere": 100 * mirrored,
         "sphere.reg": 100 * mirrored,
     }
-    # a mirrored mesh would be inside out
+    # reverse the triangles of the mirrored mesh, which would be inside out
     faces = hemisphere.faces if name == "rh" else hemisphere.faces[:, ::-1]
     for surface, coordinates in shapes.items():
         nibabel.freesurfer.write_geometry(
@@ -174,7 +175,7 @@ def write_surfaces(folder: Path, name: str, hemisphere: Hemisphere, half_mm: np.
 
 
 def write_vertices(path: Path, values: np.ndarray) -> None:
-    """Values (vertex,) or (vertex, frame) as .mgh or .mgz, big-endian and frame by frame."""
+    """Write values (vertex,) or (vertex, frame) as .mgh or .mgz."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = values.astype(np.float32)
     volume = values.reshape(len(values), 1, 1, *values.shape[1:])
@@ -184,7 +185,7 @@ def write_vertices(path: Path, values: np.ndarray) -> None:
 def surface_transforms(
     space: str, native: Mapping[str, Hemisphere], grid: tuple[int, int, int]
 ) -> dict[str, np.ndarray]:
-    """{file name: content} of the transforms from the volume to the surfaces, and to fsaverage."""
+    """Make {file name: content} of the transforms from the volume to surfaces and fsaverage."""
     source = TRANSFORM_NAMES[space]
     files: dict[str, np.ndarray] = {}
     for (name, hemisphere), average in zip(
@@ -200,7 +201,7 @@ def surface_transforms(
 
 
 def mni_affine() -> np.ndarray:
-    """Voxel to world of a template whose first index runs from right to left, as FSL's does."""
+    """Make the affine of a template whose first index runs from right to left, as in FSL."""
     origin = [(n - 1) / 2 * MNI_EDGE for n in MNI_SHAPE]
     affine = np.diag([-MNI_EDGE, MNI_EDGE, MNI_EDGE, 1])
     affine[:3, 3] = origin[0], -origin[1], -origin[2]
@@ -208,7 +209,7 @@ def mni_affine() -> np.ndarray:
 
 
 def mni_coordinates(space: str, grid: tuple[int, int, int]) -> np.ndarray:
-    """`func-to-MNI`: for each voxel of the template (right to left) its place in the volume."""
+    """Compute `func-to-MNI`: coordinates in the volume of each voxel of the template."""
     axes = [np.linspace(-1.1, 1.1, n) for n in MNI_SHAPE]
     unit = np.stack(np.meshgrid(-axes[0], axes[1], axes[2], indexing="ij"), axis=-1)
     points = (unit + 1) / 2 * (np.array(grid) - 1) + 1

@@ -26,6 +26,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     models = [model_name(subset) for subset in subsets(arguments.spaces)]
     write_tests(

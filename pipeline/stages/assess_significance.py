@@ -25,6 +25,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     model = model_name(arguments.spaces)
     write_tests(

@@ -13,7 +13,6 @@ from pipeline.errors import InputError, run_stage
 from pipeline.fits.fit_inputs import verify_features
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.frozen_run import current_run
-from pipeline.results.accounts import account_path
 from pipeline.results.audit import (
     CONVENTIONS,
     audit_fit,
@@ -23,9 +22,10 @@ from pipeline.results.audit import (
     audit_sides,
     audit_split,
     near_duplicates,
-    told,
+    problem_of,
 )
-from pipeline.results.storage import read_table, write_account
+from pipeline.results.metadata import metadata_path, write_metadata
+from pipeline.results.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     problems = [
         problem
@@ -46,21 +47,23 @@ def main() -> None:
         for problem in _audit_subject(variants, arguments.specifications)
     ]
     if problems:
-        # files of several variants are looked at for each
+        # files that variants share are checked several times
         raise InputError("\n".join(dict.fromkeys(problems)))
     fits = {
         subject: sum(len(files["fits"]) for files in variants.values())
         for subject, variants in arguments.files.items()
     }
-    alike = {
+    duplicates = {
         subject: near_duplicates(Path(variants[WHOLE]["split"]))
         for subject, variants in arguments.files.items()
     }
-    account = {"audited_fits": fits, "near_duplicates": alike, "by_convention": CONVENTIONS}
-    write_account(arguments.out, account)
+    metadata = {"audited_fits": fits, "near_duplicates": duplicates, "by_convention": CONVENTIONS}
+    write_metadata(arguments.out, metadata)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
-    for subject, words in alike.items():
-        print(f"{subject}: {words or 'near duplicates are told if `splits.space` names a space'}")
+    for subject, words in duplicates.items():
+        print(
+            f"{subject}: {words or 'near duplicates are counted if `splits.space` names a space'}"
+        )
     for convention in CONVENTIONS:
         print(f"by convention: {convention}")
 
@@ -77,13 +80,13 @@ def _audit_subject(
 
 def _audit_variant(files: dict[str, Any], specifications: dict[str, Any]) -> Iterator[str]:
     split_path, responses = Path(files["split"]), Path(files["responses"])
-    results = [responses, *files["features"], *files["fits"], account_path(split_path)]
+    results = [responses, *files["features"], *files["fits"], metadata_path(split_path)]
     for path in results:
         yield from audit_record(Path(path), current_run())
     yield from audit_split(split_path)
     split = read_table(split_path)
     for name, space in files["features"].items():
-        yield from told(partial(verify_features, Path(name), specifications[space]))
+        yield from problem_of(partial(verify_features, Path(name), specifications[space]))
     for path in map(Path, files["reduced"]):
         yield from audit_inputs(path, {"split": split_path})
     for name, spaces in files["fits"].items():

@@ -1,4 +1,4 @@
-"""Audit every file of a finished study: none was altered, moved, or made otherwise than it says."""
+"""Audit every file of a finished study: none was altered or moved, and all are of one run."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     if problems := list(audit_files(arguments.study, current_run())):
         raise InputError("\n".join(problems))

@@ -12,8 +12,9 @@ from pipeline.errors import run_stage
 from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import tiles
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import create_result, make_provenance
+from pipeline.results.storage import create_result
 
 GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
@@ -29,12 +30,13 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     subject, settings = arguments.subject, arguments.configuration
     responses = open_responses(arguments.nsd, subject, settings)
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, **responses.account, **settings},
+        {"subject": subject, **responses.metadata, **settings},
         responses.sources,
         simulated=responses.simulated,
     )
@@ -50,7 +52,7 @@ def main() -> None:
 
 
 def _ncsnr(responses: Responses) -> np.ndarray:
-    """(voxel,) float32, NaN if it is not known: no voxel is chosen by its reliability then."""
+    """Return ncsnr (voxel,) float32; if unknown NaN, so that no voxel is selected by it."""
     ncsnr = responses.ncsnr()
     if ncsnr is None:
         return np.full(len(responses.voxel), np.nan, np.float32)
@@ -58,12 +60,12 @@ def _ncsnr(responses: Responses) -> np.ndarray:
 
 
 def _write_blocks(file: ResultFile, dataset: Responses) -> int:
-    """Average block by block into the file; the number of voxels without a valid response."""
+    """Write averages block by block; return the number of voxels without a valid response."""
     images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
-    of_images = {"dimensions": ("image", "voxel"), "shape": shape, "chunks": tiles(shape)}
-    responses = file.add("responses", dtype=np.float32, **of_images)
-    n_valid_repeats = file.add("n_valid_repeats", dtype=np.uint8, **of_images)
+    names, chunks = ("image", "voxel"), tiles(shape)
+    responses = file.add("responses", names, shape=shape, dtype=np.float32, chunks=chunks)
+    n_valid_repeats = file.add("n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks)
     sampled = min(NOISE_IMAGES, len(images)), len(voxel)
     noise_sample = file.add(
         "noise_sample", ("noise_sample_image", "voxel"), shape=sampled, dtype=np.float32
@@ -77,7 +79,7 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
         n_valid_repeats[:, columns] = averaged.n_valid_repeats
         noise_variance[columns] = averaged.noise_variance
         noise_sample[:, columns] = averaged.noise_sample
-        never += np.count_nonzero(~averaged.n_valid_repeats.any(axis=0))
+        never += int(np.count_nonzero(~averaged.n_valid_repeats.any(axis=0)))
         start += len(block)
     file.add("n_repeats", "image", averaged.n_repeats)
     return never

@@ -1,4 +1,4 @@
-"""Check on simulated experiments that fits, intervals and tests mean what they say."""
+"""Check the calibration of fits, intervals and tests in simulated experiments."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from tqdm import tqdm
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.validation.calibration import CONDITIONS, run_experiment, summarise
 
-# the oracle of one experiment takes as long as the rest of four
+# the oracle of one experiment takes as long as four experiments without it
 ORACLE_EVERY = 4
 
 
@@ -27,6 +28,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = arguments.configuration
     significance = settings["significance"]

@@ -9,7 +9,7 @@ from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
-from pipeline.results.storage import write_account
+from pipeline.results.metadata import write_metadata
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     summary = check_tree(
         NSDLayout(arguments.nsd),
@@ -36,7 +37,7 @@ def main() -> None:
         arguments.annotations,
         arguments.map_spaces,
     )
-    write_account(arguments.out, summary)
+    write_metadata(arguments.out, summary)
 
 
 if __name__ == "__main__":

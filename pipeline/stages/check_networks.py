@@ -10,7 +10,7 @@ from features.layers import Layer
 from features.networks import check_specification
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import write_account
+from pipeline.results.metadata import write_metadata
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     widths = {}
     for name, specification in arguments.networks.items():
@@ -31,15 +32,15 @@ def main() -> None:
             widths[name] = _widths(specification, arguments.layers[name])
         except ValueError as error:
             raise InputError(f"networks.{name}: {error}") from None
-    write_account(arguments.out, {"networks": arguments.networks, "widths": widths})
+    write_metadata(arguments.out, {"networks": arguments.networks, "widths": widths})
 
 
 def _widths(specification: dict[str, Any], layers: list[str]) -> dict[str, int] | None:
-    """Width of each layer, by a pass of one stimulus without the weights; None if not known yet."""
+    """Measure the width of each layer with one stimulus and random weights; None if unknown."""
     if specification["library"] == "vectors":
         return None
     if (specification["library"], specification["weights"]) == ("transformers", "pretrained"):
-        # its architecture is only known once it was downloaded
+        # the architecture is unknown before the download
         return None
     cost = network_cost(specification, [Layer.parse(layer) for layer in layers])
     return {str(layer): width for layer, width in cost.widths.items()}

@@ -11,8 +11,7 @@ from pipeline.errors import run_stage
 from pipeline.figures.colours import colour_limit
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, read_map
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import write_account
+from pipeline.results.metadata import read_metadata, write_metadata
 
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 
@@ -26,20 +25,21 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     limits: dict[str, list[float]] = defaultdict(list)
     for folder in arguments.maps:
-        index = read_account(folder / INDEX)
+        index = read_metadata(folder / INDEX)
         values: dict[str, list[np.ndarray]] = defaultdict(list)
-        for name, told in index["maps"].items():
-            shown = told["space"] == index["space"] and told["threshold"] == "none"
-            if shown and told["quantity"] in QUANTITIES:
+        for name, entry in index["maps"].items():
+            drawn = entry["space"] == index["space"] and entry["threshold"] == "none"
+            if drawn and entry["quantity"] in QUANTITIES:
                 found = read_map(folder / name)
-                values[told["quantity"]].append(found[np.isfinite(found)])
+                values[entry["quantity"]].append(found[np.isfinite(found)])
         for quantity, parts in values.items():
             limits[quantity].append(colour_limit(np.concatenate(parts)))
     # a subject with little signal does not narrow the scale of the others
-    write_account(arguments.out, {quantity: max(found) for quantity, found in limits.items()})
+    write_metadata(arguments.out, {quantity: max(found) for quantity, found in limits.items()})
 
 
 if __name__ == "__main__":

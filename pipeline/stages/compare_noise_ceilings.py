@@ -1,6 +1,6 @@
 """Recompute ncsnr from the betas and compare it with the file that NSD released.
 
-Agreement says that axes, trial order, repeats and the z-score are all read as NSD meant them.
+Agreement shows that axes, trial order, repeats and the z-score are read as NSD defines them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
-from pipeline.results.storage import make_provenance, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 
 # in units of the trials' variance; betas are stored as integers of 1/300 percent
@@ -36,6 +37,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     space = open_space(layout, subject, settings["space"], settings["betas"])
@@ -56,7 +58,7 @@ def main() -> None:
             f"{folder}: none of {len(voxel)} voxels has an ncsnr, released or from the betas. "
             "Fetch betas and ncsnr again from NSD."
         )
-    # the share of noise: unlike ncsnr itself it is smooth where there is no signal
+    # the noise variance, unlike ncsnr, is smooth where there is no signal
     difference = np.abs(_noise(recomputed) - _noise(released))[compared]
     table = pd.DataFrame(
         {
@@ -91,7 +93,7 @@ def main() -> None:
 
 
 def _noise(ncsnr: np.ndarray) -> np.ndarray:
-    """Variance of a single trial's noise, of trials with unit variance."""
+    """Return the noise variance of a single trial, if trials have unit variance."""
     return 1 / (1 + np.asarray(ncsnr, dtype=np.float64) ** 2)
 
 

@@ -1,4 +1,4 @@
-"""Describe the folder of maps as a derived dataset of BIDS."""
+"""Describe the folder of maps as a derivative dataset of BIDS."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Annotated
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import BIDS_SPACES, bids_subject
-from pipeline.results.accounts import account_path
-from pipeline.results.storage import write_account, write_text
+from pipeline.results.metadata import metadata_path, write_metadata, write_text
 
 BIDS_VERSION = "1.9.0"
-# BIDS has no rule for what statistics of models are called, nor for files over subjects. Names have
-# its form, headers and sidecars are as it wants them; folders keep NSD's names.
+# BIDS has no rules for names of statistical maps and of files over subjects. Names, headers and
+# sidecars follow its conventions; folders keep NSD's names.
 IGNORED = """\
 # statistical maps have no rule in BIDS yet; their folders are named as NSD names subjects
 subj*
@@ -39,9 +38,10 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
-    write_account(
+    write_metadata(
         arguments.description,
         {
             "Name": f"{arguments.study}: voxelwise encoding models of {source}",
@@ -59,7 +59,7 @@ def main() -> None:
         "participant_id": {"Description": "label of the subject in the names of files"},
         "nsd_subject": {"Description": "what NSD calls the subject"},
     }
-    write_account(account_path(arguments.participants), described)
+    write_metadata(metadata_path(arguments.participants), described)
 
 
 if __name__ == "__main__":

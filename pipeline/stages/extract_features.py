@@ -1,4 +1,4 @@
-"""Run one network over one shard of the images, and keep the layers that are asked for."""
+"""Run one network on one shard of the images, and store the requested layers."""
 
 from __future__ import annotations
 
@@ -29,16 +29,18 @@ from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.code_version import code_version, file_version
 from pipeline.results.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import create_result, make_provenance, read_table
+from pipeline.results.storage import create_result
+from pipeline.results.tables import read_table
 
-# on CPU small batches stay in the cache; a GPU wants large ones, and halves those that do not fit
+# small batches fit the cache of a CPU; on a GPU, batches that do not fit are halved
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
 TEXTS_PER_IMAGE = 8
-# of a network's settings, and of what is known of it when it is loaded
-DECIDE_NOTHING = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
+# keys of a network's settings and identity that do not affect features
+WITHOUT_EFFECT = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
 LABELS = {"weights_label", "checkpoint"}
-# code that decides features
+# code that determines features
 EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stimulus_readers")
 
 
@@ -61,6 +63,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     torch.set_num_threads(arguments.threads)
     dataset, settings = open_images(arguments.nsd), arguments.network
@@ -70,11 +73,11 @@ def main() -> None:
         network = load_network(settings, choose_device().type, arguments.weights)
         names = [str(layer) for layer in network.expand(map(Layer.parse, arguments.layers))]
         identity = network.identity()
-        store = FeatureStore(arguments.store, _all_that_decides(settings, identity, dataset))
-        wanted = store.missing(images, names)
-        if not wanted:
+        store = FeatureStore(arguments.store, _store_identity(settings, identity, dataset))
+        missing = store.missing(images, names)
+        if not missing:
             print(f"{settings['name']}: {len(images)} images were extracted before")
-        for lacking, layers in wanted:
+        for lacking, layers in missing:
             _add(store, network, settings, dataset, lacking, layers, arguments.study)
     except ValueError as error:
         raise InputError(f"networks.{settings['name']}: {error}") from error
@@ -92,24 +95,24 @@ def main() -> None:
 
 
 def _images(arguments: Arguments) -> np.ndarray:
-    """Images of a shard; what subjects share is extracted once, and no subject's own."""
+    """List the images of a shard, of the shared images or of those that only a subject saw."""
     images = read_table(arguments.images)
     chosen = images.loc[images["shared"] == (arguments.part == SHARED), "nsd_id"]
     number, n_shards = map(int, arguments.shard.split("of"))
     return np.array_split(chosen.to_numpy(), n_shards)[number - 1]
 
 
-def _all_that_decides(
+def _store_identity(
     settings: dict[str, Any], identity: dict[str, Any], dataset: DatasetImages
 ) -> dict[str, Any]:
-    """What features are stored by, beside image and layer.
+    """Return everything besides image and layer that determines features, as key of the store.
 
-    Names, batch sizes and places of files decide nothing; weights count by their content.
+    Names, batch sizes and paths have no effect; weights are identified by their content.
     """
     loaded = {key: value for key, value in identity.items() if key not in LABELS}
     checkpoint = identity["checkpoint"] or {}
     return {
-        **{f"asked_{key}": value for key, value in settings.items() if key not in DECIDE_NOTHING},
+        **{f"asked_{key}": value for key, value in settings.items() if key not in WITHOUT_EFFECT},
         **loaded,
         "checkpoint": {key: checkpoint.get(key) for key in ("tag", "sha256")},
         "simulated": dataset.simulated,
@@ -126,13 +129,16 @@ def _add(
     names: list[str],
     study: str,
 ) -> None:
-    """Run the network over images, and add what its layers give to the store."""
+    """Run the network on images, and add the features of its layers to the store."""
     layers = [Layer.parse(name) for name in names]
     batch_size = _batch_size(network, settings, layers, dataset)
-    told = {**network.identity(), "batch_size": batch_size, "device": network.device.type}
-    provenance = make_provenance(
-        "extract_features", {**told, "layers": names}, {}, simulated=dataset.simulated
-    )
+    configuration = {
+        **network.identity(),
+        "batch_size": batch_size,
+        "device": network.device.type,
+        "layers": names,
+    }
+    provenance = make_provenance("extract_features", configuration, {}, simulated=dataset.simulated)
     with store.add(study, images, names, provenance) as file:
         nsd_id, kind = images.nsd_id, settings["stimulus"]
         batches = _features(network, dataset, nsd_id, kind, layers, batch_size)
@@ -144,12 +150,12 @@ def _add(
 def _batch_size(
     network: Network, settings: dict[str, Any], layers: list[Layer], dataset: DatasetImages
 ) -> int:
-    """Images of one pass: as configured, or what the device has the memory for."""
-    wanted = settings.get("batch_size") or BATCH_SIZES[network.device.type]
+    """Return the batch size: as configured, or as large as fits the memory of the device."""
+    requested = settings.get("batch_size") or BATCH_SIZES[network.device.type]
     if network.device.type == "cpu" or settings["stimulus"] != "image":
-        return wanted
+        return requested
     image = Image.fromarray(np.zeros((*dataset.size, 3), dtype=np.uint8))
-    return fitting_batch_size(network, image, layers, wanted)
+    return fitting_batch_size(network, image, layers, requested)
 
 
 def _features(
@@ -166,7 +172,7 @@ def _features(
     stimuli = read_stimuli(dataset, nsd_id, kind, batch_size)
     if kind in VECTORS:
         return vector_features(network, stimuli, layers)
-    # on CPU the network itself takes the threads
+    # on a CPU the network itself uses the threads
     preparing = 1 if network.device.type == "cpu" else torch.get_num_threads()
     return image_features(network, stimuli, layers, preparing)
 

@@ -1,4 +1,4 @@
-"""Download the external files that a study needs, or print which they are."""
+"""Download the external files that a study needs, or list them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from pipeline.nsd.manifest import (
     required_files,
     required_weights,
 )
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 
 WIDTH = 110
 
 
 def main() -> None:
+    """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--manifest", required=True, type=Path)
@@ -67,7 +68,7 @@ def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manife
 
 
 def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
-    """Fetch weights of networks, or say which they are."""
+    """Fetch weights of networks, or list them."""
     checkpoints, pretrained = (
         required_checkpoints(manifest, study),
         required_weights(manifest, study),
@@ -91,8 +92,8 @@ def _is_simulated(study: Configuration) -> bool:
 
 
 def _fetch_weights(study: Configuration, name: str, folder: Path) -> None:
-    """The libraries keep what they download; loading a network once is all it takes."""
-    # here, since it takes seconds that a study whose weights are there need not wait
+    """Load a network once: libraries download and keep its weights."""
+    # imported here: it takes seconds that a study without downloads need not wait
     from features.networks import load_network
 
     try:

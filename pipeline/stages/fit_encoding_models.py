@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
@@ -35,27 +35,28 @@ from pipeline.fits.fit_inputs import (
 from pipeline.fits.voxel_chunks import voxels_of
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import chunks_of_voxels
-from pipeline.results.result_file import ResultFile
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.result_file import Arrays, ResultFile
 from pipeline.results.storage import (
     Result,
     create_result,
-    make_provenance,
     open_result,
     positions,
-    read_provenance,
     read_result,
-    read_table,
     write_result,
 )
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 
+# share of voxels at an end of the grid of penalties above which it is reported
 EDGE_SHARE = 0.05
-# read at a time for their ceilings
+# voxels whose ceilings are computed at a time
 CEILING_VOXELS = 1024
 SOLVERS = {"native": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
+# arrays (voxel,) and (space or part, voxel) that a smaller model can replace
 SCORES = ("r", "r2", "cv_score", "alpha")
 BY_SPACE = ("band_weights", "product_measure")
-# dimensions of arrays that have more than voxels
+# dimensions before `voxel` of arrays that have more than one
 BEFORE_VOXELS = {
     "band_weights": ["space"],
     "product_measure": ["part"],
@@ -63,8 +64,13 @@ BEFORE_VOXELS = {
 }
 PREDICTIONS = "predictions"
 AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
-# of voxels and their fit, the fit with its intercept
-Intercept = Callable[[np.ndarray, AnyFit], AnyFit]
+
+
+class Intercept(Protocol):
+    """Function that adds the intercept to the fit of some voxels."""
+
+    def __call__(self, voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+        """Return the fit with its intercept."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Arguments(given.StageArguments):
 
     spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     features: given.InputFiles
-    # of the same subject, models of a space less
+    # of the same subject, models with one space less
     smaller_encoding: given.InputFiles
     smaller_predictions: given.InputFiles
     specifications: Annotated[dict[str, Any], given.Setting()]  # {space: what its features must be}
@@ -89,6 +95,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = arguments.configuration
     options = solver_options(settings, arguments.memory_mb)
@@ -96,17 +103,17 @@ def main() -> None:
     test = (split["set"] == "test").to_numpy()
     nsd_id, fold = split["nsd_id"].to_numpy(), split["fold"].to_numpy()[~test]
     spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-    asker = str(arguments.split)
+    requested_by = str(arguments.split)
     for name, specification in arguments.specifications.items():
         verify_features(spaces[name], specification)
     bands = {
-        name: read_scaled(path, nsd_id, ~test, asker, settings["scaling"]).features
+        name: read_scaled(path, nsd_id, ~test, requested_by, settings["scaling"]).features
         for name, path in spaces.items()
     }
     with open_result(arguments.responses) as file:
         names = ["grid_shape", "ncsnr", "n_valid_repeats", "noise_variance"]
         measured = read_result(arguments.responses, names)
-        rows = positions(measured["image"], nsd_id, arguments.responses, asker)
+        rows = positions(measured["image"], nsd_id, arguments.responses, requested_by)
         here = voxels_of(arguments.chunk, len(measured["voxel"]))
         repeats = measured["n_valid_repeats"][rows][test][:, here]
         voxel, reliable = measured["voxel"][here], reliability(measured["ncsnr"][here], repeats)
@@ -136,18 +143,18 @@ def main() -> None:
         "space": arguments.spaces,
         "part": [*arguments.spaces, OFFSET],
     }
-    data = {
+    result: Arrays = {
         **{name: (name, values) for name, values in labels.items()},
         "grid_shape": ("axis", measured["grid_shape"]),
         **{name: ([*BEFORE_VOXELS.get(name, []), "voxel"], v) for name, v in arrays.items()},
     }
-    write_result(arguments.out, data, provenance)
+    write_result(arguments.out, result, provenance)
 
 
 def _ceilings(
     held_out: ResponseRows, repeats: np.ndarray, noise_variance: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Ceiling of the test images and its standard error, (voxel,) float32."""
+    """Compute the ceiling of the test images and its standard error, (voxel,) float32."""
     n_voxels = held_out.shape[1]
     arrays = {
         name: np.full(n_voxels, np.nan, np.float32)
@@ -163,15 +170,15 @@ def _ceilings(
 
 @dataclass(frozen=True)
 class Data:
-    """What a model is fitted to and scored on, and how.
+    """Features, responses and settings of a fit.
 
     Attributes
     ----------
-    bands : {feature space: (image, feature)} of all images, scaled
-    test : (image,) bool, which images are not trained on
-    training, held_out : responses (image, voxel) of both sides
+    bands : {feature space: features (image, feature) of all images, scaled}
+    test : (image,) bool, whether an image is a test image
+    training, held_out : responses (image, voxel) to training and test images
     fold : (training image,)
-    n_repeats : (training image,) trials that responses are averaged of
+    n_repeats : (training image,) numbers of trials averaged
     """
 
     bands: dict[str, np.ndarray]
@@ -184,25 +191,34 @@ class Data:
     options: Options
 
     @cached_property
-    def trained(self) -> dict[str, np.ndarray]:
+    def training_bands(self) -> dict[str, np.ndarray]:
+        """Features of the training images."""
         return {name: band[~self.test] for name, band in self.bands.items()}
 
     @cached_property
-    def shown(self) -> dict[str, np.ndarray]:
+    def test_bands(self) -> dict[str, np.ndarray]:
+        """Features of the test images."""
         return {name: band[self.test] for name, band in self.bands.items()}
 
     @property
     def alphas(self) -> np.ndarray:
+        """Grid of penalties."""
         return AlphaGrid.model_validate(self.settings["alphas"]).values()
 
-    def weighed(self, problem: Problem) -> tuple[Problem, Intercept]:
-        """The problem with the images' weights, and what gives a fit of voxels its intercept."""
+    def weighted(self, problem: Problem) -> tuple[Problem, Intercept]:
+        """Weight the images of a problem; return it and a function that adds intercepts."""
         if self.settings["image_weights"] == "equal":
-            return problem, lambda _, fit: fit
+            return problem, _unchanged
         images = WeighedImages(problem, self.n_repeats)
-        return images.problem, lambda voxels, fit: replace(
-            fit, intercept=images.intercept(voxels, fit.coefficients)
-        )
+
+        def with_intercept(voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+            return replace(fit, intercept=images.intercept(voxels, fit.coefficients))
+
+        return images.problem, with_intercept
+
+
+def _unchanged(voxels: np.ndarray, fit: AnyFit) -> AnyFit:
+    return fit
 
 
 @dataclass(frozen=True)
@@ -212,8 +228,8 @@ class SmallerModel:
     Attributes
     ----------
     voxel : (voxel,) ids
-    arrays : {quantity: (…, voxel)} as the larger model has them
-    predictions : of the test images
+    arrays : {quantity: (…, voxel)} in the shapes of the larger model
+    predictions : predictions of the test images
     """
 
     voxel: np.ndarray
@@ -230,24 +246,24 @@ class SmallerModel:
         voxel: np.ndarray,
         nsd_id: np.ndarray,
     ) -> Iterator[SmallerModel]:
-        """The model in two files, of the voxels and test images that the larger one has.
+        """Open the model in two files, for the voxels and test images of the larger model.
 
         Raises
         ------
         InputError
-            It lacks some of them.
+            The model lacks some of them.
         """
-        asker = f"the model {model_name(spaces)}"
-        result = read_result(encoding).ordered("voxel", voxel, asker)
+        requested_by = f"the model {model_name(spaces)}"
+        result = read_result(encoding).ordered("voxel", voxel, requested_by)
         parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
-        # of spaces that the model lacks
+        # 0 for spaces that the model lacks
         data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
         arrays = {name: data[name].values for name in (*SCORES, *BY_SPACE)}
         with open_result(predictions) as file:
-            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, asker))
+            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, requested_by))
 
     def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
-        """{quantity: (…, voxel)} of some voxels, and their predictions."""
+        """Read {quantity: (…, voxel)} of some voxels, and their predictions."""
         arrays = {name: values[..., voxels] for name, values in self.arrays.items()}
         return {**arrays, PREDICTIONS: self.predictions.of(self.voxel[voxels])}
 
@@ -255,7 +271,7 @@ class SmallerModel:
 def _fit(
     data: Data, smaller: Sequence[SmallerModel], predictions: ResultFile
 ) -> dict[str, np.ndarray]:
-    """Scores and picks, (…, voxel) float32; of weights, predictions remain."""
+    """Fit, store predictions, and return scores and selected penalties (…, voxel) float32."""
     name, n_voxels = model_name(data.bands), data.training.shape[1]
     arrays = {
         key: np.full((*shape, n_voxels), np.nan, np.float32)
@@ -264,16 +280,16 @@ def _fit(
     arrays["searched_exactly"] = np.zeros(n_voxels, bool)
     kept = _prediction_store(predictions, data.held_out.shape)
     candidates = model_candidates(len(data.bands), data.settings)
-    problem, intercept = data.weighed(
+    problem, intercept = data.weighted(
         Problem.of_one_model(
-            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+            data.training_bands, data.training, data.fold, data.alphas, candidates, data.options
         )
     )
     with tqdm(total=n_voxels, desc=name, unit="voxel") as bar:
         for voxels, fits in solver_of(data.settings)(problem):
             fit = intercept(voxels, fits["model"])
             arrays["searched_exactly"][voxels] = fit.exact
-            own = _scores(fit, data.held_out.of(voxels), data.shown)
+            own = _scores(fit, data.held_out.of(voxels), data.test_bands)
             found = take_over(own, [model.of(voxels) for model in smaller])
             _store(kept, voxels, found.pop(PREDICTIONS))
             for key, values in found.items():
@@ -281,23 +297,23 @@ def _fit(
             bar.update(len(voxels))
     exact = np.count_nonzero(arrays["searched_exactly"])
     tqdm.write(f"{name}: {exact} of {n_voxels} voxels were searched exactly")
-    _tell_edges(name, arrays["alpha"], data.alphas)
+    _report_edges(name, arrays["alpha"], data.alphas)
     return arrays
 
 
 def _stack(data: Data) -> dict[str, np.ndarray]:
-    """Scores of the spaces' own models, weighed, (…, voxel) float32."""
+    """Stack the spaces' own models, and return scores and weights (…, voxel) float32."""
     shapes = {"r": (), "r2": (), "weights": (len(data.bands),)}
     n_voxels = data.held_out.shape[1]
     arrays = {
         f"{STACK}_{key}": np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in shapes.items()
     }
-    # of a problem's images and responses alone
+    # only the images and responses of this problem are used
     candidates = equal_weights(len(data.bands))
-    problem, intercept = data.weighed(
+    problem, intercept = data.weighted(
         Problem.of_one_model(
-            data.trained, data.training, data.fold, data.alphas, candidates, data.options
+            data.training_bands, data.training, data.fold, data.alphas, candidates, data.options
         )
     )
     stacks = stream_stacks(
@@ -305,7 +321,7 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
     )
     with tqdm(total=n_voxels, desc=f"{STACK} {model_name(data.bands)}", unit="voxel") as bar:
         for voxels, fit in stacks:
-            predicted = intercept(voxels, fit).predict(data.shown)
+            predicted = intercept(voxels, fit).predict(data.test_bands)
             measured = data.held_out.of(voxels)
             arrays[f"{STACK}_r"][voxels] = correlation_score(measured, predicted)
             arrays[f"{STACK}_r2"][voxels] = r2_score(measured, predicted)
@@ -315,17 +331,17 @@ def _stack(data: Data) -> dict[str, np.ndarray]:
 
 
 def _quantities(n_spaces: int) -> dict[str, tuple[int, ...]]:
-    """{array of the result: its shape before voxels}."""
+    """Return {array: its shape before voxels}."""
     weights, product = BY_SPACE
     return {**dict.fromkeys(SCORES, ()), weights: (n_spaces,), product: (n_spaces + 1,)}
 
 
 def _scores(
-    fit: BandedRidgeFit, measured: np.ndarray, shown: dict[str, np.ndarray]
+    fit: BandedRidgeFit, measured: np.ndarray, bands: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """What is kept of a model and some voxels: its R² split by bands too, and its predictions."""
-    predicted = fit.predict(shown)
-    split = split_r2(measured, fit.predict_by_band(shown), fit.intercept)
+    """Return scores, penalties, predictions, and R² split by bands, of some voxels."""
+    predicted = fit.predict(bands)
+    split = split_r2(measured, fit.predict_by_band(bands), fit.intercept)
     return {
         "r": correlation_score(measured, predicted),
         "r2": r2_score(measured, predicted),
@@ -338,19 +354,19 @@ def _scores(
 
 
 def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
-    """Band weights (candidate, band) that a model chooses from, as configured under `encoding`."""
+    """Return candidate band weights (candidate, band), as configured under `encoding`."""
     if settings["penalty"] == "single":
         return equal_weights(n_bands)
     return draw_band_weights(n_bands, settings["band_weight_samples"], settings["seed"])
 
 
 def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
-    """What searches and fits, as configured under `encoding`."""
+    """Return the solver configured under `encoding`."""
     return SOLVERS[settings["solver"]]
 
 
 def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
-    """(test image, voxel), NaN where a voxel is not fitted; read and written by voxels."""
+    """Add an array (test image, voxel) that is written by voxels; NaN until then."""
     chunks = chunks_of_voxels(shape)
     names = "image", "voxel"
     return file.add(
@@ -359,7 +375,7 @@ def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
 
 
 def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
-    """Write columns (ascending) of a stored array; HDF5 is slow at any but neighbouring ones."""
+    """Write columns (ascending) of an array as one range: HDF5 is slow at scattered columns."""
     here = slice(voxels[0], voxels[-1] + 1)
     if len(voxels) < here.stop - here.start:
         block = dataset[:, here]
@@ -368,11 +384,11 @@ def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> Non
     dataset[:, here] = values
 
 
-def _tell_edges(model: str, picked: np.ndarray, alphas: np.ndarray) -> None:
-    """Penalties at the end of the grid say that the grid may be too short."""
-    picked = picked[np.isfinite(picked)]
+def _report_edges(model: str, selected: np.ndarray, alphas: np.ndarray) -> None:
+    """Report if many penalties are at an end of the grid, which may then be too short."""
+    selected = selected[np.isfinite(selected)]
     for name, edge in (("smallest", alphas.min()), ("largest", alphas.max())):
-        share = np.isclose(picked, edge, rtol=1e-3).mean() if len(picked) else 0.0
+        share = np.isclose(selected, edge, rtol=1e-3).mean() if len(selected) else 0.0
         if share > EDGE_SHARE:
             tqdm.write(f"{model}: {share:.0%} of voxels pick the {name} alpha, {edge:g}")
 

@@ -1,4 +1,4 @@
-"""Join the parts of a result whose voxels were the work of several jobs."""
+"""Join the voxel parts of a result that several jobs computed."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     with ExitStack() as stack:
         parts = [stack.enter_context(open_result(path)) for path in arguments.parts]

@@ -1,4 +1,4 @@
-"""Note which labels each image shows: of NSD's, COCO's categories and supercategories."""
+"""Store the labels of each image: COCO's categories and supercategories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pandas as pd
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_table, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -22,19 +24,20 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     images = open_images(arguments.nsd)
     nsd_id = read_table(arguments.images)["nsd_id"].to_numpy()
-    shown = pd.concat(images.labels(nsd_id).values(), axis="columns")
+    labels = pd.concat(images.labels(nsd_id).values(), axis="columns")
     # "person" is a category, and a supercategory of nothing else
-    shown = shown.loc[:, ~shown.columns.duplicated()]
+    labels = labels.loc[:, ~labels.columns.duplicated()]
     provenance = make_provenance(
         "label_images", {}, {"images": arguments.images}, simulated=images.simulated
     )
     arrays = {
         "image": ("image", nsd_id),
-        "label": ("label", [*shown.columns]),
-        "shown": (("image", "label"), shown.to_numpy()),
+        "label": ("label", [*labels.columns]),
+        "shown": (("image", "label"), labels.to_numpy()),
     }
     write_result(arguments.out, arrays, provenance)
 

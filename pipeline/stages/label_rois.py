@@ -13,7 +13,9 @@ from pipeline.configuration.settings import COMPOSITE
 from pipeline.dataset.regions import Regions, open_regions
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import write_table
 
 COLUMNS = {
     "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",
@@ -37,6 +39,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     responses = read_result(arguments.responses, ["voxel"])
     settings = responses.configuration
@@ -53,14 +56,14 @@ def main() -> None:
 def all_labels(
     regions: Regions, subject: str, atlases: list[str], voxel: np.ndarray
 ) -> pd.DataFrame:
-    """Labels of voxels (voxel,), released ones and composites, in the order of their places."""
+    """Label voxels (voxel,) by released ROIs and composites, in the order of column `place`."""
     labels = regions.labels(atlases, voxel)
-    _tell_absent(regions, subject, atlases, labels)
+    _report_absent(regions, subject, atlases, labels)
     composites = composite_labels(labels, regions.composites)
     labels = pd.concat([labels, composites], ignore_index=True)
-    places = _places(regions, atlases)
+    order = _order(regions, atlases)
     found = zip(labels["atlas"], labels["roi"], strict=True)
-    return labels.assign(place=[places[region] for region in found]).sort_values(
+    return labels.assign(place=[order[region] for region in found]).sort_values(
         "place", kind="stable"
     )
 
@@ -68,9 +71,9 @@ def all_labels(
 def composite_labels(
     labels: pd.DataFrame, composites: Mapping[str, Mapping[str, tuple[str, ...]]]
 ) -> pd.DataFrame:
-    """Labels of the composites whose ROI collections are there.
+    """Label voxels by composites of the ROI collections in `labels`.
 
-    A subject who lacks one of the labels has the composite of the others.
+    If a subject lacks one of the ROIs, the composite consists of the others.
 
     Parameters
     ----------
@@ -89,15 +92,17 @@ def composite_labels(
     return pd.concat(parts, ignore_index=True).drop_duplicates(["voxel", "roi"], ignore_index=True)
 
 
-def _places(regions: Regions, atlases: list[str]) -> dict[tuple[str, str], int]:
-    """{(atlas, roi): place} of all regions that a subject can have: the same for every subject."""
+def _order(regions: Regions, atlases: list[str]) -> dict[tuple[str, str], int]:
+    """Return {(atlas, roi): its index} of all possible regions: the same for every subject."""
     named = [(atlas, name) for atlas in atlases for name in regions.names(atlas).values()]
     named += [(COMPOSITE, name) for name in regions.composites]
-    return {region: place for place, region in enumerate(dict.fromkeys(named))}
+    return {region: index for index, region in enumerate(dict.fromkeys(named))}
 
 
-def _tell_absent(regions: Regions, subject: str, atlases: list[str], labels: pd.DataFrame) -> None:
-    """Which labels of the colour tables no modelled voxel has: not every subject has every ROI."""
+def _report_absent(
+    regions: Regions, subject: str, atlases: list[str], labels: pd.DataFrame
+) -> None:
+    """Print labels of the colour tables that no modelled voxel has."""
     for atlas in atlases:
         found = set(labels.loc[labels["atlas"] == atlas, "roi"])
         if absent := [name for name in regions.names(atlas).values() if name not in found]:

@@ -11,7 +11,8 @@ from pipeline.configuration.settings import SHARED
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of an image in nsd_stimuli.hdf5",
@@ -29,6 +30,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     images = open_images(arguments.nsd)
     shared = images.shared()

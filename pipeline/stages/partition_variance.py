@@ -17,7 +17,8 @@ from encoding.variance_partitioning import (
 )
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import aligned_result, read_result, write_result
 
 OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 
@@ -33,6 +34,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     models = [model_name(subset) for subset in subsets(arguments.spaces)]
     files = dict(zip(models, arguments.encoding, strict=True))
@@ -62,15 +64,15 @@ def main() -> None:
         "variant": fitted["variant"],
     }
     inputs = {f"encoding/{model}": path for model, path in files.items()}
-    _tell(joint, gain)
+    _report(joint, gain)
     write_result(arguments.out, data, make_provenance("partition_variance", configuration, inputs))
 
 
-def _tell(joint: str, gain: np.ndarray) -> None:
-    """Where the joint model is no better than its parts, unique variance means little."""
+def _report(joint: str, gain: np.ndarray) -> None:
+    """Print how often the joint model scores below its parts, where variance is unreliable."""
     share, below = shortfall(gain)
-    told = f"{joint}: in {share:.0%} of voxels the joint model scores below the best of its parts"
-    print(told if np.isnan(below) else f"{told}, there by {below:.4f} R² on average")
+    text = f"{joint}: in {share:.0%} of voxels the joint model scores below the best of its parts"
+    print(text if np.isnan(below) else f"{text}, there by {below:.4f} R² on average")
 
 
 if __name__ == "__main__":

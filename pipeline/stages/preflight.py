@@ -1,4 +1,4 @@
-"""Say whether a study can start: what is there, missing or damaged, and what it will need."""
+"""Check whether a study can start: existing, missing and damaged files, and estimated needs."""
 
 from __future__ import annotations
 
@@ -29,17 +29,16 @@ from pipeline.nsd.manifest import (
     required_checkpoints,
     required_files,
 )
-from pipeline.resources import Job, estimate_study
+from pipeline.resources import THREADS, Job, estimate_study
 from pipeline.smaller_studies import change_that_fits
 from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
 
 WIDTH = 120
 HOUR, GIGABYTE = 3600, 1e9
-# of a fit, as profiles/slurm gives them
-THREADS = 8
 
 
 def main() -> None:
+    """Run the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--configuration", required=True, type=setting)
     parser.add_argument("--manifest", required=True, type=Path)
@@ -72,8 +71,8 @@ def main() -> None:
         problems.append(f"no estimates: {error}")
     if problems:
         # last, and to where the tables went
-        told = "".join(f"\n- {problem}" for problem in problems)
-        text = f"error: The study cannot start. Problems: {len(problems)}.{told}"
+        items = "".join(f"\n- {problem}" for problem in problems)
+        text = f"error: The study cannot start. Problems: {len(problems)}.{items}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
     console.print("[bold]The study can start.")
@@ -94,7 +93,7 @@ def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
 def _show_files(
     console: Console, study: Configuration, layout: NSDLayout, manifest: Manifest
 ) -> tuple[list[ExternalFile], list[str]]:
-    """Print what is there, missing and damaged by role; the files and the problems in words."""
+    """Print numbers of existing, missing and damaged files by role; return files and problems."""
     settings = study.responses
     designs, found = find_problems(
         *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations),
@@ -103,9 +102,9 @@ def _show_files(
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)
     missing = {file.path for file in files if not file.is_there(layout.root)}
-    # a file that is missing is told once, with its source
-    told = [text for text in found if not any(_names(text, layout, path) for path in missing)]
-    damaged = {f.path for f in files if any(_names(text, layout, f.path) for text in told)}
+    # a missing file is reported once, with its source
+    reported = [text for text in found if not any(_names(text, layout, path) for path in missing)]
+    damaged = {f.path for f in files if any(_names(text, layout, f.path) for text in reported)}
     table = Table(title=f"Files of study {study.study} below {layout.root}")
     table.add_column("role")
     table.add_column("source")
@@ -120,10 +119,10 @@ def _show_files(
         if lacking:
             problems.append(
                 f"{role}: {len(lacking)} of {len(own)} missing, first {layout.root / lacking[0]}. "
-                f"`snakemake fetch` brings them from {manifest.sources[source].place}."
+                f"`snakemake fetch` brings them from {manifest.sources[source].address}."
             )
     console.print(table)
-    return files, problems + told
+    return files, problems + reported
 
 
 def _names(problem: str, layout: NSDLayout, path: str) -> bool:
@@ -155,7 +154,7 @@ def _show_estimates(
 
 
 def _summed(jobs: Sequence[Job]) -> list[str]:
-    """Cells of some jobs together."""
+    """Return the cells of a row on some jobs."""
     gpu = sum(job.gpu_seconds for job in jobs) / HOUR
     return [
         str(len(jobs)),
@@ -169,14 +168,14 @@ def _summed(jobs: Sequence[Job]) -> list[str]:
 def size_problems(
     study: Configuration, manifest: Manifest, files: Sequence[ExternalFile], jobs: Sequence[Job]
 ) -> list[str]:
-    """What is too large for the memory or a disk of this machine."""
-    return [*memory_problems(jobs), *disk_problems(_wanted(study, manifest, files, jobs))]
+    """Return a problem for memory, and for each disk, that is too small for a study."""
+    return [*memory_problems(jobs), *disk_problems(_disk_needs(study, manifest, files, jobs))]
 
 
 def _fits(
     study: Configuration, manifest: Manifest, features: FeatureSizes, has_files: bool
 ) -> bool:
-    """Whether a changed study has no such problem."""
+    """Test whether memory and disks are large enough for a changed study."""
     subjects = [subject_size(study, manifest, subject) for subject in study.subjects]
     stages = estimate_study(study, subjects, features)
     files = required_files(manifest, study) if has_files else []
@@ -184,6 +183,7 @@ def _fits(
 
 
 def memory_problems(jobs: Sequence[Job]) -> list[str]:
+    """Return a problem if a job needs more memory than this machine has."""
     memory = max(job.memory_bytes for job in jobs)
     installed = machine_memory()
     if memory <= installed:
@@ -194,15 +194,15 @@ def memory_problems(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
-def _wanted(
+def _disk_needs(
     study: Configuration,
     manifest: Manifest,
     files: Sequence[ExternalFile],
     jobs: Sequence[Job],
 ) -> list[tuple[str, Path, float]]:
-    """What takes disk, where, and how many bytes."""
+    """Return (description, folder, bytes) of everything that needs disk."""
     checkpoints = required_checkpoints(manifest, study).values()
-    missing = sum(entry.bytes for entry in checkpoints if not Path(entry.path).exists())
+    missing = sum(e.bytes for e in checkpoints if e.path and not Path(e.path).exists())
     return [
         ("results", Path(), sum(job.disk_bytes for job in jobs)),
         ("files to fetch", study.nsd, bytes_to_come(files, study.nsd, manifest)),
@@ -210,22 +210,24 @@ def _wanted(
     ]
 
 
-def disk_problems(wanted: Sequence[tuple[str, Path, float]]) -> list[str]:
-    """One for each disk that is too small."""
+def disk_problems(needs: Sequence[tuple[str, Path, float]]) -> list[str]:
+    """Return a problem for each disk that is too small."""
     disks: dict[int, list[tuple[str, Path, float]]] = {}
-    for what, place, n_bytes in wanted:
-        place = place.resolve()
-        there = next(path for path in (place, *place.parents) if path.exists())
+    for what, folder, n_bytes in needs:
+        folder = folder.resolve()
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
         if n_bytes:
-            disks.setdefault(there.stat().st_dev, []).append((what, there, n_bytes))
+            disks.setdefault(existing.stat().st_dev, []).append((what, existing, n_bytes))
     problems = []
     for parts in disks.values():
         needed = sum(n_bytes for _, _, n_bytes in parts)
         free = shutil.disk_usage(parts[0][1]).free
         if needed > free:
-            told = ", ".join(f"{n_bytes / GIGABYTE:.1f} of {what}" for what, _, n_bytes in parts)
+            parts_text = ", ".join(
+                f"{n_bytes / GIGABYTE:.1f} of {what}" for what, _, n_bytes in parts
+            )
             problems.append(
-                f"disk: about {needed / GIGABYTE:.1f} GB are needed ({told}), "
+                f"disk: about {needed / GIGABYTE:.1f} GB are needed ({parts_text}), "
                 f"{free / GIGABYTE:.1f} are free on the disk of {parts[0][1]}; free space there, "
                 "or name another disk as `nsd:` or run elsewhere"
             )

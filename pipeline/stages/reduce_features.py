@@ -1,4 +1,4 @@
-"""Make a feature space of a network's layers: joined over shards, and reduced as configured."""
+"""Make a feature space from a network's layers: join shards, and reduce as configured."""
 
 from __future__ import annotations
 
@@ -10,26 +10,20 @@ from typing import Annotated, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from features.layers import Layer
 from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.feature_store import layer_array, layer_of
+from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.references import Rows, refer_to_rows
 from pipeline.results.result_file import ResultFile
-from pipeline.results.storage import (
-    create_result,
-    make_provenance,
-    open_result,
-    positions,
-    read_provenance,
-    read_table,
-)
+from pipeline.results.storage import create_result, open_result, positions
+from pipeline.results.tables import read_table
 
 ROWS_PER_BLOCK = 4096
-# what all parts of the images must have gone through alike
+# properties of the network that all shards must have in common
 IDENTITY = ("architecture", "weights_label", "weights_sha256", "preprocessing")
 
 
@@ -44,18 +38,24 @@ class Arguments(given.StageArguments):
     shards: given.InputFiles
     out: given.OutputFile
 
+    @property
+    def list_of_images(self) -> Path:
+        """File that lists the images of the space: `images` or `split`, one of which is given."""
+        (path,) = [path for path in (self.images, self.split) if path is not None]
+        return path
+
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings, reduction = arguments.settings, arguments.settings.get("reduction")
-    split = None if arguments.split is None else read_table(arguments.split)
-    images = read_table(arguments.images or arguments.split)["nsd_id"].to_numpy()
+    images = read_table(arguments.list_of_images)["nsd_id"].to_numpy()
     with ExitStack() as files:
         shards = [files.enter_context(open_result(path)) for path in arguments.shards]
         _require_one_network(arguments.shards)
         rows = StackedRows.of(shards, Layer(settings["layer"], settings.get("pooling")), arguments)
         try:
-            fitted = None if reduction is None else _fit(reduction, rows, split, arguments)
+            fitted = None if reduction is None else _fit(reduction, rows, arguments)
         except ValueError as error:
             raise InputError(f"feature_spaces.{arguments.space}.reduction: {error}") from None
         rows = rows.of_images(images, arguments)
@@ -64,24 +64,24 @@ def main() -> None:
             if fitted is None:
                 rows.refer(file, arguments)
             blocks = _reduced(file, rows, fitted) if fitted else _blocks(rows)
-            _tell(arguments.space, rows, _varying(blocks))
+            _report(arguments.space, rows, _varying(blocks))
 
 
 def _require_one_network(shards: list[Path]) -> None:
-    """Raise if the parts are of networks that differ in weights or preprocessing."""
+    """Raise if shards are of networks that differ in weights or preprocessing."""
     found = [read_provenance(path)["configuration"] for path in shards]
-    for path, told in zip(shards, found, strict=True):
+    for path, network in zip(shards, found, strict=True):
         for key in IDENTITY:
-            if told[key] != found[0][key]:
+            if network[key] != found[0][key]:
                 raise InputError(
-                    f"{path}: its network's {key} is {told[key]}, that of {shards[0]} is "
+                    f"{path}: its network's {key} is {network[key]}, that of {shards[0]} is "
                     f"{found[0][key]}: the checkpoint was replaced between them. Delete both and "
                     "run snakemake again"
                 )
 
 
 def _blocks(rows: StackedRows) -> Iterator[tuple[slice, np.ndarray]]:
-    """Places of some images at a time, and their features."""
+    """Yield ranges of images and their features."""
     for start in range(0, len(rows), ROWS_PER_BLOCK):
         here = slice(start, min(start + ROWS_PER_BLOCK, len(rows)))
         yield here, rows[here]
@@ -90,7 +90,7 @@ def _blocks(rows: StackedRows) -> Iterator[tuple[slice, np.ndarray]]:
 def _reduced(
     file: ResultFile, rows: StackedRows, reduction: Reduction
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """`_blocks` of reduced features, each of which was written; with them how they came to be."""
+    """Write and yield reduced features as `_blocks` does, then write the reduction itself."""
     shape = len(rows), reduction.components.shape[1]
     features = file.add("features", ("image", "feature"), shape=shape, dtype=np.float32)
     for here, block in _blocks(rows):
@@ -100,7 +100,7 @@ def _reduced(
 
 
 def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
-    """(feature,) bool, whether a feature differs between images."""
+    """Return (feature,) bool, whether a feature differs between images."""
     _, first = next(blocks)
     varies = (first != first[0]).any(axis=0)
     for _, block in blocks:
@@ -108,14 +108,10 @@ def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
     return varies
 
 
-def _fit(
-    settings: dict[str, Any],
-    rows: StackedRows,
-    split: pd.DataFrame | None,
-    arguments: Arguments,
-) -> Reduction:
-    if settings["method"] == "random_projection":
+def _fit(settings: dict[str, Any], rows: StackedRows, arguments: Arguments) -> Reduction:
+    if settings["method"] == "random_projection" or arguments.split is None:
         return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
+    split = read_table(arguments.split)
     training = split.loc[split["set"] == "train", "nsd_id"].to_numpy()
     return fit_principal_components(
         rows.of_images(training, arguments),
@@ -123,7 +119,7 @@ def _fit(
     )
 
 
-def _tell(space: str, rows: StackedRows, varies: np.ndarray) -> None:
+def _report(space: str, rows: StackedRows, varies: np.ndarray) -> None:
     if not varies.any():
         raise InputError(
             f"feature_spaces.{space}: no feature varies over the images. Choose another layer or "
@@ -137,7 +133,7 @@ def _tell(space: str, rows: StackedRows, varies: np.ndarray) -> None:
 
 
 def _store(file: ResultFile, reduction: Reduction) -> None:
-    """Whole, so that new images can go the same way."""
+    """Write the complete reduction, so that it can be applied to new images."""
     file.add("reduction_mean", "unreduced_feature", reduction.mean)
     file.add("reduction_explained_variance", "feature", reduction.explained_variance)
     components = reduction.components
@@ -157,7 +153,7 @@ def _provenance(arguments: Arguments, rows: StackedRows) -> dict[str, Any]:
         if path := getattr(arguments, name):
             inputs[name] = path
     extraction = read_provenance(arguments.shards[0])["configuration"]
-    told = {"state": extraction["weights"], "label": extraction["weights_label"]}
+    weights = {"state": extraction["weights"], "label": extraction["weights_label"]}
     return make_provenance(
         "reduce_features",
         {
@@ -168,19 +164,19 @@ def _provenance(arguments: Arguments, rows: StackedRows) -> dict[str, Any]:
         },
         inputs,
         seed=(settings.get("reduction") or {}).get("seed"),
-        weights={arguments.space: told},
+        weights={arguments.space: weights},
     )
 
 
 @dataclass(frozen=True)
 class StackedRows:
-    """Layers side by side and shards one below the other, as one array that is read when asked for.
+    """Layers concatenated by columns and shards by rows, as one array that is read lazily.
 
     Attributes
     ----------
     datasets : for each shard, its layers
     nsd_id : (row,) images
-    rows : (row,) which of the stacked rows these are
+    rows : (row,) indices into the stacked rows
     starts : (shard + 1,) first stacked row of each shard
     """
 
@@ -191,11 +187,11 @@ class StackedRows:
 
     @classmethod
     def of(cls, shards: list[h5py.File], layer: Layer, arguments: Arguments) -> StackedRows:
-        """The layer, or all that its pattern stands for, of shards in their order."""
+        """Stack the layer, or all layers that match its pattern, of shards in their order."""
         nsd_id = np.concatenate([file["image"][()] for file in shards])
         datasets = []
         for file, path in zip(shards, arguments.shards, strict=True):
-            # in the network's order, in which they were extracted
+            # in the network's order
             known = read_provenance(path)["configuration"]["layers"]
             taken = layer.matching(map(Layer.parse, known))
             if not taken:
@@ -208,13 +204,13 @@ class StackedRows:
         return cls(tuple(datasets), nsd_id, np.arange(len(nsd_id)), starts)
 
     def of_images(self, nsd_id: np.ndarray, arguments: Arguments) -> StackedRows:
-        """The same with these images only."""
-        source, asker = arguments.shards[0].parent, arguments.images or arguments.split
-        rows = positions(self.nsd_id, nsd_id, source, str(asker))
+        """Select images."""
+        source, requested_by = arguments.shards[0].parent, arguments.list_of_images
+        rows = positions(self.nsd_id, nsd_id, source, requested_by)
         return StackedRows(self.datasets, nsd_id, self.rows[rows], self.starts)
 
     def refer(self, file: ResultFile, arguments: Arguments) -> None:
-        """Let `features` of a file be these rows, where they are."""
+        """Add `features` to a file as references to these rows in the shards."""
         blocks = []
         shards = zip(arguments.shards, self.datasets, self.starts[:-1], strict=True)
         for path, layers, start in shards:
@@ -229,6 +225,7 @@ class StackedRows:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Numbers of rows and features."""
         return len(self.rows), sum(dataset.shape[1] for dataset in self.datasets[0])
 
     def __len__(self) -> int:
@@ -237,8 +234,8 @@ class StackedRows:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or np.float32, copy=False)
 
-    def __getitem__(self, wanted: slice) -> np.ndarray:
-        rows = self.rows[wanted]
+    def __getitem__(self, requested: slice) -> np.ndarray:
+        rows = self.rows[requested]
         result = np.empty((len(rows), self.shape[1]), np.float32)
         for layers, start in zip(self.datasets, self.starts[:-1], strict=True):
             (here,) = np.nonzero((rows >= start) & (rows < start + len(layers[0])))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 from pipeline.simulation.settings import SimulationSettings
 from pipeline.simulation.simulate import simulate
 
@@ -22,6 +22,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = SimulationSettings.model_validate(arguments.configuration)
     write_json(arguments.done, simulate(settings, arguments.nsd))

@@ -1,4 +1,4 @@
-"""Split a subject's images: which test, and in which inner fold each of the others validates."""
+"""Split a subject's images into test images and inner folds of training images."""
 
 from __future__ import annotations
 
@@ -22,14 +22,9 @@ from encoding.splits import (
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    positions,
-    read_pooled,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, positions, read_pooled, read_result
+from pipeline.results.tables import write_table
 
 COLUMNS = {
     "nsd_id": "0-based index of the image",
@@ -50,7 +45,7 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     subject: given.Wildcard
-    subjects: Annotated[list[str], given.Setting("testing_subjects")]  # all of shared515, or none
+    subjects: Annotated[list[str], given.Setting("testing_subjects")]  # all if `test: shared515`
     responses: given.InputFile
     features: given.InputFiles  # of each subject, in which images are alike
     labels: given.InputFiles  # of images, to choose subsets by
@@ -61,6 +56,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     settings = arguments.configuration
     nsd_id = read_result(arguments.responses, ["image"])["image"]
@@ -68,10 +64,10 @@ def main() -> None:
     cluster = block = np.full(len(nsd_id), -1)
     nearest = np.full(len(nsd_id), np.nan, np.float32)
     try:
-        space = _alike(arguments, nsd_id, inputs) if settings["space"] else None
+        space = _clusters(arguments, nsd_id, inputs) if settings["space"] else None
         if space is not None:
             block = space.clusters[space.rows]
-        if settings["test"] == "clusters":
+        if space is not None and settings["test"] == "clusters":
             cluster = block
             held_out = held_out_clusters(
                 space.clusters, settings["test_fraction"], settings["seed"]
@@ -87,7 +83,7 @@ def main() -> None:
         nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
         groups = cluster[~test] if settings["test"] == "clusters" else None
-        fold[~test] = _folds(np.count_nonzero(~test), groups, settings)
+        fold[~test] = _folds(int(np.count_nonzero(~test)), groups, settings)
     except ValueError as error:
         raise InputError(
             f"splits: {error}; {arguments.subject} saw too few for variant {arguments.variant}"
@@ -128,7 +124,7 @@ def _folds(n_train: int, groups: np.ndarray | None, settings: dict[str, Any]) ->
 def _selected(
     nsd_id: np.ndarray, test: np.ndarray, arguments: Arguments, inputs: dict[str, Path]
 ) -> np.ndarray:
-    """(image,) bool, the images that a variant has."""
+    """Return (image,) bool, the images of a variant."""
     selection, kept = arguments.selection, np.ones(len(nsd_id), dtype=bool)
     seed = arguments.configuration["seed"] + selection["draw"]
     if selection["subset"] is not None:
@@ -143,34 +139,34 @@ def _selected(
 
 
 def _members(subset: dict[str, Any], labels: Result) -> np.ndarray:
-    shown = labels.data["shown"].sel(label=subset["category"]).values
-    return (shown == 1) == subset["present"]
+    present = labels.data["shown"].sel(label=subset["category"]).values
+    return (present == 1) == subset["present"]
 
 
 def _shared(arguments: Arguments) -> np.ndarray:
-    """Shared images: all, or those that every subject saw as often as planned."""
+    """Return shared images: all, or those that every subject saw as often as planned."""
     images = open_images(arguments.nsd)
     if arguments.configuration["test"] == "shared1000":
         return images.shared()
     return images.shared_by(arguments.subjects)
 
 
-class _Alike(NamedTuple):
-    """Likeness of images: features (image, feature), clusters (image,), and a subject's rows."""
+class _Clusters(NamedTuple):
+    """Features (image, feature) and clusters (image,) of all images, and a subject's rows."""
 
     features: np.ndarray
     clusters: np.ndarray
     rows: np.ndarray
 
 
-def _alike(arguments: Arguments, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Alike:
-    """Which images of all subjects are alike: the same for every subject."""
+def _clusters(arguments: Arguments, nsd_id: np.ndarray, inputs: dict[str, Path]) -> _Clusters:
+    """Cluster the images of all subjects, which gives the same clusters for every subject."""
     paths, settings = arguments.features, arguments.configuration
     inputs |= {f"features/{path.parent.name}": path for path in paths}
     images, features = read_pooled(paths, "features")
     rows = positions(images, nsd_id, paths[0], str(arguments.responses))
     clusters = cluster_images(features, settings["clusters"], settings["seed"])
-    return _Alike(features, clusters, rows)
+    return _Clusters(features, clusters, rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compare the variance that was planted in a simulated NSD with what the pipeline recovered."""
+"""Compare planted variance in a simulated NSD with recovered variance."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ import pandas as pd
 from encoding.variance_partitioning import model_name, partition_variance, subsets
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, read_result
+from pipeline.results.tables import write_table
 from pipeline.simulation.brain import NO_SIGNAL
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.tables import subject_of
@@ -46,6 +43,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     truths = {truth.configuration["subject"]: truth for truth in map(read_result, arguments.truth)}
     recovery = [_recovery(path, truths) for path in arguments.partitions]
@@ -58,7 +56,7 @@ def main() -> None:
     )
     compared = [frame for frame in recovery if frame is not None]
     frames = {
-        # no comparison, or none of planted spaces: columns without rows
+        # without comparisons of planted spaces the table has no rows
         "recovery": pd.concat(compared) if compared else pd.DataFrame(columns=RECOVERY_COLUMNS),
         "null_voxels": pd.DataFrame(null),
     }
@@ -67,7 +65,7 @@ def main() -> None:
 
 
 def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
-    """Planted and recovered partition; None for a comparison of spaces that were not planted."""
+    """Compare a planted and recovered partition; None if a space was not planted."""
     partition = read_result(path)
     settings = partition.configuration
     spaces, subject = settings["spaces"], settings["subject"]
@@ -75,7 +73,7 @@ def _recovery(path: Path, truths: dict[str, Result]) -> pd.DataFrame | None:
     planted = {frozenset(model.split("+")): model for model in truth["model"].tolist()}
     if not all(frozenset(subset) in planted for subset in subsets(spaces)):
         return None
-    # a mask can hold more than nsdgeneral, where alone variance was planted
+    # variance was planted in nsdgeneral only, and the mask can be larger
     recovered = partition.ordered("voxel", truth["voxel"], truth.path).by_label("variance")
     kinds = {}
     for kind in ("perfect", "oracle"):

@@ -9,7 +9,9 @@ import pandas as pd
 from pipeline.analyses.parts import parts
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of
@@ -19,13 +21,14 @@ from pipeline.tables.tables import subject_of
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    analysis: given.Parameter  # the folder whose `tables.py` has `rows` and `ROW_COLUMNS`
+    analysis: given.Parameter  # the folder whose `tables.py` has `rows`
     rois: given.InputFiles  # of the subjects
     results: given.InputFiles
     out: given.OutputFile
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     tables = parts("tables")[arguments.analysis]
     rois = read_rois(arguments.rois)
@@ -34,7 +37,9 @@ def main() -> None:
     inputs = {"/".join(path.with_suffix("").parts[-2:]): path for path in arguments.results}
     inputs |= {f"rois/{path.stem}": path for path in arguments.rois}
     provenance = make_provenance("write_analysis_table", {"analysis": arguments.analysis}, inputs)
-    frame = in_atlas_order(pd.DataFrame(rows, columns=tables.ROW_COLUMNS), rois.values())
+    # a table that may have no row states its columns
+    names = getattr(tables, "ROW_COLUMNS", None)
+    frame = in_atlas_order(pd.DataFrame(rows, columns=names), rois.values())
     write_table(arguments.out, frame, {**columns.COLUMNS, **tables.COLUMNS}, provenance)
 
 

@@ -13,10 +13,12 @@ from pipeline.errors import run_stage
 from pipeline.figures.study import study_figures
 from pipeline.figures.style import save_figure
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_table, write_account
+from pipeline.results.metadata import write_metadata
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import read_table
 
 INDEX = "index.json"
-IMAGES_AT_ONCE = 64
+IMAGES_PER_READ = 64
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     tables = {path.stem: read_table(path) for path in arguments.tables}
@@ -38,7 +41,7 @@ def main() -> None:
     images = open_images(arguments.nsd)
 
     def pictures(nsd_id: np.ndarray) -> np.ndarray:
-        return np.concatenate(list(images.pictures(nsd_id, IMAGES_AT_ONCE)))
+        return np.concatenate(list(images.pictures(nsd_id, IMAGES_PER_READ)))
 
     for one in study_figures(study, tables, arguments.voxels, pictures):
         save_figure(one.figure, arguments.out_directory / one.name)
@@ -46,7 +49,7 @@ def main() -> None:
     inputs = {f"tables/{path.stem}": path for path in arguments.tables}
     inputs |= {f"voxels/{path.stem}": path for path in arguments.voxels}
     provenance = make_provenance("write_figures", {"study": study.study}, inputs)
-    write_account(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
+    write_metadata(arguments.out_directory / INDEX, {"figures": index, "provenance": provenance})
 
 
 if __name__ == "__main__":

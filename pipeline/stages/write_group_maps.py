@@ -17,13 +17,13 @@ from pipeline.errors import InputError, run_stage
 from pipeline.fits.families import GROUP_FAMILY
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
-from pipeline.results.accounts import account_path, read_account
-from pipeline.results.storage import make_provenance, write_account
+from pipeline.results.metadata import metadata_path, read_metadata, write_metadata
+from pipeline.results.provenance import make_provenance
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.tables.tables import LEVEL
 
 QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "shared")
-# bounds of scores, not scores: that they are not 0 is no finding
+# bounds of scores, which are not tested against 0
 UNTESTED = ("ceiling",)
 
 
@@ -36,8 +36,9 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
-    indices = {folder: read_account(folder / INDEX) for folder in arguments.maps}
+    indices = {folder: read_metadata(folder / INDEX) for folder in arguments.maps}
     provenance = make_provenance(
         "write_group_maps",
         {"subjects": [index["subject"] for index in indices.values()]},
@@ -59,13 +60,13 @@ def main() -> None:
             provenance,
             arguments.out_directory,
         )
-    write_account(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
+    write_metadata(arguments.out_directory / INDEX, {"maps": index, "provenance": provenance})
 
 
 def _common(
     indices: Mapping[Path, Mapping[str, Any]],
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Maps that are averaged, once each: space, entities and what they are."""
+    """Yield space, entities and description of each map to average."""
     first = next(iter(indices.values()))
     done = set()
     for described in first["maps"].values():
@@ -79,7 +80,7 @@ def _common(
 def _files(
     indices: Mapping[Path, Mapping[str, Any]], space: str, entities: str
 ) -> list[list[Path]]:
-    """The files of a map, of each subject its parts."""
+    """List the files (subject, hemisphere) of a map."""
     return [
         [folder / name for name in map_names(found["subject"], space, entities)]
         for folder, found in indices.items()
@@ -97,19 +98,19 @@ def _write(
 ) -> dict[str, dict[str, object]]:
     """Write the versions of each part (hemisphere) of a map."""
     parts = [_stack(of_subjects) for of_subjects in zip(*files, strict=True)]
-    # of a space that subjects share
-    reference = read_account(account_path(files[0][0]))["SpatialReference"]
+    # the same for all subjects, as they share the space
+    reference = read_metadata(metadata_path(files[0][0]))["SpatialReference"]
     tested = group_map(np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1))
     significant = _significant(thresholded) if thresholded else None
     index: dict[str, dict[str, object]] = {}
     starts = np.cumsum([0, *(part[0].size for part in parts)])
-    for desc, (values, account) in _versions(tested, described, significant).items():
+    for desc, (values, metadata) in _versions(tested, described, significant).items():
         names = map_names(None, space, f"{entities}_desc-{desc}")
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
-            told = {
+            entry = {
                 **{key: described[key] for key in ("quantity", "name", "comparison")},
-                **{"space": space, "entities": f"{entities}_desc-{desc}", **account},
+                **{"space": space, "entities": f"{entities}_desc-{desc}", **metadata},
             }
             sidecar = {
                 "Subjects": provenance["configuration"]["subjects"],
@@ -118,9 +119,9 @@ def _write(
                 "UntrainedSpaces": provenance["untrained"],
                 "OutsideMask": "NaN",
                 "Provenance": provenance,
-                **{key.capitalize(): value for key, value in told.items()},
+                **{key.capitalize(): value for key, value in entry.items()},
             }
-            index[name] = told
+            index[name] = entry
             write_map(directory / name, image_like(files[0][number], part), sidecar)
     return index
 
@@ -128,12 +129,14 @@ def _write(
 def _versions(
     tested: GroupMap, described: Mapping[str, Any], significant: np.ndarray | None = None
 ) -> dict[str, tuple[np.ndarray, dict[str, str]]]:
-    """{desc: values and what they are}: mean and n; of what is tested also t, and the mean where it
-    is significant by q or corrected for the whole map.
+    """Return {desc: (values, their description)} of the versions of a group map.
+
+    These are the mean and n and, if the quantity is tested, t, corrected p, and the mean where it
+    is significant by q or by corrected p.
 
     Parameters
     ----------
-    significant : (place,) subjects in whom the place is significant; None if they were not tested
+    significant : (voxel,) number of subjects in whom the voxel is significant; None if untested
     """
     units = described["units"]
     versions = {
@@ -169,13 +172,13 @@ def _versions(
 
 
 def _significant(thresholded: list[list[Path]]) -> np.ndarray:
-    """(place,) number of subjects whose thresholded map has a value there."""
+    """Count, for each voxel, the subjects whose thresholded map has a value: (voxel,)."""
     parts = [np.isfinite(_stack(of_subjects)) for of_subjects in zip(*thresholded, strict=True)]
     return np.concatenate([part.sum(axis=0, dtype=np.float64).ravel() for part in parts])
 
 
 def _stack(files: tuple[Path, ...]) -> np.ndarray:
-    """(subject, …) values of one part of a map."""
+    """Read values (subject, …) of one part of a map."""
     values = [read_map(path) for path in files]
     for path, found in zip(files, values, strict=True):
         if found.shape != values[0].shape:

@@ -1,4 +1,4 @@
-"""Write all brain maps of a subject, in the space of the responses and those asked for besides."""
+"""Write all brain maps of a subject, in the space of the responses and further spaces."""
 
 from __future__ import annotations
 
@@ -32,20 +32,13 @@ from pipeline.maps.quantities import (
     preferred_model_map,
 )
 from pipeline.maps.spaces import Own, Target
-from pipeline.results.storage import (
-    Result,
-    aligned_result,
-    by_identity,
-    make_provenance,
-    open_result,
-    positions,
-    read_result,
-    write_account,
-)
+from pipeline.results.metadata import write_metadata
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import Result, aligned_result, open_result, positions, read_result
 from pipeline.tables.tables import LEVEL
 
 GEOMETRY = ("grid_shape", "affine")
-# of the files of maps that only significant voxels are left of
+# entity in the names of thresholded maps
 THRESHOLDED = f"desc-fdr{round(100 * LEVEL):02d}"
 MAPS_AT_ONCE = 64
 
@@ -61,14 +54,15 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     significance: given.InputFiles
     partitions: given.InputFiles
-    analyses: given.InputFiles  # what optional analyses have to show
-    models: Annotated[list[str], given.Setting("models")]  # one is preferred
+    analyses: given.InputFiles  # results of optional analyses
+    models: Annotated[list[str], given.Setting("models")]  # for the map of preferred models
     atlases: Annotated[list[str], given.Setting("rois")]
     spaces: Annotated[list[str], given.Setting("spaces_mapped.{variant}")]  # of the responses first
     out_directory: given.OutputFile
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     with open_result(arguments.responses) as file:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
@@ -83,11 +77,9 @@ def main() -> None:
     anatomy = open_anatomy(arguments.nsd, arguments.subject, own)
     index: dict[str, dict[str, object]] = {}
     for space in arguments.spaces:
-        if space == own:
-            target = Own(space, geometry, voxel)
-        else:
-            target = anatomy.target(voxel, geometry, space)
-        account = {
+        here: Target = Own(space, geometry, voxel)
+        target = here if space == own else anatomy.target(voxel, geometry, space)
+        metadata = {
             "Subject": arguments.subject,
             "Variant": arguments.variant,
             "Space": space,
@@ -97,28 +89,27 @@ def main() -> None:
             "Simulated": provenance["simulated"],
             "Provenance": provenance,
         }
-        for voxel_map, values, thresholded in _brought(maps, target):
-            index |= _write(voxel_map, values, thresholded, target, account, arguments)
-    write_account(
+        for voxel_map, values, thresholded in _in_space(maps, target):
+            index |= _write(voxel_map, values, thresholded, target, metadata, arguments)
+    write_metadata(
         arguments.out_directory / INDEX,
         {**identity, "space": own, "maps": index, "provenance": provenance},
     )
 
 
-def _brought(
+def _in_space(
     maps: list[VoxelMap], target: Target
 ) -> Iterator[tuple[VoxelMap, np.ndarray, np.ndarray | None]]:
-    """Every map in a space: (place,) values, and where they are significant if that was tested."""
+    """Yield maps, their values (voxel,) in a space, and where these are significant if tested."""
     of_labels = [one for one in maps if one.labels is not None]
     of_values = [one for one in maps if one.labels is None]
     for start in range(0, len(of_values), MAPS_AT_ONCE):
         batch = of_values[start : start + MAPS_AT_ONCE]
         values = target.values(np.stack([one.values for one in batch], axis=1))
-        tested = [one for one in batch if one.q is not None]
-        members = np.stack([one.q <= LEVEL for one in tested], axis=1) if tested else None
-        inside = iter(target.inside(members).T) if tested else iter(())
-        for one, brought in zip(batch, values.T, strict=True):
-            yield one, brought, None if one.q is None else next(inside)
+        q = [one.q for one in batch if one.q is not None]
+        inside = iter(target.inside(np.stack(q, axis=1) <= LEVEL).T if q else ())
+        for one, mapped in zip(batch, values.T, strict=True):
+            yield one, mapped, None if one.q is None else next(inside)
     for one in of_labels:
         yield one, target.labels(one.values), None
 
@@ -128,52 +119,52 @@ def _write(
     values: np.ndarray,
     significant: np.ndarray | None,
     target: Target,
-    account: Mapping[str, object],
+    metadata: Mapping[str, object],
     arguments: Arguments,
 ) -> dict[str, dict[str, object]]:
-    """Write a map, and beside it the one of its significant places; {file: what it is}."""
+    """Write a map and its thresholded version; return {file: its description}."""
     versions: dict[str, np.ndarray] = {"": values}
     if significant is not None:
         versions[f"_{THRESHOLDED}"] = np.where(significant, values, np.nan)
     index: dict[str, dict[str, object]] = {}
-    of_labels = voxel_map.labels is not None
-    for suffix, shown in versions.items():
+    labels = voxel_map.labels
+    for suffix, version_values in versions.items():
         described = {**_describe(voxel_map), "space": target.name}
         described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
         sidecar = {
-            **account,
+            **metadata,
             "UntrainedSpaces": list(voxel_map.untrained),
-            "OutsideMask": "0" if of_labels else "NaN",
+            "OutsideMask": "NaN" if labels is None else "0",
             **{key.capitalize(): value for key, value in described.items()},
         }
         if voxel_map.test is not None:
             sidecar["Test"] = voxel_map.test
         if (q := _false_discoveries(voxel_map, suffix)) is not None:
             sidecar["FalseDiscoveryFamily"] = covered(q)
-        if of_labels:
-            sidecar["Labels"] = {str(key): name for key, name in voxel_map.labels.items()}
-        # names tell subjects and variants apart wherever the files go
+        if labels is not None:
+            sidecar["Labels"] = {str(key): name for key, name in labels.items()}
+        # names contain subject and variant, as users copy files
         variant = arguments.variant
         of = "" if variant == WHOLE else f"variant-{bids_label(variant)}_"
         entities = f"{of}{voxel_map.entities}{suffix}"
-        names = map_names(arguments.subject, target.name, entities, labels=of_labels)
-        images = map_images(shown, target.place, target.geometry, voxel_map.labels, target.name)
+        names = map_names(arguments.subject, target.name, entities, labels=labels is not None)
+        images = map_images(version_values, target.place, target.geometry, labels, target.name)
         for name, image in zip(names, images, strict=True):
             index[name] = {**described, "entities": entities}
             path = arguments.out_directory / name
-            write_map(path, image, sidecar, voxel_map.labels)
+            write_map(path, image, sidecar, labels)
     return index
 
 
 def _false_discoveries(voxel_map: VoxelMap, thresholded: str) -> np.ndarray | None:
-    """The q-values that a map shows or is thresholded by."""
+    """Return the q-values that a map contains or is thresholded by."""
     if voxel_map.quantity == "q":
         return voxel_map.values
     return voxel_map.q if thresholded else None
 
 
 def _maps(arguments: Arguments) -> list[VoxelMap]:
-    """Maps of all results."""
+    """Make the maps of all results."""
     tests = by_identity(arguments.significance)
     found: dict[str, VoxelMap] = {}
     single: dict[str, Result] = {}
@@ -199,7 +190,7 @@ def _maps(arguments: Arguments) -> list[VoxelMap]:
 
 
 def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
-    """A map with the voxels of the responses, NaN where it has none."""
+    """Return a map with the voxels of the responses, NaN where it has no value."""
     rows = positions(voxel, one.voxel, source, one.entities)
 
     def spread(values: np.ndarray) -> np.ndarray:
@@ -212,7 +203,7 @@ def _ordered(one: VoxelMap, voxel: np.ndarray, source: Path) -> VoxelMap:
 
 
 def _roi_maps(arguments: Arguments, responses: Result) -> Iterator[VoxelMap]:
-    """Labels of the modelled voxels, as the dataset numbers them."""
+    """Yield maps of the ROI labels of modelled voxels, numbered as in the dataset."""
     settings, voxel = responses.configuration, responses["voxel"]
     regions = open_regions(arguments.nsd, arguments.subject, settings)
     for atlas in arguments.atlases:

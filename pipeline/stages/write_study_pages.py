@@ -1,4 +1,4 @@
-"""Write the report's pages of a whole study."""
+"""Write the report's pages on all subjects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.report.links import page_links
 from pipeline.report.page import ReportInputs, write_study_pages
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import read_provenance, write_account
+from pipeline.results.metadata import read_metadata, write_metadata
+from pipeline.results.provenance import read_provenance
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     inputs = ReportInputs(
@@ -40,17 +41,17 @@ def main() -> None:
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,
-        limits=read_account(arguments.limits),
+        limits=read_metadata(arguments.limits),
         calibration=arguments.calibration,
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
         directory=arguments.out_directory,
     )
-    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    # nilearn collects garbage with each image; this exempts loaded modules
     gc.freeze()
     write_study_pages(inputs)
     pages = [link["file"] for link in page_links([])]
-    write_account(arguments.out_directory / "study.json", {"pages": pages})
+    write_metadata(arguments.out_directory / "study.json", {"pages": pages})
 
 
 if __name__ == "__main__":

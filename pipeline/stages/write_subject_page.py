@@ -12,8 +12,8 @@ from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX
 from pipeline.report.subject_page import SubjectMaps, write_subject_page
-from pipeline.results.accounts import read_account
-from pipeline.results.storage import read_table, write_account
+from pipeline.results.metadata import read_metadata, write_metadata
+from pipeline.results.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,18 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
-    limits = read_account(arguments.limits)
-    # nilearn collects garbage whenever it reads an image; frozen modules are not searched
+    limits = read_metadata(arguments.limits)
+    # nilearn collects garbage with each image; this exempts loaded modules
     gc.freeze()
-    subject = read_account(arguments.maps / INDEX)["subject"]
+    subject = read_metadata(arguments.maps / INDEX)["subject"]
     anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)
     maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.figures, arguments.out_directory)
-    write_account(arguments.out_directory / f"{subject}.json", {"page": f"{subject}.html"})
+    write_metadata(arguments.out_directory / f"{subject}.json", {"page": f"{subject}.html"})
 
 
 if __name__ == "__main__":

@@ -11,13 +11,9 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    aligned_result,
-    by_identity,
-    make_provenance,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import aligned_result, read_result
+from pipeline.results.tables import write_table
 from pipeline.tables.columns import COLUMNS
 from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import (
@@ -35,7 +31,7 @@ from pipeline.tables.tables import (
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    models: Annotated[list[str], given.Setting("models")]  # to be compared
+    models: Annotated[list[str], given.Setting("models")]  # models to compare
     rois: given.InputFiles
     encoding: given.InputFiles
     significance: given.InputFiles
@@ -44,10 +40,13 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     rois = read_rois(arguments.rois)
     tests = by_identity(arguments.significance)
-    correlations, best, partitions = [], [], []
+    correlations: list[dict[str, object]] = []
+    partitions: list[dict[str, object]] = []
+    best: list[dict[str, object]] = []
     for path in arguments.encoding:
         result = read_result(path)
         labelled = rois[subject_of(result)]

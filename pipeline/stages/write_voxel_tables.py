@@ -9,14 +9,10 @@ import pandas as pd
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    aligned_result,
-    by_identity,
-    make_provenance,
-    read_result,
-    read_table,
-)
-from pipeline.tables.voxels import component_parts, model_part, parquet_writer, places
+from pipeline.results.provenance import by_identity, make_provenance
+from pipeline.results.storage import aligned_result, read_result
+from pipeline.results.tables import read_table
+from pipeline.tables.voxels import component_parts, model_part, parquet_writer, voxel_locations
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Run the stage."""
     arguments = Arguments.read()
     inputs = {"rois": arguments.rois}
     for kind in ("encoding", "significance", "partitions"):
@@ -45,7 +42,7 @@ def main() -> None:
     rois = read_table(arguments.rois)
 
     def where(voxel: np.ndarray) -> pd.DataFrame:
-        return places(arguments.subject, voxel, grid, rois)
+        return voxel_locations(arguments.subject, voxel, grid, rois)
 
     with parquet_writer(arguments.models, provenance) as append:
         for path in arguments.encoding:
@@ -64,7 +61,7 @@ def main() -> None:
 
 
 def _no_components(frame: pd.DataFrame) -> pd.DataFrame:
-    """A study without comparisons still has the table: its columns, and no row."""
+    """Return the columns without rows, for a study without comparisons."""
     numbers = {name: np.empty(0, np.float32) for name in ("variance", "p", "q")}
     return frame.assign(comparison="", component="", **numbers, variant="")
 

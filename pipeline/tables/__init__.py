@@ -1,0 +1,1 @@
+"""Tables of the study and the meaning of their columns."""

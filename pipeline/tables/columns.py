@@ -4,132 +4,163 @@ from __future__ import annotations
 
 from pipeline.fits.families import FAMILY, REGIONS_FAMILY
 
-# of the Parquet tables, one per atlas
+# column of the Parquet tables, one per atlas
 ROI_COLUMN = "roi_{}"
 COLUMNS = {
     "subject": "NSD subject; 'mean' over subjects where two studies are compared",
-    "variant": "which images train and test, and how: `all` is the whole study; others are of the "
-    "configuration's `variants`",
-    "model": "encoding model: its feature spaces, joined by +; of tests over subjects also 'A less "
-    "B': the paired difference of two models' R²",
-    "comparison": "comparison whose variance is partitioned",
-    "component": "feature space alone: its unique variance; spaces joined by &: variance that "
-    "exactly these share; 'joint': R² of the model of all spaces; 'stacked': R² of the spaces' "
-    "own models weighed by held-out errors; 'product:' and a space: what of the joint model's R² "
-    "the product measure gives the space ('product:offset': what differing means of training and "
-    "test responses cost it); of tests over subjects also 'A less B': the paired difference of "
-    "their unique variance, with two spaces that of their models' R²",
-    "atlas": "NSD's ROI collection, or 'all'",
-    "roi": "region of interest, both hemispheres; 'all' for every modelled voxel",
-    "weights": "pretrained, or which spaces of the row are untrained or have nothing to train",
-    "data": "measured, or simulated",
-    "n_voxels": "voxels that the row is of",
-    "n_excluded": "voxels left out: invalid in a session, or without variance",
-    "mean_r": "mean over voxels of the test correlation (Pearson)",
-    "median_r": "median over voxels of the test correlation",
-    "mean_r2": "mean over voxels of the test R², signed",
-    "lower_quartile_r2": "lower quartile over voxels of the test R²",
-    "upper_quartile_r2": "upper quartile over voxels of the test R²",
-    "mean_ceiling": "mean over voxels of the noise ceiling of the actual test images, signed (see "
-    "`noise_ceiling`)",
-    "mean_ceiling_error": "mean over voxels of the standard error of the noise ceiling: the "
-    "standard error of mean_ceiling is at most this, and near it where voxels vary together",
-    "mean_correlation_ceiling": "mean over voxels of the square root of the noise ceiling (0 where "
-    "that is below 0), the bound of r",
-    "mean_reliability": "mean over voxels of `reliability`",
-    "mean_normalised_r": "mean of r over mean of √(noise ceiling), of voxels with a reliability of "
-    "at least 0.1; not clipped",
-    "mean_normalised_r2": "mean of R² over mean of the noise ceiling, of these voxels; not clipped",
-    "n_explainable": "voxels with a reliability of at least 0.1",
-    "n_significant": f"voxels with q ≤ 0.05 (false discovery rate over the {FAMILY}): r by "
-    "Student's t of the correlation with normal scores (ranks) of the "
-    "responses, which is what permuted images give, components by sign flips of paired losses "
-    "(tail by saddlepoint), with `resample: clusters` both by sign flips of whole clusters; or, "
-    "with `significance.test: bootstrap`, R² and components by the bootstrap's draws; one-sided. "
-    "Joint variance and the product measure are not tested",
-    "joint_below_share": "share of the voxels where the joint model's test R² is below that of its "
-    "best part (a model of fewer spaces); of the row 'joint' alone",
-    "joint_below_mean": "by how much it is below there, mean over these voxels (test R²)",
-    "mean": "mean over subjects of the ROI's mean (test R²)",
-    "standard_error": "of that mean, over subjects or experiments",
-    "t": "one-sample t over subjects",
-    "p_t": "of t, two-sided",
+    "variant": "variant of the study: `all` uses all images and the study's settings; others are "
+    "described in the configuration under `variants`",
+    "model": "encoding model: its feature spaces, joined by +; in tests over subjects also 'A less "
+    "B', the paired difference of two models' R²",
+    "comparison": "name in the configuration of the comparison of feature spaces; none for scores "
+    "that belong to no comparison",
+    "component": "component of test R². A feature space: its unique variance; spaces joined by &: "
+    "variance that exactly these share; 'joint': R² of the model with all spaces; 'stacked': R² of "
+    "the weighted sum of the single spaces' models, weighted by held-out errors; 'product:' and a "
+    "space: part of the joint model's R² that the product measure attributes to the space "
+    "('product:offset': R² lost because training and test responses have different means); in "
+    "tests over subjects also 'A less B': the paired difference of two spaces' unique variance, "
+    "which in a comparison of two spaces equals the difference of their models' R²",
+    "atlas": "ROI collection of NSD, composite (composite ROIs), or all",
+    "roi": "region of interest, both hemispheres together; all: every modelled voxel",
+    "weights": "weights of the networks: pretrained, or which feature spaces of the row have "
+    "untrained networks or networks without weights",
+    "data": "measured or simulated responses",
+    "n_voxels": "number of voxels over which the row's values are computed",
+    "n_excluded": "number of the region's voxels left out of n_voxels because they have no score: "
+    "not valid in every session, or without variance (or, for ceiling shares, with too low a noise "
+    "ceiling)",
+    "mean_r": "mean over n_voxels voxels of the test correlation (Pearson r of measured and "
+    "predicted test responses, -1 to 1)",
+    "median_r": "median over n_voxels voxels of the test correlation (Pearson r, -1 to 1)",
+    "mean_r2": "mean over n_voxels voxels of the test R² (coefficient of determination, at most 1, "
+    "can be negative)",
+    "lower_quartile_r2": "lower quartile over n_voxels voxels of the test R² (at most 1)",
+    "upper_quartile_r2": "upper quartile over n_voxels voxels of the test R² (at most 1)",
+    "mean_ceiling": "mean over n_voxels voxels of the noise ceiling (explainable share of the "
+    "variance of the responses to the test images, at most 1, can be negative)",
+    "mean_ceiling_error": "mean over n_voxels voxels of the standard error of the noise ceiling; "
+    "an upper bound of the standard error of mean_ceiling, close to it if voxels vary together",
+    "mean_correlation_ceiling": "mean over n_voxels voxels of the upper bound of r (0 to 1): the "
+    "square root of the noise ceiling, 0 if the noise ceiling is below 0",
+    "mean_reliability": "mean over n_voxels voxels of the reliability (0 to 1): explainable share "
+    "of response variance expected from NSD's ncsnr and the test images' numbers of repeats",
+    "mean_normalised_r": "mean of r divided by mean of √(noise ceiling), both over the "
+    "n_explainable voxels; 1 is the best possible, not clipped",
+    "mean_normalised_r2": "mean of R² divided by mean of the noise ceiling, both over the "
+    "n_explainable voxels; 1 is the best possible, not clipped",
+    "n_explainable": "number of the n_voxels voxels with a reliability of at least 0.1",
+    "n_significant": "number of the n_voxels voxels with q ≤ 0.05 (false discovery rate over the "
+    f"{FAMILY}), one-sided. Models: r by Student's t of the correlation with normal scores (ranks) "
+    "of the responses, which approximates permutation of images. Components: sign flips of paired "
+    "squared errors (tail by saddlepoint approximation). With `significance.resample: clusters`, "
+    "both by sign flips of image clusters; with `significance.test: bootstrap`, R² and components "
+    "by bootstrap draws. n/a for joint and stacked R² and the product measure, which are not "
+    "tested",
+    "joint_below_share": "share (0 to 1) of the n_voxels voxels whose joint model has a lower test "
+    "R² than the best model with fewer of its spaces; n/a for components other than joint",
+    "joint_below_mean": "mean over the voxels that joint_below_share counts of the best smaller "
+    "model's test R² minus the joint model's; n/a for components other than joint",
+    "mean": "mean over n_subjects subjects of the ROI's mean (test R²)",
+    "standard_error": "standard error of the mean over n_subjects subjects, or of `value` over "
+    "n_experiments experiments",
+    "t": "one-sample t statistic over n_subjects subjects of the ROI's mean against 0",
+    "p_t": "p of the one-sample t-test over n_subjects subjects, two-sided",
     "q_t": f"false discovery rate (Benjamini & Hochberg) of p_t over {REGIONS_FAMILY}",
-    "q_sign_flip": f"the same of p_sign_flip, over {REGIONS_FAMILY}",
-    "family": "which tests over subjects q_t and q_sign_flip cover, all regions together: of a "
-    "comparison its components and their differences, or R² of its joint and stacked model, or its "
-    "product measure; or R² of all models; or all differences of models. Other families, and other "
-    "variants, are not covered",
-    "n_tests": "tests of the family that q is over",
-    "p_sign_flip": "of all sign flips of the subjects, two-sided; not below 2 / 2^n_subjects",
-    "n_subjects": "subjects with the ROI",
-    "n_positive": "of these with a mean above 0",
-    "mean_variance": "mean over voxels of the component (test R²), signed",
-    "median_variance": "median over voxels of the component",
-    "lower_quartile_variance": "lower quartile over voxels of the component",
-    "upper_quartile_variance": "upper quartile over voxels of the component",
-    "published": "mean over voxels of the component (test R²) in the study as published",
-    "corrected": "the same in the study as corrected",
-    "difference": "corrected less published",
-    "published_voxels": "voxels of that mean, as published",
-    "corrected_voxels": "the same, as corrected",
-    "published_significant": "share of these voxels with q ≤ 0.05, by the published study's test",
-    "corrected_significant": "the same, as corrected",
-    "best_r": "largest test correlation of a voxel; picked on the test data, so biased upward",
-    "best_r2": "largest test R² of a voxel; picked on the test data, so biased upward",
-    "r_of_99th_percentile": "99th percentile of the voxels' test correlations",
-    "best_voxel": "voxel with the largest test correlation: its three indices (0-based) into the "
-    "map, or hemisphere and vertex; none if no voxel has a score",
-    "best_voxel_rois": "ROIs of that voxel",
-    "best_voxel_ceiling": "noise ceiling of that voxel",
-    "best_voxel_ceiling_error": "its standard error",
-    "median_released_ncsnr": "median over voxels of the signal-to-noise ratio that NSD released",
-    "median_recomputed_ncsnr": "the same, recomputed from the betas",
-    "largest_noise_difference": "largest difference over voxels of the single-trial noise "
-    "variance, 1 / (1 + ncsnr²), between the two",
-    "group": "voxel group of the simulation",
-    "perfect": "planted variance: the partition that a perfect fit would find",
-    "oracle": "the partition of a ridge with as many images that knows the best penalties",
-    "recovered": "the partition that this pipeline found",
-    "spearman": "rank correlation over voxels of recovered with oracle",
-    "false_positives": "share of voxels without signal whose test correlation is significant "
-    "at 5 %, one-sided",
-    "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices; 0-based",
-    "x": "first index into the map, from left to right; 0-based",
-    "y": "second index into the map, from posterior to anterior; 0-based",
-    "z": "third index into the map, from inferior to superior; 0-based",
-    "surface_hemisphere": "lh or rh, of responses on surfaces",
-    "vertex": "vertex of that hemisphere; 0-based",
-    ROI_COLUMN: "label of {}; empty where there is none, several are joined by a comma",
-    "noise_ceiling": "explainable share of the variance of the responses to the actual test "
-    "images, 1 - mean(σ² / n) / variance, with n repeats of an image and the variance σ² of a "
-    "single trial about its image's mean, measured on all images' trials; signed: below 0 where "
-    "the test responses vary less than noise alone would on average",
-    "noise_ceiling_error": "its standard error over draws of as many test images (delta method on "
-    "the sample variance; σ² taken as known)",
-    "reliability": "explainable share expected of images of the whole study with the test images' "
-    "repeats, by NSD's ncsnr: ncsnr² / (ncsnr² + mean(1 / n)); voxels are chosen by it, as it does "
-    "not look at the test responses",
-    "r": "Pearson correlation of measured and predicted test responses",
-    "r2": "coefficient of determination of the test responses, signed",
+    "q_sign_flip": "false discovery rate (Benjamini & Hochberg) of p_sign_flip over "
+    f"{REGIONS_FAMILY}",
+    "family": "family of tests over which q_t and q_sign_flip control the false discovery rate, "
+    "all regions together: a comparison's components and their differences; R² of its joint and "
+    "stacked models; its product measure; R² of all models; or all differences of models. Each "
+    "family and each variant is corrected separately",
+    "n_tests": "number of tests over which the false discovery rate of the row is computed",
+    "p_sign_flip": "p of the ROI's mean over subjects against 0, by all sign flips of the "
+    "n_subjects subjects, two-sided; at least 2 / 2^n_subjects",
+    "n_subjects": "number of subjects who have the ROI (or, for components, whose weights are "
+    "analysed)",
+    "n_positive": "number of the n_subjects subjects whose ROI mean is above 0",
+    "mean_variance": "mean over n_voxels voxels of the component (test R², can be negative)",
+    "median_variance": "median over n_voxels voxels of the component (test R², can be negative)",
+    "lower_quartile_variance": "lower quartile over n_voxels voxels of the component (test R²)",
+    "upper_quartile_variance": "upper quartile over n_voxels voxels of the component (test R²)",
+    "published": "mean over published_voxels voxels of the component (test R²) in the study with "
+    "the published settings",
+    "corrected": "mean over corrected_voxels voxels of the component (test R²) in the study with "
+    "the corrected settings",
+    "difference": "`corrected` minus `published` (test R²)",
+    "published_voxels": "number of voxels averaged in `published`",
+    "corrected_voxels": "number of voxels averaged in `corrected`",
+    "published_significant": "share (0 to 1) of the published_voxels voxels with q ≤ 0.05 by the "
+    "published study's test",
+    "corrected_significant": "share (0 to 1) of the corrected_voxels voxels with q ≤ 0.05 by the "
+    "corrected study's test",
+    "best_r": "largest test correlation (Pearson r) among the n_voxels voxels; selected on the "
+    "test data, hence biased upward",
+    "best_r2": "largest test R² among the n_voxels voxels; selected on the test data, hence biased "
+    "upward",
+    "r_of_99th_percentile": "99th percentile over n_voxels voxels of the test correlation (Pearson "
+    "r)",
+    "best_voxel": "voxel with the largest test correlation: its three 0-based indices into the "
+    "volume, or hemisphere and vertex; none if no voxel has a score",
+    "best_voxel_rois": "ROIs (atlas/roi) that contain best_voxel, or none",
+    "best_voxel_ceiling": "noise ceiling (explainable share of test response variance, at most 1) "
+    "of best_voxel",
+    "best_voxel_ceiling_error": "standard error of best_voxel_ceiling",
+    "median_released_ncsnr": "median over n_voxels voxels of the noise-ceiling signal-to-noise "
+    "ratio (ncsnr) that NSD released",
+    "median_recomputed_ncsnr": "median over n_voxels voxels of the noise-ceiling signal-to-noise "
+    "ratio (ncsnr) recomputed from the betas",
+    "largest_noise_difference": "largest absolute difference over n_voxels voxels between released "
+    "and recomputed single-trial noise variance, 1 / (1 + ncsnr²)",
+    "group": "group of voxels in the simulation, which share their planted variance",
+    "perfect": "planted variance (test R²) of the component: what a perfect fit would find",
+    "oracle": "variance (test R²) of the component that a ridge regression finds with the same "
+    "number of images and the best possible penalties",
+    "recovered": "variance (test R²) of the component that this pipeline found",
+    "spearman": "rank correlation (-1 to 1) over voxels between recovered and oracle variance",
+    "false_positives": "share (0 to 1) of voxels without signal whose test correlation is "
+    "significant at 5 %, one-sided",
+    "voxel": "0-based C-order index of the voxel into the volume (X, Y, Z), or into the left then "
+    "the right vertices",
+    "x": "first index into the volume, from left to right; 0-based",
+    "y": "second index into the volume, from posterior to anterior; 0-based",
+    "z": "third index into the volume, from inferior to superior; 0-based",
+    "surface_hemisphere": "hemisphere of the vertex, lh or rh; only for responses on surfaces",
+    "vertex": "0-based index of the vertex in its hemisphere; only for responses on surfaces",
+    ROI_COLUMN: "ROI of {} that contains the voxel, empty if there is none; several are joined by "
+    "a comma",
+    "noise_ceiling": "explainable share (at most 1) of the variance of the responses to the test "
+    "images: 1 - mean(σ² / n) / variance, with n repeats of an image and the variance σ² of single "
+    "trials about their image's mean, measured on the trials of all images; below 0 if the test "
+    "responses vary less than expected from noise alone",
+    "noise_ceiling_error": "standard error of noise_ceiling over samples of test images (delta "
+    "method on the sample variance, σ² taken as known)",
+    "reliability": "explainable share (0 to 1) of response variance expected from NSD's ncsnr and "
+    "the test images' numbers of repeats n: ncsnr² / (ncsnr² + mean(1 / n)); used to select voxels "
+    "because it does not depend on the test responses",
+    "r": "Pearson correlation (-1 to 1) of measured and predicted test responses",
+    "r2": "coefficient of determination (at most 1, can be negative) of the test responses",
     "r_lower": "lower end of the bootstrap interval of r over test images",
-    "r_upper": "upper end of it",
+    "r_upper": "upper end of the bootstrap interval of r over test images",
     "r2_lower": "lower end of the bootstrap interval of R² over test images",
-    "r2_upper": "upper end of it",
-    "variance_lower": "lower end of the component's bootstrap interval over test images",
-    "variance_upper": "upper end of it",
-    "cv_score": "cross-validated R² of the training responses",
-    "alpha": "ridge penalty that cross-validation picked",
-    "variance": "variance of the test responses (R²), signed",
+    "r2_upper": "upper end of the bootstrap interval of R² over test images",
+    "variance_lower": "lower end of the bootstrap interval of the component's variance (test R²) "
+    "over test images",
+    "variance_upper": "upper end of the bootstrap interval of the component's variance (test R²) "
+    "over test images",
+    "cv_score": "cross-validated R² (at most 1, can be negative) of the training responses",
+    "alpha": "ridge penalty (above 0) selected by cross-validation",
+    "variance": "variance of the test responses that the component explains (R², at most 1, can be "
+    "negative)",
     "condition": "kind of simulated experiment",
-    "statistic": "what was counted or averaged in each experiment",
-    "value": "mean over the experiments",
-    "lowest": "least value that is in order; n/a if none",
-    "highest": "largest value that is in order; n/a if none",
-    "verdict": "as it should be (within two standard errors of these bounds), off, or shown: a "
-    "bias that is known and not judged",
-    "n_experiments": "experiments in the mean",
-    "p": "probability of such a value by chance, one-sided: of r and of components of variance as "
-    "`n_significant` says",
+    "statistic": "statistic that is measured in each simulated experiment",
+    "value": "mean over n_experiments experiments of the statistic",
+    "lowest": "lowest acceptable value of the statistic; n/a if there is no lower bound",
+    "highest": "highest acceptable value of the statistic; n/a if there is no upper bound",
+    "verdict": "outcome of the check: as it should be (value within two standard errors of lowest "
+    "and highest), off, or shown (a known bias that is displayed but not judged)",
+    "n_experiments": "number of simulated experiments averaged in `value`",
+    "p": "p of the voxel's r, or of its component of variance, against chance, one-sided; the "
+    "tests are those described for n_significant",
     "q": f"false discovery rate (Benjamini & Hochberg) of p over the {FAMILY}",
 }

@@ -1,4 +1,4 @@
-"""The reference of the tables' columns, for the documentation and the report."""
+"""Reference of the tables' columns, for the documentation and the report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pipeline.tables.columns import COLUMNS
 
 HEAD = """# Columns of the tables
 
-The JSON file beside each table, the metadata of each Parquet file and the report describe columns
-in the same words.
+The JSON file beside each table, the metadata of each Parquet file and the report contain the same
+descriptions.
 
 Tables are tidy: one row per subject × region × model or component. `n/a` is a missing value.
 """
@@ -16,7 +16,7 @@ HEADER = "| column | meaning |\n|---|---|\n"
 
 
 def every_column() -> dict[str, dict[str, str]]:
-    """{heading: {column: what it means}}, of the study's own tables and those of each analysis."""
+    """{heading: {column: description}} of the study's own tables and those of each analysis."""
     found = {"All tables": dict(sorted(COLUMNS.items()))}
     for name, module in parts("tables").items():
         found[f"Tables of {name.replace('_', ' ')}"] = dict(sorted(module.COLUMNS.items()))
@@ -24,7 +24,7 @@ def every_column() -> dict[str, dict[str, str]]:
 
 
 def columns_page() -> str:
-    """The page as Markdown."""
+    """Write the page as Markdown."""
     sections = [
         f"\n## {heading}\n\n{HEADER}"
         + "".join(f"| `{name}` | {meaning} |\n" for name, meaning in columns.items())

@@ -1,4 +1,4 @@
-"""What the choices of a preset do to the results: two tables of partitions, joined."""
+"""Effect of a preset's choices on the results: two tables of partitions, joined."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ MEAN = "mean"
 
 
 def preset_differences(published: pd.DataFrame, corrected: pd.DataFrame) -> pd.DataFrame:
-    """Differences of every component that both studies have, per subject and in the mean.
+    """Tabulate differences of every component that both studies have, per subject and on average.
 
     Parameters
     ----------
-    published, corrected : the table `partitions` of each; of both, the whole study's rows
+    published, corrected : the table `partitions` of each study; only rows of variant `all` are used
 
     Returns
     -------
     One row per subject, comparison, component and ROI, then of their means over subjects (subject
-    "mean"): of each side the variance, the voxels and the share of significant ones (NaN for what
-    is not tested), and `difference`, corrected less published
+    "mean"): for each study the variance, the number of voxels and the share of significant voxels
+    (NaN if not tested), and `difference`, corrected minus published
 
     Raises
     ------
     ValueError
-        Nothing is common to both.
+        The studies have no component of a subject in common.
     """
     sides = {
         side: _of_side(table, side)
@@ -36,7 +36,9 @@ def preset_differences(published: pd.DataFrame, corrected: pd.DataFrame) -> pd.D
     }
     joined = sides["published"].join(sides["corrected"], how="inner").reset_index()
     if joined.empty:
-        raise ValueError("no component of a comparison is common to both, for the same subject")
+        raise ValueError(
+            "the two studies have no component of a comparison in common for the same subject"
+        )
     joined["difference"] = joined["corrected"] - joined["published"]
     means = joined.drop(columns="subject").groupby(KEYS[1:], sort=False).mean().reset_index()
     return pd.concat([joined, means.assign(subject=MEAN)], ignore_index=True)

@@ -1,10 +1,11 @@
-"""Voxels to tables: per ROI, per model, per component."""
+"""Tables per ROI of models, of components of variance, and of tests over subjects."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,9 @@ from pipeline.fits.false_discoveries import with_q
 from pipeline.results.space_weights import weights_in_words
 from pipeline.results.storage import Result
 
-# of the false discovery rate
+# level of significance, applied to false discovery rates
 LEVEL = 0.05
-# of the reliability of voxels whose scores are normalised; as published
+# minimum reliability of voxels whose scores are normalised by the noise ceiling; as published
 LEAST_RELIABILITY = 0.1
 GROUP_COLUMNS = (
     "variant",
@@ -44,9 +45,9 @@ GROUP_COLUMNS = (
     "data",
 )
 MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
-# as the study compares models: NSD's single ROIs are in the tables of subjects
+# atlases for which models are compared over subjects; single ROIs are in the tables of subjects
 COMPARED_ATLASES = ("all", COMPOSITE)
-# A study without comparisons still has a partition table: its columns, and no row.
+# columns of the partition table, which has no row in a study without comparisons
 PARTITION_COLUMNS = (
     "subject",
     "variant",
@@ -69,7 +70,8 @@ PARTITION_COLUMNS = (
 PRODUCT = "product"
 JOINT = "joint"
 DIFFERENCE = "{} less {}"
-# tests over subjects: R² above 0 is no news, and would ease the level of what is asked
+# families of tests over subjects: R² is separate, as its certain effects would weaken the
+# correction of the others
 COMPONENTS_FAMILY = "unique and shared variance of {}"
 R2_FAMILY = "R² of {}"
 PRODUCT_FAMILY = "product measure of {}"
@@ -78,7 +80,7 @@ TESTS_OVER_SUBJECTS = ("p_t", "p_sign_flip")
 
 
 def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-    """{(atlas, roi): (voxel,) bool}, first ('all', 'all'); hemispheres taken together."""
+    """{(atlas, roi): (voxel,) bool}, ('all', 'all') first; both hemispheres together."""
     members = {("all", "all"): np.ones(len(voxel), dtype=bool)}
     for key, rows in rois.groupby(["atlas", "roi"], sort=False):
         members[key] = np.isin(voxel, rows["voxel"])
@@ -88,10 +90,10 @@ def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], 
 def correlation_rows(
     result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
-    """One row per ROI of a model's fit."""
+    """Yield one row per ROI of a model's fit."""
     ceiling, error = result["noise_ceiling"], result["noise_ceiling_error"]
     bound = correlation_ceiling(ceiling)
-    # below it voxels are too noisy for a share of what can be explained to mean much
+    # noisier voxels have no meaningful share of explainable variance
     explainable = result["reliability"] >= LEAST_RELIABILITY
     spaces = result.configuration["spaces"]
     r, r2, q = result["r"], result["r2"], significance["q"]
@@ -123,10 +125,11 @@ def correlation_rows(
 def partition_rows(
     result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
-    """One row per component and ROI of a partition.
+    """Yield one row per component and ROI of a partition.
 
-    Then the joint model's own: its R², the voxels where it is below its parts, that of the stack of
-    the spaces' own models, and the product measure of each space.
+    Besides variance components, components are R² of the joint model (with the voxels in which it
+    is below that of smaller models), R² of the stacked models, and the product measure of each
+    space.
     """
     spaces = result.configuration["spaces"]
     components = dict(sorted(result.by_label("variance").items()))
@@ -161,17 +164,17 @@ def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str
 
 
 def _n_significant(q: np.ndarray | None, usable: np.ndarray) -> float:
-    """Components are tested; the joint model's R² and the product measure are not."""
+    """Count significant voxels; NaN for components that are not tested."""
     return np.nan if q is None else int(np.count_nonzero(q[usable] <= LEVEL))
 
 
 def group_table(partitions: pd.DataFrame) -> pd.DataFrame:
-    """Tests over subjects of each ROI's mean, from the rows of subjects (`partition_rows`).
+    """Test each ROI's mean over subjects, from the rows of subjects (`partition_rows`).
 
-    Of each component, and, paired, of the difference of every two spaces' unique variance, which
-    for a comparison of two is the difference of their models' R². Components of a comparison and
-    their differences are one family of tests over all ROIs; its R² and its product
-    measure are others.
+    Each component is tested, and so is, paired, the difference of every two spaces' unique
+    variance, which in a comparison of two spaces is the difference of their models' R². Components
+    of a comparison and their differences are one family of tests over all ROIs; its R² and its
+    product measure are two others.
     """
     keys = ["variant", "comparison", "atlas", "roi", "weights", "data"]
     tests = []
@@ -188,14 +191,14 @@ def group_table(partitions: pd.DataFrame) -> pd.DataFrame:
 
 
 def model_table(correlations: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
-    """Mean test R² of each model over subjects, and, paired, the difference of every two models.
+    """Test each model's mean R² over subjects and, paired, the difference of every two models.
 
-    Models over all ROIs are one family of tests, and their differences another.
+    All models and ROIs are one family of tests; their differences are another.
 
     Parameters
     ----------
-    correlations : the rows of subjects, see `correlation_rows`
-    models : those that are compared, in the order of the differences
+    correlations : rows of subjects, see `correlation_rows`
+    models : models to compare, in the order of the differences
     """
     chosen = correlations[
         correlations["model"].isin(models) & correlations["atlas"].isin(COMPARED_ATLASES)
@@ -205,11 +208,11 @@ def model_table(correlations: pd.DataFrame, models: Sequence[str]) -> pd.DataFra
     for values, rows in chosen.groupby(keys, sort=False):
         means = rows.pivot(index="subject", columns="model", values="mean_r2")
         weights = dict(zip(rows["model"], rows["weights"], strict=True))
-        there = [model for model in models if model in means]
-        for name, of_subjects in _with_differences(means[there], there):
+        fitted = [model for model in models if model in means]
+        for name, of_subjects in _with_differences(means[fitted], fitted):
             compared = name.split(DIFFERENCE.format("", ""))
-            told = dict.fromkeys(weights[model] for model in compared)
-            others = [words for words in told if words != PRETRAINED]
+            states = dict.fromkeys(weights[model] for model in compared)
+            others = [state for state in states if state != PRETRAINED]
             tests.append(
                 {
                     **dict(zip(keys, values, strict=True)),
@@ -239,7 +242,7 @@ def _corrected(tests: list[dict[str, object]], columns: Sequence[str]) -> pd.Dat
 def _with_differences(
     means: pd.DataFrame, compared: Sequence[str]
 ) -> Iterator[tuple[str, pd.Series]]:
-    """Columns of a table (subject × name), and the differences of every two to be compared."""
+    """Yield columns of a table (subject × name), then differences of every two compared ones."""
     yield from means.items()
     for first, second in itertools.combinations(compared, 2):
         yield DIFFERENCE.format(first, second), means[first] - means[second]
@@ -250,63 +253,63 @@ def _is_unique(component: str) -> bool:
 
 
 def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
-    """The best voxels' r and R² of a fit; "none" and NaN if no voxel has both."""
+    """Tabulate the best voxels' r and R² of a fit; "none" and NaN if no voxel has both."""
     r, r2 = result["r"], result["r2"]
     spaces = result.configuration["spaces"]
     usable = np.isfinite(r) & np.isfinite(r2)
     best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
     best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
     if usable.any():
-        place = int(np.argmax(np.where(usable, r, -np.inf)))
-        voxel = int(result["voxel"][place])
+        row = int(np.argmax(np.where(usable, r, -np.inf)))
+        voxel = int(result["voxel"][row])
         names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
         best = {
-            "best_voxel": _place(voxel, tuple(result["grid_shape"])),
+            "best_voxel": _location(voxel, tuple(result["grid_shape"])),
             "best_voxel_rois": ", ".join(names) or "none",
-            "best_voxel_ceiling": float(result["noise_ceiling"][place]),
-            "best_voxel_ceiling_error": float(result["noise_ceiling_error"][place]),
+            "best_voxel_ceiling": float(result["noise_ceiling"][row]),
+            "best_voxel_ceiling_error": float(result["noise_ceiling_error"][row]),
         }
     return {
         **_identity(result),
         "model": model_name(spaces),
         "best_r": statistic(np.max, r[usable]),
         "best_r2": statistic(np.max, r2[usable]),
-        "r_of_99th_percentile": statistic(lambda values: np.percentile(values, 99), r[usable]),
+        "r_of_99th_percentile": statistic(partial(np.percentile, q=99), r[usable]),
         **best,
         **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, spaces),
     }
 
 
-def _place(voxel: int, grid: tuple[int, ...]) -> str:
-    """Indices into a volume, or hemisphere and vertex of a surface of (left, right) vertices."""
+def _location(voxel: int, grid: tuple[int, ...]) -> str:
+    """Name the indices into a volume, or the hemisphere and vertex of a surface."""
     if len(grid) == 2:
         return f"lh {voxel}" if voxel < grid[0] else f"rh {voxel - grid[0]}"
     return " ".join(str(index) for index in np.unravel_index(voxel, grid))
 
 
-def statistic(function: object, values: np.ndarray) -> float:
-    """Statistic of values in float64; NaN if there are none."""
+def statistic(function: Callable[[np.ndarray], float], values: np.ndarray) -> float:
+    """Compute a statistic of values in float64; NaN if there are none."""
     return float(function(values.astype(np.float64))) if len(values) else np.nan
 
 
 def _ratio_of_means(values: np.ndarray, bounds: np.ndarray) -> float:
-    """Not the mean of ratios: a bound that is estimated near 0 would decide that by itself."""
+    """Divide means: a mean of ratios would be dominated by bounds that are estimated near 0."""
     bound = statistic(np.mean, bounds)
     return statistic(np.mean, values) / bound if bound > 0 else np.nan
 
 
 def _quartiles(name: str, values: np.ndarray) -> dict[str, float]:
-    """How values spread within a region, which its mean hides."""
-    shares = {"lower": 25, "upper": 75}
+    """Quartiles of values within a region."""
+    percentiles = {"lower": 25, "upper": 75}
     return {
-        f"{side}_quartile_{name}": statistic(lambda v, q=share: np.percentile(v, q), values)
-        for side, share in shares.items()
+        f"{side}_quartile_{name}": statistic(partial(np.percentile, q=q), values)
+        for side, q in percentiles.items()
     }
 
 
 def counts(inside: np.ndarray, usable: np.ndarray) -> dict[str, int]:
-    """How many of a ROI's voxels are in a row's means, and how many are not."""
+    """Count a ROI's voxels that are in a row's means, and those left out."""
     n_voxels = int(np.count_nonzero(usable))
     return {"n_voxels": n_voxels, "n_excluded": int(np.count_nonzero(inside)) - n_voxels}
 
@@ -316,12 +319,12 @@ def _identity(result: Result) -> dict[str, str]:
 
 
 def subject_of(result: Result) -> str:
-    """Whose result it is."""
+    """Return the subject of a result."""
     return result.configuration["subject"]
 
 
 def source(result: Result, spaces: list[str]) -> Mapping[str, str]:
-    """What the weights of the row's spaces are, and whether the data are measured."""
+    """Columns that say which weights the row's spaces have, and whether data are measured."""
     return {
         "weights": weights_in_words(result.provenance, spaces),
         "data": "simulated" if result.provenance["simulated"] else "measured",

@@ -1,4 +1,4 @@
-"""All voxels in two long tables, for those who go on in pandas or R."""
+"""All voxels in two long tables, for further analysis in pandas or R."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
-from pipeline.results.accounts import account_path
-from pipeline.results.storage import Result, atomic_path, write_account
+from pipeline.results.integrity import atomic_path
+from pipeline.results.metadata import metadata_path, write_metadata
+from pipeline.results.storage import Result
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
 SCORES = ("r", "r2", "cv_score", "alpha")
-# of a model and of a component
+# tests of a model, and of a component
 TESTS = ("r_lower", "r_upper", "r2_lower", "r2_upper", "p", "q")
 COMPONENT_TESTS = ("variance_lower", "variance_upper", "p", "q")
 BOUNDS = ("noise_ceiling", "noise_ceiling_error", "reliability")
 HEMISPHERES = ("lh", "rh")
 
 
-def places(
+def voxel_locations(
     subject: str, voxel: np.ndarray, grid: tuple[int, ...], rois: pd.DataFrame
 ) -> pd.DataFrame:
-    """Where voxels are: indices into the volume or hemisphere and vertex, and a label per atlas.
+    """Tabulate indices into the volume, or hemisphere and vertex, and ROIs of voxels.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def places(
 
     Returns
     -------
-    one row per voxel; of an atlas whose regions overlap, names joined by ", "
+    one row per voxel; names of overlapping regions of an atlas are joined by ", "
     """
     frame = pd.DataFrame({"subject": subject, "voxel": voxel})
     if len(grid) == 3:
@@ -56,7 +57,7 @@ def places(
 
 
 def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFrame:
-    """A row per voxel of a model's fit; `tests` has the fit's voxels."""
+    """Tabulate one row per voxel of a model's fit; `tests` has the same voxels."""
     model = model_name(result.configuration["spaces"])
     scores, bounds = ({name: result[name] for name in names} for names in (SCORES, BOUNDS))
     columns = {**scores, **{name: tests[name] for name in TESTS}, **bounds}
@@ -64,7 +65,7 @@ def model_part(where: pd.DataFrame, result: Result, tests: Result) -> pd.DataFra
 
 
 def component_parts(where: pd.DataFrame, result: Result, tests: Result) -> Iterator[pd.DataFrame]:
-    """For every component of a partition a row per voxel."""
+    """Yield, for every component of a partition, one row per voxel."""
     comparison = result.configuration["comparison"]
     found = {name: tests.by_label(name) for name in COMPONENT_TESTS}
     for component, values in sorted(result.by_label("variance").items()):
@@ -75,10 +76,10 @@ def component_parts(where: pd.DataFrame, result: Result, tests: Result) -> Itera
 
 @contextmanager
 def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
-    """A function that appends frames, all of the same columns, to a Parquet file.
+    """Yield a function that appends frames, all with the same columns, to a Parquet file.
 
-    The file's metadata hold what every column means and the provenance, as JSON; so does a JSON
-    beside it, which vouches for its content.
+    The file's metadata hold the columns' descriptions and the provenance, as JSON; so does a JSON
+    file beside it, with a checksum of the content.
 
     Raises
     ------
@@ -94,8 +95,8 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             table = pyarrow.Table.from_pandas(_plain(frame), preserve_index=False)
             if writer is None:
                 described.update({name: describe(name) for name in frame.columns})
-                account = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
-                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **account})
+                metadata = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
+                schema = table.schema.with_metadata({**(table.schema.metadata or {}), **metadata})
                 writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
             writer.write_table(table.cast(writer.schema))
 
@@ -104,18 +105,18 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
         finally:
             if writer is not None:
                 writer.close()
-    account = {"columns": described, "provenance": provenance}
-    write_account(account_path(path), account)
+    metadata = {"columns": described, "provenance": provenance}
+    write_metadata(metadata_path(path), metadata)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Text as text: dictionaries of categories would differ between the parts of a file."""
+    """Turn categories into text: their dictionaries would differ between parts of a file."""
     categories = frame.select_dtypes(include="category").columns
     return frame.astype(dict.fromkeys(categories, "object"))
 
 
 def describe(column: str) -> str:
-    """What a column means; those of atlases are named by them."""
+    """Describe a column; columns of ROIs are named after their atlas."""
     before, after = ROI_COLUMN.split("{}")
     if column.startswith(before) and column not in COLUMNS:
         return COLUMNS[ROI_COLUMN].format(column.removeprefix(before).removesuffix(after))

@@ -1,0 +1,1 @@
+"""Validation against known truth: planted variance, and calibration of intervals and tests."""

@@ -1,4 +1,4 @@
-"""Do fits, intervals and tests mean what they say? Many small experiments of known truth."""
+"""Calibration of fits, intervals and tests by many small experiments with known truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MODELS = {"A": ("A",), "B": ("B",), "A+B": SPACES}
 LEVEL = 0.05
 MEMORY_MB = 1000
 BAND_WEIGHTS_OF_ORACLE = 8
-# of R²: predictions and weights are float32, which do not tell models apart that differ by less
+# differences in R² that float32 predictions and weights can resolve
 RESOLUTION = 1e-6
 
 CONDITIONS: dict[str, Condition] = {
@@ -50,17 +50,17 @@ def run_experiment(
     settings: Mapping[str, Any],
     with_oracle: bool = True,
 ) -> pd.DataFrame:
-    """One experiment, fitted and tested by the stages' own functions with a study's settings.
+    """Fit and test one experiment by the stages' own functions with a study's settings.
 
     Parameters
     ----------
-    seed : of the experiment, and in place of the study's
+    seed : seed of the experiment, which replaces that of the study
     settings : `Configuration.calibrated`
-    with_oracle : it takes most of the time; without, its columns are NaN
+    with_oracle : whether to compute the oracle, which takes most of the time; else it is NaN
 
     Returns
     -------
-    one row per voxel, columns named by quantity
+    One row per voxel, columns named by quantity
     """
     encoding = {**settings["encoding"], "seed": seed}
     experiment = Experiment(condition, seed)
@@ -91,7 +91,7 @@ def run_experiment(
         name: fits[name].predict({space: held[space] for space in spaces})
         for name, spaces in MODELS.items()
     }
-    # images that are like no other are clusters of one
+    # an image without near duplicates is its own cluster
     clusters = settings["significance"]["resample"] == "clusters" and not within
     blocks = pair[test] if condition.pairs_drawn or clusters else None
     tests = {**settings["significance"], "seed": seed}
@@ -99,7 +99,7 @@ def run_experiment(
     columns = {"kind": experiment.kind}
     unscaled = {name: _unscaled(fits[name], scalings, MODELS[name]) for name in MODELS}
     columns |= _estimates(experiment, unscaled, predicted, with_oracle)
-    voxel_tests = VoxelTests.of(tests, np.count_nonzero(test), blocks)
+    voxel_tests = VoxelTests.of(tests, int(test.sum()), blocks)
     columns |= _tests(measured[test], predicted, voxel_tests)
     return pd.DataFrame(columns)
 
@@ -110,7 +110,7 @@ def _estimates(
     predicted: Mapping[str, np.ndarray],
     with_oracle: bool,
 ) -> dict[str, np.ndarray]:
-    """R² and components as recovered, in the population, of a perfect fit, and of an oracle."""
+    """Compute R² and components: recovered, in the population, of a perfect fit and an oracle."""
     measured, test = experiment.measured, ~experiment.train
     unknown = np.full(len(experiment.kind), np.nan)
     r2 = {
@@ -134,7 +134,7 @@ def _estimates(
 def _unscaled(
     fit: BandedRidgeFit, scalings: Mapping[str, FeatureScaling], spaces: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (feature, voxel) and intercept (voxel,) for features as they were."""
+    """Convert weights (feature, voxel) and intercept (voxel,) to unscaled features."""
     factor = np.concatenate([scalings[space].factor for space in spaces])
     mean = np.concatenate([scalings[space].mean for space in spaces])
     weights = fit.coefficients * factor[:, None]
@@ -156,7 +156,7 @@ def _oracle(experiment: Experiment) -> dict[str, np.ndarray]:
 def _tests(
     measured: np.ndarray, predicted: Mapping[str, np.ndarray], tests: VoxelTests
 ) -> dict[str, np.ndarray]:
-    """Ends of intervals of R² and unique variance, and p of models and components."""
+    """Compute intervals of R² and unique variance, and p of models and components."""
     names, sides = component_names(SPACES), ("lower", "upper")
     found = tests.of_components(measured, predicted, SPACES)
     of_models = {name: tests.of_model(measured, values) for name, values in predicted.items()}
@@ -171,16 +171,16 @@ def _tests(
 def summarise(
     name: str, experiments: list[pd.DataFrame], level: float, test: str = "permutation"
 ) -> pd.DataFrame:
-    """What a condition's experiments show: one row per statistic, what was to be expected beside.
+    """Tabulate statistics of a condition's experiments beside their expected values.
 
     Parameters
     ----------
-    level, test : of the study's `significance`
+    level, test : settings of the study's `significance`
 
     Returns
     -------
-    condition, statistic, value, standard_error over experiments, lowest and highest value that
-    is in order (empty: shown, not judged), verdict, n_experiments
+    One row per statistic: condition, statistic, value, standard_error over experiments, lowest and
+    highest expected value (empty if the statistic is only displayed), verdict, n_experiments
     """
     condition = CONDITIONS[name]
     rows = []
@@ -205,7 +205,7 @@ def summarise(
 
 
 def _verdict(value: float, error: float, lowest: float, highest: float) -> str:
-    """`as it should be` within two standard errors of the bounds; without bounds, none."""
+    """Compare a value with its bounds, which may be exceeded by two standard errors."""
     if np.isnan(lowest) and np.isnan(highest):
         return "shown"
     slack = 0.0 if np.isnan(error) else 2 * error
@@ -217,9 +217,9 @@ def _verdict(value: float, error: float, lowest: float, highest: float) -> str:
 def _statistics(
     condition: Condition, experiments: list[pd.DataFrame], level: float, test: str
 ) -> Iterator[tuple[str, Any, float, float]]:
-    """Name, value of each experiment, lowest and highest value in order."""
+    """Yield each statistic's name, value in each experiment, lowest and highest expected value."""
     nan = np.nan
-    # these conditions show what goes wrong, and are not expected to be in order
+    # these conditions demonstrate known biases, so that nothing is expected of them
     singly = condition.duplicates == "within" and not condition.pairs_drawn
     leaks = condition.duplicates == "across"
     small = condition.n_train < 2 * sum(condition.widths)
@@ -229,7 +229,8 @@ def _statistics(
         yield (f"{label}: {level:.0%} intervals cover", _of(experiments, _covered, name), *tails)
         noise = f"{label} in voxels of noise: {level:.0%} intervals cover"
         yield noise, _of(experiments, _covered, name, "neither"), nan, nan
-        yield f"{label}: voxels with an interval", _of(experiments, _told, name), nan, nan
+        with_interval = _of(experiments, _fraction_with_interval, name)
+        yield f"{label}: voxels with an interval", with_interval, nan, nan
     bias = (nan, nan) if small or leaks else (-0.01, 0.01)
     for space in SPACES:
         label = f"unique variance of {space} in its voxels"
@@ -252,10 +253,10 @@ def _statistics(
         false = _of(experiments, _rejected, f"{model}/p", "neither")
         yield f"{tested} of {model} in voxels of noise: p ≤ 0.05", false, nan, LEVEL
     p = np.concatenate([rows.loc[rows["kind"] == "neither", "A+B/p"] for rows in experiments])
-    # the bootstrap's p claims a level, not to be uniform
-    least = nan if bootstrap else 0.01
+    # p of the bootstrap need not be uniform
+    lowest = nan if bootstrap else 0.01
     label = f"{tested} in voxels of noise: Kolmogorov-Smirnov p of uniform p"
-    yield label, [_uniform(p)], least, nan
+    yield label, [_uniform(p)], lowest, nan
     bounds = (nan, nan) if singly or leaks else (nan, LEVEL)
     yield (
         "unique variance of B in voxels of A: p ≤ 0.05",
@@ -292,11 +293,11 @@ def _covered(rows: pd.DataFrame, name: str, kind: str | None = None) -> float:
 
 
 def _has_interval(rows: pd.DataFrame, name: str) -> pd.Series:
-    """Not where a penalty or a band weight leaves a space nothing, and models are the same."""
+    """Find voxels with an interval: not those in which a space has no weight in the joint model."""
     return rows[f"{name}/upper"] - rows[f"{name}/lower"] > RESOLUTION
 
 
-def _told(rows: pd.DataFrame, name: str) -> float:
+def _fraction_with_interval(rows: pd.DataFrame, name: str) -> float:
     return float(_has_interval(rows, name).mean())
 
 
@@ -336,6 +337,6 @@ def _ncsnr(rows: pd.DataFrame) -> float:
 
 
 def _uniform(p: np.ndarray) -> float:
-    """Distance from uniform; permutations' least p is a hair away from the continuous one."""
+    """Test p for uniformity (Kolmogorov-Smirnov), with a correction for discrete p."""
     step = np.diff(np.unique(p)).min(initial=1.0)
     return float(scipy.stats.kstest(p - step / 2, "uniform").pvalue)

@@ -1,8 +1,8 @@
-"""Experiments of known truth, made without `encoding/`, which is held against them.
+"""Experiments with known truth, simulated without `encoding/`, which is compared with them.
 
 Two spaces A and B of Gaussian features drive voxels of four kinds: by A, by B, by both in equal
-parts, and by neither. The features' covariance is known, and with it, in closed form, what a fitted
-model explains of all images that there could be: its population R².
+parts, and by neither. The features' covariance is known. Therefore the population R² of a fitted
+model, over all possible images, has a closed form.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ SPACES = ("A", "B")
 KINDS = ("A", "B", "both", "neither")
 VOXELS_PER_KIND = 25
 REPEATS = 3
-# features of near-duplicate images correlate this much
-LIKENESS = 0.98
+# correlation of the features of near-duplicate images
+SIMILARITY = 0.98
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Condition:
 
     Attributes
     ----------
-    widths : features of A and of B
-    correlation : of each feature of the narrower space with one of the other
+    widths : numbers of features of A and B
+    correlation : correlation of each feature of the narrower space with one of the other
     n_train, n_test : images
     duplicates : every image has a near duplicate: `within` training and within test images, or
         `across`, half of each pair in training and half in test
-    pairs_drawn : near duplicates are drawn, and their losses flipped, together
+    pairs_drawn : whether near duplicates are drawn, and their losses flipped, together
     signal : variance of the signal; the noise of a single trial has variance 1
     """
 
@@ -48,12 +48,12 @@ class Experiment:
 
     Attributes
     ----------
-    features : {space: (image, feature)} float32, training images first; unit trace in population
+    features : {space: (image, feature)} float32, training images first; covariance of trace 1
     signal : (image, voxel), without noise
-    trials : (repeat, image, voxel), z-scored over everything as a session's would be
+    trials : (repeat, image, voxel), signal plus noise
     train : (image,) bool
     pair : (image,) near duplicates have the same number
-    kind : (voxel,)
+    kind : (voxel,) one of `KINDS`
     """
 
     def __init__(self, condition: Condition, seed: int) -> None:
@@ -76,7 +76,7 @@ class Experiment:
 
     @property
     def measured(self) -> np.ndarray:
-        """(image, voxel) averaged over repeats."""
+        """Responses (image, voxel) averaged over repeats."""
         return self.trials.mean(axis=0)
 
     def _pairs(self) -> np.ndarray:
@@ -87,15 +87,15 @@ class Experiment:
         return np.arange(n) // (2 if self.condition.duplicates == "within" else 1)
 
     def _images(self) -> np.ndarray:
-        """Independent normal values (image, feature), alike in near duplicates."""
+        """Draw independent normal values (image, feature), correlated in near duplicates."""
         n_features = sum(self.condition.widths)
         common = self.random.standard_normal((self.pair.max() + 1, n_features))[self.pair]
         own = self.random.standard_normal(common.shape)
-        share = 1.0 if self.condition.duplicates == "none" else LIKENESS
-        return np.sqrt(share) * common + np.sqrt(1 - share) * own
+        similarity = 1.0 if self.condition.duplicates == "none" else SIMILARITY
+        return np.sqrt(similarity) * common + np.sqrt(1 - similarity) * own
 
     def _covariance(self) -> np.ndarray:
-        """Power laws of exponent 1 in both spaces, each of unit trace."""
+        """Build the covariance: variances by a power law of exponent 1, trace 1 in each space."""
         deviations = []
         for width in self.condition.widths:
             variance = 1 / np.arange(1, width + 1)
@@ -109,7 +109,7 @@ class Experiment:
         return correlation * deviation[:, None] * deviation
 
     def _weights(self) -> np.ndarray:
-        """(feature, voxel) such that each driven voxel has the condition's signal variance."""
+        """Draw weights (feature, voxel) that give driven voxels the condition's signal variance."""
         weights = self.random.standard_normal((sum(self.condition.widths), len(self.kind)))
         edge = self.condition.widths[0]
         weights[edge:, self.kind == "A"] = 0
@@ -128,8 +128,13 @@ class Experiment:
     def population_r2(
         self, coefficients: np.ndarray, intercept: np.ndarray, spaces: tuple[str, ...]
     ) -> np.ndarray:
-        """R² (voxel,) of a model of some spaces, weights (feature, voxel) and intercept (voxel,),
-        over all images, for responses of three repeats."""
+        """Compute R² (voxel,) over all possible images, for responses averaged over three repeats.
+
+        Parameters
+        ----------
+        coefficients : (feature, voxel) of the features of `spaces`, in this order
+        intercept : (voxel,)
+        """
         error = self.weights.copy()
         edge = self.condition.widths[0]
         parts = {"A": slice(None, edge), "B": slice(edge, None)}
@@ -143,7 +148,7 @@ class Experiment:
         return 1 - (squared + self.noise_variance) / total
 
     def perfect_r2(self, spaces: tuple[str, ...]) -> np.ndarray:
-        """R² (voxel,) of the best linear model of these spaces."""
+        """Compute R² (voxel,) of the best linear model of these spaces."""
         edge, width = self.condition.widths[0], sum(self.condition.widths)
         parts = {"A": np.arange(edge), "B": np.arange(edge, width)}
         known = np.concatenate([parts[space] for space in spaces])

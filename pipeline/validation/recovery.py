@@ -1,8 +1,8 @@
-"""Is the planted variance found again?"""
+"""Comparison of recovered with planted variance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,18 +15,18 @@ def compare(
     recovered: Mapping[str, np.ndarray],
     group: np.ndarray,
 ) -> pd.DataFrame:
-    """Recovered against planted variance per voxel group and component.
+    """Compare recovered with planted variance per voxel group and component.
 
     Parameters
     ----------
-    perfect, oracle, recovered : {component: (voxel,)}, the partitions of a perfect fit, of an
-        oracle ridge with as many images, and of the pipeline
+    perfect, oracle, recovered : {component: (voxel,)}, partitions of a perfect fit, of an oracle
+        ridge with as many images, and of the pipeline
     group : (voxel,) names
 
     Returns
     -------
-    One row per group and component: means over the voxels that all three know, and the Spearman
-    correlation over these voxels of recovered with oracle (NaN for a constant)
+    One row per group and component: means over the voxels with values in all three, and over these
+    voxels the Spearman correlation of recovered with oracle (NaN for a constant)
     """
     rows = [
         _row(name, component, group == name, *(t[component] for t in (perfect, oracle, recovered)))
@@ -36,11 +36,9 @@ def compare(
     return pd.DataFrame(rows)
 
 
-def _row(
-    name: str, component: str, inside: np.ndarray, *values: Sequence[float]
-) -> dict[str, object]:
+def _row(name: str, component: str, inside: np.ndarray, *values: np.ndarray) -> dict[str, object]:
     usable = inside & np.isfinite(values).all(axis=0)
-    perfect, oracle, recovered = (np.asarray(v)[usable] for v in values)
+    perfect, oracle, recovered = (v[usable] for v in values)
     varies = len(oracle) > 2 and np.ptp(oracle) > 0 and np.ptp(recovered) > 0
     return {
         "group": name,
@@ -54,11 +52,11 @@ def _row(
 
 
 def false_positives(r: np.ndarray, n_images: int, level: float = 0.05) -> float:
-    """Share of voxels whose correlation is significant (one-sided, parametric).
+    """Compute the fraction of voxels with a significant correlation (one-sided, parametric).
 
     Parameters
     ----------
-    r : (voxel,) test correlations of voxels without signal; NaN are left out
+    r : (voxel,) test correlations of voxels without signal; NaN are ignored
     n_images : number of test images
     """
     r = r[np.isfinite(r)]

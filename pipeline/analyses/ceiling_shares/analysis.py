@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class CeilingShareSettings(Settings):
-    """Unique and shared variance of every comparison, divided by the noise ceiling."""
+    """How unique and shared variance are divided by the noise ceiling."""
 
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Noise ceiling (R²) that a voxel must exceed; voxels below are NaN."""
 
 
 class CeilingShares(Analysis):
-    """What spaces explain alone and together, as shares of what can be explained."""
+    """Unique and shared variance of feature spaces as shares of the explainable variance."""
 
     target = "ceiling_shares"
     page = "comparisons"
@@ -32,6 +32,7 @@ class CeilingShares(Analysis):
     settings = {"ceiling_shares": (CeilingShareSettings | None, None)}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
 
         if study.section(CeilingShareSettings):
@@ -39,19 +40,23 @@ class CeilingShares(Analysis):
                 yield Job(disk_bytes=subject.voxels * FLOAT * (2 ** len(spaces) + 2))
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         on = study.section(CeilingShareSettings) and study.comparisons
         return ["ceiling_shares"] if on else []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
+        """Return the result files that become maps, if the analysis is switched on."""
         on = study.section(CeilingShareSettings) is not None and variant == WHOLE
         return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons if on]
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if settings := study.section(CeilingShareSettings):
             yield (
                 "Shares of the noise ceiling. Unique and shared variance was divided by the noise "
                 "ceiling of the test images, voxel by voxel, where that is above "
-                f"{settings.min_noise_ceiling:g}; in regions, mean variance by mean ceiling."
+                f"{settings.min_noise_ceiling:g}; for regions, mean variance was divided by mean "
+                "noise ceiling."
             )
 
 

@@ -11,20 +11,20 @@ from pipeline.results.storage import Result
 
 QUANTITIES = {
     "uniqueShare": (
-        "variance that only this feature space explains over the noise ceiling, not clipped; none "
-        "where the ceiling is not above the stated minimum",
+        "variance that only this feature space explains, divided by the noise ceiling; not "
+        "clipped; no value where the noise ceiling is not above `ceiling_shares.min_noise_ceiling`",
         "share of the noise ceiling",
     ),
     "sharedShare": (
-        "variance that these feature spaces share over the noise ceiling, not clipped; none where "
-        "the ceiling is not above the stated minimum",
+        "variance that these feature spaces share, divided by the noise ceiling; not clipped; no "
+        "value where the noise ceiling is not above `ceiling_shares.min_noise_ceiling`",
         "share of the noise ceiling",
     ),
 }
 
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
-    """A map per component of a subject's comparison."""
+    """Yield a map for each component of a subject's comparison."""
     configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for name, share in result.by_label("share").items():

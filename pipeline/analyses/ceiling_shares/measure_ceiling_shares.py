@@ -1,4 +1,4 @@
-"""Divide a comparison's components of variance by the noise ceiling, in one subject."""
+"""Divide the variance components of a comparison by the noise ceiling, in one subject."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from encoding.ceiling_shares import ceiling_share
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result, write_result
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Divide the components by the noise ceiling and write the shares."""
     arguments = Arguments.read()
     partition = read_result(arguments.partition)
     minimum = arguments.configuration["min_noise_ceiling"]

@@ -29,8 +29,8 @@ if STUDY.ceiling_shares:
         output:
             f"{RESULTS}/ceiling_shares/{{subject}}/{{comparison}}.h5",
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(15),
+            mem_mb=per_attempt(1000),
+            runtime=per_attempt(15),
         params:
             **parameters("measure_ceiling_shares"),
         shell:
@@ -43,8 +43,8 @@ if STUDY.ceiling_shares:
         output:
             f"{RESULTS}/tables/ceiling_shares.tsv",
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(15),
+            mem_mb=per_attempt(1000),
+            runtime=per_attempt(15),
         params:
             **parameters("write_analysis_table"),
             analysis="ceiling_shares",

@@ -11,33 +11,19 @@ from encoding.ceiling_shares import mean_ceiling_share
 from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "mean_ceiling_share": "mean of the component's variance over the mean noise ceiling (share of "
-    "what can be explained, signed, not clipped), of the region's voxels with a noise ceiling "
-    "above `min_noise_ceiling`",
-    "median_ceiling_share": "median over these voxels of the component's variance over the voxel's "
-    "noise ceiling, signed, not clipped",
-    "min_noise_ceiling": "noise ceiling (R²) that a voxel must exceed for its share to be counted",
+    "mean_ceiling_share": "mean of the component's variance divided by the mean noise ceiling, "
+    "both over the n_voxels voxels (share of the explainable variance; signed, not clipped)",
+    "median_ceiling_share": "median over the n_voxels voxels of the component's variance divided "
+    "by the voxel's noise ceiling (share of the explainable variance; signed, not clipped)",
+    "min_noise_ceiling": "noise ceiling (R²) that a voxel must exceed to be among the n_voxels "
+    "voxels",
 }
-ROW_COLUMNS = (
-    "subject",
-    "comparison",
-    "component",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "n_excluded",
-    "mean_ceiling_share",
-    "median_ceiling_share",
-    "min_noise_ceiling",
-    "weights",
-    "data",
-)
 
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per region and component of a subject's comparison."""
+    """Yield one row per region and component of a subject's comparison."""
     configuration = result.configuration
     ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():

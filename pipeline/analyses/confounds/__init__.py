@@ -1,1 +1,1 @@
-"""What differs between the feature spaces of a comparison beside what it is meant to compare."""
+"""Attributes in which the feature spaces of a comparison differ, or do not."""

@@ -11,13 +11,17 @@ if TYPE_CHECKING:
 
 
 class Confounds(Analysis):
-    """A table of what differs between the feature spaces of each comparison, and what does not."""
+    """A table of the attributes in which the feature spaces of each comparison differ."""
 
     target = "confounds"
     page = "comparisons"
-    titles = {"confounds": "What differs between the spaces of each comparison, and what is held"}
+    titles = {
+        "confounds": "Attributes that differ between the feature spaces of each comparison, and "
+        "that are held"
+    }
 
     def job_settings(self, study: Study) -> dict[str, Any]:
+        """Return the stated attributes of every comparison's feature spaces."""
         stated = {
             name: {space: _stated(study, space) for space in spaces}
             for name, spaces in study.comparisons.items()
@@ -25,6 +29,7 @@ class Confounds(Analysis):
         return {"confounds": stated}
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return ["confounds"]
 
 

@@ -1,4 +1,4 @@
-# Beside each comparison: what differs between its sides.
+# Attributes that differ between the feature spaces of each comparison.
 
 
 CONFOUNDS = f"{RESULTS}/tables/confounds.tsv"
@@ -16,7 +16,8 @@ rule confounds:
 
 rule tabulate_confounds:
     input:
-        # a space is as wide for every subject, but for components that explain a share of variance
+        # one subject's: a space has as many features in all, unless its number of components is set
+        # by the variance that they explain
         features=sorted(
             {
                 feature_file(space, STUDY.subjects[0], WHOLE)
@@ -27,8 +28,8 @@ rule tabulate_confounds:
     output:
         CONFOUNDS,
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("tabulate_confounds"),
     shell:

@@ -1,4 +1,4 @@
-"""Tabulate what differs between the sides of every comparison, and what is held."""
+"""Tabulate the attributes in which the feature spaces of every comparison differ."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import pandas as pd
 from pipeline.analyses.confounds.tables import COLUMNS, confound_rows, summarise
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.space_weights import weights_state
-from pipeline.results.storage import make_provenance, open_result, read_provenance, write_table
+from pipeline.results.storage import open_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 
 NAMES = ("comparison", "attribute", "status", "values")
@@ -22,12 +24,15 @@ NAMES = ("comparison", "attribute", "status", "values")
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    comparisons: Annotated[list[dict[str, Any]], given.Setting("confounds")]
+    comparisons: Annotated[
+        dict[str, dict[str, dict[str, Any]]], given.Setting("confounds")
+    ]  # {comparison: {space: {attribute: value}}}
     features: given.InputFiles
     out: given.OutputFile
 
 
 def main() -> None:
+    """Write the table and print a summary of each comparison."""
     arguments = Arguments.read()
     paths = {path.stem: path for path in arguments.features}
     measured = {space: _measured(space, path) for space, path in paths.items()}
@@ -44,7 +49,7 @@ def main() -> None:
 
 
 def _measured(space: str, path: Path) -> dict[str, object]:
-    """What the features themselves tell."""
+    """Attributes that are read from the features themselves."""
     with open_result(path) as file:
         width = file["features"].shape[1]
     return {"dimensions": width, "weights": weights_state(read_provenance(path), space)}

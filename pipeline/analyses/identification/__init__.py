@@ -1,1 +1,1 @@
-"""Which test images are identified from the patterns that models, and other brains, predict."""
+"""Identification of test images from response patterns predicted by models and other brains."""

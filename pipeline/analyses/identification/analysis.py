@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class ErrorConsistencySettings(Settings):
-    """Identification of test images from predicted patterns, and agreement of the errors."""
+    """How test images are identified from predicted patterns, and their errors compared."""
 
     models: list[str] | None = Field(default=None, min_length=1)
-    """Models that identify images; by default all of `models`."""
+    """Models whose predictions identify images; by default all of `models`."""
     atlases: list[str] = Field(default=["composite"], min_length=1)
-    """Collections of ROIs whose patterns are compared; `composite` has the composite ROIs."""
+    """ROI atlases whose patterns are used; `composite` has the composite ROIs."""
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
-    """Least reliability of a voxel of these patterns, 0 to 1."""
+    """Minimum reliability (0 to 1) of the voxels of a pattern."""
 
 
 class Identification(Analysis):
-    """Test images that predicted patterns identify, and whether two models miss the same ones."""
+    """Identification of test images, and whether two predictors miss the same ones."""
 
     target = "error_consistency"
     settings = {"error_consistency": (ErrorConsistencySettings | None, None)}
@@ -42,12 +42,13 @@ class Identification(Analysis):
     }
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         if settings := study.section(ErrorConsistencySettings):
             declared("error_consistency.models", identifying_models(study), study.models)
             declared("error_consistency.atlases", settings.atlases, study.roi_atlases)
 
     def job_settings(self, study: Study) -> dict[str, Any]:
-        """How images are identified; maps between brains are fitted as encoding models are."""
+        """Return models and settings; fits between brains use the encoding models' penalties."""
         if (settings := study.section(ErrorConsistencySettings)) is None:
             return {}
         identification = {
@@ -59,37 +60,41 @@ class Identification(Analysis):
         return {"identifying_models": identifying_models(study), "identification": identification}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from encoding.identification import SIMULATED
         from pipeline.resources import FLOAT, Job
         from pipeline.study_size import n_rois
 
         if settings := study.section(ErrorConsistencySettings):
             others = len(study.subjects) - 1
-            # by models, by other brains, and by models of other brains: observed and simulated
+            # by models, by other brains, and by models on images of both; observed and simulated
             identified = len(identifying_models(study)) * (1 + others) + others
             per_image = SIMULATED + 2 * FLOAT
             n_bytes = n_rois(settings.atlases) * identified * subject.test_images * per_image
             yield Job(disk_bytes=n_bytes)
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         on = study.section(ErrorConsistencySettings)
         return ["error_consistency", "image_accuracy"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if settings := study.section(ErrorConsistencySettings):
             yield (
-                "Identification. A test image is identified if, of all images' predicted patterns, "
-                "its own correlates best with the measured one (Kay et al. 2008), over voxels with "
-                f"a reliability of at least {settings.min_noise_ceiling:g}. Cohen's κ tells "
-                "whether two predictors miss the same images beyond what their accuracies alone "
-                "bring about (Geirhos et al. 2020); beside it is the κ of simulated predictors whose "
-                "own errors are independent, which share the noise of the responses alone. Other "
-                "brains predict by ridge on their responses to the same images."
+                "Identification. A test image counts as identified if, among the predicted "
+                "patterns of all images, its own correlates best with its measured pattern (Kay "
+                "et al. 2008), over voxels with a reliability of at least "
+                f"{settings.min_noise_ceiling:g}. Cohen's κ measures whether two predictors miss "
+                "the same images more often than their accuracies alone imply (Geirhos et al. "
+                "2020). It is reported with the κ of simulated predictors whose own errors are "
+                "independent, so that they share only the noise of the measured responses. Other "
+                "brains predict by ridge regression on their responses to the same images."
             )
 
 
 def identifying_models(study: Study) -> list[str]:
-    """Models whose predicted patterns are to identify test images."""
+    """Return the models whose predicted patterns identify test images."""
     settings = study.section(ErrorConsistencySettings)
     return (settings and settings.models) or study.models
 

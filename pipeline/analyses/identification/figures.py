@@ -1,4 +1,4 @@
-"""Who misses the same images."""
+"""Figures of identified images and of shared errors."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pipeline.analyses.identification import image_accuracy
-from pipeline.figures.style import Images, StudyFigure, of_roi, shown_rois, subjects, told
-
-# under the figures
-ACCURACY = (
-    "Correlation of each test image's predicted with its measured pattern, and how many are "
-    "identified: their own predicted pattern is the nearest of all. A dot per subject, of other "
-    "brains per pair of subjects."
+from pipeline.figures.style import (
+    Images,
+    StudyFigure,
+    displayed_rois,
+    rows_of_roi,
+    simulated_note,
+    subjects,
 )
-CONSISTENCY = "Cohen's κ of which test images two models, or a model and another brain, miss."
+
+ACCURACY = (
+    "Top: correlation of predicted and measured patterns of test images (median and quartiles over "
+    "images). Bottom: share of images identified, i.e. whose own predicted pattern correlates best "
+    "with the measured one. One dot per subject; for other brains, one per pair of subjects."
+)
+CONSISTENCY = (
+    "Agreement (Cohen's κ) between two models, or a model and another brain, on which test images "
+    "are not identified; means over subjects."
+)
 
 OTHER_BRAINS = "other brains"
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Figures of identified images and of shared errors, if their tables have rows."""
+    """Yield figures of identified images and of shared errors, if their tables have rows."""
     section = "Identified images"
     if "image_accuracy" in tables:
         drawn = image_accuracy.figure(tables["image_accuracy"])
@@ -35,16 +44,16 @@ def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterato
 
 
 def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
-    """Cohen's κ of every two models, and of models with other subjects' brains: a panel per ROI.
+    """Draw Cohen's κ of every two models, and of models and other brains: a panel per ROI.
 
-    Values are means over subjects, of other brains over these first.
+    Values are means over subjects, after averaging over other brains.
 
     Parameters
     ----------
     table : tables/error_consistency.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     table = table.assign(second=table["second"].where(~_is_brain(table), OTHER_BRAINS))
     models = list(dict.fromkeys([*table["first"], *table["second"]]))
     models = [name for name in models if name != OTHER_BRAINS]
@@ -62,16 +71,19 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     for axis in axes.ravel()[len(rois) :]:
         axis.set_axis_off()
     for axis, roi in zip(axes.ravel(), rois, strict=False):
-        part = of_roi(table, roi)
+        part = rows_of_roi(table, roi)
         image = axis.imshow(_matrix(part, models, columns), cmap="RdBu_r", vmin=-limit, vmax=limit)
         _write_values(axis, image.get_array(), limit)
         axis.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=7)
         axis.set_yticks(range(len(models)), models, fontsize=7)
         n_images = _span(part["n_images"])
         axis.set_title(
-            f"{roi[1]}\n{subjects(part)}, {n_images} images{told(part['data'])}", fontsize=9
+            f"{roi[1]}\n{subjects(part)}, {n_images} images{simulated_note(part['data'])}",
+            fontsize=9,
         )
-    drawn.colorbar(image, ax=axes, label="Cohen's κ\n(0: by accuracy alone; by shared noise more)")
+    drawn.colorbar(
+        image, ax=axes, label="Cohen's κ\n(0: as accuracies imply; shared noise alone gives more)"
+    )
     return drawn
 
 
@@ -80,8 +92,8 @@ def _is_brain(table: pd.DataFrame) -> pd.Series:
 
 
 def _matrix(table: pd.DataFrame, models: list[str], columns: list[str]) -> np.ma.MaskedArray:
-    of_subjects = table.groupby(["first", "second", "subject"])["kappa"].mean()
-    means = of_subjects.groupby(["first", "second"]).mean()
+    subject_means = table.groupby(["first", "second", "subject"])["kappa"].mean()
+    means = subject_means.groupby(["first", "second"]).mean()
     values = np.full((len(models), len(columns)), np.nan)
     for (first, second), kappa in means.items():
         values[models.index(first), columns.index(second)] = kappa
@@ -94,8 +106,8 @@ def _write_values(axis: plt.Axes, values: np.ma.MaskedArray, limit: float) -> No
     for row, column in zip(*np.nonzero(~np.ma.getmaskarray(values)), strict=True):
         value = values[row, column]
         colour = "white" if abs(value) > 0.6 * limit else "black"
-        placed = {"ha": "center", "va": "center", "fontsize": 7, "color": colour}
-        axis.text(column, row, f"{value:.2f}", **placed)
+        text = f"{value:.2f}"
+        axis.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
 
 
 def _span(numbers: pd.Series) -> str:

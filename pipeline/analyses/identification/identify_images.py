@@ -1,4 +1,4 @@
-"""Identify a subject's test images from predicted patterns: of models, and of others' brains."""
+"""Identify a subject's test images from patterns predicted by models and by other brains."""
 
 from __future__ import annotations
 
@@ -23,23 +23,17 @@ from pipeline.configuration.fits import AlphaGrid
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    positions,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.storage import Result, open_result, positions, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 
 Roi = tuple[str, str]
-# of fewer voxels there is no pattern, of fewer images no map from one brain to another
+# minimum of voxels for a pattern, and of images for predicting one brain from another
 FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
-# who predicts, beside models: the other subject's brain
+# the predictor that is not a model: the other subject's brain
 BRAIN = "brain"
 
 
@@ -52,7 +46,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFile  # of the first model
     split: given.InputFile
     subject: given.Wildcard
-    subjects: Annotated[list[str], given.Setting("subjects")]  # whose brains there are
+    subjects: Annotated[list[str], given.Setting("subjects")]  # all, whose brains predict
     responses: given.InputFiles  # of the subjects
     rois: given.InputFiles  # of the subjects
     configuration: Annotated[dict[str, Any], given.Setting("identification")]
@@ -60,6 +54,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Identify the test images in every ROI and write the results."""
     arguments = Arguments.read()
     settings = arguments.configuration
     brains = {
@@ -88,7 +83,7 @@ def main() -> None:
 
 
 def _stacked(values: list[np.ndarray], blank: np.ndarray) -> np.ndarray:
-    """(region, …); no region if there is none."""
+    """Stack values of regions as (region, …), which is empty without regions."""
     return np.stack([blank, *values])[1:]
 
 
@@ -98,36 +93,41 @@ def _by_subject(arguments: Arguments) -> Iterator[tuple[str, Path, Path]]:
 
 @dataclass(frozen=True)
 class Brain:
-    """A subject's stored responses, read a ROI at a time."""
+    """Stored responses of a subject, read one ROI at a time."""
 
     path: Path
     labels: pd.DataFrame
     settings: Mapping[str, Any]
 
     def voxels(self, roi: Roi) -> np.ndarray:
-        """Ids of the voxels of a ROI."""
+        """Return the ids of the voxels of a ROI."""
         inside = (self.labels["atlas"] == roi[0]) & (self.labels["roi"] == roi[1])
         return np.unique(self.labels.loc[inside, "voxel"])
 
     @property
     def rois(self) -> list[Roi]:
+        """ROIs of the chosen atlases."""
         labels = self.labels[self.labels["atlas"].isin(self.settings["atlases"])]
         return list(dict.fromkeys(zip(labels["atlas"], labels["roi"], strict=True)))
 
     def images(self) -> np.ndarray:
+        """Return the ids of the images with responses."""
         return read_result(self.path, ["image"])["image"]
 
     def patterns(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-        """(image, voxel) responses."""
+        """Return responses (image, voxel)."""
         with open_result(self.path) as file:
             return StoredMatrix(file, "responses", nsd_id, "the test images").of(voxels)
 
     def noise(self, nsd_id: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-        """(pattern, voxel) of noise as it is in the images' averaged responses; none, if none."""
+        """Return noise patterns (pattern, voxel), scaled to the noise of averaged responses.
+
+        There are no patterns if the responses have no noise sample.
+        """
         with open_result(self.path) as file:
-            asker = "the test images"
-            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, asker).of(voxels)
-            columns = positions(file["voxel"][()], voxels, self.path, asker)
+            requested_by = "the test images"
+            repeats = StoredMatrix(file, "n_valid_repeats", nsd_id, requested_by).of(voxels)
+            columns = positions(file["voxel"][()], voxels, self.path, requested_by)
             first = columns.min()
             sample = file["noise_sample"][:, first : columns.max() + 1][:, columns - first]
         known = np.isfinite(sample).all(axis=1)
@@ -136,12 +136,12 @@ class Brain:
 
 @dataclass(frozen=True)
 class Identification:
-    """Which test images of one subject are identified by whom.
+    """Identification of one subject's test images by each predictor.
 
     Attributes
     ----------
-    brains : of all subjects, the subject's own among them
-    encoding : a fit of the subject: voxels, their reliability and the test images
+    brains : {subject: brain} of all subjects, including this one
+    encoding : a fit of the subject, for voxels, their reliability and the test images
     models : {model: file of its predictions}
     """
 
@@ -153,19 +153,21 @@ class Identification:
 
     @property
     def rois(self) -> list[Roi]:
+        """ROIs of the subject."""
         return self.brains[self.subject].rois
 
     @cached_property
     def seen(self) -> dict[str, np.ndarray]:
-        """{subject: (image,) bool}, which of the test images each saw."""
+        """{subject: (image,) bool}, which of the test images each subject saw."""
         nsd_id = self.encoding["image"]
         return {name: np.isin(nsd_id, brain.images()) for name, brain in self.brains.items()}
 
     def blank(self) -> Arrays:
-        """Arrays of a ROI in which nothing is identified yet.
+        """Return arrays of a ROI in which nothing is identified yet.
 
-        A model's patterns are judged among all test images, those that the subject saw; beside
-        another subject's brain, once more among those that the other saw too, and so is the brain.
+        Along the dimension `subject`, the subject's own entry is for models, among all test images;
+        entries of other subjects are for models and that subject's brain, among the images that
+        both subjects saw.
         """
         shape = len(self.brains), len(self.models) + 1, len(self.encoding["image"])
         judged = "subject", "predictor", "image"
@@ -180,7 +182,7 @@ class Identification:
         }
 
     def of_roi(self, roi: Roi) -> dict[str, np.ndarray] | None:
-        """`blank` filled; None for a ROI of too few explainable voxels."""
+        """Return `blank`, filled for a ROI; None if the ROI has too few explainable voxels."""
         nsd_id = self.encoding["image"]
         voxels = self._explainable(self.brains[self.subject].voxels(roi))
         if len(voxels) < FEWEST_VOXELS:
@@ -196,16 +198,16 @@ class Identification:
         found = {name: values for name, (_, values) in self.blank().items()}
         found["n_voxels"][...] = np.count_nonzero(usable)
         found["noise_known"][...] = len(noise) > 0
-        for place, other in enumerate(self.brains):
+        for number, other in enumerate(self.brains):
             seen = self.seen[other]
-            shown = {model: values[seen] for model, values in predicted.items()}
+            patterns = {model: values[seen] for model, values in predicted.items()}
             if other != self.subject:
                 across = self._across(other, roi, measured[seen])
                 if across is None:
                     continue
-                # in this order their errors are drawn
-                shown = {BRAIN: across, **shown}
-            self._judge(found, place, measured[seen], noise, shown)
+                # random errors are drawn in this order
+                patterns = {BRAIN: across, **patterns}
+            self._judge(found, number, measured[seen], noise, patterns)
         return found
 
     def _explainable(self, voxels: np.ndarray) -> np.ndarray:
@@ -215,39 +217,39 @@ class Identification:
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:
         with open_result(self.models[model]) as file:
-            nsd_id, asker = self.encoding["image"], str(self.encoding.path)
-            return StoredMatrix(file, "predictions", nsd_id, asker).of(voxels)
+            nsd_id, requested_by = self.encoding["image"], str(self.encoding.path)
+            return StoredMatrix(file, "predictions", nsd_id, requested_by).of(voxels)
 
     def _judge(
         self,
         found: Mapping[str, np.ndarray],
-        place: int,
+        number: int,
         measured: np.ndarray,
         noise: np.ndarray,
         predicted: Mapping[str, np.ndarray],
     ) -> None:
-        """Fill in what is identified among the images that a subject, at its place, saw."""
-        names, seen = [*self.models, BRAIN], [*self.seen.values()][place]
-        found["compared"][place] = True
+        """Fill in what is identified among the images that subject `number` saw."""
+        names, seen = [*self.models, BRAIN], [*self.seen.values()][number]
+        found["compared"][number] = True
         for name, values in predicted.items():
             correlation = pattern_correlation(measured, values)
-            here = place, names.index(name), seen
+            here = number, names.index(name), seen
             found["r"][here] = correlation.diagonal()
             found["identified"][here] = identified(correlation)
         if len(noise):
-            # what predictors as accurate would identify if they shared the target alone
+            # what equally accurate predictors identify whose own errors are independent
             draws = SIMULATED, self.settings["seed"]
             for name, hits in independent_errors(measured, noise, predicted, *draws).items():
-                found["simulated"][place, names.index(name)][:, seen] = hits
+                found["simulated"][number, names.index(name)][:, seen] = hits
 
     def _across(self, other: str, roi: Roi, measured: np.ndarray) -> np.ndarray | None:
-        """What a brain predicts (image, voxel) of the images that both saw; None if of too few."""
+        """Predict patterns (image, voxel) of the images that both saw; None if too few."""
         brain, seen = self.brains[other], self.seen[other]
         voxels = brain.voxels(roi)
         if seen.sum() < FEWEST_IMAGES or not len(voxels):
             return None
         source = brain.patterns(self.encoding["image"][seen], voxels)
-        # without variance nothing is predicted from a voxel
+        # a voxel without variance predicts nothing
         source = source[:, np.isfinite(source).all(axis=0) & (np.ptp(source, axis=0) > 0)]
         if source.shape[1] < FEWEST_VOXELS:
             return None

@@ -1,4 +1,4 @@
-# Which test images are identified from the patterns that models, and other brains, predict.
+# Identification of test images from response patterns predicted by models and other brains.
 
 
 from pipeline.analyses.identification.analysis import identifying_models
@@ -32,8 +32,8 @@ if STUDY.error_consistency:
         output:
             f"{RESULTS}/identification/{{subject}}.h5",
         resources:
-            mem_mb=growing(4000),
-            runtime=growing(120),
+            mem_mb=per_attempt(4000),
+            runtime=per_attempt(120),
         params:
             **parameters("identify_images"),
         shell:
@@ -48,8 +48,8 @@ if STUDY.error_consistency:
         output:
             IDENTIFICATION_TABLES,
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(30),
+            mem_mb=per_attempt(1000),
+            runtime=per_attempt(30),
         params:
             **parameters("write_identification_tables"),
         shell:

@@ -1,4 +1,4 @@
-"""Identified test images to tables: accuracies, and who misses the same images."""
+"""Tables of identified test images: accuracies, and agreement on missed images."""
 
 from __future__ import annotations
 
@@ -15,46 +15,55 @@ from pipeline.results.storage import Result
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "predictor": "what predicts the subject's patterns: an encoding model, or another subject's "
-    "brain (ridge on its responses to the same images, cross-validated among the test images that "
-    "both saw)",
-    "accuracy": "share of images that are identified: of all images' predicted patterns over the "
-    "ROI's voxels (reliability at least 0.1 unless configured) their own correlates best with "
-    "the measured one",
-    "chance": "1 / n_images",
-    "mean_image_r": "mean over images of the correlation over voxels of predicted and measured "
+    "predictor": "predictor of the subject's response patterns: an encoding model, or the name of "
+    "another subject whose brain predicts (ridge regression on its responses to the same images, "
+    "cross-validated among the test images that both saw)",
+    "accuracy": "share (0 to 1) of the n_images images that are identified: among all images' "
+    "predicted patterns over the n_voxels voxels, their own correlates best with the measured "
     "pattern",
-    "lower_quartile_image_r": "lower quartile over images of that correlation",
-    "median_image_r": "median of it",
-    "upper_quartile_image_r": "upper quartile of it",
-    "best_images": "0-based NSD indices of the images with the highest of these, best first",
-    "worst_images": "of those with the lowest, worst first",
-    "accuracy_first": "share of the images that `first` identifies",
-    "accuracy_second": "share of the images that `second` identifies",
-    "observed_agreement": "share of the images that both identify or both miss",
-    "expected_agreement": "that share if misses were independent, from the accuracies alone",
-    "kappa": "Cohen's κ, (observed - expected) / (1 - expected); n/a if both identify all or none. "
-    "Both predictors are judged by the same noisy responses, whose noise it counts as shared "
-    "error: it is to be compared with kappa_independent, not with 0",
-    "kappa_independent": "the κ of two predictors of these accuracies whose own errors are "
-    "independent, so that they share the target and its noise alone: mean over simulated targets "
-    "(normal signals with the covariance of the measured patterns less that of the noise, and "
-    "noise patterns from repeated trials) and predictors (see "
-    "`encoding.identification.independent_errors`); too large rather than too small where the "
-    "signal is weak and voxels are as many as images",
-    "kappa_lower": "lower end of its bootstrap interval over images",
-    "kappa_upper": "upper end of its bootstrap interval over images",
-    "first": "encoding model",
-    "second": "encoding model, or the subject whose brain predicts (see `predictor`)",
-    "n_images": "test images that the row is of",
+    "chance": "share of images identified by guessing: 1 / n_images",
+    "mean_image_r": "mean over the n_images images of the correlation (-1 to 1) over the n_voxels "
+    "voxels of predicted and measured pattern",
+    "lower_quartile_image_r": "lower quartile over the n_images images of the correlation (-1 to "
+    "1) over voxels of predicted and measured pattern",
+    "median_image_r": "median over the n_images images of the correlation (-1 to 1) over voxels of "
+    "predicted and measured pattern",
+    "upper_quartile_image_r": "upper quartile over the n_images images of the correlation (-1 to "
+    "1) over voxels of predicted and measured pattern",
+    "best_images": "0-based NSD indices of the 5 images with the highest correlation of predicted "
+    "and measured pattern, best first",
+    "worst_images": "0-based NSD indices of the 5 images with the lowest correlation of predicted "
+    "and measured pattern, worst first",
+    "accuracy_first": "share (0 to 1) of the n_images images that first identifies",
+    "accuracy_second": "share (0 to 1) of the n_images images that second identifies",
+    "observed_agreement": "share (0 to 1) of the n_images images that first and second both "
+    "identify or both miss",
+    "expected_agreement": "share (0 to 1) of the n_images images that first and second would both "
+    "identify or both miss if their misses were independent, given their accuracies",
+    "kappa": "Cohen's κ (at most 1) of the images that first and second miss: (observed_agreement "
+    "- expected_agreement) / (1 - expected_agreement); n/a if both identify all or none. Both "
+    "predictors are scored on the same noisy responses, whose noise counts as shared error: "
+    "compare it with kappa_independent, not with 0",
+    "kappa_independent": "Cohen's κ of two simulated predictors as accurate as first and second "
+    "whose own errors are independent, so that they share only the measured patterns and their "
+    "noise: mean over simulated patterns (normal signals with the covariance of the measured "
+    "patterns minus that of the noise, plus noise patterns from repeated trials) and predictors; "
+    "rather too large than too small if the signal is weak and there are as many voxels as images; "
+    "n/a if the noise is not known",
+    "kappa_lower": "lower end of the bootstrap interval of kappa over the n_images images",
+    "kappa_upper": "upper end of the bootstrap interval of kappa over the n_images images",
+    "first": "encoding model that predicts the subject's response patterns",
+    "second": "encoding model that predicts the subject's response patterns, or the name of "
+    "another subject whose brain does",
+    "n_images": "number of test images that are to be identified",
 }
 
-# images that are named
+# number of images listed as best and as worst
 N_EXTREME = 5
 QUARTILES = (25, 50, 75)
-# where no ROI has enough voxels there is no row
+# there is no row if no ROI has enough voxels
 IMAGE_COLUMNS = (
     "subject",
     "predictor",
@@ -97,13 +106,13 @@ CONSISTENCY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Judged:
-    """What predictors identify among the images that a subject saw, in one region.
+    """Images that predictors identify among those that a subject saw, in one region.
 
     Attributes
     ----------
-    subject : the result's own, of models alone; or another, whose brain predicts too
+    subject : the result's own subject, if only models predict; or another, whose brain predicts too
     image : (image,) ids
-    r, identified : {predictor: (image,)}; a brain is called by its subject
+    r, identified : {predictor: (image,)}; a brain has its subject's name
     simulated : {predictor: (draw, image)}; None where the noise is not known
     """
 
@@ -115,7 +124,7 @@ class Judged:
 
 
 def judged(result: Result, region: int) -> Iterator[Judged]:
-    """The images of the subject itself, then those that each other subject saw too."""
+    """Yield the images of the subject itself, then those that each other subject also saw."""
     data = result.data.isel(region=region)
     subjects, own = result["subject"].tolist(), subject_of(result)
     for subject in sorted(subjects, key=lambda subject: (subject != own, subject)):
@@ -125,17 +134,16 @@ def judged(result: Result, region: int) -> Iterator[Judged]:
         here = here.isel(image=here["seen"].values)
         models = result.configuration["models"]
         names = models if subject == own else result["predictor"].tolist()
-        found = {
-            key: {n if n in models else subject: here[key].sel(predictor=n).values for n in names}
+        r, hits, simulated = (
+            {n if n in models else subject: here[key].sel(predictor=n).values for n in names}
             for key in ("r", "identified", "simulated")
-        }
-        if not here["noise_known"]:
-            found["simulated"] = None
-        yield Judged(subject, here["image"].values, **found)
+        )
+        known = bool(here["noise_known"])
+        yield Judged(subject, here["image"].values, r, hits, simulated if known else None)
 
 
 def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per ROI and predictor: a model, or another subject's brain on the images it saw."""
+    """Yield one row per ROI and predictor, a model or another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
         for among in judged(result, region):
             own = among.subject == subject_of(result)
@@ -172,7 +180,7 @@ def _accuracy(among: Judged, predictor: str) -> dict[str, object]:
 def error_consistency_rows(
     result: Result, significance: Mapping[str, Any]
 ) -> Iterator[dict[str, object]]:
-    """One row per ROI and pair of models, or of a model and another subject's brain."""
+    """Yield one row per ROI and pair of models, or of a model and another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
         for among in judged(result, region):
             n_images = len(among.image)
@@ -208,7 +216,7 @@ def error_consistency_rows(
 
 
 def _pairs(result: Result, among: Judged) -> Iterable[tuple[str, str]]:
-    """Models with each other, or each with the other subject's brain."""
+    """Return pairs of models, or of each model with the other subject's brain."""
     models = result.configuration["models"]
     if among.subject == subject_of(result):
         return itertools.combinations(models, 2)
@@ -216,14 +224,14 @@ def _pairs(result: Result, among: Judged) -> Iterable[tuple[str, str]]:
 
 
 def _source(result: Result, predictor: str) -> dict[str, object]:
-    """A brain has no weights."""
+    """Return the row's source; a brain has no network weights."""
     if predictor in result.configuration["models"]:
         return dict(source(result, [predictor]))
     return {**source(result, []), "weights": np.nan}
 
 
 def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second: str) -> float:
-    """Mean over draws of κ of simulated predictors; NaN where the noise is not known."""
+    """Average κ of simulated predictors over draws; NaN if the noise is not known."""
     if simulated is None:
         return np.nan
     pairs = zip(simulated[first], simulated[second], strict=True)

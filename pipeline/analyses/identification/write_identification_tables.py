@@ -1,4 +1,4 @@
-"""Write the tables of identified test images: image-wise accuracy, and error consistency."""
+"""Write the tables of image-wise accuracy and of error consistency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from pipeline.analyses.identification.tables import (
 )
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -32,8 +34,10 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write both tables."""
     arguments = Arguments.read()
-    consistency, accuracy = [], []
+    consistency: list[dict[str, object]] = []
+    accuracy: list[dict[str, object]] = []
     for path in arguments.identification:
         result = read_result(path)
         consistency += error_consistency_rows(result, arguments.significance)

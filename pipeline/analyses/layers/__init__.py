@@ -1,1 +1,1 @@
-"""Layers of one network, each fitted alone: scores per ROI, and every voxel's preferred layer."""
+"""Layers of one network, each fitted alone: scores per ROI and each voxel's preferred layer."""

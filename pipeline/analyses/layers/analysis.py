@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, named_lists
 from pipeline.configuration.settings import WHOLE, Name, Settings
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class PreferredLayerSettings(Settings):
-    """Each voxel's best layer, and the first layer that is almost as good."""
+    """How each voxel's best layer, and the first layer that is almost as good, are found."""
 
     fraction: float = Field(default=0.95, gt=0, le=1)
     """Fraction of the best layer's cross-validated R² that the first layer has to reach."""
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
-    """Least reliability of a voxel that has a preferred layer, 0 to 1."""
+    """Minimum reliability (0 to 1) for a voxel to have a preferred layer."""
 
 
 class Layers(Analysis):
@@ -42,44 +42,51 @@ class Layers(Analysis):
     }
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         for name, spaces in compared(study).items():
             study.require_spaces(f"layerwise.{name}", spaces)
             networks = sorted({study.feature_spaces[space].network for space in spaces})
             if len(spaces) < 2 or len(networks) > 1:
                 raise ValueError(
-                    f"layerwise.{name}: layers of one network are compared, two or more, first "
-                    f"layer first; these are {len(spaces)} of {' and '.join(networks) or 'none'}"
+                    f"layerwise.{name}: list two or more layers of one network, first layer first; "
+                    f"this lists {len(spaces)} of {' and '.join(networks) or 'none'}"
                 )
 
     def models(self, study: Study) -> list[str]:
+        """Return the layers, each of which is fitted alone."""
         return [space for spaces in compared(study).values() for space in spaces]
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
 
         for layers in compared(study).values():
             yield Job(disk_bytes=subject.voxels * FLOAT * (3 * len(layers) + 5))
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return ["layers"] if compared(study) else []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
+        """Return the result files that become maps, if the analysis is switched on."""
         return [f"layers/{subject}/{name}.h5" for name in compared(study) if variant == WHOLE]
 
     def methods(self, study: Study) -> Iterator[str]:
-        if compared(study):
-            preferred = study.section(PreferredLayerSettings)
+        """Yield sentences for the report's methods."""
+        preferred = study.section(PreferredLayerSettings)
+        if compared(study) and preferred:
             yield (
-                "Layers. Every layer is an encoding model of its own. A voxel's preferred layer "
-                "has the best cross-validated score; its first layer is the first that reaches "
-                f"{preferred.fraction:g} of that score (Wang et al. 2023). Voxels with a "
-                f"reliability below {preferred.min_noise_ceiling:g} have none."
+                "Layers. A separate encoding model was fitted to each layer. A voxel's preferred "
+                "layer is the one with the best cross-validated R²; its first layer is the "
+                f"earliest that reaches {preferred.fraction:g} of that R² (Wang et al. 2023). Both "
+                "are left undefined for voxels with a reliability below "
+                f"{preferred.min_noise_ceiling:g}."
             )
 
 
 def compared(study: Study) -> dict[str, list[str]]:
     """{comparison of layers: feature spaces}."""
-    return study.layerwise
+    return named_lists(study, "layerwise")
 
 
 ANALYSIS = Layers()

@@ -1,4 +1,4 @@
-"""Curves over the layers of a network."""
+"""Scores of a network's layers, as curves over the layers."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from matplotlib.figure import Figure
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
-# under the figures
-LAYERS = (
-    "Every layer as an encoding model of its own: test scores, and the share of voxels whose "
-    "cross-validated score is best there. Thick lines are means over subjects, thin ones subjects."
+CAPTION = (
+    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the share "
+    "of voxels whose cross-validated R² is highest for that layer (right). Thick lines: means over "
+    "subjects; thin lines: single subjects."
 )
 
 PANELS = {
     "mean_r": "mean test r",
     "mean_r2": "mean test R²",
-    "best_share": "share of voxels with the\nbest cross-validated score",
+    "best_share": "share of voxels with the\nbest cross-validated R²",
 }
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Curves over layers, of tables/layers.tsv."""
+    """Yield the figure of tables/layers.tsv."""
     if "layers" in tables:
-        yield StudyFigure("layers", "controls", "Layers", LAYERS, figure(tables["layers"]))
+        yield StudyFigure("layers", "controls", "Layers", CAPTION, figure(tables["layers"]))
 
 
 def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
-    """Scores and preferences against layers, a row of panels per network.
+    """Draw scores and preferences against layers, a row of panels per network.
 
-    Thick lines are means over subjects, thin ones subjects.
+    Thick lines are means over subjects, thin lines single subjects.
 
     Parameters
     ----------
     table : tables/layers.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
     networks = list(dict.fromkeys(table["network"]))
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     drawn, axes = plt.subplots(
         len(networks), len(PANELS), figsize=(11, 3.2 * len(networks)), squeeze=False
     )
@@ -58,7 +58,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
         layers = part.drop_duplicates("layer_number").set_index("layer_number")["layer"]
         for axis, (value, label) in zip(row, PANELS.items(), strict=True):
             for number, roi in enumerate(rois):
-                curves = of_roi(part, roi).pivot(index="layer_number", columns="subject")
+                curves = rows_of_roi(part, roi).pivot(index="layer_number", columns="subject")
                 n_voxels = int(curves["n_voxels"].iloc[0].sum()) if len(curves) else 0
                 style = line_style(number)
                 axis.plot(curves[value], **style, linewidth=0.6, alpha=0.4)
@@ -68,7 +68,7 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
             axis.axhline(0, color="black", linewidth=0.6)
             tidy(axis, "", label)
         row[0].set_title(
-            f"{network}: {subjects(part)}{told(part['data'])}", loc="left", fontsize=10
+            f"{network}: {subjects(part)}{simulated_note(part['data'])}", loc="left", fontsize=10
         )
         row[-1].legend(
             fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), title="voxels"

@@ -11,22 +11,24 @@ from pipeline.results.storage import Result
 
 QUANTITIES = {
     "preferredLayer": (
-        "layer with the best cross-validated score, from 1 for the first, of explainable voxels",
+        "number of the layer (1: first) with the best cross-validated R²; none where the "
+        "reliability is below the minimum",
         "label",
     ),
     "firstLayer": (
-        "first layer that nearly reaches the best one's cross-validated score, from 1",
+        "number of the first layer (1: first) whose cross-validated R² nearly reaches the best; "
+        "none where the reliability is below the minimum",
         "label",
     ),
 }
-# of labels in an order: titles on the surface page
+# titles on the surface page of maps whose labels have an order
 ORDERED = {"preferredLayer": "preferred layer"}
 # {quantity: array of a layers file}
 LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
-    """The preferred layers of a network, as labels: layers are not averaged when places change."""
+    """Yield the preferred layers of a network as labels, which no change of space averages."""
     configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     labels = dict(enumerate(configuration["spaces"], start=1))

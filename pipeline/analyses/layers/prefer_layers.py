@@ -10,7 +10,8 @@ import numpy as np
 from encoding.layers import preferred_layers
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import aligned_result, make_provenance, read_result, write_result
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import aligned_result, read_result, write_result
 
 SCORES = ("cv_score", "r", "r2")
 
@@ -27,6 +28,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Find the preferred layers and write them."""
     arguments = Arguments.read()
     settings = arguments.configuration
     first = read_result(arguments.encoding[0])

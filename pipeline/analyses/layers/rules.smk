@@ -1,4 +1,4 @@
-# Layers of one network, each fitted alone: curves per ROI, and every voxel's preferred layer.
+# Layers of one network, each fitted alone: scores per ROI and each voxel's preferred layer.
 
 
 localrules:
@@ -19,8 +19,8 @@ rule prefer_layers:
     output:
         f"{RESULTS}/layers/{{subject}}/{{network}}.h5",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("prefer_layers"),
     shell:
@@ -30,7 +30,7 @@ rule prefer_layers:
 rule write_layer_table:
     input:
         rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        layers=expand(
+        results=expand(
             f"{RESULTS}/layers/{{subject}}/{{network}}.h5",
             subject=STUDY.subjects,
             network=STUDY.layerwise,
@@ -38,9 +38,10 @@ rule write_layer_table:
     output:
         f"{RESULTS}/tables/layers.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
-        **parameters("write_layer_table"),
+        **parameters("write_analysis_table"),
+        analysis="layers",
     shell:
-        command("write_layer_table")
+        command("write_analysis_table")

@@ -1,4 +1,4 @@
-"""Layers of a network, one after another: scores and preferences per ROI."""
+"""Scores and preferences per ROI for each layer of a network."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ import pandas as pd
 from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "network": "comparison of the layers of one network, as the configuration names it",
-    "layer": "feature space that is fitted as a model of its own",
-    "layer_number": "its place among the layers, from 1",
-    "mean_cv_score": "mean over voxels of the cross-validated R² of training images",
-    "n_preferring": "voxels with a preferred layer: with a reliability that suffices",
-    "best_share": "share of these whose best cross-validated layer this is",
-    "first_share": "share of those with a score above 0 for which this is the first layer that "
-    "reaches the stated share (0.95 unless configured) of the best layer's score",
+    "network": "name in the configuration (`layerwise`) of the comparison of one network's layers",
+    "layer": "feature space of the layer, fitted as a separate encoding model",
+    "layer_number": "position of the layer among the compared layers, from 1 (first layer)",
+    "mean_cv_score": "mean over n_voxels voxels of the cross-validated R² of the training images "
+    "(at most 1)",
+    "n_preferring": "number of the ROI's voxels that have a preferred layer: those whose "
+    "reliability is at least `preferred_layer.min_noise_ceiling` (0.1 unless configured)",
+    "best_share": "share (0 to 1) of the n_preferring voxels whose cross-validated R² is highest "
+    "for this layer",
+    "first_share": "share (0 to 1), among those of the n_preferring voxels whose best "
+    "cross-validated R² is above 0, for which this is the first layer that reaches "
+    "`preferred_layer.fraction` (0.95 unless configured) of the best layer's R²",
 }
 
 
-def layer_rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per ROI and layer; preferences are shares of the ROI's voxels that have one."""
+def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """Yield one row per ROI and layer of a subject's network."""
     layers = result["layer"].tolist()
     scores = np.stack([result[key] for key in ("cv_score", "r", "r2")])
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        # the same voxels at every layer, or a curve would compare others
+        # the same voxels for every layer, so that a curve compares like with like
         usable = inside & np.isfinite(scores).all(axis=(0, 1))
         best, first = result["best"][usable], result["first"][usable]
         for number, layer in enumerate(layers, start=1):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class LearningCurveSettings(Settings):
-    """Models fitted on fewer training images; the draws of one series are nested."""
+    """Models fitted on fewer training images; smaller sets are subsets of larger ones."""
 
     models: list[str] = Field(min_length=2)
     """Models that are fitted on fewer images."""
@@ -39,7 +39,7 @@ class LearningCurveSettings(Settings):
 
     @property
     def variants(self) -> dict[str, VariantSettings]:
-        """{name: variant}: one for each number of images and draw of them."""
+        """{name: variant}, one for each number of images and draw."""
         return {
             f"images{number}_draw{draw}": VariantSettings(
                 training_images=number, draw=draw, models=self.models
@@ -50,7 +50,7 @@ class LearningCurveSettings(Settings):
 
     @property
     def fits(self) -> list[dict[str, Any]]:
-        """The points of the curves: variant, model and draw; all images that train are the last."""
+        """Variant, model and draw of each point of the curves; all training images come last."""
         fewer = [
             {"variant": name, "model": model, "draw": variant.draw}
             for name, variant in self.variants.items()
@@ -66,18 +66,23 @@ class LearningCurves(Analysis):
     settings = {"learning_curves": (LearningCurveSettings | None, None)}
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         if (settings := study.section(LearningCurveSettings)) is None:
             return
         declared("learning_curves.models", settings.models, study.models)
         unique("learning_curves.models", settings.models)
         if declared_twice := sorted(set(settings.variants) & set(study.variants)):
-            raise ValueError(f"variants.{declared_twice[0]}: is of the learning curves")
+            raise ValueError(
+                f"variants.{declared_twice[0]}: the learning curves use this name; choose another"
+            )
 
     def variants(self, study: Study) -> dict[str, VariantSettings]:
+        """Return one variant for each number of training images and draw."""
         settings = study.section(LearningCurveSettings)
         return {} if settings is None else settings.variants
 
     def job_settings(self, study: Study) -> dict[str, Any]:
+        """Return the models, draws and bootstrap settings of the curves."""
         if (settings := study.section(LearningCurveSettings)) is None:
             return {}
         curve = {
@@ -92,6 +97,7 @@ class LearningCurves(Analysis):
         return {"learning_curve": curve}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
         from pipeline.study_size import n_rois
 
@@ -100,15 +106,18 @@ class LearningCurves(Analysis):
             yield Job(disk_bytes=2 * FLOAT * drawn * n_rois(study.rois))
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return ["learning_curves", "overtaking"] if study.section(LearningCurveSettings) else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if settings := study.section(LearningCurveSettings):
             numbers = ", ".join(map(str, settings.training_images))
             yield (
                 f"Learning curves. {', '.join(settings.models)} were fitted on {numbers} and all "
-                f"training images, and scored on the same test images; draws of each number: "
-                f"{settings.repeats}, nested."
+                "training images, and scored on the same test images. Each number was drawn "
+                f"{settings.repeats} time(s); within a draw, smaller sets are subsets of larger "
+                "ones."
             )
 
 

@@ -13,52 +13,53 @@ from pipeline.analyses.learning_curves.tables import OVERTAKING_COLUMNS
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
-# under the figures
-CURVES = (
-    "Scores of models on fewer training images, on the same test images. Thick lines and dots are "
-    "means over subjects, where all have so many images; thin lines are subjects. Dotted: where "
-    "one model overtakes another."
+CAPTION = (
+    "Test scores of models against the number of training images; the test images are the same "
+    "throughout. Thick lines with dots: means over subjects, at numbers of images that all "
+    "subjects have; thin lines: single subjects. Dotted vertical lines: numbers of images at which "
+    "one model overtakes another in a subject."
 )
 
 SCORES = {"mean_r": "mean test r", "mean_r2": "mean test R²"}
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Scores against training images, of tables/learning_curves.tsv and tables/overtaking.tsv."""
+    """Yield the figure of tables/learning_curves.tsv and tables/overtaking.tsv."""
     if "learning_curves" in tables:
         overtaking = tables.get("overtaking", pd.DataFrame(columns=OVERTAKING_COLUMNS))
         drawn = figure(tables["learning_curves"], overtaking)
-        yield StudyFigure("learning_curves", "controls", "Learning curves", CURVES, drawn)
+        yield StudyFigure("learning_curves", "controls", "Learning curves", CAPTION, drawn)
 
 
 def figure(
     table: pd.DataFrame, overtaking: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None
 ) -> Figure:
-    """Learning curves of all models, a row of panels per ROI; grey lines where one overtakes.
+    """Draw learning curves of all models, a row of panels per ROI.
 
-    Thick lines are means over subjects, thin ones subjects, each over draws of training images.
+    Thick lines are means over subjects, thin lines single subjects, each averaged over draws of
+    training images. Grey vertical lines: where one model overtakes another.
 
     Parameters
     ----------
     table : tables/learning_curves.tsv
     overtaking : tables/overtaking.tsv
-    rois : (atlas, roi) that are drawn, see `shown_rois`
+    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = shown_rois(table) if rois is None else rois
+    rois = displayed_rois(table) if rois is None else rois
     models = list(dict.fromkeys(table["model"]))
     drawn, axes = plt.subplots(
         len(rois), 2, figsize=(9, 2.8 * len(rois)), squeeze=False, layout="constrained"
     )
     for row, roi in zip(axes, rois, strict=True):
-        part = of_roi(table, roi)
+        part = rows_of_roi(table, roi)
         n_voxels = int(part.drop_duplicates("subject")["n_voxels"].sum())
         for axis, (score, label) in zip(row, SCORES.items(), strict=True):
             for number, model in enumerate(models):
@@ -68,11 +69,13 @@ def figure(
                 style = line_style(number)
                 for subject in curves:
                     axis.plot(curves[subject].dropna(), **style, linewidth=0.6, alpha=0.5)
-                # subjects who saw fewer images have another last size: it is no part of the mean
+                # the last size of subjects who saw fewer images differs: it is left out of the mean
                 means = curves.dropna().mean(axis=1)
                 axis.plot(means, **style, linewidth=2, marker="o", markersize=3, label=model)
-            met = of_roi(overtaking[overtaking["score"] == score.removeprefix("mean_")], roi)
-            for images in met["overtaking_images"].dropna():
+            crossings = rows_of_roi(
+                overtaking[overtaking["score"] == score.removeprefix("mean_")], roi
+            )
+            for images in crossings["overtaking_images"].dropna():
                 axis.axvline(images, color="#888", linewidth=0.8, linestyle=":")
             axis.set_xscale("log")
             sizes = sorted(set(part["training_images"]))
@@ -80,7 +83,7 @@ def figure(
             axis.xaxis.set_minor_locator(NullLocator())
             tidy(axis, "training images", label)
         row[0].set_title(
-            f"{roi[1]}: {subjects(part)}, {n_voxels} voxels{told(part['data'])}",
+            f"{roi[1]}: {subjects(part)}, {n_voxels} voxels{simulated_note(part['data'])}",
             loc="left",
             fontsize=10,
         )

@@ -32,8 +32,8 @@ if CURVES:
         output:
             f"{RESULTS}/learning_curves/{{subject}}.h5",
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(120),
+            mem_mb=per_attempt(2000),
+            runtime=per_attempt(120),
         params:
             **parameters("summarise_learning_curves"),
         shell:
@@ -46,8 +46,8 @@ if CURVES:
         output:
             CURVE_TABLES,
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(15),
+            mem_mb=per_attempt(1000),
+            runtime=per_attempt(15),
         params:
             **parameters("write_learning_curve_tables"),
         shell:

@@ -14,16 +14,11 @@ from encoding.learning_curves import weighted_sums
 from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    aligned_result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.result_file import Arrays
+from pipeline.results.storage import Result, aligned_result, open_result, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 
@@ -35,8 +30,8 @@ SCORES = ("r", "r2")
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    models: Annotated[list[str], given.Setting("learning_curve.models")]  # of the fits, one each
-    draws: Annotated[list[int], given.Setting("learning_curve.draws")]  # of training images
+    models: Annotated[list[str], given.Setting("learning_curve.models")]  # of each fit
+    draws: Annotated[list[int], given.Setting("learning_curve.draws")]  # of each fit
     encoding: given.InputFiles
     predictions: given.InputFiles
     responses: given.InputFile
@@ -47,23 +42,24 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Average scores over regions and write them."""
     arguments = Arguments.read()
     first = read_result(arguments.encoding[0])
     fits = [first, *(aligned_result(path, first) for path in arguments.encoding[1:])]
     scores = {key: np.array([fit[key] for fit in fits], np.float64) for key in SCORES}
-    # the same voxels in every mean, or a curve would compare others
+    # the same voxels in every mean, so that a curve compares like with like
     usable = np.isfinite(np.stack(list(scores.values()))).all(axis=(0, 1))
     members = roi_members(read_table(arguments.rois), first["voxel"])
-    inside = np.array([member & usable for member in members.values()])
-    # row sums of 1: products with scores of voxels are means of ROIs
-    weights = inside / np.maximum(inside.sum(axis=1, keepdims=True), 1)
-    arrays = {
+    counted = np.array([member & usable for member in members.values()])
+    # rows sum to 1: multiplied by scores of voxels they give means of ROIs
+    weights = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
+    arrays: Arrays = {
         "model": ("fit", arguments.models),
         "training_images": ("fit", [fit.configuration["n_train"] for fit in fits]),
         "draw": ("fit", arguments.draws),
         **region_labels(members),
-        "n_voxels": ("region", inside.sum(axis=1)),
-        "n_excluded": ("region", [np.count_nonzero(one & ~usable) for one in members.values()]),
+        "n_voxels": ("region", counted.sum(axis=1)),
+        "n_excluded": ("region", [np.count_nonzero(m & ~usable) for m in members.values()]),
     }
     for key, values in scores.items():
         arrays[key] = ("fit", "region"), values[:, usable] @ weights[:, usable].T
@@ -75,7 +71,7 @@ def main() -> None:
 def _drawn(
     arguments: Arguments, fits: list[Result], usable: np.ndarray, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Means of ROIs for draws of test images, (fit, ROI, draw): all fits share the draws."""
+    """Means of ROIs for draws of test images, (fit, ROI, draw); all fits share the draws."""
     settings = arguments.configuration
     nsd_id, voxel = fits[0]["image"], fits[0]["voxel"]
     blocks = image_blocks(arguments.split, nsd_id, settings["resample"])
@@ -101,10 +97,10 @@ def _drawn(
             ]
             for key in SCORES:
                 draws = np.stack([getattr(one, key)["model"] for one in found])
-                of_block = weighted_sums(draws, weights[:, here])
-                sums[key] += of_block[0]
-                known[key] += of_block[1]
-    # NaN in a draw that has no score of a region
+                block_sums, block_known = weighted_sums(draws, weights[:, here])
+                sums[key] += block_sums
+                known[key] += block_known
+    # a draw without any score in a region becomes NaN
     with np.errstate(invalid="ignore"):
         return {key: (sums[key] / known[key]).astype(np.float32) for key in SCORES}
 

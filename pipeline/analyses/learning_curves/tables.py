@@ -1,4 +1,4 @@
-"""Learning curves, and where one model overtakes another, per ROI."""
+"""Learning curves per ROI, and where one model overtakes another."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ from pipeline.results.storage import Result
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "training_images": "images that the model is fitted on; the largest number is all that train",
-    "n_draws": "draws of training images of that number; draws of one series are nested",
-    "deviation_r": "standard deviation of mean_r over these draws",
-    "deviation_r2": "standard deviation of mean_r2 over these draws",
-    "outcome": "whether `second`, which is ahead with the most images, overtakes `first` or is "
-    "ahead at every size",
-    "overtaking_images": "number of training images from which on `second` stays ahead, "
-    "interpolated on a logarithmic axis between measured sizes; n/a if it is ahead at every size",
-    "overtaking_lower": "lower end of its bootstrap interval over test images; 0: ahead at every "
-    "size, inf: not ahead with the most images",
-    "overtaking_upper": "upper end of it; 0 and inf as for the lower",
-    "share_of_draws": "share of these draws of test images in which `second` overtakes `first`",
-    "smallest_size": "smallest number of training images",
-    "largest_size": "largest number of training images",
-    "first": "encoding model that `second` is compared with",
-    "second": "encoding model that is ahead with the most training images",
-    "score": "which score the row is of, r or r2",
+    "training_images": "number of images that the model is fitted on; the largest number in a "
+    "subject is that of all its training images",
+    "n_draws": "number of random draws of training_images images that the row averages over",
+    "deviation_r": "standard deviation of the ROI's mean test correlation over the n_draws draws "
+    "of training images; n/a with one draw",
+    "deviation_r2": "standard deviation of the ROI's mean test R² over the n_draws draws of "
+    "training images; n/a with one draw",
+    "outcome": "overtakes: `second` is behind `first` with few training images and ahead with the "
+    "most; ahead at every size: `second` is never behind",
+    "overtaking_images": "number of training images from which on `second` has the higher mean "
+    "score, interpolated on a logarithmic axis between measured numbers; n/a if `second` is ahead "
+    "at every number",
+    "overtaking_lower": "lower end of the bootstrap interval of overtaking_images over test "
+    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
+    "overtaking_upper": "upper end of the bootstrap interval of overtaking_images over test "
+    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
+    "share_of_draws": "share (0 to 1) of the bootstrap draws of test images in which `second` "
+    "overtakes `first` between the smallest and the largest number of training images",
+    "smallest_size": "smallest number of training images that both models are fitted on",
+    "largest_size": "largest number of training images that both models are fitted on",
+    "first": "encoding model whose mean score is lower with the most training images",
+    "second": "encoding model whose mean score is higher with the most training images",
+    "score": "score whose curves are compared: r (test correlation) or r2 (test R²)",
 }
 
 SCORES = ("r", "r2")
@@ -56,11 +62,11 @@ OVERTAKING_COLUMNS = (
 
 
 def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per ROI, model and number of training images: over draws of these."""
+    """Yield one row per ROI, model and number of training images, averaged over draws."""
     fits = _fits(result)
-    for place, (atlas, roi) in enumerate(regions_of(result)):
+    for region, (atlas, roi) in enumerate(regions_of(result)):
         for (model, size), rows in fits.groupby(["model", "size"], sort=False):
-            scores = {key: result[key][rows.index, place] for key in SCORES}
+            scores = {key: result[key][rows.index, region] for key in SCORES}
             yield {
                 "subject": subject_of(result),
                 "model": model,
@@ -68,30 +74,30 @@ def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
                 "n_draws": len(rows),
                 "atlas": atlas,
                 "roi": roi,
-                "n_voxels": int(result["n_voxels"][place]),
-                "n_excluded": int(result["n_excluded"][place]),
-                **{f"mean_{key}": _mean(result, place, scores[key]) for key in SCORES},
+                "n_voxels": int(result["n_voxels"][region]),
+                "n_excluded": int(result["n_excluded"][region]),
+                **{f"mean_{key}": _mean(result, region, scores[key]) for key in SCORES},
                 **{f"deviation_{key}": _deviation(scores[key]) for key in SCORES},
                 **source(result, [model]),
             }
 
 
 def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]:
-    """One row per ROI, score and pair of models; the second is ahead with the most images."""
+    """Yield one row per ROI, score and pair of models; `second` is ahead with the most images."""
     fits = _fits(result)
     sizes = np.array(sorted(set(fits["size"])))
     tail = (1 - level) / 2
-    for place, (atlas, roi) in enumerate(regions_of(result)):
-        if not result["n_voxels"][place]:
+    for region, (atlas, roi) in enumerate(regions_of(result)):
+        if not result["n_voxels"][region]:
             continue
         for key in SCORES:
-            measured = _curves(fits, sizes, result[key][:, place, None])
-            drawn = _curves(fits, sizes, result[f"drawn_{key}"][:, place])
+            measured = _curves(fits, sizes, result[key][:, region, None])
+            drawn = _curves(fits, sizes, result[f"drawn_{key}"][:, region])
             for pair in itertools.combinations(measured, 2):
                 first, second = sorted(pair, key=lambda model: measured[model][-1, 0])
                 images = overtaking_size(sizes, measured[first], measured[second]).item()
                 draws = overtaking_size(sizes, drawn[first], drawn[second])
-                # of draws that end at 0 or infinity there is an order, but nothing between
+                # 0 and infinity can be ordered, but not interpolated
                 ends = np.quantile(draws, [tail, 1 - tail], method="inverted_cdf")
                 crossing = 0 < images < np.inf
                 yield {
@@ -101,7 +107,7 @@ def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]
                     "second": second,
                     "atlas": atlas,
                     "roi": roi,
-                    "n_voxels": int(result["n_voxels"][place]),
+                    "n_voxels": int(result["n_voxels"][region]),
                     "outcome": "overtakes" if crossing else "ahead at every size",
                     "overtaking_images": images if crossing else np.nan,
                     "overtaking_lower": ends[0],
@@ -118,16 +124,16 @@ def _fits(result: Result) -> pd.DataFrame:
 
 
 def _curves(fits: pd.DataFrame, sizes: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
-    """{model: (size, …)} means over draws of training images, of values (fit, …)."""
+    """{model: (size, …)} means over draws of training images of values (fit, …)."""
     curves = {}
     for model, rows in fits.groupby("model", sort=False):
-        places = [rows.index[rows["size"] == size] for size in sizes]
-        curves[model] = np.array([values[place].mean(axis=0) for place in places], np.float64)
+        of_size = [rows.index[rows["size"] == size] for size in sizes]
+        curves[model] = np.array([values[fit].mean(axis=0) for fit in of_size], np.float64)
     return curves
 
 
-def _mean(result: Result, place: int, scores: np.ndarray) -> float:
-    return float(scores.mean()) if result["n_voxels"][place] else np.nan
+def _mean(result: Result, region: int, scores: np.ndarray) -> float:
+    return float(scores.mean()) if result["n_voxels"][region] else np.nan
 
 
 def _deviation(scores: np.ndarray) -> float:

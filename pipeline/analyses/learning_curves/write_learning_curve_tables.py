@@ -1,4 +1,4 @@
-"""Write the tables of learning curves, and of models that overtake one another."""
+"""Write the tables of learning curves and of models that overtake one another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pipeline.analyses.learning_curves.tables import (
 )
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_result, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -31,6 +33,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write both tables."""
     arguments = Arguments.read()
     results = [read_result(path) for path in arguments.curves]
     curves = [row for result in results for row in learning_curve_rows(result)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, named_lists
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.settings import WHOLE, Name
 from pipeline.fits.families import FAMILY
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ModelDifferences(Analysis):
-    """Pairs of models, the second subtracted from the first."""
+    """Differences of R² between pairs of models, voxel by voxel."""
 
     target = "model_differences"
     page = "models"
@@ -29,40 +29,50 @@ class ModelDifferences(Analysis):
             dict[Name, list[str]],
             Field(
                 default_factory=dict,
-                description="Pairs of models, by a name of their own: test R² of the second is "
+                description="{name: [first model, second model]}: test R² of the second model is "
                 "subtracted from that of the first, voxel by voxel.",
             ),
         )
     }
 
     def check(self, study: Study) -> None:
-        for name, models in study.model_differences.items():
+        """Raise ValueError where the settings do not go with the study."""
+        for name, models in compared_pairs(study).items():
             key = f"model_differences.{name}"
             if len(models) != 2:
-                raise ValueError(f"{key}: two models are compared, not {len(models)}")
+                raise ValueError(f"{key}: list two models, not {len(models)}")
             declared(key, models, study.fits())
             unique(key, models)
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
 
-        for _ in study.model_differences:
+        for _ in compared_pairs(study):
             yield Job(disk_bytes=subject.voxels * FLOAT * 6)
 
     def tables(self, study: Study) -> list[str]:
-        return ["model_differences"] if study.model_differences else []
+        """Return the tables' names, if the analysis is switched on."""
+        return ["model_differences"] if compared_pairs(study) else []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        names = study.model_differences if variant == WHOLE else {}
+        """Return the result files that become maps, if the analysis is switched on."""
+        names = compared_pairs(study) if variant == WHOLE else {}
         return [f"model_differences/{subject}/{name}.h5" for name in names]
 
     def methods(self, study: Study) -> Iterator[str]:
-        if study.model_differences:
+        """Yield sentences for the report's methods."""
+        if compared_pairs(study):
             yield (
                 "Differences of models. R² of two models was compared voxel by voxel by sign flips "
                 "of the paired differences of their squared errors (two-sided, tail by saddlepoint "
                 f"approximation), with false discovery rates over the {FAMILY}."
             )
+
+
+def compared_pairs(study: Study) -> dict[str, list[str]]:
+    """{name: [first model, second model]}."""
+    return named_lists(study, "model_differences")
 
 
 ANALYSIS = ModelDifferences()

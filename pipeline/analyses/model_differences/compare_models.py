@@ -1,4 +1,4 @@
-"""Compare R² of two models in every voxel of a subject: difference, interval and test."""
+"""Compare R² of two models in every voxel of a subject, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pipeline.fits.described_tests import describe_paired_flips
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_provenance, write_result
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Compare the two models in all voxels and write the results."""
     arguments = Arguments.read()
     settings = arguments.configuration
     files = dict(zip(arguments.models, arguments.predictions, strict=True))

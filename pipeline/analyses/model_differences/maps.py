@@ -11,9 +11,15 @@ from pipeline.results.space_weights import untrained_spaces
 from pipeline.results.storage import Result
 
 QUANTITIES = {
-    "r2Difference": ("test R² of the first model less that of the second", "R²"),
-    "r2DifferenceLower": ("lower end of the bootstrap interval of that difference", "R²"),
-    "r2DifferenceUpper": ("upper end of the bootstrap interval of that difference", "R²"),
+    "r2Difference": ("test R² of the first model minus that of the second", "R²"),
+    "r2DifferenceLower": (
+        "lower end of the bootstrap interval over test images of the R² difference",
+        "R²",
+    ),
+    "r2DifferenceUpper": (
+        "upper end of the bootstrap interval over test images of the R² difference",
+        "R²",
+    ),
 }
 ARRAYS = {
     "r2Difference": "difference",
@@ -23,7 +29,7 @@ ARRAYS = {
 
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
-    """The difference of one subject's two models, also where it is significant, and its ends."""
+    """Yield the difference of two models in a subject, with its q, and both interval ends."""
     settings = result.configuration
     models = settings["models"]
     untrained = untrained_spaces(result.provenance, spaces_of(models))

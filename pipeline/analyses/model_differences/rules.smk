@@ -21,8 +21,8 @@ rule compare_models:
     output:
         f"{RESULTS}/model_differences/{{subject}}/{{pair}}.h5",
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=per_attempt(2000),
+        runtime=per_attempt(60),
     params:
         **parameters("compare_models"),
     shell:
@@ -40,8 +40,8 @@ rule write_model_differences:
     output:
         f"{RESULTS}/tables/model_differences.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("write_analysis_table"),
         analysis="model_differences",

@@ -12,39 +12,27 @@ from pipeline.fits.families import FAMILY
 from pipeline.results.storage import Result
 from pipeline.tables.tables import LEVEL, counts, roi_members, source, statistic, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "first_model": "model whose R² is reported less that of `second_model`: its feature spaces, "
+    "first_model": "model from whose R² that of second_model is subtracted: its feature spaces, "
     "joined by +",
-    "second_model": "model whose R² is subtracted: its feature spaces, joined by +",
-    "mean_r2_difference": "mean over voxels of R² of the first model less that of the second, "
-    "signed",
-    "median_r2_difference": "median over voxels of R² of the first model less that of the second, "
-    "signed",
-    "n_first_better": f"voxels in which the first model is better with q ≤ {LEVEL} (two-sided sign "
-    f"flips of paired squared errors; false discovery rate over the {FAMILY})",
-    "n_second_better": f"voxels in which the second model is better with q ≤ {LEVEL}, by the same "
-    "test",
+    "second_model": "model whose R² is subtracted from that of first_model: its feature spaces, "
+    "joined by +",
+    "mean_r2_difference": "mean over the n_voxels voxels of test R² of the first model minus that "
+    "of the second, signed",
+    "median_r2_difference": "median over the n_voxels voxels of test R² of the first model minus "
+    "that of the second, signed",
+    "n_first_better": "number of the n_voxels voxels in which the first model is better with q ≤ "
+    f"{LEVEL} (two-sided sign flips of paired squared errors; false discovery rate over the "
+    f"{FAMILY})",
+    "n_second_better": "number of the n_voxels voxels in which the second model is better with q "
+    f"≤ {LEVEL} (two-sided sign flips of paired squared errors; false discovery rate over the "
+    f"{FAMILY})",
 }
-ROW_COLUMNS = (
-    "subject",
-    "first_model",
-    "second_model",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "n_excluded",
-    "mean_r2_difference",
-    "median_r2_difference",
-    "n_first_better",
-    "n_second_better",
-    "weights",
-    "data",
-)
 
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per region of a subject and pair of models."""
+    """Yield one row per region of a subject and pair of models."""
     first, second = models = result.configuration["models"]
     difference, significant = result["difference"], result["q"] <= LEVEL
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
@@ -66,5 +54,5 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
 
 
 def spaces_of(models: list[str]) -> list[str]:
-    """The feature spaces of some models, each once."""
+    """Return the feature spaces of some models, each once."""
     return list(dict.fromkeys(s for model in models for s in model.split(MODEL_SEPARATOR)))

@@ -1,1 +1,1 @@
-"""In how many subjects a region's mean score is significant."""
+"""Number of subjects in whom a region's mean score is significant."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.roi_intervals.analysis import RoiIntervalSettings
 from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
@@ -13,27 +14,31 @@ if TYPE_CHECKING:
 
 
 class ReplicationSettings(Settings):
-    """Subjects are counted in whom a region's mean is significant, by `roi_intervals`."""
+    """A table counting the subjects in whom `roi_intervals` finds a region's mean significant."""
 
 
 class Replication(Analysis):
-    """In how many subjects each model, component and difference is significant in a region."""
+    """Number of subjects in whom a model, component or difference is significant in a region."""
 
     target = "replication"
     page = "models"
-    titles = {"replication": "In how many subjects regions are significant"}
+    titles = {"replication": "Number of subjects in whom regions are significant"}
     settings = {"replication": (ReplicationSettings | None, None)}
 
     def check(self, study: Study) -> None:
-        if study.section(ReplicationSettings) and not study.roi_intervals:
+        """Raise ValueError where the settings do not go with the study."""
+        if study.section(ReplicationSettings) and not study.section(RoiIntervalSettings):
             raise ValueError(
-                "replication: counts subjects by the tests of `roi_intervals`; switch that on too"
+                "replication: uses the tests of `roi_intervals`, which the configuration lacks; "
+                "add it"
             )
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return ["replication"] if study.section(ReplicationSettings) else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if study.section(ReplicationSettings):
             yield (
                 "Replication. For each region, subjects were counted in whom its mean was "

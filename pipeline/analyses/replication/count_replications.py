@@ -8,7 +8,8 @@ from pipeline.analyses.replication.tables import COLUMNS, replication_table
 from pipeline.analyses.roi_intervals.tables import COLUMNS as INTERVAL_COLUMNS
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.tables import LEVEL
 
@@ -22,6 +23,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Count subjects and write the table."""
     arguments = Arguments.read()
     provenance = make_provenance(
         "count_replications", {"level": LEVEL}, {"roi_intervals": arguments.intervals}

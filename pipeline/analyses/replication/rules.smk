@@ -1,4 +1,4 @@
-# In how many subjects regions are significant.
+# Number of subjects in whom regions are significant.
 
 
 localrules:
@@ -16,8 +16,8 @@ rule count_replications:
     output:
         f"{RESULTS}/tables/replication.tsv",
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(15),
+        mem_mb=per_attempt(1000),
+        runtime=per_attempt(15),
     params:
         **parameters("count_replications"),
     shell:

@@ -1,4 +1,4 @@
-"""In how many subjects regions are significant."""
+"""Number of subjects in whom regions are significant."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import pandas as pd
 
 from pipeline.tables.tables import LEVEL
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "n_replicated": f"subjects in whom region_mean is above 0 with q_region ≤ {LEVEL} (see the "
-    "table of roi_intervals)",
-    "n_reversed": f"subjects in whom region_mean is below 0 with q_region ≤ {LEVEL}: of "
-    "differences of models, which are tested on both sides, subjects whose second model is better",
-    "replicated_in": "subjects that n_replicated counts",
-    "mean_of_subjects": "mean over all subjects with the region of region_mean (test R²), signed",
+    "n_replicated": "number of subjects (of n_subjects) in whom the region's mean score is above "
+    f"0 and significant (q_region ≤ {LEVEL} in tables/roi_intervals.tsv)",
+    "n_reversed": "number of subjects (of n_subjects) in whom the region's mean score is below 0 "
+    f"and significant (q_region ≤ {LEVEL} in tables/roi_intervals.tsv); above 0 only for "
+    "differences of models, the only scores tested two-sided: there the second model is better",
+    "replicated_in": "names of the subjects that n_replicated counts, or none",
+    "mean_of_subjects": "mean over the n_subjects subjects of the region's mean score (test R²), "
+    "signed",
 }
 KEYS = ["score_kind", "comparison", "score", "atlas", "roi"]
 ROW_COLUMNS = (
@@ -29,7 +31,7 @@ ROW_COLUMNS = (
 
 
 def replication_table(intervals: pd.DataFrame) -> pd.DataFrame:
-    """One row per region and score, in the order in which they first come.
+    """Tabulate one row per region and score, in the order of their first rows.
 
     Parameters
     ----------

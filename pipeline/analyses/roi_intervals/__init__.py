@@ -1,1 +1,1 @@
-"""Means of regions in each subject: intervals over test images, and differences of models."""
+"""Mean scores of regions in each subject, with intervals over test images and tests."""

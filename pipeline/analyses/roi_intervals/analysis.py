@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
 
 class RoiIntervalSettings(Settings):
-    """Means over the voxels of each ROI: R² of all `models`, differences of every two of them, and
-    the components of all comparisons."""
+    """Mean scores of each ROI in each subject, with intervals and tests.
+
+    Scores are R² of all `models`, its differences between every two of them, and the variance
+    components of all comparisons.
+    """
 
     atlases: list[str] = Field(default=["composite"], min_length=1)
-    """ROI atlases, of those in `rois`, or `composite`."""
+    """ROI atlases, from those listed in `rois`, or `composite`."""
 
 
 class RoiIntervals(Analysis):
-    """Intervals and tests of the means of regions, one subject at a time."""
+    """Intervals and tests of the mean scores of regions, for each subject."""
 
     target = "roi_intervals"
     page = "models"
@@ -35,10 +38,12 @@ class RoiIntervals(Analysis):
     settings = {"roi_intervals": (RoiIntervalSettings | None, None)}
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         if settings := study.section(RoiIntervalSettings):
             declared("roi_intervals.atlases", settings.atlases, study.roi_atlases)
 
     def job_settings(self, study: Study) -> dict[str, Any]:
+        """Return the feature spaces and models of every comparison."""
         fitted = {
             name: {"spaces": spaces, "models": study.models_of(name)}
             for name, spaces in study.comparisons.items()
@@ -46,6 +51,7 @@ class RoiIntervals(Analysis):
         return {"fitted_comparisons": fitted}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import DRAW_RATE, FLOAT, TESTS_BYTES, Job
 
         if study.section(RoiIntervalSettings):
@@ -57,21 +63,23 @@ class RoiIntervals(Analysis):
             )
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return ["roi_intervals"] if study.section(RoiIntervalSettings) else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if study.section(RoiIntervalSettings):
             yield (
-                "Means of regions in single subjects. Means over voxels of R², of its differences "
-                "between models and of unique and shared variance have bootstrap intervals over "
-                "test images, with the same draws for all models, and tests by sign flips of the "
-                "images' parts of these means, with false discovery rates over all regions of a "
-                "subject."
+                "Means of regions in single subjects. For each subject and region, R² of each "
+                "model, its differences between models, and unique and shared variance were "
+                "averaged over voxels. The means have bootstrap intervals over test images, with "
+                "the same draws for all models, and were tested by sign flips of each image's "
+                "contribution, with false discovery rates over all regions of a subject."
             )
 
 
 def compared_models(study: Study) -> list[str]:
-    """The study's single models, and those of all subsets of its comparisons' spaces, each once."""
+    """Return the single models, and those of all subsets of comparisons' spaces, each once."""
     of_comparisons = itertools.chain(*(study.models_of(name) for name in study.comparisons))
     return list(dict.fromkeys([*study.models, *of_comparisons]))
 

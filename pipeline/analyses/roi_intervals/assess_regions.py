@@ -31,12 +31,9 @@ from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import PredictedImages, open_predicted_images
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    make_provenance,
-    read_provenance,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import DIFFERENCE, roi_members
 
@@ -45,7 +42,7 @@ from pipeline.tables.tables import DIFFERENCE, roi_members
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    models: Annotated[list[str], given.Setting("models")]  # that are compared with one another
+    models: Annotated[list[str], given.Setting("models")]  # compared with one another
     comparisons: Annotated[dict[str, Any], given.Setting("fitted_comparisons")]
     settings: Annotated[dict[str, Any], given.Setting("roi_intervals")]
     predictions: given.InputFiles
@@ -58,7 +55,7 @@ class Arguments(given.StageArguments):
 
 @dataclass(frozen=True)
 class Score:
-    """What a score is of: its kind, comparison, name and feature spaces joined by +."""
+    """Identity of a score: its kind, comparison, name, and feature spaces joined by +."""
 
     kind: str
     comparison: str
@@ -67,6 +64,7 @@ class Score:
 
 
 def main() -> None:
+    """Test all scores in all regions and write the results."""
     arguments = Arguments.read()
     settings = arguments.configuration
     files = {
@@ -108,7 +106,7 @@ def main() -> None:
 
 
 def _sums(images: PredictedImages, counts: np.ndarray, members: np.ndarray) -> RegionSums:
-    """Sums over all voxels; those outside of the regions are read and left out."""
+    """Add up all blocks of voxels, leaving out voxels outside the regions."""
     blocks = images.blocks(slice(0, len(images.voxel)), "regions")
     return functools.reduce(
         operator.add,

@@ -1,4 +1,4 @@
-"""Means of regions in each subject, with intervals over test images."""
+"""Mean scores of regions in each subject, with intervals over test images."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pipeline.analyses.roi_intervals.tables import MODEL
 from pipeline.figures.style import (
     Images,
     StudyFigure,
+    displayed_rois,
     line_style,
-    of_roi,
-    shown_rois,
+    rows_of_roi,
+    simulated_note,
     subjects,
     tidy,
-    told,
 )
 
 CAPTION = (
-    "Mean test R² over the voxels of each region, of every single model: a point per subject, with "
-    "its bootstrap interval over test images. Intervals of differences between models, which are "
-    "paired and narrower than these suggest, are in tables/roi_intervals.tsv."
+    "Mean test R² over the voxels of each region, for every single model: one point per subject, "
+    "with its bootstrap interval over test images. Intervals of differences between models, which "
+    "are paired and hence narrower than these suggest, are in tables/roi_intervals.tsv."
 )
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Intervals of regions, of tables/roi_intervals.tsv."""
+    """Yield the figure of tables/roi_intervals.tsv."""
     if "roi_intervals" in tables:
         table = tables["roi_intervals"]
         single = (table["score_kind"] == MODEL) & ~table["score"].str.contains(
@@ -43,33 +43,33 @@ def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterato
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """R² of models side by side in each region, a point and interval per subject."""
-    rois, models = shown_rois(table), list(dict.fromkeys(table["score"]))
+    """Draw R² of models side by side in each region, a point and interval per subject."""
+    rois, models = displayed_rois(table), list(dict.fromkeys(table["score"]))
     drawn, axis = plt.subplots(figsize=(max(6.0, 1.6 * len(rois)), 4), layout="constrained")
     width = 0.8 / len(models)
     for number, model in enumerate(models):
-        for place, roi in enumerate(rois):
-            part = of_roi(table[table["score"] == model], roi)
-            x = place + (number - (len(models) - 1) / 2) * width
-            x = x + np.linspace(-0.35, 0.35, len(part) + 2)[1:-1] * width
+        for position, roi in enumerate(rois):
+            part = rows_of_roi(table[table["score"] == model], roi)
+            centre = position + (number - (len(models) - 1) / 2) * width
+            x = centre + np.linspace(-0.35, 0.35, len(part) + 2)[1:-1] * width
             ends = part[["region_lower", "region_upper"]].to_numpy()
             axis.errorbar(
                 *(x, part["region_mean"]),
-                # a percentile interval may leave the mean out
+                # the mean can lie outside a percentile interval
                 np.maximum([part["region_mean"] - ends[:, 0], ends[:, 1] - part["region_mean"]], 0),
                 fmt="o",
                 markersize=3.5,
                 elinewidth=0.9,
                 color=line_style(number)["color"],
-                label=model if place == 0 else None,
+                label=model if position == 0 else None,
             )
     axis.axhline(0, color="black", linewidth=0.6)
     n_voxels = [
-        int(of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
+        int(rows_of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
     ]
     names = [f"{roi[1]}\nn={n}" for roi, n in zip(rois, n_voxels, strict=True)]
     axis.set_xticks(range(len(rois)), names, fontsize=8)
     tidy(axis, "n: voxels of all subjects", "mean test R², interval over images")
-    axis.set_title(f"{subjects(table)}{told(table['data'])}", loc="left", fontsize=10)
+    axis.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
     axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     return drawn

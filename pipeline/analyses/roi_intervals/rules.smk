@@ -1,4 +1,4 @@
-# Means of regions in each subject, with intervals over test images.
+# Mean scores of regions in each subject, with intervals over test images.
 
 
 from pipeline.analyses.roi_intervals.analysis import compared_models
@@ -27,8 +27,8 @@ if STUDY.roi_intervals:
         output:
             f"{RESULTS}/roi_intervals/{{subject}}.h5",
         resources:
-            mem_mb=growing(3000),
-            runtime=growing(240),
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(240),
         params:
             **parameters("assess_regions"),
         shell:
@@ -41,8 +41,8 @@ if STUDY.roi_intervals:
         output:
             f"{RESULTS}/tables/roi_intervals.tsv",
         resources:
-            mem_mb=growing(1000),
-            runtime=growing(15),
+            mem_mb=per_attempt(1000),
+            runtime=per_attempt(15),
         params:
             **parameters("write_analysis_table"),
             analysis="roi_intervals",

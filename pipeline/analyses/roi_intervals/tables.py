@@ -1,4 +1,4 @@
-"""Means of regions in each subject, with intervals over test images and tests."""
+"""Mean scores of regions in each subject, with intervals over test images and tests."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from pipeline.tables.tables import source, subject_of
 
 # kinds of scores
 MODEL, COMPONENT, MODEL_DIFFERENCE = "model", "component", "difference of models"
-# of the others than components
+# comparison of scores that are not components
 NO_COMPARISON = "none"
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "score_kind": "what `score` is: R² of a model, a component of a comparison's variance, or the "
-    "paired difference of two models' R²",
-    "score": "model (its feature spaces, joined by +); component of `comparison` (feature space: "
-    "its unique variance; spaces joined by &: what exactly these share); or 'A less B' "
-    "of two models",
-    "region_mean": "mean over the region's voxels of the score (test R²), signed",
-    "region_lower": "lower end of a bootstrap interval over test images, with the same draws for "
-    "all scores, of the mean that more such images would have: R² of n images is on average "
-    "(1 - R²) / n too low, for which the interval is corrected and region_mean is not",
-    "region_upper": "upper end of that interval (see region_lower)",
-    "p_region": "probability of such a mean by chance, by sign flips of the test images' parts of "
-    "it: of models one-sided (mean correlation of predictions with normal scores of the "
-    "responses), of components one-sided, of differences two-sided (both paired squared errors)",
-    "q_region": "false discovery rate (Benjamini & Hochberg) of p_region over all regions of a "
-    "subject and all its models, or components of the comparison, or differences",
+    "score_kind": "kind of the score: model (R² of a model), component (unique or shared variance "
+    "in a comparison), or difference of models (paired difference of two models' R²)",
+    "score": "name of the score: a model (its feature spaces, joined by +); a component of "
+    "`comparison` (a feature space: its unique variance; spaces joined by &: variance that exactly "
+    "these share); or 'A less B' for a difference of two models",
+    "region_mean": "mean over the n_voxels voxels of the score (test R²), signed",
+    "region_lower": "lower end of the bootstrap interval over test images of the region's mean "
+    "score (test R²); draws are shared by all scores. R² from n images is on average (1 - R²) / n "
+    "too low: the interval is corrected for this, region_mean is not",
+    "region_upper": "upper end of the bootstrap interval over test images of the region's mean "
+    "score (test R²), corrected as region_lower is",
+    "p_region": "p of region_mean against chance, by sign flips of each test image's contribution: "
+    "one-sided for models (mean correlation of predictions with normal scores of the responses) "
+    "and components, two-sided for differences (components and differences: paired squared errors)",
+    "q_region": "false discovery rate (Benjamini & Hochberg) of p_region over the n_tests tests of "
+    "one subject: all regions and all models, or all components of the comparison, or all "
+    "differences",
 }
 ROW_COLUMNS = (
     "subject",
@@ -55,7 +57,7 @@ ROW_COLUMNS = (
 
 
 def rows(result: Result, rois: pd.DataFrame) -> list[dict[str, Any]]:
-    """One row per region and score of a subject; regions without a voxel have none."""
+    """Tabulate one row per region and score of a subject; regions without voxels have none."""
     found = pd.DataFrame(_rows(result))
     if found.empty:
         return []
@@ -64,8 +66,8 @@ def rows(result: Result, rois: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _rows(result: Result) -> Iterator[dict[str, Any]]:
-    for place, (atlas, roi) in enumerate(regions_of(result)):
-        if not result["n_voxels"][place]:
+    for region, (atlas, roi) in enumerate(regions_of(result)):
+        if not result["n_voxels"][region]:
             continue
         for number, name in enumerate(result["name"].tolist()):
             yield {
@@ -75,10 +77,10 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
                 "score": name,
                 "atlas": atlas,
                 "roi": roi,
-                "n_voxels": int(result["n_voxels"][place]),
-                "region_mean": float(result["mean"][number, place]),
-                "region_lower": float(result["lower"][number, place]),
-                "region_upper": float(result["upper"][number, place]),
-                "p_region": float(result["p"][number, place]),
+                "n_voxels": int(result["n_voxels"][region]),
+                "region_mean": float(result["mean"][number, region]),
+                "region_lower": float(result["lower"][number, region]),
+                "region_upper": float(result["upper"][number, region]),
+                "p_region": float(result["p"][number, region]),
                 **source(result, str(result["spaces"][number]).split(MODEL_SEPARATOR)),
             }

@@ -1,1 +1,1 @@
-"""How feature spaces and ROIs agree on which images are alike."""
+"""Representational similarity: agreement of feature spaces and ROIs on which images are alike."""

@@ -23,25 +23,25 @@ class RepresentationalSimilaritySettings(Settings):
     spaces: list[str] = Field(min_length=1)
     """Feature spaces that are compared."""
     atlases: list[str] = Field(min_length=1)
-    """Collections of ROIs that are compared; `composite` has the composite ROIs."""
+    """ROI atlases that are compared; `composite` has the composite ROIs."""
     images: Literal["common", "own"] = "common"
-    """Test images that all subjects share, or all test images of each subject (then without a noise
-    ceiling over subjects)."""
+    """`common`: test images that all subjects share; `own`: all test images of each subject,
+    without a noise ceiling over subjects."""
     measure: Literal["spearman", "pearson", "cosine"] = "spearman"
-    """How two similarity matrices are compared."""
+    """Measure by which two similarity matrices are compared."""
     corners: list[Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
         default_factory=list
     )
-    """Pairs of feature spaces; image pairs on which they disagree most are looked up in the
-    brain."""
+    """Pairs of feature spaces; for image pairs on which they agree or disagree most, the similarity
+    in the brain is tabulated."""
     percentile: float = Field(default=2.5, gt=0, lt=50)
-    """Percentile that bounds these image pairs, at both ends."""
+    """Percentile of a space's similarities, at both ends, that selects these image pairs."""
     permutations: int = Field(default=1000, ge=99)
     """Number of permutations of the images."""
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
-    """Least reliability of a voxel, 0 to 1."""
+    """Minimum reliability (0 to 1) of a voxel."""
     least_voxels: int = Field(default=10, ge=2)
-    """Least number of such voxels of a ROI."""
+    """Minimum number of such voxels in a ROI."""
     seed: int = 0
     """Seed of the permutations."""
 
@@ -49,7 +49,9 @@ class RepresentationalSimilaritySettings(Settings):
     def _corners_are_of_spaces(self) -> RepresentationalSimilaritySettings:
         for pair in self.corners:
             if unknown := [space for space in pair if space not in self.spaces]:
-                raise ValueError(f"`corners` name {unknown[0]}, which is not among `spaces`")
+                raise ValueError(
+                    f"`corners` lists {unknown[0]}, which is not in `spaces`; add it there"
+                )
         return self
 
 
@@ -69,16 +71,19 @@ class Similarity(Analysis):
     }
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         if settings := study.section(RepresentationalSimilaritySettings):
             key = "representational_similarity"
             declared(f"{key}.spaces", settings.spaces, study.feature_spaces)
             declared(f"{key}.atlases", settings.atlases, study.roi_atlases)
 
     def feature_spaces(self, study: Study) -> list[str]:
+        """Return the feature spaces that are compared."""
         settings = study.section(RepresentationalSimilaritySettings)
         return [] if settings is None else settings.spaces
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
         from pipeline.study_size import n_rois
 
@@ -87,21 +92,24 @@ class Similarity(Analysis):
             yield Job(disk_bytes=FLOAT * arrays * n * (n - 1) / 2)
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         on = study.section(RepresentationalSimilaritySettings)
         return ["representational_similarity", "corner_pairs"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         from pipeline.analyses.similarity.tables import AGREEMENT_FAMILY
 
         if settings := study.section(RepresentationalSimilaritySettings):
             yield (
-                "Representational similarity (Kriegeskorte et al. 2008). Similarities of all pairs "
-                f"of test images in {', '.join(settings.spaces)} and in regions are compared by "
-                f"{settings.measure}. Each agreement is tested by {settings.permutations} "
-                "permutations of the images of one of the two, one-sided (Nili et al. 2014), with "
-                f"the false discovery rate over {AGREEMENT_FAMILY}; its interval "
-                f"({study.significance.level:.0%}) is of a jackknife over images (Arvesen 1969)."
-                f"{_corners(settings)}{_bounds(study, settings)}"
+                "Representational similarity (Kriegeskorte et al. 2008). Similarities (Pearson "
+                "correlations of patterns) of all pairs of test images in "
+                f"{', '.join(settings.spaces)} and in regions were compared by {settings.measure}. "
+                f"Each agreement was tested by {settings.permutations} permutations of the images "
+                "of one of the two, one-sided (Nili et al. 2014), with the false discovery rate "
+                f"over {AGREEMENT_FAMILY}; its interval ({study.significance.level:.0%}) is from a "
+                "jackknife over images (Arvesen "
+                f"1969).{_corners(settings)}{_bounds(study, settings)}"
             )
 
 
@@ -111,9 +119,9 @@ def _corners(settings: RepresentationalSimilaritySettings) -> str:
     if not settings.corners:
         return ""
     return (
-        f" Pairs of images within the extreme {settings.percentile:g} % of two spaces are "
-        f"compared with all pairs in each region by {settings.permutations} permutations of "
-        f"images, two-sided, with the false discovery rate over {CORNER_FAMILY}."
+        f" Pairs of images whose similarity is within the extreme {settings.percentile:g} % of "
+        f"both spaces were compared with all pairs in each region by {settings.permutations} "
+        f"permutations of images, two-sided, with the false discovery rate over {CORNER_FAMILY}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Compare feature spaces and ROIs by their similarities of images, within and over subjects."""
+"""Compare the image similarities of feature spaces and ROIs, within and over subjects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from pipeline.analyses.similarity.tables import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import Result, make_provenance, read_result, read_table, write_table
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, read_result
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -39,6 +41,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write the tables of agreement and of corner pairs."""
     arguments = Arguments.read()
     settings = arguments.configuration
     results = [read_result(path) for path in arguments.similarities]
@@ -60,19 +63,21 @@ def main() -> None:
         "corner_pairs": in_atlas_order(found, rois, ["roi"]),
     }
     inputs = {path.stem: path for path in arguments.similarities}
-    told = {**settings, "level": arguments.level}
-    provenance = make_provenance("compare_similarities", told, inputs, seed=settings["seed"])
+    configuration = {**settings, "level": arguments.level}
+    seed = settings["seed"]
+    provenance = make_provenance("compare_similarities", configuration, inputs, seed=seed)
     for path in arguments.out:
         write_table(path, frames[path.stem], {**columns.COLUMNS, **COLUMNS}, provenance)
 
 
 def _common(results: list[Result]) -> np.ndarray:
-    """Images on which every subject is tested."""
+    """Return the test images of every subject."""
     common = functools.reduce(np.intersect1d, [result["image"] for result in results])
     if len(common) < FEWEST_IMAGES:
         raise InputError(
-            f"representational_similarity.images: {len(common)} images test all subjects, too few "
-            "to compare subjects by; choose `own`, or shared test images (`splits.test`)"
+            f"representational_similarity.images: subjects have only {len(common)} test images in "
+            f"common (at least {FEWEST_IMAGES} are needed); choose `own`, or shared test images "
+            "(`splits.test`)"
         )
     return common
 

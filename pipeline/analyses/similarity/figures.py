@@ -1,4 +1,4 @@
-"""Similarities of images as feature spaces and ROIs have them, and how far these agree."""
+"""Figures of image similarities in feature spaces and ROIs, and of their agreement."""
 
 from __future__ import annotations
 
@@ -12,37 +12,42 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from pipeline.configuration.settings import COMPOSITE
-from pipeline.figures.style import COLOURS, Images, StudyFigure, subjects, tidy, told
+from pipeline.figures.style import COLOURS, Images, StudyFigure, simulated_note, subjects, tidy
 
-# under the figures
-ALIKE = "How far each feature space and each region agree on which images are alike."
-CORNERS = "Similarity in the brain of pairs of images on which two feature spaces (dis)agree most."
+AGREEMENT_CAPTION = "Agreement of each feature space and each region on which test images are "
+"alike."
+CORNERS_CAPTION = (
+    "Similarity in the brain of pairs of test images on which two feature spaces agree or disagree "
+    "most, relative to all pairs."
+)
 
 COLUMNS = 4
 CORNERS = ("both alike", "first alike", "second alike", "both unlike")
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Figures of agreements and of corner pairs, if their tables have rows."""
+    """Yield figures of agreements and of corner pairs, if their tables have rows."""
     section = "Representational similarity"
     if "representational_similarity" in tables:
         drawn = agreement(tables["representational_similarity"])
-        yield StudyFigure("representational_similarity", "controls", section, ALIKE, drawn)
+        yield StudyFigure(
+            "representational_similarity", "controls", section, AGREEMENT_CAPTION, drawn
+        )
     if "corner_pairs" in tables:
         table = tables["corner_pairs"]
         for first, second in table[["first", "second"]].drop_duplicates().itertuples(index=False):
             drawn = corners(table, first, second)
             name = f"corner_pairs_{first}_{second}"
-            yield StudyFigure(name, "controls", section, CORNERS, drawn)
+            yield StudyFigure(name, "controls", section, CORNERS_CAPTION, drawn)
 
 
 def matrices(similarities: Mapping[str, np.ndarray], order_by: str, title: str = "") -> Figure:
-    """Matrices of similarity, images in one order: that of a tree of images in one of them.
+    """Draw similarity matrices, all with the images in one order, that of a clustering.
 
     Parameters
     ----------
     similarities : {name: (image, image)}
-    order_by : the name whose similarities order the images
+    order_by : name of the matrix whose hierarchical clustering orders the images
     """
     order = _image_order(similarities[order_by])
     n_columns = min(len(similarities), COLUMNS)
@@ -56,10 +61,10 @@ def matrices(similarities: Mapping[str, np.ndarray], order_by: str, title: str =
     for axis in axes.ravel():
         axis.set_axis_off()
     for axis, (name, matrix) in zip(axes.ravel(), similarities.items(), strict=False):
-        shown = matrix[np.ix_(order, order)].copy()
-        np.fill_diagonal(shown, np.nan)
-        limit = np.nanpercentile(np.abs(shown), 99)
-        drawn = axis.imshow(shown, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
+        ordered = matrix[np.ix_(order, order)].copy()
+        np.fill_diagonal(ordered, np.nan)
+        limit = np.nanpercentile(np.abs(ordered), 99)
+        drawn = axis.imshow(ordered, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
         axis.set_title(name, fontsize=8)
         figure.colorbar(drawn, ax=axis, shrink=0.6).ax.tick_params(labelsize=6)
     figure.suptitle(
@@ -75,7 +80,7 @@ def _image_order(matrix: np.ndarray) -> np.ndarray:
 
 
 def agreement(table: pd.DataFrame) -> Figure:
-    """How far each feature space agrees with each ROI: means over subjects, and the ceilings.
+    """Draw how far each feature space agrees with each ROI: means over subjects, and ceilings.
 
     Parameters
     ----------
@@ -93,19 +98,22 @@ def agreement(table: pd.DataFrame) -> Figure:
         x = np.arange(len(rois)) + (number - (len(spaces) - 1) / 2) * width
         means = found.mean().reindex(rois)
         axis.bar(x, means, width, color=COLOURS[number % len(COLOURS)], label=space)
-        for place, roi in zip(x, rois, strict=True):
+        for centre, roi in zip(x, rois, strict=True):
             values = part.loc[part["second"] == roi, "agreement"]
-            axis.plot([place] * len(values), values, ".", color="black", markersize=3)
-    for place, roi in enumerate(rois):
+            axis.plot([centre] * len(values), values, ".", color="black", markersize=3)
+    for position, roi in enumerate(rois):
         bounds = table.loc[table["second"] == roi, ["lower_ceiling", "upper_ceiling"]].iloc[0]
         if bounds.notna().all():
-            axis.fill_between([place - 0.45, place + 0.45], *bounds, color="#bbb", alpha=0.6, lw=0)
+            axis.fill_between(
+                [position - 0.45, position + 0.45], *bounds, color="#bbb", alpha=0.6, lw=0
+            )
     axis.axhline(0, color="#444", linewidth=0.8)
     axis.set_xticks(range(len(rois)), [roi.split("/")[-1] for roi in rois], rotation=20, ha="right")
     tidy(axis, "", f"agreement of similarities ({table['measure'].iloc[0]})")
     n_images = "–".join(str(n) for n in sorted({table["n_images"].min(), table["n_images"].max()}))
     axis.set_title(
-        f"{subjects(table)} (dots), {n_images} images{told(table['data'])}; grey: noise ceiling",
+        f"{subjects(table)} (dots), {n_images} images{simulated_note(table['data'])}; "
+        "grey: noise ceiling",
         fontsize=9,
     )
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -113,7 +121,7 @@ def agreement(table: pd.DataFrame) -> Figure:
 
 
 def corners(table: pd.DataFrame, first: str, second: str) -> Figure:
-    """How alike ROIs find pairs of images on which two feature spaces agree or disagree most.
+    """Draw similarities in ROIs of image pairs on which two feature spaces (dis)agree most.
 
     Parameters
     ----------
@@ -134,12 +142,12 @@ def corners(table: pd.DataFrame, first: str, second: str) -> Figure:
         n_pairs = "–".join(str(n) for n in sorted({part["n_pairs"].min(), part["n_pairs"].max()}))
         label = f"{names.get(corner, corner)} (n={n_pairs} pairs)"
         axis.bar(x, means, width, color=COLOURS[number], label=label)
-        for place, roi in zip(x, rois, strict=True):
+        for centre, roi in zip(x, rois, strict=True):
             values = part.loc[part["roi"] == roi, "similarity_difference"]
-            axis.plot([place] * len(values), values, ".", color="black", markersize=3)
+            axis.plot([centre] * len(values), values, ".", color="black", markersize=3)
     axis.axhline(0, color="#444", linewidth=0.8)
     axis.set_xticks(range(len(rois)), [roi.split("/")[-1] for roi in rois], rotation=20, ha="right")
-    tidy(axis, "", "similarity in the brain (r),\nless that of all pairs")
-    axis.set_title(f"{subjects(table)} (dots){told(table['data'])}", fontsize=9)
+    tidy(axis, "", "similarity in the brain (r),\nminus that of all pairs")
+    axis.set_title(f"{subjects(table)} (dots){simulated_note(table['data'])}", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -1,4 +1,4 @@
-"""How similar a subject's test images are, to each feature space and each ROI."""
+"""Measure how similar a subject's test images are in each feature space and each ROI."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ from encoding.similarity import image_similarities
 from pipeline.errors import InputError, run_stage
 from pipeline.fits.fit_inputs import read_scaled
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_result,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, open_result, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import roi_members
 
@@ -39,7 +34,7 @@ class Arguments(given.StageArguments):
     responses: given.InputFile
     split: given.InputFile
     rois: given.InputFile
-    encoding: given.InputFile  # any, for its reliability
+    encoding: given.InputFile  # any fit of the subject, for its reliability
     configuration: Annotated[
         dict[str, Any],
         given.Setting("representational_similarity:atlases,min_noise_ceiling,least_voxels"),
@@ -48,6 +43,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Measure all similarities and write them."""
     arguments = Arguments.read()
     split = read_table(arguments.split)
     nsd_id, test = split["nsd_id"].to_numpy(), (split["set"] == "test").to_numpy()
@@ -72,13 +68,13 @@ def main() -> None:
 def _of_rois(
     arguments: Arguments, nsd_id: np.ndarray, encoding: Result
 ) -> tuple[dict[Roi, np.ndarray], dict[Roi, int]]:
-    """Similarities by ROI, and of how many voxels."""
+    """Return similarities and number of voxels of each ROI."""
     settings = arguments.configuration
     similarities, n_voxels = {}, {}
     with open_result(arguments.responses) as file:
         stored = StoredMatrix(file, "responses", nsd_id, str(arguments.encoding))
         measured = stored.of(encoding["voxel"])
-    # a voxel that lacks an image has no place in a pattern of all images
+    # patterns need voxels that have a response to every image
     usable = np.isfinite(measured).all(axis=0)
     usable &= encoding["reliability"] >= settings["min_noise_ceiling"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])

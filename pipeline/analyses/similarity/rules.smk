@@ -1,4 +1,4 @@
-# How feature spaces and ROIs agree on which images are alike.
+# Representational similarity: agreement of feature spaces and ROIs on which images are alike.
 
 
 SIMILARITY = STUDY.representational_similarity
@@ -30,8 +30,8 @@ if SIMILARITY:
         output:
             f"{RESULTS}/similarities/{{subject}}.h5",
         resources:
-            mem_mb=growing(4000),
-            runtime=growing(30),
+            mem_mb=per_attempt(4000),
+            runtime=per_attempt(30),
         params:
             **parameters("measure_similarities"),
         shell:
@@ -44,8 +44,8 @@ if SIMILARITY:
         output:
             SIMILARITY_TABLES,
         resources:
-            mem_mb=growing(4000),
-            runtime=growing(60),
+            mem_mb=per_attempt(4000),
+            runtime=per_attempt(60),
         params:
             **parameters("compare_similarities"),
         shell:

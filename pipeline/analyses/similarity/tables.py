@@ -1,4 +1,4 @@
-"""Similarities of images, as feature spaces and ROIs have them, compared in tables."""
+"""Tables that compare the image similarities of feature spaces and ROIs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from encoding.similarity import (
     AgreementCeiling,
+    Measure,
     agreement_ceiling,
     agreement_interval,
     agreement_p,
@@ -26,36 +27,49 @@ from pipeline.results.storage import Result, positions
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source
 
-# families of tests: those among which a false discovery rate is controlled
+# families of tests over which a false discovery rate is controlled
 CORNER_FAMILY = "all corners and regions of one subject"
 AGREEMENT_FAMILY = (
     "all pairs of the same kind (two spaces, two ROIs, or one of each) of one subject"
 )
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "kind": "what is compared",
-    "measure": "of all pairs' similarities, which are Pearson correlations of patterns",
-    "agreement": "of the two representations' similarities of all pairs of images",
-    "agreement_lower": "lower end of its interval (jackknife over images)",
-    "agreement_upper": "upper end of it",
-    "lower_ceiling": "mean over subjects of the agreement of their ROI with the others' mean",
-    "upper_ceiling": "with the mean of all subjects, oneself included: no model can exceed it",
-    "n_voxels_first": "voxels of the first, if it is a ROI",
-    "n_voxels_second": "voxels of the second, if it is a ROI",
-    "corner": "pairs of images that both, one, or none of the two feature spaces finds alike: "
-    "above the upper percentile of one's similarities, below the lower of the other's",
-    "n_pairs": "pairs of images in the corner",
-    "similarity": "mean similarity of these pairs in the ROI",
-    "baseline_similarity": "of all pairs",
-    "similarity_difference": "of the two",
-    "first": "first feature space or ROI",
-    "second": "second feature space or ROI",
-    "n_images": "test images whose pairs the row is of",
-    "p": "probability of such a value by chance: of corner pairs by permutation of the images, "
-    "two-sided; of agreements by permutation of the images of one of the two, one-sided",
-    "q": f"false discovery rate (Benjamini & Hochberg) of p: of corner pairs over {CORNER_FAMILY}; "
-    f"of agreements over {AGREEMENT_FAMILY}",
+    "kind": "which two representations are compared: feature space and feature space, feature "
+    "space and ROI, or ROI and ROI",
+    "measure": "measure by which the similarities of all image pairs (Pearson correlations of "
+    "patterns) are compared: spearman, pearson or cosine",
+    "agreement": "agreement (-1 to 1) of first and second: `measure` of their similarities of all "
+    "pairs of the n_images images",
+    "agreement_lower": "lower end of the interval of agreement (jackknife over the n_images "
+    "images)",
+    "agreement_upper": "upper end of the interval of agreement (jackknife over the n_images "
+    "images)",
+    "lower_ceiling": "lower bound of the noise ceiling of agreement with a ROI (-1 to 1): mean "
+    "over subjects of the agreement of their ROI with the mean of the other subjects; n/a for "
+    "other kinds",
+    "upper_ceiling": "upper bound of the noise ceiling of agreement with a ROI (-1 to 1), which no "
+    "model can exceed on average: mean over subjects of the agreement of their ROI with the mean "
+    "of all subjects; n/a for other kinds",
+    "n_voxels_first": "number of voxels of first, if it is a ROI",
+    "n_voxels_second": "number of voxels of second, if it is a ROI",
+    "corner": "set of image pairs: both alike, first alike, second alike, or both unlike. Alike: "
+    "similarity in the feature space above the upper percentile of all pairs; unlike: below the "
+    "lower percentile",
+    "n_pairs": "number of image pairs in the corner",
+    "similarity": "mean similarity (Pearson r of response patterns, -1 to 1) in the ROI of the "
+    "n_pairs image pairs of the corner",
+    "baseline_similarity": "mean similarity (Pearson r of response patterns, -1 to 1) in the ROI "
+    "of all pairs of the n_images images",
+    "similarity_difference": "similarity minus baseline_similarity (-2 to 2)",
+    "first": "first feature space or ROI (atlas/roi) that is compared",
+    "second": "second feature space or ROI (atlas/roi) that is compared",
+    "n_images": "number of test images whose pairs are compared",
+    "p": "p against chance: of similarity_difference by permutation of the n_images images, "
+    "two-sided; of agreement by permutation of the images of one of the two representations, "
+    "one-sided",
+    "q": "false discovery rate (Benjamini & Hochberg) of p: for corner pairs over "
+    f"{CORNER_FAMILY}; for agreements over {AGREEMENT_FAMILY}",
 }
 
 KINDS = {"space": "feature space", "roi": "ROI"}
@@ -63,13 +77,13 @@ KINDS = {"space": "feature space", "roi": "ROI"}
 
 @dataclass(frozen=True)
 class SubjectSimilarities:
-    """Similarities of one subject.
+    """Image similarities of one subject.
 
     Attributes
     ----------
     similarities : {"space/clip", "roi/floc-faces/FFA-1": (pair,)}
-    n_voxels : of each ROI among them
-    n_images : of the pairs
+    n_voxels : {ROI: number of voxels}
+    n_images : number of images whose pairs are compared
     """
 
     result: Result
@@ -79,7 +93,7 @@ class SubjectSimilarities:
 
     @classmethod
     def of(cls, result: Result, nsd_id: np.ndarray | None) -> SubjectSimilarities:
-        """Similarities of these images, or of all the subject's."""
+        """Select the pairs of these images, or all of the subject's."""
         rois = [f"roi/{atlas}/{roi}" for atlas, roi in regions_of(result)]
         similarities = {
             **{f"space/{name}": v for name, v in result.by_label("similarity_in_space").items()},
@@ -99,14 +113,16 @@ class SubjectSimilarities:
 
     @property
     def subject(self) -> str:
+        """The subject's name."""
         return self.result.configuration["subject"]
 
     def of_kind(self, kind: str) -> list[str]:
+        """Return the names of all feature spaces or of all ROIs."""
         return [name for name in self.similarities if name.startswith(f"{kind}/")]
 
 
-def ceilings(subjects: list[SubjectSimilarities], measure: Any) -> dict[str, AgreementCeiling]:
-    """Ceiling of each ROI over the subjects that have it; they must have the same images."""
+def ceilings(subjects: list[SubjectSimilarities], measure: Measure) -> dict[str, AgreementCeiling]:
+    """{ROI: noise ceiling over the subjects that have it}; all must have the same images."""
     rois = dict.fromkeys(roi for one in subjects for roi in one.of_kind("roi"))
     return {
         roi: agreement_ceiling(
@@ -122,7 +138,7 @@ def agreement_table(
     settings: Mapping[str, Any],
     level: float,
 ) -> pd.DataFrame:
-    """One row per two representations of a subject; q over all of a kind."""
+    """Tabulate every two representations of a subject; q is over all pairs of a kind."""
     frame = pd.DataFrame(_agreement_rows(one, bounds, settings, level))
     return with_q(frame, ("p",), ["kind"])
 
@@ -141,7 +157,7 @@ def _agreement_rows(
         lower, upper = agreement_interval(
             one.similarities[first], one.similarities[second], measure, level
         )
-        # what a feature space could reach at best; of other pairs there is no such bound
+        # only the agreement of a feature space with a ROI has a noise ceiling
         bound = bounds.get(second) if kinds == ["space", "roi"] else None
         yield {
             "subject": one.subject,
@@ -163,11 +179,12 @@ def _agreement_rows(
 
 
 def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per two feature spaces, corner and ROI of a subject; q over all of a subject."""
+    """Tabulate two feature spaces, corners and ROIs of a subject; q is over all rows."""
     rows = []
     for first, second in settings["corners"]:
-        of_spaces = [one.similarities[f"space/{space}"] for space in (first, second)]
-        for corner, chosen in corner_pairs(*of_spaces, settings["percentile"]).items():
+        in_spaces = [one.similarities[f"space/{space}"] for space in (first, second)]
+        selected = corner_pairs(in_spaces[0], in_spaces[1], settings["percentile"])
+        for corner, chosen in selected.items():
             for roi in one.of_kind("roi"):
                 found = corner_similarity(
                     *(one.similarities[roi], chosen, one.n_images),
@@ -196,6 +213,5 @@ def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.Da
 
 def _source(one: SubjectSimilarities, names: list[str]) -> Mapping[str, object]:
     spaces = [name.partition("/")[2] for name in names if name.startswith("space/")]
-    told = source(one.result, spaces)
-    # of two ROIs no network has a part in it
-    return told if spaces else {**told, "weights": np.nan}
+    # two ROIs involve no network
+    return {**source(one.result, spaces), **({} if spaces else {"weights": np.nan})}

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class SplitHalfSettings(Settings):
-    """Unique variance of every comparison's spaces in random halves of the test images."""
+    """How test images are halved to measure the reliability of unique variance."""
 
     splits: int = Field(default=20, ge=1)
-    """How many times the test images are halved."""
+    """Number of times that the test images are halved at random."""
     seed: int = 0
-    """Seed of the halves."""
+    """Seed of the random halves."""
 
 
 class SplitHalf(Analysis):
-    """Whether other test images would have given the same maps of unique variance."""
+    """Reliability of maps of unique variance over test images."""
 
     target = "split_half"
     page = "comparisons"
@@ -40,6 +40,7 @@ class SplitHalf(Analysis):
     }
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
+        """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job
 
         if settings := study.section(SplitHalfSettings):
@@ -48,10 +49,12 @@ class SplitHalf(Analysis):
                 yield Job(disk_bytes=subject.voxels * FLOAT * values)
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         on = study.section(SplitHalfSettings) and study.comparisons
         return ["split_half"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if settings := study.section(SplitHalfSettings):
             yield (
                 "Split-half reliability. Unique variance was computed in two random halves of the "

@@ -1,4 +1,4 @@
-"""Compute unique variance in halves of the test images, of a comparison in one subject."""
+"""Compute unique variance in halves of the test images, for a comparison in one subject."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.fits.predicted_images import open_predicted_images
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import make_provenance, read_provenance, write_result
+from pipeline.results.provenance import make_provenance, read_provenance
+from pipeline.results.storage import write_result
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Arguments(given.StageArguments):
 
     comparison: given.Wildcard
     spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]
-    predictions: given.InputFiles  # of all subsets' models, in the order of `subsets`
+    predictions: given.InputFiles  # one for each of `subsets`, in that order
     responses: given.InputFile
     split: given.InputFile
     settings: Annotated[dict[str, Any], given.Setting("split_half")]
@@ -31,6 +32,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Compute unique variance in all halves and write it."""
     arguments = Arguments.read()
     spaces, settings = arguments.spaces, arguments.settings
     models = [model_name(subset) for subset in subsets(spaces)]

@@ -30,8 +30,8 @@ if STUDY.split_half:
         output:
             f"{RESULTS}/split_half/{{subject}}/{{comparison}}.h5",
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(30),
+            mem_mb=per_attempt(2000),
+            runtime=per_attempt(30),
         params:
             **parameters("halve_test_images"),
         shell:
@@ -44,8 +44,8 @@ if STUDY.split_half:
         output:
             f"{RESULTS}/tables/split_half.tsv",
         resources:
-            mem_mb=growing(2000),
-            runtime=growing(15),
+            mem_mb=per_attempt(2000),
+            runtime=per_attempt(15),
         params:
             **parameters("write_analysis_table"),
             analysis="split_half",

@@ -11,33 +11,19 @@ from encoding.split_half import spearman_brown, split_half_correlation
 from pipeline.results.storage import Result
 from pipeline.tables.tables import counts, roi_members, source, subject_of
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "n_splits": "times that the test images were halved at random",
-    "split_half_r": "correlation (-1 to 1) over the region's voxels of the space's unique variance "
-    "in one half of the test images and in the other, mean over n_splits halvings; n/a with fewer "
-    "than three voxels",
-    "split_half_reliability": "2 r / (1 + r) of split_half_r (Spearman-Brown): reliability of the "
-    "map of all test images, at most 1",
+    "n_splits": "number of times that the test images were halved at random",
+    "split_half_r": "correlation (-1 to 1) over the n_voxels voxels between the space's unique "
+    "variance in one half of the test images and in the other, mean over n_splits halvings; n/a "
+    "with fewer than three voxels",
+    "split_half_reliability": "reliability (at most 1) of the unique-variance map from all test "
+    "images, by the Spearman-Brown formula 2 r / (1 + r) with r = split_half_r",
 }
-ROW_COLUMNS = (
-    "subject",
-    "comparison",
-    "component",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "n_excluded",
-    "n_splits",
-    "split_half_r",
-    "split_half_reliability",
-    "weights",
-    "data",
-)
 
 
 def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """One row per region and feature space of a subject's comparison."""
+    """Yield one row per region and feature space of a subject's comparison."""
     configuration, unique = result.configuration, result["unique"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
         usable = inside & np.isfinite(unique).all(axis=(0, 1, 2))

@@ -1,1 +1,1 @@
-"""Principal components and groups of voxels by their weights, and the images that these prefer."""
+"""Principal components of encoding weights, groups of voxels, and the images they prefer."""

@@ -25,31 +25,31 @@ TABLES = (
     "voxel_clusters",
 )
 BEST_IMAGES = "best_images"
-# of preferred images
+# size of all figures of preferred images
 PHOTOGRAPHS_BYTES = 45e6
 
 
 class InterpretationSettings(Settings):
     """Principal components and clusters of encoding weights, over voxels of all subjects.
 
-    Every subject contributes the same number of voxels. Images that show what a component prefers
-    are taken from those that trained no model.
+    Every subject contributes the same number of voxels. Preferred images are taken from those on
+    which no model was trained.
     """
 
     model: str
-    """Model whose weights are analysed; a comparison stands for its joint model."""
+    """Model whose weights are analysed; the name of a comparison means its joint model."""
     voxels_per_subject: int = Field(default=2500, ge=3)
-    """Largest number of voxels of each subject, the most reliable first."""
+    """Maximum number of voxels per subject; the most reliable are taken."""
     components: int = Field(default=20, ge=2)
     """Number of principal components."""
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
-    """Least reliability of these voxels, 0 to 1."""
+    """Minimum reliability (0 to 1) of these voxels."""
     images: int = Field(default=20, ge=1)
-    """Number of images at each end of a component, and evenly spaced along it."""
+    """Number of images listed at each end of a component, and evenly spaced along it."""
     tree_depth: int = Field(default=4, ge=1)
-    """Number of components by whose sign voxels are split, one after another."""
+    """Number of components by whose signs voxels are split, one after another."""
     least_voxels: int = Field(default=5, ge=1)
-    """Least number of voxels of a branch in each subject, and of a ROI with best images."""
+    """Minimum number of voxels of a branch in each subject, and of a ROI with best images."""
     clusters: int = Field(default=10, ge=2)
     """Number of k-means clusters of the voxels' weights."""
     permutations: int = Field(default=100, ge=19)
@@ -65,28 +65,32 @@ class WeightComponents(Analysis):
     settings = {"interpretation": (InterpretationSettings | None, None)}
 
     def check(self, study: Study) -> None:
+        """Raise ValueError where the settings do not go with the study."""
         if study.section(InterpretationSettings) and study.encoding.image_weights != "equal":
             raise ValueError(
-                "interpretation: weights are fitted again without `encoding.image_weights`; choose "
-                "`equal`"
+                "interpretation: does not support weighted training images; set "
+                "`encoding.image_weights` to `equal`"
             )
         if settings := study.section(InterpretationSettings):
             known = [*study.comparisons, *study.fits(WHOLE)]
             declared("interpretation.model", [settings.model], known)
             if own := [s for s in interpreted(study) if study.feature_spaces[s].is_fitted]:
                 raise ValueError(
-                    f"interpretation.model: principal components of {own[0]} are each subject's "
-                    "own, so that their weights cannot be compared; take a space without them"
+                    f"interpretation.model: the principal components of {own[0]} differ between "
+                    "subjects, so that weights cannot be compared; choose a model whose spaces "
+                    "have none"
                 )
 
     def stimuli(self, study: Study) -> list[str]:
+        """Return the COCO files that describe images."""
         return ["captions", "categories"] if study.section(InterpretationSettings) else []
 
     def job_settings(self, study: Study) -> dict[str, Any]:
+        """Return the feature spaces of the model whose weights are analysed."""
         return {"interpreted": interpreted(study)}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Weights of all voxels, and those of permuted images; what is projected on them."""
+        """Yield estimates for fitting weights, measured and permuted, and for smaller jobs."""
         from pipeline.resources import FLOAT, SOLVER_RATES, START, Job, solver_memory
 
         if settings := study.section(InterpretationSettings):
@@ -102,31 +106,35 @@ class WeightComponents(Analysis):
             yield from [Job()] * 3
 
     def picture_bytes(self, study: Study) -> float:
+        """Return the size of figures of preferred images."""
         return PHOTOGRAPHS_BYTES if study.section(InterpretationSettings) else 0
 
     def tables(self, study: Study) -> list[str]:
+        """Return the tables' names, if the analysis is switched on."""
         return [*TABLES, BEST_IMAGES] if study.section(InterpretationSettings) else []
 
     def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
+        """Return the result files that become maps, if the analysis is switched on."""
         on = study.section(InterpretationSettings) is not None and variant == WHOLE
         return [f"interpretation/{subject}/projections.h5"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:
+        """Yield sentences for the report's methods."""
         if settings := study.section(InterpretationSettings):
             yield (
-                f"Components. The weights of {settings.model} in at most "
-                f"{settings.voxels_per_subject} voxels of each subject with the best reliability "
-                f"(none below {settings.min_noise_ceiling:g}) were decomposed into "
+                f"Components. The weights of {settings.model} in the at most "
+                f"{settings.voxels_per_subject} most reliable voxels of each subject (reliability "
+                f"at least {settings.min_noise_ceiling:g}) were decomposed into "
                 f"{settings.components} principal components, and into {settings.clusters} "
-                "clusters by k-means. Wang et al. 2023 took 20,000 voxels of each subject, chosen "
-                "by R². Components and their stability over subjects are compared with those of "
-                f"{settings.permutations} fits to permuted images. Images are ranked among those "
-                "that no model was trained on."
+                "clusters by k-means (Wang et al. 2023 used 20,000 voxels per subject, chosen by "
+                "R²). Components and their stability over subjects are compared with those of "
+                f"{settings.permutations} fits to permuted images. Preferred images are chosen "
+                "among those on which no model was trained."
             )
 
 
 def interpreted(study: Study) -> list[str]:
-    """Feature spaces of the model whose weights are analysed: of a comparison, all of it."""
+    """Return the feature spaces of the model whose weights are analysed."""
     if (settings := study.section(InterpretationSettings)) is None:
         return []
     model = settings.model

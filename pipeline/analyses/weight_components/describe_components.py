@@ -23,13 +23,9 @@ from pipeline.analyses.weight_components.tables import (
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    make_provenance,
-    positions,
-    read_pooled,
-    read_result,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import positions, read_pooled, read_result
+from pipeline.results.tables import write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 
@@ -42,12 +38,13 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     components: given.InputFile
-    labels: given.InputFiles  # what each subject's images show
+    labels: given.InputFiles  # labels of each subject's images
     rois: given.InputFiles
     out: given.OutputFiles
 
 
 def main() -> None:
+    """Write the tables that describe components and groups."""
     arguments = Arguments.read()
     result = read_result(arguments.components)
     nsd_id, number = result["image"], result.configuration["images"]
@@ -64,7 +61,7 @@ def main() -> None:
     stability = list(stability_rows(result))
     frames = {
         "components": pd.DataFrame(component_rows(result)),
-        # no row, but columns, with a single subject
+        # with a single subject there is no row
         "component_stability": pd.DataFrame(
             stability, columns=None if stability else STABILITY_COLUMNS
         ),
@@ -84,12 +81,12 @@ def main() -> None:
 def _labels(
     paths: list[Path], nsd_id: np.ndarray, levels: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[Sequence[str], np.ndarray]]:
-    images, shown = read_pooled(paths, "shown")
+    images, labelled = read_pooled(paths, "shown")
     rows = positions(images, nsd_id, paths[0], "the images with scores")
     labels = read_result(paths[0], ["label"])["label"].tolist()
-    place = {name: column for column, name in enumerate(labels)}
+    column = {name: number for number, name in enumerate(labels)}
     return {
-        level: (names, shown[rows][:, [place[name] for name in names]])
+        level: (names, labelled[rows][:, [column[name] for name in names]])
         for level, names in levels.items()
     }
 

@@ -1,4 +1,4 @@
-"""What models have learnt: components of weights, the images they prefer, groups of voxels."""
+"""Figures of components of weights, groups of voxels, and the images they prefer."""
 
 from __future__ import annotations
 
@@ -12,28 +12,39 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.cluster.hierarchy import dendrogram
 
-from pipeline.figures.style import COLOURS, Images, StudyFigure, of_roi, shown_rois, tidy, told
+from pipeline.figures.style import (
+    COLOURS,
+    Images,
+    StudyFigure,
+    displayed_rois,
+    rows_of_roi,
+    simulated_note,
+    tidy,
+)
 
-# components that are drawn, their images on either side, and images of a region
+# numbers of components drawn, of images at each end of one, and of images of a region
 MOST_COMPONENTS, PREFERRED_IMAGES, BEST_IMAGES = 4, 8, 6
-# edges of those images, inches
+# edge lengths of those images, inches
 PREFERRED_INCHES, BEST_INCHES = 0.95, 1.1
-# of an image that is drawn small: pages of hundreds stay light
+# edge length of drawn images: pages with hundreds of them stay small
 PIXELS = 160
-# under the figures
 COMPONENTS = (
-    "Principal components of the encoding weights of the voxels with the best reliability, as "
-    "many of each subject, and how far one subject agrees with the others."
+    "Principal components of the encoding weights of the most reliable voxels, equally many per "
+    "subject. Left: share of the weights' variance that each component explains. Right: agreement "
+    "of one subject's components with those of the other subjects. Dashed lines: weights fitted "
+    "after permuting the images."
 )
 PREFERRED = (
-    "Images with the largest and the smallest score on each component, of images that no model was "
-    "trained on."
+    "Images with the largest (+) and the smallest (−) score on each component, among images on "
+    "which no model was trained."
 )
 CATEGORIES = (
-    "Categories of the top images of a component (right) against those of its bottom images "
-    "(left); black: how many of all images show them."
+    "Share of a component's top images (right) and bottom images (left) that contain each COCO "
+    "supercategory; black ticks: share among all images; asterisks: significant difference from "
+    "all other images."
 )
-BEST = "Test images with the largest predicted response of each region."
+BEST = "Test images with the largest predicted mean response of each region, with their rank by "
+"measured response."
 
 LEVEL = 0.05
 MEASURES = {
@@ -44,7 +55,7 @@ MEASURES = {
 
 
 def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
-    """Components, the images and categories that they prefer, and best images of regions."""
+    """Yield figures of components, their preferred images and categories, and best images."""
     if "components" in tables:
         yield from _components(tables, images)
     if "best_images" in tables:
@@ -58,8 +69,8 @@ def _components(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[
     preferred = tables["preferred_images"]
     of_components = preferred[preferred["grouping"] == "component"]
     names = list(dict.fromkeys(of_components["name"].astype(str)))[:MOST_COMPONENTS]
-    shown = of_components[of_components["name"].astype(str).isin(names)]
-    drawn = image_grid(preferred, _pictures(shown, images), names)
+    chosen = of_components[of_components["name"].astype(str).isin(names)]
+    drawn = image_grid(preferred, _pictures(chosen, images), names)
     yield StudyFigure("preferred_images", page, section, PREFERRED, drawn)
     for name in names if "preferred_categories" in tables else []:
         drawn = category_profile(tables["preferred_categories"], name)
@@ -67,8 +78,8 @@ def _components(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[
 
 
 def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:
-    rois = shown_rois(table)
-    table = pd.concat([of_roi(table, roi) for roi in rois])
+    rois = displayed_rois(table)
+    table = pd.concat([rows_of_roi(table, roi) for roi in rois])
     pictures = _pictures(table[table["rank"] <= BEST_IMAGES], images)
     for subject in dict.fromkeys(table["subject"]):
         drawn = best_images(table, pictures, subject)
@@ -76,12 +87,12 @@ def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:
 
 
 def _pictures(table: pd.DataFrame, images: Images) -> dict[int, np.ndarray]:
-    wanted = np.unique(table["nsd_id"].to_numpy())
+    nsd_id = np.unique(table["nsd_id"].to_numpy())
     small = [
         np.asarray(Image.fromarray(image).resize((PIXELS, PIXELS), Image.Resampling.BOX))
-        for image in images(wanted)
+        for image in images(nsd_id)
     ]
-    return dict(zip(wanted.tolist(), small, strict=True))
+    return dict(zip(nsd_id.tolist(), small, strict=True))
 
 
 def image_grid(
@@ -91,7 +102,7 @@ def image_grid(
     n_images: int = PREFERRED_IMAGES,
     grouping: str = "component",
 ) -> Figure:
-    """The images of the largest and smallest scores, two rows for each component or group.
+    """Draw images with the largest and smallest scores, two rows for each component or group.
 
     Parameters
     ----------
@@ -119,7 +130,8 @@ def image_grid(
             f"{grouping} {name}\n{sign}", rotation=0, ha="right", va="center", fontsize=8
         )
     axes[0, 0].set_title(
-        f"{table['model'].iloc[0]}: images that no model was trained on{told(table['data'])}",
+        f"{table['model'].iloc[0]}: images on which no model was trained"
+        f"{simulated_note(table['data'])}",
         loc="left",
         fontsize=9,
     )
@@ -127,10 +139,10 @@ def image_grid(
 
 
 def explained_variance(components: pd.DataFrame) -> Figure:
-    """Variance of the weights by component, and how far subjects agree on it.
+    """Draw the weights' variance by component, and how far subjects agree on components.
 
-    Dashed: the same of weights fitted after the images were permuted, which is what the feature
-    space alone makes of noise.
+    Dashed lines are for weights fitted after permuting the images: what the feature space alone
+    makes of noise.
 
     Parameters
     ----------
@@ -144,7 +156,7 @@ def explained_variance(components: pd.DataFrame) -> Figure:
     n_subjects, n_voxels = first["n_subjects"], first["n_voxels_per_subject"]
     tidy(left, "component", "variance of weights explained (%)")
     left.set_title(
-        f"{n_subjects} subjects × {n_voxels} voxels{told(components['data'])}", fontsize=9
+        f"{n_subjects} subjects × {n_voxels} voxels{simulated_note(components['data'])}", fontsize=9
     )
     for colour, (measure, label) in zip(COLOURS, MEASURES.items(), strict=False):
         right.plot(x, components[measure], "o-", color=colour, markersize=3, label=label)
@@ -162,7 +174,7 @@ def explained_variance(components: pd.DataFrame) -> Figure:
 def category_profile(
     table: pd.DataFrame, name: str, level: str = "supercategory", grouping: str = "component"
 ) -> Figure:
-    """Which labels the top (right) and the bottom images (left) of a component have.
+    """Draw which labels the top (right) and the bottom images (left) of a component have.
 
     Parameters
     ----------
@@ -172,34 +184,34 @@ def category_profile(
     table = table[chosen & (table["level"] == level)]
     sides = {side: table[table["side"] == side].set_index("label") for side in ("top", "bottom")}
     spread = sides["top"]["share"] - sides["bottom"]["share"]
-    shown = spread[spread.abs() > 0].sort_values().index
-    shown = shown if len(shown) else spread.index
-    figure, axis = plt.subplots(figsize=(5.6, 1.0 + 0.22 * len(shown)), layout="constrained")
-    y = np.arange(len(shown))
+    labels = spread[spread.abs() > 0].sort_values().index
+    labels = labels if len(labels) else spread.index
+    figure, axis = plt.subplots(figsize=(5.6, 1.0 + 0.22 * len(labels)), layout="constrained")
+    y = np.arange(len(labels))
     for (side, part), sign, colour in zip(sides.items(), (1, -1), COLOURS, strict=False):
-        part = part.loc[shown]
+        part = part.loc[labels]
         axis.barh(y, sign * part["share"], color=colour, label=f"{side} {part['n_images'].iloc[0]}")
         base = sign * part["base_rate"]
         axis.plot(base, y, "|", color="black", markersize=9, label="all images" * (sign > 0))
-        for place in np.flatnonzero(part["q"] <= LEVEL):
+        for row in np.flatnonzero(part["q"] <= LEVEL):
             # outside bar and base rate, whichever is longer
-            end = sign * max(part["share"].iloc[place], part["base_rate"].iloc[place])
-            axis.text(end + sign * 0.02, y[place] - 0.25, "∗", ha="center", va="center")
+            end = sign * max(part["share"].iloc[row], part["base_rate"].iloc[row])
+            axis.text(end + sign * 0.02, y[row] - 0.25, "∗", ha="center", va="center")
     axis.axvline(0, color="#444", linewidth=0.8)
-    axis.set_yticks(y, shown, fontsize=8)
+    axis.set_yticks(y, labels, fontsize=8)
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
     tidy(axis, "share of images", "")
-    axis.set_title(f"{grouping} {name}{told(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
+    axis.set_title(f"{grouping} {name}{simulated_note(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
 def cluster_tree(linkage: np.ndarray, groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
-    """Clusters of voxels, and which are near each other.
+    """Draw a tree of voxel clusters by the distances of their centres.
 
     Parameters
     ----------
-    linkage : of the clusters' centres, as scipy.cluster.hierarchy has it
+    linkage : of the clusters' centres, as returned by scipy.cluster.hierarchy
     groups : tables/voxel_groups.tsv
     categories : tables/preferred_categories.tsv
     """
@@ -217,16 +229,18 @@ def cluster_tree(linkage: np.ndarray, groups: pd.DataFrame, categories: pd.DataF
     axis.tick_params(axis="y", labelsize=8)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.set_xlabel("distance of clusters (Ward)")
-    axis.set_title(f"clusters of voxels by direction of weights{told(groups['data'])}", fontsize=9)
+    axis.set_title(
+        f"clusters of voxels by direction of weights{simulated_note(groups['data'])}", fontsize=9
+    )
     return figure
 
 
 def sign_tree(groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
-    """Voxels split by the sign of one component after another.
+    """Draw the tree of voxels that are split by the sign of one component after another.
 
     Parameters
     ----------
-    groups, categories : as of `cluster_tree`
+    groups, categories : as in `cluster_tree`
     """
     groups = groups[groups["grouping"] == "tree"].astype({"name": str})
     branches = list(dict.fromkeys(groups["name"]))
@@ -235,10 +249,10 @@ def sign_tree(groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
     ]
     # depth first, + above -: siblings lie beside each other
     order = sorted(leaves, key=lambda branch: branch.translate(str.maketrans("+0-", "012")))
-    place = {branch: float(-row) for row, branch in enumerate(order)}
-    for branch in sorted({*branches, ""} - set(place), key=len, reverse=True):
-        children = [place[o] for o in branches if _parent(o, branches) == branch]
-        place[branch] = float(np.mean(children)) if children else 0.0
+    position = {branch: float(-row) for row, branch in enumerate(order)}
+    for branch in sorted({*branches, ""} - set(position), key=len, reverse=True):
+        children = [position[o] for o in branches if _parent(o, branches) == branch]
+        position[branch] = float(np.mean(children)) if children else 0.0
     deepest = max(map(len, branches), default=1)
     figure, axis = plt.subplots(
         figsize=(4 + 2.2 * deepest, 1 + 0.42 * max(len(order), 2)), layout="constrained"
@@ -247,11 +261,15 @@ def sign_tree(groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
         parent = _parent(branch, branches)
         colour = COLOURS[0] if branch.endswith("+") else COLOURS[5]
         x = [len(parent), len(branch) - 0.6, len(branch)]
-        axis.plot(x, [place[parent], place[branch], place[branch]], color=colour)
+        axis.plot(x, [position[parent], position[branch], position[branch]], color=colour)
         leaf = branch in order
         text = _group_label(groups, categories, "tree", branch) if leaf else branch
         axis.text(
-            *(len(branch) + (0.05 if leaf else -0.3), place[branch] + (0 if leaf else 0.12), text),
+            *(
+                len(branch) + (0.05 if leaf else -0.3),
+                position[branch] + (0 if leaf else 0.12),
+                text,
+            ),
             va="center" if leaf else "bottom",
             fontsize=8,
         )
@@ -259,21 +277,23 @@ def sign_tree(groups: pd.DataFrame, categories: pd.DataFrame) -> Figure:
     axis.set_xticks(range(1, deepest + 1), [f"component {n}" for n in range(1, deepest + 1)])
     axis.set_yticks([])
     axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.set_title(f"voxels by the signs of their projections{told(groups['data'])}", fontsize=9)
+    axis.set_title(
+        f"voxels by the signs of their projections{simulated_note(groups['data'])}", fontsize=9
+    )
     return figure
 
 
 def _parent(branch: str, branches: Sequence[str]) -> str:
-    """The nearest node above: skipped components make none."""
+    """Return the nearest node above; components that do not split have none."""
     above = [branch[:end] for end in range(len(branch) - 1, 0, -1)]
     return next((found for found in above if found in branches), "")
 
 
 def _group_label(groups: pd.DataFrame, categories: pd.DataFrame, grouping: str, name: str) -> str:
-    """Name, number of voxels, the ROI that is most over-represented, and what images show."""
+    """Name, number of voxels, most over-represented ROI, and categories of preferred images."""
     own = groups[(groups["grouping"] == grouping) & (groups["name"].astype(str) == name)]
-    whole = own[own["roi"] == "all"]
-    parts = [f"{name} (n={whole['n_voxels'].sum()})"]
+    everywhere = own[own["roi"] == "all"]
+    parts = [f"{name} (n={everywhere['n_voxels'].sum()})"]
     rois = own[own["roi"] != "all"]
     rois = rois[rois["share"] > rois["base_rate"]]
     if len(rois):
@@ -289,7 +309,7 @@ def _group_label(groups: pd.DataFrame, categories: pd.DataFrame, grouping: str, 
 def best_images(
     table: pd.DataFrame, images: Mapping[int, np.ndarray], subject: str, n_images: int = BEST_IMAGES
 ) -> Figure:
-    """A row for each ROI of the images with the largest predicted response.
+    """Draw the images with the largest predicted response, a row for each ROI.
 
     Parameters
     ----------
@@ -312,7 +332,7 @@ def best_images(
         )
     axes[0, 0].annotate(
         f"{subject}, {table['model'].iloc[0]}: largest predicted response of "
-        f"{table['n_images'].iloc[0]} test images{told(table['data'])}",
+        f"{table['n_images'].iloc[0]} test images{simulated_note(table['data'])}",
         (0, 1.25),
         xycoords="axes fraction",
         fontsize=9,

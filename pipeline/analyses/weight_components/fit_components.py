@@ -1,4 +1,4 @@
-"""Principal components of all subjects' weights, their stability, and groups of voxels."""
+"""Find principal components of all subjects' weights, their stability, and voxel groups."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from encoding.weight_components import (
 )
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
 from pipeline.results.storage import (
     Result,
-    make_provenance,
     open_result,
     positions,
     read_pooled,
@@ -33,7 +33,7 @@ from pipeline.results.storage import (
 )
 
 WEIGHTS = ["image", "weights", "feature_mean", "feature_factor"]
-# of each voxel of each subject, one subject after another
+# dimension of all subjects' voxels, one subject after another
 VOXEL = "subject_voxel"
 
 
@@ -49,6 +49,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Fit components and groups of voxels and write them."""
     arguments = Arguments.read()
     settings = arguments.configuration
     subjects = {
@@ -61,9 +62,9 @@ def main() -> None:
     common = CommonSpace(spaces, np.unique(np.concatenate(training)))
     if len(common.held_out) < 2 * settings["images"]:
         raise InputError(
-            f"interpretation.images: {len(common.held_out)} images trained no subject's models, "
-            f"too few for {settings['images']} at each end; lower it, or choose another "
-            "`splits.test`"
+            f"interpretation.images: only {len(common.held_out)} images were in no subject's "
+            f"training set, too few for {settings['images']} at each end; lower it, or choose "
+            "another `splits.test`"
         )
     weights = equal_numbers(
         {name: common.translate(result, result["weights"]) for name, result in subjects.items()}
@@ -71,7 +72,8 @@ def main() -> None:
     n_voxels = len(next(iter(weights.values())))
     if len(subjects) * n_voxels <= settings["clusters"]:
         raise InputError(
-            f"interpretation.clusters: {settings['clusters']} of {len(subjects) * n_voxels} voxels"
+            f"interpretation.clusters: {settings['clusters']} clusters are too many for "
+            f"{len(subjects) * n_voxels} voxels; lower it"
         )
     components = fit_components(np.concatenate(list(weights.values())), settings["components"])
     projections = {name: components.project(rows) for name, rows in weights.items()}
@@ -85,17 +87,17 @@ def main() -> None:
         "voxel_id": (VOXEL, np.concatenate(voxel)),
     }
     write_result(arguments.out, arrays, _provenance(arguments, subjects))
-    _tell(components)
+    _report(components)
 
 
 class CommonSpace:
-    """Feature spaces scaled alike for all subjects: by all images that train in some subject.
+    """Feature spaces scaled alike for all subjects, by all images that train in any subject.
 
     Attributes
     ----------
     scaling : of all spaces side by side
-    held_out : (image,) nsd_id that trained no subject's model, whichever the subject
-    features : (image, feature) of these, scaled, spaces side by side
+    held_out : (image,) nsd_id of images that train in no subject
+    features : (image, feature) scaled features of these images, spaces side by side
     """
 
     def __init__(self, spaces: Mapping[str, Sequence[Path]], training: np.ndarray) -> None:
@@ -110,7 +112,7 @@ class CommonSpace:
         self.scaling, self.features = FeatureScaling.joined(scalings), np.hstack(features)
 
     def translate(self, result: Result, weights: np.ndarray) -> np.ndarray:
-        """A subject's weights (voxel, feature) as weights of these features."""
+        """Convert a subject's weights (voxel, feature) to weights of the common features."""
         own = FeatureScaling(result["feature_mean"], result["feature_factor"])
         return own.translate(weights, self.scaling)
 
@@ -131,7 +133,7 @@ def _components(components: WeightComponents, common: CommonSpace) -> Arrays:
 def _permuted(
     subjects: Mapping[str, Result], common: CommonSpace
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Weights of permuted images of all subjects, a draw at a time."""
+    """Yield weights fitted to permuted images, for all subjects, one draw at a time."""
     n_draws = {r.configuration["permutations"] for r in subjects.values()}
     for draw in range(min(n_draws)):
         drawn = {}
@@ -148,9 +150,9 @@ def _stability(
     components: WeightComponents,
     features: np.ndarray,
 ) -> Arrays:
-    """How subjects agree: for measured weights, and for permuted images (draw, …).
+    """Agreement of subjects, for measured weights and for permuted images (draw, …).
 
-    With a single subject, arrays that leave a subject out are empty.
+    With a single subject the arrays with a left-out subject are empty.
     """
     n_components = len(components.explained)
     null: dict[str, list[np.ndarray]] = defaultdict(list)
@@ -173,7 +175,7 @@ def _stability(
 def _measured(
     weights: Mapping[str, np.ndarray], components: WeightComponents, features: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """{measure of stability: (subject, component)}; no subject if there is but one."""
+    """{measure of stability: (subject, component)}, empty with a single subject."""
     found = leave_one_out(weights, components.components, features)
     return {
         measure: np.reshape(
@@ -185,7 +187,7 @@ def _measured(
 
 
 def _groups(projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> Arrays:
-    """Members of each node and cluster, subjects one after another."""
+    """Members of each branch and cluster, subjects one after another."""
     everyone = np.concatenate(list(projections.values()))
     subjects = np.repeat(np.arange(len(projections)), [len(p) for p in projections.values()])
     nodes = sign_tree(everyone, subjects, settings["tree_depth"], settings["least_voxels"])
@@ -205,7 +207,7 @@ def _groups(projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]) 
     }
 
 
-def _tell(components: WeightComponents) -> None:
+def _report(components: WeightComponents) -> None:
     shares = ", ".join(f"{share:.0%}" for share in components.explained[:5])
     print(f"components explain {shares}, … of the variance of the weights")
 

@@ -1,7 +1,7 @@
-"""Make the weights of a subject's most reliable voxels again, and some of no meaning.
+"""Fit the weights of a subject's most reliable voxels again, and weights to permuted images.
 
-The latter are of the same voxels, penalties and features, with the images permuted many times: what
-shape a feature space alone gives to weights.
+The latter have the same voxels, penalties and features, with the images permuted many times: they
+have the structure that a feature space alone gives to weights.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write the weights, measured and permuted."""
     arguments = Arguments.read()
     settings = arguments.configuration
     with FittedModel.open(arguments) as model:
@@ -51,7 +52,7 @@ def main() -> None:
         )
         if len(columns) <= settings["components"]:
             raise InputError(
-                f"interpretation: {arguments.encoding} has {len(columns)} voxels with a "
+                f"interpretation: {arguments.encoding} has only {len(columns)} voxels with a "
                 f"reliability of at least {settings['min_noise_ceiling']}, too few for "
                 f"{settings['components']} components; lower `min_noise_ceiling` or `components`"
             )
@@ -88,16 +89,16 @@ def main() -> None:
 def _weights(
     model: FittedModel, responses: np.ndarray | PermutedResponses, columns: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Weights (feature, voxel) of some voxels, all of which can be fitted, with their penalties."""
+    """Yield columns and weights (feature, voxel), fitted with the voxels' own penalties."""
     picked = model.alpha[columns], model.band_weights[:, columns]
     return stream_weights(model.bands, responses, model.fold, *picked, model.options)
 
 
 def _write(dataset: h5py.Dataset, parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Write weights (…, voxel, feature), neighbouring voxels of a draw at once."""
+    """Write weights (…, voxel, feature), runs of neighbouring voxels of a draw at once."""
     n_voxels = dataset.shape[-2]
     for rows, found in parts:
-        # rows count on from draw to draw
+        # rows are numbered on from draw to draw
         breaks = np.flatnonzero((np.diff(rows) > 1) | (rows[1:] % n_voxels == 0)) + 1
         for run in np.split(np.arange(len(rows)), breaks):
             draw, first = divmod(int(rows[run[0]]), n_voxels)

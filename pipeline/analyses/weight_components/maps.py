@@ -18,7 +18,7 @@ QUANTITIES = {
 
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
-    """Projections of a model's weights on the components of all subjects' weights."""
+    """Yield the projections of a model's weights on the components, a map per component."""
     configuration = result.configuration
     untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for number, values in enumerate(result["projections"], start=1):

@@ -34,6 +34,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write the projections of all voxels."""
     arguments = Arguments.read()
     result = read_result(arguments.components, [*COMPONENTS, *SCALING])
     components = WeightComponents(*(result[name] for name in COMPONENTS))

@@ -1,4 +1,4 @@
-"""The test images that a model predicts each ROI to like best, with their captions."""
+"""Tabulate the test images with the largest predicted response of each ROI, with captions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ from pipeline.analyses.weight_components.tables import BEST_IMAGE_COLUMNS, COLUM
 from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.storage import (
-    Result,
-    make_provenance,
-    open_result,
-    read_result,
-    read_table,
-    write_table,
-)
+from pipeline.results.provenance import make_provenance
+from pipeline.results.storage import Result, open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
+from pipeline.results.tables import read_table, write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
@@ -45,6 +40,7 @@ class Arguments(given.StageArguments):
 
 
 def main() -> None:
+    """Write the table of best images."""
     arguments = Arguments.read()
     kinds = ("predictions", "responses", "encoding", "rois")
     subjects = [
@@ -78,11 +74,13 @@ def main() -> None:
 def _measured(
     files: Mapping[str, Path], predictions: Result, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Responses (image, voxel) to the predicted images, and which voxels are explainable."""
-    nsd_id, voxel, asker = predictions["image"], predictions["voxel"], str(predictions.path)
+    """Return responses (image, voxel) to the predicted images, and which voxels are reliable."""
+    nsd_id, voxel = predictions["image"], predictions["voxel"]
+    requested_by = str(predictions.path)
     with open_result(files["responses"]) as file:
-        measured = StoredMatrix(file, "responses", nsd_id, asker).of(voxel)
-    encoding = read_result(files["encoding"], ["reliability"]).ordered("voxel", voxel, asker)
+        measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
+    encoding = read_result(files["encoding"], ["reliability"])
+    encoding = encoding.ordered("voxel", voxel, requested_by)
     return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
 
 

@@ -1,5 +1,4 @@
-# What models have learnt: principal components of their weights, the images that these prefer, and
-# groups of voxels.
+# Principal components of encoding weights, groups of voxels, and the images they prefer.
 
 from pipeline.analyses.weight_components.analysis import BEST_IMAGES, TABLES as COMPONENT_TABLES
 from pipeline.analyses.weight_components.analysis import interpreted
@@ -40,7 +39,7 @@ if INTERPRETATION:
         resources:
             mem_mb=solving_mb,
             solver_mb=solver_mb,
-            runtime=growing(60),
+            runtime=per_attempt(60),
         params:
             **parameters("fit_weights"),
         shell:
@@ -55,8 +54,8 @@ if INTERPRETATION:
         output:
             COMPONENTS,
         resources:
-            mem_mb=growing(8000),
-            runtime=growing(120),
+            mem_mb=per_attempt(8000),
+            runtime=per_attempt(120),
         params:
             **parameters("fit_components"),
         shell:
@@ -74,7 +73,7 @@ if INTERPRETATION:
         resources:
             mem_mb=solving_mb,
             solver_mb=solver_mb,
-            runtime=growing(120),
+            runtime=per_attempt(120),
         params:
             **parameters("project_voxels"),
         shell:
@@ -89,8 +88,8 @@ if INTERPRETATION:
         output:
             COMPONENT_FILES,
         resources:
-            mem_mb=growing(3000),
-            runtime=growing(30),
+            mem_mb=per_attempt(3000),
+            runtime=per_attempt(30),
         params:
             **parameters("describe_components"),
         shell:
@@ -113,8 +112,8 @@ if INTERPRETATION:
             BEST_IMAGES_FILE,
         resources:
             # predictions of all subjects, responses of one
-            mem_mb=growing(1000 + 500 * (len(STUDY.subjects) + 1)),
-            runtime=growing(30),
+            mem_mb=per_attempt(1000 + 500 * (len(STUDY.subjects) + 1)),
+            runtime=per_attempt(30),
         params:
             **parameters("rank_images"),
         shell:

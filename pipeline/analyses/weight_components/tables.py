@@ -1,4 +1,4 @@
-"""Components and groups of voxels to tables: stability, preferred images, what these show."""
+"""Tables of components and groups of voxels: stability, preferred images, categories, ROIs."""
 
 from __future__ import annotations
 
@@ -16,67 +16,90 @@ from encoding.weight_components import exceedance
 from pipeline.results.storage import Result
 from pipeline.tables.tables import roi_members, source
 
-# what columns mean that other tables do not have
+# descriptions of the columns that only these tables have
 COLUMNS = {
-    "explained": "share of the variance of the weights that the component explains",
-    "cumulative_explained": "of this component and all before it",
-    "permuted_explained": "the same of weights fitted after the images were permuted, mean over "
-    "draws: what the feature space, and correlations between voxels, make of chance",
-    "p_explained": "share of draws of permuted images whose component of this rank explains as "
-    "much, p = (k + 1) / (B + 1), one-sided, not corrected",
-    "n_permutations": "draws of permuted images (B), the models fitted anew in each",
-    "sign_margin": "cosine of component and mean weights; the sign, which is that of the mean "
-    "weights, is arbitrary where it is near 0",
-    "subspace": "one subject's components against those of all others: mean cos² of the principal "
-    "angles between the spans of the components up to this one",
-    "permuted_subspace": "the same of weights fitted after the images were permuted, mean over "
-    "draws",
-    "p_subspace": "share of draws of permuted images in which `subspace` is as large, "
-    "p = (k + 1) / (B + 1), one-sided, not corrected",
-    "cosine": "cosine of one subject's component and the others', matched one for one",
-    "permuted_cosine": "the same of weights fitted after the images were permuted, mean over draws",
-    "p_cosine": "share of draws of permuted images in which `cosine` is as large, "
-    "p = (k + 1) / (B + 1), one-sided, not corrected",
-    "correlation": "correlation over images of the scores on these two matched components",
-    "permuted_correlation": "the same of weights fitted after the images were permuted, mean over "
-    "draws",
-    "p_correlation": "share of draws of permuted images in which `correlation` is as large, "
-    "p = (k + 1) / (B + 1), one-sided, not corrected",
-    "n_voxels_per_subject": "voxels of the best reliability of each subject whose weights are "
-    "analysed",
-    "grouping": "component of the weights; tree: voxels above (+) and below (-) 0 on one component "
-    "after another, 0 where the component does not split; cluster: of directions of weights",
-    "name": "of the component, branch or cluster",
-    "side": "top: largest scores, bottom: smallest, even: evenly spaced by rank",
-    "rank": "from 1; of bottom images 1 has the smallest score",
-    "nsd_id": "0-based index of the image in nsd_stimuli.hdf5; no model was trained on it",
-    "captions": "COCO's captions of the image, of the uncropped picture",
-    "level": "category or supercategory of COCO",
-    "label": "COCO's name of it",
-    "share": "of the row's images, or of the group's voxels",
-    "base_rate": "the same share of all images that have a score, or of all analysed voxels",
-    "odds_ratio": "of having the label: the row's images against all others",
-    "n_clusters": "clusters of the k-means",
-    "adjusted_rand": "agreement of the subject's own clusters with those by the others' centres; 0 "
-    "by chance, 1 if they are the same",
-    "silhouette": "of the clusters of all subjects, mean over voxels, in [-1, 1]",
-    "predicted": "mean over the ROI's voxels of the predicted response",
-    "measured": "the same of the measured response",
-    "measured_rank": "rank of the image by measured response, from 1",
-    "score": "scalar product of the image's scaled features with the component, or with the mean "
-    "weights of the group, less that of all analysed voxels",
-    "n_images": "images that the row is of",
-    "p": "probability of so many images with the label by chance (Fisher's exact test, two-sided)",
+    "explained": "share (0 to 1) of the variance of the analysed weights that the component "
+    "explains",
+    "cumulative_explained": "share (0 to 1) of the variance of the analysed weights that this "
+    "component and all before it explain",
+    "permuted_explained": "share (0 to 1) of the variance of weights that the component of this "
+    "rank explains if the images are permuted before fitting, mean over the n_permutations draws: "
+    "the level expected by chance from the feature space and correlations between voxels",
+    "p_explained": "p of `explained` against chance, one-sided, not corrected: (k + 1) / "
+    "(n_permutations + 1), with k draws of permuted images whose component of this rank explains "
+    "as much",
+    "n_permutations": "number of draws of permuted images, in each of which the weights are fitted "
+    "again",
+    "sign_margin": "cosine (0 to 1) of the component and the mean weights, which set the "
+    "component's sign: near 0 the sign is arbitrary",
+    "subspace": "agreement (0 to 1) of one subject's leading components with those of the other "
+    "subjects: mean cos² of the principal angles between the subspaces spanned by the components "
+    "up to this one; mean over subjects in tables without the column subject",
+    "permuted_subspace": "agreement (0 to 1) of one subject's leading components with those of the "
+    "other subjects (mean cos² of principal angles) if the images are permuted before fitting, "
+    "mean over draws of permuted images",
+    "p_subspace": "p of `subspace` against chance, one-sided, not corrected: (k + 1) / (B + 1), "
+    "with k of B draws of permuted images in which it is as large",
+    "cosine": "cosine (-1 to 1) of one subject's component and the matching component of the other "
+    "subjects; mean over subjects in tables without the column subject",
+    "permuted_cosine": "cosine (-1 to 1) of one subject's component and the matching component of "
+    "the other subjects if the images are permuted before fitting, mean over draws of permuted "
+    "images",
+    "p_cosine": "p of `cosine` against chance, one-sided, not corrected: (k + 1) / (B + 1), with k "
+    "of B draws of permuted images in which it is as large",
+    "correlation": "correlation (-1 to 1) over images of their scores on one subject's component "
+    "and on the matching component of the other subjects; mean over subjects in tables without the "
+    "column subject",
+    "permuted_correlation": "correlation (-1 to 1) over images of their scores on one subject's "
+    "component and on the matching component of the other subjects if the images are permuted "
+    "before fitting, mean over draws of permuted images",
+    "p_correlation": "p of `correlation` against chance, one-sided, not corrected: (k + 1) / (B + "
+    "1), with k of B draws of permuted images in which it is as large",
+    "n_voxels_per_subject": "number of voxels of each subject whose weights are analysed: the most "
+    "reliable ones",
+    "grouping": "kind of the group. component: principal component of the weights; tree: voxels "
+    "split by the signs (+, -) of their projections on one component after another, 0 where a "
+    "component does not split; cluster: k-means cluster of the directions of weights",
+    "name": "number of the component or cluster (from 1), or branch of the tree (such as +-)",
+    "side": "which images of the group: top (largest scores), bottom (smallest scores), or even "
+    "(evenly spaced by rank)",
+    "rank": "rank of the image within its side or ROI, from 1: largest score or predicted "
+    "response; for bottom images, smallest score",
+    "nsd_id": "0-based index in nsd_stimuli.hdf5 of the image, on which no model was trained",
+    "captions": "captions of the uncropped picture in COCO, separated by |",
+    "level": "level of the label in COCO: category or supercategory",
+    "label": "name of the category or supercategory in COCO",
+    "share": "share (0 to 1) of the n_images images of the side that contain the label, or of the "
+    "group's voxels that lie in the ROI",
+    "base_rate": "share (0 to 1) of all images with a score that contain the label, or of all "
+    "analysed voxels that lie in the ROI",
+    "odds_ratio": "odds ratio (0 to infinity) of containing the label: the n_images images of the "
+    "side against all other images with a score",
+    "n_clusters": "number of k-means clusters of the voxels' weights",
+    "adjusted_rand": "adjusted Rand index between clusters of the subject's voxels and their "
+    "assignment to the other subjects' cluster centres: 0 by chance, 1 if identical",
+    "silhouette": "silhouette (-1 to 1) of the clusters of all subjects' voxels, mean over voxels",
+    "predicted": "mean over the n_voxels voxels of the predicted response to the image (z-scored "
+    "betas)",
+    "measured": "mean over the n_voxels voxels of the measured response to the image (z-scored "
+    "betas)",
+    "measured_rank": "rank of the image by measured response among the n_images test images, from "
+    "1 (largest)",
+    "score": "score of the image: scalar product of its scaled features with the component, or "
+    "with the group's mean weights minus the mean weights of all analysed voxels",
+    "n_images": "number of images: images with a score (components), images of the side (preferred "
+    "categories), or test images that are ranked (best images)",
+    "p": "p of odds_ratio against 1 (Fisher's exact test, two-sided)",
     "q": "false discovery rate (Benjamini & Hochberg) of p over all labels of a level, both sides "
-    "and all components, all branches or all clusters",
+    "(top and bottom), and all components, all branches or all clusters",
 }
 
 MEASURES = ("subspace", "cosine", "correlation")
 SIDES = ("top", "bottom", "even")
-# an evenly spaced sample shows what lies between; it is not tested
+# the evenly spaced images are not tested
 TESTED_SIDES = ("top", "bottom")
 CAPTION_SEPARATOR = " | "
-# A study whose ROIs have too few voxels still has the table: its columns, and no row.
+# columns of the table, which has no row if all ROIs have too few voxels
 BEST_IMAGE_COLUMNS = (
     "subject",
     "model",
@@ -98,13 +121,13 @@ COMPONENT, TREE, CLUSTER = "component", "tree", "cluster"
 
 @dataclass(frozen=True)
 class Preference:
-    """What a component, or the voxels of a group, prefer.
+    """Scores of images on a component, or for the voxels of a group.
 
     Attributes
     ----------
     grouping : COMPONENT, TREE or CLUSTER
     name : number of the component or cluster from 1, or branch of the tree
-    scores : (image,) of images that no model was trained on
+    scores : (image,) of images on which no model was trained
     members : (voxel,) bool; None for a component
     """
 
@@ -115,9 +138,9 @@ class Preference:
 
 
 def preferences(result: Result) -> Iterator[Preference]:
-    """Preferences of components, of branches of the tree, and of clusters.
+    """Yield preferences of components, of branches of the tree, and of clusters.
 
-    A group's is that of the mean of its voxels' weights, less the mean weights of all voxels.
+    A group's scores are those of its mean weights minus the mean weights of all voxels.
     """
     scores, projections = result["scores"], result["projections"]
     for number in range(scores.shape[1]):
@@ -128,7 +151,7 @@ def preferences(result: Result) -> Iterator[Preference]:
 
 def _groups(result: Result) -> Iterator[tuple[str, str, np.ndarray]]:
     branches = result.by_label("in_branch")
-    # all voxels prefer nothing: they are what others are compared with
+    # the root has all voxels, with which the others are compared
     for branch in sorted(set(branches) - {"root"}, key=lambda branch: (len(branch), branch)):
         yield TREE, branch, branches[branch]
     for number in np.unique(result["cluster"]):
@@ -136,8 +159,8 @@ def _groups(result: Result) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def component_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per component; stability is the mean over subjects, as it is in every draw."""
-    means = {}
+    """Yield one row per component; stability is averaged over subjects, also in every draw."""
+    means: dict[str, np.ndarray] = {}
     for measure in MEASURES:
         mean = _mean_over_subjects(result[f"stability_{measure}"])
         null = np.array(
@@ -162,7 +185,7 @@ def component_rows(result: Result) -> Iterator[dict[str, object]]:
 
 
 def _against(null: np.ndarray, measure: str, measured: np.ndarray) -> dict[str, np.ndarray]:
-    """What was measured (…), the mean of draws of permuted images (draw, …), and p."""
+    """Compare a measured array (…) with draws of permuted images (draw, …): mean and p."""
     return {
         measure: measured,
         f"permuted_{measure}": null.mean(axis=0),
@@ -175,10 +198,10 @@ def _mean_over_subjects(values: np.ndarray) -> np.ndarray:
 
 
 def stability_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per subject and component; none with a single subject."""
+    """Yield one row per subject and component; none with a single subject."""
     if not len(result[f"stability_{MEASURES[0]}"]):
         return
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for measure in MEASURES:
         null = result[f"permuted_stability_{measure}"]
         found |= _against(null, measure, result[f"stability_{measure}"])
@@ -194,7 +217,7 @@ def stability_rows(result: Result) -> Iterator[dict[str, object]]:
 
 
 def cluster_rows(result: Result) -> Iterator[dict[str, object]]:
-    """One row per subject: are the clusters its own?"""
+    """Yield one row per subject: agreement of its clusters with the other subjects'."""
     n_clusters = len(np.unique(result["cluster"]))
     for subject, agreement in zip(result["subject"].tolist(), result["adjusted_rand"], strict=True):
         yield {
@@ -210,7 +233,7 @@ def cluster_rows(result: Result) -> Iterator[dict[str, object]]:
 def image_rows(
     result: Result, ranked: Preference, number: int, captions: Mapping[int, Sequence[str]]
 ) -> Iterator[dict[str, object]]:
-    """The images of one preference: top, bottom and evenly spaced."""
+    """Yield one row per image of a preference: top, bottom and evenly spaced."""
     images = rank_images(ranked.scores, number)
     for side in SIDES:
         for rank, image in enumerate(getattr(images, side), start=1):
@@ -230,21 +253,21 @@ def category_rows(
     result: Result,
     ranked: Sequence[Preference],
     number: int,
-    labels: Mapping[str, tuple[list[str], np.ndarray]],
+    labels: Mapping[str, tuple[Sequence[str], np.ndarray]],
 ) -> Iterator[dict[str, object]]:
-    """What the top and bottom images of preferences of one grouping show.
+    """Yield rows of labels in the top and bottom images of the preferences of one grouping.
 
     Parameters
     ----------
     labels : {"category" or "supercategory": (names, (image, label))} of the images with scores
     """
-    for level, (names, shown) in labels.items():
+    for level, (names, labelled) in labels.items():
         sides = {
             f"{row} {side}": _side(rank_images(preference.scores, number), side)
             for row, preference in enumerate(ranked)
             for side in TESTED_SIDES
         }
-        for key, (profile, q) in label_profiles(shown, sides).items():
+        for key, (profile, q) in label_profiles(labelled, sides).items():
             row, side = key.split()
             yield from (
                 {
@@ -263,10 +286,10 @@ def _side(images: RankedImages, side: str) -> np.ndarray:
 
 
 def _profile_cells(
-    names: list[str], profile: LabelProfile, q: np.ndarray, number: int
+    names: Sequence[str], profile: LabelProfile, q: np.ndarray, number: int
 ) -> Iterator[dict[str, object]]:
     for column, name in enumerate(names):
-        # what no image shows says nothing
+        # labels of no image are left out
         if profile.base_rate[column] > 0:
             yield {
                 "label": name,
@@ -280,7 +303,7 @@ def _profile_cells(
 
 
 def group_roi_rows(result: Result, rois: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, object]]:
-    """How many voxels of each group, and of all, lie in each ROI that the group has voxels of."""
+    """Yield one row per group and ROI that the group has voxels in."""
     inside: dict[tuple[str, str], np.ndarray] = {}
     subjects = result["subject_number"]
     for number, subject in enumerate(result["subject"].tolist()):
@@ -325,14 +348,14 @@ def best_image_rows(
     settings: Mapping[str, Any],
     captions: Mapping[int, Sequence[str]],
 ) -> Iterator[dict[str, object]]:
-    """The test images of the largest mean predicted response of each ROI of a subject.
+    """Yield the test images with the largest mean predicted response of each ROI of a subject.
 
     Parameters
     ----------
-    predictions : responses of the test images that the `model` predicts
-    measured : (image, voxel) the same as measured
-    explainable : (voxel,) bool, voxels that count
-    settings : `images`, how many; `least_voxels` of a ROI
+    predictions : predicted responses to the test images by the `model`
+    measured : (image, voxel) measured responses to the same images
+    explainable : (voxel,) bool, voxels that are reliable enough
+    settings : `images`, number of images; `least_voxels`, minimum number of voxels of a ROI
     captions : {nsd_id: texts}
     """
     values, spaces = predictions["predictions"], model.split(MODEL_SEPARATOR)
@@ -342,9 +365,9 @@ def best_image_rows(
         if np.count_nonzero(members) < settings["least_voxels"]:
             continue
         predicted = values[:, members].mean(axis=1, dtype=np.float64)
-        truly = measured[:, members].mean(axis=1, dtype=np.float64)
+        responses = measured[:, members].mean(axis=1, dtype=np.float64)
         best = np.argsort(-predicted, kind="stable")[: settings["images"]]
-        place = rankdata(-truly, method="min")
+        measured_rank = rankdata(-responses, method="min")
         for rank, image in enumerate(best, start=1):
             nsd_id = int(predictions["image"][image])
             yield {
@@ -355,8 +378,8 @@ def best_image_rows(
                 "rank": rank,
                 "nsd_id": nsd_id,
                 "predicted": predicted[image],
-                "measured": truly[image],
-                "measured_rank": int(place[image]),
+                "measured": responses[image],
+                "measured_rank": int(measured_rank[image]),
                 "n_images": len(predicted),
                 "n_voxels": int(np.count_nonzero(members)),
                 "captions": CAPTION_SEPARATOR.join(captions[nsd_id]),

@@ -20,7 +20,7 @@ from pipeline.nsd.transforms import nearest_native_vertices
 
 @dataclass(frozen=True)
 class NSDAnatomy(Anatomy):
-    """A subject's anatomy, as it is reached from one of NSD's spaces."""
+    """A subject's anatomy, with NSD's transforms from the space of the responses."""
 
     layout: NSDLayout
     subject: str
@@ -28,14 +28,15 @@ class NSDAnatomy(Anatomy):
 
     @classmethod
     def open(cls, folder: Path, subject: str, space: str) -> NSDAnatomy:
-        """The anatomy of a subject in an NSD copy."""
+        """Open the anatomy of a subject in an NSD copy."""
         return cls(NSDLayout(folder), subject, space)
 
     def target(self, voxel: np.ndarray, geometry: Mapping[str, np.ndarray], name: str) -> Target:
+        """Open another space, into which maps are brought by NSD's transforms."""
         return open_target(self.layout, self.subject, self.space, voxel, geometry, name)
 
     def reference(self, space: str) -> str | Mapping[str, str]:
-        """Files of NSD, from its root."""
+        """Return paths of NSD's files, relative to its root."""
         nsd = NSDLayout(Path())
         if space == "MNI152":
             return str(nsd.mni_template)
@@ -45,9 +46,11 @@ class NSDAnatomy(Anatomy):
         return {name: str(nsd.surface(owner, side, "white")) for side, name in STRUCTURES.items()}
 
     def background(self) -> Path:
+        """Return the mean functional image."""
         return self.layout.mean_image(self.subject, self.space)
 
     def surface(self, space: str, shapes: Sequence[str]) -> Surface:
+        """Read a FreeSurfer surface in the named shapes, with its sulcal depth."""
         owner = self._owner(space)
         depth = [read_morphometry(self.layout.surface(owner, side, "sulc")) for side in HEMISPHERES]
         meshes = {
@@ -60,6 +63,7 @@ class NSDAnatomy(Anatomy):
         return Surface(meshes, depth)
 
     def nearest_vertices(self, space: str) -> Sequence[np.ndarray]:
+        """For each hemisphere, find the vertex nearest to each fsaverage vertex."""
         depth = self.surface(space, ()).sulcal_depth
         if space == FSAVERAGE:
             return [np.arange(len(part)) for part in depth]

@@ -1,4 +1,4 @@
-"""NSD's images, and what COCO's annotations say of them."""
+"""NSD's images, with COCO's captions and labels."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pipeline.nsd.object_texts import all_objects, objects_in_captions, top_obje
 from pipeline.nsd.stimuli import read_images
 
 Texts = list[list[str]]
+LABEL_LEVELS = {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
 
 
 @dataclass(frozen=True)
@@ -26,49 +27,48 @@ class NSDImages(Images):
     """NSD's 73,000 images; an image's number is its 0-based nsdId."""
 
     layout: NSDLayout
+    simulated: bool
+    label_levels = LABEL_LEVELS
+    size = (IMAGE_SIZE, IMAGE_SIZE)
 
     @classmethod
     def open(cls, folder: Path) -> NSDImages:
-        """The images of an NSD copy."""
-        return cls(NSDLayout(folder))
-
-    @property
-    def simulated(self) -> bool:
-        return self.layout.is_simulated
-
-    @property
-    def label_levels(self) -> Mapping[str, Sequence[str]]:
-        return {"category": list(CATEGORIES), "supercategory": list(SUPERCATEGORIES)}
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return IMAGE_SIZE, IMAGE_SIZE
+        """Open the images of an NSD copy."""
+        layout = NSDLayout(folder)
+        return cls(layout, layout.is_simulated)
 
     def seen(self, subject: str) -> np.ndarray:
+        """List the images of a subject's completed trials."""
         return read_design(self.layout, subject).images
 
     def shared(self) -> np.ndarray:
-        """shared1000."""
+        """List the 1,000 images that all subjects share (shared1000)."""
         return np.flatnonzero(read_image_table(self.layout)["shared1000"])
 
     def shared_by(self, subjects: Sequence[str]) -> np.ndarray:
-        """shared515, if the eight are asked for: shared images have the same trials for all."""
+        """List shared images that all saw three times: shared515 for the eight subjects.
+
+        Shared images have the same trials in every subject.
+        """
         designs = [read_design(self.layout, subject) for subject in subjects]
         sessions = (design.n_sessions for design in designs)
         return seen_by_all(designs[0], min(FEWEST_SESSIONS, *sessions))
 
     def pictures(self, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
+        """Yield batches (image, 425, 425, 3) uint8."""
         return read_images(self.layout, nsd_id, batch_size)
 
     def texts(self, nsd_id: np.ndarray, kind: str) -> Texts:
+        """Read COCO's captions, or labels of its objects written as text."""
         return TEXTS[kind](self.layout, nsd_id)
 
     def labels(self, nsd_id: np.ndarray) -> Mapping[str, pd.DataFrame]:
+        """Read the categories and supercategories of visible objects."""
         categories, instances = read_categories(self.layout), read_instances(self.layout, nsd_id)
         names = {level: list(dict.fromkeys(categories[level])) for level in self.label_levels}
         return {
-            level: pd.DataFrame(label_matrix(instances, nsd_id, of_level, level), columns=of_level)
-            for level, of_level in names.items()
+            level: pd.DataFrame(label_matrix(instances, nsd_id, labels, level), columns=labels)
+            for level, labels in names.items()
         }
 
 

@@ -26,14 +26,17 @@ class NSDRegions(Regions):
 
     @classmethod
     def open(cls, folder: Path, subject: str, settings: Mapping[str, Any]) -> NSDRegions:
-        """The ROIs of a subject in an NSD copy."""
+        """Open the ROIs of a subject in an NSD copy."""
         return cls(open_space(NSDLayout(folder), subject, settings["space"], settings["betas"]))
 
     def names(self, atlas: str) -> Mapping[int, str]:
+        """Read the names of an atlas's labels from its colour table."""
         return read_colour_table(self.space.layout, self.space.subject, atlas)
 
     def labels(self, atlases: Sequence[str], voxel: np.ndarray) -> pd.DataFrame:
+        """Tabulate the labels of voxels: a row (voxel, atlas, roi, hemisphere) for each."""
         return read_roi_labels(self.space, list(atlases), voxel)
 
     def values(self, atlas: str, voxel: np.ndarray) -> np.ndarray:
+        """Read the label of each voxel as a number."""
         return self.space.read_labels(atlas)[voxel]

@@ -32,43 +32,40 @@ class NSDResponses(Responses):
     geometry: Mapping[str, np.ndarray]
     reader: SessionReader
     ncsnr_source: str
+    simulated: bool
+    metadata: Mapping[str, Any]
+    sources: Mapping[str, Path]
 
     @classmethod
     def open(cls, folder: Path, subject: str, settings: Mapping[str, Any]) -> NSDResponses:
-        """What the `responses` section of a configuration asks for, of an NSD copy."""
-        reader = SessionReader.open(NSDLayout(folder), subject, settings)
+        """Open the responses that the `responses` section of a configuration describes."""
+        layout = NSDLayout(folder)
+        reader = SessionReader.open(layout, subject, settings)
         return cls(
             nsd_id=reader.design.images,
             voxel=read_mask(reader.space, settings["mask"]),
             geometry=reader.space.geometry,
             reader=reader,
             ncsnr_source=settings["ncsnr"],
+            simulated=layout.is_simulated,
+            metadata={"sessions": reader.design.n_sessions},
+            sources={
+                "experiment_design": layout.experiment_design,
+                "trials": layout.behaviour(subject),
+            },
         )
 
-    @property
-    def simulated(self) -> bool:
-        return self.reader.space.layout.is_simulated
-
-    @property
-    def account(self) -> Mapping[str, Any]:
-        return {"sessions": self.reader.design.n_sessions}
-
-    @property
-    def sources(self) -> Mapping[str, Path]:
-        layout, subject = self.reader.space.layout, self.reader.design.subject
-        return {
-            "experiment_design": layout.experiment_design,
-            "trials": layout.behaviour(subject),
-        }
-
     def ncsnr(self) -> np.ndarray:
+        """Read the released ncsnr of the modelled voxels, or recompute it."""
         space, design = self.reader.space, self.reader.design
         if self.ncsnr_source == "recomputed":
             return recompute_ncsnr(space, design, self.voxel)
         return space.read_ncsnr()[self.voxel]
 
     def averaged(self, voxel: np.ndarray) -> AveragedResponses:
+        """Average z-scored betas over the repeats of each image."""
         design = self.reader.design
-        told = {"desc": design.subject, "total": design.n_sessions, "unit": "session"}
-        sessions = tqdm(self.reader.sessions(voxel), **told)
+        sessions = tqdm(
+            self.reader.sessions(voxel), design.subject, design.n_sessions, unit="session"
+        )
         return average_repeats(sessions, self.nsd_id, len(voxel))

@@ -1,0 +1,1 @@
+"""Downloads of the files that a study needs."""

@@ -1,4 +1,4 @@
-"""One file from a remote: resumed where it stopped, verified, and in its place only when whole."""
+"""Downloads of single files: resumed, verified, and moved into place when complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MD5 = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What is known of a file that came whole."""
+    """Size, ETag and checksum of a downloaded file."""
 
     bytes: int
     etag: str | None
@@ -40,19 +40,19 @@ def download(
 ) -> Downloaded:
     """Download a file to `destination`.
 
-    What has come is in `destination`.part, which a later call goes on with if the remote file is
-    still the same. A transfer that breaks off is taken up again, later each time.
+    The beginning is stored in `destination`.part; a later call continues it if the remote file is
+    still the same. An interrupted transfer is tried again after increasing times.
 
     Parameters
     ----------
-    expected : what `remote.describe` said
+    expected : result of `remote.describe`
     progress : called with numbers of new bytes
 
     Raises
     ------
     InputError
-        The server gave up or changed its mind, the disk is full, or the content is not what the
-        server announced.
+        The transfer failed repeatedly, the remote file changed, the disk is full, or the content is
+        not what the server announced.
     """
     part = _Part(destination, expected)
     progress(part.size)
@@ -72,8 +72,8 @@ def download(
             if attempt < ATTEMPTS - 1:
                 time.sleep(seconds_between * 2**attempt)
     raise InputError(
-        f"{remote.address(name)}: broke off {ATTEMPTS} times ({reason}). What came is kept; run "
-        "snakemake fetch again to go on."
+        f"{remote.address(name)}: broke off {ATTEMPTS} times ({reason}). The beginning is "
+        "kept; run snakemake fetch again to continue."
     )
 
 
@@ -89,11 +89,11 @@ def _receive(
             part.append(block)
             progress(len(block))
     if part.size < expected.bytes:
-        raise Interrupted(f"{part.size} of {expected.bytes} bytes came")
+        raise Interrupted(f"{part.size} of {expected.bytes} bytes received")
 
 
 class _Part:
-    """The beginning of a file, and which version of the remote file it is of."""
+    """The beginning of a file, with the version of the remote file."""
 
     def __init__(self, destination: Path, expected: RemoteFile) -> None:
         self.destination, self.expected = destination, expected
@@ -121,7 +121,7 @@ class _Part:
                 raise
             raise InputError(
                 f"{self.path}: the disk is full. Free {self.expected.bytes - self.size} bytes and "
-                "run snakemake fetch again; it goes on where it stopped."
+                "run snakemake fetch again; it continues where it stopped."
             ) from error
 
     def discard(self) -> None:
@@ -129,8 +129,8 @@ class _Part:
         self.version.unlink(missing_ok=True)
 
     def finish(self, address: str) -> Downloaded:
-        """Verify, and move into place."""
-        # read back rather than summed up: earlier parts count too, and what is on disk is checked
+        """Verify the file, and move it into place."""
+        # read the file: earlier parts count too, and the content on disk is checked
         self.path.touch()
         sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
         with open(self.path, "rb") as file:
@@ -146,7 +146,7 @@ class _Part:
             size = self.size
             self.discard()
             raise InputError(
-                f"{address}: what came ({size} bytes) is not what the server announced "
+                f"{address}: the download ({size} bytes) is not what the server announced "
                 f"({self.expected.bytes} bytes, ETag {etag}). Run snakemake fetch again."
             )
         self.path.replace(self.destination)

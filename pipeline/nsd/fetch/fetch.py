@@ -1,4 +1,4 @@
-"""Bring every file that a study needs, and no more, into an NSD folder; checkpoints into theirs."""
+"""Download the files that a study needs into an NSD folder, and checkpoints into theirs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from pipeline.nsd.manifest import (
     Manifest,
     WeightsEntry,
 )
-from pipeline.results.integrity import file_hash
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path, file_hash
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,11 +42,11 @@ class Download:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Fetches into one folder: NSD's, or that of checkpoints.
+    """Downloads into one folder: NSD's, or that of checkpoints.
 
     Attributes
     ----------
-    verify : compare files that are there with the checksums of their first download
+    verify : compare existing files with the checksums of their first download
     """
 
     root: Path
@@ -58,46 +57,49 @@ class Fetcher:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def fetch(self, files: Sequence[ExternalFile]) -> list[str]:
-        """Download what is not there; the paths that came.
+        """Download missing files, and return their paths.
 
-        All files are tried before problems are told.
+        All files are tried before problems are reported.
 
         Raises
         ------
         InputError
-            Every problem found: files that cannot be had, that differ from the server's or from
-            their first download, a disk too small.
+            With every problem: files that cannot be downloaded, or differ from the server's or from
+            their first download, or too little space.
         """
         problems: list[str] = []
-        came = self._bring(self._downloads(files), self._packed(files), problems)
-        came += self._unpack(files, problems)
-        return _told(came, problems)
+        done = self._download_all(self._downloads(files), self._packed(files), problems)
+        done += self._unpack(files, problems)
+        return _without_problems(done, problems)
 
     def fetch_checkpoints(self, entries: Sequence[WeightsEntry]) -> list[str]:
         """Download checkpoints into the manifest's folder of weights; see `fetch`."""
         downloads = [
             Download(WebServer(), entry.source, str(Path(entry.path).relative_to(self.root)))
             for entry in dict.fromkeys(entries)
+            if entry.path
         ]
         problems: list[str] = []
-        return _told(self._bring(downloads, [], problems), problems)
+        return _without_problems(self._download_all(downloads, [], problems), problems)
 
-    def _bring(
+    def _download_all(
         self, downloads: Sequence[Download], packed: Sequence[ExternalFile], problems: list[str]
     ) -> list[str]:
-        """Download what is not there; the paths that came, problems noted."""
+        """Download missing files, note problems, and return the paths of new files."""
         lock = Lock(self.root)
         described = self._each(lambda d: self._describe(d, lock), downloads, problems)
-        wanted = [(d, found) for d, found in zip(downloads, described, strict=True) if found]
-        self._require_space([(d.path, found.bytes) for d, found in wanted], packed)
-        total = sum(found.bytes for _, found in wanted)
+        missing = [(d, found) for d, found in zip(downloads, described, strict=True) if found]
+        self._require_space([(d.path, found.bytes) for d, found in missing], packed)
+        total = sum(found.bytes for _, found in missing)
         with tqdm(total=total, unit="B", unit_scale=True, desc="fetch") as progress:
-            came = self._each(lambda w: self._download(*w, lock, progress.update), wanted, problems)
-        return [path for path in came if path]
+            done = self._each(
+                lambda one: self._download(*one, lock, progress.update), missing, problems
+            )
+        return [path for path in done if path]
 
     def _downloads(self, files: Sequence[ExternalFile]) -> list[Download]:
-        """Files of buckets, and archives of which some member is not there."""
-        remotes = {
+        """List files of buckets, and archives of which some member is missing."""
+        remotes: dict[str, Remote] = {
             name: Bucket.of(source) if isinstance(source, BucketSource) else WebServer()
             for name, source in self.manifest.sources.items()
         }
@@ -116,21 +118,21 @@ class Fetcher:
         there = file.alternative is not None and (self.root / file.alternative).exists()
         return there and not (self.root / file.path).exists()
 
-    def _describe(self, wanted: Download, lock: Lock) -> RemoteFile | None:
-        """What the server has, None if it is there already."""
-        path, locked = self.root / wanted.path, lock.get(wanted.path)
+    def _describe(self, item: Download, lock: Lock) -> RemoteFile | None:
+        """Describe a missing file as the server does; None if the file exists and is right."""
+        path, locked = self.root / item.path, lock.get(item.path)
         if not path.exists():
-            return _patiently(wanted.remote.describe, wanted.name)
+            return _patiently(item.remote.describe, item.name)
         size = path.stat().st_size
         if locked is None:
-            found = _patiently(wanted.remote.describe, wanted.name)
+            found = _patiently(item.remote.describe, item.name)
             if size != found.bytes:
                 raise InputError(
-                    f"{path}: {size} bytes, but {wanted.remote.address(wanted.name)} has "
+                    f"{path}: {size} bytes, but {item.remote.address(item.name)} has "
                     f"{found.bytes}. Delete or move it, and run snakemake fetch again."
                 )
-            address = wanted.remote.address(wanted.name)
-            lock.record(wanted.path, Locked(address, found.bytes, found.etag, None))
+            address = item.remote.address(item.name)
+            lock.record(item.path, Locked(address, found.bytes, found.etag, None))
             return None
         damaged = size != locked.bytes
         if self.verify and locked.sha256 and not damaged:
@@ -143,29 +145,29 @@ class Fetcher:
         return None
 
     def _download(
-        self, wanted: Download, found: RemoteFile, lock: Lock, progress: Callable[[int], object]
+        self, item: Download, found: RemoteFile, lock: Lock, progress: Callable[[int], object]
     ) -> str:
         def advance(n_bytes: int) -> None:
             if self.stopped.is_set():
-                raise InputError(f"{path}: stopped; run snakemake fetch again to go on.")
+                raise InputError(f"{path}: stopped; run snakemake fetch again to continue.")
             progress(n_bytes)
 
-        path = self.root / wanted.path
+        path = self.root / item.path
         done = download(
-            *(wanted.remote, wanted.name, found, path, advance),
+            *(item.remote, item.name, found, path, advance),
             seconds_between=self.seconds_between,
         )
-        address = wanted.remote.address(wanted.name)
+        address = item.remote.address(item.name)
         try:
-            lock.record(wanted.path, Locked(address, done.bytes, done.etag, done.sha256))
+            lock.record(item.path, Locked(address, done.bytes, done.etag, done.sha256))
         except InputError:
             path.unlink()
             raise
-        return wanted.path
+        return item.path
 
     def _unpack(self, files: Sequence[ExternalFile], problems: list[str]) -> list[str]:
-        """Take wanted members out of archives; an archive with no more use is removed."""
-        came = []
+        """Extract the needed members of archives, and remove archives that are no longer needed."""
+        done = []
         for name, source in self.manifest.sources.items():
             if not isinstance(source, ArchiveSource):
                 continue
@@ -175,7 +177,7 @@ class Fetcher:
             try:
                 for file in (f for f in self._packed(files) if f.source == name):
                     _extract(archive, source, self.root / file.path)
-                    came.append(file.path)
+                    done.append(file.path)
                 archive.unlink()
             except (KeyError, zipfile.BadZipFile, EOFError) as error:
                 problems.append(
@@ -184,10 +186,10 @@ class Fetcher:
                 )
             except InputError as error:
                 problems.append(str(error))
-        return came
+        return done
 
     def _packed(self, files: Sequence[ExternalFile]) -> list[ExternalFile]:
-        """Members of archives that are still to be taken out."""
+        """List members of archives that are still to be extracted."""
         return [
             file
             for file in files
@@ -196,25 +198,25 @@ class Fetcher:
         ]
 
     def _require_space(
-        self, wanted: Sequence[tuple[str, int]], packed: Sequence[ExternalFile]
+        self, sizes: Sequence[tuple[str, int]], packed: Sequence[ExternalFile]
     ) -> None:
-        # an archive goes only when its members are out: for a while both are there
+        # an archive is removed after its members were extracted: both need space
         needed = sum(file.bytes or 0 for file in packed)
-        for path, size in wanted:
+        for path, size in sizes:
             part = self.root / (path + UNFINISHED)
             needed += size - (part.stat().st_size if part.exists() else 0)
         self.root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.root).free
         if needed > free:
             raise InputError(
-                f"{self.root}: {needed / 1e9:.1f} GB are to come, {free / 1e9:.1f} GB are free. "
+                f"{self.root}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free. "
                 "Free space, or name another disk as `nsd:`."
             )
 
     def _each(
         self, function: Callable[[T], R], items: Sequence[T], problems: list[str]
     ) -> list[R | None]:
-        """Results in the order of the items, None for those whose problem is noted."""
+        """Apply a function in threads; a result is None if its problem was noted."""
 
         def attempt(item: T) -> R | None:
             try:
@@ -232,10 +234,10 @@ class Fetcher:
                 raise
 
 
-def _told(came: list[str], problems: Sequence[str]) -> list[str]:
+def _without_problems(paths: list[str], problems: Sequence[str]) -> list[str]:
     if problems:
         raise InputError("\n".join(problems))
-    return came
+    return paths
 
 
 def _patiently(describe: Callable[[str], RemoteFile], name: str) -> RemoteFile:

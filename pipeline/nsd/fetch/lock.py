@@ -1,4 +1,4 @@
-"""What was downloaded, with its checksums: data_manifest.lock.json beside the data."""
+"""Record of downloads with their checksums: data_manifest.lock.json beside the data."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import InputError
 from pipeline.reading import reading
-from pipeline.results.storage import write_json
+from pipeline.results.metadata import write_json
 
 LOCK_NAME = "data_manifest.lock.json"
 
 
 @dataclass(frozen=True)
 class Locked:
-    """A file as it was when it first came.
+    """A file at its first download.
 
     Attributes
     ----------
-    sha256 : None for a file that was there before and was compared by size alone
+    sha256 : None for a file that existed before, of which only the size was compared
     """
 
     address: str
@@ -36,21 +36,22 @@ class Lock:
     def __init__(self, root: Path) -> None:
         self.path = root / LOCK_NAME
         self._threads = threading.Lock()
-        mend = "Restore it, or delete it to have every file compared with the server again."
-        with reading(self.path, "not a lock file", mend):
+        hint = "Restore it, or delete it to have every file compared with the server again."
+        with reading(self.path, "not a lock file", hint):
             content = self.path.read_bytes() if self.path.exists() else b"{}"
             self._files = TypeAdapter(dict[str, Locked]).validate_json(content, strict=True)
 
     def get(self, name: str) -> Locked | None:
+        """Return the record of a file, if there is one."""
         return self._files.get(name)
 
     def record(self, name: str, locked: Locked) -> None:
-        """Keep what is known of a file, at once on disk.
+        """Record a file, and write the record at once.
 
         Raises
         ------
         InputError
-            Its first download had another content.
+            The first download of the file had another content.
         """
         with self._threads:
             first = self._files.get(name)

@@ -1,4 +1,4 @@
-"""NSD in a bucket of S3 that a study names: which of its files are there."""
+"""The files of NSD in an S3 bucket that a study names."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SESSION = re.compile(r"betas_session(\d+)\.")
 
 
 def take_from(address: str, manifest: Manifest) -> Manifest:
-    """The manifest with the bucket at an address in the place of NSD's own.
+    """Return the manifest with another bucket instead of NSD's own.
 
     Parameters
     ----------
-    address : s3://bucket or s3://bucket/prefix, laid out as NSD's
+    address : s3://bucket or s3://bucket/prefix, with the folders of NSD's own
     """
     name, _, prefix = address.removeprefix("s3://").partition("/")
     sources = dict(manifest.sources)
@@ -40,14 +40,14 @@ def take_from(address: str, manifest: Manifest) -> Manifest:
 
 
 def files_to_take(manifest: Manifest, study: Configuration) -> list[ExternalFile]:
-    """Every file that a study needs, found by listing folders of a bucket: nothing is opened.
+    """List the files that a study needs and the bucket has.
 
-    A subject has as many sessions as the bucket has betas of. Members of archives come from the
-    bucket too, if it has them.
+    Only folders are listed. Each subject has the sessions of which the bucket has betas. Members of
+    archives are taken from the bucket if it has them.
 
     Parameters
     ----------
-    manifest : of `take_from`
+    manifest : result of `take_from`
 
     Raises
     ------
@@ -60,8 +60,8 @@ def files_to_take(manifest: Manifest, study: Configuration) -> list[ExternalFile
     present = Bucket.of(source).present(sorted({"", *map(_folder, paths)}))
     files = []
     for file in required_files(manifest, study, _sessions(study, present)):
-        if there := [path for path in (file.path, file.alternative) if path in present]:
-            files.append(replace(file, path=there[0], alternative=None, source=key))
+        if found := [path for path in (file.path, file.alternative) if path in present]:
+            files.append(replace(file, path=found[0], alternative=None, source=key))
         else:
             files.append(file)
     lacking = [
@@ -72,7 +72,7 @@ def files_to_take(manifest: Manifest, study: Configuration) -> list[ExternalFile
     if lacking:
         raise InputError(
             f"nsd: {len(lacking)} of {len(files)} files are not in the bucket, first "
-            f"{source.place}/{lacking[0].path} ({lacking[0].role}). Correct the address, or put "
+            f"{source.address}/{lacking[0].path} ({lacking[0].role}). Correct the address, or put "
             "them there."
         )
     marker = str(NSDLayout(study.nsd).simulated_marker.relative_to(study.nsd))
@@ -82,7 +82,7 @@ def files_to_take(manifest: Manifest, study: Configuration) -> list[ExternalFile
 
 
 def _sessions(study: Configuration, present: set[str]) -> Mapping[str, int]:
-    """{subject: number of its last session}, of subjects of whom there is one."""
+    """Find {subject: number of its last session} in the bucket."""
     sessions: dict[str, int] = {}
     for subject in study.subjects:
         space, betas = study.responses.space, study.responses.betas

@@ -1,4 +1,4 @@
-"""What a fetch would bring, in gigabytes and file by file."""
+"""Summary of what a fetch would download, in gigabytes and by file."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from rich.table import Table
 
 from pipeline.configuration.study import Configuration
 from pipeline.nsd.manifest import ArchiveSource, ExternalFile, Manifest
-from pipeline.results.storage import atomic_path
+from pipeline.results.integrity import atomic_path
 
 
-def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, tuple[int, int, int, int]]:
-    """{role: (files there, their bytes about, files to come, their bytes about)}."""
+def summarise(files: Sequence[ExternalFile], root: Path) -> Mapping[str, list[int]]:
+    """Count {role: [existing files, their bytes, missing files, their bytes (approximate)]}."""
     roles: dict[str, list[int]] = {}
     for file in files:
         counts = roles.setdefault(file.role, [0, 0, 0, 0])
         offset = 0 if file.is_there(root) else 2
         counts[offset] += 1
         counts[offset + 1] += file.bytes or 0
-    return {role: tuple(counts) for role, counts in roles.items()}
+    return roles
 
 
 def bytes_to_come(files: Sequence[ExternalFile], root: Path, manifest: Manifest) -> int:
-    """About how many bytes a disk must have free: an archive is there beside what comes out."""
+    """Estimate the free bytes that a disk needs, for archives and their extracted members too."""
     missing = [file for file in files if not file.is_there(root)]
     sources = (manifest.sources[name] for name in {file.source for file in missing})
     archives = sum(s.archive_bytes for s in sources if isinstance(s, ArchiveSource))
@@ -35,7 +35,7 @@ def bytes_to_come(files: Sequence[ExternalFile], root: Path, manifest: Manifest)
 def print_plan(
     console: Console, files: Sequence[ExternalFile], manifest: Manifest, study: Configuration
 ) -> None:
-    """Which files there are and which would come, by role, with gigabytes."""
+    """Print which files exist and which would be downloaded, by role, with gigabytes."""
     table = Table(title=f"External files of study {study.study}, below {study.nsd}")
     table.add_column("role")
     for column in ("there", "GB", "to come", "GB (about)"):
@@ -53,14 +53,14 @@ def print_plan(
         if isinstance(source, ArchiveSource):
             packed = f" ({source.archive_bytes / 1e9:.2f} GB, removed once unpacked)"
         console.print(
-            f"{name}: {source.place}{packed}; {source.terms} ({source.terms_url})", soft_wrap=True
+            f"{name}: {source.address}{packed}; {source.terms} ({source.terms_url})", soft_wrap=True
         )
     if not study.nsd_terms_accepted:
         console.print("NSD's terms are not accepted yet (`nsd_terms_accepted: true`).")
 
 
 def list_files(files: Sequence[ExternalFile], study: Configuration, path: Path) -> None:
-    """Write every file, about how large it is, and whether it is there."""
+    """Write a table of all files, with approximate sizes and whether they exist."""
     rows = [
         f"{file.path}\t{file.source}\t{file.bytes}\t{'yes' if file.is_there(study.nsd) else 'no'}"
         for file in files

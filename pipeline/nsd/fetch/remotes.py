@@ -1,4 +1,4 @@
-"""Where files come from: an S3 bucket read anonymously, or a web server."""
+"""Sources of downloads: S3 buckets and web servers."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from pipeline.nsd.manifest import BucketSource
 CHUNK = 1 << 18
 SECONDS_TO_CONNECT, SECONDS_OF_SILENCE = 20, 60
 CONNECTIONS = 16
-# what a later attempt can mend
+# errors after which another attempt may succeed
 TEMPORARY_STATUS = {408, 429, 500, 502, 503, 504}
 CHANGED_STATUS = {412, 416}
-# what OpenSSL says of a certificate that nobody vouches for
+# OpenSSL's message about an untrusted certificate
 UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
-# how an ETag begins that two files may share whose bytes differ
+# beginning of a weak ETag, which files with different bytes may share
 WEAK = "W/"
 
 
 class Interrupted(Exception):
-    """The transfer broke off or the server was too slow; going on later may help."""
+    """The transfer was interrupted or too slow; another attempt may succeed."""
 
 
 class Changed(Exception):
-    """The remote file is no longer the one whose beginning was downloaded."""
+    """The remote file changed after its beginning was downloaded."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What a server says of a file.
+    """Size and version of a file on a server.
 
     Attributes
     ----------
-    etag : names its content, None if the server does not give one
+    etag : identifies the content, None if the server sends none
     """
 
     bytes: int
@@ -49,36 +49,36 @@ class RemoteFile:
 
 
 class Remote(Protocol):
-    """A place to download from; safe to use from several threads."""
+    """A source of downloads, which several threads can use."""
 
     def address(self, name: str) -> str:
-        """For messages."""
+        """Return the address of a file, for messages."""
 
     def describe(self, name: str) -> RemoteFile:
-        """Size and ETag.
+        """Read size and ETag of a file.
 
         Raises
         ------
         InputError
             There is no such file, or it may not be read.
         Interrupted
-            Another attempt may help.
+            Another attempt may succeed.
         """
 
     def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        """Content from byte `start` on, of the version that `etag` names.
+        """Yield the content from byte `start`, of the version that `etag` identifies.
 
-        Raises as `describe`, and `Changed` if the file is another one now.
+        Raises as `describe`, and `Changed` if the file has changed.
         """
 
 
 class Bucket:
-    """An S3 bucket, or what lies below a prefix in it. AWS_ENDPOINT_URL_S3 names another server.
+    """An S3 bucket, or the files below a prefix. AWS_ENDPOINT_URL_S3 names another server.
 
     Parameters
     ----------
-    region : None if the environment's
-    signed : whether requests are signed where AWS credentials are found; else they are anonymous
+    region : None for that of the environment
+    signed : whether requests are signed if there are AWS credentials; otherwise they are anonymous
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Bucket:
             signature_version=UNSIGNED if anonymous else None,
             connect_timeout=SECONDS_TO_CONNECT,
             read_timeout=silence,
-            # attempts are counted once, by the download
+            # `download` repeats attempts
             retries={"total_max_attempts": 1},
             max_pool_connections=CONNECTIONS,
         )
@@ -103,14 +103,15 @@ class Bucket:
 
     @classmethod
     def of(cls, source: BucketSource) -> Bucket:
-        """The bucket that the manifest describes."""
+        """Open a bucket of the manifest."""
         return cls(source.bucket, source.region, prefix=source.prefix, signed=source.signed)
 
     def address(self, name: str) -> str:
+        """Return the address of a file in the bucket."""
         return f"s3://{self._name}/{self._start}{name}"
 
     def present(self, folders: Iterable[str]) -> set[str]:
-        """Names of the files that lie directly in some folders.
+        """List the files that are directly in some folders.
 
         Raises
         ------
@@ -132,10 +133,12 @@ class Bucket:
         return {key.removeprefix(self._start) for key in found}
 
     def describe(self, name: str) -> RemoteFile:
+        """Read size and ETag of a file."""
         head = self._call(self._client.head_object, name)
         return RemoteFile(head["ContentLength"], head["ETag"].strip('"'))
 
     def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
+        """Yield the content from byte `start`."""
         options = {"Range": f"bytes={start}-", **({"IfMatch": etag} if etag else {})}
         body = self._call(self._client.get_object, name, **options)["Body"]
         try:
@@ -154,39 +157,42 @@ class Bucket:
 
 
 class WebServer:
-    """A web server; names are whole addresses."""
+    """A web server; names are complete addresses."""
 
     def __init__(self, silence: float = SECONDS_OF_SILENCE) -> None:
         self._timeout = SECONDS_TO_CONNECT, silence
 
     def address(self, name: str) -> str:
+        """Return the name, which is the address."""
         return name
 
     def describe(self, name: str) -> RemoteFile:
+        """Read size and ETag of a file."""
         with self._request("HEAD", name, {}) as response:
             if "Content-Length" not in response.headers:
                 raise InputError(f"{name}: the server does not say how large it is.")
             return RemoteFile(int(response.headers["Content-Length"]), _etag(response))
 
     def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        # a weak ETag matches nothing, by the standard: it is compared here
+        """Yield the content from byte `start`."""
+        # by the standard, If-Match never matches a weak ETag: it is compared here
         weak = etag is not None and etag.startswith(WEAK)
         condition = {"If-Match": f'"{etag}"'} if etag and not weak else {}
-        wanted = {"Range": f"bytes={start}-", **condition}
-        with self._request("GET", name, wanted if start else {}) as response:
+        headers = {"Range": f"bytes={start}-", **condition}
+        with self._request("GET", name, headers if start else {}) as response:
             to_skip = start if response.status_code == 200 else 0
             if (to_skip or (start and weak)) and _etag(response) != etag:
                 raise Changed(name)
             try:
                 for block in response.iter_content(CHUNK):
-                    # a server that knows no ranges sends the beginning again
+                    # a server without ranges sends the beginning again
                     yield block[to_skip:]
                     to_skip = max(0, to_skip - len(block))
             except requests.RequestException as error:
                 raise Interrupted(f"{name}: {error}") from error
 
     def _request(self, method: str, name: str, headers: dict[str, str]) -> requests.Response:
-        # compressed on the way, sizes and ranges would be those of something else
+        # with compression, sizes and ranges would be those of the compressed content
         headers = {"Accept-Encoding": "identity", **headers}
         try:
             response = requests.request(
@@ -201,18 +207,18 @@ class WebServer:
 
 
 def _etag(response: requests.Response) -> str | None:
-    """Without its quotes, as `Bucket` gives it; a weak one as it is, since it is no checksum."""
+    """Return the ETag without quotes, as S3 does; a weak one unchanged, as it is no checksum."""
     etag = response.headers.get("ETag")
     return etag if etag is None or etag.startswith(WEAK) else etag.strip('"')
 
 
 def _broken(address: str, error: Exception) -> Exception:
-    """A connection that failed: later it may hold, but a false certificate stays false."""
+    """Classify a failed connection: another attempt may succeed unless the certificate is wrong."""
     if UNVERIFIED not in str(error):
         return Interrupted(f"{address}: {error}")
     return InputError(
-        f"{address}: the server's certificate is not one that can be verified ({error}). Nothing "
-        "was downloaded: another server answers in its name, or its certificate ran out."
+        f"{address}: the server's certificate cannot be verified ({error}). Nothing was "
+        "downloaded: another server may answer in its name, or its certificate has expired."
     )
 
 

@@ -1,4 +1,4 @@
-"""One reader interface for every space in which NSD gives responses."""
+"""The spaces in which NSD provides responses, with one interface."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["ResponseSpace", "SurfaceSpace", "VolumeSpace", "open_space"]
 
 
 def open_space(layout: NSDLayout, subject: str, name: str, betas: str) -> ResponseSpace:
-    """The named space of a subject.
+    """Open a space of a subject.
 
     Raises
     ------
     InputError
-        The nsdgeneral ROI, from which the grid is read, is missing or damaged.
+        The nsdgeneral ROI, which defines the grid, is missing or damaged.
     """
     kind = SurfaceSpace if name in SURFACES else VolumeSpace
     return kind.open(layout, subject, name, betas)

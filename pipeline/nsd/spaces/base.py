@@ -1,4 +1,4 @@
-"""What every space has in common in which NSD gives responses."""
+"""Interface of the spaces in which NSD provides responses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ResponseSpace(ABC):
     """One subject's responses in one space and beta version.
 
     A *voxel* is a C-order index into a volume (X, Y, Z), or into the vertices of the left and then
-    the right hemisphere. The rest of the pipeline knows nothing else of a space.
+    the right hemisphere. The rest of the pipeline uses only this interface.
 
     Attributes
     ----------
@@ -35,14 +35,14 @@ class ResponseSpace(ABC):
     @property
     @abstractmethod
     def n_voxels(self) -> int:
-        """All of them, in the mask or not."""
+        """Number of voxels, in the mask or not."""
 
     @abstractmethod
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
-        """Betas (trial, voxel) float32 in percent signal change; NaN where not covered.
+        """Read betas (trial, voxel) float32 in percent signal change.
 
-        A voxel that a session did not cover is NaN in all of its trials. Memory is bounded by the
-        wanted voxels of one session.
+        A voxel that a session did not cover is NaN in all of its trials. Only the requested voxels
+        of one session are in memory.
 
         Parameters
         ----------
@@ -52,8 +52,8 @@ class ResponseSpace(ABC):
         Raises
         ------
         InputError
-            Missing or damaged file, another grid or type, a number of trials other than 750, NaN
-            in some trials only.
+            A file is missing or damaged, or has another grid, type or number of trials, or NaN in
+            some trials only.
         """
 
     @abstractmethod
@@ -62,17 +62,17 @@ class ResponseSpace(ABC):
 
     @abstractmethod
     def read_ncsnr(self) -> np.ndarray:
-        """(all voxels,) released ncsnr, NaN where there is none."""
+        """Read the released ncsnr (all voxels,), NaN where there is none."""
 
     @abstractmethod
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
-        """(all voxels,) int64 labels of an atlas: -1 not (this hemisphere's) cortex, 0, 1…N."""
+        """Read labels (all voxels,) int64: -1 not (this hemisphere's) cortex, 0 none, 1…N."""
 
     @abstractmethod
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
-        """Checks of all files but those of sessions and colour tables."""
+        """Yield checks of all files except those of sessions and colour tables."""
 
     @property
     @abstractmethod
     def geometry(self) -> dict[str, np.ndarray]:
-        """What a result must carry to put its voxels back in their place."""
+        """Arrays that locate the voxels of a result: `grid_shape`, and a volume's `affine`."""

@@ -26,14 +26,14 @@ from pipeline.nsd.transforms import native_surface_to_fsaverage
 
 @dataclass(frozen=True)
 class SurfaceSpace(ResponseSpace):
-    """The vertices of both hemispheres, of the native surface or of fsaverage.
+    """The vertices of both hemispheres of the native surface or fsaverage.
 
-    Native betas are integers (HDF5), fsaverage's are floating-point percent (.mgh).
+    Native betas are integers (HDF5), those of fsaverage floating-point percent (.mgh).
     """
 
     @classmethod
     def open(cls, layout: NSDLayout, subject: str, name: str, betas: str) -> SurfaceSpace:
-        """The numbers of vertices that every file must share are those of the nsdgeneral ROI."""
+        """Open the space, with the numbers of vertices of the nsdgeneral ROI."""
         owner = FSAVERAGE if name == FSAVERAGE else subject
         paths = [layout.surface_roi(owner, "nsdgeneral", hemisphere) for hemisphere in HEMISPHERES]
         shape = tuple(len(read_vertices(path)) for path in paths)
@@ -41,14 +41,16 @@ class SurfaceSpace(ResponseSpace):
 
     @property
     def owner(self) -> str:
-        """Whose FreeSurfer folder describes the surface."""
+        """Subject, or fsaverage, whose FreeSurfer folder has the surface."""
         return FSAVERAGE if self.name == FSAVERAGE else self.subject
 
     @property
     def n_voxels(self) -> int:
+        """Number of vertices of both hemispheres."""
         return sum(self.shape)
 
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+        """Read betas (trial, voxel) in percent signal change."""
         self.check_session(session)
         return np.hstack(
             [
@@ -63,21 +65,24 @@ class SurfaceSpace(ResponseSpace):
         return percent_signal_change(path, stored, np.ones(len(vertex), bool))
 
     def vertices(self, voxel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted voxels as vertices of the left and of the right hemisphere."""
+        """Split sorted voxels into vertices of the left and of the right hemisphere."""
         n_left = self.shape[0]
         return voxel[voxel < n_left], voxel[voxel >= n_left] - n_left
 
     def check_session(self, session: int) -> None:
+        """Check a session's files by their headers."""
         dtype = np.float32 if self.name == FSAVERAGE else np.int16
         for hemisphere, n_vertices in self._hemispheres():
             check_betas(self._betas(session, hemisphere), (n_vertices,), dtype)
 
     def read_ncsnr(self) -> np.ndarray:
+        """Read the released ncsnr of both hemispheres."""
         return np.concatenate(
             [read_vertices(self._ncsnr(hemisphere), n) for hemisphere, n in self._hemispheres()]
         )
 
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
+        """Read labels; -1 in the other hemisphere if one is named."""
         parts = [
             self._read_labels(atlas, own, n_vertices)
             if hemisphere in (None, own)
@@ -90,7 +95,7 @@ class SurfaceSpace(ResponseSpace):
         path = self.layout.surface_roi(self.owner, atlas, hemisphere)
         if self.name != FSAVERAGE or path.exists():
             return integer_labels(path, read_vertices(path, n_vertices))
-        # ROIs that were drawn on each subject exist on native surfaces only
+        # ROIs drawn by hand in each subject exist on native surfaces only
         path = self.layout.surface_roi(self.subject, atlas, hemisphere)
         native = integer_labels(path, read_vertices(path))
         labels = native_surface_to_fsaverage(self.layout, self.subject, hemisphere, native)
@@ -99,6 +104,7 @@ class SurfaceSpace(ResponseSpace):
         return labels
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
+        """Yield checks of ncsnr, labels, meshes and sulcal depth."""
         for hemisphere, n_vertices in self._hemispheres():
             yield partial(_check_vertices, self._ncsnr(hemisphere), n_vertices)
             for atlas in ("nsdgeneral", *atlases):
@@ -107,7 +113,7 @@ class SurfaceSpace(ResponseSpace):
         yield self.read_sulcal_depth
 
     def read_meshes(self, name: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Left and right: coordinates (vertex, 3) in mm and triangles (face, 3).
+        """Read left and right: coordinates (vertex, 3) in mm and triangles (face, 3).
 
         Parameters
         ----------
@@ -119,7 +125,7 @@ class SurfaceSpace(ResponseSpace):
         ]
 
     def read_sulcal_depth(self) -> list[np.ndarray]:
-        """Left and right: (vertex,), positive in sulci."""
+        """Read left and right: (vertex,), positive in sulci."""
         return [
             read_morphometry(self.layout.surface(self.owner, hemisphere, "sulc"), n_vertices)
             for hemisphere, n_vertices in self._hemispheres()
@@ -127,6 +133,7 @@ class SurfaceSpace(ResponseSpace):
 
     @property
     def geometry(self) -> dict[str, np.ndarray]:
+        """Numbers of vertices (left, right) as `grid_shape`."""
         return {"grid_shape": np.array(self.shape)}
 
     def _hemispheres(self) -> Iterator[tuple[str, int]]:

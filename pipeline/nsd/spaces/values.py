@@ -1,4 +1,4 @@
-"""What the numbers in files of betas mean."""
+"""Units of betas, and values of labels, in NSD's files."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import MEND
+from pipeline.nsd.files import HINT
 
 INTEGERS_PER_PERCENT = 300
-# what is not cortex, or not of this hemisphere
+# label of voxels outside the cortex, or in the other hemisphere
 SMALLEST_LABEL = -1
-# of FreeSurfer, which numbers in 32 bits; a larger one would be cast to some other
+# FreeSurfer's labels have 32 bits; a cast would change larger ones
 LARGEST_LABEL = 2**31 - 1
 
 
 def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Percent signal change (trial, voxel) float32 from what a file holds.
+    """Convert stored betas (trial, voxel) to percent signal change, float32.
 
-    Integers are 300 to the percent, floating-point numbers are percent. A voxel is NaN in all
-    trials where the session did not cover it: `valid` says so, or all its trials are 0 or NaN.
+    Integers are multiples of 1/300 percent, floating-point numbers are percent. A voxel that the
+    session did not cover is NaN: one that is not `valid`, or whose trials are all 0 or NaN.
 
     Parameters
     ----------
@@ -29,12 +29,14 @@ def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> 
     Raises
     ------
     InputError
-        NaN in some trials of a voxel: NSD writes none.
+        Only some trials of a voxel are NaN, which NSD's files never have.
     """
     missing = np.isnan(stored)
     uncovered = missing.all(axis=0)
     if (missing & ~uncovered).any():
-        raise InputError(f"{path}: NaNs in betas of single trials. NSD writes none; {MEND.lower()}")
+        raise InputError(
+            f"{path}: NaNs in betas of single trials, which NSD's files never have; {HINT.lower()}"
+        )
     unit = INTEGERS_PER_PERCENT if np.issubdtype(stored.dtype, np.integer) else 1
     result = stored.astype(np.float32) / np.float32(unit)
     result[:, ~valid | uncovered | (stored == 0).all(axis=0)] = np.nan
@@ -42,18 +44,18 @@ def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> 
 
 
 def integer_labels(path: Path, stored: np.ndarray) -> np.ndarray:
-    """Labels (voxel,) int64 from what a file of labels holds, whatever its type.
+    """Convert stored labels (voxel,) of any type to int64.
 
     Raises
     ------
     InputError
-        A value is NaN, a fraction or below -1: a cast would make some other label of it.
+        A value is NaN, a fraction, below -1 or too large: a cast would change it.
     """
     labelled = np.isfinite(stored) & (stored == np.rint(stored)) & (stored >= SMALLEST_LABEL)
     labelled &= stored <= LARGEST_LABEL
     if not labelled.all():
         raise InputError(
             f"{path}: has the label {stored[~labelled][0]}, expected {SMALLEST_LABEL}, 0, 1, 2, …. "
-            f"It was resampled or is not a file of labels. {MEND}"
+            f"It was resampled or is not a file of labels. {HINT}"
         )
     return stored.astype(np.int64)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,28 +25,30 @@ class VolumeSpace(ResponseSpace):
 
     Attributes
     ----------
-    affine : (4, 4) voxel to the space's own millimetres
+    affine : (4, 4) from voxels to the space's own millimetres
     """
 
     affine: np.ndarray
 
     @classmethod
     def open(cls, layout: NSDLayout, subject: str, name: str, betas: str) -> VolumeSpace:
-        """The frame that every file of the subject must share is that of the nsdgeneral ROI."""
+        """Open the space, with the grid and positions of the nsdgeneral ROI."""
         frame = Frame.of(layout.roi(subject, name, "nsdgeneral"))
         return cls(layout, subject, name, betas, frame.shape, frame.affine)
 
     @property
     def frame(self) -> Frame:
-        """The order of axes in which voxels are counted, and where they are."""
+        """Order of axes in which voxels are counted, and their positions."""
         reference = self.layout.roi(self.subject, self.name, "nsdgeneral")
         return Frame(self.shape, self.affine, reference)
 
     @property
     def n_voxels(self) -> int:
+        """Number of voxels of the volume."""
         return math.prod(self.shape)
 
     def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+        """Read betas (trial, voxel) in percent signal change."""
         self.check_session(session)
         path = self.layout.betas(self.subject, self.name, self.betas, session)
         if path.suffix == ".hdf5":
@@ -57,19 +60,23 @@ class VolumeSpace(ResponseSpace):
         return percent_signal_change(path, stored, valid)
 
     def check_session(self, session: int) -> None:
+        """Check a session's files by their headers."""
         path = self.layout.betas(self.subject, self.name, self.betas, session)
         check_betas(path, self.shape, np.int16, self.frame)
         self.frame.check(self._valid(session))
 
     def read_ncsnr(self) -> np.ndarray:
+        """Read the released ncsnr of all voxels."""
         path = self.layout.ncsnr(self.subject, self.name, self.betas)
         return self.frame.read(path).ravel()
 
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
+        """Read labels of all voxels, of one hemisphere or both."""
         path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
         return integer_labels(path, self.frame.read(path).ravel())
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
+        """Yield checks of ncsnr, mean image and labels."""
         files = [
             self.layout.ncsnr(self.subject, self.name, self.betas),
             self.layout.mean_image(self.subject, self.name),
@@ -78,7 +85,7 @@ class VolumeSpace(ResponseSpace):
             yield partial(self.frame.check, path)
         yield partial(self.read_labels, "nsdgeneral")
         for atlas in atlases:
-            # maps show the labels of both hemispheres from one file
+            # label maps use one file with both hemispheres
             yield partial(self.read_labels, atlas)
             yield partial(self._check_hemispheres, atlas)
 
@@ -92,7 +99,8 @@ class VolumeSpace(ResponseSpace):
 
     @property
     def geometry(self) -> dict[str, np.ndarray]:
+        """Shape of the volume as `grid_shape`, and its `affine`."""
         return {"grid_shape": np.array(self.shape), "affine": self.affine}
 
-    def _valid(self, session: int) -> Any:
+    def _valid(self, session: int) -> Path:
         return self.layout.valid_session(self.subject, self.name, session)

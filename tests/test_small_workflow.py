@@ -1,0 +1,82 @@
+"""One small study, run to its report by `snakemake`: what `make test` has of the workflow.
+
+The tests of the tier `workflow` look at a larger one in detail.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import yaml
+from conftest import Study, bare
+
+from pipeline.results.storage import read_result, read_table
+
+COMPARISON, JOINT = "alexnet_vs_bert", "alexnet+bert"
+SPACES = ["alexnet", "bert"]
+# analyses of the small study's configuration that this one does without
+LEFT_OUT = {"maps", "calibration", "extraction"}
+
+
+def small_values(tiny: dict) -> dict:
+    """One subject, two spaces, one comparison, and no further analysis."""
+    values = {key: value for key, value in bare(deepcopy(tiny)).items() if key not in LEFT_OUT}
+    values["subjects"] = ["subj01"]
+    del values["simulation"]["subjects"]["subj03"]
+    values["models"], values["comparisons"] = SPACES, {COMPARISON: SPACES}
+    values["feature_spaces"] = {name: tiny["feature_spaces"][name] for name in SPACES}
+    values["networks"]["alexnet"]["layers"] = ["fc7"]
+    return values
+
+
+@pytest.fixture(scope="module")
+def small(tiny_values, tmp_path_factory) -> Study:
+    directory = tmp_path_factory.mktemp("small")
+    made = Study(directory, directory / "tiny.yaml")
+    made.configuration.write_text(yaml.safe_dump(small_values(tiny_values), sort_keys=False))
+    made.snakemake()
+    return made
+
+
+def test_each_space_explains_the_roi_that_it_drives_and_not_the_other(small):
+    table = read_table(small.results / "tables/partitions.tsv").set_index(["roi", "component"])
+    unique = table["mean_variance"]
+    assert unique["V1v", "alexnet"] > 0.1 > unique["V1v", "bert"]
+    assert unique["VWFA-1", "bert"] > 0.1 > unique["VWFA-1", "alexnet"]
+
+
+def test_planted_variance_is_recovered_as_well_as_an_oracle_could(small):
+    recovery = read_table(small.results / "validation/recovery.tsv")
+    assert np.abs(recovery["recovered"] - recovery["oracle"]).max() < 0.06
+
+
+def test_components_add_up_to_the_joint_model(small):
+    partition = read_result(small.results / f"partitions/subj01/all/{COMPARISON}.h5")
+    joint = read_result(small.results / f"encoding/subj01/all/{JOINT}.h5")["r2"]
+    variance = partition.by_label("variance")
+    total = sum(variance[name] for name in (*SPACES, "alexnet&bert"))
+    fitted = np.isfinite(joint)
+    assert fitted.mean() > 0.9
+    np.testing.assert_allclose(total[fitted], joint[fitted], atol=1e-5)
+
+
+def test_voxels_of_the_driven_roi_are_significant_and_those_without_signal_are_not(small):
+    found = read_result(small.results / "significance/subj01/all/alexnet.h5")
+    rois = read_table(small.results / "rois/subj01.tsv")
+    v1 = np.isin(found["voxel"], rois.query("roi == 'V1v'")["voxel"])
+    assert np.nanmean(found["q"][v1] <= 0.05) > 0.5
+    shares = read_table(small.results / "validation/null_voxels.tsv")["false_positives"]
+    assert shares.mean() < 0.12
+
+
+def test_the_report_is_there_and_says_what_its_data_are(small):
+    for page in ("index", "subj01"):
+        text = (small.results / f"report/{page}.html").read_text()
+        assert "Simulated data: no brain was measured" in text
+        assert "Untrained weights: alexnet" in text
+
+
+def test_a_finished_study_has_nothing_to_do(small):
+    assert small.planned() == {}
