@@ -18,7 +18,10 @@ from pipeline.errors import InputError
 from pipeline.jobs.failed_jobs import FailedJobs
 from pipeline.jobs.folders import require_writable
 from pipeline.jobs.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
+from pipeline.jobs.job_list import list_jobs
 from pipeline.jobs.job_settings import JobSetting, require_same_run, study_run
+from pipeline.jobs.progress_line import ProgressLine
+from pipeline.jobs.remaining_time import job_estimates
 from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
 from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
@@ -125,6 +128,10 @@ onstart:
     try:
         require_writable([Path(RESULTS), Path(FEATURES)])
         freeze(RUN_FILE.parent, RUN_TEXT)
+        dag, order = workflow.dag, list(workflow.rules)
+        jobs = sorted(dag.jobs, key=lambda job: order.index(job.rule))
+        list_jobs(Path(RESULTS), jobs, dag.needrun_jobs())
+        logger.addFilter(ProgressLine(Path(RESULTS), job_estimates(STUDY, MANIFEST)))
     except InputError as error:
         sys.exit(f"error: {error}")
     workflow.config_settings.configfiles = [RUN_FILE.absolute()]

@@ -1,5 +1,6 @@
-"""Show a finished study in the terminal, export it for pycortex, or compare two studies.
+"""Show the progress and results of a study, export it for pycortex, or compare two studies.
 
+python -m pipeline status                    progress of a study, during a run or after it
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
@@ -13,6 +14,7 @@ from pathlib import Path
 from pipeline.configuration.preset_comparison import compare_presets
 from pipeline.errors import run_stage
 from pipeline.show import export_subject, show
+from pipeline.status import print_status
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -28,7 +30,8 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     pycortex_command.add_argument("subject", help="subj01, …")
     pycortex_command.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
-    for command in (show_command, pycortex_command):
+    status_command = commands.add_parser("status", help="progress of a study")
+    for command in (show_command, pycortex_command, status_command):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     compare_command = commands.add_parser(
         "compare_presets", help="what differs between two studies"
@@ -43,6 +46,8 @@ def main() -> None:
     arguments = argument_parser().parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)
+    elif arguments.command == "status":
+        print_status(arguments.configfile)
     elif arguments.command == "compare_presets":
         print(compare_presets(arguments.published, arguments.corrected))
     else:

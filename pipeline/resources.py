@@ -18,6 +18,7 @@ from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
+from pipeline.fits.solver_needs import solver_needs
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
 from pipeline.study_size import (
     FeatureSizes,
@@ -40,6 +41,10 @@ START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 
 SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 25e-6, 2.5e-6
 # memory of processes that use torch, average betas, test fits, draw maps; and of others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
+# memory of a fit without features
+FIT_BYTES = 0.25e9
+# threads of a fit, as in profiles/slurm
+THREADS = 8
 # bytes of a float32, and of a beta as NSD stores it
 FLOAT, BETA = 4, 2
 # bytes of an empty HDF5 file with its provenance, and of the header of an array
@@ -52,7 +57,7 @@ ROW_BYTES, FIGURE_BYTES = 1000, 280_000
 PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
 # Jobs request more than is estimated: cluster nodes can be slower than the machine where rates were
 # measured, and eight threads are not eight times as fast as one.
-TIME_FACTOR, MEMORY_FACTOR, MIN_MINUTES = 3, 1.25, 30
+TIME_FACTOR, MEMORY_FACTOR, MIN_MINUTES = 3, 1.5, 30
 
 
 @dataclass(frozen=True)
@@ -172,7 +177,7 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # predictions; scores, penalties, band weights
     disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
-    return Job(seconds, solver_memory(study, FLOAT * part.images * max(widths.values())), disk)
+    return Job(seconds, solver_memory(study, part, [*widths.values()]), disk)
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
@@ -186,9 +191,28 @@ def _candidate(study: Configuration, subject: SubjectSize, n_features: int, sear
     return folds * (DECOMPOSITION + operations / SOLVER_RATES[study.encoding.solver])
 
 
-def solver_memory(study: Configuration, largest_space: float) -> float:
-    """Return bytes: the solver uses its whole budget; features are read one space at a time."""
-    return 1e9 * (1 + study.encoding.memory_gb) + largest_space
+def solver_memory(
+    study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int = THREADS
+) -> float:
+    """Return the bytes of a job that fits spaces with these widths to a subject's voxels."""
+    needs = _solver_needs(study, part, widths, threads)
+    return _memory_besides_solver(part, widths) + min(1e9 * study.encoding.memory_gb, needs)
+
+
+def _solver_needs(
+    study: Configuration, part: SubjectSize, widths: Sequence[int], threads: int
+) -> float:
+    """Return the bytes with which the solver is fastest, even if they exceed its budget."""
+    n_images = part.images - part.test_images
+    settings, folds = study.encoding, study.splits.folds
+    if settings.solver == "himalaya":
+        return 1e9 * settings.memory_gb
+    return solver_needs(settings, folds, n_images, part.voxels, widths, threads)
+
+
+def _memory_besides_solver(part: SubjectSize, widths: Sequence[int]) -> float:
+    """Return the bytes of the program, all features in two copies, and one space as it is read."""
+    return FIT_BYTES + FLOAT * part.images * (2 * sum(widths) + max(widths))
 
 
 def model_tests(study: Configuration, subject: SubjectSize) -> Job:
@@ -262,29 +286,34 @@ def fit_minutes(
     study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
 ) -> int:
     """Return the time limit of a fit; raise FileNotFoundError if a file of features is missing."""
-    widths = {path: _shape(path)[1] for path in features}
+    widths = {path: feature_shape(path)[1] for path in features}
     seconds = fit(study, part, widths).core_seconds / threads
     return max(MIN_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
 
 
-def job_megabytes(study: Configuration, features: Sequence[str]) -> int:
+def job_megabytes(
+    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
+) -> int:
     """Return the memory of a job with a solver that reads these files of features."""
-    return math.ceil(MEMORY_FACTOR * solver_memory(study, _largest(features)) / 1e6)
+    widths = [feature_shape(path)[1] for path in features]
+    return math.ceil(MEMORY_FACTOR * solver_memory(study, part, widths, threads) / 1e6)
 
 
-def solver_megabytes(study: Configuration, features: Sequence[str], shared: float) -> int:
-    """Return the memory of its solver: as configured, or what `shared` megabytes leave for it."""
-    budget = 1000 * study.encoding.memory_gb
-    beside = solver_memory(study, _largest(features)) / 1e6 - budget
-    return int(min(budget, max(0, shared / MEMORY_FACTOR - beside)))
+def solver_megabytes(
+    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int, shared: float
+) -> int:
+    """Return the memory of its solver, with which the job uses at most `shared` megabytes.
+
+    It is what the solver needs, times the factor by which jobs request more than is estimated, and
+    at most the configured memory.
+    """
+    widths = [feature_shape(path)[1] for path in features]
+    needs = MEMORY_FACTOR * _solver_needs(study, part, widths, threads)
+    left = 1e6 * shared / MEMORY_FACTOR - _memory_besides_solver(part, widths)
+    return int(min(1e9 * study.encoding.memory_gb, needs, max(0, left)) / 1e6)
 
 
-def _largest(features: Sequence[str]) -> int:
-    """Return the bytes of the largest feature space."""
-    return max(FLOAT * math.prod(_shape(path)) for path in features)
-
-
-def _shape(path: str) -> tuple[int, int]:
+def feature_shape(path: str) -> tuple[int, int]:
     """Read (images, features); `open` raises the error that Snakemake expects of a missing file."""
     with open(path, "rb") as opened, h5py.File(opened, "r") as file:
         return file["features"].shape

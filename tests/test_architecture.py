@@ -54,6 +54,8 @@ OF_NSD = (
     "pipeline/simulation/",
     "pipeline/resources.py",
     "pipeline/study_size.py",
+    "pipeline/status.py",
+    "pipeline/jobs/remaining_time.py",
     *(
         f"pipeline/stages/{name}.py"
         for name in ("check_inputs", "compare_noise_ceilings", "fetch", "preflight")

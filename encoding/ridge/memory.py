@@ -86,6 +86,18 @@ class Plan:
         return cls(block, parts * PART, kept, keeps_all_images, n_refits, refitted)
 
 
+def sufficient_memory(grid: SearchGrid, n_models: int, n_voxels: int, search: Search) -> float:
+    """Return bytes with which a fit keeps all decompositions and uses its largest blocks of voxels.
+
+    A fit works with less (see `Plan`); more makes it no faster.
+    """
+    size = _Sizes(grid, n_models, search)
+    voxels = -(-n_voxels // PART) * PART
+    decompositions = len(grid.candidates) * (size.candidate + size.refit_decomposition)
+    blocks = min(MOST_VOXELS, voxels) * size.voxel + min(MOST_OF_A_TASK, voxels) * size.task_voxel
+    return size.fixed + decompositions + blocks
+
+
 class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 START = b"\nerror: "
 
@@ -57,6 +58,7 @@ def _append(log: str, part: bytes) -> OSError | None:
 
 
 if __name__ == "__main__":
-    if os.path.exists(sys.argv[1]):
-        os.truncate(sys.argv[1], 0)
+    # at once, as the log shows that the job has started (pipeline/jobs/job_list.py)
+    with suppress(OSError), open(sys.argv[1], "wb"):
+        pass
     copy_output(0, sys.argv[1], 1)

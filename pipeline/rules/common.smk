@@ -96,24 +96,29 @@ def per_attempt(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def solved_part(wildcards):
+    """Return the size of the part of a subject that a job fits; weights are of whole subjects."""
+    subject = subject_size(STUDY, MANIFEST, wildcards.subject)
+    chunks = STUDY.scatter.voxel_chunks if "variant" in wildcards.keys() else 1
+    return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
+
+
 def minutes_of_fit(wildcards, input, attempt, threads):
     """Return the time limit of a fit: as estimated with a margin, times the attempt."""
-    subject = subject_size(STUDY, MANIFEST, wildcards.subject)
-    part = part_of(STUDY, subject, wildcards.variant, STUDY.scatter.voxel_chunks)
-    return attempt * fit_minutes(STUDY, part, input.features, threads)
+    return attempt * fit_minutes(STUDY, solved_part(wildcards), input.features, threads)
 
 
-def solving_mb(wildcards, input, attempt):
+def solving_mb(wildcards, input, attempt, threads):
     """Return the memory of a job with a solver: as estimated with a margin, times the attempt."""
-    return attempt * job_megabytes(STUDY, input.features)
+    return attempt * job_megabytes(STUDY, solved_part(wildcards), input.features, threads)
 
 
-def solver_mb(wildcards, input):
+def solver_mb(wildcards, input, threads):
     """Return the solver's memory: a resource, not a parameter, as results do not depend on it."""
     offered = workflow.global_resources.get("mem_mb")
     # on the node of a cluster there is no such limit: the job has the memory that it requested
     shared = math.inf if offered is None or offered.value is None else offered.value
-    return solver_megabytes(STUDY, input.features, shared)
+    return solver_megabytes(STUDY, solved_part(wildcards), input.features, threads, shared)
 
 
 # {variant: {model: its spaces}}

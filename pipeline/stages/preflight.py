@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -28,13 +29,12 @@ from pipeline.nsd.manifest import (
     required_checkpoints,
     required_files,
 )
-from pipeline.resources import Job, estimate_study
-from pipeline.study_size import feature_sizes, subject_size
+from pipeline.resources import THREADS, Job, estimate_study
+from pipeline.smaller_studies import change_that_fits
+from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
 
 WIDTH = 120
 HOUR, GIGABYTE = 3600, 1e9
-# threads of a fit, as in profiles/slurm
-THREADS = 8
 
 
 def main() -> None:
@@ -64,8 +64,9 @@ def main() -> None:
         if features.assumed:
             console.print(f"Taken as BERT base: {', '.join(features.assumed)}.")
         jobs = [job for jobs in stages.values() for job in jobs]
-        problems += memory_problems(jobs)
-        problems += disk_problems(_disk_needs(study, manifest, files, jobs))
+        if too_large := size_problems(study, manifest, files, jobs):
+            fits = partial(_fits, manifest=manifest, features=features, has_files=bool(files))
+            problems += [*too_large, change_that_fits(study, fits)]
     except InputError as error:
         problems.append(f"no estimates: {error}")
     if problems:
@@ -164,6 +165,23 @@ def _summed(jobs: Sequence[Job]) -> list[str]:
     ]
 
 
+def size_problems(
+    study: Configuration, manifest: Manifest, files: Sequence[ExternalFile], jobs: Sequence[Job]
+) -> list[str]:
+    """Return a problem for memory, and for each disk, that is too small for a study."""
+    return [*memory_problems(jobs), *disk_problems(_disk_needs(study, manifest, files, jobs))]
+
+
+def _fits(
+    study: Configuration, manifest: Manifest, features: FeatureSizes, has_files: bool
+) -> bool:
+    """Test whether memory and disks are large enough for a changed study."""
+    subjects = [subject_size(study, manifest, subject) for subject in study.subjects]
+    stages = estimate_study(study, subjects, features)
+    files = required_files(manifest, study) if has_files else []
+    return not size_problems(study, manifest, files, [job for s in stages.values() for job in s])
+
+
 def memory_problems(jobs: Sequence[Job]) -> list[str]:
     """Return a problem if a job needs more memory than this machine has."""
     memory = max(job.memory_bytes for job in jobs)
@@ -172,8 +190,7 @@ def memory_problems(jobs: Sequence[Job]) -> list[str]:
         return []
     return [
         f"memory: a job needs about {memory / GIGABYTE:.1f} GB, this machine has "
-        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/), or "
-        "with a smaller `encoding: {memory_gb: …}` or `mask: nsdgeneral`"
+        f"{installed / GIGABYTE:.1f}; run it on a larger one (see profiles/)"
     ]
 
 

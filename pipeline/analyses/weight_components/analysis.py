@@ -101,7 +101,7 @@ class WeightComponents(Analysis):
             solved += 4 * train * rank * (subject.voxels + chosen * settings.permutations)
             values = chosen * (1 + settings.permutations) * width
             values += subject.voxels * settings.components
-            memory = solver_memory(study, FLOAT * subject.images * max(spaces))
+            memory = solver_memory(study, subject, spaces)
             yield Job(START + solved / SOLVER_RATES["native"], memory, FLOAT * values)
             yield from [Job()] * 3
 

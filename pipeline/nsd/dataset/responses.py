@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,10 @@ class NSDResponses(Responses):
     geometry: Mapping[str, np.ndarray]
     reader: SessionReader
     ncsnr_source: str
-    simulated: bool
-    metadata: Mapping[str, Any]
-    sources: Mapping[str, Path]
+    # without the defaults of `Responses`, which a dataclass would use or refuse
+    simulated: bool = field()
+    metadata: Mapping[str, Any] = field()
+    sources: Mapping[str, Path] = field()
 
     @classmethod
     def open(cls, folder: Path, subject: str, settings: Mapping[str, Any]) -> NSDResponses:

@@ -1,0 +1,57 @@
+"""The cheapest change with which a study that is too large would fit this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pipeline.configuration.study import Configuration
+
+# memory of the solver, in GB
+BUDGETS = (4, 2, 1)
+FIRST = "config/nsd_first.yaml"
+
+
+def change_that_fits(study: Configuration, fits: Callable[[Configuration], bool]) -> str:
+    """Return the cheapest change of a study that would fit, in words.
+
+    Parameters
+    ----------
+    fits : tests whether a study fits this machine, by its estimates
+    """
+    found = next((words for words, changed in smaller_studies(study) if fits(changed)), None)
+    text = (
+        f"the cheapest change that would fit, as estimated: {found}"
+        if found
+        else "no change that was tried would fit: fewer subjects, nsdgeneral, less memory"
+    )
+    if study.simulation is not None:
+        return text
+    return f"{text}; {FIRST} is a study to start with, of one subject (docs/real_data.md)"
+
+
+def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]:
+    """Yield (change in words, changed study), in the order in which they are tried."""
+    budgets = [budget for budget in BUDGETS if budget < study.encoding.memory_gb]
+    for budget in budgets:
+        yield f"`encoding: {{memory_gb: {budget}}}`", _with(study, "encoding", memory_gb=budget)
+    general = _with(study, "responses", mask="nsdgeneral")
+    of_cortex = study.responses.mask != "nsdgeneral"
+    if of_cortex:
+        yield "`mask: nsdgeneral`", general
+        for budget in budgets:
+            words = f"`mask: nsdgeneral` and `encoding: {{memory_gb: {budget}}}`"
+            yield words, _with(general, "encoding", memory_gb=budget)
+    for n in range(len(study.subjects) - 1, 0, -1):
+        words = f"`subjects: [{', '.join(study.subjects[:n])}]`"
+        yield words, _of_subjects(study, n)
+        if of_cortex:
+            yield f"{words} and `mask: nsdgeneral`", _of_subjects(general, n)
+
+
+def _with(study: Configuration, section: str, **values: object) -> Configuration:
+    settings = getattr(study, section).model_copy(update=values)
+    return study.model_copy(update={section: settings})
+
+
+def _of_subjects(study: Configuration, n: int) -> Configuration:
+    return study.model_copy(update={"subjects": study.subjects[:n]})

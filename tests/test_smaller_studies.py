@@ -1,0 +1,82 @@
+"""Of a study that is too large, preflight tells the cheapest change that would fit."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from conftest import ROOT, TINY
+
+from pipeline.configuration.reading import read_configuration
+from pipeline.nsd.manifest import read_manifest
+from pipeline.resources import estimate_study
+from pipeline.smaller_studies import change_that_fits, smaller_studies
+from pipeline.stages import preflight
+from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
+
+MANIFEST = read_manifest(ROOT / "data_manifest.yaml")
+
+
+@pytest.fixture(scope="module")
+def study():
+    """The first study, of the cortex of three subjects."""
+    first = read_configuration(ROOT / "config/nsd_first.yaml")
+    return first.model_copy(
+        update={
+            "subjects": ["subj01", "subj02", "subj05"],
+            "responses": first.responses.model_copy(update={"mask": "cortex"}),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def features(study) -> FeatureSizes:
+    return feature_sizes(study)
+
+
+def bytes_of(study, features) -> float:
+    subjects = [subject_size(study, MANIFEST, subject) for subject in study.subjects]
+    stages = estimate_study(study, subjects, features)
+    return sum(job.disk_bytes for jobs in stages.values() for job in jobs)
+
+
+def told(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str:
+    usage = shutil.disk_usage(ROOT)._replace(free=disk)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(preflight, "machine_memory", lambda: memory)
+    # no checkpoints to come
+    monkeypatch.setattr(preflight, "required_checkpoints", lambda *_: {})
+
+    def fits(changed):
+        return preflight._fits(changed, MANIFEST, features, has_files=False)
+
+    said, first = change_that_fits(study, fits).split("; ")
+    assert first.startswith("config/nsd_first.yaml is a study to start with")
+    return said
+
+
+def test_each_is_tried_by_its_estimate_and_the_first_that_fits_is_told(
+    study, features, monkeypatch
+):
+    sizes = {words: bytes_of(changed, features) for words, changed in smaller_studies(study)}
+    general = sizes["`mask: nsdgeneral`"]
+    assert general < bytes_of(study, features)
+    assert told(study, features, monkeypatch, 1.01 * general).endswith(": `mask: nsdgeneral`")
+    fewer = sizes["`subjects: [subj01]` and `mask: nsdgeneral`"]
+    assert fewer == min(sizes.values())
+    said = told(study, features, monkeypatch, 1.01 * fewer)
+    assert said.endswith(": `subjects: [subj01]` and `mask: nsdgeneral`")
+
+
+def test_that_no_change_makes_it_fit_is_told(study, features, monkeypatch):
+    assert told(study, features, monkeypatch, 1e6).startswith("no change that was tried would fit")
+
+
+def test_less_memory_is_told_before_fewer_voxels(study, features, monkeypatch):
+    said = told(study, features, monkeypatch, 1e15, memory=6e9)
+    assert said.endswith(": `encoding: {memory_gb: 4}`")
+
+
+def test_a_simulated_study_is_not_led_to_nsd():
+    said = change_that_fits(read_configuration(TINY), lambda _: False)
+    assert "nsd_first" not in said
