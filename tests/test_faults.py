@@ -21,6 +21,8 @@ from pipeline.jobs.frozen_run import read_run
 from pipeline.results.audit import audit_files
 from pipeline.results.storage import read_result
 
+pytestmark = pytest.mark.robustness
+
 KILLS, SECONDS = 5, 10.0
 
 
@@ -107,8 +109,6 @@ from pipeline.results.metadata import write_metadata, write_text
 from pipeline.results.storage import create_result, write_result
 from pipeline.results.tables import write_table
 from pipeline.tables.voxels import parquet_writer
-
-pytestmark = pytest.mark.robustness
 
 noise = np.random.default_rng(0).normal(size=100_000)
 def gifti(values):

@@ -53,7 +53,8 @@ from pipeline.nsd.files import read_vertices
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.responses import zscore_within
 from pipeline.nsd.spaces.values import integer_labels
-from pipeline.results.storage import read_provenance, read_result
+from pipeline.results.provenance import read_provenance
+from pipeline.results.storage import read_result
 from pipeline.simulation import simulate as simulator
 from pipeline.simulation.design import Plan, behaviour, experiment_design
 from pipeline.simulation.planting import noise_ceiling_snr

@@ -24,14 +24,14 @@ SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composit
     ("section", "values", "told"),
     [
         ("interpretation", {"model": "alexnt"}, "did you mean alexnet"),
-        ("interpretation", {"model": "alexnet_conv3"}, "each subject's own"),
+        ("interpretation", {"model": "alexnet_conv3"}, "differ between subjects"),
         ("interpretation", {"model": "alexnet", "clusters": 1}, "interpretation.clusters"),
         ("representational_similarity", {**SIMILARITY, "atlases": ["streams"]}, "'streams'"),
         ("representational_similarity", {**SIMILARITY, "spaces": ["clip"]}, "'clip'"),
         (
             "representational_similarity",
             {**SIMILARITY, "corners": [["alexnet", "alexnet_conv3"]]},
-            "`corners` name alexnet_conv3",
+            "`corners` lists alexnet_conv3",
         ),
     ],
 )

@@ -8,7 +8,8 @@ from conftest import Study, branch
 from test_analyses import row
 
 from pipeline.configuration.settings import WHOLE
-from pipeline.results.storage import read_metadata, read_result
+from pipeline.results.metadata import read_metadata
+from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 
 SUBJECTS = ["subj01", "subj03"]

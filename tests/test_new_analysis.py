@@ -13,7 +13,8 @@ import pytest
 import yaml
 from conftest import ROOT, Study, branch
 
-from pipeline.results.storage import read_metadata, read_result
+from pipeline.results.metadata import read_metadata
+from pipeline.results.storage import read_result
 
 PAGE = (ROOT / "docs/new_analysis.md").read_text()
 # {file: text} of the blocks that follow a file's name

@@ -512,7 +512,7 @@ def test_what_rounds_to_zero_has_no_sign():
 
 
 def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
-    settings = yaml.safe_load(TINY.read_text())
+    settings = {**yaml.safe_load(TINY.read_text()), "split_half": {}}
     whole = methods_paragraphs(parse_configuration(settings))
     barest = methods_paragraphs(parse_configuration({**bare(settings), "subjects": ["subj01"]}))
     for word in ("Layers.", "Learning curves.", "Identification.", "Components.", "Group."):

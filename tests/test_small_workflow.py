@@ -12,7 +12,8 @@ import pytest
 import yaml
 from conftest import Study, bare
 
-from pipeline.results.storage import read_result, read_table
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
 
 COMPARISON, JOINT = "alexnet_vs_bert", "alexnet+bert"
 SPACES = ["alexnet", "bert"]

@@ -115,7 +115,7 @@ def test_pandas_reads_a_folder_of_subjects_as_one_table(tmp_path, where):
     metadata = pyarrow.parquet.read_schema(tmp_path / "voxels/subj01.parquet").metadata
     described = json.loads(metadata[b"columns"])
     assert set(described) == set(whole.columns)
-    assert described["roi_floc-faces"].startswith("label of floc-faces")
+    assert described["roi_floc-faces"].startswith("ROI of floc-faces")
     assert json.loads(metadata[b"provenance"]) == {"seed": 3}
 
 
