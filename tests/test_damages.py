@@ -359,7 +359,7 @@ DAMAGES = [
     Damage(unwritten(STIMULI, 5, 425, 425, 3), volume, STIMULI, "has 5 images", FETCH),
     Damage(nothing, an_image_beyond, STIMULI, "image 73000 is needed", FETCH),
     Damage(write(AREAS, "0 Unknown\n"), roi_names, AREAS, "label 1 is not in", BOTH),
-    Damage(copied(S2, SESSION_4), volume, SESSION_4, "it ends with session 3", BOTH),
+    Damage(copied(S2, SESSION_4), volume, SESSION_4, "which ends with session 3", BOTH),
     Damage(
         value(FSAVERAGE_LEFT, (11, 0, 0, 5), np.nan),
         *(fsaverage_session, FSAVERAGE_LEFT, "NaNs in betas of single trials", FETCH),
