@@ -213,12 +213,12 @@ def test_every_setting_of_a_network_decides_where_its_features_are(study, key):
     identity = {"architecture": "x", "weights_label": "pretrained", "checkpoint": None}
     dataset = open_images(study.nsd)
     one, other = (
-        extract_features._all_that_decides({**settings, key: value}, identity, dataset)
+        extract_features._store_identity({**settings, key: value}, identity, dataset)
         for value in ("as it was", "another")
     )
     assert one != other
     names = {**settings, "name": "y", "batch_size": 3, "weights": "elsewhere/weights.pt"}
-    assert extract_features._all_that_decides(names, identity, dataset) == one
+    assert extract_features._store_identity(names, identity, dataset) == one
 
 
 # ---- studies

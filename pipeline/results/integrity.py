@@ -107,7 +107,7 @@ def label(path: Path | str) -> str:
 def checksum_path(path: Path) -> Path | None:
     """Return the path of a result's checksum; None for files that are no results of a study."""
     _, _, below_study = label(path).partition("/")
-    if not below_study or below_study == ALL_CHECKSUMS:
+    if not below_study or below_study == ALL_CHECKSUMS or below_study.startswith("runs/"):
         return None
     return path.parents[below_study.count("/")] / CHECKSUMS / f"{below_study}.sha256"
 
