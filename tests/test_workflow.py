@@ -342,6 +342,12 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     assert sidecar["Test"].startswith("Student's t")
 
 
+def test_captions_of_figures_are_complete_sentences(study):
+    figures = json.loads((study.results / "figures/index.json").read_text())["figures"]
+    assert len(figures) > 5
+    assert [entry["name"] for entry in figures if not entry["caption"].endswith(".")] == []
+
+
 def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):
     table = read_table(study.results / "tables/correlations.tsv")
     for subject in ("subj01", "subj03"):

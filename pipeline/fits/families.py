@@ -3,6 +3,6 @@
 # tests of a map of one subject; written to every file
 FAMILY = "voxels of one map of one subject"
 # tests of a map over subjects
-GROUP_FAMILY = "places of one map"
+GROUP_FAMILY = "voxels or vertices of one map"
 # tests of the other tables with a q
-REGIONS_FAMILY = "all regions of a variant's `family`"
+REGIONS_FAMILY = "all tests of the row's `family` in one variant"

@@ -147,14 +147,16 @@ def _versions(
         ),
     }
     if significant is not None:
-        counted = f"subjects in whom the place is significant (q ≤ {LEVEL}, see their own maps)"
+        counted = (
+            f"subjects in whom the voxel or vertex is significant (q ≤ {LEVEL}, see their own maps)"
+        )
         versions["replicated"] = significant, {"description": counted, "units": "subjects"}
     if described["quantity"] in UNTESTED:
         return versions
     q = false_discovery_rate(tested.p_t)
     by_q = f"q ≤ {LEVEL} over {GROUP_FAMILY}, of t over subjects, two-sided"
     max_t = (
-        "corrected for all places of the map where every subject has a value, by the "
+        "corrected for all voxels or vertices of the map where every subject has a value, by the "
         "largest |t| of every flip of the subjects' signs, two-sided"
     )
     return versions | {

@@ -14,8 +14,9 @@ from scipy.spatial.distance import squareform
 from pipeline.configuration.settings import COMPOSITE
 from pipeline.figures.style import COLOURS, Images, StudyFigure, simulated_note, subjects, tidy
 
-AGREEMENT_CAPTION = "Agreement of each feature space and each region on which test images are "
-"alike."
+AGREEMENT_CAPTION = (
+    "Agreement of each feature space and each region on which test images are similar."
+)
 CORNERS_CAPTION = (
     "Similarity in the brain of pairs of test images on which two feature spaces agree or disagree "
     "most, relative to all pairs."

@@ -43,8 +43,10 @@ CATEGORIES = (
     "supercategory; black ticks: share among all images; asterisks: significant difference from "
     "all other images."
 )
-BEST = "Test images with the largest predicted mean response of each region, with their rank by "
-"measured response."
+BEST = (
+    "Test images with the largest predicted mean response of each region, with their rank by "
+    "measured response."
+)
 
 LEVEL = 0.05
 MEASURES = {
