@@ -159,11 +159,10 @@ def tiny_values() -> dict:
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The small study after `snakemake` has run it to the end.
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The small study after `snakemake` has run it to the end, never to be edited.
 
-    It is run once: workers of pytest-xdist wait for the first of them. Each has a branch of its
-    own, which its tests may run on, and whose configuration they may edit.
+    It is run once: workers of pytest-xdist wait for the first of them.
     """
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -176,7 +175,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
             finished.snakemake()
     if not (finished.results / "report/index.html").exists():
         pytest.fail("the small study did not run to its end in another worker, which shows why")
-    return branch(finished, tmp_path_factory.mktemp("study") / "study", "tiny.yaml")
+    return finished
+
+
+@pytest.fixture(scope="module")
+def study(finished_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """A branch of the finished small study for the tests of a file.
+
+    They may run on, and edit its configuration.
+    """
+    return branch(finished_study, tmp_path_factory.mktemp("study") / "study", "tiny.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -120,6 +121,16 @@ def processes_of(module: str, directory: Path) -> list[int]:
     return found
 
 
+def stop(stage: str, directory: Path) -> bool:
+    """Stop the processes of a job; whether one of them was still there to be stopped."""
+    stopped = []
+    for process in processes_of(f"pipeline.stages.{stage}", directory):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGSTOP)
+            stopped.append(process)
+    return bool(stopped)
+
+
 def described(cluster: SlurmCluster, job: str) -> dict[str, str]:
     fields = cluster.ask("scontrol", "show", "job", job).split()
     return dict(field.split("=", 1) for field in fields if "=" in field)
@@ -157,11 +168,7 @@ def events(cluster, cluster_study) -> Events:
     cluster_study.snakemake("--unlock")
     run = cluster_study.start()
     hanging = job_of(FIT)
-    stages = cluster.wait_until(
-        lambda: processes_of(f"pipeline.stages.{FIT}", cluster_study.directory), PATIENCE, "a fit"
-    )
-    for process in stages:
-        os.kill(process, signal.SIGSTOP)
+    cluster.wait_until(lambda: stop(FIT, cluster_study.directory), PATIENCE, "a fit")
     node = f"NodeName={cluster.host}"
     cluster.ask("scontrol", "update", node, "State=DRAIN", "Reason=test")
     cluster.wait_until(
