@@ -112,7 +112,7 @@ def processes_of(module: str, directory: Path) -> list[int]:
         try:
             elsewhere = Path(os.readlink(folder / "cwd")) != directory.resolve()
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except (FileNotFoundError, ProcessLookupError):
+        except OSError:  # it has ended, or belongs to another user
             continue
         if elsewhere:
             continue
