@@ -53,6 +53,7 @@ def _n_parameters(architecture: str) -> int:
     try:
         with torch.device("meta"):
             model = timm.create_model(architecture)
+    # what timm raises for networks that read values of parameters which "meta" does not have
     except (RuntimeError, NotImplementedError):
         model = timm.create_model(architecture)
     return sum(parameter.numel() for parameter in model.parameters())

@@ -15,6 +15,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
+# MkDocs runs this file without the project on the path: its modules are imported after that
 sys.path.insert(0, str(ROOT))
 
 from pipeline.__main__ import argument_parser  # noqa: E402

@@ -1,4 +1,4 @@
-"""Of a study that is too large, preflight tells the cheapest change that would fit."""
+"""Preflight names the cheapest change that lets a study fit that is too large."""
 
 from __future__ import annotations
 
