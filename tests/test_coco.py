@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import damaged_copy, rewrite
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_masks
 
@@ -82,6 +82,9 @@ def test_a_rectangle_as_polygon_and_as_mask_is_clipped_alike_and_exactly(a, w, h
         assert mask[2:] == pytest.approx(bounds)
 
 
+# crossings within rounding errors of a coordinate
+@example([(0, 4e-46), (1, 7), (0, 0), (0, 7), (6, 3)], 4)
+@example([(0, 4e-46), (3, 9), (0, 0), (0, 13), (3, 1), (8, 0)], 1)
 @given(st.lists(st.tuples(st.floats(0, 40), st.floats(0, 30)), min_size=3, max_size=8), sizes)
 def test_a_larger_crop_shows_no_less(points, margin):
     outline = [[value for point in points for value in point]]

@@ -13,6 +13,9 @@ FIRST_CHARACTER, BITS, CONTINUES = 48, 5, 0x20
 
 # row of results of an instance without area
 NOTHING = np.array([0, 0, np.nan, np.nan, np.nan, np.nan])
+# of a pixel, of which COCO writes hundredths: outlines that cross themselves within rounding errors
+# of a coordinate cannot be made valid
+DECIMALS = 6
 # left, top, right, bottom in pixels of the uncropped picture
 Rectangle = tuple[float, float, float, float]
 
@@ -37,7 +40,7 @@ def clip_polygons(
     for row, segmentation in enumerate(segmentations):
         for part in segmentation:
             if len(part) >= 6:
-                parts.append(np.asarray(part, dtype=np.float64).reshape(-1, 2))
+                parts.append(np.round(np.asarray(part, dtype=np.float64), DECIMALS).reshape(-1, 2))
                 owner.append(row)
     if not parts:
         return np.tile(NOTHING, (len(segmentations), 1))
