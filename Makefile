@@ -13,8 +13,8 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
 
 # Two workers, each with one thread: they would wait for each other's. A file's tests share what they
-# make, and run in one worker.
-PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile
+# make, and run in one worker. The longest files come first (tests/conftest.py).
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TIERS := workflow or robustness or slurm or browser
 
 .PHONY: demo test test-rest test-all docs soak lint clean

@@ -6,11 +6,14 @@ import importlib
 import sys
 
 import nibabel
+import pytest
 
 from benchmarks import full_size_report
 from pipeline.configuration.reading import parse_configuration
 from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
+
+pytestmark = pytest.mark.workflow
 
 
 def test_the_report_of_the_benchmarks_subject_is_made_of_a_coarse_brain(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ from pipeline.results.tables import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 SUBJECTS = ("anna", "ben")
+pytestmark = pytest.mark.workflow
 N_IMAGES, N_SHARED, N_LABELS, BLOCKS = 460, 100, 6, 2
 # voxels that the labels, the colours or nothing of an image drives
 DRIVEN = np.repeat(["shown", "colour", "noise"], 20)
