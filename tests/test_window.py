@@ -65,9 +65,9 @@ def test_voxels_in_which_the_closed_form_misleads_are_searched_exactly(monkeypat
 
 def test_what_the_exact_search_does_at_once_is_searched_exactly(monkeypatch):
     """However many voxels there are: a voxel's search does not depend on the others'."""
-    monkeypatch.setattr("encoding.ridge.windowed.SMALL", 1e6)
+    monkeypatch.setattr("encoding.ridge.windowed.SMALL", 2e6)
     weights = draw_band_weights(2, 5, 0)
-    for n_images, width, small in ((250, 250, True), (1000, 300, False), (4000, 20, True)):
+    for n_images, width, small in ((250, 250, True), (1000, 500, False), (4000, 20, True)):
         bands = [np.random.default_rng(k).standard_normal((n_images, width)) for k in range(2)]
         design = Design(bands, inner_folds(n_images, 5, 0), Arrays())
         assert is_small(SearchGrid(design, weights, np.logspace(-2, 4, 21))) == small
@@ -206,8 +206,8 @@ def test_every_model_keeps_its_own_best_in_contention():
     choices = [np.array([0, 1]), np.array([2, 3])]
 
     def wanted(n_images, unevenness) -> list:
-        design = SimpleNamespace(n_images=n_images, unevenness=unevenness)
-        limits = contention_limits(design, scores, choices, np.ones(2))
+        design = SimpleNamespace(n_images=n_images, unevenness=unevenness, fit_intercept=True)
+        limits = contention_limits(design, scores, choices, np.full(2, 4.0))
         return (-scores <= limits).tolist()
 
     close = [[True, True], [True, False], [True, False], [True, True]]
@@ -216,6 +216,10 @@ def test_every_model_keeps_its_own_best_in_contention():
     alone = [[True, True], [False, False], [False, False], [True, True]]
     assert wanted(MISJUDGED * 100, 1) == alone
     assert wanted(MISJUDGED * 100, 5) == close
+    # little is explained: limits are closer to the lowest error
+    design = SimpleNamespace(n_images=4000, unevenness=1, fit_intercept=True)
+    limits = contention_limits(design, scores, choices, np.array([1.001, 1.1]))
+    assert limits[0] == pytest.approx([1 + 4 / 4000, 1 + MISJUDGED / 4000], abs=1e-5)
     # what the closed form cannot judge is not ruled out
     scores[1] = -np.inf
     assert wanted(MISJUDGED * 100, 1)[1] == [True, True]

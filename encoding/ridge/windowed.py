@@ -40,12 +40,16 @@ from encoding.ridge.validation_loss import HeldOut
 # cross-validation was further behind. The closed form takes leverages for equal: doubt grows as
 # they are not
 MISJUDGED = 32
+# the same where no candidate explains more of the variance than the closed form may misjudge, and
+# one hundredth at most: all candidates would be in contention, and errors of judgement are as small
+# as what candidates explain
+MISJUDGED_WEAK, WEAK = 4, 0.01
 # disagreement of k-fold errors with the closed form's, as a share of the doubt where leverages are
 # alike, up to which what it ruled out is not looked at
 TRUSTED = 2
 # multiplications of the exact search for a voxel, candidate and fold, below which windows gain
 # nothing
-SMALL = 1e6
+SMALL = 2e6
 # penalties that the exact search predicts at, of however many
 PREDICTED = 16
 # voxels that are searched by windows before all others: these, or one in so many; and the share of
@@ -69,7 +73,9 @@ def contention_limits(
 ) -> np.ndarray:
     """Error by the closed form up to which a candidate may be the best, (candidate, voxel).
 
-    The largest over the models that may pick the candidate.
+    The largest over the models that may pick the candidate. Where no candidate is clearly better
+    than the mean response, limits are close to the lowest error: in a voxel that holds only noise,
+    all candidates are about as good, and scoring each of them would decide nothing.
 
     Parameters
     ----------
@@ -78,10 +84,14 @@ def contention_limits(
     variance : (voxel,) of the responses
     """
     limits = np.zeros(scores.shape)
+    of_the_mean = variance / (1 - design.fit_intercept / design.n_images) ** 2
     for model in choices:
         errors = -scores[model]
+        lowest = errors.min(axis=0)
+        weak = lowest >= of_the_mean * (1 - min(doubt(design), WEAK))
+        misjudged = np.where(weak, MISJUDGED_WEAK / MISJUDGED, 1) * doubt(design)
         # infinite: no degree of freedom is left, the closed form knows nothing
-        limit = errors.min(axis=0) * (1 + doubt(design)) + ROUNDING * variance
+        limit = lowest * (1 + misjudged) + ROUNDING * variance
         limits[model] = np.maximum(limits[model], np.where(np.isinf(errors), np.inf, limit))
     return limits
 
