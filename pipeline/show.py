@@ -90,12 +90,12 @@ def print_layers(configfile: Path, network: str) -> None:
     InputError
         The configuration does not use the network, or it cannot be built.
     """
-    # imported here: it imports torch, which no other command needs
-    from features.networks import load_network
-
     study = read_configuration(configfile)
     try:
         declared("networks", [network], study.networks)
+        # imported here: it imports torch, which no other command needs
+        from features.networks import load_network
+
         settings = study.network_specification(network)
         pretrained = settings["weights"] == "pretrained"
         built = load_network(settings, device="cpu", measured_only=pretrained)

@@ -215,15 +215,17 @@ def layers_of(network: str, path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_layers_of_a_declared_network_are_listed_without_its_weights(tmp_path):
-    networks = {"mine": {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}}
+    mine = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
+    values = yaml.safe_load(TINY.read_text())
+    values["networks"]["mine"] = mine
     path = tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump({**yaml.safe_load(TINY.read_text()), "networks": networks}))
+    path.write_text(yaml.safe_dump(values))
     done = layers_of("mine", path)
     assert done.returncode == 0, done.stderr
     listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert listed["fc7"] == "common name of classifier.5"
     assert listed["classifier.5"] == "ReLU"
-    built = load_network({**networks["mine"], "weights": "untrained", "seed": 0}, device="cpu")
+    built = load_network({**mine, "weights": "untrained", "seed": 0}, device="cpu")
     assert {layer.name for layer in built.expand(map(Layer, listed))} == set(listed)
 
 
