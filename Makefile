@@ -1,3 +1,4 @@
+# make install   set-up alone, in .venv; the other targets begin with it
 # make demo   set-up and the whole study on a simulated NSD
 # make test   set-up, style, types, unit tests and one small workflow: minutes
 # make test-all   these, and the tests that take longer (`make test-rest`)
@@ -17,7 +18,9 @@ INSTALLED := $(VENV)/installed
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TIERS := workflow or robustness or slurm or browser
 
-.PHONY: demo test test-rest test-all docs soak lint clean
+.PHONY: install demo test test-rest test-all docs soak lint clean
+
+install: $(INSTALLED)
 
 demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)

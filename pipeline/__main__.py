@@ -1,7 +1,8 @@
-"""Show the progress and results of a study, export it for pycortex, or compare two studies.
+"""Show a study's progress, results or layers of networks; export it; compare two studies.
 
 python -m pipeline status                    progress of a study, during a run or after it
 python -m pipeline show [subj01]             key numbers and where files are
+python -m pipeline layers clip_rn50          layers of a network that the study uses
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from pipeline.configuration.preset_comparison import compare_presets
 from pipeline.errors import run_stage
-from pipeline.show import export_subject, show
+from pipeline.show import export_subject, print_layers, show
 from pipeline.status import print_status
 
 
@@ -30,8 +31,10 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     pycortex_command.add_argument("subject", help="subj01, …")
     pycortex_command.add_argument("folder", type=Path, help="pycortex's store, or any other folder")
+    layers_command = commands.add_parser("layers", help="names of the layers of a network")
+    layers_command.add_argument("network", help="network that the configuration declares or uses")
     status_command = commands.add_parser("status", help="progress of a study")
-    for command in (show_command, pycortex_command, status_command):
+    for command in (show_command, pycortex_command, layers_command, status_command):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     compare_command = commands.add_parser(
         "compare_presets", help="what differs between two studies"
@@ -46,6 +49,8 @@ def main() -> None:
     arguments = argument_parser().parse_args()
     if arguments.command == "show":
         show(arguments.configfile, arguments.subject)
+    elif arguments.command == "layers":
+        print_layers(arguments.configfile, arguments.network)
     elif arguments.command == "status":
         print_status(arguments.configfile)
     elif arguments.command == "compare_presets":

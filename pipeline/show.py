@@ -1,4 +1,4 @@
-"""A study's results in the terminal, and for another program."""
+"""A study's results in the terminal and for another program, and the layers of its networks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.configuration.names import declared
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
@@ -77,6 +78,38 @@ def export_subject(configfile: Path, subject: str, folder: Path) -> str:
         f"{made}: surfaces and maps of {subject}. With this folder in pycortex's store:\n"
         f"    cortex.webshow(cortex.Vertex(numpy.load('{one}'), '{subject}', cmap='RdBu_r'))"
     )
+
+
+def print_layers(configfile: Path, network: str) -> None:
+    """Print the layers of a network: its outputs, common names and modules, one per line.
+
+    Layers are those of the architecture: pretrained weights are not downloaded.
+
+    Raises
+    ------
+    InputError
+        The configuration does not use the network, or it cannot be built.
+    """
+    study = read_configuration(configfile)
+    try:
+        declared("networks", [network], study.networks)
+        # imported here: it imports torch, which no other command needs
+        from features.networks import load_network
+
+        settings = study.network_specification(network)
+        pretrained = settings["weights"] == "pretrained"
+        built = load_network(settings, device="cpu", measured_only=pretrained)
+    except ValueError as error:
+        raise InputError(f"{configfile}: {error}") from None
+    modules = built.module.named_modules()
+    lines = [
+        *((name, "output") for name in built.outputs),
+        *((name, f"common name of {path}") for name, path in built.layer_names.items()),
+        *((path, type(module).__name__) for path, module in modules if path),
+    ]
+    width = max(len(name) for name, _ in lines)
+    for name, meaning in lines:
+        print(f"{name:{width}}  {meaning}")
 
 
 def _read(configfile: Path, subject: str | None) -> Configuration:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ from conftest import ROOT, TINY, Study, branch
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rattler import Channel, MatchSpec
+from snakemake.utils import format
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -54,6 +57,18 @@ def test_another_scheduler_runs_jobs_by_its_own_command(study, tmp_path):
     done = copy.snakemake(target, *profile, "--cluster-generic-submit-cmd", "echo 7; sh")
     assert "external jobid '7'" in done.stdout + done.stderr
     assert table.read_bytes() == before
+
+
+def test_another_scheduler_is_asked_for_hours_in_seconds(tmp_path):
+    profile = (ROOT / "profiles/generic/config.yaml").read_text()
+    (command,) = re.findall(r"^cluster-generic-submit-cmd: >-\n +(.+)$", profile, re.MULTILINE)
+    resources = SimpleNamespace(mem_mb=3000, runtime=150)
+    asked = format(command, rule="fit_weights", threads=4, resources=resources)
+    (tmp_path / "qsub").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "qsub").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(["sh", "-c", asked], env=environment, capture_output=True, text=True)
+    assert done.stdout == "-V -N fit_weights -l ncpus=4 -l mem=3000mb -l walltime=9000\n"
 
 
 @pytest.mark.workflow

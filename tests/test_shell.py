@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,35 @@ def test_one_configuration_laid_over_another_is_read(tmp_path):
     path = tmp_path / "seed.yaml"
     path.write_text("splits: {seed: 1}\n")
     check_command(["maps", "--configfile", str(ROOT / "config/demo.yaml"), str(path), "--cores=2"])
+
+
+# ---- layers of a network
+
+
+def layers_of(network: str, path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", "layers", network, "--configfile", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+def test_layers_of_a_declared_network_are_listed_without_its_weights(tmp_path):
+    mine = {"library": "torchvision", "architecture": "alexnet", "stimulus": "image"}
+    values = yaml.safe_load(TINY.read_text())
+    values["networks"]["mine"] = mine
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values))
+    done = layers_of("mine", path)
+    assert done.returncode == 0, done.stderr
+    listed = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert listed["fc7"] == "common name of classifier.5"
+    assert listed["classifier.5"] == "ReLU"
+    built = load_network({**mine, "weights": "untrained", "seed": 0}, device="cpu")
+    assert {layer.name for layer in built.expand(map(Layer, listed))} == set(listed)
+
+
+def test_layers_of_an_unknown_network_are_refused_with_near_names():
+    done = layers_of("clip_rn5", ROOT / "config/demo.yaml")
+    assert done.returncode == 1
+    assert "networks: unknown name 'clip_rn5'; did you mean clip_rn50" in said(done)
 
 
 # ---- warnings
