@@ -45,8 +45,8 @@ TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5
 FIT_BYTES = 0.25e9
 # threads of a fit, as in profiles/slurm
 THREADS = 8
-# bytes of a float32, and of a beta as NSD stores it
-FLOAT, BETA = 4, 2
+# bytes of a float32, a float16, and a beta as NSD stores it
+FLOAT, HALF, BETA = 4, 2, 2
 # bytes of an empty HDF5 file with its provenance, and of the header of an array
 FILE_BYTES, ARRAY_BYTES = 8000, 600
 # bytes of a model: per voxel in maps and tables, per voxel of maps in other spaces, and of sidecars
@@ -160,9 +160,9 @@ def _spaces(
 
 
 def averaging(subject: SubjectSize) -> Job:
-    """Estimate the averaging of a subject's trials, with counts of one byte, and noise."""
+    """Estimate the averaging of a subject's trials, in two bytes, with counts of one, and noise."""
     seconds = START + subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
-    per_voxel = subject.images * (FLOAT + 1) + min(subject.images, NOISE_IMAGES) * FLOAT
+    per_voxel = subject.images * (HALF + 1) + min(subject.images, NOISE_IMAGES) * FLOAT
     return Job(seconds, BETAS_BYTES, _file(per_voxel * subject.voxels, 10))
 
 

@@ -5,8 +5,8 @@ ids of voxels, or only its length. Programs that read netCDF 4 can read these fi
 
     xarray.open_dataset("results/demo/encoding/subj01/all/bert.h5", engine="h5netcdf")
 
-Attributes of an array say how to read the stored values: `dtype`, and `scale_factor` if they are
-stored in other units (no stage does so yet).
+Attributes of an array say how to read the stored values: `dtype`, which may be more precise than
+what is stored, and `scale_factor` if values are stored in other units (no stage does so yet).
 """
 
 from __future__ import annotations
@@ -57,12 +57,15 @@ class ResultFile(h5py.File):
         *,
         shape: Sequence[int] = (),
         dtype: Any = None,
+        stored: Any = None,
         **options: Any,
     ) -> h5py.Dataset:
         """Add an array with `data`, or an empty one to be written in parts.
 
         Parameters
         ----------
+        dtype : of the values as they are read
+        stored : of the values in the file, by default the same
         dimensions : names of dimensions; an array whose only dimension has its own name holds the
             labels of that dimension, and is added before other arrays with it
         options : options of `h5py.Group.create_dataset`
@@ -79,7 +82,7 @@ class ResultFile(h5py.File):
             shape, dtype = data.shape, dtype or data.dtype
         given = np.dtype(dtype)
         # netCDF has no booleans
-        stored = np.dtype(np.int8) if given.kind == "b" else given
+        stored = np.dtype(stored or (np.int8 if given.kind == "b" else given))
         if text := given.kind in "UO":
             data = _encoded(data)
             stored = data.dtype
