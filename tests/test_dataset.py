@@ -312,7 +312,8 @@ def analyse(results: Path) -> None:
     rois = [results / f"rois/{subject}.tsv" for subject in SUBJECTS]
     for name, paths in made.items():
         table = results / f"tables/{name}.tsv"
-        run(write_analysis_table, analysis=name, rois=rois, results=paths, out=table)
+        told = {"analysis": name, "settings": {}}
+        run(write_analysis_table, **told, rois=rois, results=paths, out=[table])
     run(
         count_replications,
         intervals=results / "tables/roi_intervals.tsv",

@@ -357,7 +357,7 @@ def pages(study: SyntheticStudy) -> dict[str, str]:
 def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
     study, overview = simulated_report
     found = pages(study)
-    topics = {"index", "models", "comparisons", "controls", "validation", "methods"}
+    topics = {"index", "models", "comparisons", "further_analyses", "validation", "methods"}
     assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
     for name, text in found.items():
         assert all(f'href="{other}"' in text for other in found), name

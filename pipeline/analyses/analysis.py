@@ -3,10 +3,12 @@
 | file of the folder | what is in it |
 |---|---|
 | `analysis.py` | `ANALYSIS`, an object of a class derived from `Analysis`; its settings |
-| `rules.smk` | its rules, and a rule that collects their results, which users request |
+| `rules.smk` | the rules that make its results; pipeline/rules/analyses.smk has the others |
 | a program for each rule | written like those in `pipeline/stages/` |
-| `tables.py` | `COLUMNS`: {column: its description}, for columns that no other table has |
-| `figures.py` | `study_figures(tables, images)`: figures drawn from its tables |
+| `tables.py` | `COLUMNS`: {column: its description}, for columns that no other table has; \
+`TABLES`: {table: (function that yields the rows of one of `results`, columns, or None if there \
+always are rows)} |
+| `figures.py` | `study_figures(tables, images, spaces)`: figures drawn from its tables |
 | `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what they display |
 
 The last three files exist if the analysis has such results. docs/new_analysis.md builds one.
@@ -27,22 +29,28 @@ if TYPE_CHECKING:
 class Analysis:
     """An optional analysis; methods that a subclass does not override add nothing to a study.
 
+    All but `check` and those of what is fitted are called only if the analysis is switched on.
+
     Every start of the workflow imports the subclasses, so they must import nothing slow.
 
     Attributes
     ----------
-    target : name of the rule that collects the results: `snakemake <target>`
+    target : name of the rule that collects tables and mapped files: `snakemake <target>`
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
+    tables : {name of a file in `tables/`, without its ending: heading in the report}
     page : page of the report on which its figures and tables are displayed
-    titles : {table: its heading on that page}; other tables have their names as headings
     references : {citation in the methods: full reference}
     """
 
     target: ClassVar[str]
     settings: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
-    page: ClassVar[str] = "controls"
-    titles: ClassVar[Mapping[str, str]] = {}
+    tables: ClassVar[Mapping[str, str]] = {}
+    page: ClassVar[str] = "further_analyses"
     references: ClassVar[Mapping[str, str]] = {}
+
+    def is_on(self, study: Study) -> bool:
+        """Test whether the first key of its settings has a value; without settings it is on."""
+        return all(vars(study)[key] for key in list(self.settings)[:1])
 
     # ---- what is fitted
 
@@ -86,12 +94,16 @@ class Analysis:
 
     # ---- results
 
-    def tables(self, study: Study) -> list[str]:
-        """Return names of files in `tables/`, without endings, that the report displays."""
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return a subject's result files, paths in the results, of which tables are made."""
         return []
 
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return result files of a subject and variant to make maps of, as paths in the results."""
+    def table_settings(self, study: Study) -> dict[str, Any]:
+        """Return settings that the rows of its tables depend on besides the results."""
+        return {}
+
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return a subject's result files to make maps of, as paths in the results."""
         return []
 
     def methods(self, study: Study) -> Iterator[str]:

@@ -67,12 +67,12 @@ class StudyFigure:
     Attributes
     ----------
     name : name of its files
-    page : page of the report: models, comparisons, controls, validation, or a subject
+    page : page of the report, or a subject; None for the page of the figure's analysis
     section : heading on that page; for figures of comparisons, the comparison
     """
 
     name: str
-    page: str
+    page: str | None
     section: str
     caption: str
     figure: Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.configuration.features import PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
 from pipeline.configuration.study import Configuration
@@ -155,7 +155,7 @@ def _analyses_in_words(study: Configuration) -> Iterator[str]:
             "than half of their linear interpolation weight in modelled voxels have no value. The "
             "interpolation overshoots at edges, so that a correlation can exceed 1."
         )
-    for analysis in ANALYSES.values():
+    for analysis in enabled(study).values():
         yield from analysis.methods(study)
 
 

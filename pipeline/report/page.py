@@ -1,4 +1,4 @@
-"""Pages of a study: overview, models, comparisons, controls, validation, methods."""
+"""Pages of a study: overview, models, comparisons, further analyses, validation, methods."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from pipeline.analyses.analysis import Analysis
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import enabled
 from pipeline.configuration.settings import FSAVERAGE, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
@@ -83,7 +82,7 @@ OTHERWISE_CALIBRATED = (
     "The simulated experiments with known truth were analysed with other settings than this study "
     "and are not displayed; `snakemake validate` repeats them."
 )
-NO_CONTROLS = "The configuration requests no analyses besides models and comparisons."
+NO_FURTHER_ANALYSES = "The configuration requests no analyses besides models and comparisons."
 TIME_COLUMNS = {
     "job": "rule and wildcards",
     "seconds": "wall-clock time",
@@ -165,7 +164,7 @@ def write_study_pages(inputs: ReportInputs) -> None:
         "index": _index,
         "models": _models,
         "comparisons": _comparisons,
-        "controls": _controls,
+        "further_analyses": _further_analyses,
         "validation": _validation,
         "methods": _methods,
     }
@@ -277,11 +276,11 @@ def _group_files(folder: Path, comparison: str, name: str, space: str) -> list[P
     return [folder / file for file in map_names(None, space, entities)]
 
 
-def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+def _further_analyses(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     """Collect figures and tables of the requested analyses."""
-    template, values = _page(inputs, "controls", "")
+    template, values = _page(inputs, "further_analyses", "")
     if not values["sections"] and not values["tables"]:
-        values["intro"] = NO_CONTROLS
+        values["intro"] = NO_FURTHER_ANALYSES
     return template, values
 
 
@@ -334,16 +333,12 @@ def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, A
             section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
             sections.setdefault(title, section)["figures"].append(figure)
     named = dict(TABLES.get(page, {}))
-    for analysis in ANALYSES.values():
+    for analysis in enabled(inputs.study).values():
         if analysis.page == page:
-            named |= {name: _title(analysis, name) for name in analysis.tables(inputs.study)}
+            named |= analysis.tables
     tables = [_table(inputs, n, title) for n, title in named.items() if n in inputs.tables]
     values = {"intro": intro, "sections": list(sections.values()), "tables": tables}
     return "sections.html.j2", values
-
-
-def _title(analysis: Analysis, table: str) -> str:
-    return analysis.titles.get(table, table.replace("_", " ").capitalize())
 
 
 def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:

@@ -29,11 +29,9 @@ rule write_maps:
         partitions=lambda wildcards: of_comparisons(
             "partitions", [wildcards.subject], [wildcards.variant]
         ),
-        analyses=lambda wildcards: [
-            f"{RESULTS}/{file}"
-            for analysis in ANALYSES.values()
-            for file in analysis.map_files(STUDY, wildcards.subject, wildcards.variant)
-        ],
+        analyses=lambda wildcards: (
+            mapped_files(wildcards.subject) if wildcards.variant == WHOLE else []
+        ),
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     resources:

@@ -5,10 +5,7 @@ STUDY_PAGES = [
     for link in page_links(STUDY.subjects)
     if link["file"].removesuffix(".html") not in STUDY.subjects
 ]
-ANALYSIS_TABLES = [
-    f"{RESULTS}/tables/{name}.tsv" for one in ANALYSES.values() for name in one.tables(STUDY)
-]
-REPORTED_TABLES = [*TABLES, *RECOVERY, *ANALYSIS_TABLES]
+REPORTED_TABLES = [*TABLES, *RECOVERY, *itertools.chain(*ANALYSIS_TABLES.values())]
 # no input: the report quotes the calibration only if `validate` has made it
 CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)

@@ -15,7 +15,7 @@ rule tables:
     input:
         TABLES,
         VOXEL_TABLES.values(),
-        rules.confounds.input,
+        ANALYSIS_TABLES["confounds"],
 
 
 rule write_tables:

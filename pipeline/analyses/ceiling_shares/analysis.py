@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis
-from pipeline.configuration.settings import WHOLE, Settings
+from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -28,7 +28,7 @@ class CeilingShares(Analysis):
 
     target = "ceiling_shares"
     page = "comparisons"
-    titles = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
+    tables = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
     settings = {"ceiling_shares": (CeilingShareSettings | None, None)}
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
@@ -39,15 +39,17 @@ class CeilingShares(Analysis):
             for spaces in study.comparisons.values():
                 yield Job(disk_bytes=subject.voxels * FLOAT * (2 ** len(spaces) + 2))
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(CeilingShareSettings) and study.comparisons
-        return ["ceiling_shares"] if on else []
+    def is_on(self, study: Study) -> bool:
+        """Test whether there are settings, and a comparison to apply them to."""
+        return super().is_on(study) and bool(study.comparisons)
 
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        on = study.section(CeilingShareSettings) is not None and variant == WHOLE
-        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons if on]
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons]
+
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return the result files, all of which become maps."""
+        return self.results(study, subject)
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,9 @@ COLUMNS = {
 }
 
 
-def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per region and component of a subject's comparison."""
     configuration = result.configuration
     ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
@@ -43,3 +46,6 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
                 "min_noise_ceiling": minimum,
                 **source(result, configuration["spaces"]),
             }
+
+
+TABLES = {"ceiling_shares": (rows, None)}

@@ -32,6 +32,10 @@ class Identification(Analysis):
     """Identification of test images, and whether two predictors miss the same ones."""
 
     target = "error_consistency"
+    tables = {
+        "error_consistency": "Agreement of predictors on which images are identified",
+        "image_accuracy": "Identified images per region and predictor",
+    }
     settings = {"error_consistency": (ErrorConsistencySettings | None, None)}
     references = {
         "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond "
@@ -73,10 +77,13 @@ class Identification(Analysis):
             n_bytes = n_rois(settings.atlases) * identified * subject.test_images * per_image
             yield Job(disk_bytes=n_bytes)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(ErrorConsistencySettings)
-        return ["error_consistency", "image_accuracy"] if on else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"identification/{subject}.h5"]
+
+    def table_settings(self, study: Study) -> dict[str, Any]:
+        """Return the settings of intervals."""
+        return study.significance.model_dump(mode="json")
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -32,18 +32,20 @@ CONSISTENCY = (
 OTHER_BRAINS = "other brains"
 
 
-def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(
+    tables: Mapping[str, pd.DataFrame], images: Images, spaces: Sequence[str]
+) -> Iterator[StudyFigure]:
     """Yield figures of identified images and of shared errors, if their tables have rows."""
     section = "Identified images"
     if "image_accuracy" in tables:
-        drawn = image_accuracy.figure(tables["image_accuracy"])
-        yield StudyFigure("image_accuracy", "controls", section, ACCURACY, drawn)
+        drawn = image_accuracy.figure(tables["image_accuracy"], spaces)
+        yield StudyFigure("image_accuracy", None, section, ACCURACY, drawn)
     if "error_consistency" in tables:
         drawn = figure(tables["error_consistency"])
-        yield StudyFigure("error_consistency", "controls", section, CONSISTENCY, drawn)
+        yield StudyFigure("error_consistency", None, section, CONSISTENCY, drawn)
 
 
-def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+def figure(table: pd.DataFrame) -> Figure:
     """Draw Cohen's κ of every two models, and of models and other brains: a panel per ROI.
 
     Values are means over subjects, after averaging over other brains.
@@ -51,9 +53,8 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/error_consistency.tsv
-    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = displayed_rois(table) if rois is None else rois
+    rois = displayed_rois(table)
     table = table.assign(second=table["second"].where(~_is_brain(table), OTHER_BRAINS))
     models = list(dict.fromkeys([*table["first"], *table["second"]]))
     models = [name for name in models if name != OTHER_BRAINS]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     displayed_rois,
     line_style,
@@ -19,7 +20,7 @@ from pipeline.figures.style import (
 )
 
 
-def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+def figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
     """Draw image-wise correlations and identification per ROI: a dot per subject and predictor.
 
     Top: medians and quartiles over images of the correlation of predicted and measured pattern.
@@ -28,9 +29,9 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/image_accuracy.tsv
-    rois : (atlas, roi) that are drawn, see `displayed_rois`
+    spaces : all feature spaces of the study, in the order of colours
     """
-    rois = displayed_rois(table) if rois is None else rois
+    rois = displayed_rois(table)
     brains = table["predictor"].str.fullmatch(r"subj0[1-8]")
     table = table.assign(label=table["predictor"].where(~brains, "other brains"))
     predictors = list(dict.fromkeys(table["label"]))
@@ -38,8 +39,9 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
         2, 1, figsize=(max(6.0, 1.5 * len(rois)), 6), sharex=True, layout="constrained"
     )
     width = 0.8 / len(predictors)
+    numbers = colour_numbers(predictors, spaces)
     for number, predictor in enumerate(predictors):
-        colour = line_style(number)["color"]
+        colour = line_style(numbers[predictor])["color"]
         for position, roi in enumerate(rois):
             part = rows_of_roi(table[table["label"] == predictor], roi)
             centre = position + (number - (len(predictors) - 1) / 2) * width

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
@@ -142,7 +143,9 @@ def judged(result: Result, region: int) -> Iterator[Judged]:
         yield Judged(subject, here["image"].values, r, hits, simulated if known else None)
 
 
-def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
+def image_accuracy_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI and predictor, a model or another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
         for among in judged(result, region):
@@ -178,7 +181,7 @@ def _accuracy(among: Judged, predictor: str) -> dict[str, object]:
 
 
 def error_consistency_rows(
-    result: Result, significance: Mapping[str, Any]
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
 ) -> Iterator[dict[str, object]]:
     """Yield one row per ROI and pair of models, or of a model and another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
@@ -187,13 +190,13 @@ def error_consistency_rows(
             blocks = result["cluster"][np.isin(result["image"], among.image)]
             counts = draw_images(
                 n_images,
-                significance["draws"],
-                significance["seed"],
-                blocks if significance["resample"] == "clusters" else None,
+                settings["draws"],
+                settings["seed"],
+                blocks if settings["resample"] == "clusters" else None,
             )
             for first, second in _pairs(result, among):
                 hits = among.identified[first], among.identified[second]
-                found = error_consistency(*hits, counts, significance["level"])
+                found = error_consistency(*hits, counts, settings["level"])
                 yield {
                     "subject": subject_of(result),
                     "first": first,
@@ -240,3 +243,9 @@ def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second:
 
 def _named(nsd_id: np.ndarray) -> str:
     return " ".join(str(image) for image in nsd_id[:N_EXTREME])
+
+
+TABLES = {
+    "error_consistency": (error_consistency_rows, CONSISTENCY_COLUMNS),
+    "image_accuracy": (image_accuracy_rows, IMAGE_COLUMNS),
+}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, named_lists
-from pipeline.configuration.settings import WHOLE, Name, Settings
+from pipeline.configuration.settings import Name, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -29,6 +29,7 @@ class Layers(Analysis):
     """The best layer of a network for each voxel."""
 
     target = "layers"
+    tables = {"layers": "Layers"}
     settings = {
         "layerwise": (
             dict[Name, list[str]],
@@ -63,13 +64,13 @@ class Layers(Analysis):
         for layers in compared(study).values():
             yield Job(disk_bytes=subject.voxels * FLOAT * (3 * len(layers) + 5))
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["layers"] if compared(study) else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"layers/{subject}/{name}.h5" for name in compared(study)]
 
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        return [f"layers/{subject}/{name}.h5" for name in compared(study) if variant == WHOLE]
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return the result files, all of which become maps."""
+        return self.results(study, subject)
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,9 @@ COLUMNS = {
 }
 
 
-def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI and layer of a subject's network."""
     layers = result["layer"].tolist()
     scores = np.stack([result[key] for key in ("cv_score", "r", "r2")])
@@ -52,3 +55,6 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
                 "first_share": statistic(np.mean, (first == number)[np.isfinite(first)]),
                 **source(result, [layer]),
             }
+
+
+TABLES = {"layers": (rows, None)}

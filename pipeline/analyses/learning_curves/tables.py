@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,9 @@ OVERTAKING_COLUMNS = (
 )
 
 
-def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
+def learning_curve_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI, model and number of training images, averaged over draws."""
     fits = _fits(result)
     for region, (atlas, roi) in enumerate(regions_of(result)):
@@ -82,11 +85,13 @@ def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
             }
 
 
-def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]:
+def overtaking_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI, score and pair of models; `second` is ahead with the most images."""
     fits = _fits(result)
     sizes = np.array(sorted(set(fits["size"])))
-    tail = (1 - level) / 2
+    tail = (1 - settings["level"]) / 2
     for region, (atlas, roi) in enumerate(regions_of(result)):
         if not result["n_voxels"][region]:
             continue
@@ -138,3 +143,9 @@ def _mean(result: Result, region: int, scores: np.ndarray) -> float:
 
 def _deviation(scores: np.ndarray) -> float:
     return float(scores.std(ddof=1)) if len(scores) > 1 else np.nan
+
+
+TABLES = {
+    "learning_curves": (learning_curve_rows, None),
+    "overtaking": (overtaking_rows, OVERTAKING_COLUMNS),
+}

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, named_lists
 from pipeline.configuration.names import declared, unique
-from pipeline.configuration.settings import WHOLE, Name
+from pipeline.configuration.settings import Name
 from pipeline.fits.families import FAMILY
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class ModelDifferences(Analysis):
 
     target = "model_differences"
     page = "models"
-    titles = {"model_differences": "Differences of models' R², voxel by voxel"}
+    tables = {"model_differences": "Differences of models' R², voxel by voxel"}
     settings = {
         "model_differences": (
             dict[Name, list[str]],
@@ -51,14 +51,13 @@ class ModelDifferences(Analysis):
         for _ in compared_pairs(study):
             yield Job(disk_bytes=subject.voxels * FLOAT * 6)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["model_differences"] if compared_pairs(study) else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"model_differences/{subject}/{name}.h5" for name in compared_pairs(study)]
 
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        names = compared_pairs(study) if variant == WHOLE else {}
-        return [f"model_differences/{subject}/{name}.h5" for name in names]
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return the result files, all of which become maps."""
+        return self.results(study, subject)
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

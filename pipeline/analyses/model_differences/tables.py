@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,9 @@ COLUMNS = {
 }
 
 
-def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per region of a subject and pair of models."""
     first, second = models = result.configuration["models"]
     difference, significant = result["difference"], result["q"] <= LEVEL
@@ -56,3 +59,6 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
 def spaces_of(models: list[str]) -> list[str]:
     """Return the feature spaces of some models, each once."""
     return list(dict.fromkeys(s for model in models for s in model.split(MODEL_SEPARATOR)))
+
+
+TABLES = {"model_differences": (rows, None)}

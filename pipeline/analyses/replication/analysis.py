@@ -22,7 +22,7 @@ class Replication(Analysis):
 
     target = "replication"
     page = "models"
-    titles = {"replication": "Number of subjects in whom regions are significant"}
+    tables = {"replication": "Number of subjects in whom regions are significant"}
     settings = {"replication": (ReplicationSettings | None, None)}
 
     def check(self, study: Study) -> None:
@@ -32,10 +32,6 @@ class Replication(Analysis):
                 "replication: uses the tests of `roi_intervals`, which the configuration lacks; "
                 "add it"
             )
-
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["replication"] if study.section(ReplicationSettings) else []
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -56,7 +56,7 @@ ROW_COLUMNS = (
 )
 
 
-def rows(result: Result, rois: pd.DataFrame) -> list[dict[str, Any]]:
+def rows(result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Tabulate one row per region and score of a subject; regions without voxels have none."""
     found = pd.DataFrame(_rows(result))
     if found.empty:
@@ -84,3 +84,6 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
                 "p_region": float(result["p"][number, region]),
                 **source(result, str(result["spaces"][number]).split(MODEL_SEPARATOR)),
             }
+
+
+TABLES = {"roi_intervals": (rows, ROW_COLUMNS)}

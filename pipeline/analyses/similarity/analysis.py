@@ -59,6 +59,10 @@ class Similarity(Analysis):
     """Representational similarity of feature spaces and ROIs."""
 
     target = "representational_similarity"
+    tables = {
+        "representational_similarity": "Representational similarity of feature spaces and regions",
+        "corner_pairs": "Image pairs on which two feature spaces agree or disagree most",
+    }
     settings = {"representational_similarity": (RepresentationalSimilaritySettings | None, None)}
     references = {
         "Arvesen 1969": "Arvesen, J. N. (1969). Jackknifing U-statistics. The Annals of "
@@ -90,11 +94,6 @@ class Similarity(Analysis):
         if settings := study.section(RepresentationalSimilaritySettings):
             arrays, n = n_rois(settings.atlases) + len(settings.spaces), subject.test_images
             yield Job(disk_bytes=FLOAT * arrays * n * (n - 1) / 2)
-
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(RepresentationalSimilaritySettings)
-        return ["representational_similarity", "corner_pairs"] if on else []
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -30,7 +30,7 @@ class SplitHalf(Analysis):
 
     target = "split_half"
     page = "comparisons"
-    titles = {"split_half": "Split-half reliability of maps of unique variance"}
+    tables = {"split_half": "Split-half reliability of maps of unique variance"}
     settings = {"split_half": (SplitHalfSettings | None, None)}
     references = {
         "Brown 1910": "Brown, W. (1910). Some experimental results in the correlation of mental "
@@ -48,10 +48,13 @@ class SplitHalf(Analysis):
                 values = 2 * settings.splits * len(spaces)
                 yield Job(disk_bytes=subject.voxels * FLOAT * values)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(SplitHalfSettings) and study.comparisons
-        return ["split_half"] if on else []
+    def is_on(self, study: Study) -> bool:
+        """Test whether there are settings, and a comparison to apply them to."""
+        return super().is_on(study) and bool(study.comparisons)
+
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"split_half/{subject}/{name}.h5" for name in study.comparisons]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

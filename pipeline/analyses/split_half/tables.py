@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,9 @@ COLUMNS = {
 }
 
 
-def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per region and feature space of a subject's comparison."""
     configuration, unique = result.configuration, result["unique"]
     for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
@@ -41,3 +44,6 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
                 "split_half_reliability": spearman_brown(r),
                 **source(result, configuration["spaces"]),
             }
+
+
+TABLES = {"split_half": (rows, None)}
