@@ -81,8 +81,6 @@ include: "pipeline/rules/responses.smk"
 include: "pipeline/rules/encoding.smk"
 include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
-
-
 include: "pipeline/rules/analyses.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"

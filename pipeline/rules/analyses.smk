@@ -21,7 +21,6 @@ for folder, analysis in ANALYSES.items():
     rule:
         name:
             analysis.target
-        localrule: True
         input:
             ANALYSIS_TABLES.get(folder, []),
             [
@@ -29,6 +28,7 @@ for folder, analysis in ANALYSES.items():
                 for subject in STUDY.subjects
                 for file in (analysis.map_files(STUDY, subject) if folder in ENABLED else [])
             ],
+        localrule: True
 
     workflow.get_rule(analysis.target).docstring = type(analysis).__doc__
 

@@ -29,9 +29,7 @@ rule fit_weights:
 rule fit_components:
     input:
         features=features_of_subjects(INTERPRETED),
-        weights=expand(
-            f"{RESULTS}/interpretation/{{subject}}/weights.h5", subject=STUDY.subjects
-        ),
+        weights=expand(f"{RESULTS}/interpretation/{{subject}}/weights.h5", subject=STUDY.subjects),
     output:
         COMPONENTS,
     resources:
