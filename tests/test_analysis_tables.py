@@ -28,7 +28,7 @@ from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
 from pipeline.tables.regions import region_labels
 
-COLUMNS = {name for columns in every_column().values() for name in columns}
+COLUMNS = {name.split(".")[-1] for columns in every_column().values() for name in columns}
 
 SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
 ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})
@@ -112,8 +112,8 @@ def test_layers_are_averaged_over_the_same_voxels_and_preferences_over_those_tha
     assert first["mean_r"] == pytest.approx(0.3)
     assert second["mean_r2"] == pytest.approx(0.15)
     assert second["mean_cv_score"] == pytest.approx(0.15)
-    assert (first["best_share"], second["best_share"]) == (0.5, 0.5)
-    assert (first["first_share"], second["first_share"]) == (0, 1)
+    assert (first["best_fraction"], second["best_fraction"]) == (0.5, 0.5)
+    assert (first["first_fraction"], second["first_fraction"]) == (0, 1)
     assert [row["weights"] for row in rows[2:]] == ["pretrained", "untrained: clip"]
 
 
@@ -165,7 +165,7 @@ def test_a_model_overtakes_between_measured_sizes(curves):
     assert (row["first"], row["second"], row["outcome"]) == ("bert", "clip", "overtakes")
     assert row["overtaking_images"] == pytest.approx(200)
     assert (row["overtaking_lower"], row["overtaking_upper"]) == pytest.approx((200, 200))
-    assert row["share_of_draws"] == 1
+    assert row["fraction_of_draws"] == 1
 
 
 def test_a_model_that_is_ahead_at_every_size_overtakes_nowhere(curves):

@@ -477,7 +477,7 @@ def test_there_are_no_shares_of_ceilings_that_are_not_known(finished):
     table = read_table(results / "tables/ceiling_shares.tsv")
     assert (table["n_voxels"] == 0).all()
     assert (table["n_excluded"] == len(DRIVEN)).all()
-    assert table["mean_ceiling_share"].isna().all()
+    assert table["mean_ceiling_fraction"].isna().all()
 
 
 def test_maps_of_unique_variance_that_differ_between_voxels_are_reliable(finished):

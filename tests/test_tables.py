@@ -349,11 +349,14 @@ def components_over_subjects(rows: pd.DataFrame) -> list[str]:
 def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):
     rows = pd.DataFrame(partition_rows(partition, significance, ROIS))
     joint = rows[rows["component"] == "joint"].set_index("roi")
-    assert joint.loc["all", "joint_below_share"] == pytest.approx(2 / 4)
+    assert joint.loc["all", "joint_below_fraction"] == pytest.approx(2 / 4)
     assert joint.loc["all", "joint_below_mean"] == pytest.approx(0.15)
-    assert (joint.loc["hV4", "joint_below_share"], joint.loc["V1v", "joint_below_share"]) == (0, 1)
+    assert (joint.loc["hV4", "joint_below_fraction"], joint.loc["V1v", "joint_below_fraction"]) == (
+        0,
+        1,
+    )
     assert np.isnan(joint.loc["hV4", "joint_below_mean"])
-    assert rows.loc[rows["component"] != "joint", "joint_below_share"].isna().all()
+    assert rows.loc[rows["component"] != "joint", "joint_below_fraction"].isna().all()
 
 
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):

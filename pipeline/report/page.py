@@ -63,10 +63,10 @@ COMPARISONS_INTRO = (
 CALIBRATION_INTRO = (
     "Simulated experiments with known truth, independent of this study's data, check whether "
     "intervals cover the truth, tests keep their level, and estimates are biased. Known biases, "
-    "such as that of near-duplicate images which are resampled singly or occur among both training "
-    "and test images, are shown but not judged. Intervals of unique variance are evaluated only if "
-    "unique variance is defined: if a penalty or band weight removes a space, models with and "
-    "without it are the same."
+    "such as that of near-duplicate images which are resampled singly or occur among both "
+    "training and test images, are listed but not judged. Intervals of unique variance are "
+    "evaluated only if unique variance is defined: if a penalty or band weight removes a space, "
+    "models with and without it are the same."
 )
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect: variance that a perfect fit of the "
@@ -308,7 +308,7 @@ def _calibrated(inputs: ReportInputs) -> str:
 
 def _off(calibration: pd.DataFrame) -> str:
     """Report how many judged statistics are off, and which."""
-    n_judged = (calibration["verdict"] != "shown").sum()
+    n_judged = (calibration["verdict"] != "not judged").sum()
     off = calibration[calibration["verdict"] == "off"]
     counted = f"Of {n_judged} judged statistics {len(off)} {'is' if len(off) == 1 else 'are'} off"
     named = "; ".join(

@@ -89,7 +89,8 @@ def main() -> None:
         {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
         simulated=layout.is_simulated,
     )
-    write_table(arguments.out, table, COLUMNS, provenance)
+    excluded = "number of modelled voxels that are left out of n_voxels because they have no ncsnr"
+    write_table(arguments.out, table, {**COLUMNS, "n_excluded": excluded}, provenance)
 
 
 def _noise(ncsnr: np.ndarray) -> np.ndarray:

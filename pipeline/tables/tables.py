@@ -62,7 +62,7 @@ PARTITION_COLUMNS = (
     "lower_quartile_variance",
     "upper_quartile_variance",
     "n_significant",
-    "joint_below_share",
+    "joint_below_fraction",
     "joint_below_mean",
     "weights",
     "data",
@@ -159,8 +159,10 @@ def partition_rows(
 
 
 def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str, float]:
-    share, mean = shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
-    return {"joint_below_share": share, "joint_below_mean": mean}
+    fraction, mean = (
+        shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
+    )
+    return {"joint_below_fraction": fraction, "joint_below_mean": mean}
 
 
 def _n_significant(q: np.ndarray | None, usable: np.ndarray) -> float:

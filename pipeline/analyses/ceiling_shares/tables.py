@@ -14,10 +14,14 @@ from pipeline.tables.tables import counts, roi_members, source, statistic, subje
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
-    "mean_ceiling_share": "mean of the component's variance divided by the mean noise ceiling, "
-    "both over the n_voxels voxels (share of the explainable variance; signed, not clipped)",
-    "median_ceiling_share": "median over the n_voxels voxels of the component's variance divided "
-    "by the voxel's noise ceiling (share of the explainable variance; signed, not clipped)",
+    "mean_ceiling_fraction": "mean of the component's variance divided by the mean noise ceiling, "
+    "both over the n_voxels voxels (fraction of the explainable variance; signed, not clipped)",
+    "median_ceiling_fraction": "median over the n_voxels voxels of the component's variance "
+    "divided by the voxel's noise ceiling (fraction of the explainable variance; signed, not "
+    "clipped)",
+    "n_excluded": "number of the region's voxels that are left out of n_voxels because they have "
+    "no score (not valid in every session, or without variance) or no noise ceiling above "
+    "min_noise_ceiling",
     "min_noise_ceiling": "noise ceiling (R²) that a voxel must exceed to be among the n_voxels "
     "voxels",
 }
@@ -41,8 +45,8 @@ def rows(
                 "atlas": atlas,
                 "roi": roi,
                 **counts(inside, usable),
-                "mean_ceiling_share": float(means[number]),
-                "median_ceiling_share": statistic(np.median, result["share"][number, usable]),
+                "mean_ceiling_fraction": float(means[number]),
+                "median_ceiling_fraction": statistic(np.median, result["share"][number, usable]),
                 "min_noise_ceiling": minimum,
                 **source(result, configuration["spaces"]),
             }

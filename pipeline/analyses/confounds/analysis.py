@@ -17,7 +17,7 @@ class Confounds(Analysis):
     page = "comparisons"
     tables = {
         "confounds": "Attributes that differ between the feature spaces of each comparison, and "
-        "that are held"
+        "those that are the same"
     }
 
     def job_settings(self, study: Study) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class ErrorConsistencySettings(Settings):
     """Models whose predictions identify images; by default all of `models`."""
     atlases: list[str] = Field(default=["composite"], min_length=1)
     """ROI atlases whose patterns are used; `composite` has the composite ROIs."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of the voxels of a pattern."""
 
 
@@ -92,7 +92,7 @@ class Identification(Analysis):
                 "Identification. A test image counts as identified if, among the predicted "
                 "patterns of all images, its own correlates best with its measured pattern (Kay "
                 "et al. 2008), over voxels with a reliability of at least "
-                f"{settings.min_noise_ceiling:g}. Cohen's κ measures whether two predictors miss "
+                f"{settings.min_reliability:g}. Cohen's κ measures whether two predictors miss "
                 "the same images more often than their accuracies alone imply (Geirhos et al. "
                 "2020). It is reported with the κ of simulated predictors whose own errors are "
                 "independent, so that they share only the noise of the measured responses. Other "

@@ -13,6 +13,7 @@ import pandas as pd
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
 from pipeline.results.storage import Result
+from pipeline.tables.columns import LEVEL
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
@@ -21,10 +22,10 @@ COLUMNS = {
     "predictor": "predictor of the subject's response patterns: an encoding model, or the name of "
     "another subject whose brain predicts (ridge regression on its responses to the same images, "
     "cross-validated among the test images that both saw)",
-    "accuracy": "share (0 to 1) of the n_images images that are identified: among all images' "
+    "accuracy": "fraction (0 to 1) of the n_images images that are identified: among all images' "
     "predicted patterns over the n_voxels voxels, their own correlates best with the measured "
     "pattern",
-    "chance": "share of images identified by guessing: 1 / n_images",
+    "chance": "fraction of images identified by guessing: 1 / n_images",
     "mean_image_r": "mean over the n_images images of the correlation (-1 to 1) over the n_voxels "
     "voxels of predicted and measured pattern",
     "lower_quartile_image_r": "lower quartile over the n_images images of the correlation (-1 to "
@@ -37,12 +38,12 @@ COLUMNS = {
     "and measured pattern, best first",
     "worst_images": "0-based NSD indices of the 5 images with the lowest correlation of predicted "
     "and measured pattern, worst first",
-    "accuracy_first": "share (0 to 1) of the n_images images that first identifies",
-    "accuracy_second": "share (0 to 1) of the n_images images that second identifies",
-    "observed_agreement": "share (0 to 1) of the n_images images that first and second both "
+    "accuracy_first": "fraction (0 to 1) of the n_images images that first identifies",
+    "accuracy_second": "fraction (0 to 1) of the n_images images that second identifies",
+    "observed_agreement": "fraction (0 to 1) of the n_images images that first and second both "
     "identify or both miss",
-    "expected_agreement": "share (0 to 1) of the n_images images that first and second would both "
-    "identify or both miss if their misses were independent, given their accuracies",
+    "expected_agreement": "fraction (0 to 1) of the n_images images that first and second would "
+    "both identify or both miss if their misses were independent, given their accuracies",
     "kappa": "Cohen's κ (at most 1) of the images that first and second miss: (observed_agreement "
     "- expected_agreement) / (1 - expected_agreement); n/a if both identify all or none. Both "
     "predictors are scored on the same noisy responses, whose noise counts as shared error: "
@@ -53,8 +54,10 @@ COLUMNS = {
     "patterns minus that of the noise, plus noise patterns from repeated trials) and predictors; "
     "rather too large than too small if the signal is weak and there are as many voxels as images; "
     "n/a if the noise is not known",
-    "kappa_lower": "lower end of the bootstrap interval of kappa over the n_images images",
-    "kappa_upper": "upper end of the bootstrap interval of kappa over the n_images images",
+    "kappa_lower": f"lower end of the bootstrap interval ({LEVEL}) of kappa over the n_images "
+    "images",
+    "kappa_upper": f"upper end of the bootstrap interval ({LEVEL}) of kappa over the n_images "
+    "images",
     "first": "encoding model that predicts the subject's response patterns",
     "second": "encoding model that predicts the subject's response patterns, or the name of "
     "another subject whose brain does",

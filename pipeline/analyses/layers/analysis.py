@@ -21,7 +21,7 @@ class PreferredLayerSettings(Settings):
 
     fraction: float = Field(default=0.95, gt=0, le=1)
     """Fraction of the best layer's cross-validated R² that the first layer has to reach."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) for a voxel to have a preferred layer."""
 
 
@@ -81,7 +81,7 @@ class Layers(Analysis):
                 "layer is the one with the best cross-validated R²; its first layer is the "
                 f"earliest that reaches {preferred.fraction:g} of that R² (Wang et al. 2023). Both "
                 "are left undefined for voxels with a reliability below "
-                f"{preferred.min_noise_ceiling:g}."
+                f"{preferred.min_reliability:g}."
             )
 
 

@@ -20,15 +20,15 @@ from pipeline.figures.style import (
 )
 
 CAPTION = (
-    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the share "
-    "of voxels whose cross-validated R² is highest for that layer (right). Thick lines: means over "
-    "subjects; thin lines: single subjects."
+    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the "
+    "fraction of voxels whose cross-validated R² is highest for that layer (right). Thick lines: "
+    "means over subjects; thin lines: single subjects."
 )
 
 PANELS = {
     "mean_r": "mean test r",
     "mean_r2": "mean test R²",
-    "best_share": "share of voxels with the\nbest cross-validated R²",
+    "best_fraction": "fraction of voxels with the\nbest cross-validated R²",
 }
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     reliability = first["reliability"]
     scores = {key: np.stack([fit[key] for fit in fits]) for key in SCORES}
     found = preferred_layers(scores["cv_score"], settings["fraction"])
-    explainable = found.where(reliability >= settings["min_noise_ceiling"])
+    explainable = found.where(reliability >= settings["min_reliability"])
     arrays = {
         "voxel": ("voxel", first["voxel"]),
         "layer": ("layer", arguments.layers),

@@ -19,10 +19,10 @@ COLUMNS = {
     "mean_cv_score": "mean over n_voxels voxels of the cross-validated R² of the training images "
     "(at most 1)",
     "n_preferring": "number of the ROI's voxels that have a preferred layer: those whose "
-    "reliability is at least `preferred_layer.min_noise_ceiling` (0.1 unless configured)",
-    "best_share": "share (0 to 1) of the n_preferring voxels whose cross-validated R² is highest "
-    "for this layer",
-    "first_share": "share (0 to 1), among those of the n_preferring voxels whose best "
+    "reliability is at least `preferred_layer.min_reliability` (0.1 unless configured)",
+    "best_fraction": "fraction (0 to 1) of the n_preferring voxels whose cross-validated R² is "
+    "highest for this layer",
+    "first_fraction": "fraction (0 to 1), among those of the n_preferring voxels whose best "
     "cross-validated R² is above 0, for which this is the first layer that reaches "
     "`preferred_layer.fraction` (0.95 unless configured) of the best layer's R²",
 }
@@ -51,8 +51,8 @@ def rows(
                 "mean_r2": statistic(np.mean, result["r2"][number - 1, usable]),
                 "mean_cv_score": statistic(np.mean, result["cv_score"][number - 1, usable]),
                 "n_preferring": int(np.count_nonzero(np.isfinite(best))),
-                "best_share": statistic(np.mean, (best == number)[np.isfinite(best)]),
-                "first_share": statistic(np.mean, (first == number)[np.isfinite(first)]),
+                "best_fraction": statistic(np.mean, (best == number)[np.isfinite(best)]),
+                "first_fraction": statistic(np.mean, (first == number)[np.isfinite(first)]),
                 **source(result, [layer]),
             }
 

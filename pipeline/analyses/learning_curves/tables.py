@@ -11,6 +11,7 @@ import pandas as pd
 
 from encoding.learning_curves import overtaking_size
 from pipeline.results.storage import Result
+from pipeline.tables.columns import LEVEL
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
@@ -28,12 +29,14 @@ COLUMNS = {
     "overtaking_images": "number of training images from which on `second` has the higher mean "
     "score, interpolated on a logarithmic axis between measured numbers; n/a if `second` is ahead "
     "at every number",
-    "overtaking_lower": "lower end of the bootstrap interval of overtaking_images over test "
-    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
-    "overtaking_upper": "upper end of the bootstrap interval of overtaking_images over test "
-    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
-    "share_of_draws": "share (0 to 1) of the bootstrap draws of test images in which `second` "
-    "overtakes `first` between the smallest and the largest number of training images",
+    "overtaking_lower": f"lower end of the bootstrap interval over test images ({LEVEL}) of "
+    "overtaking_images; 0: `second` is ahead at every number, inf: not ahead even with the most "
+    "images",
+    "overtaking_upper": f"upper end of the bootstrap interval over test images ({LEVEL}) of "
+    "overtaking_images; 0: `second` is ahead at every number, inf: not ahead even with the most "
+    "images",
+    "fraction_of_draws": "fraction (0 to 1) of the bootstrap draws of test images in which "
+    "`second` overtakes `first` between the smallest and the largest number of training images",
     "smallest_size": "smallest number of training images that both models are fitted on",
     "largest_size": "largest number of training images that both models are fitted on",
     "first": "encoding model whose mean score is lower with the most training images",
@@ -54,7 +57,7 @@ OVERTAKING_COLUMNS = (
     "overtaking_images",
     "overtaking_lower",
     "overtaking_upper",
-    "share_of_draws",
+    "fraction_of_draws",
     "smallest_size",
     "largest_size",
     "weights",
@@ -117,7 +120,7 @@ def overtaking_rows(
                     "overtaking_images": images if crossing else np.nan,
                     "overtaking_lower": ends[0],
                     "overtaking_upper": ends[1],
-                    "share_of_draws": np.mean((draws > 0) & np.isfinite(draws)),
+                    "fraction_of_draws": np.mean((draws > 0) & np.isfinite(draws)),
                     "smallest_size": sizes[0],
                     "largest_size": sizes[-1],
                     **source(result, [first, second]),

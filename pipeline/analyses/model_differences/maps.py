@@ -8,15 +8,16 @@ from pipeline.analyses.model_differences.tables import spaces_of
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
 from pipeline.results.storage import Result
+from pipeline.tables.columns import INTERVAL
 
 QUANTITIES = {
     "r2Difference": ("test R² of the first model minus that of the second", "R²"),
     "r2DifferenceLower": (
-        "lower end of the bootstrap interval over test images of the R² difference",
+        f"lower end of the {INTERVAL} of the R² difference",
         "R²",
     ),
     "r2DifferenceUpper": (
-        "upper end of the bootstrap interval over test images of the R² difference",
+        f"upper end of the {INTERVAL} of the R² difference",
         "R²",
     ),
 }

@@ -38,9 +38,9 @@ class RepresentationalSimilaritySettings(Settings):
     """Percentile of a space's similarities, at both ends, that selects these image pairs."""
     permutations: int = Field(default=1000, ge=99)
     """Number of permutations of the images."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of a voxel."""
-    least_voxels: int = Field(default=10, ge=2)
+    min_voxels: int = Field(default=10, ge=2)
     """Minimum number of such voxels in a ROI."""
     seed: int = 0
     """Seed of the permutations."""

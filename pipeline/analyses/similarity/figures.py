@@ -100,8 +100,10 @@ def corners(table: pd.DataFrame, first: str, second: str) -> Figure:
     table : tables/corner_pairs.tsv
     """
     table = table[(table["first"] == first) & (table["second"] == second)]
-    composite = table["roi"].str.startswith(f"{COMPOSITE}/")
-    table = table[composite | (table["roi"] == "all/all")] if composite.any() else table
+    # regions of two atlases can have one name
+    table = table.assign(roi=table["atlas"] + "/" + table["roi"])
+    composite = table["atlas"] == COMPOSITE
+    table = table[composite | (table["atlas"] == "all")] if composite.any() else table
     rois = list(dict.fromkeys(table["roi"]))
     names = {"first alike": f"{first} alike,\n{second} not"}
     names |= {"second alike": f"{second} alike,\n{first} not"}

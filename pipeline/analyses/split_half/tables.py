@@ -14,6 +14,7 @@ from pipeline.tables.tables import counts, roi_members, source, subject_of
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
+    "component": "feature space whose unique variance is compared between halves",
     "n_splits": "number of times that the test images were halved at random",
     "split_half_r": "correlation (-1 to 1) over the n_voxels voxels between the space's unique "
     "variance in one half of the test images and in the other, mean over n_splits halvings; n/a "

@@ -34,13 +34,13 @@ class InterpretationSettings(Settings):
     """Maximum number of voxels per subject; the most reliable are taken."""
     components: int = Field(default=20, ge=2)
     """Number of principal components."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of these voxels."""
     images: int = Field(default=20, ge=1)
     """Number of images listed at each end of a component, and evenly spaced along it."""
     tree_depth: int = Field(default=4, ge=1)
     """Number of components by whose signs voxels are split, one after another."""
-    least_voxels: int = Field(default=5, ge=1)
+    min_voxels: int = Field(default=5, ge=1)
     """Minimum number of voxels of a branch in each subject, and of a ROI with best images."""
     clusters: int = Field(default=10, ge=2)
     """Number of k-means clusters of the voxels' weights."""
@@ -120,7 +120,7 @@ class WeightComponents(Analysis):
             yield (
                 f"Components. The weights of {settings.model} in the at most "
                 f"{settings.voxels_per_subject} most reliable voxels of each subject (reliability "
-                f"at least {settings.min_noise_ceiling:g}) were decomposed into "
+                f"at least {settings.min_reliability:g}) were decomposed into "
                 f"{settings.components} principal components, and into {settings.clusters} "
                 "clusters by k-means (Wang et al. 2023 used 20,000 voxels per subject, chosen by "
                 "R²). Components and their stability over subjects are compared with those of "

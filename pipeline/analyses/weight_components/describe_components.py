@@ -29,7 +29,7 @@ from pipeline.results.tables import write_table
 from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order, read_rois
 
-STABILITY_COLUMNS = ("subject", "model", "component")
+STABILITY_COLUMNS = ("subject", "model", "principal_component")
 
 
 @dataclass(frozen=True)

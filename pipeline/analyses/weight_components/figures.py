@@ -29,17 +29,17 @@ PREFERRED_INCHES, BEST_INCHES = 0.95, 1.1
 PIXELS = 160
 COMPONENTS = (
     "Principal components of the encoding weights of the most reliable voxels, equally many per "
-    "subject. Left: share of the weights' variance that each component explains. Right: agreement "
-    "of one subject's components with those of the other subjects. Dashed lines: weights fitted "
-    "after permuting the images."
+    "subject. Left: fraction of the weights' variance that each component explains. Right: "
+    "agreement of one subject's components with those of the other subjects. Dashed lines: "
+    "weights fitted after permuting the images."
 )
 PREFERRED = (
     "Images with the largest (+) and the smallest (−) score on each component, among images on "
     "which no model was trained."
 )
 CATEGORIES = (
-    "Share of a component's top images (right) and bottom images (left) that contain each COCO "
-    "supercategory; black ticks: share among all images; asterisks: significant difference from "
+    "Fraction of a component's top images (right) and bottom images (left) that contain each COCO "
+    "supercategory; black ticks: fraction among all images; asterisks: significant difference from "
     "all other images."
 )
 BEST = (
@@ -152,7 +152,7 @@ def explained_variance(components: pd.DataFrame) -> Figure:
     components : tables/components.tsv
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
-    x, first = components["component"], components.iloc[0]
+    x, first = components["principal_component"], components.iloc[0]
     left.bar(x, 100 * components["explained"], color=COLOURS[0], label="measured")
     left.plot(x, 100 * components["permuted_explained"], "--", color="#444", label="permuted")
     left.legend(frameon=False, fontsize=8)
@@ -186,24 +186,26 @@ def category_profile(
     chosen = (table["grouping"] == grouping) & (table["name"].astype(str) == name)
     table = table[chosen & (table["level"] == level)]
     sides = {side: table[table["side"] == side].set_index("label") for side in ("top", "bottom")}
-    spread = sides["top"]["share"] - sides["bottom"]["share"]
+    spread = sides["top"]["fraction"] - sides["bottom"]["fraction"]
     labels = spread[spread.abs() > 0].sort_values().index
     labels = labels if len(labels) else spread.index
     figure, axis = plt.subplots(figsize=(5.6, 1.0 + 0.22 * len(labels)), layout="constrained")
     y = np.arange(len(labels))
     for (side, part), sign, colour in zip(sides.items(), (1, -1), COLOURS, strict=False):
         part = part.loc[labels]
-        axis.barh(y, sign * part["share"], color=colour, label=f"{side} {part['n_images'].iloc[0]}")
+        axis.barh(
+            y, sign * part["fraction"], color=colour, label=f"{side} {part['n_images'].iloc[0]}"
+        )
         base = sign * part["base_rate"]
         axis.plot(base, y, "|", color="black", markersize=9, label="all images" * (sign > 0))
         for row in np.flatnonzero(part["q"] <= LEVEL):
             # outside bar and base rate, whichever is longer
-            end = sign * max(part["share"].iloc[row], part["base_rate"].iloc[row])
+            end = sign * max(part["fraction"].iloc[row], part["base_rate"].iloc[row])
             axis.text(end + sign * 0.02, y[row] - 0.25, "∗", ha="center", va="center")
     axis.axvline(0, color="#444", linewidth=0.8)
     axis.set_yticks(y, labels, fontsize=8)
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
-    tidy(axis, "share of images", "")
+    tidy(axis, "fraction of images", "")
     axis.set_title(f"{grouping} {name}{simulated_note(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -34,7 +34,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     rois: given.InputFiles
     configuration: Annotated[
-        dict[str, Any], given.Setting("interpretation:model,images,min_noise_ceiling,least_voxels")
+        dict[str, Any], given.Setting("interpretation:model,images,min_reliability,min_voxels")
     ]
     out: given.OutputFile
 
@@ -81,7 +81,7 @@ def _measured(
         measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
     encoding = read_result(files["encoding"], ["reliability"])
     encoding = encoding.ordered("voxel", voxel, requested_by)
-    return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
+    return measured, encoding["reliability"] >= settings["min_reliability"]
 
 
 if __name__ == "__main__":
