@@ -181,6 +181,7 @@ class SyntheticStudy:
             "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
             "noise_ceiling_error": np.full(len(voxel), 0.05, np.float32),
             "reliability": np.full(len(voxel), 0.5, np.float32),
+            "searched_exactly": np.arange(len(voxel)) < 7,
         }
         noisy = {name: v + 0.02 * generator.standard_normal(len(voxel)) for name, v in r2.items()}
         tests: dict[str, dict[str, np.ndarray]] = {}

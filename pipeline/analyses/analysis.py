@@ -111,6 +111,11 @@ class Analysis:
         yield from ()
 
 
+def times(number: int) -> str:
+    """Write how often something was done."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def named_lists(study: Study, key: str) -> dict[str, list[str]]:
     """{name: its list} of a section of the configuration that an analysis adds."""
     return vars(study)[key]

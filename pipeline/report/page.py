@@ -22,7 +22,12 @@ from pipeline.maps.files import bids_label, map_names
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
-from pipeline.report.methods import calibration_sentence, methods_paragraphs, references
+from pipeline.report.methods import (
+    calibration_sentence,
+    methods_paragraphs,
+    references,
+    search_sentence,
+)
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
@@ -354,7 +359,9 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
 
 def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
-    paragraphs = methods_paragraphs(study, weights_labels(provenance))
+    windowed = study.encoding.search == "windowed"
+    searched = search_sentence(inputs.frames["best_voxels"]) if windowed else ""
+    paragraphs = methods_paragraphs(study, weights_labels(provenance), searched)
     return "methods.html.j2", {
         "methods": paragraphs,
         "references": references(paragraphs),

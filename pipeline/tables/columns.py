@@ -131,6 +131,9 @@ COLUMNS = {
     "best_voxel_ceiling": "noise ceiling (explainable fraction of test response variance, at most "
     "1) of best_voxel",
     "best_voxel_ceiling_error": "standard error of best_voxel_ceiling",
+    "n_searched_exactly": "number of modelled voxels for which every penalty and band weighting "
+    "was cross-validated; with `encoding.search: windowed`, for others only those that "
+    "generalised cross-validation did not find far worse than the best",
     "median_released_ncsnr": "median over n_voxels voxels of the noise-ceiling signal-to-noise "
     "ratio (ncsnr) that NSD released",
     "median_recomputed_ncsnr": "median over n_voxels voxels of the noise-ceiling signal-to-noise "

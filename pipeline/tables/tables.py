@@ -278,6 +278,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
         "best_r2": statistic(np.max, r2[usable]),
         "r_of_99th_percentile": statistic(partial(np.percentile, q=99), r[usable]),
         **best,
+        "n_searched_exactly": int(np.count_nonzero(result["searched_exactly"])),
         **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, spaces),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, times
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.settings import WHOLE, Settings
 from pipeline.configuration.variants import VariantSettings
@@ -124,7 +124,7 @@ class LearningCurves(Analysis):
             yield (
                 f"Learning curves. {', '.join(settings.models)} were fitted on {numbers} and all "
                 "training images, and scored on the same test images. Each number was drawn "
-                f"{settings.repeats} time(s); within a draw, smaller sets are subsets of larger "
+                f"{times(settings.repeats)}; within a draw, smaller sets are subsets of larger "
                 "ones."
             )
 

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from pipeline.study_size import SubjectSize
 
 
+MEASURES = {
+    "spearman": "Spearman's rank correlation",
+    "pearson": "Pearson correlation",
+    "cosine": "their cosine",
+}
+
+
 class RepresentationalSimilaritySettings(Settings):
     """Representational similarity of feature spaces and ROIs over the test images."""
 
@@ -103,12 +110,12 @@ class Similarity(Analysis):
             yield (
                 "Representational similarity (Kriegeskorte et al. 2008). Similarities (Pearson "
                 "correlations of patterns) of all pairs of test images in "
-                f"{', '.join(settings.spaces)} and in regions were compared by {settings.measure}. "
-                f"Each agreement was tested by {settings.permutations} permutations of the images "
-                "of one of the two, one-sided (Nili et al. 2014), with the false discovery rate "
-                f"over {AGREEMENT_FAMILY}; its interval ({study.significance.level:.0%}) is from a "
-                "jackknife over images (Arvesen "
-                f"1969).{_corners(settings)}{_bounds(study, settings)}"
+                f"{', '.join(settings.spaces)} and in regions were compared by "
+                f"{MEASURES[settings.measure]}. Each agreement was tested by "
+                f"{settings.permutations} permutations of the images of one of the two, one-sided "
+                f"(Nili et al. 2014), with the false discovery rate over {AGREEMENT_FAMILY}; its "
+                f"interval ({study.significance.level:.0%}) is from a jackknife over images "
+                f"(Arvesen 1969).{_corners(settings)}{_bounds(study, settings)}"
             )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, times
 from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SplitHalf(Analysis):
         if settings := study.section(SplitHalfSettings):
             yield (
                 "Split-half reliability. Unique variance was computed in two random halves of the "
-                f"test images, {settings.splits} times, and the halves' maps were correlated over "
+                f"test images, {times(settings.splits)}, and the halves' maps were correlated over "
                 "the voxels of each region; the reliability of a map of all test images follows by "
                 "2 r / (1 + r) (Brown 1910; Spearman 1910)."
             )
