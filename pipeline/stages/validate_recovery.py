@@ -20,14 +20,7 @@ from pipeline.tables.tables import subject_of
 from pipeline.validation.recovery import compare, false_positives
 
 RECOVERY_COLUMNS = (
-    "group",
-    "component",
-    "perfect",
-    "oracle",
-    "recovered",
-    "spearman",
-    "n_voxels",
-    "subject",
+    *("group", "component", "perfect", "oracle", "recovered", "spearman", "n_voxels", "subject"),
     "comparison",
 )
 

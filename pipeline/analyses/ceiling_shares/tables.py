@@ -10,7 +10,7 @@ import pandas as pd
 
 from encoding.ceiling_shares import mean_ceiling_share
 from pipeline.results.storage import Result
-from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
+from pipeline.tables.tables import region_cells, source, statistic, subject_of
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
@@ -33,8 +33,7 @@ def rows(
     """Yield one row per region and component of a subject's comparison."""
     configuration = result.configuration
     ceiling, minimum = result["noise_ceiling"], configuration["min_noise_ceiling"]
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        usable = inside & np.isfinite(result["share"]).all(axis=0)
+    for region, usable in region_cells(result, rois, np.isfinite(result["share"]).all(axis=0)):
         variance = result["variance"][:, usable]
         means = mean_ceiling_share(variance, ceiling[usable], minimum)
         for number, component in enumerate(result["component"].tolist()):
@@ -42,9 +41,7 @@ def rows(
                 "subject": subject_of(result),
                 "comparison": configuration["comparison"],
                 "component": component,
-                "atlas": atlas,
-                "roi": roi,
-                **counts(inside, usable),
+                **region,
                 "mean_ceiling_fraction": float(means[number]),
                 "median_ceiling_fraction": statistic(np.median, result["share"][number, usable]),
                 "min_noise_ceiling": minimum,

@@ -69,42 +69,14 @@ N_EXTREME = 5
 QUARTILES = (25, 50, 75)
 # there is no row if no ROI has enough voxels
 IMAGE_COLUMNS = (
-    "subject",
-    "predictor",
-    "atlas",
-    "roi",
-    "n_images",
-    "n_voxels",
-    "accuracy",
-    "chance",
-    "mean_image_r",
-    "lower_quartile_image_r",
-    "median_image_r",
-    "upper_quartile_image_r",
-    "best_images",
-    "worst_images",
-    "weights",
-    "data",
+    *("subject", "predictor", "atlas", "roi", "n_images", "n_voxels", "accuracy", "chance"),
+    *("mean_image_r", "lower_quartile_image_r", "median_image_r", "upper_quartile_image_r"),
+    *("best_images", "worst_images", "weights", "data"),
 )
 CONSISTENCY_COLUMNS = (
-    "subject",
-    "first",
-    "second",
-    "atlas",
-    "roi",
-    "n_images",
-    "n_voxels",
-    "accuracy_first",
-    "accuracy_second",
-    "chance",
-    "observed_agreement",
-    "expected_agreement",
-    "kappa",
-    "kappa_lower",
-    "kappa_upper",
-    "kappa_independent",
-    "weights",
-    "data",
+    *("subject", "first", "second", "atlas", "roi", "n_images", "n_voxels", "accuracy_first"),
+    *("accuracy_second", "chance", "observed_agreement", "expected_agreement", "kappa"),
+    *("kappa_lower", "kappa_upper", "kappa_independent", "weights", "data"),
 )
 
 

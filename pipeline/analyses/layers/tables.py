@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.results.storage import Result
-from pipeline.tables.tables import counts, roi_members, source, statistic, subject_of
+from pipeline.tables.tables import region_cells, source, statistic, subject_of
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
@@ -34,9 +34,8 @@ def rows(
     """Yield one row per ROI and layer of a subject's network."""
     layers = result["layer"].tolist()
     scores = np.stack([result[key] for key in ("cv_score", "r", "r2")])
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        # the same voxels for every layer, so that a curve compares like with like
-        usable = inside & np.isfinite(scores).all(axis=(0, 1))
+    # the same voxels for every layer, so that a curve compares like with like
+    for region, usable in region_cells(result, rois, np.isfinite(scores).all(axis=(0, 1))):
         best, first = result["best"][usable], result["first"][usable]
         for number, layer in enumerate(layers, start=1):
             yield {
@@ -44,9 +43,7 @@ def rows(
                 "network": result.configuration["network"],
                 "layer": layer,
                 "layer_number": number,
-                "atlas": atlas,
-                "roi": roi,
-                **counts(inside, usable),
+                **region,
                 "mean_r": statistic(np.mean, result["r"][number - 1, usable]),
                 "mean_r2": statistic(np.mean, result["r2"][number - 1, usable]),
                 "mean_cv_score": statistic(np.mean, result["cv_score"][number - 1, usable]),

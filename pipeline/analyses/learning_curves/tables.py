@@ -46,22 +46,9 @@ COLUMNS = {
 
 SCORES = ("r", "r2")
 OVERTAKING_COLUMNS = (
-    "subject",
-    "score",
-    "first",
-    "second",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "outcome",
-    "overtaking_images",
-    "overtaking_lower",
-    "overtaking_upper",
-    "fraction_of_draws",
-    "smallest_size",
-    "largest_size",
-    "weights",
-    "data",
+    *("subject", "score", "first", "second", "atlas", "roi", "n_voxels", "outcome"),
+    *("overtaking_images", "overtaking_lower", "overtaking_upper", "fraction_of_draws"),
+    *("smallest_size", "largest_size", "weights", "data"),
 )
 
 

@@ -41,21 +41,8 @@ COLUMNS = {
     "differences",
 }
 ROW_COLUMNS = (
-    "subject",
-    "score_kind",
-    "comparison",
-    "score",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "region_mean",
-    "region_lower",
-    "region_upper",
-    "p_region",
-    "q_region",
-    "n_tests",
-    "weights",
-    "data",
+    *("subject", "score_kind", "comparison", "score", "atlas", "roi", "n_voxels", "region_mean"),
+    *("region_lower", "region_upper", "p_region", "q_region", "n_tests", "weights", "data"),
 )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from encoding.split_half import spearman_brown, split_half_correlation
 from pipeline.results.storage import Result
-from pipeline.tables.tables import counts, roi_members, source, subject_of
+from pipeline.tables.tables import region_cells, source, subject_of
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
@@ -29,17 +29,14 @@ def rows(
 ) -> Iterator[dict[str, object]]:
     """Yield one row per region and feature space of a subject's comparison."""
     configuration, unique = result.configuration, result["unique"]
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        usable = inside & np.isfinite(unique).all(axis=(0, 1, 2))
+    for region, usable in region_cells(result, rois, np.isfinite(unique).all(axis=(0, 1, 2))):
         for number, space in enumerate(result["space"].tolist()):
             r = split_half_correlation(unique[:, :, number, usable])
             yield {
                 "subject": subject_of(result),
                 "comparison": configuration["comparison"],
                 "component": space,
-                "atlas": atlas,
-                "roi": roi,
-                **counts(inside, usable),
+                **region,
                 "n_splits": len(unique),
                 "split_half_r": r,
                 "split_half_reliability": spearman_brown(r),

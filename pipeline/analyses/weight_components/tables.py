@@ -106,20 +106,8 @@ TESTED_SIDES = ("top", "bottom")
 CAPTION_SEPARATOR = " | "
 # columns of the table, which has no row if all ROIs have too few voxels
 BEST_IMAGE_COLUMNS = (
-    "subject",
-    "model",
-    "atlas",
-    "roi",
-    "rank",
-    "nsd_id",
-    "predicted",
-    "measured",
-    "measured_rank",
-    "n_images",
-    "n_voxels",
-    "captions",
-    "weights",
-    "data",
+    *("subject", "model", "atlas", "roi", "rank", "nsd_id", "predicted", "measured"),
+    *("measured_rank", "n_images", "n_voxels", "captions", "weights", "data"),
 )
 COMPONENT, TREE, CLUSTER = "component", "tree", "cluster"
 
