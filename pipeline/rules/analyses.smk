@@ -49,8 +49,7 @@ for folder, analysis in ENABLED.items():
             output:
                 ANALYSIS_TABLES[folder],
             resources:
-                mem_mb=per_attempt(2000),
-                runtime=per_attempt(30),
+                **per_attempt(mem_mb=2000, runtime=30),
             params:
                 **parameters("write_analysis_table"),
                 analysis=folder,

@@ -42,8 +42,7 @@ rule write_figures:
             category="Figures",
         ),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_figures"),
     shell:
@@ -56,8 +55,7 @@ rule choose_colour_limits:
     output:
         COLOUR_LIMITS,
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("choose_colour_limits"),
     shell:
@@ -78,8 +76,7 @@ rule write_subject_page:
         metadata=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=3000, runtime=60),
     params:
         **parameters("write_subject_page"),
         out_directory=lambda wildcards, output: Path(output.page).parent,
@@ -108,8 +105,7 @@ rule write_study_pages:
             category="Maps of the group",
         ),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_study_pages"),
         calibration=CALIBRATION if CALIBRATED else [],

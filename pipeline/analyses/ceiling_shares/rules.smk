@@ -7,8 +7,7 @@ rule measure_ceiling_shares:
     output:
         f"{RESULTS}/ceiling_shares/{{subject}}/{{comparison}}.h5",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("measure_ceiling_shares"),
     shell:

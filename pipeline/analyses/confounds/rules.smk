@@ -15,8 +15,7 @@ rule tabulate_confounds:
     output:
         ANALYSIS_TABLES["confounds"],
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("tabulate_confounds"),
     shell:

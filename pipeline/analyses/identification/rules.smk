@@ -17,8 +17,7 @@ rule identify_images:
     output:
         f"{RESULTS}/identification/{{subject}}.h5",
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=4000, runtime=120),
     params:
         **parameters("identify_images"),
     shell:

@@ -10,8 +10,7 @@ rule prefer_layers:
     output:
         f"{RESULTS}/layers/{{subject}}/{{network}}.h5",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("prefer_layers"),
     shell:

@@ -17,8 +17,7 @@ rule summarise_learning_curves:
     output:
         f"{RESULTS}/learning_curves/{{subject}}.h5",
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=2000, runtime=120),
     params:
         **parameters("summarise_learning_curves"),
     shell:

@@ -12,8 +12,7 @@ rule compare_models:
     output:
         f"{RESULTS}/model_differences/{{subject}}/{{pair}}.h5",
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=2000, runtime=60),
     params:
         **parameters("compare_models"),
     shell:

@@ -7,8 +7,7 @@ rule count_replications:
     output:
         ANALYSIS_TABLES["replication"],
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("count_replications"),
     shell:

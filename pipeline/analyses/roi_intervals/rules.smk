@@ -16,8 +16,7 @@ rule assess_regions:
     output:
         f"{RESULTS}/roi_intervals/{{subject}}.h5",
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(240),
+        **per_attempt(mem_mb=3000, runtime=240),
     params:
         **parameters("assess_regions"),
     shell:

@@ -14,8 +14,7 @@ rule measure_similarities:
     output:
         f"{RESULTS}/similarities/{{subject}}.h5",
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=4000, runtime=30),
     params:
         **parameters("measure_similarities"),
     shell:
@@ -29,8 +28,7 @@ rule compare_similarities:
     output:
         ANALYSIS_TABLES["similarity"],
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=4000, runtime=60),
     params:
         **parameters("compare_similarities"),
     shell:

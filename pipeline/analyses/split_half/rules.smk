@@ -12,8 +12,7 @@ rule halve_test_images:
     output:
         f"{RESULTS}/split_half/{{subject}}/{{comparison}}.h5",
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("halve_test_images"),
     shell:

@@ -17,9 +17,9 @@ rule fit_weights:
     output:
         f"{RESULTS}/interpretation/{{subject}}/weights.h5",
     resources:
+        **per_attempt(runtime=60),
         mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=per_attempt(60),
     params:
         **parameters("fit_weights"),
     shell:
@@ -33,8 +33,7 @@ rule fit_components:
     output:
         COMPONENTS,
     resources:
-        mem_mb=per_attempt(8000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=8000, runtime=120),
     params:
         **parameters("fit_components"),
     shell:
@@ -51,9 +50,9 @@ rule project_voxels:
     output:
         f"{RESULTS}/interpretation/{{subject}}/projections.h5",
     resources:
+        **per_attempt(runtime=120),
         mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=per_attempt(120),
     params:
         **parameters("project_voxels"),
     shell:
@@ -69,8 +68,7 @@ rule describe_components:
     output:
         [path for path in ANALYSIS_TABLES["weight_components"] if path != BEST_IMAGES_FILE],
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=3000, runtime=30),
     params:
         **parameters("describe_components"),
     shell:
@@ -94,8 +92,7 @@ rule rank_images:
         BEST_IMAGES_FILE,
     resources:
         # predictions of all subjects, responses of one
-        mem_mb=per_attempt(1000 + 500 * (len(STUDY.subjects) + 1)),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=1000 + 500 * (len(STUDY.subjects) + 1), runtime=30),
     params:
         **parameters("rank_images"),
     shell:
