@@ -55,8 +55,8 @@ rule extract_features:
         f"{RESULTS}/features/layers/{{network}}/{{part}}_{{shard}}.h5",
     threads: 8
     resources:
-        **per_attempt(mem_mb=3000, runtime=30),
         # networks of the catalogue take 6 minutes per subject on eight cores, 2 on a GPU
+        **per_attempt(mem_mb=3000, runtime=30),
         gpu=1,
     params:
         **parameters("extract_features"),

@@ -20,8 +20,8 @@ rule average_responses:
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     resources:
-        **per_attempt(mem_mb=3000, runtime=120),
         # NIfTI files are decompressed for each block of voxels
+        **per_attempt(mem_mb=3000, runtime=120),
     params:
         **parameters("average_responses"),
     shell:

@@ -61,12 +61,11 @@ class ModelDifferences(Analysis):
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if compared_pairs(study):
-            yield (
-                "Differences of models. R² of two models was compared voxel by voxel by sign flips "
-                "of the paired differences of their squared errors (two-sided, tail by saddlepoint "
-                f"approximation), with false discovery rates over the {FAMILY}."
-            )
+        yield (
+            "Differences of models. R² of two models was compared voxel by voxel by sign flips of "
+            "the paired differences of their squared errors (two-sided, tail by saddlepoint "
+            f"approximation), with false discovery rates over the {FAMILY}."
+        )
 
 
 def compared_pairs(study: Study) -> dict[str, list[str]]:

@@ -35,11 +35,10 @@ class Replication(Analysis):
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if study.section(ReplicationSettings):
-            yield (
-                "Replication. For each region, subjects were counted in whom its mean was "
-                "significant (false discovery rate of 5 % within the subject)."
-            )
+        yield (
+            "Replication. For each region, subjects were counted in whom its mean was significant "
+            "(false discovery rate of 5 % within the subject)."
+        )
 
 
 ANALYSIS = Replication()

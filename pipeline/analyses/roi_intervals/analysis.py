@@ -68,14 +68,13 @@ class RoiIntervals(Analysis):
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if study.section(RoiIntervalSettings):
-            yield (
-                "Means of regions in single subjects. For each subject and region, R² of each "
-                "model, its differences between models, and unique and shared variance were "
-                "averaged over voxels. The means have bootstrap intervals over test images, with "
-                "the same draws for all models, and were tested by sign flips of each image's "
-                "contribution, with false discovery rates over all regions of a subject."
-            )
+        yield (
+            "Means of regions in single subjects. For each subject and region, R² of each model, "
+            "its differences between models, and unique and shared variance were averaged over "
+            "voxels. The means have bootstrap intervals over test images, with the same draws for "
+            "all models, and were tested by sign flips of each image's contribution, with false "
+            "discovery rates over all regions of a subject."
+        )
 
 
 def compared_models(study: Study) -> list[str]:
