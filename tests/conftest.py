@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -19,6 +20,8 @@ from filelock import FileLock
 from hypothesis import settings
 
 from pipeline.analyses.registry import ANALYSES
+from pipeline.nsd.design import read_image_table
+from pipeline.nsd.layout import NSDLayout
 from pipeline.simulation.settings import SimulationSettings
 
 # transformers reads it when it is imported; no test may depend on a download
@@ -218,6 +221,18 @@ def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subjects={"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
     )
     return tree
+
+
+@pytest.fixture(scope="session")
+def layout(surface_tree: Path) -> NSDLayout:
+    """Where the files of that simulated NSD are."""
+    return NSDLayout(surface_tree)
+
+
+@pytest.fixture(scope="session")
+def image_table(layout: NSDLayout) -> pd.DataFrame:
+    """Its table of all images."""
+    return read_image_table(layout)
 
 
 def simulate_without_networks(tree: Path, **changes: object) -> None:

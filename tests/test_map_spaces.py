@@ -12,7 +12,7 @@ from scipy import stats
 
 from encoding.inference.group import group_map
 from pipeline.maps.files import map_images
-from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import HEMISPHERES
 from pipeline.nsd.map_spaces import open_target
 from pipeline.nsd.sampling import KnownVoxels, sample
 from pipeline.nsd.spaces import open_space
@@ -27,11 +27,6 @@ BETAS = "betas_fithrf_GLMdenoise_RR"
 SHAPE = (7, 9, 8)
 EVERYTHING = np.arange(np.prod(SHAPE))
 inside = st.lists(st.tuples(*(st.floats(1, n) for n in SHAPE)), min_size=1, max_size=8)
-
-
-@pytest.fixture(scope="module")
-def layout(surface_tree) -> NSDLayout:
-    return NSDLayout(surface_tree)
 
 
 @pytest.fixture(scope="module")

@@ -26,11 +26,6 @@ SHAPE = (7, 9, 8)
 inside = st.tuples(*(st.floats(1, n) for n in SHAPE))
 
 
-@pytest.fixture
-def layout(surface_tree):
-    return NSDLayout(surface_tree)
-
-
 def coordinates(shape=SHAPE) -> np.ndarray:
     """1-based coordinates (X, Y, Z, 3) of the voxels' centres."""
     return np.stack(np.meshgrid(*(np.arange(1, n + 1) for n in shape), indexing="ij"), axis=-1)
