@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nilearn.image import resample_to_img
 from scipy import stats
+from whole_volumes import volume_to_mni, volume_to_native_surface
 
 from encoding.inference.group import group_map
 from pipeline.maps.files import map_images
@@ -19,8 +20,6 @@ from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import (
     mni_points,
     native_surface_to_fsaverage,
-    volume_to_mni,
-    volume_to_native_surface,
 )
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
