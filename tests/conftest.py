@@ -20,8 +20,6 @@ from filelock import FileLock
 from hypothesis import settings
 
 from pipeline.analyses.registry import ANALYSES
-from pipeline.nsd.design import read_image_table
-from pipeline.nsd.layout import NSDLayout
 from pipeline.simulation.settings import SimulationSettings
 
 # transformers reads it when it is imported; no test may depend on a download
@@ -224,14 +222,18 @@ def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def layout(surface_tree: Path) -> NSDLayout:
+def layout(surface_tree: Path):
     """Where the files of that simulated NSD are."""
+    from pipeline.nsd.layout import NSDLayout
+
     return NSDLayout(surface_tree)
 
 
 @pytest.fixture(scope="session")
-def image_table(layout: NSDLayout) -> pd.DataFrame:
+def image_table(layout) -> pd.DataFrame:
     """Its table of all images."""
+    from pipeline.nsd.design import read_image_table
+
     return read_image_table(layout)
 
 

@@ -5,7 +5,6 @@ Agreement shows that axes, trial order, repeats and the z-score are read as NSD 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from pipeline.tables.columns import COLUMNS
 TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

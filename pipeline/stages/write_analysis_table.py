@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pandas as pd
@@ -18,7 +17,6 @@ from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -37,7 +37,6 @@ FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
 BRAIN = "brain"
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,7 +28,6 @@ FEWEST_IMAGES = 10
 CORNER_COLUMNS = ("subject", "first", "second", "corner", "atlas", "roi")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -7,7 +7,6 @@ have the structure that a feature space alone gives to weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import h5py
@@ -22,7 +21,6 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import create_result
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
