@@ -10,8 +10,7 @@ import pytest
 import xarray as xr
 from conftest import weights_told
 
-from pipeline.analyses.identification import figures as error_consistency
-from pipeline.analyses.identification import image_accuracy
+from pipeline.analyses.identification import figures as identified
 from pipeline.analyses.identification.tables import (
     error_consistency_rows,
     image_accuracy_rows,
@@ -197,9 +196,9 @@ def test_every_column_is_described(frames):
 def test_figures_show_every_roi_and_model(frames):
     drawn = layers.figure(frames["layers"])
     assert [axis.get_xticklabels()[-1].get_text() for axis in drawn.axes] == ["clip"] * 3
-    drawn = error_consistency.figure(frames["error_consistency"])
+    drawn = identified.consistency_figure(frames["error_consistency"])
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()][-1] == "other brains"
-    drawn = image_accuracy.figure(frames["image_accuracy"], ["clip", "bert"])
+    drawn = identified.accuracy_figure(frames["image_accuracy"], ["clip", "bert"])
     assert len(drawn.axes[0].get_legend().get_texts()) == 3
     drawn = learning_curves.figure(
         *(frames["learning_curves"], frames["overtaking"]), ["clip", "bert"]

@@ -75,7 +75,7 @@ def _model_figures(
     yield StudyFigure(
         "normalised_correlations",
         "models",
-        "Share of what can be explained",
+        "Fraction of what can be explained",
         "Mean test correlation divided by mean √(noise ceiling), its upper bound, over voxels "
         f"with a reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can "
         "occur. Points: single subjects; dashes: means over subjects.",
@@ -93,8 +93,8 @@ def _model_figures(
         "noise_ceilings",
         "models",
         "Noise ceilings",
-        "Distribution over voxels of the noise ceiling: the explainable share of the variance of "
-        "the responses to the test images, given their numbers of repeats.",
+        "Distribution over voxels of the noise ceiling: the explainable fraction of the variance "
+        "of the responses to the test images, given their numbers of repeats.",
         ceiling_histograms(
             {part["subject"].iloc[0]: part["noise_ceiling"].to_numpy() for part in parts}
         ),

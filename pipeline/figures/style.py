@@ -130,6 +130,13 @@ def rows_of_roi(table: pd.DataFrame, roi: tuple[str, str]) -> pd.DataFrame:
     return table[(table["atlas"] == roi[0]) & (table["roi"] == roi[1])]
 
 
+def label_regions(axis: Axes, table: pd.DataFrame, rois: Sequence[tuple[str, str]]) -> None:
+    """Label the positions of regions with their names and numbers of voxels of all subjects."""
+    rows = [rows_of_roi(table, roi).drop_duplicates("subject") for roi in rois]
+    names = [f"{roi[1]}\nn={part['n_voxels'].sum()}" for roi, part in zip(rois, rows, strict=True)]
+    axis.set_xticks(range(len(rois)), names, fontsize=8)
+
+
 def tidy(axis: Axes, x: str, y: str) -> None:
     """Label both axes and remove the frame at the top and right."""
     axis.set_xlabel(x)

@@ -36,7 +36,7 @@ DESCRIPTIONS = {
     "p": ("p of a test against chance, one-sided", "p"),
     "q": (f"false discovery rate (q) of a test against chance, over the {FAMILY}", "q"),
     "ceiling": (
-        "noise ceiling: explainable share of the test responses' variance, signed",
+        "noise ceiling: explainable fraction of the test responses' variance, signed",
         "R²",
     ),
     "correlationCeiling": (

@@ -16,6 +16,7 @@ from pipeline.figures.style import (
     Images,
     StudyFigure,
     displayed_rois,
+    label_regions,
     line_style,
     rows_of_roi,
     simulated_note,
@@ -74,11 +75,7 @@ def figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
                 label=model if position == 0 else None,
             )
     axis.axhline(0, color="black", linewidth=0.6)
-    n_voxels = [
-        int(rows_of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
-    ]
-    names = [f"{roi[1]}\nn={n}" for roi, n in zip(rois, n_voxels, strict=True)]
-    axis.set_xticks(range(len(rois)), names, fontsize=8)
+    label_regions(axis, table, rois)
     tidy(axis, "n: voxels of all subjects", "mean test R², interval over images")
     axis.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
     axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
