@@ -138,7 +138,7 @@ def search_sentence(best_voxels: pd.DataFrame) -> str:
     exact = best_voxels["n_searched_exactly"].sum()
     fitted = best_voxels[["n_voxels", "n_excluded"]].to_numpy().sum()
     return (
-        f"In {exact:,} of {fitted:,} fits, one for each voxel, model and subject, everything was "
+        f"In {exact:,} of {fitted:,} fits, one for each voxel, model and subject, all were "
         "cross-validated."
     )
 
