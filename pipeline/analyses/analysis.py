@@ -9,7 +9,7 @@
 `TABLES`: {table: (function that yields the rows of one of `results`, columns, or None if there \
 always are rows)} |
 | `figures.py` | `study_figures(tables, images, spaces)`: figures drawn from its tables |
-| `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what they display |
+| `maps.py` | `voxel_maps(result)`: maps of `map_files`; `QUANTITIES`: what they display |
 
 The last three files exist if the analysis has such results. docs/new_analysis.md builds one.
 """
@@ -39,6 +39,7 @@ class Analysis:
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
     tables : {name of a file in `tables/`, without its ending: heading in the report}
     page : page of the report on which its figures and tables are displayed
+    mapped : whether maps are made of `results`
     references : {citation in the methods: full reference}
     """
 
@@ -46,6 +47,7 @@ class Analysis:
     settings: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
     tables: ClassVar[Mapping[str, str]] = {}
     page: ClassVar[str] = "further_analyses"
+    mapped: ClassVar[bool] = False
     references: ClassVar[Mapping[str, str]] = {}
 
     def is_on(self, study: Study) -> bool:
@@ -86,7 +88,14 @@ class Analysis:
         ----------
         widths : {feature space: number of features}
         """
-        yield from ()
+        from pipeline.resources import FLOAT, Job
+
+        for values in self.values_per_voxel(study) if self.is_on(study) else ():
+            yield Job(disk_bytes=subject.voxels * FLOAT * values)
+
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each of a subject's results."""
+        return []
 
     def picture_bytes(self, study: Study) -> float:
         """Return the bytes of its pictures, as files in all formats and on pages of the report."""
@@ -95,7 +104,7 @@ class Analysis:
     # ---- results
 
     def results(self, study: Study, subject: str) -> list[str]:
-        """Return a subject's result files, paths in the results, of which tables are made."""
+        """Return a subject's files in the results, of which tables and maps are made."""
         return []
 
     def table_settings(self, study: Study) -> dict[str, Any]:
@@ -104,7 +113,7 @@ class Analysis:
 
     def map_files(self, study: Study, subject: str) -> list[str]:
         """Return a subject's result files to make maps of, as paths in the results."""
-        return []
+        return self.results(study, subject) if self.mapped else []
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -38,7 +38,7 @@ for folder, analysis in ENABLED.items():
     include: f"../analyses/{folder}/rules.smk"
 
     results = [file for subject in STUDY.subjects for file in analysis.results(STUDY, subject)]
-    if results:
+    if results and analysis.tables:
 
         rule:
             name:

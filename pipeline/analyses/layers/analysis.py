@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -12,8 +12,6 @@ from pipeline.configuration.settings import Name, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class PreferredLayerSettings(Settings):
@@ -29,6 +27,7 @@ class Layers(Analysis):
     """The best layer of a network for each voxel."""
 
     target = "layers"
+    mapped = True
     tables = {"layers": "Layers"}
     settings = {
         "layerwise": (
@@ -57,20 +56,13 @@ class Layers(Analysis):
         """Return the layers, each of which is fitted alone."""
         return [space for spaces in compared(study).values() for space in spaces]
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
-
-        for layers in compared(study).values():
-            yield Job(disk_bytes=subject.voxels * FLOAT * (3 * len(layers) + 5))
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        return [3 * len(layers) + 5 for layers in compared(study).values()]
 
     def results(self, study: Study, subject: str) -> list[str]:
         """Return the subject's result files."""
         return [f"layers/{subject}/{name}.h5" for name in compared(study)]
-
-    def map_files(self, study: Study, subject: str) -> list[str]:
-        """Return the result files, all of which become maps."""
-        return self.results(study, subject)
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -14,14 +14,13 @@ from pipeline.fits.families import FAMILY
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class ModelDifferences(Analysis):
     """Differences of R² between pairs of models, voxel by voxel."""
 
     target = "model_differences"
+    mapped = True
     page = "models"
     tables = {"model_differences": "Differences of models' R², voxel by voxel"}
     settings = {
@@ -44,20 +43,13 @@ class ModelDifferences(Analysis):
             declared(key, models, study.fits())
             unique(key, models)
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
-
-        for _ in compared_pairs(study):
-            yield Job(disk_bytes=subject.voxels * FLOAT * 6)
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        return [6 for _ in compared_pairs(study)]
 
     def results(self, study: Study, subject: str) -> list[str]:
         """Return the subject's result files."""
         return [f"model_differences/{subject}/{name}.h5" for name in compared_pairs(study)]
-
-    def map_files(self, study: Study, subject: str) -> list[str]:
-        """Return the result files, all of which become maps."""
-        return self.results(study, subject)
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -12,8 +12,6 @@ from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class SplitHalfSettings(Settings):
@@ -39,14 +37,11 @@ class SplitHalf(Analysis):
         "Journal of Psychology 3, 271-295.",
     }
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
-
-        if settings := study.section(SplitHalfSettings):
-            for spaces in study.comparisons.values():
-                values = 2 * settings.splits * len(spaces)
-                yield Job(disk_bytes=subject.voxels * FLOAT * values)
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        settings = study.section(SplitHalfSettings)
+        splits = settings.splits if settings else 0
+        return [2 * splits * len(spaces) for spaces in study.comparisons.values()]
 
     def is_on(self, study: Study) -> bool:
         """Test whether there are settings, and a comparison to apply them to."""
