@@ -30,7 +30,7 @@ PROGRAMS = ("snakemake", "python -m", "make", "pytest")
 OWN = {"…": "config/nsd.yaml", "<target>": "preflight", "$(CONFIG)": "config/demo.yaml"}
 
 # a plugin that is not installed, and the analysis that docs/new_analysis.md adds
-NOT_HERE = ("kubernetes", "explained_share")
+NOT_HERE = ("kubernetes", "explained_fraction")
 
 
 def lines_of(page: Path) -> list[str]:
@@ -68,8 +68,6 @@ def documented() -> list[tuple[str, str]]:
 
 
 COMMANDS = documented()
-# a plugin that is not installed, and the analysis that docs/new_analysis.md adds
-NOT_HERE = ("kubernetes", "explained_share")
 
 
 def of_program(program: str) -> list[pytest.param]:
