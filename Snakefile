@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 import os
@@ -10,8 +11,7 @@ from snakemake.logging import logger
 from snakemake.utils import min_version
 
 from encoding.variance_partitioning import model_name
-from pipeline.analyses.parts import FOLDERS
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.jobs.code_version import code_version, stage_modules
 from pipeline.configuration.reading import parse_configuration
 from pipeline.errors import InputError
@@ -81,17 +81,7 @@ include: "pipeline/rules/responses.smk"
 include: "pipeline/rules/encoding.smk"
 include: "pipeline/rules/audit.smk"
 include: "pipeline/rules/partitions.smk"
-
-
-for folder in FOLDERS:
-
-    include: f"{folder}/rules.smk"
-
-
-# files of the optional analyses that are enabled
-ANALYSED = [path for one in ANALYSES.values() for path in getattr(rules, one.target).input]
-
-
+include: "pipeline/rules/analyses.smk"
 include: "pipeline/rules/maps.smk"
 include: "pipeline/rules/tables.smk"
 include: "pipeline/rules/validation.smk"
@@ -103,7 +93,7 @@ rule all:
     default_target: True
     input:
         rules.report.input,
-        ANALYSED,
+        [getattr(rules, analysis.target).input for analysis in ANALYSES.values()],
 
 
 # Where each job's log and measurements go, and in which environment it runs.

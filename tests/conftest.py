@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -224,6 +225,22 @@ def surface_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subjects={"subj01": {"sessions": 1, "grid": [22, 27, 20], "formats": ["hdf5"]}},
     )
     return tree
+
+
+@pytest.fixture(scope="session")
+def layout(surface_tree: Path):
+    """Where the files of that simulated NSD are."""
+    from pipeline.nsd.layout import NSDLayout
+
+    return NSDLayout(surface_tree)
+
+
+@pytest.fixture(scope="session")
+def image_table(layout) -> pd.DataFrame:
+    """Its table of all images."""
+    from pipeline.nsd.design import read_image_table
+
+    return read_image_table(layout)
 
 
 def simulate_without_networks(tree: Path, **changes: object) -> None:

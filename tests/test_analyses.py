@@ -29,7 +29,7 @@ def test_the_layer_that_was_planted_is_preferred(study):
     """V1v of the simulation is driven by the last layer."""
     table = read_table(study.results / "tables/layers.tsv")
     shares = [
-        row(table, subject="subj01", layer=layer, roi="V1v")["best_share"] for layer in LAYERS
+        row(table, subject="subj01", layer=layer, roi="V1v")["best_fraction"] for layer in LAYERS
     ]
     assert shares[1] > 0.8
     assert sum(shares) == pytest.approx(1)

@@ -10,11 +10,8 @@ import pytest
 import xarray as xr
 from conftest import weights_told
 
-from pipeline.analyses.identification import figures as error_consistency
-from pipeline.analyses.identification import image_accuracy
+from pipeline.analyses.identification import figures as identified
 from pipeline.analyses.identification.tables import (
-    CONSISTENCY_COLUMNS,
-    IMAGE_COLUMNS,
     error_consistency_rows,
     image_accuracy_rows,
 )
@@ -22,15 +19,15 @@ from pipeline.analyses.layers import figures as layers
 from pipeline.analyses.layers.tables import rows as layer_rows
 from pipeline.analyses.learning_curves import figures as learning_curves
 from pipeline.analyses.learning_curves.tables import (
-    OVERTAKING_COLUMNS,
     learning_curve_rows,
     overtaking_rows,
 )
+from pipeline.analyses.parts import parts
 from pipeline.results.storage import Result
 from pipeline.tables.document import every_column
 from pipeline.tables.regions import region_labels
 
-COLUMNS = {name for columns in every_column().values() for name in columns}
+COLUMNS = {name.split(".")[-1] for columns in every_column().values() for name in columns}
 
 SIGNIFICANCE = {"draws": 100, "seed": 0, "level": 0.95, "resample": "images"}
 ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1"})
@@ -107,20 +104,20 @@ def curves():
 def test_layers_are_averaged_over_the_same_voxels_and_preferences_over_those_that_have_one(
     layer_result,
 ):
-    rows = list(layer_rows(layer_result, ROIS))
+    rows = list(layer_rows(layer_result, ROIS, {}))
     assert [row["layer"] for row in rows] == ["conv1", "clip"] * 2
     first, second = rows[2:]
     assert (first["n_voxels"], first["n_excluded"], first["n_preferring"]) == (2, 1, 2)
     assert first["mean_r"] == pytest.approx(0.3)
     assert second["mean_r2"] == pytest.approx(0.15)
     assert second["mean_cv_score"] == pytest.approx(0.15)
-    assert (first["best_share"], second["best_share"]) == (0.5, 0.5)
-    assert (first["first_share"], second["first_share"]) == (0, 1)
+    assert (first["best_fraction"], second["best_fraction"]) == (0.5, 0.5)
+    assert (first["first_fraction"], second["first_fraction"]) == (0, 1)
     assert [row["weights"] for row in rows[2:]] == ["pretrained", "untrained: clip"]
 
 
 def test_image_wise_accuracy_names_the_best_and_the_worst_images(identification):
-    rows = {row["predictor"]: row for row in image_accuracy_rows(identification)}
+    rows = {row["predictor"]: row for row in image_accuracy_rows(identification, ROIS, {})}
     assert list(rows) == ["bert", "clip", "subj03"]
     model, brain = rows["clip"], rows["subj03"]
     assert (model["accuracy"], model["chance"], model["n_images"]) == (0.6, 0.2, 5)
@@ -133,7 +130,7 @@ def test_image_wise_accuracy_names_the_best_and_the_worst_images(identification)
 
 
 def test_models_are_compared_on_all_images_and_with_a_brain_on_those_it_saw(identification):
-    rows = list(error_consistency_rows(identification, SIGNIFICANCE))
+    rows = list(error_consistency_rows(identification, ROIS, SIGNIFICANCE))
     assert [(row["first"], row["second"]) for row in rows] == [
         ("clip", "bert"),
         ("clip", "subj03"),
@@ -148,13 +145,14 @@ def test_models_are_compared_on_all_images_and_with_a_brain_on_those_it_saw(iden
 
 def test_images_of_one_cluster_are_drawn_together(identification):
     """With a single cluster every draw is the whole: κ has no spread."""
-    rows = error_consistency_rows(identification, {**SIGNIFICANCE, "resample": "clusters"})
+    rows = error_consistency_rows(identification, ROIS, {**SIGNIFICANCE, "resample": "clusters"})
     both = next(iter(rows))
     assert (both["kappa_lower"], both["kappa_upper"]) == pytest.approx((both["kappa"],) * 2)
 
 
 def test_learning_curves_are_averaged_over_draws_of_training_images(curves):
-    rows = {(row["model"], row["training_images"]): row for row in learning_curve_rows(curves)}
+    found = learning_curve_rows(curves, ROIS, SIGNIFICANCE)
+    rows = {(row["model"], row["training_images"]): row for row in found}
     few = rows["clip", 100]
     assert (few["n_draws"], few["mean_r2"]) == (2, pytest.approx(0.1))
     assert few["deviation_r"] == pytest.approx(np.std([0.0, 0.2], ddof=1))
@@ -162,46 +160,48 @@ def test_learning_curves_are_averaged_over_draws_of_training_images(curves):
 
 
 def test_a_model_overtakes_between_measured_sizes(curves):
-    row = next(iter(overtaking_rows(curves, 0.95)))
+    row = next(iter(overtaking_rows(curves, ROIS, SIGNIFICANCE)))
     assert (row["first"], row["second"], row["outcome"]) == ("bert", "clip", "overtakes")
     assert row["overtaking_images"] == pytest.approx(200)
     assert (row["overtaking_lower"], row["overtaking_upper"]) == pytest.approx((200, 200))
-    assert row["share_of_draws"] == 1
+    assert row["fraction_of_draws"] == 1
 
 
 def test_a_model_that_is_ahead_at_every_size_overtakes_nowhere(curves):
     curves.data["r"] += np.array([0, 0, 0, 1, 1, 1])[:, None]
-    row = next(iter(overtaking_rows(curves, 0.95)))
+    row = next(iter(overtaking_rows(curves, ROIS, SIGNIFICANCE)))
     assert (row["second"], row["outcome"]) == ("clip", "ahead at every size")
     assert np.isnan(row["overtaking_images"])
 
 
+@pytest.fixture
 def frames(layer_result, identification, curves):
+    """{table: all its rows}."""
+    results = {"layers": layer_result, "identification": identification, "learning_curves": curves}
     return {
-        "layers": pd.DataFrame(layer_rows(layer_result, ROIS)),
-        "consistency": pd.DataFrame(
-            error_consistency_rows(identification, SIGNIFICANCE), columns=CONSISTENCY_COLUMNS
-        ),
-        "images": pd.DataFrame(image_accuracy_rows(identification), columns=IMAGE_COLUMNS),
-        "curves": pd.DataFrame(learning_curve_rows(curves)),
-        "overtaking": pd.DataFrame(overtaking_rows(curves, 0.95), columns=OVERTAKING_COLUMNS),
+        name: pd.DataFrame(rows(results[folder], ROIS, SIGNIFICANCE), columns=columns)
+        for folder, tables in parts("tables").items()
+        if folder in results
+        for name, (rows, columns) in tables.TABLES.items()
     }
 
 
-def test_every_column_is_described(layer_result, identification, curves):
-    for frame in frames(layer_result, identification, curves).values():
+def test_every_column_is_described(frames):
+    assert len(frames) == 5
+    for frame in frames.values():
         assert len(frame)
         assert set(frame.columns) <= COLUMNS
 
 
-def test_figures_show_every_roi_and_model(layer_result, identification, curves):
-    tables = frames(layer_result, identification, curves)
-    drawn = layers.figure(tables["layers"])
+def test_figures_show_every_roi_and_model(frames):
+    drawn = layers.figure(frames["layers"])
     assert [axis.get_xticklabels()[-1].get_text() for axis in drawn.axes] == ["clip"] * 3
-    drawn = error_consistency.figure(tables["consistency"])
+    drawn = identified.consistency_figure(frames["error_consistency"])
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()][-1] == "other brains"
-    drawn = image_accuracy.figure(tables["images"])
+    drawn = identified.accuracy_figure(frames["image_accuracy"], ["clip", "bert"])
     assert len(drawn.axes[0].get_legend().get_texts()) == 3
-    drawn = learning_curves.figure(tables["curves"], tables["overtaking"])
+    drawn = learning_curves.figure(
+        *(frames["learning_curves"], frames["overtaking"]), ["clip", "bert"]
+    )
     assert drawn.axes[0].get_title(loc="left").startswith("all: 1 subject, 30 voxels, simulated")
     assert [line.get_linestyle() for line in drawn.axes[0].lines].count(":") == 1

@@ -26,7 +26,7 @@ def report(study) -> Path:
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
 @pytest.mark.parametrize(
     "name",
-    ["index", "subj01", "models", "comparisons", "controls", "validation", "methods"],
+    ["index", "subj01", "models", "comparisons", "further_analyses", "validation", "methods"],
 )
 def test_a_page_opens_without_network_or_complaint_and_fits_the_window(report, name, width):
     with visiting(report / f"{name}.html", width) as visit:

@@ -15,7 +15,6 @@ from pycocotools import mask as coco_masks
 
 from pipeline.nsd.clipping import clip_mask, clip_polygons
 from pipeline.nsd.coco import read_captions
-from pipeline.nsd.design import read_image_table
 from pipeline.nsd.instances import label_matrix, read_categories, read_instances
 from pipeline.nsd.layout import NSDLayout
 
@@ -25,18 +24,8 @@ corners = st.tuples(st.integers(0, WIDTH - 13), st.integers(0, HEIGHT - 13))
 
 
 @pytest.fixture(scope="module")
-def layout(surface_tree):
-    return NSDLayout(surface_tree)
-
-
-@pytest.fixture(scope="module")
-def table(layout):
-    return read_image_table(layout)
-
-
-@pytest.fixture(scope="module")
-def instances(layout, table):
-    return read_instances(layout, table.index.to_numpy())
+def instances(layout, image_table):
+    return read_instances(layout, image_table.index.to_numpy())
 
 
 def annotations(layout, kind="instances"):
@@ -118,11 +107,11 @@ def test_run_lengths_as_numbers_and_as_text_are_those_of_pycocotools(pixels):
 # ---- instances
 
 
-def test_visible_areas_and_boxes_are_those_of_pycocotools_masks(layout, table, instances):
+def test_visible_areas_and_boxes_are_those_of_pycocotools_masks(layout, image_table, instances):
     """Up to a pixel along the outline: pycocotools draws outlines on whole pixels."""
-    crops = table.set_index("cocoId")["cropBox"].map(ast.literal_eval)
+    crops = image_table.set_index("cocoId")["cropBox"].map(ast.literal_eval)
     found = instances.set_index(["nsd_id", "annotation_id"])
-    ids = pd.Series(table.index, index=table["cocoId"])
+    ids = pd.Series(image_table.index, index=image_table["cocoId"])
     n_checked = n_hidden = 0
     for content in annotations(layout):
         images = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
@@ -163,7 +152,7 @@ def test_objects_that_were_drawn_lie_where_the_picture_shows_them(instances):
         assert (drawn[low] + drawn[size]).max() < 425 + 1e-6
 
 
-def test_the_crop_hides_some_objects_and_cuts_others(layout, table, instances):
+def test_the_crop_hides_some_objects_and_cuts_others(layout, image_table, instances):
     all_benches = [
         annotation
         for content in annotations(layout)
@@ -175,7 +164,7 @@ def test_the_crop_hides_some_objects_and_cuts_others(layout, table, instances):
     assert benches["visible_share"].between(0.01, 0.99).all()
     assert instances.loc[instances["crowd"], "visible_share"].between(0, 1).all()
     # 640 × 427 is cut by half a pixel at each side
-    halves = table["cropBox"].map(lambda text: ast.literal_eval(text)[2] * 640 % 1 == 0.5)
+    halves = image_table["cropBox"].map(lambda text: ast.literal_eval(text)[2] * 640 % 1 == 0.5)
     assert halves.any()
 
 
@@ -204,8 +193,8 @@ def test_eighty_categories_in_twelve_supercategories_are_read_from_the_file(layo
     assert categories["category_id"].max() == 90
 
 
-def test_label_matrices_say_what_each_image_shows(layout, table, instances):
-    categories, ids = read_categories(layout), table.index.to_numpy()
+def test_label_matrices_say_what_each_image_shows(layout, image_table, instances):
+    categories, ids = read_categories(layout), image_table.index.to_numpy()
     names = categories["category"].tolist()
     groups = categories["supercategory"].unique().tolist()
     matrix = label_matrix(instances, ids, names)
@@ -238,13 +227,13 @@ def test_images_are_asked_for_in_any_number_and_order(layout, instances):
     pd.testing.assert_frame_equal(own, expected)
 
 
-def test_two_annotators_may_write_the_same_caption(layout, table, tmp_path):
+def test_two_annotators_may_write_the_same_caption(layout, image_table, tmp_path):
     tree = damaged_copy(layout.root, tmp_path)
     damaged = NSDLayout(tree)
-    image = table.index[table["cocoSplit"] == "train2017"][0]
+    image = image_table.index[image_table["cocoSplit"] == "train2017"][0]
     path = damaged.annotations("captions", "train2017")
     content = json.loads(path.read_text())
-    own = [a for a in content["annotations"] if a["image_id"] == table.loc[image, "cocoId"]]
+    own = [a for a in content["annotations"] if a["image_id"] == image_table.loc[image, "cocoId"]]
     content["annotations"].append({**own[0], "id": len(content["annotations"]) + 1})
     rewrite(path, json.dumps(content))
     (texts,) = read_captions(damaged, np.array([image]))

@@ -225,7 +225,17 @@ BAD = {
         (
             "interpretation",
             {"least_ceiling": 0.1},
-            "interpretation.least_ceiling: this key is called `min_noise_ceiling` now",
+            "interpretation.least_ceiling: this key is called `min_reliability` now",
+        ),
+        (
+            "preferred_layer",
+            {"min_noise_ceiling": 0.1},
+            "preferred_layer.min_noise_ceiling: this key is called `min_reliability` now",
+        ),
+        (
+            "interpretation",
+            {"least_voxels": 5},
+            "interpretation.least_voxels: this key is called `min_voxels` now",
         ),
         (
             "representational_similarity",

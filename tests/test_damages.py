@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from conftest import damaged_copy, rewrite, simulate_without_networks
+from whole_volumes import volume_to_mni, volume_to_native_surface
 
 from pipeline.errors import InputError
 from pipeline.nsd.check import check_tree
@@ -27,11 +28,7 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_mask, read_roi_labels
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.stimuli import read_images
-from pipeline.nsd.transforms import (
-    native_surface_to_fsaverage,
-    volume_to_mni,
-    volume_to_native_surface,
-)
+from pipeline.nsd.transforms import native_surface_to_fsaverage
 
 pytestmark = pytest.mark.robustness
 

@@ -313,7 +313,8 @@ def analyse(results: Path) -> None:
     rois = [results / f"rois/{subject}.tsv" for subject in SUBJECTS]
     for name, paths in made.items():
         table = results / f"tables/{name}.tsv"
-        run(write_analysis_table, analysis=name, rois=rois, results=paths, out=table)
+        told = {"analysis": name, "settings": {}}
+        run(write_analysis_table, **told, rois=rois, results=paths, out=[table])
     run(
         count_replications,
         intervals=results / "tables/roi_intervals.tsv",
@@ -477,7 +478,7 @@ def test_there_are_no_shares_of_ceilings_that_are_not_known(finished):
     table = read_table(results / "tables/ceiling_shares.tsv")
     assert (table["n_voxels"] == 0).all()
     assert (table["n_excluded"] == len(DRIVEN)).all()
-    assert table["mean_ceiling_share"].isna().all()
+    assert table["mean_ceiling_fraction"].isna().all()
 
 
 def test_maps_of_unique_variance_that_differ_between_voxels_are_reliable(finished):

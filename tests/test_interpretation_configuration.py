@@ -78,10 +78,10 @@ def fitted(study, subject: str) -> dict[str, object]:
 
 
 def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
-    settings = {"voxels_per_subject": 9, "min_noise_ceiling": 0.999, "components": 2, "seed": 0}
+    settings = {"voxels_per_subject": 9, "min_reliability": 0.999, "components": 2, "seed": 0}
     given = {**fitted(study, "subj01"), "configuration": "mine", "memory-mb": 1000}
     given["out"] = tmp_path / "weights.h5"
-    with pytest.raises(InputError, match="lower `min_noise_ceiling`"):
+    with pytest.raises(InputError, match="lower `min_reliability`"):
         run(monkeypatch, fit_weights, given, mine=settings, spaces=["alexnet"])
 
 
@@ -98,7 +98,7 @@ def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
 
 
 def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
-    settings = {"atlases": ["floc-words"], "min_noise_ceiling": 0.1, "least_voxels": 10**6}
+    settings = {"atlases": ["floc-words"], "min_reliability": 0.1, "min_voxels": 10**6}
     given = {
         **fitted(study, "subj01"),
         "rois": study.results / "rois/subj01.tsv",

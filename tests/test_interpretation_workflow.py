@@ -124,7 +124,7 @@ def test_rois_find_images_alike_as_the_space_does_that_drives_them(study):
     corners = read_table(study.results / "tables/corner_pairs.tsv")
     alike = corners[corners["corner"] == "first alike"]
     found = alike.groupby("roi")["similarity_difference"].mean()
-    assert found["prf-visualrois/V1v"] > 0.2 > 0 > found["floc-words/VWFA-1"]
+    assert found["V1v"] > 0.2 > 0 > found["VWFA-1"]
 
 
 def test_similarities_are_of_the_measured_test_responses(study):

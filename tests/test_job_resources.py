@@ -189,13 +189,18 @@ def test_the_workflow_starts_without_the_libraries_of_networks():
     assert done.stdout.split() == ["False"]
 
 
+def study_of_nsd(folder: Path) -> Study:
+    """A study of real data of which only the file that stands for NSD is there."""
+    design = folder / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
+    design.parent.mkdir(parents=True)
+    design.touch()
+    return Study(folder, ROOT / "config/nsd.yaml")
+
+
 @pytest.mark.workflow
 def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
     """A workflow at its beginning but for features, whose sizes tell how long a fit takes."""
-    dry = Study(tmp_path, ROOT / "config/nsd.yaml")
-    design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
-    design.parent.mkdir(parents=True)
-    design.touch()
+    dry = study_of_nsd(tmp_path)
     feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
     target = f"results/nsd/significance/subj01/all/{model_name(WIDTHS)}.h5"
     slurm = ("--set-threads", "fit_encoding_models=8", "assess_significance=4", "--cores", "8")
@@ -229,10 +234,7 @@ def test_a_fit_keeps_within_the_memory_that_all_jobs_share(shared, tmp_path):
 @pytest.mark.workflow
 def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_path):
     """`--resources` is another limit, of all jobs together and so of each."""
-    dry = Study(tmp_path, ROOT / "config/nsd.yaml")
-    design = tmp_path / "data/nsd/nsddata/experiments/nsd/nsd_expdesign.mat"
-    design.parent.mkdir(parents=True)
-    design.touch()
+    dry = study_of_nsd(tmp_path)
     files = feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
     target = f"results/nsd/encoding/subj01/all/{model_name(WIDTHS)}.h5"
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", "--", target)

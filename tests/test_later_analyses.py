@@ -70,7 +70,7 @@ def test_shares_of_the_ceiling_add_up_to_that_of_the_joint_model(later):
     shares = table(later, "ceiling_shares").query("roi == 'V1v'")
     for subject in SUBJECTS:
         of_subject = shares[shares["subject"] == subject]
-        total = of_subject["mean_ceiling_share"].sum()
+        total = of_subject["mean_ceiling_fraction"].sum()
         partition = read_result(later.results / f"partitions/{subject}/{WHOLE}/alexnet_vs_bert.h5")
         assert 0.7 < total < 1.1
         share = read_result(later.results / f"ceiling_shares/{subject}/alexnet_vs_bert.h5")

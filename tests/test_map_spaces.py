@@ -9,29 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nilearn.image import resample_to_img
 from scipy import stats
+from whole_volumes import volume_to_mni, volume_to_native_surface
 
 from encoding.inference.group import group_map
 from pipeline.maps.files import map_images
-from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import HEMISPHERES
 from pipeline.nsd.map_spaces import open_target
 from pipeline.nsd.sampling import KnownVoxels, sample
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import (
     mni_points,
     native_surface_to_fsaverage,
-    volume_to_mni,
-    volume_to_native_surface,
 )
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 SHAPE = (7, 9, 8)
 EVERYTHING = np.arange(np.prod(SHAPE))
 inside = st.lists(st.tuples(*(st.floats(1, n) for n in SHAPE)), min_size=1, max_size=8)
-
-
-@pytest.fixture(scope="module")
-def layout(surface_tree) -> NSDLayout:
-    return NSDLayout(surface_tree)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from conftest import ROOT, weights_told
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
 from encoding.similarity import agreement_interval, image_similarities
+from pipeline.analyses.similarity.analysis import MEASURES
 from pipeline.analyses.similarity.tables import SubjectSimilarities, agreement_table
 from pipeline.configuration.reading import parse_configuration
 from pipeline.fits import tested_voxels
@@ -129,7 +130,7 @@ def test_agreements_are_told_as_they_are_tested(study):
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
     (text,) = told
     assert row.p == row.q == pytest.approx(1 / (settings.permutations + 1))
-    assert f"compared by {row.measure}" in text
+    assert f"compared by {MEASURES[row.measure]}" in text
     assert f"tested by {settings.permutations} permutations" in text
     ends = agreement_interval(*values, row.measure, level)
     assert (row.agreement_lower, row.agreement_upper) == ends
@@ -147,7 +148,7 @@ def test_variants_are_told_by_what_differs(study):
         for key in ("penalty", "scaling"):
             differs = getattr(own, key) != getattr(whole, key)
             words = told[0].split(f"{name}: ")[1].split(";")[0]
-            assert (f"{key} {getattr(own, key)}" in words) == differs
+            assert (methods.OWN[getattr(own, key)] in words) == differs
         if variant.subset is not None:
             assert variant.subset.category in told[0]
 

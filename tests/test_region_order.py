@@ -121,7 +121,7 @@ def test_the_figure_of_ceilings_counts_the_voxels_that_tables_count(monkeypatch)
     monkeypatch.setattr(figures, "_read", lambda path, columns, models: voxels[[*columns]])
     monkeypatch.setattr(figures, "ceiling_histograms", drawn.update)
     for name in ("model_bars", "model_strips"):
-        monkeypatch.setattr(figures, name, lambda *_: None)
+        monkeypatch.setattr(figures, name, lambda *_, **__: None)
     study = type("Study", (), {"models": ["clip"]})
-    list(figures._model_figures(study, None, ["subj01.parquet"]))
+    list(figures._model_figures(study, [], None, ["subj01.parquet"]))
     assert len(drawn["subj01"]) == 2

@@ -181,6 +181,7 @@ class SyntheticStudy:
             "noise_ceiling": np.full(len(voxel), 0.5, np.float32),
             "noise_ceiling_error": np.full(len(voxel), 0.05, np.float32),
             "reliability": np.full(len(voxel), 0.5, np.float32),
+            "searched_exactly": np.arange(len(voxel)) < 7,
         }
         noisy = {name: v + 0.02 * generator.standard_normal(len(voxel)) for name, v in r2.items()}
         tests: dict[str, dict[str, np.ndarray]] = {}
@@ -357,7 +358,7 @@ def pages(study: SyntheticStudy) -> dict[str, str]:
 def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
     study, overview = simulated_report
     found = pages(study)
-    topics = {"index", "models", "comparisons", "controls", "validation", "methods"}
+    topics = {"index", "models", "comparisons", "further_analyses", "validation", "methods"}
     assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
     for name, text in found.items():
         assert all(f'href="{other}"' in text for other in found), name

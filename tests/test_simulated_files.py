@@ -14,7 +14,7 @@ from conftest import damaged_copy, rewrite
 
 from encoding.noise_ceiling import reliability
 from pipeline.nsd.coco import read_captions
-from pipeline.nsd.design import read_design, read_image_table
+from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
@@ -26,19 +26,9 @@ NUMBER = r"0\.\d+"
 WRITTEN = re.compile(rf"\((0, 0|{NUMBER}, {NUMBER}|0, {NUMBER}), (0, 0|{NUMBER}, {NUMBER})\)")
 
 
-@pytest.fixture(scope="module")
-def layout(surface_tree):
-    return NSDLayout(surface_tree)
-
-
-@pytest.fixture(scope="module")
-def table(layout):
-    return read_image_table(layout)
-
-
-def test_a_sixth_of_the_crops_is_off_centre_and_all_are_written_as_nsds(table):
-    assert all(WRITTEN.fullmatch(text) for text in table["cropBox"])
-    crops = table["cropBox"].map(ast.literal_eval)
+def test_a_sixth_of_the_crops_is_off_centre_and_all_are_written_as_nsds(image_table):
+    assert all(WRITTEN.fullmatch(text) for text in image_table["cropBox"])
+    crops = image_table["cropBox"].map(ast.literal_eval)
     off = np.array([a != b or c != d for a, b, c, d in crops])
     cut = np.array([any(crop) for crop in crops])
     assert off[cut].mean() == pytest.approx(1 / 6, abs=0.05)
@@ -46,7 +36,7 @@ def test_a_sixth_of_the_crops_is_off_centre_and_all_are_written_as_nsds(table):
     sides = np.array([*crops[off]]) > 0
     assert sides.sum(axis=1).tolist() == [1] * off.sum()
     assert sides.any(axis=0).all()
-    assert "(0, 0, 0.0, 0.0)" in set(table["cropBox"])
+    assert "(0, 0, 0.0, 0.0)" in set(image_table["cropBox"])
 
 
 def test_the_answers_of_a_lost_run_are_missing_and_its_trials_are_there(layout):
@@ -101,7 +91,7 @@ def test_some_voxels_have_a_ceiling_of_exactly_0(layout):
         assert np.array_equal(np.isnan(ceilings), np.isnan(ncsnr))
 
 
-def test_a_seventh_of_the_captions_has_white_space_that_readers_tidy(layout, table):
+def test_a_seventh_of_the_captions_has_white_space_that_readers_tidy(layout, image_table):
     texts = [
         entry["caption"]
         for split in ("train2017", "val2017")
@@ -110,17 +100,20 @@ def test_a_seventh_of_the_captions_has_white_space_that_readers_tidy(layout, tab
     untidy = [text for text in texts if text != text.strip() or "\n" in text]
     assert len(untidy) / len(texts) == pytest.approx(1 / 7, abs=0.03)
     assert {text.replace(text.strip(), "") for text in untidy} >= {" ", "\n", "\n\n"}
-    for captions in read_captions(layout, table.index.to_numpy()):
+    for captions in read_captions(layout, image_table.index.to_numpy()):
         assert all(text == " ".join(text.split()) for text in captions)
 
 
 @pytest.mark.parametrize("number", [6, 7])
-def test_images_may_have_more_captions_than_others(layout, table, number, tmp_path):
-    image = table.index[table["cocoSplit"] == "val2017"][0]
+def test_images_may_have_more_captions_than_others(layout, image_table, number, tmp_path):
+    image = image_table.index[image_table["cocoSplit"] == "val2017"][0]
     tree = NSDLayout(damaged_copy(layout.root, tmp_path))
     path = tree.annotations("captions", "val2017")
     content = json.loads(path.read_text())
-    coco_id, last = int(table.loc[image, "cocoId"]), max(a["id"] for a in content["annotations"])
+    coco_id, last = (
+        int(image_table.loc[image, "cocoId"]),
+        max(a["id"] for a in content["annotations"]),
+    )
     content["annotations"] += [
         {"image_id": coco_id, "id": last + n, "caption": f" one\nmore,  the {n}th. \n"}
         for n in range(1, number)
@@ -131,12 +124,12 @@ def test_images_may_have_more_captions_than_others(layout, table, number, tmp_pa
     assert captions[1:] == [f"one more, the {n}th." for n in range(1, number)]
 
 
-def test_shared_images_have_objects_and_some_other_image_has_none(layout, table):
+def test_shared_images_have_objects_and_some_other_image_has_none(layout, image_table):
     shown = set()
     for split in ("train2017", "val2017"):
         content = json.loads(layout.annotations("instances", split).read_text())
         shown |= {annotation["image_id"] for annotation in content["annotations"]}
-    has = table["cocoId"].isin(shown)
-    assert has[table["shared1000"]].all()
+    has = image_table["cocoId"].isin(shown)
+    assert has[image_table["shared1000"]].all()
     assert (~has).sum() == 1
-    assert set(table.loc[table["shared1000"], "cocoSplit"]) == {"train2017"}
+    assert set(image_table.loc[image_table["shared1000"], "cocoSplit"]) == {"train2017"}

@@ -28,11 +28,6 @@ SPACES = ("func1mm", "nativesurface", "fsaverage")
 ATLASES = ["prf-visualrois", "streams", "HCP_MMP1"]
 
 
-@pytest.fixture
-def layout(surface_tree):
-    return NSDLayout(surface_tree)
-
-
 @pytest.fixture(params=SPACES)
 def space(request, layout):
     return open_space(layout, "subj01", request.param, BETAS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,7 +18,6 @@ from pipeline.jobs.frozen_run import RUN
 STAGES = sorted(set(stage_modules()) - {"fetch", "preflight"})
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """One argument of each kind."""
 
@@ -45,8 +43,8 @@ COMMAND = (
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     """A stage in a file that cannot be imported, as this class declares it."""
-    lines = Path(__file__).read_text().split("@dataclass(frozen=True)\n")[1].split("\n\n\n")[0]
-    (tmp_path / "mine.py").write_text(f"raise ImportError\n\n{lines}\n")
+    lines = Path(__file__).read_text().split("\nclass ")[1].split("\n\n\n")[0]
+    (tmp_path / "mine.py").write_text(f"raise ImportError\n\nclass {lines}\n")
     monkeypatch.setattr(given, "ROOT", tmp_path)
     monkeypatch.setattr(given, "stage_modules", lambda: {"mine": "mine"})
     given._declared.cache_clear()

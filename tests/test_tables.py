@@ -74,6 +74,7 @@ def encoding() -> Result:
         **of_voxels(
             noise_ceiling=[0.2, 0.4, 0.6, 0.8, 1.0],
             noise_ceiling_error=[0.1, 0.3, 0.1, 0.1, 0.1],
+            searched_exactly=[True, False, False, True, True],
             reliability=[0.2, 0.4, 0.6, 0.8, 1.0],
             r=[-0.5, 0.1, 0.3, np.nan, 0.4],
             r2=[-0.9, 0.0, 0.1, np.nan, 0.2],
@@ -349,11 +350,14 @@ def components_over_subjects(rows: pd.DataFrame) -> list[str]:
 def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):
     rows = pd.DataFrame(partition_rows(partition, significance, ROIS))
     joint = rows[rows["component"] == "joint"].set_index("roi")
-    assert joint.loc["all", "joint_below_share"] == pytest.approx(2 / 4)
+    assert joint.loc["all", "joint_below_fraction"] == pytest.approx(2 / 4)
     assert joint.loc["all", "joint_below_mean"] == pytest.approx(0.15)
-    assert (joint.loc["hV4", "joint_below_share"], joint.loc["V1v", "joint_below_share"]) == (0, 1)
+    assert (joint.loc["hV4", "joint_below_fraction"], joint.loc["V1v", "joint_below_fraction"]) == (
+        0,
+        1,
+    )
     assert np.isnan(joint.loc["hV4", "joint_below_mean"])
-    assert rows.loc[rows["component"] != "joint", "joint_below_share"].isna().all()
+    assert rows.loc[rows["component"] != "joint", "joint_below_fraction"].isna().all()
 
 
 def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
@@ -363,6 +367,7 @@ def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     assert (row["best_r"], row["best_r2"]) == pytest.approx((0.4, 0.2))
     assert row["best_voxel_ceiling"] == pytest.approx(1.0)
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)
+    assert row["n_searched_exactly"] == 3
 
 
 def test_a_model_without_valid_voxels_has_no_best_one(unfitted):

@@ -10,25 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from whole_volumes import labels_to_native_surface, volume_to_mni, volume_to_native_surface
 
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
 from pipeline.nsd.sampling import sample, winner_take_all
 from pipeline.nsd.spaces import open_space
-from pipeline.nsd.transforms import (
-    labels_to_native_surface,
-    native_surface_to_fsaverage,
-    volume_to_mni,
-    volume_to_native_surface,
-)
+from pipeline.nsd.transforms import native_surface_to_fsaverage
 
 SPACE, BETAS = "func1mm", "betas_fithrf_GLMdenoise_RR"
 SHAPE = (7, 9, 8)
 inside = st.tuples(*(st.floats(1, n) for n in SHAPE))
-
-
-@pytest.fixture
-def layout(surface_tree):
-    return NSDLayout(surface_tree)
 
 
 def coordinates(shape=SHAPE) -> np.ndarray:

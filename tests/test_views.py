@@ -17,6 +17,7 @@ from pipeline.figures.colours import (
     OUTLINE_COLOURS,
     SIGNED_MAP,
     colour_limit,
+    colour_numbers,
     outline_colours,
     pair_colour_map,
     pair_colours,
@@ -66,6 +67,14 @@ def test_the_limit_is_a_round_number_above_nearly_all_values():
     values = np.linspace(-0.62, 0.62, 4001, dtype=np.float32)
     assert colour_limit(values) == 0.65
     assert colour_limit(np.array([np.nan])) == 0.05
+
+
+def test_a_feature_space_has_one_colour_in_all_figures():
+    spaces = ["clip", "bert", "alexnet"]
+    assert colour_numbers(["alexnet", "bert"], spaces) == {"alexnet": 2, "bert": 1}
+    # others take colours that the figure's spaces leave
+    drawn = colour_numbers(["other brains", "bert", "clip+bert", "clip"], spaces)
+    assert drawn == {"other brains": 2, "bert": 1, "clip+bert": 3, "clip": 0}
 
 
 def test_no_outline_has_the_hue_of_a_scale_that_it_lies_on():

@@ -124,3 +124,8 @@ def test_a_column_without_a_description_is_refused(tmp_path, where):
         append(where.assign(mystery=1))
     assert not (tmp_path / "x").exists()
     assert describe("r") == COLUMNS["r"]
+
+
+def test_a_column_that_differs_between_tables_is_described_for_each():
+    assert describe("p", "voxels") == COLUMNS["p"]
+    assert describe("p", "voxel_components") == COLUMNS["voxel_components.p"] != COLUMNS["p"]

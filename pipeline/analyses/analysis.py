@@ -3,11 +3,13 @@
 | file of the folder | what is in it |
 |---|---|
 | `analysis.py` | `ANALYSIS`, an object of a class derived from `Analysis`; its settings |
-| `rules.smk` | its rules, and a rule that collects their results, which users request |
+| `rules.smk` | the rules that make its results; pipeline/rules/analyses.smk has the others |
 | a program for each rule | written like those in `pipeline/stages/` |
-| `tables.py` | `COLUMNS`: {column: its description}, for columns that no other table has |
-| `figures.py` | `study_figures(tables, images)`: figures drawn from its tables |
-| `maps.py` | `voxel_maps(result)`: maps of its `map_files`; `QUANTITIES`: what they display |
+| `tables.py` | `COLUMNS`: {column: its description}, for columns that no other table has; \
+`TABLES`: {table: (function that yields the rows of one of `results`, columns, or None if there \
+always are rows)} |
+| `figures.py` | `study_figures(tables, images, spaces)`: figures drawn from its tables |
+| `maps.py` | `voxel_maps(result)`: maps of `map_files`; `QUANTITIES`: what they display |
 
 The last three files exist if the analysis has such results. docs/new_analysis.md builds one.
 """
@@ -27,22 +29,30 @@ if TYPE_CHECKING:
 class Analysis:
     """An optional analysis; methods that a subclass does not override add nothing to a study.
 
+    All but `check` and those of what is fitted are called only if the analysis is switched on.
+
     Every start of the workflow imports the subclasses, so they must import nothing slow.
 
     Attributes
     ----------
-    target : name of the rule that collects the results: `snakemake <target>`
+    target : name of the rule that collects tables and mapped files: `snakemake <target>`
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
+    tables : {name of a file in `tables/`, without its ending: heading in the report}
     page : page of the report on which its figures and tables are displayed
-    titles : {table: its heading on that page}; other tables have their names as headings
+    mapped : whether maps are made of `results`
     references : {citation in the methods: full reference}
     """
 
     target: ClassVar[str]
     settings: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
-    page: ClassVar[str] = "controls"
-    titles: ClassVar[Mapping[str, str]] = {}
+    tables: ClassVar[Mapping[str, str]] = {}
+    page: ClassVar[str] = "further_analyses"
+    mapped: ClassVar[bool] = False
     references: ClassVar[Mapping[str, str]] = {}
+
+    def is_on(self, study: Study) -> bool:
+        """Test whether the first key of its settings has a value; without settings it is on."""
+        return all(vars(study)[key] for key in list(self.settings)[:1])
 
     # ---- what is fitted
 
@@ -78,7 +88,14 @@ class Analysis:
         ----------
         widths : {feature space: number of features}
         """
-        yield from ()
+        from pipeline.resources import FLOAT, Job
+
+        for values in self.values_per_voxel(study) if self.is_on(study) else ():
+            yield Job(disk_bytes=subject.voxels * FLOAT * values)
+
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each of a subject's results."""
+        return []
 
     def picture_bytes(self, study: Study) -> float:
         """Return the bytes of its pictures, as files in all formats and on pages of the report."""
@@ -86,17 +103,26 @@ class Analysis:
 
     # ---- results
 
-    def tables(self, study: Study) -> list[str]:
-        """Return names of files in `tables/`, without endings, that the report displays."""
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return a subject's files in the results, of which tables and maps are made."""
         return []
 
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return result files of a subject and variant to make maps of, as paths in the results."""
-        return []
+    def table_settings(self, study: Study) -> dict[str, Any]:
+        """Return settings that the rows of its tables depend on besides the results."""
+        return {}
+
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return a subject's result files to make maps of, as paths in the results."""
+        return self.results(study, subject) if self.mapped else []
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
         yield from ()
+
+
+def times(number: int) -> str:
+    """Write how often something was done."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def named_lists(study: Study, key: str) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from types import ModuleType
 
 from pipeline.jobs.code_version import stage_modules
 
-FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/analysis.py"))
+FOLDER = Path(__file__).parent
 
 
 def parts(name: str) -> dict[str, ModuleType]:
@@ -16,11 +16,8 @@ def parts(name: str) -> dict[str, ModuleType]:
 
     A caller's code version includes these modules; `pipeline.jobs.code_version` sees to that.
     """
-    return {
-        folder.name: import_module(f"pipeline.analyses.{folder.name}.{name}")
-        for folder in FOLDERS
-        if (folder / f"{name}.py").exists()
-    }
+    folders = sorted(path.parent.name for path in FOLDER.glob(f"*/{name}.py"))
+    return {folder: import_module(f"pipeline.analyses.{folder}.{name}") for folder in folders}
 
 
 def folder_of(stage: str) -> str:

@@ -20,10 +20,17 @@ RENAMED = {
     "contrasts": "comparisons",
     "splits.share": "test_fraction",
     "preferred_layer.share": "fraction",
-    "preferred_layer.least_ceiling": "min_noise_ceiling",
-    "error_consistency.least_ceiling": "min_noise_ceiling",
-    "interpretation.least_ceiling": "min_noise_ceiling",
-    "representational_similarity.least_ceiling": "min_noise_ceiling",
+    # voxels are selected by a reliability that does not depend on the test responses
+    **{
+        f"{section}.{old}": "min_reliability"
+        for section in (
+            *("preferred_layer", "error_consistency"),
+            *("interpretation", "representational_similarity"),
+        )
+        for old in ("least_ceiling", "min_noise_ceiling")
+    },
+    "interpretation.least_voxels": "min_voxels",
+    "representational_similarity.least_voxels": "min_voxels",
     "representational_similarity.comparison": "measure",
 }
 # keys that are gone, and what to do

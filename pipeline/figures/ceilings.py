@@ -18,7 +18,7 @@ def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
 
     Parameters
     ----------
-    ceilings : {subject: (voxel,) share of variance}; NaN are left out, values below -1 are drawn
+    ceilings : {subject: (voxel,) fraction of variance}; NaN are left out, values below -1 are drawn
         at -1
     """
     figure, axis = plt.subplots(figsize=(6.2, 3.2))
@@ -32,7 +32,9 @@ def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
         label = f"{subject}: median {median:.2f}, n = {len(known):,} voxels"
         axis.stairs(share, edges, label=label, linewidth=1.6, **line_style(number))
     tidy(
-        axis, "noise ceiling (explainable share of the test responses' variance)", "share of voxels"
+        axis,
+        "noise ceiling (explainable fraction of the test responses' variance)",
+        "fraction of voxels",
     )
     axis.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     figure.tight_layout()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,6 +22,20 @@ OUTLINE_COLOURS = (
 )
 # number of shades of each of the two scales
 STEPS = 8
+
+
+def colour_numbers(names: Iterable[str], spaces: Sequence[str]) -> dict[str, int]:
+    """{name: number of its colour}, so that a feature space has one colour in all figures.
+
+    Parameters
+    ----------
+    names : feature spaces or others, in the order of a figure
+    spaces : all feature spaces of the study
+    """
+    names = list(names)
+    number = {name: spaces.index(name) for name in names if name in spaces}
+    free = (n for n in itertools.count() if n not in set(number.values()))
+    return {name: number[name] if name in number else next(free) for name in names}
 
 
 def colour_limit(values: np.ndarray) -> float:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import COLOURS, subjects, tidy
 
 MARKERS = "os^Dv"
 
 
-def recovery_scatter(table: pd.DataFrame) -> Figure:
+def recovery_scatter(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
     """Draw recovered against planted variance, one point per voxel group and component.
 
     Parameters
     ----------
     table : validation/recovery.tsv
+    spaces : all feature spaces of the study, in the order of colours
     """
     figure, axis = plt.subplots(figsize=(4.6, 4.0))
-    for index, (component, part) in enumerate(table.groupby("component", sort=False)):
-        colour = COLOURS[index % len(COLOURS)]
-        marker = MARKERS[index // len(COLOURS) % len(MARKERS)]
+    for component, number in colour_numbers(table["component"].unique(), spaces).items():
+        part = table[table["component"] == component]
+        colour = COLOURS[number % len(COLOURS)]
+        marker = MARKERS[number // len(COLOURS) % len(MARKERS)]
         axis.plot(
             *(part["oracle"], part["recovered"], marker),
             color=colour,

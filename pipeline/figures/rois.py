@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, subsets
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     BarStyle,
     bar_style,
@@ -71,7 +72,11 @@ Draw = Callable[[Axes, Series], None]
 
 
 def model_bars(
-    table: pd.DataFrame, models: Sequence[str], value: str = "mean_r", label: str = "mean test r"
+    table: pd.DataFrame,
+    models: Sequence[str],
+    spaces: Sequence[str],
+    value: str = "mean_r",
+    label: str = "mean test r",
 ) -> Figure:
     """Draw a bar per model, a row of regions per atlas.
 
@@ -79,38 +84,46 @@ def model_bars(
     ----------
     table : tables/correlations.tsv
     models : models in the order of the bars
+    spaces : all feature spaces of the study, in the order of colours
     """
-    styles = {model: bar_style(number) for number, model in enumerate(models)}
+    styles = _bar_styles(models, spaces)
     return _rows(table, "model", styles, value, label, _bars)
 
 
-def model_strips(table: pd.DataFrame, models: Sequence[str], value: str, label: str) -> Figure:
+def model_strips(
+    table: pd.DataFrame, models: Sequence[str], spaces: Sequence[str], value: str, label: str
+) -> Figure:
     """Draw a point per subject and model, and a dash for the mean; otherwise as `model_bars`."""
-    styles = {model: bar_style(number) for number, model in enumerate(models)}
+    styles = _bar_styles(models, spaces)
     return _rows(table, "model", styles, value, label, _strips)
 
 
-def component_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
+def component_bars(table: pd.DataFrame, compared: Sequence[str], spaces: Sequence[str]) -> Figure:
     """Draw unique and shared variance of a comparison, which can be negative.
 
     Parameters
     ----------
     table : tables/partitions.tsv, the rows of one comparison
-    spaces : feature spaces of the comparison
+    compared : feature spaces of the comparison
+    spaces : all feature spaces of the study, in the order of colours
     """
-    numbers = {space: number for number, space in enumerate(spaces)}
+    numbers = colour_numbers(compared, spaces)
     styles = {
         COMPONENT_SEPARATOR.join(subset): shared_style([numbers[space] for space in subset])
-        for subset in subsets(spaces)
+        for subset in subsets(compared)
     }
     return _rows(table, "component", styles, "mean_variance", "mean variance (test R²)", _bars)
 
 
-def unique_bars(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
+def unique_bars(table: pd.DataFrame, compared: Sequence[str], spaces: Sequence[str]) -> Figure:
     """Draw unique variance as points per subject; otherwise as `component_bars`."""
-    styles = {space: bar_style(number) for number, space in enumerate(spaces)}
+    styles = _bar_styles(compared, spaces)
     label = "mean unique variance (test R²)"
     return _rows(table, "component", styles, "mean_variance", label, _strips)
+
+
+def _bar_styles(names: Sequence[str], spaces: Sequence[str]) -> dict[str, BarStyle]:
+    return {name: bar_style(number) for name, number in colour_numbers(names, spaces).items()}
 
 
 def _rows(

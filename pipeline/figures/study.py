@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.analyses.parts import parts
+from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.figures.ceilings import ceiling_histograms
@@ -34,16 +36,19 @@ def study_figures(
     voxels : Parquet file of models' voxels of each subject
     images : function that reads stimuli
     """
+    # the order of colours
+    spaces = list(dict.fromkeys([*study.models, *study.used_spaces]))
     main = {
         name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
     }
-    yield from _model_figures(study, main["correlations"], voxels)
-    for comparison, spaces in study.comparisons.items():
+    yield from _model_figures(study, spaces, main["correlations"], voxels)
+    for comparison, compared in study.comparisons.items():
         rows = main["partitions"].query("comparison == @comparison")
-        yield from _comparison_figures(comparison, spaces, rows, voxels)
+        yield from _comparison_figures(comparison, compared, spaces, rows, voxels)
     filled = {name: table for name, table in tables.items() if len(table)}
-    for module in parts("figures").values():
-        yield from module.study_figures(filled, images)
+    for name, module in parts("figures").items():
+        for one in module.study_figures(filled, images, spaces):
+            yield replace(one, page=one.page or ANALYSES[name].page)
     recovery = tables.get("recovery")
     if recovery is not None and len(recovery):
         yield StudyFigure(
@@ -52,12 +57,12 @@ def study_figures(
             "Recovered against planted variance",
             "Variance that the pipeline recovered against variance that was planted in the "
             "simulation: one point per subject, voxel group and component.",
-            recovery_scatter(recovery),
+            recovery_scatter(recovery, spaces),
         )
 
 
 def _model_figures(
-    study: Configuration, correlations: pd.DataFrame, voxels: Sequence[Path]
+    study: Configuration, spaces: Sequence[str], correlations: pd.DataFrame, voxels: Sequence[Path]
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
         "correlations",
@@ -65,16 +70,20 @@ def _model_figures(
         "Test correlation",
         "Mean test correlation (Pearson r) per region and single feature space. Bars: means over "
         "subjects; points: single subjects.",
-        model_bars(correlations, study.models),
+        model_bars(correlations, study.models, spaces),
     )
     yield StudyFigure(
         "normalised_correlations",
         "models",
-        "Share of what can be explained",
+        "Fraction of what can be explained",
         "Mean test correlation divided by mean √(noise ceiling), its upper bound, over voxels "
         f"with a reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can "
         "occur. Points: single subjects; dashes: means over subjects.",
-        model_strips(correlations, study.models, "mean_normalised_r", "mean r / √(noise ceiling)"),
+        model_strips(
+            *(correlations, study.models, spaces),
+            value="mean_normalised_r",
+            label="mean r / √(noise ceiling)",
+        ),
     )
     first = study.models[0]
     columns = ["subject", "noise_ceiling", "r", "r2"]
@@ -84,8 +93,8 @@ def _model_figures(
         "noise_ceilings",
         "models",
         "Noise ceilings",
-        "Distribution over voxels of the noise ceiling: the explainable share of the variance of "
-        "the responses to the test images, given their numbers of repeats.",
+        "Distribution over voxels of the noise ceiling: the explainable fraction of the variance "
+        "of the responses to the test images, given their numbers of repeats.",
         ceiling_histograms(
             {part["subject"].iloc[0]: part["noise_ceiling"].to_numpy() for part in parts}
         ),
@@ -93,7 +102,11 @@ def _model_figures(
 
 
 def _comparison_figures(
-    comparison: str, spaces: Sequence[str], rows: pd.DataFrame, voxels: Sequence[Path]
+    comparison: str,
+    compared: Sequence[str],
+    spaces: Sequence[str],
+    rows: pd.DataFrame,
+    voxels: Sequence[Path],
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
         f"components_{comparison}",
@@ -102,7 +115,7 @@ def _comparison_figures(
         "Unique and shared variance (test R²) per region, which can be negative; components sum to "
         "R² of the joint model. Variance shared by two spaces has the colour of one and hatching "
         "in the colour of the other. Bars: means over subjects; points: single subjects.",
-        component_bars(rows, spaces),
+        component_bars(rows, compared, spaces),
     )
     yield StudyFigure(
         f"unique_{comparison}",
@@ -110,18 +123,19 @@ def _comparison_figures(
         comparison,
         "Unique variance (test R²) per region. Points: single subjects; dashes: means over "
         "subjects.",
-        unique_bars(rows, spaces),
+        unique_bars(rows, compared, spaces),
     )
-    parts = [_two_models(path, spaces[0], spaces[1]) for path in voxels]
+    names = (compared[0], compared[1])
+    parts = [_two_models(path, *names) for path in voxels]
     first, second, ceiling = (np.concatenate(column) for column in zip(*parts, strict=True))
     yield StudyFigure(
         f"models_{comparison}",
         "comparisons",
         comparison,
-        f"Test R² of {spaces[0]} against {spaces[1]}, each fitted alone, over all subjects' "
+        f"Test R² of {names[0]} against {names[1]}, each fitted alone, over all subjects' "
         "voxels: number of voxels (left) and their mean noise ceiling (right). The half percent "
         "of voxels with the lowest R² may lie outside the axes.",
-        model_against_model(first, second, ceiling, (spaces[0], spaces[1])),
+        model_against_model(first, second, ceiling, names),
     )
 
 

@@ -67,12 +67,12 @@ class StudyFigure:
     Attributes
     ----------
     name : name of its files
-    page : page of the report: models, comparisons, controls, validation, or a subject
+    page : page of the report, or a subject; None for the page of the figure's analysis
     section : heading on that page; for figures of comparisons, the comparison
     """
 
     name: str
-    page: str
+    page: str | None
     section: str
     caption: str
     figure: Figure
@@ -128,6 +128,13 @@ def displayed_atlases(table: pd.DataFrame) -> list[str]:
 def rows_of_roi(table: pd.DataFrame, roi: tuple[str, str]) -> pd.DataFrame:
     """Return the rows of one ROI."""
     return table[(table["atlas"] == roi[0]) & (table["roi"] == roi[1])]
+
+
+def label_regions(axis: Axes, table: pd.DataFrame, rois: Sequence[tuple[str, str]]) -> None:
+    """Label the positions of regions with their names and numbers of voxels of all subjects."""
+    rows = [rows_of_roi(table, roi).drop_duplicates("subject") for roi in rois]
+    names = [f"{roi[1]}\nn={part['n_voxels'].sum()}" for roi, part in zip(rois, rows, strict=True)]
+    axis.set_xticks(range(len(rois)), names, fontsize=8)
 
 
 def tidy(axis: Axes, x: str, y: str) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import enabled
 from pipeline.configuration.checkpoints import features_to_expect, network_to_load
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
@@ -59,7 +59,8 @@ def study_run(study: Configuration, audited: dict[str, Any]) -> dict[str, Any]:
 def job_settings(study: Configuration) -> dict[str, Any]:
     """Return settings that are derived from the configuration."""
     variants, spaces, networks = study.all_variants, study.used_spaces, study.used_networks
-    of_analyses = [analysis.job_settings(study) for analysis in ANALYSES.values()]
+    analyses = enabled(study)
+    of_analyses = [analysis.job_settings(study) for analysis in analyses.values()]
     return {
         "fits": {variant: study.fits(variant) for variant in variants},
         "stacked": {variant: study.stacked(variant) for variant in variants},
@@ -81,6 +82,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         # only this split depends on the subjects of the study
         "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
         "annotations": study.annotations,
+        "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},
     }
 

@@ -2,7 +2,6 @@
 
 A stage declares a class `Arguments` with the annotations below:
 
-    @dataclass(frozen=True)
     class Arguments(given.StageArguments):
         nsd: given.NsdFolder
         images: given.InputFile
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self, get_args, get_type_hints
+from typing import Annotated, Any, Self, dataclass_transform, get_args, get_type_hints
 
 from pipeline.jobs.code_version import ROOT, stage_modules
 from pipeline.jobs.frozen_run import setting
@@ -82,8 +81,12 @@ SolverMemory = Annotated[float, Kind("{resources.solver_mb}", float)]
 Threads = Annotated[int, Kind("{threads}", int)]
 
 
+@dataclass_transform(frozen_default=True)
 class StageArguments:
-    """Base of the dataclass `Arguments` of a stage."""
+    """Base of the `Arguments` of a stage, which it makes a frozen dataclass."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
 
     @classmethod
     def read(cls) -> Self:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ DESCRIPTIONS = {
     "p": ("p of a test against chance, one-sided", "p"),
     "q": (f"false discovery rate (q) of a test against chance, over the {FAMILY}", "q"),
     "ceiling": (
-        "noise ceiling: explainable share of the test responses' variance, signed",
+        "noise ceiling: explainable fraction of the test responses' variance, signed",
         "R²",
     ),
     "correlationCeiling": (
@@ -91,6 +92,28 @@ class VoxelMap:
     labels: Mapping[int, str] | None = None
     named: str | None = None
     test: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        result: Result,
+        quantity: str,
+        name: str,
+        values: np.ndarray,
+        spaces: Iterable[str] | None = None,
+        **more: Any,
+    ) -> VoxelMap:
+        """Take comparison, voxels and feature spaces from the result of an analysis.
+
+        Parameters
+        ----------
+        spaces : feature spaces of the map, if the result does not name them
+        more : other attributes
+        """
+        settings = result.configuration
+        untrained = untrained_spaces(result.provenance, spaces or settings["spaces"])
+        comparison = settings.get("comparison")
+        return cls(quantity, name, comparison, result["voxel"], values, untrained, **more)
 
     @property
     def entities(self) -> str:

@@ -15,35 +15,13 @@ import nibabel
 import numpy as np
 
 from pipeline.errors import InputError
-from pipeline.maps.volume import volume_image
 from pipeline.nsd.files import HINT, open_image, read_vertices, require_grid, require_sides
 from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import DEPTHS, FSAVERAGE, HEMISPHERES, TRANSFORM_NAMES, NSDLayout
-from pipeline.nsd.sampling import sample, winner_take_all
 
 COORDINATES = 3
 # larger coordinates mark points without data: 9999, or 9999 after an affine transform
 NO_DATA = 1000
-
-
-def volume_to_native_surface(
-    layout: NSDLayout, subject: str, space: str, hemisphere: str, volumes: np.ndarray
-) -> np.ndarray:
-    """Sample at three cortical depths by Catmull-Rom, and average, as NSD made its surface betas.
-
-    NSD's own surface betas are made from func1mm; func1pt8mm gives smoother ones.
-
-    Parameters
-    ----------
-    space : space of `volumes`, func1pt8mm or func1mm
-    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data, also in their neighbourhood
-
-    Returns
-    -------
-    (vertex,) or (vertex, map) float64; NaN outside the volume
-    """
-    points = surface_points(layout, subject, space, hemisphere)
-    return np.mean([sample(volumes, depth) for depth in points], axis=0)
 
 
 def surface_points(
@@ -62,14 +40,6 @@ def surface_points(
     for path, depth in zip(paths, points, strict=True):
         require_grid(path, depth.shape[:1], points[0].shape[:1])
     return points
-
-
-def labels_to_native_surface(
-    layout: NSDLayout, subject: str, space: str, hemisphere: str, labels: np.ndarray
-) -> np.ndarray:
-    """Sample labels (X, Y, Z) at the middle depth by winner-take-all: (vertex,), NaN outside."""
-    path = layout.surface_transform(subject, hemisphere, TRANSFORM_NAMES[space], "layerB2")
-    return winner_take_all(labels, _points(path))
 
 
 def native_surface_to_fsaverage(
@@ -100,31 +70,6 @@ def nearest_native_vertices(
             f"{n_vertices}. It belongs to another subject; {HINT.lower()}"
         )
     return vertex - 1
-
-
-def volume_to_mni(
-    layout: NSDLayout, subject: str, space: str, volumes: np.ndarray, interpolation: str = "cubic"
-) -> nibabel.Nifti1Image:
-    """Bring volumes to MNI152 space.
-
-    Parameters
-    ----------
-    space : space of `volumes`, func1pt8mm or func1mm
-    volumes : (X, Y, Z) or (X, Y, Z, map); NaN where there are no data
-    interpolation : "cubic", "linear", "nearest", or "labels" for winner-take-all
-
-    Returns
-    -------
-    float32 image in RAS order, in the millimetres of NSD's MNI template; NaN outside
-    """
-    points, affine = mni_points(layout, subject, space)
-    flat = points.reshape(-1, 3)
-    if interpolation == "labels":
-        values = winner_take_all(volumes, flat)
-    else:
-        values = sample(volumes, flat, interpolation)
-    mapped = values.reshape(*points.shape[:3], *volumes.shape[3:]).astype(np.float32)
-    return volume_image(mapped, affine, "mni")
 
 
 def mni_points(layout: NSDLayout, subject: str, space: str) -> tuple[np.ndarray, np.ndarray]:

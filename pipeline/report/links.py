@@ -7,11 +7,11 @@ from collections.abc import Sequence
 PAGES = {
     "models": "scores of every model per region, noise ceilings",
     "comparisons": "unique and shared variance, models against each other, tests over subjects",
-    "controls": "analyses besides the main comparisons",
+    "further_analyses": "analyses besides models and comparisons",
     "validation": "results of the analyses for simulated data with known truth",
     "methods": "methods with the parameters that were used, configuration, versions, times",
 }
-TITLES = {"methods": "Methods and provenance"}
+TITLES = {"further_analyses": "Further analyses", "methods": "Methods and provenance"}
 
 
 def page_links(subjects: Sequence[str]) -> list[dict[str, str]]:

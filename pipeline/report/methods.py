@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.analyses.registry import ANALYSES
+import pandas as pd
+
+from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.configuration.features import PrincipalComponents, RandomProjection
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
 from pipeline.configuration.study import Configuration
@@ -31,13 +33,22 @@ MISSING = {
     "available": "were fitted and scored on the images for which they have responses",
 }
 SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
-FOLDS = {"shuffled": "", "listed": "; folds were consecutive in image number"}
+FOLDS = {"shuffled": "", "listed": "Folds were consecutive in image number."}
 SEARCH = {
-    "exact": "{folds}-fold cross-validation",
-    "windowed": "{folds}-fold cross-validation of the candidates with the best generalised "
-    "cross-validation error (Golub et al. 1979), and of all candidates if the two disagreed,",
+    "exact": "{folds}-fold cross-validation on training images",
+    "windowed": "{folds}-fold cross-validation on training images. Those that generalised "
+    "cross-validation (Golub et al. 1979), an estimate that needs no folds, found far worse than "
+    "the best were not cross-validated, except in voxels in which the two methods disagreed",
 }
-
+RESAMPLED = {"images": "test images", "clusters": "clusters of test images"}
+# how a variant can differ from the study
+OWN = {
+    "banded": "a penalty for each feature space",
+    "single": "one penalty for all feature spaces",
+    "zscore": "features z-scored unless they hardly vary",
+    "zscore_unfloored": "features z-scored however little they vary",
+    "center": "features centred, not scaled",
+}
 
 # {citation: full reference}; a text lists only those that it cites
 REFERENCES = {
@@ -68,12 +79,15 @@ def references(paragraphs: Sequence[str]) -> list[str]:
     return [full for cited, full in sorted(known) if cited in text]
 
 
-def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None = None) -> list[str]:
+def methods_paragraphs(
+    study: Configuration, weights: Mapping[str, str] | None = None, searched: str = ""
+) -> list[str]:
     """Write methods paragraphs for a paper, from the configuration.
 
     Parameters
     ----------
     weights : {feature space: its network's weights}, as loaded
+    searched : sentence on how many voxels were searched exactly
     """
     loaded = weights or {}
     responses, encoding = study.responses, study.encoding
@@ -89,20 +103,25 @@ def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None =
     return [
         "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
         f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were z-scored within "
-        f"{responses.zscore_within} over {responses.zscore_trials} trials and averaged over the "
-        "repeats of each image. Voxels that were not covered in every session "
+        f"each {responses.zscore_within} over {responses.zscore_trials} trials and averaged over "
+        "the repeats of each image. Voxels that were not covered in every session "
         f"{MISSING[encoding.missing_images]}. Noise ceilings are 1 - mean(σ² / n) / variance of "
         "the responses to the test images, with n repeats of an image and the variance σ² of "
         "single trials about their image's mean, estimated from all images. Voxels were selected "
         "by their reliability: the noise ceiling expected from NSD's ncsnr for the same numbers "
         "of repeats (NSD Data Manual), which does not depend on the test responses.",
         f"Features. {networks}. Features of an image's captions were averaged.",
-        f"Encoding models. {_split(study)} {SCALING[encoding.scaling]} {_selection(study)}"
-        f"{FOLDS[study.splits.fold_order]}.",
+        " ".join(
+            [
+                f"Encoding models. {_split(study)} {SCALING[encoding.scaling]}",
+                f"{_selection(study)}.",
+                *filter(None, [searched, FOLDS[study.splits.fold_order]]),
+            ]
+        ),
         f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
-        f"(Hesterberg 2015) of {study.significance.draws} bootstrap draws of test "
-        f"{study.significance.resample}, shared by all models and voxels; they describe the "
-        "uncertainty due to the sample of test images, not of subjects. "
+        f"(Hesterberg 2015) of {study.significance.draws} bootstrap draws of "
+        f"{RESAMPLED[study.significance.resample]}, shared by all models and voxels; they "
+        "describe the uncertainty due to the sample of test images, not of subjects. "
         f"{_tests(study.significance)}. The false discovery rate (Benjamini & Hochberg 1995) was "
         f"controlled over the {FAMILY}, i.e. for every map separately.",
         "Variance partitioning. Unique variance of A is R²(all) - R²(all without A) on test "
@@ -112,6 +131,16 @@ def methods_paragraphs(study: Configuration, weights: Mapping[str, str] | None =
         *_analyses_in_words(study),
         *_variants_in_words(study),
     ]
+
+
+def search_sentence(best_voxels: pd.DataFrame) -> str:
+    """Count the voxels with exact search, over the rows of tables/best_voxels.tsv."""
+    exact = best_voxels["n_searched_exactly"].sum()
+    fitted = best_voxels[["n_voxels", "n_excluded"]].to_numpy().sum()
+    return (
+        f"In {exact:,} of {fitted:,} fits, one for each voxel, model and subject, all were "
+        "cross-validated."
+    )
 
 
 def calibration_sentence(study: Configuration) -> str:
@@ -131,7 +160,7 @@ def _selection(study: Configuration) -> str:
         f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
         f"selected for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
-        f"{SEARCH[encoding.search].format(folds=study.splits.folds)} on training images"
+        f"{SEARCH[encoding.search].format(folds=study.splits.folds)}"
     )
 
 
@@ -155,7 +184,7 @@ def _analyses_in_words(study: Configuration) -> Iterator[str]:
             "than half of their linear interpolation weight in modelled voxels have no value. The "
             "interpolation overshoots at edges, so that a correlation can exceed 1."
         )
-    for analysis in ANALYSES.values():
+    for analysis in enabled(study).values():
         yield from analysis.methods(study)
 
 
@@ -183,7 +212,7 @@ def _variant(study: Configuration, variant: VariantSettings) -> str:
     if variant.training_images is not None:
         words.append(f"{variant.training_images} training images")
     words += [
-        f"{key} {getattr(own, key)}"
+        OWN[getattr(own, key)]
         for key in ("penalty", "scaling")
         if getattr(own, key) != getattr(study.encoding, key)
     ]

@@ -1,4 +1,4 @@
-"""Pages of a study: overview, models, comparisons, controls, validation, methods."""
+"""Pages of a study: overview, models, comparisons, further analyses, validation, methods."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from pipeline.analyses.analysis import Analysis
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import enabled
 from pipeline.configuration.settings import FSAVERAGE, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
@@ -23,7 +22,12 @@ from pipeline.maps.files import bids_label, map_names
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
-from pipeline.report.methods import calibration_sentence, methods_paragraphs, references
+from pipeline.report.methods import (
+    calibration_sentence,
+    methods_paragraphs,
+    references,
+    search_sentence,
+)
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
@@ -64,10 +68,10 @@ COMPARISONS_INTRO = (
 CALIBRATION_INTRO = (
     "Simulated experiments with known truth, independent of this study's data, check whether "
     "intervals cover the truth, tests keep their level, and estimates are biased. Known biases, "
-    "such as that of near-duplicate images which are resampled singly or occur among both training "
-    "and test images, are shown but not judged. Intervals of unique variance are evaluated only if "
-    "unique variance is defined: if a penalty or band weight removes a space, models with and "
-    "without it are the same."
+    "such as that of near-duplicate images which are resampled singly or occur among both "
+    "training and test images, are listed but not judged. Intervals of unique variance are "
+    "evaluated only if unique variance is defined: if a penalty or band weight removes a space, "
+    "models with and without it are the same."
 )
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect: variance that a perfect fit of the "
@@ -83,7 +87,7 @@ OTHERWISE_CALIBRATED = (
     "The simulated experiments with known truth were analysed with other settings than this study "
     "and are not displayed; `snakemake validate` repeats them."
 )
-NO_CONTROLS = "The configuration requests no analyses besides models and comparisons."
+NO_FURTHER_ANALYSES = "The configuration requests no analyses besides models and comparisons."
 TIME_COLUMNS = {
     "job": "rule and wildcards",
     "seconds": "wall-clock time",
@@ -165,7 +169,7 @@ def write_study_pages(inputs: ReportInputs) -> None:
         "index": _index,
         "models": _models,
         "comparisons": _comparisons,
-        "controls": _controls,
+        "further_analyses": _further_analyses,
         "validation": _validation,
         "methods": _methods,
     }
@@ -277,11 +281,11 @@ def _group_files(folder: Path, comparison: str, name: str, space: str) -> list[P
     return [folder / file for file in map_names(None, space, entities)]
 
 
-def _controls(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
+def _further_analyses(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     """Collect figures and tables of the requested analyses."""
-    template, values = _page(inputs, "controls", "")
+    template, values = _page(inputs, "further_analyses", "")
     if not values["sections"] and not values["tables"]:
-        values["intro"] = NO_CONTROLS
+        values["intro"] = NO_FURTHER_ANALYSES
     return template, values
 
 
@@ -309,7 +313,7 @@ def _calibrated(inputs: ReportInputs) -> str:
 
 def _off(calibration: pd.DataFrame) -> str:
     """Report how many judged statistics are off, and which."""
-    n_judged = (calibration["verdict"] != "shown").sum()
+    n_judged = (calibration["verdict"] != "not judged").sum()
     off = calibration[calibration["verdict"] == "off"]
     counted = f"Of {n_judged} judged statistics {len(off)} {'is' if len(off) == 1 else 'are'} off"
     named = "; ".join(
@@ -334,16 +338,12 @@ def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, A
             section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
             sections.setdefault(title, section)["figures"].append(figure)
     named = dict(TABLES.get(page, {}))
-    for analysis in ANALYSES.values():
+    for analysis in enabled(inputs.study).values():
         if analysis.page == page:
-            named |= {name: _title(analysis, name) for name in analysis.tables(inputs.study)}
+            named |= analysis.tables
     tables = [_table(inputs, n, title) for n, title in named.items() if n in inputs.tables]
     values = {"intro": intro, "sections": list(sections.values()), "tables": tables}
     return "sections.html.j2", values
-
-
-def _title(analysis: Analysis, table: str) -> str:
-    return analysis.titles.get(table, table.replace("_", " ").capitalize())
 
 
 def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
@@ -359,7 +359,9 @@ def _table(inputs: ReportInputs, name: str, title: str) -> dict[str, Any]:
 
 def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
-    paragraphs = methods_paragraphs(study, weights_labels(provenance))
+    windowed = study.encoding.search == "windowed"
+    searched = search_sentence(inputs.frames["best_voxels"]) if windowed else ""
+    paragraphs = methods_paragraphs(study, weights_labels(provenance), searched)
     return "methods.html.j2", {
         "methods": paragraphs,
         "references": references(paragraphs),

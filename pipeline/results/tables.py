@@ -25,13 +25,19 @@ def write_table(
 ) -> None:
     """Write a TSV, and beside it a JSON that describes every column.
 
+    Parameters
+    ----------
+    columns : {column or table.column: description}; the latter applies to the table of that name
+
     Raises
     ------
     KeyError
         A column has no description.
     """
     path = Path(path)
-    described = {name: columns[name] for name in frame.columns}
+    described = {
+        name: columns.get(f"{path.stem}.{name}") or columns[name] for name in frame.columns
+    }
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, sep="\t", index=False, na_rep="n/a", float_format="%.6g")
     write_metadata(metadata_path(path), {"columns": described, "provenance": provenance})

@@ -10,8 +10,7 @@ rule audit:
     input:
         AUDIT,
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("audit_files"),
         study=lambda wildcards: RESULTS,
@@ -27,8 +26,7 @@ rule audit_study:
     output:
         AUDIT,
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=1000, runtime=60),
     params:
         **parameters("audit"),
     shell:

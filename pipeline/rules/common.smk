@@ -91,9 +91,13 @@ def voxel_part(folder, fit):
     return temp(f"{RESULTS}/parts/{folder}/{{subject}}/{{variant}}/{fit}/{{chunk}}.h5")
 
 
-def per_attempt(amount):
-    """Return a resource that grows with each attempt to run a job."""
-    return lambda wildcards, attempt: amount * attempt
+def per_attempt(**amounts):
+    """Return resources that grow with each attempt to run a job."""
+
+    def grown(amount):
+        return lambda wildcards, attempt: amount * attempt
+
+    return {name: grown(amount) for name, amount in amounts.items()}
 
 
 def solved_part(wildcards):

@@ -23,8 +23,7 @@ if SIMULATED:
             ),
         threads: 8
         resources:
-            mem_mb=per_attempt(3000),
-            runtime=per_attempt(60),
+            **per_attempt(mem_mb=3000, runtime=60),
         params:
             **parameters("simulate"),
         shell:
@@ -42,8 +41,7 @@ rule check_networks:
     priority: 100
     threads: 8
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=2000, runtime=15),
     params:
         **parameters("check_networks"),
     shell:
@@ -58,8 +56,7 @@ rule check_inputs:
     priority: 100
     threads: 8
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("check_inputs"),
     shell:
@@ -73,8 +70,7 @@ rule check_inputs:
 rule fetch_plan:
     """A list of the files to be downloaded, with sizes and terms of use."""
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,
@@ -88,8 +84,7 @@ rule fetch:
     """Downloads of NSD, COCO and checkpoints, verified and resumed."""
     threads: 4
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(2880),
+        **per_attempt(mem_mb=2000, runtime=2880),
     params:
         manifest=MANIFEST_FILE,
         fetched=f"--fetched {FETCHED}" if STUDY.nsd_bucket else "",
@@ -114,8 +109,7 @@ if STUDY.nsd_bucket:
 rule preflight:
     """Missing or damaged inputs, and the disk, memory and time that each stage will take."""
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         study=setting("configuration"),
         manifest=MANIFEST_FILE,

@@ -56,8 +56,7 @@ rule assess_significance:
     output:
         voxel_part("significance", "{model}"),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("assess_significance"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
@@ -73,8 +72,7 @@ rule assess_components:
     output:
         voxel_part("significance", "{comparison}"),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("assess_components"),
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
@@ -93,8 +91,7 @@ if N_CHUNKS > 1:
         output:
             f"{RESULTS}/{{kind}}/{{subject}}/{{variant}}/{{fit}}.h5",
         resources:
-            mem_mb=per_attempt(2000),
-            runtime=per_attempt(30),
+            **per_attempt(mem_mb=2000, runtime=30),
         params:
             **parameters("gather_voxels"),
             false_discovery_rates=lambda wildcards: wildcards.kind == "significance",

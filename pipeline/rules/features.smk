@@ -24,8 +24,7 @@ rule list_images:
     output:
         f"{RESULTS}/images/{{part}}.tsv",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("list_images"),
     shell:
@@ -40,8 +39,7 @@ rule label_images:
         f"{RESULTS}/labels/{{subject}}.h5",
     resources:
         # COCO's annotations, as text and parsed
-        mem_mb=per_attempt(6000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=6000, runtime=30),
     params:
         **parameters("label_images"),
     shell:
@@ -57,10 +55,9 @@ rule extract_features:
         f"{RESULTS}/features/layers/{{network}}/{{part}}_{{shard}}.h5",
     threads: 8
     resources:
-        gpu=1,
-        mem_mb=per_attempt(3000),
         # networks of the catalogue take 6 minutes per subject on eight cores, 2 on a GPU
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=3000, runtime=30),
+        gpu=1,
     params:
         **parameters("extract_features"),
         weights=WEIGHTS,
@@ -77,8 +74,7 @@ rule reduce_features:
     output:
         f"{RESULTS}/features/{{subject}}/{{space}}.h5",
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=4000, runtime=60),
     params:
         **parameters("reduce_features"),
     shell:
@@ -93,8 +89,7 @@ rule fit_reduction:
     output:
         f"{RESULTS}/features/{{subject}}/{{variant}}/{{space}}.h5",
     resources:
-        mem_mb=per_attempt(4000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=4000, runtime=120),
     params:
         **parameters("reduce_features"),
     shell:

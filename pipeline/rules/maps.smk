@@ -29,16 +29,13 @@ rule write_maps:
         partitions=lambda wildcards: of_comparisons(
             "partitions", [wildcards.subject], [wildcards.variant]
         ),
-        analyses=lambda wildcards: [
-            f"{RESULTS}/{file}"
-            for analysis in ANALYSES.values()
-            for file in analysis.map_files(STUDY, wildcards.subject, wildcards.variant)
-        ],
+        analyses=lambda wildcards: (
+            mapped_files(wildcards.subject) if wildcards.variant == WHOLE else []
+        ),
     output:
         directory(f"{RESULTS}/maps/{{subject}}/{{variant}}"),
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=3000, runtime=120),
     params:
         **parameters("write_maps"),
     shell:
@@ -51,8 +48,7 @@ rule write_group_maps:
     output:
         directory(f"{RESULTS}/maps/group"),
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=3000, runtime=60),
     params:
         **parameters("write_group_maps"),
     shell:
@@ -65,8 +61,7 @@ rule describe_maps:
         participants=f"{RESULTS}/maps/participants.tsv",
         ignored=f"{RESULTS}/maps/.bidsignore",
     resources:
-        mem_mb=per_attempt(500),
-        runtime=per_attempt(5),
+        **per_attempt(mem_mb=500, runtime=5),
     params:
         **parameters("describe_maps"),
         simulated=SIMULATED,

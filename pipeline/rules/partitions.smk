@@ -10,8 +10,7 @@ rule partition_variance:
     output:
         f"{RESULTS}/partitions/{{subject}}/{{variant}}/{{comparison}}.h5",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=1000, runtime=30),
     params:
         **parameters("partition_variance"),
     shell:

@@ -5,10 +5,7 @@ STUDY_PAGES = [
     for link in page_links(STUDY.subjects)
     if link["file"].removesuffix(".html") not in STUDY.subjects
 ]
-ANALYSIS_TABLES = [
-    f"{RESULTS}/tables/{name}.tsv" for one in ANALYSES.values() for name in one.tables(STUDY)
-]
-REPORTED_TABLES = [*TABLES, *RECOVERY, *ANALYSIS_TABLES]
+REPORTED_TABLES = [*TABLES, *RECOVERY, *itertools.chain(*ANALYSIS_TABLES.values())]
 # no input: the report quotes the calibration only if `validate` has made it
 CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
@@ -45,8 +42,7 @@ rule write_figures:
             category="Figures",
         ),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_figures"),
     shell:
@@ -59,8 +55,7 @@ rule choose_colour_limits:
     output:
         COLOUR_LIMITS,
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("choose_colour_limits"),
     shell:
@@ -81,8 +76,7 @@ rule write_subject_page:
         metadata=f"{REPORT}/{{subject}}.json",
         views=directory(f"{REPORT}/views/{{subject}}"),
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=3000, runtime=60),
     params:
         **parameters("write_subject_page"),
         out_directory=lambda wildcards, output: Path(output.page).parent,
@@ -111,8 +105,7 @@ rule write_study_pages:
             category="Maps of the group",
         ),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_study_pages"),
         calibration=CALIBRATION if CALIBRATED else [],

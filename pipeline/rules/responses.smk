@@ -20,9 +20,8 @@ rule average_responses:
     output:
         f"{RESULTS}/responses/{{subject}}.h5",
     resources:
-        mem_mb=per_attempt(3000),
         # NIfTI files are decompressed for each block of voxels
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=3000, runtime=120),
     params:
         **parameters("average_responses"),
     shell:
@@ -36,8 +35,7 @@ rule label_rois:
     output:
         f"{RESULTS}/rois/{{subject}}.tsv",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("label_rois"),
     shell:
@@ -57,8 +55,7 @@ rule split_images:
     output:
         f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("split_images"),
     shell:
@@ -80,8 +77,7 @@ rule compare_noise_ceilings:
     output:
         f"{RESULTS}/checked/noise_ceilings/{{subject}}.tsv",
     resources:
-        mem_mb=per_attempt(3000),
-        runtime=per_attempt(120),
+        **per_attempt(mem_mb=3000, runtime=120),
     params:
         **parameters("compare_noise_ceilings"),
     shell:

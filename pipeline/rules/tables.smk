@@ -15,7 +15,7 @@ rule tables:
     input:
         TABLES,
         VOXEL_TABLES.values(),
-        rules.confounds.input,
+        ANALYSIS_TABLES["confounds"],
 
 
 rule write_tables:
@@ -27,8 +27,7 @@ rule write_tables:
     output:
         report(TABLES, caption="../report/captions/tables.rst", category="Tables"),
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_tables"),
     shell:
@@ -45,8 +44,7 @@ rule write_voxel_tables:
         models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
         components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2000, runtime=30),
     params:
         **parameters("write_voxel_tables"),
     shell:

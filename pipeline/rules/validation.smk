@@ -17,8 +17,7 @@ rule calibrate:
     output:
         CALIBRATION,
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=2000, runtime=60),
     params:
         **parameters("calibrate"),
     shell:
@@ -36,8 +35,7 @@ if VALIDATED:
         output:
             RECOVERY,
         resources:
-            mem_mb=per_attempt(2000),
-            runtime=per_attempt(30),
+            **per_attempt(mem_mb=2000, runtime=30),
         params:
             **parameters("validate_recovery"),
         shell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from encoding.variance_partitioning import component_names, model_name, subsets
@@ -11,7 +10,6 @@ from pipeline.fits.tested_voxels import write_tests
 from pipeline.jobs import stage_arguments as given
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

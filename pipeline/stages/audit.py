@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +27,6 @@ from pipeline.results.metadata import metadata_path, write_metadata
 from pipeline.results.tables import read_table
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.frozen_run import current_run
@@ -11,7 +9,6 @@ from pipeline.results.audit import audit_files, result_files
 from pipeline.results.integrity import ALL_CHECKSUMS, join_checksums
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

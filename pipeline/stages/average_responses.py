@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from pipeline.results.storage import create_result
 GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pandas as pd
@@ -19,7 +18,6 @@ from pipeline.validation.calibration import CONDITIONS, run_experiment, summaris
 ORACLE_EVERY = 4
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

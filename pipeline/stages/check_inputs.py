@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pipeline.errors import run_stage
@@ -12,7 +11,6 @@ from pipeline.nsd.layout import NSDLayout
 from pipeline.results.metadata import write_metadata
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

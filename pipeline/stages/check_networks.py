@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from features.costs import network_cost
@@ -13,7 +12,6 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.results.metadata import write_metadata
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

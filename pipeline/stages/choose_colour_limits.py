@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,7 +15,6 @@ from pipeline.results.metadata import read_metadata, write_metadata
 QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

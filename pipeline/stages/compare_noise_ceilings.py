@@ -5,7 +5,6 @@ Agreement shows that axes, trial order, repeats and the z-score are read as NSD 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,7 +25,6 @@ from pipeline.tables.columns import COLUMNS
 TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -89,7 +87,8 @@ def main() -> None:
         {"experiment_design": layout.experiment_design, "trials": layout.behaviour(subject)},
         simulated=layout.is_simulated,
     )
-    write_table(arguments.out, table, COLUMNS, provenance)
+    excluded = "number of modelled voxels that are left out of n_voxels because they have no ncsnr"
+    write_table(arguments.out, table, {**COLUMNS, "n_excluded": excluded}, provenance)
 
 
 def _noise(ncsnr: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +43,6 @@ LABELS = {"weights_label", "checkpoint"}
 EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stimulus_readers")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

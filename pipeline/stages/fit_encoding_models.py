@@ -73,7 +73,6 @@ class Intercept(Protocol):
         """Return the fit with its intercept."""
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -17,7 +16,6 @@ from pipeline.results.storage import create_result, open_result, provenance_in
 VOXELS_AT_A_TIME = 4096
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

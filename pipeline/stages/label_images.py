@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from pipeline.dataset.images import open_images
@@ -14,7 +12,6 @@ from pipeline.results.storage import write_result
 from pipeline.results.tables import read_table
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

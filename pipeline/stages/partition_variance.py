@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -23,7 +22,6 @@ from pipeline.results.storage import aligned_result, read_result, write_result
 OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -27,7 +27,6 @@ ROWS_PER_BLOCK = 4096
 IDENTITY = ("architecture", "weights_label", "weights_sha256", "preprocessing")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,19 +19,11 @@ from pipeline.tables.tables import subject_of
 from pipeline.validation.recovery import compare, false_positives
 
 RECOVERY_COLUMNS = (
-    "group",
-    "component",
-    "perfect",
-    "oracle",
-    "recovered",
-    "spearman",
-    "n_voxels",
-    "subject",
+    *("group", "component", "perfect", "oracle", "recovered", "spearman", "n_voxels", "subject"),
     "comparison",
 )
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -1,8 +1,8 @@
-"""Write the table of an optional analysis: rows of each of its results, per region."""
+"""Write the tables of an optional analysis, with rows of each of its results."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Any
 
 import pandas as pd
 
@@ -17,14 +17,14 @@ from pipeline.tables.regions import in_atlas_order, read_rois
 from pipeline.tables.tables import subject_of
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
-    analysis: given.Parameter  # the folder whose `tables.py` has `rows`
+    analysis: given.Parameter  # the folder whose `tables.py` has `TABLES`
+    settings: Annotated[dict[str, Any], given.Setting()]  # its `table_settings`
     rois: given.InputFiles  # of the subjects
     results: given.InputFiles
-    out: given.OutputFile
+    out: given.OutputFiles  # named by tables
 
 
 def main() -> None:
@@ -33,14 +33,17 @@ def main() -> None:
     tables = parts("tables")[arguments.analysis]
     rois = read_rois(arguments.rois)
     results = [read_result(path) for path in arguments.results]
-    rows = [row for result in results for row in tables.rows(result, rois[subject_of(result)])]
     inputs = {"/".join(path.with_suffix("").parts[-2:]): path for path in arguments.results}
     inputs |= {f"rois/{path.stem}": path for path in arguments.rois}
-    provenance = make_provenance("write_analysis_table", {"analysis": arguments.analysis}, inputs)
-    # a table that may have no row states its columns
-    names = getattr(tables, "ROW_COLUMNS", None)
-    frame = in_atlas_order(pd.DataFrame(rows, columns=names), rois.values())
-    write_table(arguments.out, frame, {**columns.COLUMNS, **tables.COLUMNS}, provenance)
+    settings = arguments.settings
+    configuration = {"analysis": arguments.analysis, **settings}
+    seed = settings.get("seed")
+    provenance = make_provenance("write_analysis_table", configuration, inputs, seed=seed)
+    for path in arguments.out:
+        rows_of, names = tables.TABLES[path.stem]
+        rows = [r for one in results for r in rows_of(one, rois[subject_of(one)], settings)]
+        frame = in_atlas_order(pd.DataFrame(rows, columns=names), rois.values())
+        write_table(path, frame, {**columns.COLUMNS, **tables.COLUMNS}, provenance)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,7 +20,6 @@ INDEX = "index.json"
 IMAGES_PER_READ = 64
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

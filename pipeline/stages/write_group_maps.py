@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ QUANTITIES = ("ceiling", "r", "r2", "normalisedR", "normalisedR2", "unique", "sh
 UNTESTED = ("ceiling",)
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pipeline.configuration.reading import parse_configuration
@@ -16,7 +15,6 @@ from pipeline.results.metadata import read_metadata, write_metadata
 from pipeline.results.provenance import read_provenance
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

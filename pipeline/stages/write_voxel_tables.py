@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -15,7 +13,6 @@ from pipeline.results.tables import read_table
 from pipeline.tables.voxels import component_parts, model_part, parquet_writer, voxel_locations
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -10,7 +10,9 @@ HEAD = """# Columns of the tables
 The JSON file beside each table, the metadata of each Parquet file and the report contain the same
 descriptions.
 
-Tables are tidy: one row per subject × region × model or component. `n/a` is a missing value.
+Tables are tidy: one row per subject × region × model or component. `n/a` is a missing value. A
+name such as `group.component` is a column (`component`) with a meaning of its own in the table
+`group`.
 """
 HEADER = "| column | meaning |\n|---|---|\n"
 

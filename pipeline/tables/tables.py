@@ -25,47 +25,18 @@ LEVEL = 0.05
 # minimum reliability of voxels whose scores are normalised by the noise ceiling; as published
 LEAST_RELIABILITY = 0.1
 GROUP_COLUMNS = (
-    "variant",
-    "comparison",
-    "component",
-    "atlas",
-    "roi",
-    "mean",
-    "standard_error",
-    "t",
-    "p_t",
-    "q_t",
-    "p_sign_flip",
-    "q_sign_flip",
-    "family",
-    "n_tests",
-    "n_subjects",
-    "n_positive",
-    "weights",
-    "data",
+    *("variant", "comparison", "component", "atlas", "roi", "mean", "standard_error", "t", "p_t"),
+    *("q_t", "p_sign_flip", "q_sign_flip", "family", "n_tests", "n_subjects", "n_positive"),
+    *("weights", "data"),
 )
 MODEL_COLUMNS = ("variant", "model", *GROUP_COLUMNS[3:])
 # atlases for which models are compared over subjects; single ROIs are in the tables of subjects
 COMPARED_ATLASES = ("all", COMPOSITE)
 # columns of the partition table, which has no row in a study without comparisons
 PARTITION_COLUMNS = (
-    "subject",
-    "variant",
-    "comparison",
-    "component",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "n_excluded",
-    "mean_variance",
-    "median_variance",
-    "lower_quartile_variance",
-    "upper_quartile_variance",
-    "n_significant",
-    "joint_below_share",
-    "joint_below_mean",
-    "weights",
-    "data",
+    *("subject", "variant", "comparison", "component", "atlas", "roi", "n_voxels", "n_excluded"),
+    *("mean_variance", "median_variance", "lower_quartile_variance", "upper_quartile_variance"),
+    *("n_significant", "joint_below_fraction", "joint_below_mean", "weights", "data"),
 )
 PRODUCT = "product"
 JOINT = "joint"
@@ -87,6 +58,20 @@ def roi_members(rois: pd.DataFrame, voxel: np.ndarray) -> dict[tuple[str, str], 
     return members
 
 
+def region_cells(
+    result: Result, rois: pd.DataFrame, known: np.ndarray
+) -> Iterator[tuple[dict[str, object], np.ndarray]]:
+    """Yield, for every region, the cells that identify it and its usable voxels.
+
+    Parameters
+    ----------
+    known : (voxel,) bool, voxels that have values
+    """
+    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
+        usable = inside & known
+        yield {"atlas": atlas, "roi": roi, **counts(inside, usable)}, usable
+
+
 def correlation_rows(
     result: Result, significance: Result, rois: pd.DataFrame
 ) -> Iterator[dict[str, object]]:
@@ -97,15 +82,12 @@ def correlation_rows(
     explainable = result["reliability"] >= LEAST_RELIABILITY
     spaces = result.configuration["spaces"]
     r, r2, q = result["r"], result["r2"], significance["q"]
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        usable = inside & np.isfinite(r) & np.isfinite(r2)
+    for region, usable in region_cells(result, rois, np.isfinite(r) & np.isfinite(r2)):
         normalised = usable & explainable
         yield {
             **_identity(result),
             "model": model_name(spaces),
-            "atlas": atlas,
-            "roi": roi,
-            **counts(inside, usable),
+            **region,
             "mean_r": statistic(np.mean, r[usable]),
             "median_r": statistic(np.median, r[usable]),
             "mean_r2": statistic(np.mean, r2[usable]),
@@ -139,16 +121,14 @@ def partition_rows(
     product = sorted(result.by_label("product_measure").items())
     components |= {f"{PRODUCT}:{part}": values for part, values in product}
     q = significance.by_label("q")
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        usable = inside & np.isfinite(list(components.values())).all(axis=0)
+    known = np.isfinite(np.array([*components.values()])).all(axis=0)
+    for region, usable in region_cells(result, rois, known):
         for component, values in components.items():
             yield {
                 **_identity(result),
                 "comparison": result.configuration["comparison"],
                 "component": component,
-                "atlas": atlas,
-                "roi": roi,
-                **counts(inside, usable),
+                **region,
                 "mean_variance": statistic(np.mean, values[usable]),
                 "median_variance": statistic(np.median, values[usable]),
                 **_quartiles("variance", values[usable]),
@@ -159,8 +139,10 @@ def partition_rows(
 
 
 def _joint_below(result: Result, component: str, usable: np.ndarray) -> dict[str, float]:
-    share, mean = shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
-    return {"joint_below_share": share, "joint_below_mean": mean}
+    fraction, mean = (
+        shortfall(result["joint_gain"][usable]) if component == JOINT else (np.nan,) * 2
+    )
+    return {"joint_below_fraction": fraction, "joint_below_mean": mean}
 
 
 def _n_significant(q: np.ndarray | None, usable: np.ndarray) -> float:
@@ -276,6 +258,7 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
         "best_r2": statistic(np.max, r2[usable]),
         "r_of_99th_percentile": statistic(partial(np.percentile, q=99), r[usable]),
         **best,
+        "n_searched_exactly": int(np.count_nonzero(result["searched_exactly"])),
         **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, spaces),
     }

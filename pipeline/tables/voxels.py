@@ -94,7 +94,7 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
             nonlocal writer
             table = pyarrow.Table.from_pandas(_plain(frame), preserve_index=False)
             if writer is None:
-                described.update({name: describe(name) for name in frame.columns})
+                described.update({n: describe(n, path.parent.name) for n in frame.columns})
                 metadata = {"columns": json.dumps(described), "provenance": json.dumps(provenance)}
                 schema = table.schema.with_metadata({**(table.schema.metadata or {}), **metadata})
                 writer = pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd")
@@ -115,9 +115,9 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(categories, "object"))
 
 
-def describe(column: str) -> str:
-    """Describe a column; columns of ROIs are named after their atlas."""
+def describe(column: str, table: str = "") -> str:
+    """Describe a column of a table; columns of ROIs are named after their atlas."""
     before, after = ROI_COLUMN.split("{}")
     if column.startswith(before) and column not in COLUMNS:
         return COLUMNS[ROI_COLUMN].format(column.removeprefix(before).removesuffix(after))
-    return COLUMNS[column]
+    return COLUMNS.get(f"{table}.{column}") or COLUMNS[column]

@@ -207,7 +207,7 @@ def summarise(
 def _verdict(value: float, error: float, lowest: float, highest: float) -> str:
     """Compare a value with its bounds, which may be exceeded by two standard errors."""
     if np.isnan(lowest) and np.isnan(highest):
-        return "shown"
+        return "not judged"
     slack = 0.0 if np.isnan(error) else 2 * error
     low = np.isnan(lowest) or value >= lowest - slack
     high = np.isnan(highest) or value <= highest + slack

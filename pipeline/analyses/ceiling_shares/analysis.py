@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis
-from pipeline.configuration.settings import WHOLE, Settings
+from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class CeilingShareSettings(Settings):
@@ -27,27 +25,22 @@ class CeilingShares(Analysis):
     """Unique and shared variance of feature spaces as shares of the explainable variance."""
 
     target = "ceiling_shares"
+    mapped = True
     page = "comparisons"
-    titles = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
+    tables = {"ceiling_shares": "Unique and shared variance as shares of the noise ceiling"}
     settings = {"ceiling_shares": (CeilingShareSettings | None, None)}
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        return [2 ** len(spaces) + 2 for spaces in study.comparisons.values()]
 
-        if study.section(CeilingShareSettings):
-            for spaces in study.comparisons.values():
-                yield Job(disk_bytes=subject.voxels * FLOAT * (2 ** len(spaces) + 2))
+    def is_on(self, study: Study) -> bool:
+        """Test whether there are settings, and a comparison to apply them to."""
+        return super().is_on(study) and bool(study.comparisons)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(CeilingShareSettings) and study.comparisons
-        return ["ceiling_shares"] if on else []
-
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        on = study.section(CeilingShareSettings) is not None and variant == WHOLE
-        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons if on]
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"ceiling_shares/{subject}/{name}.h5" for name in study.comparisons]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""

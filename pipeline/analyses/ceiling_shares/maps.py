@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR
 from pipeline.maps.quantities import VoxelMap
-from pipeline.results.space_weights import untrained_spaces
 from pipeline.results.storage import Result
 
 QUANTITIES = {
@@ -25,9 +24,6 @@ QUANTITIES = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Yield a map for each component of a subject's comparison."""
-    configuration = result.configuration
-    untrained = untrained_spaces(result.provenance, configuration["spaces"])
     for name, share in result.by_label("share").items():
         quantity = "sharedShare" if COMPONENT_SEPARATOR in name else "uniqueShare"
-        comparison = configuration["comparison"]
-        yield VoxelMap(quantity, name, comparison, result["voxel"], share, untrained)
+        yield VoxelMap.of(result, quantity, name, share)

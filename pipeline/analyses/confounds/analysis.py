@@ -15,9 +15,9 @@ class Confounds(Analysis):
 
     target = "confounds"
     page = "comparisons"
-    titles = {
+    tables = {
         "confounds": "Attributes that differ between the feature spaces of each comparison, and "
-        "that are held"
+        "those that are the same"
     }
 
     def job_settings(self, study: Study) -> dict[str, Any]:
@@ -27,10 +27,6 @@ class Confounds(Analysis):
             for name, spaces in study.comparisons.items()
         }
         return {"confounds": stated}
-
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["confounds"]
 
 
 def _stated(study: Study, space: str) -> dict[str, Any]:

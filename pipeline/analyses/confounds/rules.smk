@@ -1,19 +1,6 @@
 # Attributes that differ between the feature spaces of each comparison.
 
 
-CONFOUNDS = f"{RESULTS}/tables/confounds.tsv"
-
-
-localrules:
-    confounds,
-
-
-rule confounds:
-    input:
-        CONFOUNDS,
-        rules.partitions.input,
-
-
 rule tabulate_confounds:
     input:
         # one subject's: a space has as many features in all, unless its number of components is set
@@ -26,10 +13,9 @@ rule tabulate_confounds:
             }
         ),
     output:
-        CONFOUNDS,
+        ANALYSIS_TABLES["confounds"],
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("tabulate_confounds"),
     shell:

@@ -9,8 +9,8 @@ from typing import Any
 COLUMNS = {
     "attribute": "attribute of networks and features by which the feature spaces of a comparison "
     "can differ",
-    "status": "differs: the feature spaces differ in the attribute; held: they do not; not stated: "
-    "a network has no `facts` that say it",
+    "status": "differs: the feature spaces differ in the attribute; the same: they do not; not "
+    "stated: a network has no `facts` that say it",
     "values": "value of the attribute for each feature space of the comparison, or not stated",
 }
 
@@ -24,7 +24,7 @@ ATTRIBUTES = {
     "weights": "weights",
     "dimensions": "dimensions",
 }
-DIFFERS, HELD, UNKNOWN = "differs", "held", "not stated"
+DIFFERS, SAME, UNKNOWN = "differs", "the same", "not stated"
 
 
 def confound_rows(
@@ -39,7 +39,7 @@ def confound_rows(
     for key, attribute in ATTRIBUTES.items():
         stated = [facts.get(key) for facts in spaces.values()]
         known = [value for value in stated if value is not None]
-        alike = HELD if len(known) == len(stated) else UNKNOWN
+        alike = SAME if len(known) == len(stated) else UNKNOWN
         status = DIFFERS if len(set(known)) > 1 else alike
         texts = zip(spaces, map(_text, stated), strict=True)
         values = "; ".join(f"{space}: {text}" for space, text in texts)
@@ -50,7 +50,7 @@ def summarise(rows: list[dict[str, str]]) -> str:
     """Summarise the rows of one comparison in a sentence."""
     named = {
         status: ", ".join(row["attribute"] for row in rows if row["status"] == status)
-        for status in (DIFFERS, HELD, UNKNOWN)
+        for status in (DIFFERS, SAME, UNKNOWN)
     }
     summary = "; ".join(f"{status}: {names}" for status, names in named.items() if names)
     return f"{rows[0]['comparison']}: {summary}"

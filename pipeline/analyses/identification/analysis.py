@@ -24,7 +24,7 @@ class ErrorConsistencySettings(Settings):
     """Models whose predictions identify images; by default all of `models`."""
     atlases: list[str] = Field(default=["composite"], min_length=1)
     """ROI atlases whose patterns are used; `composite` has the composite ROIs."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of the voxels of a pattern."""
 
 
@@ -32,6 +32,10 @@ class Identification(Analysis):
     """Identification of test images, and whether two predictors miss the same ones."""
 
     target = "error_consistency"
+    tables = {
+        "error_consistency": "Agreement of predictors on which images are identified",
+        "image_accuracy": "Identified images per region and predictor",
+    }
     settings = {"error_consistency": (ErrorConsistencySettings | None, None)}
     references = {
         "Geirhos et al. 2020": "Geirhos, R., Meding, K., & Wichmann, F. A. (2020). Beyond "
@@ -73,10 +77,13 @@ class Identification(Analysis):
             n_bytes = n_rois(settings.atlases) * identified * subject.test_images * per_image
             yield Job(disk_bytes=n_bytes)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(ErrorConsistencySettings)
-        return ["error_consistency", "image_accuracy"] if on else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"identification/{subject}.h5"]
+
+    def table_settings(self, study: Study) -> dict[str, Any]:
+        """Return the settings of intervals."""
+        return study.significance.model_dump(mode="json")
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
@@ -85,7 +92,7 @@ class Identification(Analysis):
                 "Identification. A test image counts as identified if, among the predicted "
                 "patterns of all images, its own correlates best with its measured pattern (Kay "
                 "et al. 2008), over voxels with a reliability of at least "
-                f"{settings.min_noise_ceiling:g}. Cohen's κ measures whether two predictors miss "
+                f"{settings.min_reliability:g}. Cohen's κ measures whether two predictors miss "
                 "the same images more often than their accuracies alone imply (Geirhos et al. "
                 "2020). It is reported with the κ of simulated predictors whose own errors are "
                 "independent, so that they share only the noise of the measured responses. Other "

@@ -9,20 +9,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.analyses.identification import image_accuracy
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     Images,
     StudyFigure,
     displayed_rois,
+    label_regions,
+    line_style,
     rows_of_roi,
     simulated_note,
     subjects,
+    tidy,
 )
 
 ACCURACY = (
-    "Top: correlation of predicted and measured patterns of test images (median and quartiles over "
-    "images). Bottom: share of images identified, i.e. whose own predicted pattern correlates best "
-    "with the measured one. One dot per subject; for other brains, one per pair of subjects."
+    "Top: correlation of predicted and measured patterns of test images (median and quartiles "
+    "over images). Bottom: fraction of images identified, i.e. whose own predicted pattern "
+    "correlates best with the measured one. One dot per subject; for other brains, one per pair "
+    "of subjects."
 )
 CONSISTENCY = (
     "Agreement (Cohen's κ) between two models, or a model and another brain, on which test images "
@@ -32,18 +36,70 @@ CONSISTENCY = (
 OTHER_BRAINS = "other brains"
 
 
-def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(
+    tables: Mapping[str, pd.DataFrame], images: Images, spaces: Sequence[str]
+) -> Iterator[StudyFigure]:
     """Yield figures of identified images and of shared errors, if their tables have rows."""
     section = "Identified images"
     if "image_accuracy" in tables:
-        drawn = image_accuracy.figure(tables["image_accuracy"])
-        yield StudyFigure("image_accuracy", "controls", section, ACCURACY, drawn)
+        drawn = accuracy_figure(tables["image_accuracy"], spaces)
+        yield StudyFigure("image_accuracy", None, section, ACCURACY, drawn)
     if "error_consistency" in tables:
-        drawn = figure(tables["error_consistency"])
-        yield StudyFigure("error_consistency", "controls", section, CONSISTENCY, drawn)
+        drawn = consistency_figure(tables["error_consistency"])
+        yield StudyFigure("error_consistency", None, section, CONSISTENCY, drawn)
 
 
-def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+def accuracy_figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
+    """Draw image-wise correlations and identification per ROI: a dot per subject and predictor.
+
+    Top: medians and quartiles over images of the correlation of predicted and measured pattern.
+    Bottom: fractions of identified images, and chance.
+
+    Parameters
+    ----------
+    table : tables/image_accuracy.tsv
+    spaces : all feature spaces of the study, in the order of colours
+    """
+    rois = displayed_rois(table)
+    brains = table["predictor"].str.fullmatch(r"subj0[1-8]")
+    table = table.assign(label=table["predictor"].where(~brains, "other brains"))
+    predictors = list(dict.fromkeys(table["label"]))
+    drawn, (top, bottom) = plt.subplots(
+        2, 1, figsize=(max(6.0, 1.5 * len(rois)), 6), sharex=True, layout="constrained"
+    )
+    width = 0.8 / len(predictors)
+    numbers = colour_numbers(predictors, spaces)
+    for number, predictor in enumerate(predictors):
+        colour = line_style(numbers[predictor])["color"]
+        for position, roi in enumerate(rois):
+            part = rows_of_roi(table[table["label"] == predictor], roi)
+            centre = position + (number - (len(predictors) - 1) / 2) * width
+            x = centre + np.linspace(-0.3, 0.3, len(part) + 2)[1:-1] * width
+            quartiles = part[["lower_quartile_image_r", "upper_quartile_image_r"]].to_numpy()
+            spread = np.abs(quartiles - part[["median_image_r"]].to_numpy()).T
+            top.errorbar(
+                *(x, part["median_image_r"], spread),
+                fmt="o",
+                markersize=4,
+                color=colour,
+                elinewidth=0.8,
+                label=predictor if position == 0 else None,
+            )
+            bottom.plot(x, part["accuracy"], "o", markersize=4, color=colour)
+            bottom.hlines(
+                part["chance"].mean(), x.min() - 0.02, x.max() + 0.02, "black", linewidth=1
+            )
+    top.axhline(0, color="black", linewidth=0.6)
+    bottom.set_ylim(bottom=0)
+    label_regions(bottom, table, rois)
+    tidy(top, "", "image-wise r: median and\nquartiles over images")
+    tidy(bottom, "n: voxels of all subjects", "fraction of images identified\n(black: chance)")
+    top.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
+    top.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    return drawn
+
+
+def consistency_figure(table: pd.DataFrame) -> Figure:
     """Draw Cohen's κ of every two models, and of models and other brains: a panel per ROI.
 
     Values are means over subjects, after averaging over other brains.
@@ -51,9 +107,8 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/error_consistency.tsv
-    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
-    rois = displayed_rois(table) if rois is None else rois
+    rois = displayed_rois(table)
     table = table.assign(second=table["second"].where(~_is_brain(table), OTHER_BRAINS))
     models = list(dict.fromkeys([*table["first"], *table["second"]]))
     models = [name for name in models if name != OTHER_BRAINS]

@@ -37,7 +37,6 @@ FEWEST_VOXELS, FEWEST_IMAGES = 10, 20
 BRAIN = "brain"
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -212,7 +211,7 @@ class Identification:
 
     def _explainable(self, voxels: np.ndarray) -> np.ndarray:
         reliability = self.encoding["reliability"]
-        kept = self.encoding["voxel"][reliability >= self.settings["min_noise_ceiling"]]
+        kept = self.encoding["voxel"][reliability >= self.settings["min_reliability"]]
         return voxels[np.isin(voxels, kept)]
 
     def _predicted(self, model: str, voxels: np.ndarray) -> np.ndarray:

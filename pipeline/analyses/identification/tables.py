@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from encoding.identification import error_consistency, kappa
 from encoding.inference.bootstrap import draw_images
 from pipeline.results.storage import Result
+from pipeline.tables.columns import LEVEL
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
@@ -20,10 +22,10 @@ COLUMNS = {
     "predictor": "predictor of the subject's response patterns: an encoding model, or the name of "
     "another subject whose brain predicts (ridge regression on its responses to the same images, "
     "cross-validated among the test images that both saw)",
-    "accuracy": "share (0 to 1) of the n_images images that are identified: among all images' "
+    "accuracy": "fraction (0 to 1) of the n_images images that are identified: among all images' "
     "predicted patterns over the n_voxels voxels, their own correlates best with the measured "
     "pattern",
-    "chance": "share of images identified by guessing: 1 / n_images",
+    "chance": "fraction of images identified by guessing: 1 / n_images",
     "mean_image_r": "mean over the n_images images of the correlation (-1 to 1) over the n_voxels "
     "voxels of predicted and measured pattern",
     "lower_quartile_image_r": "lower quartile over the n_images images of the correlation (-1 to "
@@ -36,12 +38,12 @@ COLUMNS = {
     "and measured pattern, best first",
     "worst_images": "0-based NSD indices of the 5 images with the lowest correlation of predicted "
     "and measured pattern, worst first",
-    "accuracy_first": "share (0 to 1) of the n_images images that first identifies",
-    "accuracy_second": "share (0 to 1) of the n_images images that second identifies",
-    "observed_agreement": "share (0 to 1) of the n_images images that first and second both "
+    "accuracy_first": "fraction (0 to 1) of the n_images images that first identifies",
+    "accuracy_second": "fraction (0 to 1) of the n_images images that second identifies",
+    "observed_agreement": "fraction (0 to 1) of the n_images images that first and second both "
     "identify or both miss",
-    "expected_agreement": "share (0 to 1) of the n_images images that first and second would both "
-    "identify or both miss if their misses were independent, given their accuracies",
+    "expected_agreement": "fraction (0 to 1) of the n_images images that first and second would "
+    "both identify or both miss if their misses were independent, given their accuracies",
     "kappa": "Cohen's κ (at most 1) of the images that first and second miss: (observed_agreement "
     "- expected_agreement) / (1 - expected_agreement); n/a if both identify all or none. Both "
     "predictors are scored on the same noisy responses, whose noise counts as shared error: "
@@ -52,8 +54,10 @@ COLUMNS = {
     "patterns minus that of the noise, plus noise patterns from repeated trials) and predictors; "
     "rather too large than too small if the signal is weak and there are as many voxels as images; "
     "n/a if the noise is not known",
-    "kappa_lower": "lower end of the bootstrap interval of kappa over the n_images images",
-    "kappa_upper": "upper end of the bootstrap interval of kappa over the n_images images",
+    "kappa_lower": f"lower end of the bootstrap interval ({LEVEL}) of kappa over the n_images "
+    "images",
+    "kappa_upper": f"upper end of the bootstrap interval ({LEVEL}) of kappa over the n_images "
+    "images",
     "first": "encoding model that predicts the subject's response patterns",
     "second": "encoding model that predicts the subject's response patterns, or the name of "
     "another subject whose brain does",
@@ -65,42 +69,14 @@ N_EXTREME = 5
 QUARTILES = (25, 50, 75)
 # there is no row if no ROI has enough voxels
 IMAGE_COLUMNS = (
-    "subject",
-    "predictor",
-    "atlas",
-    "roi",
-    "n_images",
-    "n_voxels",
-    "accuracy",
-    "chance",
-    "mean_image_r",
-    "lower_quartile_image_r",
-    "median_image_r",
-    "upper_quartile_image_r",
-    "best_images",
-    "worst_images",
-    "weights",
-    "data",
+    *("subject", "predictor", "atlas", "roi", "n_images", "n_voxels", "accuracy", "chance"),
+    *("mean_image_r", "lower_quartile_image_r", "median_image_r", "upper_quartile_image_r"),
+    *("best_images", "worst_images", "weights", "data"),
 )
 CONSISTENCY_COLUMNS = (
-    "subject",
-    "first",
-    "second",
-    "atlas",
-    "roi",
-    "n_images",
-    "n_voxels",
-    "accuracy_first",
-    "accuracy_second",
-    "chance",
-    "observed_agreement",
-    "expected_agreement",
-    "kappa",
-    "kappa_lower",
-    "kappa_upper",
-    "kappa_independent",
-    "weights",
-    "data",
+    *("subject", "first", "second", "atlas", "roi", "n_images", "n_voxels", "accuracy_first"),
+    *("accuracy_second", "chance", "observed_agreement", "expected_agreement", "kappa"),
+    *("kappa_lower", "kappa_upper", "kappa_independent", "weights", "data"),
 )
 
 
@@ -142,7 +118,9 @@ def judged(result: Result, region: int) -> Iterator[Judged]:
         yield Judged(subject, here["image"].values, r, hits, simulated if known else None)
 
 
-def image_accuracy_rows(result: Result) -> Iterator[dict[str, object]]:
+def image_accuracy_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI and predictor, a model or another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
         for among in judged(result, region):
@@ -178,7 +156,7 @@ def _accuracy(among: Judged, predictor: str) -> dict[str, object]:
 
 
 def error_consistency_rows(
-    result: Result, significance: Mapping[str, Any]
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
 ) -> Iterator[dict[str, object]]:
     """Yield one row per ROI and pair of models, or of a model and another subject's brain."""
     for region, (atlas, roi) in enumerate(regions_of(result)):
@@ -187,13 +165,13 @@ def error_consistency_rows(
             blocks = result["cluster"][np.isin(result["image"], among.image)]
             counts = draw_images(
                 n_images,
-                significance["draws"],
-                significance["seed"],
-                blocks if significance["resample"] == "clusters" else None,
+                settings["draws"],
+                settings["seed"],
+                blocks if settings["resample"] == "clusters" else None,
             )
             for first, second in _pairs(result, among):
                 hits = among.identified[first], among.identified[second]
-                found = error_consistency(*hits, counts, significance["level"])
+                found = error_consistency(*hits, counts, settings["level"])
                 yield {
                     "subject": subject_of(result),
                     "first": first,
@@ -240,3 +218,9 @@ def _independent(simulated: Mapping[str, np.ndarray] | None, first: str, second:
 
 def _named(nsd_id: np.ndarray) -> str:
     return " ".join(str(image) for image in nsd_id[:N_EXTREME])
+
+
+TABLES = {
+    "error_consistency": (error_consistency_rows, CONSISTENCY_COLUMNS),
+    "image_accuracy": (image_accuracy_rows, IMAGE_COLUMNS),
+}

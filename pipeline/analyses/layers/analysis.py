@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, named_lists
-from pipeline.configuration.settings import WHOLE, Name, Settings
+from pipeline.configuration.settings import Name, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class PreferredLayerSettings(Settings):
@@ -21,7 +19,7 @@ class PreferredLayerSettings(Settings):
 
     fraction: float = Field(default=0.95, gt=0, le=1)
     """Fraction of the best layer's cross-validated R² that the first layer has to reach."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) for a voxel to have a preferred layer."""
 
 
@@ -29,6 +27,8 @@ class Layers(Analysis):
     """The best layer of a network for each voxel."""
 
     target = "layers"
+    mapped = True
+    tables = {"layers": "Layers"}
     settings = {
         "layerwise": (
             dict[Name, list[str]],
@@ -56,20 +56,13 @@ class Layers(Analysis):
         """Return the layers, each of which is fitted alone."""
         return [space for spaces in compared(study).values() for space in spaces]
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        return [3 * len(layers) + 5 for layers in compared(study).values()]
 
-        for layers in compared(study).values():
-            yield Job(disk_bytes=subject.voxels * FLOAT * (3 * len(layers) + 5))
-
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["layers"] if compared(study) else []
-
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        return [f"layers/{subject}/{name}.h5" for name in compared(study) if variant == WHOLE]
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"layers/{subject}/{name}.h5" for name in compared(study)]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
@@ -80,7 +73,7 @@ class Layers(Analysis):
                 "layer is the one with the best cross-validated R²; its first layer is the "
                 f"earliest that reaches {preferred.fraction:g} of that R² (Wang et al. 2023). Both "
                 "are left undefined for voxels with a reliability below "
-                f"{preferred.min_noise_ceiling:g}."
+                f"{preferred.min_reliability:g}."
             )
 
 

@@ -20,25 +20,27 @@ from pipeline.figures.style import (
 )
 
 CAPTION = (
-    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the share "
-    "of voxels whose cross-validated R² is highest for that layer (right). Thick lines: means over "
-    "subjects; thin lines: single subjects."
+    "Test scores of each layer, fitted as a separate encoding model (left, middle), and the "
+    "fraction of voxels whose cross-validated R² is highest for that layer (right). Thick lines: "
+    "means over subjects; thin lines: single subjects."
 )
 
 PANELS = {
     "mean_r": "mean test r",
     "mean_r2": "mean test R²",
-    "best_share": "share of voxels with the\nbest cross-validated R²",
+    "best_fraction": "fraction of voxels with the\nbest cross-validated R²",
 }
 
 
-def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(
+    tables: Mapping[str, pd.DataFrame], images: Images, spaces: Sequence[str]
+) -> Iterator[StudyFigure]:
     """Yield the figure of tables/layers.tsv."""
     if "layers" in tables:
-        yield StudyFigure("layers", "controls", "Layers", CAPTION, figure(tables["layers"]))
+        yield StudyFigure("layers", None, "Layers", CAPTION, figure(tables["layers"]))
 
 
-def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -> Figure:
+def figure(table: pd.DataFrame) -> Figure:
     """Draw scores and preferences against layers, a row of panels per network.
 
     Thick lines are means over subjects, thin lines single subjects.
@@ -46,10 +48,9 @@ def figure(table: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None) -
     Parameters
     ----------
     table : tables/layers.tsv
-    rois : (atlas, roi) that are drawn, see `displayed_rois`
     """
     networks = list(dict.fromkeys(table["network"]))
-    rois = displayed_rois(table) if rois is None else rois
+    rois = displayed_rois(table)
     drawn, axes = plt.subplots(
         len(networks), len(PANELS), figsize=(11, 3.2 * len(networks)), squeeze=False
     )

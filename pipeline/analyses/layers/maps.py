@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.results.space_weights import untrained_spaces
 from pipeline.results.storage import Result
 
 QUANTITIES = {
@@ -29,18 +28,8 @@ LAYERS = {"preferredLayer": "best", "firstLayer": "first"}
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Yield the preferred layers of a network as labels, which no change of space averages."""
-    configuration = result.configuration
-    untrained = untrained_spaces(result.provenance, configuration["spaces"])
-    labels = dict(enumerate(configuration["spaces"], start=1))
-    name = configuration["network"]
+    name = result.configuration["network"]
+    labels = dict(enumerate(result.configuration["spaces"], start=1))
+    named = f"network-{bids_label(name)}"
     for quantity, key in LAYERS.items():
-        yield VoxelMap(
-            quantity,
-            name,
-            None,
-            result["voxel"],
-            result[key],
-            untrained,
-            labels=labels,
-            named=f"network-{bids_label(name)}",
-        )
+        yield VoxelMap.of(result, quantity, name, result[key], labels=labels, named=named)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from pipeline.results.storage import aligned_result, read_result, write_result
 SCORES = ("cv_score", "r", "r2")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -36,7 +34,7 @@ def main() -> None:
     reliability = first["reliability"]
     scores = {key: np.stack([fit[key] for fit in fits]) for key in SCORES}
     found = preferred_layers(scores["cv_score"], settings["fraction"])
-    explainable = found.where(reliability >= settings["min_noise_ceiling"])
+    explainable = found.where(reliability >= settings["min_reliability"])
     arrays = {
         "voxel": ("voxel", first["voxel"]),
         "layer": ("layer", arguments.layers),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, times
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.settings import WHOLE, Settings
 from pipeline.configuration.variants import VariantSettings
@@ -63,6 +63,10 @@ class LearningCurves(Analysis):
     """Scores of models that are fitted on fewer training images."""
 
     target = "learning_curves"
+    tables = {
+        "learning_curves": "Scores against the number of training images",
+        "overtaking": "Models that overtake one another with more training images",
+    }
     settings = {"learning_curves": (LearningCurveSettings | None, None)}
 
     def check(self, study: Study) -> None:
@@ -105,9 +109,13 @@ class LearningCurves(Analysis):
             drawn = settings.draws * len(settings.models) * (1 + len(settings.variants))
             yield Job(disk_bytes=2 * FLOAT * drawn * n_rois(study.rois))
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["learning_curves", "overtaking"] if study.section(LearningCurveSettings) else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"learning_curves/{subject}.h5"]
+
+    def table_settings(self, study: Study) -> dict[str, Any]:
+        """Return the level of intervals."""
+        return {"level": study.significance.level}
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
@@ -116,7 +124,7 @@ class LearningCurves(Analysis):
             yield (
                 f"Learning curves. {', '.join(settings.models)} were fitted on {numbers} and all "
                 "training images, and scored on the same test images. Each number was drawn "
-                f"{settings.repeats} time(s); within a draw, smaller sets are subsets of larger "
+                f"{times(settings.repeats)}; within a draw, smaller sets are subsets of larger "
                 "ones."
             )
 

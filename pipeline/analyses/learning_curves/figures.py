@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from pipeline.analyses.learning_curves.tables import OVERTAKING_COLUMNS
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     Images,
     StudyFigure,
@@ -31,17 +32,17 @@ CAPTION = (
 SCORES = {"mean_r": "mean test r", "mean_r2": "mean test R²"}
 
 
-def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(
+    tables: Mapping[str, pd.DataFrame], images: Images, spaces: Sequence[str]
+) -> Iterator[StudyFigure]:
     """Yield the figure of tables/learning_curves.tsv and tables/overtaking.tsv."""
     if "learning_curves" in tables:
         overtaking = tables.get("overtaking", pd.DataFrame(columns=OVERTAKING_COLUMNS))
-        drawn = figure(tables["learning_curves"], overtaking)
-        yield StudyFigure("learning_curves", "controls", "Learning curves", CAPTION, drawn)
+        drawn = figure(tables["learning_curves"], overtaking, spaces)
+        yield StudyFigure("learning_curves", None, "Learning curves", CAPTION, drawn)
 
 
-def figure(
-    table: pd.DataFrame, overtaking: pd.DataFrame, rois: Sequence[tuple[str, str]] | None = None
-) -> Figure:
+def figure(table: pd.DataFrame, overtaking: pd.DataFrame, spaces: Sequence[str]) -> Figure:
     """Draw learning curves of all models, a row of panels per ROI.
 
     Thick lines are means over subjects, thin lines single subjects, each averaged over draws of
@@ -51,10 +52,10 @@ def figure(
     ----------
     table : tables/learning_curves.tsv
     overtaking : tables/overtaking.tsv
-    rois : (atlas, roi) that are drawn, see `displayed_rois`
+    spaces : all feature spaces of the study, in the order of colours
     """
-    rois = displayed_rois(table) if rois is None else rois
-    models = list(dict.fromkeys(table["model"]))
+    rois = displayed_rois(table)
+    numbers = colour_numbers(table["model"].unique(), spaces)
     drawn, axes = plt.subplots(
         len(rois), 2, figsize=(9, 2.8 * len(rois)), squeeze=False, layout="constrained"
     )
@@ -62,7 +63,7 @@ def figure(
         part = rows_of_roi(table, roi)
         n_voxels = int(part.drop_duplicates("subject")["n_voxels"].sum())
         for axis, (score, label) in zip(row, SCORES.items(), strict=True):
-            for number, model in enumerate(models):
+            for model, number in numbers.items():
                 curves = part[part["model"] == model].pivot_table(
                     index="training_images", columns="subject", values=score
                 )

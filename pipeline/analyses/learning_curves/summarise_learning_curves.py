@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,7 +25,6 @@ VOXELS_PER_BLOCK = 256
 SCORES = ("r", "r2")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

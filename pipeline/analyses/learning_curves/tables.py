@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from encoding.learning_curves import overtaking_size
 from pipeline.results.storage import Result
+from pipeline.tables.columns import LEVEL
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source, subject_of
 
@@ -27,12 +29,14 @@ COLUMNS = {
     "overtaking_images": "number of training images from which on `second` has the higher mean "
     "score, interpolated on a logarithmic axis between measured numbers; n/a if `second` is ahead "
     "at every number",
-    "overtaking_lower": "lower end of the bootstrap interval of overtaking_images over test "
-    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
-    "overtaking_upper": "upper end of the bootstrap interval of overtaking_images over test "
-    "images; 0: `second` is ahead at every number, inf: not ahead even with the most images",
-    "share_of_draws": "share (0 to 1) of the bootstrap draws of test images in which `second` "
-    "overtakes `first` between the smallest and the largest number of training images",
+    "overtaking_lower": f"lower end of the bootstrap interval over test images ({LEVEL}) of "
+    "overtaking_images; 0: `second` is ahead at every number, inf: not ahead even with the most "
+    "images",
+    "overtaking_upper": f"upper end of the bootstrap interval over test images ({LEVEL}) of "
+    "overtaking_images; 0: `second` is ahead at every number, inf: not ahead even with the most "
+    "images",
+    "fraction_of_draws": "fraction (0 to 1) of the bootstrap draws of test images in which "
+    "`second` overtakes `first` between the smallest and the largest number of training images",
     "smallest_size": "smallest number of training images that both models are fitted on",
     "largest_size": "largest number of training images that both models are fitted on",
     "first": "encoding model whose mean score is lower with the most training images",
@@ -42,26 +46,15 @@ COLUMNS = {
 
 SCORES = ("r", "r2")
 OVERTAKING_COLUMNS = (
-    "subject",
-    "score",
-    "first",
-    "second",
-    "atlas",
-    "roi",
-    "n_voxels",
-    "outcome",
-    "overtaking_images",
-    "overtaking_lower",
-    "overtaking_upper",
-    "share_of_draws",
-    "smallest_size",
-    "largest_size",
-    "weights",
-    "data",
+    *("subject", "score", "first", "second", "atlas", "roi", "n_voxels", "outcome"),
+    *("overtaking_images", "overtaking_lower", "overtaking_upper", "fraction_of_draws"),
+    *("smallest_size", "largest_size", "weights", "data"),
 )
 
 
-def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
+def learning_curve_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI, model and number of training images, averaged over draws."""
     fits = _fits(result)
     for region, (atlas, roi) in enumerate(regions_of(result)):
@@ -82,11 +75,13 @@ def learning_curve_rows(result: Result) -> Iterator[dict[str, object]]:
             }
 
 
-def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]:
+def overtaking_rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per ROI, score and pair of models; `second` is ahead with the most images."""
     fits = _fits(result)
     sizes = np.array(sorted(set(fits["size"])))
-    tail = (1 - level) / 2
+    tail = (1 - settings["level"]) / 2
     for region, (atlas, roi) in enumerate(regions_of(result)):
         if not result["n_voxels"][region]:
             continue
@@ -112,7 +107,7 @@ def overtaking_rows(result: Result, level: float) -> Iterator[dict[str, object]]
                     "overtaking_images": images if crossing else np.nan,
                     "overtaking_lower": ends[0],
                     "overtaking_upper": ends[1],
-                    "share_of_draws": np.mean((draws > 0) & np.isfinite(draws)),
+                    "fraction_of_draws": np.mean((draws > 0) & np.isfinite(draws)),
                     "smallest_size": sizes[0],
                     "largest_size": sizes[-1],
                     **source(result, [first, second]),
@@ -138,3 +133,9 @@ def _mean(result: Result, region: int, scores: np.ndarray) -> float:
 
 def _deviation(scores: np.ndarray) -> float:
     return float(scores.std(ddof=1)) if len(scores) > 1 else np.nan
+
+
+TABLES = {
+    "learning_curves": (learning_curve_rows, None),
+    "overtaking": (overtaking_rows, OVERTAKING_COLUMNS),
+}

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, named_lists
 from pipeline.configuration.names import declared, unique
-from pipeline.configuration.settings import WHOLE, Name
+from pipeline.configuration.settings import Name
 from pipeline.fits.families import FAMILY
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class ModelDifferences(Analysis):
     """Differences of R² between pairs of models, voxel by voxel."""
 
     target = "model_differences"
+    mapped = True
     page = "models"
-    titles = {"model_differences": "Differences of models' R², voxel by voxel"}
+    tables = {"model_differences": "Differences of models' R², voxel by voxel"}
     settings = {
         "model_differences": (
             dict[Name, list[str]],
@@ -44,30 +43,21 @@ class ModelDifferences(Analysis):
             declared(key, models, study.fits())
             unique(key, models)
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        return [6 for _ in compared_pairs(study)]
 
-        for _ in compared_pairs(study):
-            yield Job(disk_bytes=subject.voxels * FLOAT * 6)
-
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["model_differences"] if compared_pairs(study) else []
-
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        names = compared_pairs(study) if variant == WHOLE else {}
-        return [f"model_differences/{subject}/{name}.h5" for name in names]
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"model_differences/{subject}/{name}.h5" for name in compared_pairs(study)]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if compared_pairs(study):
-            yield (
-                "Differences of models. R² of two models was compared voxel by voxel by sign flips "
-                "of the paired differences of their squared errors (two-sided, tail by saddlepoint "
-                f"approximation), with false discovery rates over the {FAMILY}."
-            )
+        yield (
+            "Differences of models. R² of two models was compared voxel by voxel by sign flips of "
+            "the paired differences of their squared errors (two-sided, tail by saddlepoint "
+            f"approximation), with false discovery rates over the {FAMILY}."
+        )
 
 
 def compared_pairs(study: Study) -> dict[str, list[str]]:

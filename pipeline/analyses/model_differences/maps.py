@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from pipeline.analyses.model_differences.tables import spaces_of
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.results.space_weights import untrained_spaces
 from pipeline.results.storage import Result
+from pipeline.tables.columns import INTERVAL
 
 QUANTITIES = {
     "r2Difference": ("test R² of the first model minus that of the second", "R²"),
     "r2DifferenceLower": (
-        "lower end of the bootstrap interval over test images of the R² difference",
+        f"lower end of the {INTERVAL} of the R² difference",
         "R²",
     ),
     "r2DifferenceUpper": (
-        "upper end of the bootstrap interval over test images of the R² difference",
+        f"upper end of the {INTERVAL} of the R² difference",
         "R²",
     ),
 }
@@ -30,20 +30,13 @@ ARRAYS = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Yield the difference of two models in a subject, with its q, and both interval ends."""
-    settings = result.configuration
-    models = settings["models"]
-    untrained = untrained_spaces(result.provenance, spaces_of(models))
+    models = result.configuration["models"]
     first, second = map(bids_label, models)
+    named = f"model-{first}Less{second[0].upper()}{second[1:]}"
+    tested = {"q": result["q"], "test": result.configuration["test"]}
     for quantity, array in ARRAYS.items():
-        tested = quantity == "r2Difference"
-        yield VoxelMap(
-            quantity,
-            " less ".join(models),
-            None,
-            result["voxel"],
-            result[array],
-            untrained,
-            result["q"] if tested else None,
-            named=f"model-{first}Less{second[0].upper()}{second[1:]}",
-            test=settings["test"] if tested else None,
+        yield VoxelMap.of(
+            *(result, quantity, " less ".join(models), result[array], spaces_of(models)),
+            named=named,
+            **(tested if quantity == "r2Difference" else {}),
         )

@@ -1,15 +1,6 @@
 # R² of one model less that of another, tested voxel by voxel.
 
 
-localrules:
-    model_differences,
-
-
-rule model_differences:
-    input:
-        [f"{RESULTS}/tables/model_differences.tsv"] if STUDY.model_differences else [],
-
-
 rule compare_models:
     input:
         predictions=lambda wildcards: [
@@ -21,29 +12,8 @@ rule compare_models:
     output:
         f"{RESULTS}/model_differences/{{subject}}/{{pair}}.h5",
     resources:
-        mem_mb=per_attempt(2000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=2000, runtime=60),
     params:
         **parameters("compare_models"),
     shell:
         command("compare_models")
-
-
-rule write_model_differences:
-    input:
-        rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        results=expand(
-            f"{RESULTS}/model_differences/{{subject}}/{{pair}}.h5",
-            subject=STUDY.subjects,
-            pair=STUDY.model_differences,
-        ),
-    output:
-        f"{RESULTS}/tables/model_differences.tsv",
-    resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
-    params:
-        **parameters("write_analysis_table"),
-        analysis="model_differences",
-    shell:
-        command("write_analysis_table")

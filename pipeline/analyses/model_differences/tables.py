@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from pipeline.fits.families import FAMILY
 from pipeline.results.storage import Result
-from pipeline.tables.tables import LEVEL, counts, roi_members, source, statistic, subject_of
+from pipeline.tables.tables import LEVEL, region_cells, source, statistic, subject_of
 
 # descriptions of the columns that only these tables have
 COLUMNS = {
@@ -31,20 +32,19 @@ COLUMNS = {
 }
 
 
-def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
+def rows(
+    result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
+) -> Iterator[dict[str, object]]:
     """Yield one row per region of a subject and pair of models."""
     first, second = models = result.configuration["models"]
     difference, significant = result["difference"], result["q"] <= LEVEL
-    for (atlas, roi), inside in roi_members(rois, result["voxel"]).items():
-        usable = inside & np.isfinite(difference)
+    for region, usable in region_cells(result, rois, np.isfinite(difference)):
         found = usable & significant
         yield {
             "subject": subject_of(result),
             "first_model": first,
             "second_model": second,
-            "atlas": atlas,
-            "roi": roi,
-            **counts(inside, usable),
+            **region,
             "mean_r2_difference": statistic(np.mean, difference[usable]),
             "median_r2_difference": statistic(np.median, difference[usable]),
             "n_first_better": int(np.count_nonzero(difference[found] > 0)),
@@ -56,3 +56,6 @@ def rows(result: Result, rois: pd.DataFrame) -> Iterator[dict[str, object]]:
 def spaces_of(models: list[str]) -> list[str]:
     """Return the feature spaces of some models, each once."""
     return list(dict.fromkeys(s for model in models for s in model.split(MODEL_SEPARATOR)))
+
+
+TABLES = {"model_differences": (rows, None)}

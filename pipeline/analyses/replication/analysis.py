@@ -22,7 +22,7 @@ class Replication(Analysis):
 
     target = "replication"
     page = "models"
-    titles = {"replication": "Number of subjects in whom regions are significant"}
+    tables = {"replication": "Number of subjects in whom regions are significant"}
     settings = {"replication": (ReplicationSettings | None, None)}
 
     def check(self, study: Study) -> None:
@@ -33,17 +33,12 @@ class Replication(Analysis):
                 "add it"
             )
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["replication"] if study.section(ReplicationSettings) else []
-
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if study.section(ReplicationSettings):
-            yield (
-                "Replication. For each region, subjects were counted in whom its mean was "
-                "significant (false discovery rate of 5 % within the subject)."
-            )
+        yield (
+            "Replication. For each region, subjects were counted in whom its mean was significant "
+            "(false discovery rate of 5 % within the subject)."
+        )
 
 
 ANALYSIS = Replication()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pipeline.analyses.replication.tables import COLUMNS, replication_table
 from pipeline.analyses.roi_intervals.tables import COLUMNS as INTERVAL_COLUMNS
 from pipeline.errors import run_stage
@@ -14,7 +12,6 @@ from pipeline.tables import columns
 from pipeline.tables.tables import LEVEL
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

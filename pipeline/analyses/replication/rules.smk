@@ -1,23 +1,13 @@
 # Number of subjects in whom regions are significant.
 
 
-localrules:
-    replication,
-
-
-rule replication:
-    input:
-        [f"{RESULTS}/tables/replication.tsv"] if STUDY.replication else [],
-
-
 rule count_replications:
     input:
         intervals=f"{RESULTS}/tables/roi_intervals.tsv",
     output:
-        f"{RESULTS}/tables/replication.tsv",
+        ANALYSIS_TABLES["replication"],
     resources:
-        mem_mb=per_attempt(1000),
-        runtime=per_attempt(15),
+        **per_attempt(mem_mb=1000, runtime=15),
     params:
         **parameters("count_replications"),
     shell:

@@ -20,12 +20,7 @@ COLUMNS = {
 KEYS = ["score_kind", "comparison", "score", "atlas", "roi"]
 ROW_COLUMNS = (
     *KEYS,
-    "n_subjects",
-    "n_replicated",
-    "n_reversed",
-    "replicated_in",
-    "mean_of_subjects",
-    "weights",
+    *("n_subjects", "n_replicated", "n_reversed", "replicated_in", "mean_of_subjects", "weights"),
     "data",
 )
 

@@ -34,7 +34,7 @@ class RoiIntervals(Analysis):
 
     target = "roi_intervals"
     page = "models"
-    titles = {"roi_intervals": "Means of regions in each subject, with intervals over test images"}
+    tables = {"roi_intervals": "Means of regions in each subject, with intervals over test images"}
     settings = {"roi_intervals": (RoiIntervalSettings | None, None)}
 
     def check(self, study: Study) -> None:
@@ -62,20 +62,19 @@ class RoiIntervals(Analysis):
                 disk_bytes=FLOAT * 1e5,
             )
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return ["roi_intervals"] if study.section(RoiIntervalSettings) else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"roi_intervals/{subject}.h5"]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
-        if study.section(RoiIntervalSettings):
-            yield (
-                "Means of regions in single subjects. For each subject and region, R² of each "
-                "model, its differences between models, and unique and shared variance were "
-                "averaged over voxels. The means have bootstrap intervals over test images, with "
-                "the same draws for all models, and were tested by sign flips of each image's "
-                "contribution, with false discovery rates over all regions of a subject."
-            )
+        yield (
+            "Means of regions in single subjects. For each subject and region, R² of each model, "
+            "its differences between models, and unique and shared variance were averaged over "
+            "voxels. The means have bootstrap intervals over test images, with the same draws for "
+            "all models, and were tested by sign flips of each image's contribution, with false "
+            "discovery rates over all regions of a subject."
+        )
 
 
 def compared_models(study: Study) -> list[str]:

@@ -38,7 +38,6 @@ from pipeline.tables.regions import region_labels
 from pipeline.tables.tables import DIFFERENCE, roi_members
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,10 +11,12 @@ from matplotlib.figure import Figure
 
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from pipeline.analyses.roi_intervals.tables import MODEL
+from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     Images,
     StudyFigure,
     displayed_rois,
+    label_regions,
     line_style,
     rows_of_roi,
     simulated_note,
@@ -29,7 +31,9 @@ CAPTION = (
 )
 
 
-def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[StudyFigure]:
+def study_figures(
+    tables: Mapping[str, pd.DataFrame], images: Images, spaces: Sequence[str]
+) -> Iterator[StudyFigure]:
     """Yield the figure of tables/roi_intervals.tsv."""
     if "roi_intervals" in tables:
         table = tables["roi_intervals"]
@@ -37,16 +41,23 @@ def study_figures(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterato
             MODEL_SEPARATOR, regex=False
         )
         yield StudyFigure(
-            *("roi_intervals", "models", "Regions of each subject", CAPTION),
-            figure(table[single]),
+            *("roi_intervals", None, "Regions of each subject", CAPTION),
+            figure(table[single], spaces),
         )
 
 
-def figure(table: pd.DataFrame) -> Figure:
-    """Draw R² of models side by side in each region, a point and interval per subject."""
+def figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
+    """Draw R² of models side by side in each region, a point and interval per subject.
+
+    Parameters
+    ----------
+    table : tables/roi_intervals.tsv, the rows to draw
+    spaces : all feature spaces of the study, in the order of colours
+    """
     rois, models = displayed_rois(table), list(dict.fromkeys(table["score"]))
     drawn, axis = plt.subplots(figsize=(max(6.0, 1.6 * len(rois)), 4), layout="constrained")
     width = 0.8 / len(models)
+    numbers = colour_numbers(models, spaces)
     for number, model in enumerate(models):
         for position, roi in enumerate(rois):
             part = rows_of_roi(table[table["score"] == model], roi)
@@ -60,15 +71,11 @@ def figure(table: pd.DataFrame) -> Figure:
                 fmt="o",
                 markersize=3.5,
                 elinewidth=0.9,
-                color=line_style(number)["color"],
+                color=line_style(numbers[model])["color"],
                 label=model if position == 0 else None,
             )
     axis.axhline(0, color="black", linewidth=0.6)
-    n_voxels = [
-        int(rows_of_roi(table, roi).drop_duplicates("subject")["n_voxels"].sum()) for roi in rois
-    ]
-    names = [f"{roi[1]}\nn={n}" for roi, n in zip(rois, n_voxels, strict=True)]
-    axis.set_xticks(range(len(rois)), names, fontsize=8)
+    label_regions(axis, table, rois)
     tidy(axis, "n: voxels of all subjects", "mean test R², interval over images")
     axis.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
     axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from pipeline.study_size import SubjectSize
 
 
+MEASURES = {
+    "spearman": "Spearman's rank correlation",
+    "pearson": "Pearson correlation",
+    "cosine": "their cosine",
+}
+
+
 class RepresentationalSimilaritySettings(Settings):
     """Representational similarity of feature spaces and ROIs over the test images."""
 
@@ -38,9 +45,9 @@ class RepresentationalSimilaritySettings(Settings):
     """Percentile of a space's similarities, at both ends, that selects these image pairs."""
     permutations: int = Field(default=1000, ge=99)
     """Number of permutations of the images."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of a voxel."""
-    least_voxels: int = Field(default=10, ge=2)
+    min_voxels: int = Field(default=10, ge=2)
     """Minimum number of such voxels in a ROI."""
     seed: int = 0
     """Seed of the permutations."""
@@ -59,6 +66,10 @@ class Similarity(Analysis):
     """Representational similarity of feature spaces and ROIs."""
 
     target = "representational_similarity"
+    tables = {
+        "representational_similarity": "Representational similarity of feature spaces and regions",
+        "corner_pairs": "Image pairs on which two feature spaces agree or disagree most",
+    }
     settings = {"representational_similarity": (RepresentationalSimilaritySettings | None, None)}
     references = {
         "Arvesen 1969": "Arvesen, J. N. (1969). Jackknifing U-statistics. The Annals of "
@@ -91,11 +102,6 @@ class Similarity(Analysis):
             arrays, n = n_rois(settings.atlases) + len(settings.spaces), subject.test_images
             yield Job(disk_bytes=FLOAT * arrays * n * (n - 1) / 2)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(RepresentationalSimilaritySettings)
-        return ["representational_similarity", "corner_pairs"] if on else []
-
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
         from pipeline.analyses.similarity.tables import AGREEMENT_FAMILY
@@ -104,12 +110,12 @@ class Similarity(Analysis):
             yield (
                 "Representational similarity (Kriegeskorte et al. 2008). Similarities (Pearson "
                 "correlations of patterns) of all pairs of test images in "
-                f"{', '.join(settings.spaces)} and in regions were compared by {settings.measure}. "
-                f"Each agreement was tested by {settings.permutations} permutations of the images "
-                "of one of the two, one-sided (Nili et al. 2014), with the false discovery rate "
-                f"over {AGREEMENT_FAMILY}; its interval ({study.significance.level:.0%}) is from a "
-                "jackknife over images (Arvesen "
-                f"1969).{_corners(settings)}{_bounds(study, settings)}"
+                f"{', '.join(settings.spaces)} and in regions were compared by "
+                f"{MEASURES[settings.measure]}. Each agreement was tested by "
+                f"{settings.permutations} permutations of the images of one of the two, one-sided "
+                f"(Nili et al. 2014), with the false discovery rate over {AGREEMENT_FAMILY}; its "
+                f"interval ({study.significance.level:.0%}) is from a jackknife over images "
+                f"(Arvesen 1969).{_corners(settings)}{_bounds(study, settings)}"
             )
 
 

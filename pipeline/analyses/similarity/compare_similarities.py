@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,10 +25,9 @@ from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
 FEWEST_IMAGES = 10
-CORNER_COLUMNS = ("subject", "first", "second", "corner", "roi")
+CORNER_COLUMNS = ("subject", "first", "second", "corner", "atlas", "roi")
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -60,7 +58,7 @@ def main() -> None:
         "representational_similarity": in_atlas_order(
             pd.concat(agreements), rois, ["first", "second"]
         ),
-        "corner_pairs": in_atlas_order(found, rois, ["roi"]),
+        "corner_pairs": in_atlas_order(found, rois),
     }
     inputs = {path.stem: path for path in arguments.similarities}
     configuration = {**settings, "level": arguments.level}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +24,6 @@ from pipeline.tables.tables import roi_members
 Roi = tuple[str, str]
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -37,7 +35,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFile  # any fit of the subject, for its reliability
     configuration: Annotated[
         dict[str, Any],
-        given.Setting("representational_similarity:atlases,min_noise_ceiling,least_voxels"),
+        given.Setting("representational_similarity:atlases,min_reliability,min_voxels"),
     ]
     out: given.OutputFile
 
@@ -76,19 +74,19 @@ def _of_rois(
         measured = stored.of(encoding["voxel"])
     # patterns need voxels that have a response to every image
     usable = np.isfinite(measured).all(axis=0)
-    usable &= encoding["reliability"] >= settings["min_noise_ceiling"]
+    usable &= encoding["reliability"] >= settings["min_reliability"]
     members = _chosen(read_table(arguments.rois), settings["atlases"], encoding["voxel"])
     for roi in tqdm(sorted(members), unit="ROI", mininterval=1):
         inside = members[roi]
         number = int(np.count_nonzero(inside & usable))
-        if number >= settings["least_voxels"]:
+        if number >= settings["min_voxels"]:
             similarities[roi] = image_similarities(measured[:, inside & usable])
             n_voxels[roi] = number
     if not similarities:
         raise InputError(
             f"representational_similarity: no ROI of {', '.join(settings['atlases'])} in "
-            f"{arguments.rois} has {settings['least_voxels']} voxels with a reliability of "
-            f"{settings['min_noise_ceiling']}; lower them, or choose other `atlases`"
+            f"{arguments.rois} has {settings['min_voxels']} voxels with a reliability of "
+            f"{settings['min_reliability']}; lower them, or choose other `atlases`"
         )
     return similarities, n_voxels
 

@@ -1,52 +1,35 @@
 # Representational similarity: agreement of feature spaces and ROIs on which images are alike.
 
 
-SIMILARITY = STUDY.representational_similarity
-SIMILARITY_TABLES = [
-    f"{RESULTS}/tables/{name}.tsv" for name in ("representational_similarity", "corner_pairs")
-]
-
-
-localrules:
-    representational_similarity,
-
-
-rule representational_similarity:
+rule measure_similarities:
     input:
-        SIMILARITY_TABLES if SIMILARITY else [],
+        features=lambda wildcards: [
+            feature_file(space, wildcards.subject, WHOLE)
+            for space in STUDY.representational_similarity.spaces
+        ],
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
+        rois=f"{RESULTS}/rois/{{subject}}.tsv",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.models[0]}.h5",
+    output:
+        f"{RESULTS}/similarities/{{subject}}.h5",
+    resources:
+        **per_attempt(mem_mb=4000, runtime=30),
+    params:
+        **parameters("measure_similarities"),
+    shell:
+        command("measure_similarities")
 
 
-if SIMILARITY:
-
-    rule measure_similarities:
-        input:
-            features=lambda wildcards: [
-                feature_file(space, wildcards.subject, WHOLE) for space in SIMILARITY.spaces
-            ],
-            responses=f"{RESULTS}/responses/{{subject}}.h5",
-            split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
-            rois=f"{RESULTS}/rois/{{subject}}.tsv",
-            encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.models[0]}.h5",
-        output:
-            f"{RESULTS}/similarities/{{subject}}.h5",
-        resources:
-            mem_mb=per_attempt(4000),
-            runtime=per_attempt(30),
-        params:
-            **parameters("measure_similarities"),
-        shell:
-            command("measure_similarities")
-
-    rule compare_similarities:
-        input:
-            similarities=expand(f"{RESULTS}/similarities/{{subject}}.h5", subject=STUDY.subjects),
-            rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
-        output:
-            SIMILARITY_TABLES,
-        resources:
-            mem_mb=per_attempt(4000),
-            runtime=per_attempt(60),
-        params:
-            **parameters("compare_similarities"),
-        shell:
-            command("compare_similarities")
+rule compare_similarities:
+    input:
+        similarities=expand(f"{RESULTS}/similarities/{{subject}}.h5", subject=STUDY.subjects),
+        rois=expand(f"{RESULTS}/rois/{{subject}}.tsv", subject=STUDY.subjects),
+    output:
+        ANALYSIS_TABLES["similarity"],
+    resources:
+        **per_attempt(mem_mb=4000, runtime=60),
+    params:
+        **parameters("compare_similarities"),
+    shell:
+        command("compare_similarities")

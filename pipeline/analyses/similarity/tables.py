@@ -24,6 +24,7 @@ from encoding.similarity import (
 )
 from pipeline.fits.false_discoveries import with_q
 from pipeline.results.storage import Result, positions
+from pipeline.tables.columns import LEVEL
 from pipeline.tables.regions import regions_of
 from pipeline.tables.tables import source
 
@@ -41,10 +42,10 @@ COLUMNS = {
     "patterns) are compared: spearman, pearson or cosine",
     "agreement": "agreement (-1 to 1) of first and second: `measure` of their similarities of all "
     "pairs of the n_images images",
-    "agreement_lower": "lower end of the interval of agreement (jackknife over the n_images "
-    "images)",
-    "agreement_upper": "upper end of the interval of agreement (jackknife over the n_images "
-    "images)",
+    "agreement_lower": f"lower end of the interval ({LEVEL}) of agreement, by a jackknife over the "
+    "n_images images",
+    "agreement_upper": f"upper end of the interval ({LEVEL}) of agreement, by a jackknife over the "
+    "n_images images",
     "lower_ceiling": "lower bound of the noise ceiling of agreement with a ROI (-1 to 1): mean "
     "over subjects of the agreement of their ROI with the mean of the other subjects; n/a for "
     "other kinds",
@@ -62,14 +63,19 @@ COLUMNS = {
     "baseline_similarity": "mean similarity (Pearson r of response patterns, -1 to 1) in the ROI "
     "of all pairs of the n_images images",
     "similarity_difference": "similarity minus baseline_similarity (-2 to 2)",
-    "first": "first feature space or ROI (atlas/roi) that is compared",
-    "second": "second feature space or ROI (atlas/roi) that is compared",
+    "representational_similarity.first": "feature space or ROI (atlas/roi) that is compared",
+    "representational_similarity.second": "feature space or ROI (atlas/roi) with which `first` is "
+    "compared",
+    "corner_pairs.first": "feature space whose similarities select image pairs",
+    "corner_pairs.second": "other feature space whose similarities select image pairs",
     "n_images": "number of test images whose pairs are compared",
-    "p": "p against chance: of similarity_difference by permutation of the n_images images, "
-    "two-sided; of agreement by permutation of the images of one of the two representations, "
-    "one-sided",
-    "q": "false discovery rate (Benjamini & Hochberg) of p: for corner pairs over "
-    f"{CORNER_FAMILY}; for agreements over {AGREEMENT_FAMILY}",
+    "representational_similarity.p": "p of `agreement` against chance by permutation of the images "
+    "of one of the two representations, one-sided",
+    "corner_pairs.p": "p of `similarity_difference` against 0 by permutation of the n_images "
+    "images, two-sided",
+    "representational_similarity.q": "false discovery rate (Benjamini & Hochberg) of p over "
+    f"{AGREEMENT_FAMILY}",
+    "corner_pairs.q": f"false discovery rate (Benjamini & Hochberg) of p over {CORNER_FAMILY}",
 }
 
 KINDS = {"space": "feature space", "roi": "ROI"}
@@ -197,7 +203,7 @@ def corner_table(one: SubjectSimilarities, settings: Mapping[str, Any]) -> pd.Da
                         "first": first,
                         "second": second,
                         "corner": corner,
-                        "roi": roi.partition("/")[2],
+                        **dict(zip(("atlas", "roi"), roi.split("/", 2)[1:], strict=True)),
                         "n_pairs": len(chosen),
                         "similarity": found.mean,
                         "baseline_similarity": found.baseline,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.analyses.analysis import Analysis
+from pipeline.analyses.analysis import Analysis, times
 from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
 
 
 class SplitHalfSettings(Settings):
@@ -30,7 +28,7 @@ class SplitHalf(Analysis):
 
     target = "split_half"
     page = "comparisons"
-    titles = {"split_half": "Split-half reliability of maps of unique variance"}
+    tables = {"split_half": "Split-half reliability of maps of unique variance"}
     settings = {"split_half": (SplitHalfSettings | None, None)}
     references = {
         "Brown 1910": "Brown, W. (1910). Some experimental results in the correlation of mental "
@@ -39,26 +37,26 @@ class SplitHalf(Analysis):
         "Journal of Psychology 3, 271-295.",
     }
 
-    def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
-        """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
+    def values_per_voxel(self, study: Study) -> list[int]:
+        """Return the number of values per voxel in each result."""
+        settings = study.section(SplitHalfSettings)
+        splits = settings.splits if settings else 0
+        return [2 * splits * len(spaces) for spaces in study.comparisons.values()]
 
-        if settings := study.section(SplitHalfSettings):
-            for spaces in study.comparisons.values():
-                values = 2 * settings.splits * len(spaces)
-                yield Job(disk_bytes=subject.voxels * FLOAT * values)
+    def is_on(self, study: Study) -> bool:
+        """Test whether there are settings, and a comparison to apply them to."""
+        return super().is_on(study) and bool(study.comparisons)
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        on = study.section(SplitHalfSettings) and study.comparisons
-        return ["split_half"] if on else []
+    def results(self, study: Study, subject: str) -> list[str]:
+        """Return the subject's result files."""
+        return [f"split_half/{subject}/{name}.h5" for name in study.comparisons]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
         if settings := study.section(SplitHalfSettings):
             yield (
                 "Split-half reliability. Unique variance was computed in two random halves of the "
-                f"test images, {settings.splits} times, and the halves' maps were correlated over "
+                f"test images, {times(settings.splits)}, and the halves' maps were correlated over "
                 "the voxels of each region; the reliability of a map of all test images follows by "
                 "2 r / (1 + r) (Brown 1910; Spearman 1910)."
             )

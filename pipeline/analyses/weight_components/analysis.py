@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from pipeline.resources import Job
     from pipeline.study_size import SubjectSize
 
-TABLES = (
-    "components",
-    "component_stability",
-    "preferred_images",
-    "preferred_categories",
-    "voxel_groups",
-    "voxel_clusters",
-)
 BEST_IMAGES = "best_images"
 # size of all figures of preferred images
 PHOTOGRAPHS_BYTES = 45e6
@@ -42,13 +34,13 @@ class InterpretationSettings(Settings):
     """Maximum number of voxels per subject; the most reliable are taken."""
     components: int = Field(default=20, ge=2)
     """Number of principal components."""
-    min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
+    min_reliability: float = Field(default=0.1, ge=0, lt=1)
     """Minimum reliability (0 to 1) of these voxels."""
     images: int = Field(default=20, ge=1)
     """Number of images listed at each end of a component, and evenly spaced along it."""
     tree_depth: int = Field(default=4, ge=1)
     """Number of components by whose signs voxels are split, one after another."""
-    least_voxels: int = Field(default=5, ge=1)
+    min_voxels: int = Field(default=5, ge=1)
     """Minimum number of voxels of a branch in each subject, and of a ROI with best images."""
     clusters: int = Field(default=10, ge=2)
     """Number of k-means clusters of the voxels' weights."""
@@ -62,6 +54,15 @@ class WeightComponents(Analysis):
     """Principal components of the weights of models, and the images that they prefer."""
 
     target = "interpretation"
+    tables = {
+        "components": "Components of the encoding weights",
+        "component_stability": "Agreement of each subject's components with the others'",
+        "preferred_images": "Images with the largest and smallest scores",
+        "preferred_categories": "Labels of images with the largest and smallest scores",
+        "voxel_groups": "Regions of groups of voxels",
+        "voxel_clusters": "Agreement of clusters of voxels over subjects",
+        BEST_IMAGES: "Images with the largest predicted response of each region",
+    }
     settings = {"interpretation": (InterpretationSettings | None, None)}
 
     def check(self, study: Study) -> None:
@@ -109,14 +110,9 @@ class WeightComponents(Analysis):
         """Return the size of figures of preferred images."""
         return PHOTOGRAPHS_BYTES if study.section(InterpretationSettings) else 0
 
-    def tables(self, study: Study) -> list[str]:
-        """Return the tables' names, if the analysis is switched on."""
-        return [*TABLES, BEST_IMAGES] if study.section(InterpretationSettings) else []
-
-    def map_files(self, study: Study, subject: str, variant: str) -> list[str]:
-        """Return the result files that become maps, if the analysis is switched on."""
-        on = study.section(InterpretationSettings) is not None and variant == WHOLE
-        return [f"interpretation/{subject}/projections.h5"] if on else []
+    def map_files(self, study: Study, subject: str) -> list[str]:
+        """Return the voxels' projections on the components."""
+        return [f"interpretation/{subject}/projections.h5"]
 
     def methods(self, study: Study) -> Iterator[str]:
         """Yield sentences for the report's methods."""
@@ -124,7 +120,7 @@ class WeightComponents(Analysis):
             yield (
                 f"Components. The weights of {settings.model} in the at most "
                 f"{settings.voxels_per_subject} most reliable voxels of each subject (reliability "
-                f"at least {settings.min_noise_ceiling:g}) were decomposed into "
+                f"at least {settings.min_reliability:g}) were decomposed into "
                 f"{settings.components} principal components, and into {settings.clusters} "
                 "clusters by k-means (Wang et al. 2023 used 20,000 voxels per subject, chosen by "
                 "R²). Components and their stability over subjects are compared with those of "

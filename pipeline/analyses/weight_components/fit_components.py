@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +36,6 @@ WEIGHTS = ["image", "weights", "feature_mean", "feature_factor"]
 VOXEL = "subject_voxel"
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -190,7 +188,7 @@ def _groups(projections: Mapping[str, np.ndarray], settings: Mapping[str, Any]) 
     """Members of each branch and cluster, subjects one after another."""
     everyone = np.concatenate(list(projections.values()))
     subjects = np.repeat(np.arange(len(projections)), [len(p) for p in projections.values()])
-    nodes = sign_tree(everyone, subjects, settings["tree_depth"], settings["least_voxels"])
+    nodes = sign_tree(everyone, subjects, settings["tree_depth"], settings["min_voxels"])
     n_clusters, seed = settings["clusters"], settings["seed"]
     clusters = cluster_voxels(everyone, n_clusters, seed)
     agreement = cluster_agreement(projections, n_clusters, seed)

@@ -7,7 +7,6 @@ have the structure that a feature space alone gives to weights.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import h5py
@@ -22,7 +21,6 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import create_result
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -35,7 +33,7 @@ class Arguments(given.StageArguments):
     configuration: Annotated[
         dict[str, Any],
         given.Setting(
-            "interpretation:model,voxels_per_subject,min_noise_ceiling,components,permutations,seed"
+            "interpretation:model,voxels_per_subject,min_reliability,components,permutations,seed"
         ),
     ]
     out: given.OutputFile
@@ -48,13 +46,13 @@ def main() -> None:
     with FittedModel.open(arguments) as model:
         reliability = np.where(np.isfinite(model.alpha), model.reliability, np.nan)
         columns = best_voxels(
-            reliability, settings["voxels_per_subject"], settings["min_noise_ceiling"]
+            reliability, settings["voxels_per_subject"], settings["min_reliability"]
         )
         if len(columns) <= settings["components"]:
             raise InputError(
                 f"interpretation: {arguments.encoding} has only {len(columns)} voxels with a "
-                f"reliability of at least {settings['min_noise_ceiling']}, too few for "
-                f"{settings['components']} components; lower `min_noise_ceiling` or `components`"
+                f"reliability of at least {settings['min_reliability']}, too few for "
+                f"{settings['components']} components; lower `min_reliability` or `components`"
             )
         responses = model.stored.of(model.voxel[columns])
         n_draws = settings["permutations"]

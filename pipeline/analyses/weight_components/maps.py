@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from pipeline.maps.files import bids_label
 from pipeline.maps.quantities import VoxelMap
-from pipeline.results.space_weights import untrained_spaces
 from pipeline.results.storage import Result
 
 QUANTITIES = {
@@ -19,11 +18,8 @@ QUANTITIES = {
 
 def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Yield the projections of a model's weights on the components, a map per component."""
-    configuration = result.configuration
-    untrained = untrained_spaces(result.provenance, configuration["spaces"])
+    model = result.configuration["model"]
     for number, values in enumerate(result["projections"], start=1):
-        name = f"{configuration['model']} component {number}"
-        yield VoxelMap(
-            *("weightProjection", name, None, result["voxel"], values, untrained),
-            named=f"model-{bids_label(configuration['model'])}_component-{number:02d}",
-        )
+        named = f"model-{bids_label(model)}_component-{number:02d}"
+        name = f"{model} component {number}"
+        yield VoxelMap.of(result, "weightProjection", name, values, named=named)

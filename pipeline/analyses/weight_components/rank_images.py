@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,6 @@ from pipeline.tables import columns
 from pipeline.tables.regions import in_atlas_order
 
 
-@dataclass(frozen=True)
 class Arguments(given.StageArguments):
     """What the stage is given."""
 
@@ -34,7 +32,7 @@ class Arguments(given.StageArguments):
     encoding: given.InputFiles
     rois: given.InputFiles
     configuration: Annotated[
-        dict[str, Any], given.Setting("interpretation:model,images,min_noise_ceiling,least_voxels")
+        dict[str, Any], given.Setting("interpretation:model,images,min_reliability,min_voxels")
     ]
     out: given.OutputFile
 
@@ -81,7 +79,7 @@ def _measured(
         measured = StoredMatrix(file, "responses", nsd_id, requested_by).of(voxel)
     encoding = read_result(files["encoding"], ["reliability"])
     encoding = encoding.ordered("voxel", voxel, requested_by)
-    return measured, encoding["reliability"] >= settings["min_noise_ceiling"]
+    return measured, encoding["reliability"] >= settings["min_reliability"]
 
 
 if __name__ == "__main__":

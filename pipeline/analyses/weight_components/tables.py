@@ -16,63 +16,68 @@ from encoding.weight_components import exceedance
 from pipeline.results.storage import Result
 from pipeline.tables.tables import roi_members, source
 
+# measures of how far a subject's components agree with those of the others
+MEASURES = {
+    "subspace": "agreement (0 to 1) of a subject's leading components with those of the other "
+    "subjects: mean cos² of the principal angles between the subspaces spanned by the components "
+    "up to this one",
+    "cosine": "cosine (-1 to 1) of a subject's component and the matching component of the other "
+    "subjects",
+    "correlation": "correlation (-1 to 1) over images of their scores on a subject's component and "
+    "on the matching component of the other subjects",
+}
+P = (
+    "p of `{}` against chance, one-sided, not corrected: (k + 1) / (B + 1), with k of B draws of "
+    "permuted images in which it is as large"
+)
+MEAN = "mean over the n_subjects subjects of the "
 # descriptions of the columns that only these tables have
 COLUMNS = {
-    "explained": "share (0 to 1) of the variance of the analysed weights that the component "
+    "principal_component": "rank of the principal component of the weights, from 1 (explains most)",
+    "explained": "fraction (0 to 1) of the variance of the analysed weights that the component "
     "explains",
-    "cumulative_explained": "share (0 to 1) of the variance of the analysed weights that this "
+    "cumulative_explained": "fraction (0 to 1) of the variance of the analysed weights that this "
     "component and all before it explain",
-    "permuted_explained": "share (0 to 1) of the variance of weights that the component of this "
+    "permuted_explained": "fraction (0 to 1) of the variance of weights that the component of this "
     "rank explains if the images are permuted before fitting, mean over the n_permutations draws: "
     "the level expected by chance from the feature space and correlations between voxels",
-    "p_explained": "p of `explained` against chance, one-sided, not corrected: (k + 1) / "
-    "(n_permutations + 1), with k draws of permuted images whose component of this rank explains "
-    "as much",
     "n_permutations": "number of draws of permuted images, in each of which the weights are fitted "
     "again",
     "sign_margin": "cosine (0 to 1) of the component and the mean weights, which set the "
     "component's sign: near 0 the sign is arbitrary",
-    "subspace": "agreement (0 to 1) of one subject's leading components with those of the other "
-    "subjects: mean cos² of the principal angles between the subspaces spanned by the components "
-    "up to this one; mean over subjects in tables without the column subject",
-    "permuted_subspace": "agreement (0 to 1) of one subject's leading components with those of the "
-    "other subjects (mean cos² of principal angles) if the images are permuted before fitting, "
-    "mean over draws of permuted images",
-    "p_subspace": "p of `subspace` against chance, one-sided, not corrected: (k + 1) / (B + 1), "
-    "with k of B draws of permuted images in which it is as large",
-    "cosine": "cosine (-1 to 1) of one subject's component and the matching component of the other "
-    "subjects; mean over subjects in tables without the column subject",
-    "permuted_cosine": "cosine (-1 to 1) of one subject's component and the matching component of "
-    "the other subjects if the images are permuted before fitting, mean over draws of permuted "
-    "images",
-    "p_cosine": "p of `cosine` against chance, one-sided, not corrected: (k + 1) / (B + 1), with k "
-    "of B draws of permuted images in which it is as large",
-    "correlation": "correlation (-1 to 1) over images of their scores on one subject's component "
-    "and on the matching component of the other subjects; mean over subjects in tables without the "
-    "column subject",
-    "permuted_correlation": "correlation (-1 to 1) over images of their scores on one subject's "
-    "component and on the matching component of the other subjects if the images are permuted "
-    "before fitting, mean over draws of permuted images",
-    "p_correlation": "p of `correlation` against chance, one-sided, not corrected: (k + 1) / (B + "
-    "1), with k of B draws of permuted images in which it is as large",
+    **{f"p_{name}": P.format(name) for name in ("explained", *MEASURES)},
+    **{f"component_stability.{name}": meaning for name, meaning in MEASURES.items()},
+    **{f"components.{name}": MEAN + meaning for name, meaning in MEASURES.items()},
+    **{
+        f"{table}permuted_{name}": f"{mean}{meaning}, if the images are permuted before fitting; "
+        "mean over draws of permuted images"
+        for table, mean in {"component_stability.": "", "components.": MEAN}.items()
+        for name, meaning in MEASURES.items()
+    },
     "n_voxels_per_subject": "number of voxels of each subject whose weights are analysed: the most "
     "reliable ones",
+    "components.n_subjects": "number of subjects whose weights are analysed",
+    "voxel_groups.n_subjects": "number of subjects with voxels of the group in the ROI",
+    "voxel_groups.n_voxels": "number of the group's voxels, of all subjects, in the ROI",
     "grouping": "kind of the group. component: principal component of the weights; tree: voxels "
     "split by the signs (+, -) of their projections on one component after another, 0 where a "
     "component does not split; cluster: k-means cluster of the directions of weights",
     "name": "number of the component or cluster (from 1), or branch of the tree (such as +-)",
     "side": "which images of the group: top (largest scores), bottom (smallest scores), or even "
     "(evenly spaced by rank)",
-    "rank": "rank of the image within its side or ROI, from 1: largest score or predicted "
-    "response; for bottom images, smallest score",
+    "preferred_images.rank": "rank of the image within its side, from 1: largest score; for bottom "
+    "images, smallest score",
+    "best_images.rank": "rank of the image by predicted response, from 1 (largest)",
     "nsd_id": "0-based index in nsd_stimuli.hdf5 of the image, on which no model was trained",
     "captions": "captions of the uncropped picture in COCO, separated by |",
     "level": "level of the label in COCO: category or supercategory",
     "label": "name of the category or supercategory in COCO",
-    "share": "share (0 to 1) of the n_images images of the side that contain the label, or of the "
-    "group's voxels that lie in the ROI",
-    "base_rate": "share (0 to 1) of all images with a score that contain the label, or of all "
-    "analysed voxels that lie in the ROI",
+    "preferred_categories.fraction": "fraction (0 to 1) of the n_images images of the side that "
+    "contain the label",
+    "preferred_categories.base_rate": "fraction (0 to 1) of all images with a score that contain "
+    "the label",
+    "voxel_groups.fraction": "fraction (0 to 1) of the group's voxels that lie in the ROI",
+    "voxel_groups.base_rate": "fraction (0 to 1) of all analysed voxels that lie in the ROI",
     "odds_ratio": "odds ratio (0 to infinity) of containing the label: the n_images images of the "
     "side against all other images with a score",
     "n_clusters": "number of k-means clusters of the voxels' weights",
@@ -87,34 +92,22 @@ COLUMNS = {
     "1 (largest)",
     "score": "score of the image: scalar product of its scaled features with the component, or "
     "with the group's mean weights minus the mean weights of all analysed voxels",
-    "n_images": "number of images: images with a score (components), images of the side (preferred "
-    "categories), or test images that are ranked (best images)",
+    "components.n_images": "number of images with a score, on which no model was trained",
+    "preferred_categories.n_images": "number of images of the side",
+    "best_images.n_images": "number of test images that are ranked",
     "p": "p of odds_ratio against 1 (Fisher's exact test, two-sided)",
     "q": "false discovery rate (Benjamini & Hochberg) of p over all labels of a level, both sides "
     "(top and bottom), and all components, all branches or all clusters",
 }
 
-MEASURES = ("subspace", "cosine", "correlation")
 SIDES = ("top", "bottom", "even")
 # the evenly spaced images are not tested
 TESTED_SIDES = ("top", "bottom")
 CAPTION_SEPARATOR = " | "
 # columns of the table, which has no row if all ROIs have too few voxels
 BEST_IMAGE_COLUMNS = (
-    "subject",
-    "model",
-    "atlas",
-    "roi",
-    "rank",
-    "nsd_id",
-    "predicted",
-    "measured",
-    "measured_rank",
-    "n_images",
-    "n_voxels",
-    "captions",
-    "weights",
-    "data",
+    *("subject", "model", "atlas", "roi", "rank", "nsd_id", "predicted", "measured"),
+    *("measured_rank", "n_images", "n_voxels", "captions", "weights", "data"),
 )
 COMPONENT, TREE, CLUSTER = "component", "tree", "cluster"
 
@@ -171,7 +164,7 @@ def component_rows(result: Result) -> Iterator[dict[str, object]]:
     for number in range(len(result["explained"])):
         yield {
             "model": _model(result),
-            "component": number + 1,
+            "principal_component": number + 1,
             "cumulative_explained": result["explained"][: number + 1].sum(),
             **{name: values[number] for name, values in explained.items()},
             "sign_margin": result["sign_margin"][number],
@@ -199,7 +192,7 @@ def _mean_over_subjects(values: np.ndarray) -> np.ndarray:
 
 def stability_rows(result: Result) -> Iterator[dict[str, object]]:
     """Yield one row per subject and component; none with a single subject."""
-    if not len(result[f"stability_{MEASURES[0]}"]):
+    if not len(result["stability_subspace"]):
         return
     found: dict[str, np.ndarray] = {}
     for measure in MEASURES:
@@ -210,7 +203,7 @@ def stability_rows(result: Result) -> Iterator[dict[str, object]]:
             yield {
                 "subject": subject,
                 "model": _model(result),
-                "component": number + 1,
+                "principal_component": number + 1,
                 **{name: values[row, number] for name, values in found.items()},
                 **_source(result),
             }
@@ -294,7 +287,7 @@ def _profile_cells(
             yield {
                 "label": name,
                 "n_images": number,
-                "share": profile.share[column],
+                "fraction": profile.share[column],
                 "base_rate": profile.base_rate[column],
                 "odds_ratio": profile.odds_ratio[column],
                 "p": profile.p[column],
@@ -320,7 +313,7 @@ def group_roi_rows(result: Result, rois: Mapping[str, pd.DataFrame]) -> Iterator
                     "atlas": atlas,
                     "roi": roi,
                     "n_voxels": n_inside,
-                    "share": n_inside / np.count_nonzero(members),
+                    "fraction": n_inside / np.count_nonzero(members),
                     "base_rate": in_roi.mean(),
                     "n_subjects": len(np.unique(subjects[members & in_roi])),
                     **_source(result),
@@ -355,14 +348,14 @@ def best_image_rows(
     predictions : predicted responses to the test images by the `model`
     measured : (image, voxel) measured responses to the same images
     explainable : (voxel,) bool, voxels that are reliable enough
-    settings : `images`, number of images; `least_voxels`, minimum number of voxels of a ROI
+    settings : `images`, number of images; `min_voxels`, minimum number of voxels of a ROI
     captions : {nsd_id: texts}
     """
     values, spaces = predictions["predictions"], model.split(MODEL_SEPARATOR)
     usable = explainable & np.isfinite(values).all(axis=0) & np.isfinite(measured).all(axis=0)
     for (atlas, roi), inside in roi_members(rois, predictions["voxel"]).items():
         members = inside & usable
-        if np.count_nonzero(members) < settings["least_voxels"]:
+        if np.count_nonzero(members) < settings["min_voxels"]:
             continue
         predicted = values[:, members].mean(axis=1, dtype=np.float64)
         responses = measured[:, members].mean(axis=1, dtype=np.float64)

@@ -1,1 +1,0 @@
-"""Unique and shared variance as shares of the noise ceiling, per voxel and region."""

@@ -1,1 +1,0 @@
-"""Attributes in which the feature spaces of a comparison differ, or do not."""

@@ -1,1 +1,0 @@
-"""R² of one model less that of another, tested voxel by voxel."""

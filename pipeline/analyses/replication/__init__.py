@@ -1,1 +1,0 @@
-"""Number of subjects in whom a region's mean score is significant."""

@@ -1,1 +1,0 @@
-"""Mean scores of regions in each subject, with intervals over test images and tests."""

@@ -1,1 +1,0 @@
-"""Reliability of maps of unique variance, from halves of the test images."""

@@ -1,1 +1,0 @@
-"""Principal components of encoding weights, groups of voxels, and the images they prefer."""
