@@ -106,6 +106,12 @@ rule all:
         ANALYSED,
 
 
+# Predictions are temporary: what reads them runs first.
+for each in workflow.rules:
+    if "predictions" in each.input.keys():
+        each.priority = 1
+
+
 # Where each job's log and measurements go, and in which environment it runs.
 for each in workflow.rules:
     if each.shellcmd:

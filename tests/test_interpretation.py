@@ -68,7 +68,7 @@ def test_weights_are_those_that_the_search_had_when_it_predicted(widths):
         fit, found = fits[name], np.full((sum(bands[s].shape[1] for s in spaces), 9), np.nan)
         chosen = {space: bands[space] for space in spaces}
         alpha, weights = fit.alpha.astype(np.float32), fit.band_weights.astype(np.float32)
-        for voxels, part in stream_weights(chosen, responses, folds, alpha, weights):
+        for voxels, part, _ in stream_weights(chosen, responses, folds, alpha, weights):
             found[:, voxels] = part
         np.testing.assert_allclose(found, fit.coefficients, rtol=1e-3, atol=1e-4)
         assert np.isnan(found[:, 4]).all()

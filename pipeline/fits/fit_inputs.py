@@ -11,8 +11,10 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from encoding.ridge.problem import Options
-from encoding.ridge.weights import stream_weights
+from encoding.ridge.candidates import equal_weights
+from encoding.ridge.image_weights import WeighedImages
+from encoding.ridge.problem import Options, Problem
+from encoding.ridge.weights import RefittedVoxels, stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
 from pipeline.results.provenance import make_provenance
@@ -145,6 +147,9 @@ class FittedModel:
     training : responses to the training images, in the order of `voxel`
     stored : the same responses, read by ids of voxels
     training_nsd_id, fold : (training image,)
+    n_repeats : (training image,) numbers of trials averaged
+    test_nsd_id : (test image,)
+    test_bands : {feature space: features (image, feature) of the test images, scaled}
     voxel : (voxel,) ids
     reliability, alpha : (voxel,)
     band_weights : (band, voxel)
@@ -159,6 +164,9 @@ class FittedModel:
     stored: StoredMatrix
     training_nsd_id: np.ndarray
     fold: np.ndarray
+    n_repeats: np.ndarray
+    test_nsd_id: np.ndarray
+    test_bands: dict[str, np.ndarray]
     voxel: np.ndarray
     reliability: np.ndarray
     alpha: np.ndarray
@@ -177,10 +185,8 @@ class FittedModel:
         InputError
             The files come from different runs, or are damaged.
         """
-        split = read_table(arguments.split)
-        training = split[split["set"] == "train"]
-        nsd_id, requested_by = training["nsd_id"].to_numpy(), str(arguments.split)
-        all_images = np.ones(len(nsd_id), dtype=bool)
+        split, requested_by = read_table(arguments.split), str(arguments.split)
+        test, nsd_id = (split["set"] == "test").to_numpy(), split["nsd_id"].to_numpy()
         spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
         encoding = read_result(arguments.encoding, ["reliability", "alpha", "band_weights"])
         fitted = encoding.configuration
@@ -190,18 +196,21 @@ class FittedModel:
                     f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
                     "They come from different runs; delete the older one and run snakemake again."
                 )
-            stored = StoredMatrix(file, "responses", nsd_id, requested_by)
+            stored = StoredMatrix(file, "responses", nsd_id[~test], requested_by)
             scaled = {
-                space: read_scaled(path, nsd_id, all_images, requested_by, fitted["scaling"])
+                space: read_scaled(path, nsd_id, ~test, requested_by, fitted["scaling"])
                 for space, path in spaces.items()
             }
             yield cls(
-                bands={space: band.features for space, band in scaled.items()},
+                bands={space: band.features[~test] for space, band in scaled.items()},
                 scaling=FeatureScaling.joined(band.scaling for band in scaled.values()),
                 training=ResponseRows(stored.matrix, stored.rows),
                 stored=stored,
-                training_nsd_id=nsd_id,
-                fold=training["fold"].to_numpy(),
+                training_nsd_id=nsd_id[~test],
+                fold=split["fold"].to_numpy()[~test],
+                n_repeats=file["n_valid_repeats"][()].max(axis=1)[stored.rows],
+                test_nsd_id=nsd_id[test],
+                test_bands={space: band.features[test] for space, band in scaled.items()},
                 voxel=encoding["voxel"],
                 reliability=encoding["reliability"],
                 alpha=encoding["alpha"],
@@ -216,10 +225,26 @@ class FittedModel:
                 },
             )
 
-    def stream_weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Refit weights (feature, voxel), a block of voxels at a time."""
+    def stream_weights(self) -> Iterator[RefittedVoxels]:
+        """Refit weights, a block of voxels at a time."""
         selected = self.alpha, self.band_weights
-        return stream_weights(self.bands, self.training, self.fold, *selected, self.options)
+        if self.fitted["image_weights"] == "equal":
+            yield from stream_weights(self.bands, self.training, self.fold, *selected, self.options)
+            return
+        # only the images and responses of this problem are used
+        one, candidates = np.ones(1), equal_weights(len(self.bands))
+        images = WeighedImages(
+            Problem.of_one_model(
+                self.bands, self.training, self.fold, one, candidates, self.options
+            ),
+            self.n_repeats,
+        )
+        weighed = images.problem
+        for found in stream_weights(
+            weighed.bands, weighed.responses, weighed.folds, *selected, weighed.options
+        ):
+            intercept = images.intercept(found.voxels, found.weights)
+            yield found._replace(intercept=intercept)
 
     def provenance(
         self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None

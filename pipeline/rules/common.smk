@@ -78,7 +78,7 @@ wildcard_constraints:
     model=SET_OF_SPACES,
     fit=rf"{SET_OF_SPACES}|{any_of(STUDY.comparisons)}",
     chunk=r"\d+of\d+",
-    kind=r"encoding|predictions|significance",
+    kind=r"encoding|significance",
 
 
 def voxel_part(folder, fit):
@@ -97,9 +97,9 @@ def per_attempt(amount):
 
 
 def solved_part(wildcards):
-    """Return the size of the part of a subject that a job fits; weights are of whole subjects."""
+    """Return the size of the part of a subject that a job fits; refits are of whole subjects."""
     subject = subject_size(STUDY, MANIFEST, wildcards.subject)
-    chunks = STUDY.scatter.voxel_chunks if "variant" in wildcards.keys() else 1
+    chunks = STUDY.scatter.voxel_chunks if "chunk" in wildcards.keys() else 1
     return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
 
 
@@ -159,13 +159,20 @@ def of_compared_models(folder):
     ]
 
 
-def of_smaller_models(folder):
-    """Return the files of the smaller models that can replace a model in some voxels."""
-    return lambda wildcards: [
-        f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
-        for model in STUDY.smaller_models(
-            wildcards.variant, FITS[wildcards.variant][wildcards.model]
-        )
+def smaller_models(wildcards):
+    """Return the fits of the smaller models that can replace a model in some voxels."""
+    spaces = FITS[wildcards.variant][wildcards.model]
+    return [
+        f"{RESULTS}/encoding/{wildcards.subject}/{wildcards.variant}/{model}.h5"
+        for model in STUDY.smaller_models(wildcards.variant, spaces)
+    ]
+
+
+def fitted_features(wildcards):
+    """Return the files of the features that a model is fitted on, in the order of its spaces."""
+    return [
+        feature_file(space, wildcards.subject, wildcards.variant)
+        for space in FITS[wildcards.variant][wildcards.model]
     ]
 
 
@@ -250,6 +257,7 @@ localrules:
     responses,
     noise_ceilings,
     encoding,
+    predictions,
     significance,
     partitions,
     maps,

@@ -11,23 +11,16 @@ rule encoding:
     input:
         CHECKED,
         ENCODING,
-        # voxel parts are temporary: without these targets predictions would not be joined
-        of_models("predictions", variants=STUDY.all_variants),
 
 
 rule fit_encoding_models:
     input:
-        features=lambda wildcards: [
-            feature_file(space, wildcards.subject, wildcards.variant)
-            for space in FITS[wildcards.variant][wildcards.model]
-        ],
-        smaller_encoding=of_smaller_models("encoding"),
-        smaller_predictions=of_smaller_models("predictions"),
+        features=fitted_features,
+        smaller_encoding=smaller_models,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        out=voxel_part("encoding", "{model}"),
-        predictions=voxel_part("predictions", "{model}"),
+        voxel_part("encoding", "{model}"),
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
@@ -40,6 +33,33 @@ rule fit_encoding_models:
         chunk=lambda wildcards: wildcards.get("chunk", "1of1"),
     shell:
         command("fit_encoding_models")
+
+
+rule predictions:
+    """Predicted responses to test images; with `--notemp` they are kept."""
+    input:
+        of_models("predictions", variants=STUDY.all_variants),
+
+
+# Predictions are most of what a study would keep, and take a small part of a fit to make again.
+# Rules that read them have a higher priority (see Snakefile), so that they go soon. Voxels are not
+# divided: factorisations take most of the time, whatever the number of voxels.
+rule predict_test_images:
+    input:
+        features=fitted_features,
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{model}}.h5",
+    output:
+        temp(f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{model}}.h5"),
+    resources:
+        mem_mb=solving_mb,
+        solver_mb=solver_mb,
+        runtime=minutes_of_fit,
+    params:
+        **parameters("predict_test_images"),
+    shell:
+        command("predict_test_images")
 
 
 rule significance:

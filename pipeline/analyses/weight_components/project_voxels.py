@@ -43,7 +43,7 @@ def main() -> None:
         shape = len(components.explained), len(model.voxel)
         projections = np.full(shape, np.nan, np.float32)
         with tqdm(total=len(model.voxel), desc=model.fitted["subject"], unit="voxel") as bar:
-            for voxels, weights in model.stream_weights():
+            for voxels, weights, _ in model.stream_weights():
                 translated = model.scaling.translate(weights.T, common)
                 projections[:, voxels] = components.project(translated).T
                 bar.update(len(voxels))
