@@ -8,8 +8,14 @@ With components U of unit length, their scales S and D = √γ S (see `design.py
 
     (UᵀU + α D⁻²)⁻¹ Uᵀy,    or with more components than images    D² Uᵀ (U D² Uᵀ + α)⁻¹ y
 
-Within a band UᵀU is the identity: the first form is as well conditioned as bands are different,
-however small a component or a penalty is. Matrices and their solutions are float64.
+Within a band UᵀU is the identity, up to rounding errors of the Gram matrix that D and α make small.
+The first form is therefore diagonal in the widest band w, which is eliminated: what is factorised
+has the size of the other bands r. With C = U_rᵀU_w and Λ = 1 + α D_w⁻² it is
+
+    U_rᵀU_r + α D_r⁻² - C Λ⁻¹ Cᵀ
+
+Matrices and their solutions are float64; penalties so small that Gram matrices would lose them are
+served by singular values.
 """
 
 from __future__ import annotations
@@ -152,40 +158,55 @@ class _Refit:
         self, alpha: float, weights: np.ndarray, voxels: np.ndarray
     ) -> tuple[np.ndarray, Array]:
         """Components with weight, and their weights (component, voxel) float64."""
-        design, arrays = self.design, self.design.arrays
-        columns, roots = design.columns(weights)
-        if self._is_dual(columns):
-            matrix = design.centred_kernel(design.all_images, weights)[0]
-            added = arrays.asarray(np.full(design.n_images, alpha))
-            right = self._responses(voxels).T
-        else:
-            taken = without_copy(columns)
-            matrix = design.gram(design.all_images)[taken][:, taken] + 0
-            added = alpha * (roots**2).clip(NO_VARIANCE) ** -1
-            right = self._products[voxels][:, taken].T
-        diagonal = arrays.xp.arange(len(matrix))
-        matrix[diagonal, diagonal] += added
-        solution = self._solve_positive(matrix, right)
+        columns, roots = self.design.columns(weights)
+        largest = np.count_nonzero(weights) * float(roots.max()) ** 2
+        solution = None
+        if alpha >= SMALLEST_IN_GRAM * largest:
+            solve = self._by_images if self._is_dual(columns) else self._by_components
+            solution = solve(alpha, weights, voxels)
         if solution is None:
-            return columns, self._by_singular_values(alpha, weights, voxels)
-        if self._is_dual(columns):
-            rows = self._features[:, without_copy(columns)]
-            solution = (roots**2)[:, None] * (rows.T @ solution)
+            solution = self._by_singular_values(alpha, weights, voxels)
         return columns, solution
 
-    def _solve_positive(self, matrix: Array, right: Array) -> Array | None:
-        """matrix⁻¹ right; None if rounding errors of float64 would show in it."""
-        arrays = self.design.arrays
+    def _by_images(self, alpha: float, weights: np.ndarray, voxels: np.ndarray) -> Array | None:
+        design, arrays = self.design, self.design.arrays
+        columns, roots = design.columns(weights)
+        matrix = design.centred_kernel(design.all_images, weights)[0]
         diagonal = arrays.xp.arange(len(matrix))
-        variance = matrix[diagonal, diagonal]
+        matrix[diagonal, diagonal] += alpha
         triangle = arrays.cholesky(matrix)
         if triangle is None:
             return None
-        # what is left of each variance, given the components before
-        left = triangle[diagonal, diagonal] ** 2 / variance
-        if float(left.min()) < SMALLEST_IN_GRAM:
-            return None
-        return arrays.solve_factored(triangle, right)
+        solution = arrays.solve_factored(triangle, self._responses(voxels).T)
+        return (roots**2)[:, None] * (self._features[:, without_copy(columns)].T @ solution)
+
+    def _by_components(self, alpha: float, weights: np.ndarray, voxels: np.ndarray) -> Array | None:
+        design, arrays = self.design, self.design.arrays
+        columns, roots = design.columns(weights)
+        added = alpha * (roots**2).clip(NO_VARIANCE) ** -1
+        right = self._products[voxels][:, without_copy(columns)].T
+        widest = max(
+            (band for band, weight in zip(design.band_slices, weights, strict=True) if weight),
+            key=lambda band: band.stop - band.start,
+        )
+        inside = np.flatnonzero((columns >= widest.start) & (columns < widest.stop))
+        others = np.setdiff1d(np.arange(len(columns)), inside)
+        of_widest = added[inside] + 1
+        found = arrays.empty(right.shape, "float64")
+        found[inside] = right[inside] / of_widest[:, None]
+        if len(others):
+            gram = design.gram(design.all_images)[without_copy(columns[others])]
+            between = gram[:, widest]
+            rows = between / of_widest**0.5
+            matrix = gram[:, without_copy(columns[others])] - rows @ rows.T
+            diagonal = arrays.xp.arange(len(others))
+            matrix[diagonal, diagonal] += added[others]
+            triangle = arrays.cholesky(matrix)
+            if triangle is None:
+                return None
+            found[others] = arrays.solve_factored(triangle, right[others] - between @ found[inside])
+            found[inside] -= (between.T @ found[others]) / of_widest[:, None]
+        return found
 
     def _by_singular_values(self, alpha: float, weights: np.ndarray, voxels: np.ndarray) -> Array:
         found = decompose_by_singular_values(self.design, weights, np.array([alpha]))
