@@ -96,6 +96,11 @@ def per_attempt(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def one_subject_after_another(wildcards):
+    """Return a priority by which subjects' predictions do not all exist at the same time."""
+    return len(STUDY.subjects) - STUDY.subjects.index(wildcards.subject)
+
+
 def solved_part(wildcards):
     """Return the size of the part of a subject that a job fits; refits are of whole subjects."""
     subject = subject_size(STUDY, MANIFEST, wildcards.subject)
@@ -103,9 +108,14 @@ def solved_part(wildcards):
     return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
 
 
-def minutes_of_fit(wildcards, input, attempt, threads):
-    """Return the time limit of a fit: as estimated with a margin, times the attempt."""
-    return attempt * fit_minutes(STUDY, solved_part(wildcards), input.features, threads)
+def minutes_of(job):
+    """Return a function of a job's time limit: as estimated with a margin, times the attempt.
+
+    `job` estimates a study, a part of a subject, and {space: number of its features}.
+    """
+    return lambda wildcards, input, attempt, threads: attempt * solving_minutes(
+        job, STUDY, solved_part(wildcards), input.features, threads
+    )
 
 
 def solving_mb(wildcards, input, attempt, threads):

@@ -21,10 +21,11 @@ rule fit_encoding_models:
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
         voxel_part("encoding", "{model}"),
+    priority: one_subject_after_another
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=minutes_of_fit,
+        runtime=minutes_of(fit),
     params:
         **parameters("fit_encoding_models"),
         specifications=lambda wildcards: of_run(
@@ -52,10 +53,11 @@ rule predict_test_images:
         encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{model}}.h5",
     output:
         temp(f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{model}}.h5"),
+    priority: one_subject_after_another
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=minutes_of_fit,
+        runtime=minutes_of(refit),
     params:
         **parameters("predict_test_images"),
     shell:
