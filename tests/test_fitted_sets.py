@@ -37,7 +37,7 @@ def test_two_comparisons_that_share_a_space_fit_it_once(tmp_path):
     study = Study(tmp_path, tmp_path / "two.yaml")
     study.configuration.write_text(yaml.safe_dump(values_of(comparisons)))
     said = study.snakemake("--dry-run", "significance", "partitions").stdout
-    fits = re.findall(r"rule fit_encoding_models:\n(?:    .*\n)*?    output: (\S+),", said)
+    fits = re.findall(r"rule fit_encoding_models:\n(?:    .*\n)*?    output: (\S+)\n", said)
     models = ["alexnet", "bert", "alexnet_conv3", "alexnet+bert", "alexnet+alexnet_conv3"]
     expected = {
         f"results/tiny/encoding/{subject}/all/{model}.h5"
