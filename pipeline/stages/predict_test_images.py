@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from encoding.variance_partitioning import model_name
 from pipeline.errors import run_stage
-from pipeline.fits.fit_inputs import FittedModel
+from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import chunks_of_voxels
 from pipeline.results.storage import create_result

@@ -17,7 +17,7 @@ from encoding.ridge.weights import RefittedVoxels, stream_weights
 from encoding.variance_partitioning import model_name
 from encoding.weight_components import PermutedResponses, best_voxels
 from pipeline.errors import InputError, run_stage
-from pipeline.fits.fit_inputs import FittedModel
+from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import create_result
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from encoding.scaling import FeatureScaling
 from encoding.weight_components import WeightComponents
 from pipeline.errors import run_stage
-from pipeline.fits.fit_inputs import FittedModel
+from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import read_result, write_result
 
