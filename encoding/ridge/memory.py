@@ -115,7 +115,7 @@ def refitted_voxels(design: Design, candidates: np.ndarray, memory_bytes: float)
         fixed += 8 * components**2 * (workers + 3)
     if (sizes > n).any():
         fixed += 8 * n**2 * len(widths) + workers * 32 * n**2
-    fixed += workers * 8 * min(int(sizes.max()), n) ** 2
+    fixed += workers * 16 * min(int(sizes.max()), n) ** 2
     # responses, their products with components, and weights of components and of features
     voxel = 3 * item * n + (8 + item) * components + 2 * item * design.n_features
     if fixed + PART * voxel > memory_bytes:
