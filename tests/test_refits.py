@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ridge_problems import simulated
 
+from encoding.ridge import himalaya_solver
 from encoding.ridge.candidates import draw_band_weights
 from encoding.ridge.image_weights import WeighedImages
 from encoding.ridge.problem import Options, Problem
@@ -160,3 +161,20 @@ def test_picks_that_do_not_go_with_the_voxels_are_refused():
         list(stream_weights(bands, responses, folds, [1.0, np.nan], np.ones((1, 2))))
     with pytest.raises(ValueError, match="expected"):
         list(stream_weights(bands, responses, folds, [1.0], np.ones((1, 2))))
+
+
+@pytest.mark.parametrize("widths", [(30, 20), (150, 20)])
+def test_himalayas_fits_are_refitted_by_this_solver(widths):
+    """Also of voxels without images, which it leaves out."""
+    bands, responses = simulated(0, 120, widths, 8)
+    responses[3, 2] = np.nan
+    options = Options(search="exact", dtype="float64", missing="exclude")
+    folds, candidates = np.arange(120) % 4, draw_band_weights(2, 6, 0)
+    problem = Problem.of_one_model(bands, responses, folds, ALPHAS, candidates, options)
+    fit = fit_models(problem, himalaya_solver.stream_fits)["model"]
+    weights, intercept = refitted(bands, responses, folds, fit.alpha, fit.band_weights, options)
+    measured = np.arange(8) != 2
+    assert np.isfinite(intercept).tolist() == measured.tolist()
+    shown, _ = simulated(1, 50, widths, 1)
+    found = replace(fit, coefficients=weights, intercept=intercept).predict(shown)[:, measured]
+    assert apart(found, fit.predict(shown)[:, measured]) < TOLERANCE
