@@ -88,7 +88,7 @@ DISK = {
     "simulation": ["{data}"],
     "features": ["{features}", "{results}/features"],
     "responses": ["{results}/responses"],
-    "encoding": ["{results}/encoding", "{results}/predictions"],
+    "encoding": ["{results}/encoding"],
     "significance": ["{results}/significance"],
     "partitions": ["{results}/partitions"],
     "analyses": [
@@ -144,11 +144,17 @@ def test_disk_is_estimated_within_a_factor_of_what_the_study_wrote(study, estima
 
 
 def test_every_stage_is_estimated(estimates):
-    assert set(estimates) == set(DISK)
+    assert set(estimates) == {*DISK, "predictions"}
     # four of all images, two of fewer
-    assert len(estimates["encoding"]) == 2 * (4 + 2)
+    assert len(estimates["encoding"]) == len(estimates["predictions"]) == 2 * (4 + 2)
     jobs = [job for jobs in estimates.values() for job in jobs]
     assert all(job.core_seconds > 0 and job.memory_bytes > 0 for job in jobs)
+
+
+def test_disk_of_predictions_is_that_of_the_subject_with_most(predicted, estimates):
+    folder = predicted.results / "predictions"
+    written = max(bytes_on_disk([folder / subject]) for subject in ("subj01", "subj03"))
+    assert written / 1.5 < disk(estimates["predictions"]) < 1.5 * written
 
 
 def nsd_study(**changes: object) -> Configuration:
