@@ -197,7 +197,7 @@ def study(finished_study: Study, tmp_path_factory: pytest.TempPathFactory) -> St
 @pytest.fixture(scope="module")
 def predicted(study: Study) -> Study:
     """The small study with the predictions of test images, which a run does not keep."""
-    study.snakemake("predictions", "--notemp")
+    study.snakemake("predictions")
     return study
 
 

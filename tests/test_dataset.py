@@ -411,7 +411,7 @@ def test_predictions_are_those_that_the_fits_scored(finished):
             assert np.array_equal(kept["image"], fit["image"])
             rows = np.searchsorted(measured["image"], kept["image"])
             r2 = r2_score(measured["responses"][rows], kept["predictions"])
-            np.testing.assert_allclose(r2, fit["r2"], atol=1e-5)
+            np.testing.assert_allclose(r2, fit["r2"], atol=1e-4)
 
 
 def test_every_result_opens_in_xarray_with_dimensions_that_are_described(finished):

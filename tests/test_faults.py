@@ -227,18 +227,18 @@ class Disk:
 
 
 def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room(branched, disk):
-    """A fit leaves 30 kB of scores, and 100 kB of predictions until they have been read."""
+    """A fit leaves 30 kB of scores, and 50 kB of predictions until they have been read."""
     before = data_files(branched)
     fit = "subj03/all/bert.h5"
     (branched.results / "significance" / fit).unlink()
     kept = data_files(branched)
-    ballast = disk.fill(free=70_000)
+    ballast = disk.fill(free=30_000)
     wanted = f"results/tiny/significance/{fit}"
     done = branched.snakemake(wanted, check=False)
     assert done.returncode != 0
     told = [line for line in (done.stdout + done.stderr).splitlines() if "error: the disk" in line]
     assert len(told) == 1
-    assert f"results/tiny/predictions/{fit}" in told[0]
+    assert f"results/tiny/predictions/significance/{fit}" in told[0]
     ballast.unlink()
     # nor a part of a file
     assert data_files(branched) == kept
