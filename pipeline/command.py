@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pipeline.configuration.settings_files import read_settings
 from pipeline.errors import InputError
-from pipeline.jobs.machine import machine_memory
+from pipeline.jobs.machine import machine_gpus, machine_memory
 
-__all__ = ["check_command", "check_or_exit", "machine_memory"]
+__all__ = ["check_command", "check_or_exit", "machine_gpus", "machine_memory"]
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 

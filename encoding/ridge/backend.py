@@ -100,6 +100,11 @@ class Arrays:
                 raise ValueError("backend torch_cuda: torch sees no GPU; choose numpy or torch")
             self.xp = torch
 
+    @property
+    def out_of_memory(self) -> tuple[type[Exception], ...]:
+        """Exceptions of a device without room for an array."""
+        return () if self.xp is np else (self.xp.OutOfMemoryError,)
+
     def asarray(self, values: Array | npt.ArrayLike, dtype: str | None = None) -> Array:
         """Values on the device; `dtype` is a numpy name."""
         if self.xp is np:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -90,6 +90,12 @@ class ResponseBlocks:
 
     def __init__(self, design: Design, responses: Responses, pattern: Pattern) -> None:
         self.design, self.responses, self.pattern = design, responses, pattern
+
+    def without(self, voxels: Sequence[np.ndarray]) -> ResponseBlocks:
+        """Leave out the voxels of some blocks."""
+        others = np.setdiff1d(self.pattern.voxels, np.concatenate([*voxels, []]))
+        pattern = replace(self.pattern, voxels=others.astype(self.pattern.voxels.dtype))
+        return ResponseBlocks(self.design, self.responses, pattern)
 
     def read(self, block_voxels: int, requested: np.ndarray | None = None) -> Iterator[VoxelBlock]:
         """Read at most `block_voxels` requested (voxel,) bool voxels at a time."""

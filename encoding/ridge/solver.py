@@ -27,11 +27,12 @@ docs/robustness.md for how far.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from encoding.ridge.backend import Arrays, matmul_precision
+from encoding.ridge.block import PART
 from encoding.ridge.block_search import BlockSearch
 from encoding.ridge.grid import SearchGrid
 from encoding.ridge.memory import Plan
@@ -181,15 +182,43 @@ def stream_fits(problem: Problem) -> Iterator[tuple[np.ndarray, dict[str, Banded
     arrays = Arrays(options.backend, options.workers)
     for blocks in measured_alike(problem, arrays):
         with matmul_precision(arrays, options.matmul_precision):
-            yield from _fit_blocks(problem, blocks)
+            yield from _fit_in_memory(problem, blocks, arrays)
+
+
+def _fit_in_memory(
+    problem: Problem, blocks: ResponseBlocks, arrays: Arrays
+) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
+    """Fit blocks of voxels; if a device runs out of memory, the others in smaller blocks.
+
+    Raises
+    ------
+    ValueError
+        The smallest block does not fit.
+    """
+    options = problem.options
+    grid = SearchGrid.of(problem, blocks.design)
+    plan = Plan.of(grid, len(problem.models), options.memory_bytes, options.search)
+    while True:
+        fitted = []
+        try:
+            for voxels, fits in _fit_blocks(problem, blocks, grid, plan):
+                fitted.append(voxels)
+                yield voxels, fits
+            return
+        except arrays.out_of_memory:
+            if plan.block_voxels <= PART:
+                raise ValueError(
+                    f"memory: the device has no room for {PART} voxels of a fit of"
+                    f" {grid.design.n_images} images and {grid.design.n_features} features"
+                ) from None
+            plan = replace(plan, block_voxels=plan.block_voxels // 2, task_voxels=PART)
+        blocks = blocks.without(fitted)
 
 
 def _fit_blocks(
-    problem: Problem, blocks: ResponseBlocks
+    problem: Problem, blocks: ResponseBlocks, grid: SearchGrid, plan: Plan
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
     options, choices = problem.options, problem.pool.choices
-    grid = SearchGrid.of(problem, blocks.design)
-    plan = Plan.of(grid, len(choices), options.memory_bytes, options.search)
     refit = Refit(grid, plan.refit_decompositions)
     search = BlockSearch(blocks, grid, list(choices.values()), plan, options.search, refit.keep)
     for block, found in search.blocks_and_found():

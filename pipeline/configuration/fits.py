@@ -115,8 +115,8 @@ class EncodingSettings(Settings):
     search: Literal["exact", "windowed"] = "windowed"
     """`exact` scores every candidate and penalty by cross-validation; `windowed` only those
     whose generalised cross-validation error is close to the lowest (docs/solver.md)."""
-    backend: Literal["numpy", "torch", "torch_cuda"] = "numpy"
-    """Array library of the solver."""
+    backend: Literal["auto", "numpy", "torch", "torch_cuda"] = "auto"
+    """Array library of the solver; `auto` is `torch_cuda` on a machine with a GPU, else `numpy`."""
     memory_gb: float = Field(default=8, gt=0)
     """Memory that one fit may use, in GB."""
     missing_images: Literal["available", "exclude"] = "exclude"

@@ -13,8 +13,12 @@ import numpy as np
 from encoding.ridge.problem import Options
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
+from pipeline.jobs.machine import machine_gpus
 from pipeline.results.result_file import decoded
 from pipeline.results.storage import canonical, read_result
+
+# the others hold what libraries allocate for themselves
+OF_FREE_GPU_MEMORY = 0.8
 
 
 class ResponseRows:
@@ -101,11 +105,32 @@ def _brief(value: Any) -> str:
     return canonical(value) if isinstance(value, dict) else f"'{value}'"
 
 
+def has_gpu() -> bool:
+    """Whether torch can use a GPU of this machine, which another job may not have reserved."""
+    if not machine_gpus():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def free_gpu_memory() -> int:
+    """Return the free bytes of the GPU."""
+    import torch
+
+    return torch.cuda.mem_get_info()[0]
+
+
 def solver_options(settings: Mapping[str, Any], memory_mb: float) -> Options:
     """Return the options of the solver, as configured under `encoding`."""
+    backend, memory = settings["backend"], memory_mb * 1e6
+    if backend == "auto":
+        backend = "torch_cuda" if has_gpu() else "numpy"
+    if backend == "torch_cuda" and has_gpu():
+        memory = min(memory, OF_FREE_GPU_MEMORY * free_gpu_memory())
     return Options(
         search=settings["search"],
-        backend=settings["backend"],
-        memory_bytes=memory_mb * 1e6,
+        backend=backend,
+        memory_bytes=memory,
         missing=settings["missing_images"],
     )

@@ -1,4 +1,4 @@
-"""The memory of this machine."""
+"""The memory and the GPUs of this machine."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def machine_memory(root: Path = Path("/")) -> int:
     limits = [path.read_text().strip() for path in _limits(root) if path.is_file()]
     # without a limit the file says `max`, or a number larger than any memory
     return min([installed, *(int(limit) for limit in limits if limit.isdigit())])
+
+
+def machine_gpus(root: Path = Path("/")) -> int:
+    """Return the number of GPUs, without importing torch, which takes seconds.
+
+    Parameters
+    ----------
+    root : folder that contains `dev`
+    """
+    names = ("nvidia[0-9]*", "kfd", "dxg")  # NVIDIA's, AMD's and Windows's
+    return sum(1 for name in names for _ in (root / "dev").glob(name))
 
 
 def _limits(root: Path) -> list[Path]:

@@ -136,6 +136,10 @@ def solver_mb(wildcards, input, threads):
     return solver_megabytes(STUDY, solved_part(wildcards), input.features, threads, shared)
 
 
+# GPUs of a fit or refit
+SOLVER_GPUS = int(STUDY.encoding.backend in ("auto", "torch_cuda"))
+
+
 # {variant: {model: its spaces}}
 FITS = {variant: STUDY.fits(variant) for variant in STUDY.all_variants}
 

@@ -23,6 +23,7 @@ rule fit_encoding_models:
         voxel_part("encoding", "{model}"),
     priority: one_subject_after_another
     resources:
+        gpu=SOLVER_GPUS,
         mem_mb=solving_mb,
         solver_mb=solver_mb,
         runtime=minutes_of(fit),
@@ -56,6 +57,7 @@ rule predict_test_images:
         temp(f"{RESULTS}/predictions/{{reader}}/{{subject}}/{{variant}}/{{model}}.h5"),
     priority: one_subject_after_another
     resources:
+        gpu=SOLVER_GPUS,
         mem_mb=solving_mb,
         solver_mb=solver_mb,
         runtime=minutes_of(refit),

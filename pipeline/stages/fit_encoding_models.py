@@ -112,7 +112,7 @@ def main() -> None:
         held_out = ResponseRows(file["responses"], rows[test], here)
         arrays = {"reliability": reliable.astype(np.float32)}
         arrays |= _ceilings(held_out, repeats, measured["noise_variance"][here])
-        provenance = _provenance(arguments, spaces, measured, test)
+        provenance = _provenance(arguments, spaces, measured, test, options.backend)
         n_repeats = measured["n_valid_repeats"].max(axis=1)[rows[~test]]
         data = Data(bands, test, training, held_out, fold, n_repeats, settings, options)
         smaller = [
@@ -323,7 +323,7 @@ def _report_edges(model: str, selected: np.ndarray, alphas: np.ndarray) -> None:
 
 
 def _provenance(
-    arguments: Arguments, spaces: dict[str, Path], measured: Result, test: np.ndarray
+    arguments: Arguments, spaces: dict[str, Path], measured: Result, test: np.ndarray, backend: str
 ) -> dict[str, object]:
     subject = measured.configuration["subject"]
     return make_provenance(
@@ -336,6 +336,7 @@ def _provenance(
             "n_train": int(np.count_nonzero(~test)),
             "n_test": int(np.count_nonzero(test)),
             **arguments.configuration,
+            "computed_by": backend,
         },
         {
             "responses": arguments.responses,

@@ -18,6 +18,7 @@ rule fit_weights:
         f"{RESULTS}/interpretation/{{subject}}/weights.h5",
     resources:
         **per_attempt(runtime=60),
+        gpu=SOLVER_GPUS,
         mem_mb=solving_mb,
         solver_mb=solver_mb,
     params:
@@ -51,6 +52,7 @@ rule project_voxels:
         f"{RESULTS}/interpretation/{{subject}}/projections.h5",
     resources:
         **per_attempt(runtime=120),
+        gpu=SOLVER_GPUS,
         mem_mb=solving_mb,
         solver_mb=solver_mb,
     params:
