@@ -24,14 +24,14 @@ from pipeline.jobs.progress_line import ProgressLine
 from pipeline.jobs.remaining_time import job_estimates
 from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
-from pipeline.resources import fit_minutes, job_megabytes, solver_megabytes
+from pipeline.resources import fit, job_megabytes, refit, solver_megabytes, solving_minutes
 from pipeline.results.integrity import content_hash, join_checksums
 from pipeline.configuration.settings import GROUP_SPACES, SHARED, WHOLE
 from pipeline.jobs.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.results.storage import canonical
 from pipeline.study_size import part_of, subject_size
 
-min_version("9.20")
+min_version("9.27")
 
 
 logger.addFilter(FailedJobs())
@@ -94,6 +94,12 @@ rule all:
     input:
         rules.report.input,
         [getattr(rules, analysis.target).input for analysis in ANALYSES.values()],
+
+
+# Predictions are temporary: what reads them runs before others are made.
+for each in workflow.rules:
+    if "predictions" in each.input.keys():
+        each.priority = 10
 
 
 # Where each job's log and measurements go, and in which environment it runs.

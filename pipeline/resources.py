@@ -10,11 +10,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import h5py
 
-from pipeline.analyses.registry import ANALYSES
+from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
@@ -35,6 +35,8 @@ NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e
 GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
 # fraction of the grid of penalties for which a search computes predictions
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
+# share of the pairs of a candidate and a penalty that some voxel picks, each of which is refitted
+PICKED = 0.5
 # seconds to start a job, load a network, decompose a candidate in a fold, test a response, draw an
 # image, and draw the pictures of a model
 START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 2
@@ -88,6 +90,7 @@ def estimate_study(
         "features": [*_extractions(study, subjects, features), *_spaces(study, subjects, features)],
         "responses": [*map(averaging, subjects), *splits_and_labels],
         "encoding": [fit(study, part, {s: widths[s] for s in spaces}) for part, spaces in fitted],
+        "predictions": _predictions(study, subjects, widths),
         "significance": [
             *(model_tests(study, part) for part, _ in tested),
             *(component_tests(study, part, len(spaces)) for part, spaces in compared),
@@ -177,9 +180,53 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
     if settings.stacking and len(widths) > 1:
         # stacking fits each space of a comparison alone once more
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
-    # predictions; scores, penalties, band weights
-    disk = _file(FLOAT * (part.test_images + 10) * part.voxels, 16) + FILE_BYTES
+    # scores, penalties, band weights
+    disk = _file(FLOAT * 10 * part.voxels, 16)
     return Job(seconds, solver_memory(study, part, [*widths.values()]), disk)
+
+
+def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
+    """Estimate the predictions of a subject's test images: refits in float64, without search."""
+    settings, n, width = study.encoding, part.images - part.test_images, sum(widths.values())
+    banded = len(widths) > 1 and settings.penalty == "banded"
+    pairs = PICKED * settings.alphas.number * (settings.band_weight_samples if banded else 1)
+    others = width - max(widths.values())
+    # what is factorised: images, or features of all spaces but the widest
+    factorised = n**3 / 3 if width > n else others**2 * (width - others) + others**3 / 3
+    components = sum(9 * min(n, w) ** 2 * max(min(n, w), n / 3) for w in widths.values())
+    shared = components + n * min(n, width) ** 2
+    per_voxel = 2 * width * (n + 2 * min(n, width) + part.test_images)
+    # float64 takes twice the time
+    operations = 2 * (shared + pairs * factorised + part.voxels * per_voxel)
+    disk = _file(HALF * part.test_images * part.voxels, 3)
+    memory = solver_memory(study, part, [*widths.values()])
+    return Job(START + operations / SOLVER_RATES["native"], memory, disk)
+
+
+def _predictions(
+    study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
+) -> list[Job]:
+    """Estimate predictions; they are temporary, so that disk is counted for one subject alone.
+
+    Those of tests and of each analysis are made separately.
+    """
+    fits = ((variant, study.fits(variant)) for variant in study.assessed_variants)
+    read = [(variant, model) for variant, models in fits for model in models]
+    read += itertools.chain(*(one.predicted(study) for one in enabled(study).values()))
+    of_subjects = [
+        [
+            refit(
+                study,
+                part_of(study, subject, variant, 1),
+                {space: widths[space] for space in study.fits(variant)[model]},
+            )
+            for variant, model in read
+        ]
+        for subject in subjects
+    ]
+    largest = max(of_subjects, key=lambda jobs: sum(job.disk_bytes for job in jobs))
+    others = [job for jobs in of_subjects if jobs is not largest for job in jobs]
+    return [*largest, *(replace(job, disk_bytes=0) for job in others)]
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
@@ -286,12 +333,26 @@ def _file(data: float, arrays: int) -> float:
     return data + FILE_BYTES + ARRAY_BYTES * arrays
 
 
-def fit_minutes(
-    study: Configuration, part: SubjectSize, features: Sequence[str], threads: int
+def solving_minutes(
+    estimate: Callable[[Configuration, SubjectSize, Mapping[str, int]], Job],
+    study: Configuration,
+    part: SubjectSize,
+    features: Sequence[str],
+    threads: int,
 ) -> int:
-    """Return the time limit of a fit; raise FileNotFoundError if a file of features is missing."""
+    """Return the time limit of a job with a solver that reads these files of features.
+
+    Parameters
+    ----------
+    estimate : `fit` or `refit`
+
+    Raises
+    ------
+    FileNotFoundError
+        A file of features is missing.
+    """
     widths = {path: feature_shape(path)[1] for path in features}
-    seconds = fit(study, part, widths).core_seconds / threads
+    seconds = estimate(study, part, widths).core_seconds / threads
     return max(MIN_MINUTES, math.ceil(TIME_FACTOR * seconds / 60))
 
 

@@ -195,6 +195,13 @@ def study(finished_study: Study, tmp_path_factory: pytest.TempPathFactory) -> St
 
 
 @pytest.fixture(scope="module")
+def predicted(study: Study) -> Study:
+    """The small study with the predictions of test images, which a run does not keep."""
+    study.snakemake("predictions")
+    return study
+
+
+@pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project once more, to be edited."""
     folder = tmp_path_factory.mktemp("checkout")

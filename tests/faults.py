@@ -25,13 +25,13 @@ Files = dict[str, str]
 
 
 def data_files(study: Study) -> Files:
-    """{file: SHA-256} of all results, but pages: those tell how long jobs took."""
+    """{file: SHA-256} of all results, but pages, which tell how long jobs took, and predictions."""
     folders = [study.results, study.results.parent / "features"]
     found = [path for folder in folders if folder.exists() for path in result_files(folder)]
     return {
         str(path.relative_to(study.directory)): file_hash(path)
         for path in found
-        if not {"report", "logs", "benchmarks"} & set(path.parts[-6:])
+        if not {"report", "logs", "benchmarks", "predictions"} & set(path.parts[-6:])
     }
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 
 import nibabel
 import pytest
 
-from benchmarks import full_size_report
+from benchmarks import full_size_report, refits
 from pipeline.configuration.reading import parse_configuration
 from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
@@ -32,3 +33,12 @@ def test_the_report_of_the_benchmarks_subject_is_made_of_a_coarse_brain(tmp_path
         importlib.import_module(f"pipeline.stages.{stage}").main()
     pages = {path.name for path in (tmp_path / "report").glob("*.html")}
     assert {"index.html", "subj01.html", "comparisons.html"} <= pages
+
+
+def test_a_refit_is_timed_beside_its_fit(monkeypatch, capsys):
+    arguments = ["--images", "120", "--widths", "10+12", "--voxels", "40"]
+    monkeypatch.setattr(sys, "argv", ["refits", *arguments])
+    refits.main()
+    told = capsys.readouterr().out
+    assert "| refit and prediction |" in told
+    assert float(re.search(r"apart by at most (\S+)", told)[1]) < 1e-5

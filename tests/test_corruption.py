@@ -273,7 +273,7 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
         tiny / "features/subj01/bert.h5": tiny / "features/subj01/alexnet.h5",
         tiny / "encoding/subj01/all/bert.h5": tiny / "encoding/subj01/all/alexnet.h5",
         tiny / "responses/subj01.h5": tiny / "responses/subj03.h5",
-        tiny / "predictions/subj03/all/bert.h5": tiny / "predictions/subj01/all/bert.h5",
+        tiny / "significance/subj03/all/bert.h5": tiny / "significance/subj01/all/bert.h5",
         tiny / "splits/subj01/all.json": tiny / "splits/subj03/all.json",
     }
     for path, other in moves.items():
@@ -306,7 +306,7 @@ def fit(results, tmp_path, monkeypatch):
             f"--stacked stacked "
             f"--features {features}/bert.h5 --responses {results}/tiny/responses/subj01.h5 "
             f"--split {results}/tiny/splits/subj01/all.tsv --memory-mb 1000 "
-            f"--out {tmp_path}/fit.h5 --predictions {tmp_path}/predictions.h5"
+            f"--out {tmp_path}/fit.h5"
         )
         monkeypatch.setattr("sys.argv", command.split())
         specifications = {"bert": of_bert | changes}

@@ -26,6 +26,7 @@ import xarray as xr
 from conftest import assert_dimensions_are_named
 from matrices import MatrixImages, MatrixResponses
 
+from encoding.scores import r2_score
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
@@ -62,6 +63,7 @@ COMPARISON = "shown_vs_colour"
 MAPPED = ("model_differences", "ceiling_shares")
 # each set of spaces, smaller ones first
 SETS = {"shown": ["shown"], "colour": ["colour"], "shown+colour": ["shown", "colour"]}
+KINDS = ("encoding", "predictions")
 TESTS = {"test": "permutation", "draws": 200, "level": 0.95, "resample": "images", "seed": 0}
 
 
@@ -154,6 +156,7 @@ def fit(results: Path, subject: str) -> None:
         fit_encoding_models,
         label_rois,
         partition_variance,
+        predict_test_images,
         split_images,
     )
 
@@ -174,24 +177,32 @@ def fit(results: Path, subject: str) -> None:
             **{**common, "spaces": [*NETWORKS], "specifications": {}},
             configuration={**ENCODING, "image_weights": weights},
             features=[results / f"features/{subject}/{name}.h5" for name in NETWORKS],
-            **{"smaller_encoding": [], "smaller_predictions": [], "stacked": True},
+            **{"smaller_encoding": [], "stacked": True, "memory_mb": 500},
             out=results / f"{weights}/{subject}.h5",
-            **{"predictions": results / f"{weights}/{subject}_test.h5", "memory_mb": 500},
+        )
+        run(
+            predict_test_images,
+            **{**common, "spaces": [*NETWORKS], "memory_mb": 500},
+            features=[results / f"features/{subject}/{name}.h5" for name in NETWORKS],
+            encoding=results / f"{weights}/{subject}.h5",
+            out=results / f"{weights}/{subject}_test.h5",
         )
     for model, spaces in SETS.items():
         smaller = spaces if len(spaces) > 1 else []
-        encoding, predictions = (
-            [result_file(results, kind, subject, space) for space in smaller]
-            for kind in ("encoding", "predictions")
-        )
+        features = [results / f"features/{subject}/{name}.h5" for name in spaces]
         run(
             fit_encoding_models,
             **{**common, "spaces": spaces, "specifications": {}, "configuration": ENCODING},
-            features=[results / f"features/{subject}/{name}.h5" for name in spaces],
-            **{"smaller_encoding": encoding, "smaller_predictions": predictions},
+            features=features,
+            smaller_encoding=[result_file(results, "encoding", subject, s) for s in smaller],
             **{"stacked": False, "memory_mb": 500},
             out=result_file(results, "encoding", subject, model),
-            predictions=result_file(results, "predictions", subject, model),
+        )
+        run(
+            predict_test_images,
+            **{**common, "spaces": spaces, "features": features, "memory_mb": 500},
+            encoding=result_file(results, "encoding", subject, model),
+            out=result_file(results, "predictions", subject, model),
         )
         run(
             assess_significance,
@@ -378,6 +389,29 @@ def test_images_without_repeats_weigh_the_same(finished):
             close = np.isclose(weighed[key], equal[key], atol=2e-3)
             assert close.mean() > 0.9, key
             assert np.nanmean(weighed[key]) == pytest.approx(np.nanmean(equal[key]), abs=1e-3)
+
+
+def test_predictions_are_those_that_the_fits_scored(finished):
+    """Of weighed images too, and of voxels that were taken over from a smaller model."""
+    results = finished[0]
+    for subject in SUBJECTS:
+        measured = read_result(results / f"responses/{subject}.h5")
+        pairs = [
+            *(
+                (results / f"{weights}/{subject}.h5", results / f"{weights}/{subject}_test.h5")
+                for weights in ("equal", "repeats")
+            ),
+            *(
+                tuple(result_file(results, kind, subject, model) for kind in KINDS)
+                for model in SETS
+            ),
+        ]
+        for paths in pairs:
+            fit, kept = map(read_result, paths)
+            assert np.array_equal(kept["image"], fit["image"])
+            rows = np.searchsorted(measured["image"], kept["image"])
+            r2 = r2_score(measured["responses"][rows], kept["predictions"])
+            np.testing.assert_allclose(r2, fit["r2"], atol=1e-4)
 
 
 def test_every_result_opens_in_xarray_with_dimensions_that_are_described(finished):

@@ -23,7 +23,6 @@ SAME_BYTES = (
 )
 SAME_UP_TO_ROUNDING = (
     "tiny/encoding/subj01/all/alexnet_conv3.h5",
-    "tiny/predictions/subj01/all/alexnet_conv3.h5",
     "tiny/significance/subj01/all/alexnet_conv3.h5",
 )
 

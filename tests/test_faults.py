@@ -227,21 +227,20 @@ class Disk:
 
 
 def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room(branched, disk):
-    """A fit leaves 30 kB of scores and 100 kB of predictions."""
+    """A fit leaves 30 kB of scores, and 50 kB of predictions until they have been read."""
     before = data_files(branched)
     fit = "subj03/all/bert.h5"
-    for folder in ("encoding", "predictions", "significance"):
-        (branched.results / folder / fit).unlink()
+    (branched.results / "significance" / fit).unlink()
     kept = data_files(branched)
-    ballast = disk.fill(free=70_000)
+    ballast = disk.fill(free=30_000)
     wanted = f"results/tiny/significance/{fit}"
     done = branched.snakemake(wanted, check=False)
     assert done.returncode != 0
     told = [line for line in (done.stdout + done.stderr).splitlines() if "error: the disk" in line]
     assert len(told) == 1
-    assert f"results/tiny/predictions/{fit}" in told[0]
+    assert f"results/tiny/predictions/significance/{fit}" in told[0]
     ballast.unlink()
-    # neither of the two files of the fit, nor a part of one
+    # nor a part of a file
     assert data_files(branched) == kept
     branched.snakemake(wanted)
     assert data_files(branched) == before
@@ -258,7 +257,7 @@ def test_a_workflow_on_a_read_only_disk_is_refused_before_a_job_starts(branched,
     assert "results/tiny: may not be written: it is read-only" in done.stdout + done.stderr
     assert "rule assess_significance:" not in done.stdout + done.stderr
     # looking is allowed
-    assert branched.planned(wanted) == {"assess_significance": 1}
+    assert branched.planned(wanted) == {"predict_test_images": 1, "assess_significance": 1}
     assert disk.mount("-o", "remount,rw").returncode == 0
     branched.snakemake(wanted)
     assert data_files(branched) == before

@@ -37,7 +37,7 @@ def test_two_comparisons_that_share_a_space_fit_it_once(tmp_path):
     study = Study(tmp_path, tmp_path / "two.yaml")
     study.configuration.write_text(yaml.safe_dump(values_of(comparisons)))
     said = study.snakemake("--dry-run", "significance", "partitions").stdout
-    fits = re.findall(r"rule fit_encoding_models:\n(?:    .*\n)*?    output: (\S+),", said)
+    fits = re.findall(r"rule fit_encoding_models:\n(?:    .*\n)*?    output: (\S+)\n", said)
     models = ["alexnet", "bert", "alexnet_conv3", "alexnet+bert", "alexnet+alexnet_conv3"]
     expected = {
         f"results/tiny/encoding/{subject}/all/{model}.h5"
@@ -48,6 +48,22 @@ def test_two_comparisons_that_share_a_space_fit_it_once(tmp_path):
     assert len(fits) == len(expected)
     for rule, number in {"assess_significance": 10, "assess_components": 4}.items():
         assert len(re.findall(rf"^rule {rule}:", said, re.MULTILINE)) == number
+
+
+def test_predictions_are_read_before_others_are_made_one_subject_after_another(tmp_path):
+    study = Study(tmp_path, tmp_path / "one.yaml")
+    study.configuration.write_text(yaml.safe_dump(values_of({"pair": PAIR})))
+    said = study.snakemake("--dry-run", "significance").stdout
+    jobs = re.findall(r"rule (\w+):\n((?:    .*\n)*)", said)
+    priorities: dict[str, set[tuple[str, int]]] = {}
+    for rule, text in jobs:
+        subject, priority = (re.search(p, text) for p in (r"subject=(\w+)", r"priority: (\d+)"))
+        if subject and priority:
+            priorities.setdefault(rule, set()).add((subject[1], int(priority[1])))
+    in_turn = {("subj01", 2), ("subj03", 1)}
+    assert priorities["fit_encoding_models"] == priorities["predict_test_images"] == in_turn
+    for rule in ("assess_significance", "assess_components"):
+        assert priorities[rule] == {("subj01", 10), ("subj03", 10)}
 
 
 def test_sets_have_the_order_of_the_first_comparison_that_holds_them():

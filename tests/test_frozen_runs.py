@@ -109,7 +109,7 @@ def test_code_is_hashed_without_comments_docstrings_and_layout(tmp_path, text, s
 def begun(study, checkout, tmp_path) -> Study:
     """A study of which a fit and its tests are to be made anew, by a checkout of its own."""
     copy = branch(study, tmp_path / "study", "tiny.yaml")
-    for name in (FIT, f"predictions/{FIT.removeprefix('encoding/')}", TEST):
+    for name in (FIT, TEST):
         (copy.results / name).unlink()
     return replace(copy, checkout=checkout)
 
@@ -299,7 +299,7 @@ def remade(path: Path, change: Callable[[dict], None]) -> None:
 
 def test_the_audit_names_settings_and_code_that_differ(finished):
     def other_settings(provenance):
-        provenance["settings"]["encoding_of.all"]["band_weight_samples"] = 4
+        provenance["settings"]["significance"]["draws"] = 4
 
     def other_code(provenance):
         provenance["code"] = "0" * 12
@@ -310,16 +310,16 @@ def test_the_audit_names_settings_and_code_that_differ(finished):
     # nothing is made of them that would tell
     changes = {
         "significance/subj03/all/alexnet_conv3.h5": other_code,
-        "predictions/subj03/all/bert.h5": other_settings,
-        "predictions/subj03/all/alexnet.h5": no_record,
+        "significance/subj03/all/bert.h5": other_settings,
+        "significance/subj03/all/alexnet.h5": no_record,
     }
     for name, change in changes.items():
         remade(finished.results / name, change)
     done = finished.snakemake("audit", "--rerun-triggers", "code", check=False)
     told = done.stdout + done.stderr
     assert done.returncode != 0
-    wanted = yaml.safe_load(finished.configuration.read_text())["encoding"]["band_weight_samples"]
-    assert f"was made with encoding_of.all.band_weight_samples 4; the study has {wanted}" in told
+    wanted = yaml.safe_load(finished.configuration.read_text())["significance"]["draws"]
+    assert f"was made with significance.draws 4; the study has {wanted}" in told
     assert (
         "alexnet_conv3.h5: was made by other code of assess_significance than the study's" in told
     )

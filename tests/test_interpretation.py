@@ -68,7 +68,7 @@ def test_weights_are_those_that_the_search_had_when_it_predicted(widths):
         fit, found = fits[name], np.full((sum(bands[s].shape[1] for s in spaces), 9), np.nan)
         chosen = {space: bands[space] for space in spaces}
         alpha, weights = fit.alpha.astype(np.float32), fit.band_weights.astype(np.float32)
-        for voxels, part in stream_weights(chosen, responses, folds, alpha, weights):
+        for voxels, part, _ in stream_weights(chosen, responses, folds, alpha, weights):
             found[:, voxels] = part
         np.testing.assert_allclose(found, fit.coefficients, rtol=1e-3, atol=1e-4)
         assert np.isnan(found[:, 4]).all()
@@ -80,19 +80,13 @@ def test_weights_of_one_penalty_are_those_of_scikit_learn():
     bands = {name: generator.normal(size=(80, width)) for name, width in {"a": 6, "b": 9}.items()}
     responses, alpha = generator.normal(size=(80, 3)), np.array([0.1, 10.0, 300.0])
     weights = np.repeat(equal_weights(2).T, 3, axis=1)
-    ((voxels, found),) = stream_weights(bands, responses, np.arange(80) % 2, alpha, weights)
+    ((voxels, found, intercept),) = stream_weights(
+        bands, responses, np.arange(80) % 2, alpha, weights
+    )
     assert voxels.tolist() == [0, 1, 2]
     ridge = Ridge(alpha=alpha).fit(np.hstack(list(bands.values())), responses)
     np.testing.assert_allclose(found, ridge.coef_.T, atol=1e-5)
-
-
-def test_a_voxel_that_can_be_fitted_needs_a_penalty():
-    generator = np.random.default_rng(1)
-    bands, responses = {"a": generator.normal(size=(20, 3))}, generator.normal(size=(20, 2))
-    with pytest.raises(ValueError, match="1 voxels have no penalty"):
-        list(stream_weights(bands, responses, np.arange(20) % 2, [1.0, np.nan], np.ones((1, 2))))
-    with pytest.raises(ValueError, match="expected"):
-        list(stream_weights(bands, responses, np.arange(20) % 2, [1.0], np.ones((1, 2))))
+    np.testing.assert_allclose(intercept, ridge.intercept_, atol=1e-5)
 
 
 # ---- which voxels

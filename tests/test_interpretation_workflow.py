@@ -52,8 +52,9 @@ def test_images_with_scores_trained_no_subject(study, components):
     assert np.isin(images["nsd_id"], components["image"]).all()
 
 
-def test_weights_predict_what_the_fit_predicted(study):
+def test_weights_predict_what_the_fit_predicted(predicted):
     """Refitted weights, of a subject's own scaled features: the predictions kept, less a mean."""
+    study = predicted
     kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
     made = read_result(study.results / "interpretation/subj01/weights.h5")
     space = read_result(study.results / f"features/subj01/{MODEL}.h5")
@@ -63,7 +64,8 @@ def test_weights_predict_what_the_fit_predicted(study):
     columns = np.searchsorted(kept["voxel"], made["voxel"])
     expected = kept["predictions"][:, columns]
     difference = (predicted - predicted.mean(axis=0)) - (expected - expected.mean(axis=0))
-    assert np.abs(difference).max() < 1e-4
+    # predictions are stored in half precision
+    assert np.abs(difference).max() < 1e-3
     permuted = made["permuted_weights"]
     assert permuted.shape == (19, *made["weights"].shape)
     assert np.isfinite(permuted).all()
@@ -98,7 +100,8 @@ def test_subjects_agree_on_what_components_prefer_more_than_by_chance(study):
     assert set(table["n_permutations"]) == {19}
 
 
-def test_best_images_have_the_largest_mean_prediction(study):
+def test_best_images_have_the_largest_mean_prediction(predicted):
+    study = predicted
     table = read_table(study.results / "tables/best_images.tsv")
     kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
     fit = read_result(study.results / f"encoding/subj01/{WHOLE}/{MODEL}.h5")

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -29,10 +30,12 @@ from pipeline.nsd.manifest import read_manifest
 from pipeline.resources import (
     MIN_MINUTES,
     TIME_FACTOR,
-    fit_minutes,
+    fit,
     job_megabytes,
+    refit,
     solver_megabytes,
     solver_memory,
+    solving_minutes,
 )
 from pipeline.study_size import SubjectSize, part_of, subject_size
 
@@ -76,7 +79,7 @@ def megabytes(study: Configuration, files: Sequence[Path], threads: int = 8) -> 
 def minutes(files: Sequence[Path], threads: int = 8, **changes: object) -> int:
     """What a fit of NSD's first subject asks for."""
     study = study_of(**changes)
-    return fit_minutes(study, part(study), files, threads)
+    return solving_minutes(fit, study, part(study), files, threads)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +174,15 @@ def test_a_size_that_is_not_known_yet_is_no_number(tmp_path):
     with pytest.raises(FileNotFoundError) as absent:
         minutes(files)
     assert absent.value.filename in files
+
+
+@pytest.mark.parametrize("voxels", [15_724, 107_104])
+def test_a_refit_takes_a_tenth_of_a_fit_or_less(voxels):
+    size = replace(part(study_of()), voxels=voxels)
+    for widths in (WIDTHS, {"clip_rn50": 1024, "resnet50": 2048}):
+        assert refit(study_of(), size, widths).core_seconds < 0.1 * (
+            fit(study_of(), size, widths).core_seconds
+        )
 
 
 @pytest.mark.workflow

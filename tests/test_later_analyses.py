@@ -27,8 +27,9 @@ def later(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
     own = branch(study, tmp_path_factory.mktemp("later") / "study", study.configuration.name)
     own.edit(lambda values: values.update(SECTIONS))
     planned = own.planned()
-    # nothing is fitted or tested for them
+    # nothing is fitted or tested for them; predictions are made again
     assert not {"fit_encoding_models", "assess_significance", "write_tables"} & set(planned)
+    assert planned["predict_test_images"] > 0
     own.snakemake()
     return own
 

@@ -88,7 +88,7 @@ DISK = {
     "simulation": ["{data}"],
     "features": ["{features}", "{results}/features"],
     "responses": ["{results}/responses"],
-    "encoding": ["{results}/encoding", "{results}/predictions"],
+    "encoding": ["{results}/encoding"],
     "significance": ["{results}/significance"],
     "partitions": ["{results}/partitions"],
     "analyses": [
@@ -144,11 +144,22 @@ def test_disk_is_estimated_within_a_factor_of_what_the_study_wrote(study, estima
 
 
 def test_every_stage_is_estimated(estimates):
-    assert set(estimates) == set(DISK)
+    assert set(estimates) == {*DISK, "predictions"}
     # four of all images, two of fewer
     assert len(estimates["encoding"]) == 2 * (4 + 2)
+    # for tests, identification, learning curves and preferred images
+    assert len(estimates["predictions"]) == 2 * (4 + 3 + 4 + 1)
     jobs = [job for jobs in estimates.values() for job in jobs]
     assert all(job.core_seconds > 0 and job.memory_bytes > 0 for job in jobs)
+
+
+def test_disk_of_predictions_is_that_of_the_subject_with_most(predicted, estimates):
+    """For each of its fits as much as those that are kept on request take."""
+    folder = predicted.results / "predictions"
+    written = max(bytes_on_disk([folder / subject]) for subject in ("subj01", "subj03"))
+    jobs = [job for job in estimates["predictions"] if job.disk_bytes]
+    assert len(jobs) == 4 + 3 + 4 + 1
+    assert written / 6 / 1.5 < disk(jobs) / len(jobs) < written / 6 * 1.5
 
 
 def nsd_study(**changes: object) -> Configuration:

@@ -93,7 +93,7 @@ def cluster_study(study, tmp_path_factory) -> ClusterStudy:
     shutil.rmtree(begun.results / "features/layers/bert")
     for path in begun.results.glob("features/*/bert.h5"):
         path.unlink()
-    for folder in ("encoding", "predictions", "significance"):
+    for folder in ("encoding", "significance"):
         for path in (begun.results / folder).rglob("*bert*.h5"):
             path.unlink()
     return begun

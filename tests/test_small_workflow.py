@@ -12,6 +12,7 @@ import pytest
 import yaml
 from conftest import Study, bare
 
+from encoding.scores import r2_score
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 
@@ -81,3 +82,36 @@ def test_the_report_is_there_and_says_what_its_data_are(small):
 
 def test_a_finished_study_has_nothing_to_do(small):
     assert small.planned() == {}
+
+
+def test_no_predictions_are_left(small):
+    assert not list((small.results / "predictions").rglob("*.h5"))
+    assert small.snakemake("audit").returncode == 0
+
+
+def test_an_edit_of_significance_makes_predictions_again_and_fits_nothing(small):
+    before = small.configuration.read_text()
+    small.edit(lambda values: values["significance"].update(draws=250))
+    try:
+        assert small.planned("significance") == {
+            "predict_test_images": 3,
+            "assess_significance": 3,
+            "assess_components": 1,
+            "significance": 1,
+        }
+        small.snakemake("significance")
+        assert not list((small.results / "predictions").rglob("*.h5"))
+    finally:
+        small.configuration.write_text(before)
+
+
+def test_predictions_are_kept_on_request_and_score_as_the_fits(small):
+    small.snakemake("predictions")
+    responses = read_result(small.results / "responses/subj01.h5")
+    for model in (*SPACES, JOINT):
+        kept = read_result(small.results / f"predictions/subj01/all/{model}.h5")
+        fit = read_result(small.results / f"encoding/subj01/all/{model}.h5")
+        assert np.array_equal(kept["image"], fit["image"])
+        measured = responses["responses"][np.searchsorted(responses["image"], kept["image"])]
+        r2 = r2_score(measured, kept["predictions"])
+        np.testing.assert_allclose(r2, fit["r2"], atol=1e-4)

@@ -36,6 +36,7 @@ def varied(study, tmp_path_factory):
         "split_images": 6,
         "fit_reduction": 2,
         "fit_encoding_models": 14,
+        "predict_test_images": 14,
         "assess_significance": 14,
         "assess_components": 4,
         "partition_variance": 4,

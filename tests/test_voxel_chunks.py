@@ -13,7 +13,7 @@ from pipeline.fits.voxel_chunks import voxels_of
 from pipeline.results.storage import create_result, read_result, write_result
 from pipeline.stages import gather_voxels
 
-FITS = ("encoding", "predictions", "significance")
+FITS = ("encoding", "significance")
 # a joint model, which takes voxels over from parts of others, and a comparison's tests
 JOINT, COMPARISON = "subj01/all/alexnet+bert.h5", "subj01/all/alexnet_vs_bert.h5"
 FILES = [*(f"{kind}/{JOINT}" for kind in FITS), f"significance/{COMPARISON}"]

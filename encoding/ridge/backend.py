@@ -143,6 +143,25 @@ class Arrays:
             return scipy.linalg.solve(matrix, right, assume_a="pos", check_finite=False)
         return self.xp.cholesky_solve(right, self.xp.linalg.cholesky(matrix))
 
+    def cholesky(self, matrix: Array) -> Array | None:
+        """Lower triangle T of a symmetric matrix T Tᵀ, which is overwritten.
+
+        None if it is not positive definite.
+        """
+        if self.xp is not np:
+            triangle, failed = self.xp.linalg.cholesky_ex(matrix)
+            return None if failed else triangle
+        decompose = scipy.linalg.get_lapack_funcs("potrf", (matrix,))
+        # symmetric: the transpose has the order in memory that LAPACK overwrites
+        triangle, failed = decompose(matrix.T, lower=True, overwrite_a=True)
+        return None if failed else triangle
+
+    def solve_factored(self, triangle: Array, right: Array) -> Array:
+        """(T Tᵀ)⁻¹ right for a triangle T of `cholesky`."""
+        if self.xp is np:
+            return scipy.linalg.cho_solve((triangle, True), right, check_finite=False)
+        return self.xp.cholesky_solve(right, triangle)
+
     def inverse_positive(self, matrix: Array) -> Array | None:
         """Inverse of a symmetric matrix; None if it is not positive definite."""
         if self.xp is not np:

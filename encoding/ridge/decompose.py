@@ -71,6 +71,15 @@ def decompose_fold(
     return fitted.by_eigenvectors(weights)
 
 
+def decompose_by_singular_values(
+    design: Design, weights: np.ndarray, alphas: np.ndarray
+) -> DualDecomposition:
+    """Decompose all images in float64 by singular values of the features, for any penalties."""
+    columns, roots = design.columns(weights)
+    fitted = _Fitted(design, design.all_images, columns, roots, alphas)
+    return fitted.by_singular_values(np.arange(len(alphas)))
+
+
 class _Fields(TypedDict):
     """Fields that all decompositions whose components are shrunk have."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from encoding.ridge.block import PART
+from encoding.ridge.design import Design
 from encoding.ridge.grid import SearchGrid
 from encoding.ridge.problem import Search
 from encoding.ridge.validation_loss import ROWS
@@ -45,7 +45,7 @@ class Plan:
         grid: SearchGrid,
         n_models: int,
         memory_bytes: float,
-        search: Search | Literal["refit"],
+        search: Search,
     ) -> Plan:
         """Share the memory out: fixed first, then blocks of voxels, then decompositions.
 
@@ -98,13 +98,41 @@ def sufficient_memory(grid: SearchGrid, n_models: int, n_voxels: int, search: Se
     return size.fixed + decompositions + blocks
 
 
+def refitted_voxels(design: Design, candidates: np.ndarray, memory_bytes: float) -> int:
+    """Return how many voxels are refitted at a time with candidates (candidate, band) of a search.
+
+    Raises
+    ------
+    ValueError
+        Some hundred voxels do not fit.
+    """
+    n, components, item = design.n_images, design.n_components, np.dtype(design.dtype).itemsize
+    workers, widths = design.arrays.workers, [b.stop - b.start for b in design.band_slices]
+    sizes = (candidates > 0) @ np.array(widths)
+    # components as they are kept and in float64, Gram matrices, and what each thread factorises
+    fixed = (item + 16) * n * components
+    if (sizes <= n).any():
+        fixed += 8 * components**2 * (workers + 3)
+    if (sizes > n).any():
+        fixed += 8 * n**2 * len(widths) + workers * 32 * n**2
+    fixed += workers * 16 * min(int(sizes.max()), n) ** 2
+    # responses, their products with components, and weights of components and of features
+    voxel = 3 * item * n + (8 + item) * components + 2 * item * design.n_features
+    if fixed + PART * voxel > memory_bytes:
+        raise ValueError(
+            f"memory: {memory_bytes / 1e9:.2g} GB do not hold a refit of {n} images and"
+            f" {design.n_features} features; it needs {(fixed + PART * voxel) / 1e9:.2g} GB"
+        )
+    return int((memory_bytes - fixed) // (PART * voxel)) * PART
+
+
 class _Sizes:
     """Bytes, at most: fixed, of a candidate's decompositions, of a voxel of a block or task."""
 
-    def __init__(self, grid: SearchGrid, n_models: int, search: Search | Literal["refit"]) -> None:
+    def __init__(self, grid: SearchGrid, n_models: int, search: Search) -> None:
         design, candidates, n_alphas = grid.design, grid.candidates, len(grid.alphas)
         self.item, self.task_voxel = np.dtype(design.dtype).itemsize, 0
-        n, folds = design.n_images, len(design.folds) * (search != "refit")
+        n, folds = design.n_images, len(design.folds)
         widths = np.array([columns.stop - columns.start for columns in design.band_slices])
         largest = int(((candidates > 0) @ widths).max())
         held = max(fold.n_validation for fold in design.folds)
@@ -117,9 +145,9 @@ class _Sizes:
         decomposing = workers * 8 * 5 * component**2
         # predictions at each penalty of some voxels, and what makes them
         predicting = ROWS * ((n_alphas + 1) * PART + 2 * component)
-        decomposing += workers * self.item * predicting * (folds > 0)
-        decomposing += workers * self.item * 4 * component * row * (folds > 0)
-        deletes = folds > 0 and any(grid.deletes(row) for row in candidates)
+        decomposing += workers * self.item * predicting
+        decomposing += workers * self.item * 4 * component * row
+        deletes = any(grid.deletes(row) for row in candidates)
         correcting = (n_alphas + 5) * held**2 + n_alphas * PART * held
         decomposing = max(decomposing, workers * self.item * correcting if deletes else 0)
         rows = (8 + self.item) * n * design.n_components

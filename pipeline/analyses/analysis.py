@@ -77,6 +77,10 @@ class Analysis:
 
     # ---- jobs
 
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the fits whose predictions of test images its jobs read."""
+        return []
+
     def job_settings(self, study: Study) -> dict[str, Any]:
         """{key: value} of settings for its jobs that are not keys of the configuration."""
         return {}

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
 
 from encoding.ridge.problem import Options
-from encoding.ridge.weights import stream_weights
 from encoding.scaling import FeatureScaling, Scaling
 from pipeline.errors import InputError
-from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import decoded
-from pipeline.results.storage import canonical, open_result, read_result
-from pipeline.results.stored_matrix import StoredMatrix
-from pipeline.results.tables import read_table
+from pipeline.results.storage import canonical, read_result
 
 
 class ResponseRows:
@@ -104,135 +99,6 @@ def verify_features(path: Path, specification: Mapping[str, Any]) -> None:
 
 def _brief(value: Any) -> str:
     return canonical(value) if isinstance(value, dict) else f"'{value}'"
-
-
-class FittedModelArguments(Protocol):
-    """Arguments of a stage that opens a fit."""
-
-    @property
-    def spaces(self) -> list[str]:
-        """Feature spaces of the model."""
-
-    @property
-    def features(self) -> list[Path]:
-        """Files of the features, in the order of `spaces`."""
-
-    @property
-    def responses(self) -> Path:
-        """File of the subject's responses."""
-
-    @property
-    def split(self) -> Path:
-        """Table of the subject's split."""
-
-    @property
-    def encoding(self) -> Path:
-        """File of the fit."""
-
-    @property
-    def memory_mb(self) -> float:
-        """Memory of the solver in MB."""
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    """Training data of a model, and the penalties that its search selected.
-
-    Attributes
-    ----------
-    bands : {feature space: features (image, feature) of the training images, scaled}
-    scaling : scaling of all spaces, concatenated
-    training : responses to the training images, in the order of `voxel`
-    stored : the same responses, read by ids of voxels
-    training_nsd_id, fold : (training image,)
-    voxel : (voxel,) ids
-    reliability, alpha : (voxel,)
-    band_weights : (band, voxel)
-    options : options of the solver
-    fitted : configuration recorded in the file of the fit
-    inputs : {name: file} of the model
-    """
-
-    bands: dict[str, np.ndarray]
-    scaling: FeatureScaling
-    training: ResponseRows
-    stored: StoredMatrix
-    training_nsd_id: np.ndarray
-    fold: np.ndarray
-    voxel: np.ndarray
-    reliability: np.ndarray
-    alpha: np.ndarray
-    band_weights: np.ndarray
-    options: Options
-    fitted: dict[str, Any]
-    inputs: dict[str, Path]
-
-    @classmethod
-    @contextmanager
-    def open(cls, arguments: FittedModelArguments) -> Iterator[FittedModel]:
-        """Open the model of `arguments.spaces` and its fit; responses are read in parts.
-
-        Raises
-        ------
-        InputError
-            The files come from different runs, or are damaged.
-        """
-        split = read_table(arguments.split)
-        training = split[split["set"] == "train"]
-        nsd_id, requested_by = training["nsd_id"].to_numpy(), str(arguments.split)
-        all_images = np.ones(len(nsd_id), dtype=bool)
-        spaces = dict(zip(arguments.spaces, arguments.features, strict=True))
-        encoding = read_result(arguments.encoding, ["reliability", "alpha", "band_weights"])
-        fitted = encoding.configuration
-        with open_result(arguments.responses) as file:
-            if not np.array_equal(file["voxel"][()], encoding["voxel"]):
-                raise InputError(
-                    f"{arguments.encoding}: fitted on other voxels than {arguments.responses} has. "
-                    "They come from different runs; delete the older one and run snakemake again."
-                )
-            stored = StoredMatrix(file, "responses", nsd_id, requested_by)
-            scaled = {
-                space: read_scaled(path, nsd_id, all_images, requested_by, fitted["scaling"])
-                for space, path in spaces.items()
-            }
-            yield cls(
-                bands={space: band.features for space, band in scaled.items()},
-                scaling=FeatureScaling.joined(band.scaling for band in scaled.values()),
-                training=ResponseRows(stored.matrix, stored.rows),
-                stored=stored,
-                training_nsd_id=nsd_id,
-                fold=training["fold"].to_numpy(),
-                voxel=encoding["voxel"],
-                reliability=encoding["reliability"],
-                alpha=encoding["alpha"],
-                band_weights=encoding["band_weights"],
-                options=solver_options(fitted, arguments.memory_mb),
-                fitted=fitted,
-                inputs={
-                    "responses": arguments.responses,
-                    "split": arguments.split,
-                    "encoding": arguments.encoding,
-                    **spaces,
-                },
-            )
-
-    def stream_weights(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Refit weights (feature, voxel), a block of voxels at a time."""
-        selected = self.alpha, self.band_weights
-        return stream_weights(self.bands, self.training, self.fold, *selected, self.options)
-
-    def provenance(
-        self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Path] | None = None
-    ) -> dict[str, Any]:
-        """Return the provenance of a result made from the model and other inputs."""
-        names = ("subject", "variant", "spaces", "scaling")
-        kept = {name: self.fitted[name] for name in names}
-        return make_provenance(
-            stage,
-            {**kept, **settings},
-            {**self.inputs, **(inputs or {})},
-            seed=settings.get("seed"),
-        )
 
 
 def solver_options(settings: Mapping[str, Any], memory_mb: float) -> Options:

@@ -19,6 +19,7 @@ from pipeline.resources import (
     feature_shape,
     fit,
     model_tests,
+    refit,
 )
 from pipeline.study_size import SubjectSize, part_of, subject_size
 
@@ -70,6 +71,9 @@ def job_estimates(study: Configuration, manifest: Manifest) -> Callable[[ListedJ
             case "fit_encoding_models":
                 of_spaces = {path: width(path) for path in job.features}
                 return fit(study, part(job, chunks), of_spaces).core_seconds / job.threads
+            case "predict_test_images":
+                of_spaces = {path: width(path) for path in job.features}
+                return refit(study, part(job, 1), of_spaces).core_seconds / job.threads
             case "average_responses":
                 return averaging(size(job.wildcards["subject"])).core_seconds
             case "assess_significance":

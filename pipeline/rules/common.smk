@@ -78,7 +78,8 @@ wildcard_constraints:
     model=SET_OF_SPACES,
     fit=rf"{SET_OF_SPACES}|{any_of(STUDY.comparisons)}",
     chunk=r"\d+of\d+",
-    kind=r"encoding|predictions|significance",
+    kind=r"encoding|significance",
+    reader=any_of(["significance", *ANALYSES]),
 
 
 def voxel_part(folder, fit):
@@ -100,16 +101,26 @@ def per_attempt(**amounts):
     return {name: grown(amount) for name, amount in amounts.items()}
 
 
+def one_subject_after_another(wildcards):
+    """Return a priority by which subjects' predictions do not all exist at the same time."""
+    return len(STUDY.subjects) - STUDY.subjects.index(wildcards.subject)
+
+
 def solved_part(wildcards):
-    """Return the size of the part of a subject that a job fits; weights are of whole subjects."""
+    """Return the size of the part of a subject that a job fits; refits are of whole subjects."""
     subject = subject_size(STUDY, MANIFEST, wildcards.subject)
-    chunks = STUDY.scatter.voxel_chunks if "variant" in wildcards.keys() else 1
+    chunks = STUDY.scatter.voxel_chunks if "chunk" in wildcards.keys() else 1
     return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
 
 
-def minutes_of_fit(wildcards, input, attempt, threads):
-    """Return the time limit of a fit: as estimated with a margin, times the attempt."""
-    return attempt * fit_minutes(STUDY, solved_part(wildcards), input.features, threads)
+def minutes_of(job):
+    """Return a function of a job's time limit: as estimated with a margin, times the attempt.
+
+    `job` estimates a study, a part of a subject, and {space: number of its features}.
+    """
+    return lambda wildcards, input, attempt, threads: attempt * solving_minutes(
+        job, STUDY, solved_part(wildcards), input.features, threads
+    )
 
 
 def solving_mb(wildcards, input, attempt, threads):
@@ -163,13 +174,27 @@ def of_compared_models(folder):
     ]
 
 
-def of_smaller_models(folder):
-    """Return the files of the smaller models that can replace a model in some voxels."""
-    return lambda wildcards: [
-        f"{RESULTS}/{folder}/{wildcards.subject}/{wildcards.variant}/{model}.h5"
-        for model in STUDY.smaller_models(
-            wildcards.variant, FITS[wildcards.variant][wildcards.model]
-        )
+def predictions_for(reader, fits, subject="{subject}"):
+    """Return the files of predictions by fits, (variant, model), that only one reader reads."""
+    return [
+        f"{RESULTS}/predictions/{reader}/{subject}/{variant}/{model}.h5" for variant, model in fits
+    ]
+
+
+def smaller_models(wildcards):
+    """Return the fits of the smaller models that can replace a model in some voxels."""
+    spaces = FITS[wildcards.variant][wildcards.model]
+    return [
+        f"{RESULTS}/encoding/{wildcards.subject}/{wildcards.variant}/{model}.h5"
+        for model in STUDY.smaller_models(wildcards.variant, spaces)
+    ]
+
+
+def fitted_features(wildcards):
+    """Return the files of the features that a model is fitted on, in the order of its spaces."""
+    return [
+        feature_file(space, wildcards.subject, wildcards.variant)
+        for space in FITS[wildcards.variant][wildcards.model]
     ]
 
 
@@ -254,6 +279,7 @@ localrules:
     responses,
     noise_ceilings,
     encoding,
+    predictions,
     significance,
     partitions,
     maps,

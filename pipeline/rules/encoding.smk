@@ -11,27 +11,21 @@ rule encoding:
     input:
         CHECKED,
         ENCODING,
-        # voxel parts are temporary: without these targets predictions would not be joined
-        of_models("predictions", variants=STUDY.all_variants),
 
 
 rule fit_encoding_models:
     input:
-        features=lambda wildcards: [
-            feature_file(space, wildcards.subject, wildcards.variant)
-            for space in FITS[wildcards.variant][wildcards.model]
-        ],
-        smaller_encoding=of_smaller_models("encoding"),
-        smaller_predictions=of_smaller_models("predictions"),
+        features=fitted_features,
+        smaller_encoding=smaller_models,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
-        out=voxel_part("encoding", "{model}"),
-        predictions=voxel_part("predictions", "{model}"),
+        voxel_part("encoding", "{model}"),
+    priority: one_subject_after_another
     resources:
         mem_mb=solving_mb,
         solver_mb=solver_mb,
-        runtime=minutes_of_fit,
+        runtime=minutes_of(fit),
     params:
         **parameters("fit_encoding_models"),
         specifications=lambda wildcards: of_run(
@@ -42,6 +36,40 @@ rule fit_encoding_models:
         command("fit_encoding_models")
 
 
+rule predictions:
+    """Predicted responses to test images, to be kept."""
+    input:
+        of_models("predictions", variants=STUDY.all_variants),
+
+
+# Predictions are most of what a study would keep, and take a small part of a fit to make again.
+# Each reader (significance, an analysis) has its own: if readers shared them, predictions made again
+# for one would rerun all others. Readers have a higher priority (see Snakefile), so that files go
+# soon. Voxels are not divided: factorisations take most of the time, whatever the number of voxels.
+rule predict_test_images:
+    input:
+        features=fitted_features,
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
+        encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{model}}.h5",
+    output:
+        temp(f"{RESULTS}/predictions/{{reader}}/{{subject}}/{{variant}}/{{model}}.h5"),
+    priority: one_subject_after_another
+    resources:
+        mem_mb=solving_mb,
+        solver_mb=solver_mb,
+        runtime=minutes_of(refit),
+    params:
+        **parameters("predict_test_images"),
+    shell:
+        command("predict_test_images")
+
+
+use rule predict_test_images as keep_predictions with:
+    output:
+        f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{model}}.h5",
+
+
 rule significance:
     """Intervals and tests of models and variance components."""
     input:
@@ -50,7 +78,7 @@ rule significance:
 
 rule assess_significance:
     input:
-        predictions=f"{RESULTS}/predictions/{{subject}}/{{variant}}/{{model}}.h5",
+        predictions=predictions_for("significance", [("{variant}", "{model}")]),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
@@ -66,7 +94,7 @@ rule assess_significance:
 
 rule assess_components:
     input:
-        predictions=of_compared_models("predictions"),
+        predictions=of_compared_models("predictions/significance"),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:

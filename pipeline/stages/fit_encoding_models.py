@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Protocol, TypeVar
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
@@ -34,18 +32,15 @@ from pipeline.fits.fit_inputs import (
 )
 from pipeline.fits.voxel_chunks import voxels_of
 from pipeline.jobs import stage_arguments as given
-from pipeline.results.chunk_shapes import chunks_of_voxels
 from pipeline.results.provenance import make_provenance, read_provenance
-from pipeline.results.result_file import Arrays, ResultFile
+from pipeline.results.result_file import Arrays
 from pipeline.results.storage import (
     Result,
-    create_result,
     open_result,
     positions,
     read_result,
     write_result,
 )
-from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.results.tables import read_table
 
 # share of voxels at an end of the grid of penalties above which it is reported
@@ -62,7 +57,6 @@ BEFORE_VOXELS = {
     "product_measure": ["part"],
     f"{STACK}_weights": ["space"],
 }
-PREDICTIONS = "predictions"
 AnyFit = TypeVar("AnyFit", BandedRidgeFit, StackedFit)
 
 
@@ -80,15 +74,13 @@ class Arguments(given.StageArguments):
     features: given.InputFiles
     # of the same subject, models with one space less
     smaller_encoding: given.InputFiles
-    smaller_predictions: given.InputFiles
     specifications: Annotated[dict[str, Any], given.Setting()]  # {space: what its features must be}
     responses: given.InputFile
     split: given.InputFile
     configuration: Annotated[dict[str, Any], given.Setting("encoding_of.{variant}")]
     # whether the spaces' own models are stacked too
     stacked: Annotated[bool, given.Setting("stacked.{variant}.{model}")]
-    out: given.NamedOutput
-    predictions: given.NamedOutput  # of the test images
+    out: given.OutputFile
     memory_mb: given.SolverMemory
     chunk: given.Parameter = "1of1"  # which part of the voxels
 
@@ -123,19 +115,11 @@ def main() -> None:
         provenance = _provenance(arguments, spaces, measured, test)
         n_repeats = measured["n_valid_repeats"].max(axis=1)[rows[~test]]
         data = Data(bands, test, training, held_out, fold, n_repeats, settings, options)
-        with ExitStack() as opened:
-            files = zip(arguments.smaller_encoding, arguments.smaller_predictions, strict=True)
-            smaller = [
-                opened.enter_context(
-                    SmallerModel.open(*paths, arguments.spaces, voxel, nsd_id[test])
-                )
-                for paths in files
-            ]
-            predictions = opened.enter_context(create_result(arguments.predictions, provenance))
-            predictions.add("image", "image", nsd_id[test])
-            predictions.add("voxel", "voxel", voxel)
-            arrays |= _fit(data, smaller, predictions)
-            arrays |= _stack(data) if arguments.stacked else {}
+        smaller = [
+            smaller_model(path, arguments.spaces, voxel) for path in arguments.smaller_encoding
+        ]
+        arrays |= _fit(data, smaller)
+        arrays |= _stack(data) if arguments.stacked else {}
     labels = {
         "voxel": voxel,
         "image": nsd_id[test],
@@ -220,64 +204,31 @@ def _unchanged(voxels: np.ndarray, fit: AnyFit) -> AnyFit:
     return fit
 
 
-@dataclass(frozen=True)
-class SmallerModel:
-    """A fitted model of some of the spaces.
-
-    Attributes
-    ----------
-    voxel : (voxel,) ids
-    arrays : {quantity: (…, voxel)} in the shapes of the larger model
-    predictions : predictions of the test images
-    """
-
-    voxel: np.ndarray
-    arrays: dict[str, np.ndarray]
-    predictions: StoredMatrix
-
-    @classmethod
-    @contextmanager
-    def open(
-        cls,
-        encoding: Path,
-        predictions: Path,
-        spaces: Sequence[str],
-        voxel: np.ndarray,
-        nsd_id: np.ndarray,
-    ) -> Iterator[SmallerModel]:
-        """Open the model in two files, for the voxels and test images of the larger model.
-
-        Raises
-        ------
-        InputError
-            The model lacks some of them.
-        """
-        requested_by = f"the model {model_name(spaces)}"
-        result = read_result(encoding).ordered("voxel", voxel, requested_by)
-        parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
-        # 0 for spaces that the model lacks
-        data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
-        arrays = {name: data[name].values for name in (*SCORES, *BY_SPACE)}
-        with open_result(predictions) as file:
-            yield cls(voxel, arrays, StoredMatrix(file, PREDICTIONS, nsd_id, requested_by))
-
-    def of(self, voxels: np.ndarray) -> dict[str, np.ndarray]:
-        """Read {quantity: (…, voxel)} of some voxels, and their predictions."""
-        arrays = {name: values[..., voxels] for name, values in self.arrays.items()}
-        return {**arrays, PREDICTIONS: self.predictions.of(self.voxel[voxels])}
-
-
-def _fit(
-    data: Data, smaller: Sequence[SmallerModel], predictions: ResultFile
+def smaller_model(
+    encoding: Path, spaces: Sequence[str], voxel: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Fit, store predictions, and return scores and selected penalties (…, voxel) float32."""
+    """Read {quantity: (…, voxel)} of a model of some of the spaces, in the shapes of all.
+
+    Raises
+    ------
+    InputError
+        The model lacks some of the voxels.
+    """
+    result = read_result(encoding).ordered("voxel", voxel, f"the model {model_name(spaces)}")
+    parts = {"space": [*spaces], "part": [*spaces, OFFSET]}
+    # 0 for spaces that the model lacks
+    data = result.data[[*SCORES, *BY_SPACE]].reindex(parts, fill_value=np.float32(0))
+    return {name: data[name].values for name in (*SCORES, *BY_SPACE)}
+
+
+def _fit(data: Data, smaller: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Fit, and return scores and selected penalties (…, voxel) float32."""
     name, n_voxels = model_name(data.bands), data.training.shape[1]
     arrays = {
         key: np.full((*shape, n_voxels), np.nan, np.float32)
         for key, shape in _quantities(len(data.bands)).items()
     }
     arrays["searched_exactly"] = np.zeros(n_voxels, bool)
-    kept = _prediction_store(predictions, data.held_out.shape)
     candidates = model_candidates(len(data.bands), data.settings)
     problem, intercept = data.weighted(
         Problem.of_one_model(
@@ -289,9 +240,8 @@ def _fit(
             fit = intercept(voxels, fits["model"])
             arrays["searched_exactly"][voxels] = fit.exact
             own = _scores(fit, data.held_out.of(voxels), data.test_bands)
-            found = take_over(own, [model.of(voxels) for model in smaller])
-            _store(kept, voxels, found.pop(PREDICTIONS))
-            for key, values in found.items():
+            others = [{name: a[..., voxels] for name, a in model.items()} for model in smaller]
+            for key, values in take_over(own, others).items():
                 arrays[key][..., voxels] = values
             bar.update(len(voxels))
     exact = np.count_nonzero(arrays["searched_exactly"])
@@ -338,7 +288,7 @@ def _quantities(n_spaces: int) -> dict[str, tuple[int, ...]]:
 def _scores(
     fit: BandedRidgeFit, measured: np.ndarray, bands: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Return scores, penalties, predictions, and R² split by bands, of some voxels."""
+    """Return scores, penalties, and R² split by bands, of some voxels."""
     predicted = fit.predict(bands)
     split = split_r2(measured, fit.predict_by_band(bands), fit.intercept)
     return {
@@ -348,7 +298,6 @@ def _scores(
         "alpha": fit.alpha,
         "band_weights": fit.band_weights,
         "product_measure": np.stack([*split.values()]),
-        PREDICTIONS: predicted,
     }
 
 
@@ -362,25 +311,6 @@ def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
 def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     """Return the solver configured under `encoding`."""
     return SOLVERS[settings["solver"]]
-
-
-def _prediction_store(file: ResultFile, shape: tuple[int, int]) -> h5py.Dataset:
-    """Add an array (test image, voxel) that is written by voxels; NaN until then."""
-    chunks = chunks_of_voxels(shape)
-    names = "image", "voxel"
-    return file.add(
-        PREDICTIONS, names, shape=shape, dtype=np.float32, chunks=chunks, fillvalue=np.nan
-    )
-
-
-def _store(dataset: h5py.Dataset, voxels: np.ndarray, values: np.ndarray) -> None:
-    """Write columns (ascending) of an array as one range: HDF5 is slow at scattered columns."""
-    here = slice(voxels[0], voxels[-1] + 1)
-    if len(voxels) < here.stop - here.start:
-        block = dataset[:, here]
-        block[:, voxels - here.start] = values
-        values = block
-    dataset[:, here] = values
 
 
 def _report_edges(model: str, selected: np.ndarray, alphas: np.ndarray) -> None:
@@ -412,7 +342,6 @@ def _provenance(
             "split": arguments.split,
             **spaces,
             **{f"encoding/{path.stem}": path for path in arguments.smaller_encoding},
-            **{f"predictions/{path.stem}": path for path in arguments.smaller_predictions},
         },
         seed=arguments.configuration["seed"],
     )

@@ -143,7 +143,8 @@ def _show_estimates(
     console.print(table)
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
-        "Memory is that of the largest job. What exists already is not subtracted."
+        "Memory is that of the largest job. What exists already is not subtracted. Predictions are "
+        "deleted when they have been read: their disk is that of one subject."
     )
     longest = max(job.core_seconds for job in stages["encoding"]) / HOUR / THREADS
     console.print(

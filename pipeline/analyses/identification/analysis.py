@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared
-from pipeline.configuration.settings import Settings
+from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -62,6 +62,10 @@ class Identification(Analysis):
             "seed": study.splits.seed,
         }
         return {"identifying_models": identifying_models(study), "identification": identification}
+
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the models whose predicted patterns identify images."""
+        return [(WHOLE, model) for model in identifying_models(study)]
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""

@@ -6,10 +6,7 @@ from pipeline.analyses.identification.analysis import identifying_models
 
 rule identify_images:
     input:
-        predictions=[
-            f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{model}.h5"
-            for model in identifying_models(STUDY)
-        ],
+        predictions=predictions_for("identification", ANALYSES["identification"].predicted(STUDY)),
         encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{identifying_models(STUDY)[0]}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
         responses=expand(f"{RESULTS}/responses/{{other}}.h5", other=STUDY.subjects),

@@ -100,6 +100,11 @@ class LearningCurves(Analysis):
         }
         return {"learning_curve": curve}
 
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the fits on fewer and on all images."""
+        settings = study.section(LearningCurveSettings)
+        return [(fit["variant"], fit["model"]) for fit in settings.fits] if settings else []
+
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""
         from pipeline.resources import FLOAT, Job

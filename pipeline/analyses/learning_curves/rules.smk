@@ -7,10 +7,7 @@ rule summarise_learning_curves:
             f"{RESULTS}/encoding/{{subject}}/{fit['variant']}/{fit['model']}.h5"
             for fit in STUDY.learning_curves.fits
         ],
-        predictions=[
-            f"{RESULTS}/predictions/{{subject}}/{fit['variant']}/{fit['model']}.h5"
-            for fit in STUDY.learning_curves.fits
-        ],
+        predictions=predictions_for("learning_curves", ANALYSES["learning_curves"].predicted(STUDY)),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
         rois=f"{RESULTS}/rois/{{subject}}.tsv",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, named_lists
 from pipeline.configuration.names import declared, unique
-from pipeline.configuration.settings import Name
+from pipeline.configuration.settings import WHOLE, Name
 from pipeline.fits.families import FAMILY
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class ModelDifferences(Analysis):
                 raise ValueError(f"{key}: list two models, not {len(models)}")
             declared(key, models, study.fits())
             unique(key, models)
+
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the compared models."""
+        pairs = itertools.chain(*compared_pairs(study).values())
+        return [(WHOLE, model) for model in dict.fromkeys(pairs)]
 
     def values_per_voxel(self, study: Study) -> list[int]:
         """Return the number of values per voxel in each result."""

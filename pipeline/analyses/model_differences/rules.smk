@@ -3,10 +3,11 @@
 
 rule compare_models:
     input:
-        predictions=lambda wildcards: [
-            f"{RESULTS}/predictions/{wildcards.subject}/{WHOLE}/{model}.h5"
-            for model in STUDY.model_differences[wildcards.pair]
-        ],
+        predictions=lambda wildcards: predictions_for(
+            "model_differences",
+            [(WHOLE, model) for model in STUDY.model_differences[wildcards.pair]],
+            wildcards.subject,
+        ),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
     output:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared
-from pipeline.configuration.settings import Settings
+from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -49,6 +49,10 @@ class RoiIntervals(Analysis):
             for name, spaces in study.comparisons.items()
         }
         return {"fitted_comparisons": fitted}
+
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the models whose means are compared."""
+        return [(WHOLE, model) for model in compared_models(study)]
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""

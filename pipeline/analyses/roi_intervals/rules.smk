@@ -6,10 +6,7 @@ from pipeline.analyses.roi_intervals.analysis import compared_models
 
 rule assess_regions:
     input:
-        predictions=[
-            f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{model}.h5"
-            for model in compared_models(STUDY)
-        ],
+        predictions=predictions_for("roi_intervals", ANALYSES["roi_intervals"].predicted(STUDY)),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
         rois=f"{RESULTS}/rois/{{subject}}.tsv",

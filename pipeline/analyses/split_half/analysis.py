@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from pipeline.analyses.analysis import Analysis, times
-from pipeline.configuration.settings import Settings
+from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -36,6 +37,11 @@ class SplitHalf(Analysis):
         "Spearman 1910": "Spearman, C. (1910). Correlation calculated from faulty data. British "
         "Journal of Psychology 3, 271-295.",
     }
+
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the models of all subsets of comparisons' spaces."""
+        models = itertools.chain(*map(study.models_of, study.comparisons))
+        return [(WHOLE, model) for model in dict.fromkeys(models)]
 
     def values_per_voxel(self, study: Study) -> list[int]:
         """Return the number of values per voxel in each result."""

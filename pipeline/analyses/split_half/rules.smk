@@ -3,10 +3,11 @@
 
 rule halve_test_images:
     input:
-        predictions=lambda wildcards: [
-            f"{RESULTS}/predictions/{wildcards.subject}/{WHOLE}/{model}.h5"
-            for model in STUDY.models_of(wildcards.comparison)
-        ],
+        predictions=lambda wildcards: predictions_for(
+            "split_half",
+            [(WHOLE, model) for model in STUDY.models_of(wildcards.comparison)],
+            wildcards.subject,
+        ),
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
     output:

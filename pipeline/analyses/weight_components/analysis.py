@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from encoding.variance_partitioning import model_name
 from pipeline.analyses.analysis import Analysis
 from pipeline.configuration.names import declared
 from pipeline.configuration.settings import WHOLE, Settings
@@ -89,6 +90,11 @@ class WeightComponents(Analysis):
     def job_settings(self, study: Study) -> dict[str, Any]:
         """Return the feature spaces of the model whose weights are analysed."""
         return {"interpreted": interpreted(study)}
+
+    def predicted(self, study: Study) -> list[tuple[str, str]]:
+        """(variant, model) of the model whose predictions rank images."""
+        spaces = interpreted(study)
+        return [(WHOLE, model_name(spaces))] if spaces else []
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates for fitting weights, measured and permuted, and for smaller jobs."""

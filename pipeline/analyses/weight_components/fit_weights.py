@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import h5py
 import numpy as np
 
-from encoding.ridge.weights import stream_weights
+from encoding.ridge.weights import RefittedVoxels, stream_weights
 from encoding.variance_partitioning import model_name
 from encoding.weight_components import PermutedResponses, best_voxels
 from pipeline.errors import InputError, run_stage
-from pipeline.fits.fit_inputs import FittedModel
+from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import create_result
 
@@ -86,16 +86,16 @@ def main() -> None:
 
 def _weights(
     model: FittedModel, responses: np.ndarray | PermutedResponses, columns: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield columns and weights (feature, voxel), fitted with the voxels' own penalties."""
+) -> Iterator[RefittedVoxels]:
+    """Yield weights that are fitted with the voxels' own penalties."""
     picked = model.alpha[columns], model.band_weights[:, columns]
     return stream_weights(model.bands, responses, model.fold, *picked, model.options)
 
 
-def _write(dataset: h5py.Dataset, parts: Iterator[tuple[np.ndarray, np.ndarray]]) -> None:
+def _write(dataset: h5py.Dataset, parts: Iterator[RefittedVoxels]) -> None:
     """Write weights (…, voxel, feature), runs of neighbouring voxels of a draw at once."""
     n_voxels = dataset.shape[-2]
-    for rows, found in parts:
+    for rows, found, _ in parts:
         # rows are numbered on from draw to draw
         breaks = np.flatnonzero((np.diff(rows) > 1) | (rows[1:] % n_voxels == 0)) + 1
         for run in np.split(np.arange(len(rows)), breaks):

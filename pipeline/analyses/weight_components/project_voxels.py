@@ -10,7 +10,7 @@ from tqdm import tqdm
 from encoding.scaling import FeatureScaling
 from encoding.weight_components import WeightComponents
 from pipeline.errors import run_stage
-from pipeline.fits.fit_inputs import FittedModel
+from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.storage import read_result, write_result
 
@@ -41,7 +41,7 @@ def main() -> None:
         shape = len(components.explained), len(model.voxel)
         projections = np.full(shape, np.nan, np.float32)
         with tqdm(total=len(model.voxel), desc=model.fitted["subject"], unit="voxel") as bar:
-            for voxels, weights in model.stream_weights():
+            for voxels, weights, _ in model.stream_weights():
                 translated = model.scaling.translate(weights.T, common)
                 projections[:, voxels] = components.project(translated).T
                 bar.update(len(voxels))

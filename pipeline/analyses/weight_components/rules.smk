@@ -79,7 +79,7 @@ rule rank_images:
     input:
         tree=TREE,
         predictions=expand(
-            f"{RESULTS}/predictions/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
+            predictions_for("weight_components", ANALYSES["weight_components"].predicted(STUDY)),
             subject=STUDY.subjects,
         ),
         encoding=expand(
