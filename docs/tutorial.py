@@ -142,11 +142,12 @@ recovery[["group", "component", "perfect", "oracle", "recovered", "n_voxels"]].r
 # ## 5. Maps
 #
 # Maps are NIfTI files in the space of the responses, and, in the demo, also in MNI space and on
-# surfaces. File names follow BIDS; the name of a model is written without underscores, so that
-# `clip_rn50` becomes `clipRn50`. NaN marks voxels that were not modelled.
+# surfaces, in a folder per model and comparison. File names follow BIDS; the name of a model is
+# written without underscores there, so that `clip_rn50` becomes `clipRn50`. NaN marks voxels that
+# were not modelled.
 
 # %%
-maps = results / "maps/subj01/all"
+maps = results / "maps/subj01/all/clip_rn50"
 r_map = maps / "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
 mean_epi = nsd / "nsddata/ppdata/subj01/func1pt8mm/mean.nii.gz"
 plotting.plot_stat_map(

@@ -51,8 +51,10 @@ THREADS = 8
 FLOAT, HALF, BETA = 4, 2, 2
 # bytes of an empty HDF5 file with its provenance, and of the header of an array
 FILE_BYTES, ARRAY_BYTES = 8000, 600
-# bytes of a model: per voxel in maps and tables, per voxel of maps in other spaces, and of sidecars
-VOXEL_BYTES, MAPPED_VOXEL_BYTES, SIDECARS_BYTES = 66, 40, 50_000
+# bytes of a model per voxel in tables; of a map per voxel, per voxel of other spaces, of sidecars
+VOXEL_BYTES, MAP_BYTES, MAPPED_VOXEL_BYTES, SIDECARS_BYTES = 30, 4, 4.4, 5500
+# maps of every model, and that of r where it is significant; comparisons have as many per model
+MODEL_MAPS = ("r", "r2", "normalisedR", "normalisedR2", "cvScore", "alpha", "p", "q")
 # bytes of a row of tables and of a figure, in all formats and on pages
 ROW_BYTES, FIGURE_BYTES = 1000, 280_000
 # bytes of a picture of a map, and per voxel of the grid in the slice viewer
@@ -302,13 +304,15 @@ def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> l
     """Estimate maps, voxel tables and pages per subject and variant, and the shared tables."""
     modelled = {variant: n_models(study, variant) for variant in study.assessed_variants}
     n_spaces = [len(spaces) for spaces in study.comparisons.values()]
+    n_maps = 1 + len(set(MODEL_MAPS) & set(study.mapped_quantities))
     jobs = []
     for subject in subjects:
         for variant, models in modelled.items():
             mapped = subject.mapped * (variant == WHOLE)
             seconds = START + mapped * models * SECONDS_PER_MAPPED_VOXEL_AND_MODEL
-            disk = VOXEL_BYTES * subject.voxels + MAPPED_VOXEL_BYTES * mapped + SIDECARS_BYTES
-            jobs.append(Job(seconds, MAPS_BYTES, models * disk))
+            of_map = MAP_BYTES * subject.voxels + MAPPED_VOXEL_BYTES * mapped + SIDECARS_BYTES
+            disk = models * (VOXEL_BYTES * subject.voxels + n_maps * of_map)
+            jobs.append(Job(seconds, MAPS_BYTES, disk))
         pictures = (len(study.models) + sum(n_spaces)) * (
             PICTURE_BYTES + VIEWER_BYTES * subject.grid
         )

@@ -50,7 +50,10 @@ def test_layers_are_preferred_by_training_images_and_marked_by_the_noise_ceiling
 
 
 def test_preferred_layers_are_mapped(study):
-    folder, start = study.results / f"maps/subj01/{WHOLE}", "sub-01_space-func1pt8mm_network-"
+    folder, start = (
+        study.results / f"maps/subj01/{WHOLE}/alexnet",
+        "sub-01_space-func1pt8mm_network-",
+    )
     names = {path.name for path in folder.glob(f"{start}*.nii.gz")}
     kinds = ("preferredLayer", "firstLayer")
     assert names == {f"{start}alexnet_stat-{kind}_dseg.nii.gz" for kind in kinds}

@@ -40,7 +40,7 @@ def test_labels_are_as_bids_wants_them_where_it_has_a_rule(study: Study, tmp_pat
     for subject in SUBJECTS:
         folder = dataset / bids_subject(subject) / "anat"
         folder.mkdir(parents=True)
-        for path in (maps / subject / "all").glob("*_seg-*_dseg.*"):
+        for path in (maps / subject / "all/subject").glob("*_seg-*_dseg.*"):
             shutil.copy(path, folder / path.name)
     kinds = {"".join(path.suffixes) for path in folder.iterdir()}
     assert kinds == {".nii.gz", ".label.gii", ".json", ".tsv"}

@@ -11,6 +11,7 @@ from browser import Visit, visiting
 
 from pipeline.figures.colours import pair_colours
 from pipeline.maps.files import label_colour, read_map
+from pipeline.results.metadata import metadata_path, read_metadata
 
 pytestmark = pytest.mark.browser
 LAPTOP, PHONE = 1280, 390
@@ -103,7 +104,7 @@ def test_the_surface_page_shows_the_values_of_the_files(report, study):
             limit = visit.page.evaluate(f"surfaceData.maps[{number}].limit")
             for side, letter in (("left", "L"), ("right", "R")):
                 name = f"sub-01_hemi-{letter}_space-fsnative_{entities}_statmap.func.gii"
-                expected = read_map(folder / name)
+                expected = read_map(folder / "bert" / name)
                 shown = visit.page.evaluate(
                     f"Array.from(values(surfaceData.maps[{number}], 0, '{side}'), "
                     "(value) => Number.isNaN(value) ? null : value)"
@@ -138,8 +139,8 @@ def test_the_v1_patch_is_outlined_where_its_voxels_are(report, study):
 def test_the_surface_page_tells_value_and_region_of_a_vertex(report, study):
     folder = study.results / "maps/subj01/all"
     name = "sub-01_hemi-L_space-fsnative_{}.gii"
-    r = read_map(folder / name.format("model-bert_stat-r_statmap.func"))
-    labels = read_map(folder / name.format("seg-prfVisualrois_dseg.label"))
+    r = read_map(folder / "bert" / name.format("model-bert_stat-r_statmap.func"))
+    labels = read_map(folder / "subject" / name.format("seg-prfVisualrois_dseg.label"))
     vertex = int(np.flatnonzero(np.isfinite(r) & (labels == 1))[0])
     with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
         visit.page.locator("#map").select_option(label="r: bert")
@@ -159,9 +160,10 @@ def test_two_maps_at_once_have_the_colours_of_the_pictures(report):
 
 
 def test_preferred_models_have_the_colours_of_their_names(report, study):
-    path = study.results / "maps/subj01/all/sub-01_hemi-L_space-fsnative_stat-preferredModel_dseg"
-    labels = read_map(path.with_name(f"{path.name}.label.gii"))
-    names = json.loads(path.with_name(f"{path.name}.json").read_text())["Labels"]
+    folder = study.results / "maps/subj01/all/subject"
+    path = folder / "sub-01_hemi-L_space-fsnative_stat-preferredModel_dseg.label.gii"
+    labels = read_map(path)
+    names = read_metadata(metadata_path(path))["Labels"]
     with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
         visit.page.locator("#map").select_option(label="preferred model")
         shown = visit.page.locator("#ends span").all_inner_texts()

@@ -130,8 +130,8 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
         tiny / "splits/subj01/all.tsv": read_table,
         tiny / "splits/subj01/all.json": lambda path: read_table(path.with_suffix(".tsv")),
         tiny / "maps/subj01/all/index.json": read_metadata,
-        next((tiny / "maps/subj01/all").glob("*_statmap.nii.gz")): read_map,
-        next((tiny / "maps/subj01/all").glob("*.func.gii")): read_map,
+        next((tiny / "maps/subj01/all").rglob("*_statmap.nii.gz")): read_map,
+        next((tiny / "maps/subj01/all").rglob("*.func.gii")): read_map,
         tiny / "tables/voxels/subj01.parquet": lambda path: _read(path, columns, ["bert"]),
         figure: lambda path: list(read_figures(path.parent)),
     }

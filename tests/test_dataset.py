@@ -264,7 +264,7 @@ def summarise(results: Path) -> None:
             write_maps,
             **{"subject": subject, "variant": "all", "models": [*NETWORKS], **own},
             analyses=[results / f"{name}/{subject}/{COMPARISON}.h5" for name in MAPPED],
-            **{"atlases": [], "spaces": ["grid"]},
+            **{"atlases": [], "spaces": ["grid"], "quantities": ["r", "unique"]},
             responses=results / f"responses/{subject}.h5",
             out_directory=results / f"maps/{subject}/all",
         )

@@ -45,6 +45,7 @@ SMALL = {
     "clip_rn50&resnet50": "alexnet&bert",
     '"clip_rn50", "resnet50"': '"alexnet", "bert"',
     "all/clip_rn50.h5": "all/bert.h5",
+    'all/clip_rn50"': 'all/bert"',
     "model-clipRn50": "model-bert",
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +13,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from encoding.inference.group import group_map, group_test, max_t_p
+from pipeline.maps.files import INDEX, map_names, read_map, write_map
+from pipeline.results.metadata import read_metadata, write_metadata
+from pipeline.results.provenance import make_provenance
+from pipeline.stages import write_group_maps
 from pipeline.stages.write_group_maps import _versions
 
 VALUES = st.lists(st.floats(-5, 5).map(lambda value: round(value, 3)), min_size=2, max_size=8)
@@ -105,3 +111,41 @@ def test_a_planted_patch_is_found_and_places_that_a_subject_lacks_are_left_out()
 @pytest.mark.parametrize("values", [np.ones((1, 3)), np.full((4, 2), np.nan)])
 def test_maps_of_too_few_subjects_are_not_corrected(values):
     assert np.isnan(max_t_p(values)).all()
+
+
+def write_subject(folder: Path, subject: str, values: dict[str, np.ndarray]) -> Path:
+    """A subject's folder of maps in MNI space, {entities: values}, all of the model bert."""
+    told = {"space": "MNI152", "quantity": "r", "name": "bert", "comparison": None, "units": "r"}
+    index = {}
+    for entities, array in values.items():
+        (name,) = map_names(subject, "MNI152", entities)
+        threshold = "q ≤ 0.05" if "desc" in entities else "none"
+        index[f"bert/{name}"] = {
+            **told,
+            **{"entities": entities, "threshold": threshold, "folder": "bert"},
+        }
+        image = nibabel.Nifti1Image(array.astype(np.float32), np.eye(4))
+        write_map(folder / "bert" / name, image, {"SpatialReference": "MNI152NLin6Asym"})
+    provenance = make_provenance("write_maps", {"subject": subject}, {}, simulated=True)
+    write_metadata(folder / INDEX, {"subject": subject, "maps": index, "provenance": provenance})
+    return folder
+
+
+def test_group_maps_are_in_the_folders_of_the_subjects_maps(tmp_path, monkeypatch):
+    random, r, left = np.random.default_rng(4), "model-bert_stat-r", "model-bert_stat-r_desc-fdr05"
+    values = random.normal(0.3, 0.1, (3, 2, 3, 4))
+    thresholded = np.where(values > 0.3, values, np.nan)
+    folders = [
+        write_subject(tmp_path / f"subj0{n}", f"subj0{n}", {r: values[n], left: thresholded[n]})
+        for n in range(3)
+    ]
+    arguments = write_group_maps.Arguments(maps=folders, out_directory=tmp_path / "group")
+    monkeypatch.setattr(write_group_maps.Arguments, "read", lambda: arguments)
+    write_group_maps.main()
+    index = read_metadata(tmp_path / "group" / INDEX)["maps"]
+    stem = "bert/space-MNI152NLin6Asym_model-bert_stat-r_desc"
+    versions = "mean", "n", "replicated", "t", "fdr05", "pMaxT", "fwe05"
+    assert set(index) == {f"{stem}-{version}_statmap.nii.gz" for version in versions}
+    found = {v: read_map(tmp_path / f"group/{stem}-{v}_statmap.nii.gz") for v in versions}
+    np.testing.assert_allclose(found["mean"], values.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found["replicated"], np.isfinite(thresholded).sum(axis=0))

@@ -83,10 +83,10 @@ def test_voxels_are_projected_as_those_that_made_the_components(study, component
 def test_projections_are_mapped(study, components):
     folder = study.results / f"maps/subj01/{WHOLE}"
     (path,) = folder.glob(
-        "*func1pt8mm_model-alexnet_component-01_stat-weightProjection_statmap.nii.gz"
+        "alexnet/*func1pt8mm_model-alexnet_component-01_stat-weightProjection_statmap.nii.gz"
     )
     index = json.loads((folder / "index.json").read_text())["maps"]
-    assert index[path.name]["quantity"] == "weightProjection"
+    assert index[f"alexnet/{path.name}"]["quantity"] == "weightProjection"
     voxel = voxels_of(components, "subj01")
     expected = components["projections"][components["subject_number"] == 0, 0]
     assert np.allclose(read_map(path).ravel()[voxel], expected, atol=1e-4)

@@ -17,19 +17,22 @@ from nilearn.reporting import get_clusters_table
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, MODEL_SEPARATOR
 from pipeline.analyses.layers.maps import voxel_maps as layer_maps
-from pipeline.configuration.reading import read_configuration
+from pipeline.configuration.reading import parse_configuration, read_configuration
+from pipeline.configuration.settings import DRAWN, QUANTITIES
 from pipeline.errors import InputError
 from pipeline.fits.described_tests import describe_tests
 from pipeline.maps.descriptions import described_quantities
 from pipeline.maps.files import (
     bids_label,
     image_like,
+    map_files,
     map_images,
     map_names,
     read_map,
     write_map,
 )
 from pipeline.maps.quantities import (
+    DESCRIPTIONS,
     VoxelMap,
     ceiling_maps,
     encoding_maps,
@@ -42,6 +45,7 @@ from pipeline.stages.write_maps import _add
 
 GRID = (4, 5, 6)
 AFFINE = np.array([[1.8, 0, 0, -7], [0, 1.8, 0, -11], [0, 0, 1.8, 3], [0, 0, 0, 1.0]])
+ONE = np.array([0])
 DEMO = Path(__file__).parent.parent / "config/demo.yaml"
 
 
@@ -177,6 +181,55 @@ def test_labels_of_the_demo_differ():
     }
     names = joined | set(study.comparisons)
     assert len({bids_label(name) for name in names}) == len(names)
+
+
+def test_the_configuration_names_every_quantity_of_the_core():
+    assert set(QUANTITIES) == set(DESCRIPTIONS)
+    assert set(DRAWN) < set(QUANTITIES)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({}, {*DRAWN, "r2", "normalisedR2", "shared"}),
+        ({"quantities": []}, {*DRAWN}),
+        ({"quantities": ["r", "p"]}, {*DRAWN, "p"}),
+        ({"quantities": ["all"]}, {*QUANTITIES}),
+    ],
+)
+def test_quantities_are_chosen_besides_those_of_the_report(tiny_values, chosen, expected):
+    tiny_values["maps"] = chosen
+    assert set(parse_configuration(tiny_values).mapped_quantities) == expected
+
+
+def test_an_unknown_quantity_is_refused_with_the_known_ones(tiny_values):
+    tiny_values["maps"]["quantities"] = ["correlation"]
+    with pytest.raises(InputError, match=r"maps\.quantities\.0: .*'r', .*\(got 'correlation'\)"):
+        parse_configuration(tiny_values)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "name", "more", "folder"),
+    [
+        ("r", "clip_rn50+bert", {}, "clip_rn50+bert"),
+        ("unique", "bert", {"comparison": "clip_rn50_vs_bert"}, "clip_rn50_vs_bert"),
+        ("ceiling", "noise ceiling", {}, "subject"),
+        ("preferredModel", "preferred model", {}, "subject"),
+        ("roi", "floc-faces", {}, "subject"),
+        ("weightProjection", "bert component 1", {"model": "bert"}, "bert"),
+    ],
+)
+def test_maps_are_in_the_folder_of_their_model_or_comparison(quantity, name, more, folder):
+    one = VoxelMap(quantity, name, **{"comparison": None, **more}, voxel=ONE, values=ONE)
+    assert one.folder == folder
+
+
+def test_files_of_a_map_are_found_by_the_index(tmp_path):
+    names = map_names("subj01", "fsaverage", "model-bert_stat-r")
+    told = {"space": "fsaverage", "entities": "model-bert_stat-r"}
+    index = {f"bert/{name}": told for name in reversed(names)}
+    found = map_files(tmp_path, index)
+    assert found == {(*told.values(),): [tmp_path / "bert" / name for name in names]}
 
 
 def _map(name: str, value: float) -> VoxelMap:

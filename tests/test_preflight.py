@@ -186,12 +186,23 @@ def test_maps_in_further_spaces_take_disk_for_all_their_voxels_and_time():
     surfaces = 227_021 + 226_601 + 2 * 163_842
     mni = round(107_104 * 1.8**3)
     assert subject_size(everywhere, MANIFEST, "subj01").mapped == surfaces + mni
-    # nine of the model and both noise ceilings, each of four bytes, of which compression leaves
-    # most; surfaces are written as text, four characters for three bytes
-    written = (9 + 2) * 4 * (4 / 3 * surfaces + mni)
+    # of the model r, also where it is significant, R² and both of the noise ceiling, and the
+    # ceiling, each of four bytes, of which compression leaves most; surfaces are written as text,
+    # four characters for three bytes
+    written = (5 + 1) * 4 * (4 / 3 * surfaces + mni)
     assert written / 1.5 < disk(more) - disk(fewer) < 1.5 * written
     seconds = [sum(job.core_seconds for job in jobs) for jobs in (fewer, more)]
     assert seconds[1] > seconds[0]
+
+
+def test_maps_take_disk_by_the_number_of_quantities():
+    features = feature_sizes(nsd_study())
+    fewest, default, every = (
+        disk(estimated(nsd_study(maps={**chosen}), features)["maps, tables, report"])
+        for chosen in ({"quantities": []}, {}, {"quantities": ["all"]})
+    )
+    # three, five and nine of the model
+    assert (every - fewest) == pytest.approx(3 * (default - fewest))
 
 
 def test_more_chunks_are_more_and_shorter_jobs_of_the_same_results():

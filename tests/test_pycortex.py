@@ -74,7 +74,7 @@ def test_a_finished_subject_is_exported_from_the_terminal(study, tmp_path):
     )
     folder = tmp_path / "subj01"
     assert str(folder) in done.stdout
-    maps = study.results / "maps/subj01/all"
+    maps = study.results / "maps/subj01/all/bert"
     names = map_names("subj01", "nativesurface", "model-bert_stat-r")
     values = np.load(folder / "vertex/model-bert_stat-r.npy")
     np.testing.assert_array_equal(values, np.concatenate([read_map(maps / n) for n in names]))

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import nibabel
@@ -20,11 +21,13 @@ from markupsafe import escape
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
 from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.reading import parse_configuration
+from pipeline.configuration.settings import DRAWN
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.fits.described_tests import describe_tests
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
+from pipeline.maps.files import INDEX
 from pipeline.nsd.layout import NSDLayout
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import (
@@ -40,6 +43,7 @@ from pipeline.report.page import (
     _validation,
 )
 from pipeline.report.subject_page import in_parts
+from pipeline.results.metadata import read_metadata
 from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import read_result, write_result
 from pipeline.results.tables import read_table, write_table
@@ -261,6 +265,7 @@ class SyntheticStudy:
                 *("--nsd", self.study.nsd, "--subject", subject, "--variant", "all"),
                 *("--responses", root / f"responses/{subject}.h5"),
                 *("--models", "models", "--atlases", "rois", "--spaces", "spaces_mapped.all"),
+                *("--quantities", "mapped_quantities"),
                 *("--encoding", *(p for p in self.encoding if p.parts[-3] == subject)),
                 *("--significance", *(p for p in self.significance if p.parts[-3] == subject)),
                 *("--partitions", *(p for p in self.partitions if p.parts[-3] == subject)),
@@ -322,11 +327,12 @@ class SyntheticStudy:
         )
 
 
-def small_settings(simulated: bool) -> dict:
+def small_settings(simulated: bool, quantities: Iterable[str] = ()) -> dict:
+    """A small study, with maps of these quantities besides those that the report draws."""
     settings = bare(yaml.safe_load(DEMO.read_text()))
     settings["models"] = ["clip_rn50", "resnet50"]
     settings["rois"] = ["prf-visualrois"]
-    settings["maps"] = {"spaces": []}
+    settings["maps"] = {"spaces": [], "quantities": [*quantities]}
     settings["comparisons"] = {"clip_rn50_vs_resnet50": ["clip_rn50", "resnet50"]}
     if not simulated:
         del settings["simulation"]
@@ -344,7 +350,7 @@ def simulated_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
 @pytest.fixture(scope="module")
 def measured_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
     """Measured data, pretrained weights, and no comparison: the barest study."""
-    settings = {**small_settings(False), "comparisons": {}}
+    settings = {**small_settings(False, ["all"]), "comparisons": {}}
     study = SyntheticStudy(tmp_path_factory.mktemp("measured"), settings, False, [])
     with pytest.MonkeyPatch.context() as monkeypatch:
         return study, study.show(monkeypatch)
@@ -474,21 +480,33 @@ def test_maps_are_placed_by_voxel_id_whatever_the_order(tmp_path, monkeypatch):
     write_result(path, result.data.isel(voxel=slice(None, None, -1)), result.provenance)
     study.show(monkeypatch)
     name = "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
-    values = nibabel.load(tmp_path / "maps/subj01/all" / name).get_fdata(dtype=np.float32).ravel()
+    path = tmp_path / "maps/subj01/all/clip_rn50" / name
+    values = nibabel.load(path).get_fdata(dtype=np.float32).ravel()
     expected = result["r"].astype(np.float32)
     np.testing.assert_array_equal(values[result["voxel"]], expected)
 
 
+def test_a_report_needs_no_further_maps_and_those_are_in_folders(simulated_report):
+    folder = simulated_report[0].root / "maps/subj01/all"
+    index = read_metadata(folder / INDEX)["maps"]
+    assert {one["quantity"] for one in index.values()} == set(DRAWN)
+    of_comparison = "clip_rn50_vs_resnet50", "clip_rn50+resnet50"
+    expected = {INDEX, "subject", "clip_rn50", "resnet50", *of_comparison}
+    assert {path.name for path in folder.iterdir()} == expected
+    images = {path.relative_to(folder).as_posix() for path in folder.rglob("*.nii.gz")}
+    assert images == set(index)
+
+
 def test_sidecars_say_what_the_q_of_a_map_covers(measured_report):
     folder = measured_report[0].root / "maps/subj01/all"
-    for path in folder.glob("*_statmap.json"):
+    for path in folder.rglob("*_statmap.json"):
         shows_q = "_stat-q_" in path.name or "_desc-fdr05_" in path.name
         told = json.loads(path.read_text()).get("FalseDiscoveryFamily")
         assert (told is not None) == shows_q, path
         if shows_q:
             image = path.with_name(path.name.replace(".json", ".nii.gz")).name
             q = re.sub(r"_stat-(\w+?)(_desc-fdr05)?_statmap", "_stat-q_statmap", image)
-            n_tests = np.isfinite(nibabel.load(folder / q).get_fdata()).sum()
+            n_tests = np.isfinite(nibabel.load(path.parent / q).get_fdata()).sum()
             assert f"voxels of one map of one subject: the {n_tests} tests of this map" in told
 
 

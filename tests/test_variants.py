@@ -100,7 +100,7 @@ def test_tables_and_maps_tell_the_variant(varied):
     assert set(group["variant"]) == {"all", "animals", "no_animals"}
     fit = read_result(varied.results / "encoding/subj01/animals/bert.h5")
     name = "sub-01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
-    values = nibabel.load(varied.results / "maps/subj01/animals" / name).get_fdata().ravel()
+    values = nibabel.load(varied.results / "maps/subj01/animals/bert" / name).get_fdata().ravel()
     assert np.allclose(values[fit["voxel"]], fit["r2"], equal_nan=True)
 
 

@@ -30,6 +30,7 @@ from pipeline.maps.files import bids_label, read_map
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.results.audit import near_duplicates
+from pipeline.results.metadata import metadata_path, read_metadata
 from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import positions, read_result
 from pipeline.results.tables import read_table
@@ -327,7 +328,8 @@ def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     }
     found = {entry["quantity"] for entry in index["maps"].values()}
     assert found == set(described_quantities()) - later
-    path = folder / "sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
+    assert all((folder / file).exists() for file in index["maps"])
+    path = folder / "bert/sub-01_space-func1pt8mm_model-bert_stat-r_statmap.nii.gz"
     image = nibabel.load(path)
     source = nibabel.load(NSDLayout(study.nsd).mean_image("subj01", "func1pt8mm"))
     assert image.shape == source.shape
@@ -357,12 +359,14 @@ def test_means_of_maps_over_maps_of_rois_are_those_of_the_table(study):
             f"sub-{subject[-2:]}_space-func1pt8mm_",
         )
         rows = table.query("subject == @subject and atlas == 'prf-visualrois'")
-        labels = read_map(folder / f"{stem}seg-prfVisualrois_dseg.nii.gz")
-        names = json.loads((folder / f"{stem}seg-prfVisualrois_dseg.json").read_text())["Labels"]
+        rois = folder / f"subject/{stem}seg-prfVisualrois_dseg.nii.gz"
+        labels = read_map(rois)
+        names = read_metadata(metadata_path(rois))["Labels"]
         numbers = {name: int(number) for number, name in names.items()}
         assert len(rows)
         for row in rows.itertuples():
-            values = read_map(folder / f"{stem}model-{bids_label(row.model)}_stat-r_statmap.nii.gz")
+            name = f"{stem}model-{bids_label(row.model)}_stat-r_statmap.nii.gz"
+            values = read_map(folder / row.model / name)
             inside = values[labels == numbers[row.roi]]
             assert np.nanmean(inside) == pytest.approx(row.mean_r, abs=1e-5)
             assert np.isfinite(inside).sum() == row.n_voxels
@@ -373,14 +377,14 @@ def test_maps_of_roi_labels_are_nsds_own_files_in_the_modelled_voxels(study):
     voxel = read_result(study.results / "responses/subj01.h5", ["voxel"])["voxel"]
     for atlas in ("prf-visualrois", "floc-faces", "floc-words"):
         name = f"sub-01_space-func1pt8mm_seg-{bids_label(atlas)}_dseg.nii.gz"
-        ours = read_map(study.results / "maps/subj01/all" / name).ravel()
+        ours = read_map(study.results / "maps/subj01/all/subject" / name).ravel()
         theirs = nibabel.load(layout.roi("subj01", "func1pt8mm", atlas)).get_fdata().ravel()
         np.testing.assert_array_equal(ours[voxel], np.maximum(theirs[voxel], 0))
         assert np.count_nonzero(ours) == np.count_nonzero(theirs[voxel] > 0) > 0
 
 
 def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
-    folder = study.results / "maps/subj01/all"
+    folder = study.results / "maps/subj01/all/bert"
     for space in ("space-func1pt8mm", "space-MNI152NLin6Asym"):
         stem = f"sub-01_{space}_model-bert_stat-"
         raw = read_map(folder / f"{stem}r_statmap.nii.gz")
@@ -395,7 +399,7 @@ def test_only_significant_voxels_are_left_of_a_thresholded_map(study):
 
 def test_maps_on_surfaces_find_the_planted_roi(study):
     """V1v follows alexnet alone: on fsaverage its vertices have alexnet's unique variance."""
-    folder = study.results / "maps/subj01/all"
+    folder = study.results / "maps/subj01/all/alexnet_vs_bert"
     stem = "space-fsaverage_comparison-alexnetVsBert_component-alexnet_stat-unique_statmap.func.gii"
     values = np.concatenate([read_map(folder / f"sub-01_hemi-{h}_{stem}") for h in "LR"])
     surface = open_space(NSDLayout(study.nsd), "subj01", "fsaverage", "betas_fithrf_GLMdenoise_RR")
@@ -405,9 +409,9 @@ def test_maps_on_surfaces_find_the_planted_roi(study):
 
 def test_group_maps_are_the_means_of_the_subjects(study):
     stem = "space-MNI152NLin6Asym_model-bert_stat-r"
-    folders = [study.results / f"maps/subj0{n}/all/sub-0{n}_" for n in (1, 3)]
+    folders = [study.results / f"maps/subj0{n}/all/bert/sub-0{n}_" for n in (1, 3)]
     subjects = np.stack([read_map(Path(f"{f}{stem}_statmap.nii.gz")) for f in folders])
-    group = study.results / "maps/group"
+    group = study.results / "maps/group/bert"
     mean = read_map(group / f"{stem}_desc-mean_statmap.nii.gz")
     np.testing.assert_allclose(mean, subjects.mean(axis=0), rtol=1e-5)
     assert np.isfinite(mean).any()

@@ -28,6 +28,22 @@ MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
     "nativesurface": ("fsaverage",),
     "fsaverage": (),
 }
+# quantities of maps, as files are named: those that the report draws, and further ones
+DrawnQuantity = Literal["r", "normalisedR", "unique", "ceiling", "preferredModel", "roi"]
+FurtherQuantity = Literal[
+    "r2",
+    "normalisedR2",
+    "shared",
+    "cvScore",
+    "alpha",
+    "bandWeight",
+    "p",
+    "q",
+    "correlationCeiling",
+]
+Quantity = Literal[DrawnQuantity, FurtherQuantity]
+DRAWN: tuple[Quantity, ...] = get_args(DrawnQuantity)
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 # spaces that all subjects share
 GROUP_SPACES: tuple[MapSpace, ...] = ("fsaverage", "MNI152")
 # beta versions 1, 2 and 3

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, create_model, field_validator, model_validator
 
@@ -32,11 +32,14 @@ from pipeline.configuration.names import declared, unique
 from pipeline.configuration.settings import (
     ANNOTATIONS,
     COMPOSITE,
+    DRAWN,
     MAPPED_FROM,
+    QUANTITIES,
     WHOLE,
     Atlas,
     MapSpace,
     Name,
+    Quantity,
     Settings,
     Subject,
 )
@@ -51,10 +54,14 @@ BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 
 
 class MapSettings(Settings):
-    """Spaces of the maps, besides that of the responses, in which they are always written."""
+    """Spaces and quantities of the maps."""
 
     spaces: list[MapSpace] = Field(default=[])
-    """Further spaces."""
+    """Further spaces, besides that of the responses, in which maps are always written."""
+    quantities: list[Literal["all", Quantity]] = Field(default=["r2", "normalisedR2", "shared"])
+    """Further quantities, or `[all]`, besides those that the report draws (`r`, `normalisedR`,
+    `unique`, `ceiling`, `preferredModel`, `roi`) and those of the optional analyses that are
+    switched on, which are always written."""
 
 
 class Study(Settings):
@@ -93,7 +100,7 @@ class Study(Settings):
     calibration: CalibrationSettings = CalibrationSettings()
     """Simulated experiments with known truth (`snakemake validate`)."""
     maps: MapSettings = MapSettings()
-    """Spaces of the brain maps."""
+    """Spaces and quantities of the brain maps."""
     models: list[str] = Field(min_length=1)
     """Feature spaces that are fitted alone. `name_pca64` stands for 64 principal components of a
     space."""
@@ -189,6 +196,7 @@ class Study(Settings):
 
     def _maps_can_be_made(self) -> None:
         unique("maps.spaces", self.maps.spaces)
+        unique("maps.quantities", self.maps.quantities)
         own = self.responses.space
         reached = [own, *MAPPED_FROM[own]]
         for space in self.maps.spaces:
@@ -230,6 +238,12 @@ class Study(Settings):
         """Spaces in which maps are written, that of the responses first."""
         own = self.responses.space
         return [own, *(space for space in self.maps.spaces if space != own)]
+
+    @property
+    def mapped_quantities(self) -> list[Quantity]:
+        """Quantities of which maps are written, besides those of optional analyses."""
+        chosen = self.maps.quantities
+        return [one for one in QUANTITIES if "all" in chosen or one in (*DRAWN, *chosen)]
 
     @property
     def all_variants(self) -> dict[str, VariantSettings]:

@@ -75,6 +75,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
         "calibrated": study.calibrated,
         "map_spaces": study.map_spaces,
+        "mapped_quantities": study.mapped_quantities,
         "spaces_mapped": {
             variant: study.map_spaces if variant == WHOLE else study.map_spaces[:1]
             for variant in variants

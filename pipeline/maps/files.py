@@ -21,7 +21,7 @@ from pipeline.results.metadata import (
     write_text,
 )
 
-# index of a folder of maps: {file: description}
+# index of a folder of maps: {file in its folders: description}
 INDEX = "index.json"
 # hemispheres in BIDS; file names of volumes have none
 BIDS_HEMISPHERES = {"lh": "L", "rh": "R"}
@@ -60,6 +60,22 @@ def map_names(subject: str | None, space: str, entities: str, *, labels: bool = 
         f"{who}hemi-{hemisphere}_{middle}_{suffix}.{kind}.gii"
         for hemisphere in BIDS_HEMISPHERES.values()
     ]
+
+
+def map_files(
+    folder: Path, index: Mapping[str, Mapping[str, Any]]
+) -> dict[tuple[str, str], list[Path]]:
+    """Return {(space, entities): files} of a folder of maps, the left hemisphere first.
+
+    Parameters
+    ----------
+    index : {file: description} of the folder's index
+    """
+    files: dict[tuple[str, str], list[Path]] = {}
+    for name in sorted(index):
+        described = index[name]
+        files.setdefault((described["space"], described["entities"]), []).append(folder / name)
+    return files
 
 
 def map_images(

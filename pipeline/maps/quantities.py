@@ -52,6 +52,8 @@ DESCRIPTIONS = {
 }
 
 
+# folder of the maps of a subject that belong to no model or comparison
+OF_SUBJECT = "subject"
 # maps that depend on the data alone, not on a model
 CEILINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "ceiling": np.asarray,
@@ -78,6 +80,7 @@ class VoxelMap:
     band : feature space of a map of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
     named : beginning of the file name, if not made from name and comparison
+    model : what its folder is named after, if neither the comparison nor `name`
     test : description of the test, for maps with a test
     """
 
@@ -91,6 +94,7 @@ class VoxelMap:
     band: str | None = None
     labels: Mapping[int, str] | None = None
     named: str | None = None
+    model: str | None = None
     test: str | None = None
 
     @classmethod
@@ -114,6 +118,13 @@ class VoxelMap:
         untrained = untrained_spaces(result.provenance, spaces or settings["spaces"])
         comparison = settings.get("comparison")
         return cls(quantity, name, comparison, result["voxel"], values, untrained, **more)
+
+    @property
+    def folder(self) -> str:
+        """Folder of its files, named after a comparison, a model or a network."""
+        if self.quantity in (*CEILINGS, "preferredModel", "roi"):
+            return OF_SUBJECT
+        return self.comparison or self.model or self.name
 
     @property
     def entities(self) -> str:

@@ -18,7 +18,7 @@ from pipeline.configuration.settings import FSAVERAGE, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.rois import EVERYTHING
-from pipeline.maps.files import bids_label, map_names
+from pipeline.maps.files import INDEX, bids_label, map_files
 from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import TITLES, page_links
 from pipeline.report.meshes import small_surface
@@ -31,7 +31,7 @@ from pipeline.report.methods import (
 from pipeline.report.pictures import Picture
 from pipeline.report.templates import render
 from pipeline.report.views import Scale, glass_picture, surface_picture
-from pipeline.results.metadata import write_text
+from pipeline.results.metadata import read_metadata, write_text
 from pipeline.results.provenance import read_provenance
 from pipeline.results.space_weights import weights_labels
 from pipeline.results.storage import canonical
@@ -127,6 +127,13 @@ class ReportInputs:
     benchmarks: Path
     provenance: dict[str, Any]
     directory: Path
+
+    @cached_property
+    def group_files(self) -> dict[tuple[str, str], list[Path]]:
+        """{(space, entities): files} of every map over subjects."""
+        if self.group_maps is None:
+            return {}
+        return map_files(self.group_maps, read_metadata(self.group_maps / INDEX)["maps"])
 
     @cached_property
     def group_pictures(self) -> dict[str, list[dict[str, Any]]]:
@@ -242,15 +249,14 @@ def _comparisons(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
 
 def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
     """Draw mean unique variance over subjects: glass brains, and pairs on fsaverage."""
-    folder = inputs.group_maps
-    if folder is None:
+    if inputs.group_maps is None:
         return
     study, limit = inputs.study, inputs.limits["unique"]
     spaces = study.comparisons[comparison]
     title = f"{comparison}: unique variance (test R²), mean over {len(study.subjects)} subjects"
     files = "t-maps and thresholded maps are in maps/group."
     if "MNI152" in study.map_spaces:
-        volumes = {f"unique {n}": _group_files(folder, comparison, n, "MNI152")[0] for n in spaces}
+        volumes = {f"unique {n}": _group_files(inputs, comparison, n, "MNI152")[0] for n in spaces}
         yield Picture(
             f"{comparison}_MNI152",
             f"{comparison}, group in MNI152",
@@ -263,7 +269,7 @@ def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
         surface = small_surface(inputs.anatomy, FSAVERAGE)
         if surface is None:
             return
-        maps = {comparison: [_group_files(folder, comparison, name, FSAVERAGE) for name in names]}
+        maps = {comparison: [_group_files(inputs, comparison, name, FSAVERAGE) for name in names]}
         scale = Scale(limit, "unique variance (test R²)", names)
         yield Picture(
             f"{comparison}_fsaverage",
@@ -274,11 +280,11 @@ def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
         )
 
 
-def _group_files(folder: Path, comparison: str, name: str, space: str) -> list[Path]:
+def _group_files(inputs: ReportInputs, comparison: str, name: str, space: str) -> list[Path]:
     entities = (
         f"comparison-{bids_label(comparison)}_component-{bids_label(name)}_stat-unique_desc-mean"
     )
-    return [folder / file for file in map_names(None, space, entities)]
+    return inputs.group_files[space, entities]
 
 
 def _further_analyses(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.colours import sequence_colours
 from pipeline.maps.descriptions import described_quantities, ordered_labels
-from pipeline.maps.files import INDEX, bids_label, label_colour, map_names, read_map
+from pipeline.maps.files import INDEX, bids_label, label_colour, map_files, read_map
 from pipeline.report.html import banners, headed, html_table, read_figures
 from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
@@ -76,15 +76,19 @@ class SubjectMaps:
         """Space of the responses."""
         return self.study.responses.space
 
-    def files(self, entities: str, space: str, labels: bool = False) -> list[Path]:
+    @cached_property
+    def all_files(self) -> dict[tuple[str, str], list[Path]]:
+        """{(space, entities): files} of every map."""
+        return map_files(self.folder, self.index["maps"])
+
+    def files(self, entities: str, space: str) -> list[Path]:
         """Return the files of one map."""
-        names = map_names(self.subject, space, entities, labels=labels)
-        return [self.folder / name for name in names]
+        return self.all_files[space, entities]
 
     def outlines(self, space: str) -> Iterator[Outlines]:
         """Yield the study's atlases, each with the regions that this subject has."""
         for atlas in self.study.rois:
-            path = self.files(f"seg-{bids_label(atlas)}", space, labels=True)
+            path = self.files(f"seg-{bids_label(atlas)}", space)
             present = {int(value) for part in path for value in np.unique(read_map(part))}
             every = _labels(path[0])
             names = {value: name for value, name in every.items() if value in present}
@@ -302,7 +306,7 @@ def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
     for one in maps.descriptions(space):
         if one["quantity"] not in ("preferredModel", *ordered):
             continue
-        files = maps.files(one["entities"], space, labels=True)
+        files = maps.files(one["entities"], space)
         names = _labels(files[0])
         if one["quantity"] == "preferredModel":
             title, colours = "preferred model", [label_colour(value) for value in names]
@@ -325,7 +329,7 @@ def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
     links = []
     for title, (entities, quantity) in pages.items():
         path = maps.files(entities, maps.own_space)[0]
-        description = maps.index["maps"][path.name]["description"]
+        description = maps.index["maps"][path.relative_to(maps.folder).as_posix()]["description"]
         page = volume_page(path, background, maps.limits[quantity])
         remarks = [f"{description}. {_stated(maps, quantity)}"]
         remarks += banners(maps.index["provenance"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pipeline.configuration.settings import GROUP_SPACES
 from pipeline.errors import InputError, run_stage
 from pipeline.fits.families import GROUP_FAMILY
 from pipeline.jobs import stage_arguments as given
-from pipeline.maps.files import INDEX, image_like, map_names, read_map, write_map
+from pipeline.maps.files import INDEX, image_like, map_files, map_names, read_map, write_map
 from pipeline.results.metadata import metadata_path, read_metadata, write_metadata
 from pipeline.results.provenance import make_provenance
 from pipeline.stages.write_maps import THRESHOLDED
@@ -45,13 +44,12 @@ def main() -> None:
         untrained=sorted({n for i in indices.values() for n in i["provenance"]["untrained"]}),
     )
     index: dict[str, dict[str, object]] = {}
+    found = [map_files(folder, index["maps"]) for folder, index in indices.items()]
     for space, entities, described in _common(indices):
-        files = _files(indices, space, entities)
-        thresholded = _files(indices, space, f"{entities}_{THRESHOLDED}")
-        tested = all(path.name in indices[path.parent]["maps"] for path in chain(*thresholded))
+        thresholded = space, f"{entities}_{THRESHOLDED}"
         index |= _write(
-            files,
-            thresholded if tested else [],
+            [files[space, entities] for files in found],
+            [files[thresholded] for files in found if thresholded in files],
             space,
             entities,
             described,
@@ -73,16 +71,6 @@ def _common(
         if described["space"] in GROUP_SPACES and usable and key not in done:
             done.add(key)
             yield *key, described
-
-
-def _files(
-    indices: Mapping[Path, Mapping[str, Any]], space: str, entities: str
-) -> list[list[Path]]:
-    """List the files (subject, hemisphere) of a map."""
-    return [
-        [folder / name for name in map_names(found["subject"], space, entities)]
-        for folder, found in indices.items()
-    ]
 
 
 def _write(
@@ -107,7 +95,7 @@ def _write(
         for number, name in enumerate(names):
             part = values[starts[number] : starts[number + 1]].reshape(parts[number].shape[1:])
             entry = {
-                **{key: described[key] for key in ("quantity", "name", "comparison")},
+                **{key: described[key] for key in ("quantity", "name", "comparison", "folder")},
                 **{"space": space, "entities": f"{entities}_desc-{desc}", **metadata},
             }
             sidecar = {
@@ -119,8 +107,9 @@ def _write(
                 "Provenance": provenance,
                 **{key.capitalize(): value for key, value in entry.items()},
             }
-            index[name] = entry
-            write_map(directory / name, image_like(files[0][number], part), sidecar)
+            file = f"{described['folder']}/{name}"
+            index[file] = entry
+            write_map(directory / file, image_like(files[0][number], part), sidecar)
     return index
 
 

@@ -25,6 +25,7 @@ from pipeline.maps.files import (
     write_map,
 )
 from pipeline.maps.quantities import (
+    DESCRIPTIONS,
     VoxelMap,
     ceiling_maps,
     encoding_maps,
@@ -56,6 +57,7 @@ class Arguments(given.StageArguments):
     analyses: given.InputFiles  # results of optional analyses
     models: Annotated[list[str], given.Setting("models")]  # for the map of preferred models
     atlases: Annotated[list[str], given.Setting("rois")]
+    quantities: Annotated[list[str], given.Setting("mapped_quantities")]
     spaces: Annotated[list[str], given.Setting("spaces_mapped.{variant}")]  # of the responses first
     out_directory: given.OutputFile
 
@@ -67,7 +69,9 @@ def main() -> None:
         names = ["voxel", *(name for name in GEOMETRY if name in file)]
     responses = read_result(arguments.responses, names)
     geometry = {name: responses[name] for name in names}
+    left_out = DESCRIPTIONS.keys() - set(arguments.quantities)
     maps = [*_maps(arguments), *_roi_maps(arguments, responses)]
+    maps = [one for one in maps if one.quantity not in left_out]
     voxel = responses["voxel"]
     maps = [_ordered(one, voxel, arguments.responses) for one in maps]
     identity = {"subject": arguments.subject, "variant": arguments.variant}
@@ -149,9 +153,9 @@ def _write(
         names = map_names(arguments.subject, target.name, entities, labels=labels is not None)
         images = map_images(version_values, target.place, target.geometry, labels, target.name)
         for name, image in zip(names, images, strict=True):
-            index[name] = {**described, "entities": entities}
-            path = arguments.out_directory / name
-            write_map(path, image, sidecar, labels)
+            file = f"{voxel_map.folder}/{name}"
+            index[file] = {**described, "entities": entities, "folder": voxel_map.folder}
+            write_map(arguments.out_directory / file, image, sidecar, labels)
     return index
 
 

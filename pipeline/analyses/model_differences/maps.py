@@ -38,5 +38,6 @@ def voxel_maps(result: Result) -> Iterator[VoxelMap]:
         yield VoxelMap.of(
             *(result, quantity, " less ".join(models), result[array], spaces_of(models)),
             named=named,
+            model=result.path.stem,
             **(tested if quantity == "r2Difference" else {}),
         )

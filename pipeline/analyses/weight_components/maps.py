@@ -22,4 +22,4 @@ def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     for number, values in enumerate(result["projections"], start=1):
         named = f"model-{bids_label(model)}_component-{number:02d}"
         name = f"{model} component {number}"
-        yield VoxelMap.of(result, "weightProjection", name, values, named=named)
+        yield VoxelMap.of(result, "weightProjection", name, values, named=named, model=model)
