@@ -30,6 +30,7 @@ from features.networks import Network, load_network
 from pipeline.configuration.catalogue import read_catalogue
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.stimuli import read_images
+from pipeline.results.result_file import ResultFile
 from pipeline.stages.extract_features import BATCH_SIZES, TEXTS_PER_IMAGE, _write
 
 LAST = {
@@ -94,14 +95,14 @@ def stage(
     network: Network, layout: NSDLayout, n_images: int, layers: list[Layer], out: Path
 ) -> None:
     """Run what the extraction stage does once the network is loaded."""
-    layers = network.expand(layers)
+    layers, batch = network.expand(layers), BATCH_SIZES[network.device.type]
     if network.caption_length is None:
-        batches = image_features(network, read_images(layout, np.arange(n_images), BATCH), layers)
+        batches = image_features(network, read_images(layout, np.arange(n_images), batch), layers)
     else:
-        texts, size = captions(n_images), BATCH * TEXTS_PER_IMAGE
+        texts, size = captions(n_images), batch * TEXTS_PER_IMAGE
         groups = (texts[start : start + size] for start in range(0, n_images, size))
         batches = caption_features(network, groups, layers, size)
-    with h5py.File(out, "w") as file:
+    with ResultFile(out) as file:
         _write(file, batches, n_images, Silent())
 
 

@@ -9,7 +9,7 @@ import sys
 import nibabel
 import pytest
 
-from benchmarks import full_size_report, refits
+from benchmarks import full_size_report, gpu, refits
 from pipeline.configuration.reading import parse_configuration
 from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.layout import NSDLayout
@@ -42,3 +42,12 @@ def test_a_refit_is_timed_beside_its_fit(monkeypatch, capsys):
     told = capsys.readouterr().out
     assert "| refit and prediction |" in told
     assert float(re.search(r"apart by at most (\S+)", told)[1]) < 1e-5
+
+
+def test_two_devices_are_compared(monkeypatch, capsys):
+    arguments = ["--images", "100", "--widths", "8+8", "--voxels", "30", "--extracted", "2"]
+    monkeypatch.setattr(sys, "argv", ["gpu", *arguments])
+    gpu.main()
+    rows = re.findall(r"^\| (.+?) \| (\S+) \| (\S+) \| (\S+) \|$", capsys.readouterr().out, re.M)
+    assert [name for name, *_ in rows] == list(gpu.ROWS)
+    assert all(float(value) > 0 for _, *values in rows for value in values)
