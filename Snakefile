@@ -28,7 +28,6 @@ from pipeline.resources import fit, job_megabytes, refit, solver_megabytes, solv
 from pipeline.results.integrity import content_hash, join_checksums
 from pipeline.configuration.settings import GROUP_SPACES, SHARED, WHOLE
 from pipeline.jobs.stage_arguments import command, declared_settings, reads_nsd
-from pipeline.results.storage import canonical
 from pipeline.study_size import part_of, subject_size
 
 min_version("9.27")

@@ -244,6 +244,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
         spaces = study.fits()[model]
         arrays |= {"reliability": ceiling}
         arrays |= {"noise_ceiling": ceiling, "noise_ceiling_error": 0.1 * ceiling}
+        arrays |= {"searched_exactly": np.zeros(len(voxel), bool)}
         fitted = {name: ("voxel", array) for name, array in arrays.items()}
         fitted["space"] = "space", spaces
         fitted["band_weights"] = ("space", "voxel"), np.ones((len(spaces), len(voxel)), np.float32)
@@ -298,6 +299,7 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("write_maps", "--nsd", str(study.nsd), "--subject", SUBJECT, "--variant", "all"),
         *("--responses", f"{root}/responses/{SUBJECT}.h5", *of_fits, "--models", "models"),
         *("--atlases", "rois", "--spaces", "map_spaces", "--out-directory", maps),
+        *("--quantities", "mapped_quantities"),
     ]
     yield [
         *("write_tables", "--models", "models", "--rois", rois, *of_fits),

@@ -476,6 +476,21 @@ def test_no_voxel_at_all_is_no_error(solver):
     assert np.isnan(fit.predict(bands)).all()
 
 
+@pytest.mark.parametrize("widths", [(9, 6), (50, 12)])
+def test_himalayas_solver_by_torch_is_that_by_numpy(widths):
+    """In its primal and its dual form."""
+    bands, y = simulated(18, 40, widths, 6)
+    arguments = y, inner_folds(40, 4, 0), ALPHAS, draw_band_weights(2, 3, 0)
+    fits = [
+        fit_banded_ridge(
+            bands, *arguments, replace(EXACT, backend=backend), himalaya_solver.stream_fits
+        )
+        for backend in ("numpy", "torch")
+    ]
+    np.testing.assert_array_equal(fits[0].alpha, fits[1].alpha)
+    np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-8)
+
+
 def test_constant_features_change_nothing():
     bands, y = simulated(16, 50, (6, 4), 3)
     arguments = y, inner_folds(50, 4, 0), ALPHAS, draw_band_weights(2, 3, 0), EXACT

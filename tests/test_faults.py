@@ -240,7 +240,7 @@ def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room
     assert len(told) == 1
     assert f"results/tiny/predictions/significance/{fit}" in told[0]
     ballast.unlink()
-    # nor a part of a file
+    # no file was added, nor a part of one
     assert data_files(branched) == kept
     branched.snakemake(wanted)
     assert data_files(branched) == before

@@ -52,5 +52,5 @@ def test_half_precision_rounds_and_refuses_what_it_cannot_hold():
     assert rounded.dtype == np.float16
     np.testing.assert_allclose(rounded, values, rtol=2**-11, atol=1e-7)
     assert np.isnan(half_precision(np.array([np.nan, 1], np.float32))[0])
-    with pytest.raises(InputError, match="up to 70000, but they are stored in half precision"):
+    with pytest.raises(InputError, match="up to 70000, but they are stored in half"):
         half_precision(np.array([70_000, np.nan], np.float32))

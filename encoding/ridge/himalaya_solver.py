@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from himalaya.backend import get_backend, set_backend
 from himalaya.kernel_ridge import (
-    primal_weights_weighted_kernel_ridge,
     solve_multiple_kernel_ridge_random_search,
 )
 from himalaya.ridge import solve_group_ridge_random_search
@@ -125,8 +124,8 @@ def _solve_dual(
     )
     deltas, dual, scores, intercept = _to_numpy(deltas, dual, scores, intercept)
     # himalaya centres the kernels: its intercept belongs to features as given
-    weights = primal_weights_weighted_kernel_ridge(dual, deltas, features)
-    return deltas, np.concatenate(_to_numpy(*weights)), scores, intercept
+    weights = [band.T @ dual * np.exp(delta) for band, delta in zip(features, deltas, strict=True)]
+    return deltas, np.concatenate(weights), scores, intercept
 
 
 def _batches(n_images: int, n_features: int, n_alphas: int, n_splits: int) -> dict[str, int]:

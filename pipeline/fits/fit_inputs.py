@@ -106,7 +106,7 @@ def _brief(value: Any) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether torch can use a GPU of this machine, which another job may not have reserved."""
+    """Tell whether torch sees a GPU; schedulers hide those that are reserved for other jobs."""
     if not machine_gpus():
         return False
     import torch

@@ -71,7 +71,7 @@ def job_estimates(study: Configuration, manifest: Manifest) -> Callable[[ListedJ
             case "fit_encoding_models":
                 of_spaces = {path: width(path) for path in job.features}
                 return fit(study, part(job, chunks), of_spaces).core_seconds / job.threads
-            case "predict_test_images":
+            case "predict_test_images" | "keep_predictions":
                 of_spaces = {path: width(path) for path in job.features}
                 return refit(study, part(job, 1), of_spaces).core_seconds / job.threads
             case "average_responses":

@@ -136,10 +136,10 @@ def methods_paragraphs(
 def search_sentence(best_voxels: pd.DataFrame) -> str:
     """Count the voxels with exact search, over the rows of tables/best_voxels.tsv."""
     exact = best_voxels["n_searched_exactly"].sum()
-    fitted = best_voxels[["n_voxels", "n_excluded"]].to_numpy().sum()
+    fitted = best_voxels["n_voxels"].sum()
     return (
-        f"In {exact:,} of {fitted:,} fits, one for each voxel, model and subject, all were "
-        "cross-validated."
+        f"In {exact:,} of {fitted:,} fits, one for each voxel, model, variant and subject, all "
+        "candidates were cross-validated."
     )
 
 

@@ -2,7 +2,7 @@
 
 A reader never meets half a file, nor one that was altered (see `integrity.py`). Nothing
 volatile (dates, host names, absolute paths) is stored, so the same inputs and configuration give
-the same bytes.
+the same bytes on the same machine.
 """
 
 from __future__ import annotations

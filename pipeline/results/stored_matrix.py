@@ -13,7 +13,7 @@ ROWS_AT_A_TIME = 128
 
 
 def half_precision(responses: np.ndarray) -> np.ndarray:
-    """Round responses to float16: errors of at most 0.05 % are far below their noise.
+    """Round responses or predictions to float16: errors of 0.05 % are far below their noise.
 
     Raises
     ------
@@ -26,8 +26,8 @@ def half_precision(responses: np.ndarray) -> np.ndarray:
     except FloatingPointError:
         largest = np.nanmax(np.abs(responses))
         raise InputError(
-            f"responses: up to {largest:g}, but they are stored in half precision, up to 65504. "
-            "Divide them by a constant."
+            f"responses or their predictions: up to {largest:g}, but they are stored in half "
+            "precision, up to 65504. Divide the responses by a constant."
         ) from None
 
 

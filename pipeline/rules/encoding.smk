@@ -3,7 +3,6 @@
 
 ENCODING = of_models("encoding", variants=STUDY.all_variants)
 N_CHUNKS = STUDY.scatter.voxel_chunks
-PART = "_{chunk}" if N_CHUNKS > 1 else ""
 
 
 rule encoding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -29,8 +30,7 @@ def main() -> None:
     arguments = Arguments.read()
     with ExitStack() as stack:
         parts = [stack.enter_context(open_result(path)) for path in arguments.parts]
-        _check(arguments.parts, parts)
-        provenance = provenance_in(parts[0])
+        provenance = _joined_provenance(arguments.parts, parts)
         out = stack.enter_context(create_result(arguments.out, provenance))
         for name in array_names(parts[0]):
             _join(out, name, [part[name] for part in parts])
@@ -39,13 +39,19 @@ def main() -> None:
             out.add("q", dimensions_of(p), false_discovery_rates(p[()]))
 
 
-def _check(paths: list[Path], parts: list[h5py.File]) -> None:
-    for path, part in zip(paths, parts, strict=True):
-        if part.attrs["provenance"] != parts[0].attrs["provenance"]:
+def _joined_provenance(paths: list[Path], parts: list[h5py.File]) -> dict[str, Any]:
+    """Return the provenance of parts that agree in all but what computed them."""
+    found = [provenance_in(part) for part in parts]
+    computed_by = {each["configuration"].pop("computed_by", None) for each in found}
+    for path, each in zip(paths, found, strict=True):
+        if each != found[0]:
             raise InputError(
                 f"{path}: made of other inputs or with other settings than {paths[0]}. Delete both "
                 "and run snakemake again."
             )
+    if named := sorted(filter(None, computed_by)):
+        found[0]["configuration"]["computed_by"] = ", ".join(named)
+    return found[0]
 
 
 def _join(out: ResultFile, name: str, parts: list[h5py.Dataset]) -> None:

@@ -219,7 +219,7 @@ def _inputs(arguments: Arguments) -> dict[str, Path]:
     inputs = {"responses": arguments.responses}
     for kind in ("encoding", "significance", "partitions"):
         inputs |= {f"{kind}/{path.stem}": path for path in getattr(arguments, kind)}
-    return inputs | {f"{path.parts[-3]}/{path.stem}": path for path in arguments.analyses}
+    return inputs | {"/".join([*path.parts[-3:-1], path.stem]): path for path in arguments.analyses}
 
 
 def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:

@@ -1,9 +1,6 @@
 # Mean scores of regions in each subject, with intervals over test images.
 
 
-from pipeline.analyses.roi_intervals.analysis import compared_models
-
-
 rule assess_regions:
     input:
         predictions=predictions_for("roi_intervals", ANALYSES["roi_intervals"].predicted(STUDY)),
