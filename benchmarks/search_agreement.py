@@ -27,7 +27,7 @@ from encoding.ridge.problem import Options
 from encoding.ridge.solver import fit_banded_ridge
 from encoding.scores import r2_score
 
-N_FOLDS, N_CANDIDATES, N_TEST = 5, 20, 500
+N_FOLDS, N_TEST = 5, 500
 GRIDS = {
     "nsd": np.logspace(-5, 5, 21),
     "demo": np.logspace(-5, 4, 19),
@@ -66,6 +66,11 @@ class Cell:
     @property
     def n_voxels(self) -> int:
         return 200 if self.n_images == 4000 and self.ratio > 1 else 1000
+
+    @property
+    def n_candidates(self) -> int:
+        """Fewer where each takes minutes to decompose."""
+        return 4 if self.n_images == 4000 and self.ratio >= 1 else 20
 
 
 def cells() -> list[Cell]:
@@ -172,7 +177,7 @@ def compare(cell: Cell) -> dict[str, object]:
     bands, responses, folds = simulated(cell)
     train = {name: band[: cell.n_images] for name, band in bands.items()}
     test = {name: band[cell.n_images :] for name, band in bands.items()}
-    weights = draw_band_weights(cell.n_bands, N_CANDIDATES, 0)
+    weights = draw_band_weights(cell.n_bands, cell.n_candidates, 0)
     found, seconds, r2 = {}, {}, {}
     for search in ("exact", "windowed"):
         start = time.process_time()
