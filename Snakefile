@@ -127,6 +127,6 @@ onstart:
         jobs = sorted(dag.jobs, key=lambda job: order.index(job.rule))
         list_jobs(Path(RESULTS), jobs, dag.needrun_jobs())
         logger.addFilter(ProgressLine(Path(RESULTS), job_estimates(STUDY, MANIFEST)))
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     workflow.config_settings.configfiles = [RUN_FILE.absolute()]

@@ -15,6 +15,7 @@ from pipeline.results.integrity import atomic_path
 from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import (
     Result,
+    _errno,
     aligned_result,
     create_result,
     open_result,
@@ -168,3 +169,14 @@ def test_tables_keep_missing_values_and_describe_every_column(tmp_path):
     with pytest.raises(KeyError, match="r"):
         write_table(tmp_path / "u.tsv", frame, {"roi": "region"}, ACCOUNT)
     assert not (tmp_path / "u.tsv").exists()
+
+
+def test_a_full_disk_is_recognised_if_closing_the_file_fails_too():
+    """HDF5's last message then has no number."""
+    with pytest.raises(RuntimeError) as raised:
+        try:
+            raise OSError("Unable to flush (errno = 28, error message = 'No space left on device')")
+        finally:
+            raise RuntimeError("Can't destroy cache")
+    assert _errno(raised.value) == 28
+    assert _errno(ValueError("no file is concerned")) is None

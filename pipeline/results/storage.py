@@ -118,10 +118,18 @@ def create_result(
             raise OSError(number, os.strerror(number), str(path)) from error
 
 
-def _errno(error: Exception) -> int | None:
-    """Return the number of a system error, which HDF5 writes into the message of its own."""
-    found = re.search(r"errno = (\d+)", str(error))
-    return int(found[1]) if found else getattr(error, "errno", None)
+def _errno(error: BaseException | None) -> int | None:
+    """Return the number of a system error, which HDF5 writes into the message of its own.
+
+    If closing the file fails too, HDF5's last message has no number, but the one before has.
+    """
+    while error is not None:
+        if found := re.search(r"errno = (\d+)", str(error)):
+            return int(found[1])
+        if isinstance(error, OSError):
+            return error.errno
+        error = error.__context__
+    return None
 
 
 def write_result(
