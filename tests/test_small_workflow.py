@@ -114,4 +114,4 @@ def test_predictions_are_kept_on_request_and_score_as_the_fits(small):
         assert np.array_equal(kept["image"], fit["image"])
         measured = responses["responses"][np.searchsorted(responses["image"], kept["image"])]
         r2 = r2_score(measured, kept["predictions"])
-        np.testing.assert_allclose(r2, fit["r2"], atol=1e-4)
+        np.testing.assert_allclose(r2, fit["r2"], atol=2e-4)
