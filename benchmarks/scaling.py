@@ -1,4 +1,4 @@
-"""What z-scoring features costs and gains with and without a floor under quiet ones.
+"""Costs and gains of z-scoring features with and without a floor under quiet ones.
 
     python -m benchmarks.scaling [--features FILE.h5 … --responses FILE.h5 --split FILE.tsv]
 

@@ -1,4 +1,4 @@
-"""How the windowed search agrees with the exact one, where it is hard to.
+"""Agreement of the windowed search with the exact one under difficult conditions.
 
     python -m benchmarks.search_agreement --out agreement.tsv
 
@@ -96,7 +96,7 @@ def cells() -> list[Cell]:
 
 
 class Draws:
-    """What features and errors of a cell are drawn from; all images of train and test together."""
+    """Distributions of a cell's features and errors; all images of train and test together."""
 
     def __init__(self, kind: str, n: int, generator: np.random.Generator) -> None:
         self.kind, self.n, self.generator = kind, n, generator

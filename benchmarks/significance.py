@@ -1,4 +1,4 @@
-"""Whether tests hold their level far into the tail, and find what there is in a small region.
+"""Level of the tests far into the tail, and their power in a small region.
 
     python -m benchmarks.significance tail         # null p, to 1e-6
     python -m benchmarks.significance clusters     # where images of a cluster are alike

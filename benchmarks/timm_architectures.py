@@ -1,4 +1,4 @@
-"""Which of timm's architectures give through this project the features that timm itself gives.
+"""Architectures of timm whose features are through this project those that timm itself gives.
 
     python -m benchmarks.timm_architectures
 
@@ -41,7 +41,7 @@ def small_one_of_each_family() -> Iterator[tuple[str, str]]:
 
 
 def _is_tried(architecture: str) -> bool:
-    """Whether there are released weights, for pictures that are not too large."""
+    """Test whether there are released weights, for pictures that are not too large."""
     configuration = timm.get_pretrained_cfg(architecture)
     side = configuration.input_size[1] if configuration else 0
     released = timm.list_pretrained(f"{architecture}.*")

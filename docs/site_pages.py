@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parent.parent
 # MkDocs runs this file without the project on the path: its modules are imported after that
 sys.path.insert(0, str(ROOT))
 
-from pipeline.__main__ import argument_parser  # noqa: E402
-from pipeline.analyses.registry import ANALYSES  # noqa: E402
-from pipeline.configuration.document import configuration_page  # noqa: E402
-from pipeline.configuration.reading import read_configuration  # noqa: E402
-from pipeline.configuration.settings import GROUP_SPACES  # noqa: E402
-from pipeline.configuration.study import Configuration  # noqa: E402
-from pipeline.tables.document import columns_page  # noqa: E402
+from pipeline.__main__ import argument_parser
+from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.document import configuration_page
+from pipeline.configuration.reading import read_configuration
+from pipeline.configuration.settings import GROUP_SPACES
+from pipeline.configuration.study import Configuration
+from pipeline.tables.document import columns_page
 
 # placeholder of a table in a page
 MARKER = re.compile(r"<!-- table: (.+) -->")

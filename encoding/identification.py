@@ -59,7 +59,7 @@ def _standardised(patterns: np.ndarray) -> np.ndarray:
 
 
 def identified(correlation: np.ndarray) -> np.ndarray:
-    """Which images are identified: their own predicted pattern is nearest to the measured one.
+    """Find images that are identified: their own predicted pattern is nearest to the measured one.
 
     By chance one in as many as there are images is.
 
@@ -158,7 +158,7 @@ def independent_errors(
     n_draws: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Which images are identified by simulated predictors that share nothing but the target.
+    """Find images identified by simulated predictors that share nothing but the target.
 
     In every draw there is one target for all, s + ε, with normal signals s and patterns of measured
     noise ε, and of each predictor a simulated one, B s + g e. The covariance of s over voxels is

@@ -1,4 +1,4 @@
-"""Which images a component, or a group of voxels, prefers, and what these images show."""
+"""Images that a component, or a group of voxels, prefers, and what these images show."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rank_images(scores: np.ndarray, number: int) -> RankedImages:
 
 @dataclass(frozen=True)
 class LabelProfile:
-    """How often each label is among some images, and among all.
+    """Frequencies of each label among some images, and among all.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which layer of a network predicts a voxel best, and which is the first that nearly does."""
+"""The layer of a network that predicts a voxel best, and the first that nearly does."""
 
 from __future__ import annotations
 

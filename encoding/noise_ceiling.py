@@ -1,4 +1,4 @@
-"""How much variance any model could explain, given the noise and the repeats."""
+"""Noise ceilings: the variance that any model could explain, given the noise and the repeats."""
 
 from __future__ import annotations
 

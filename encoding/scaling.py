@@ -15,7 +15,7 @@ FLOORS = {"zscore": 0.1, "zscore_unfloored": 0.0}
 
 @dataclass(frozen=True)
 class FeatureScaling:
-    """What is subtracted from each feature and what it is multiplied by, learnt on training images.
+    """Offsets and factors of features, learnt on training images.
 
     `zscore` gives each feature unit variance and the band unit mean Gram diagonal. Features quieter
     than a tenth of the band's root mean square deviation are divided by that tenth instead of

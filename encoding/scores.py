@@ -1,4 +1,4 @@
-"""How well predictions meet measured responses, voxel by voxel. Signed, never clipped."""
+"""Scores of predictions, voxel by voxel. Signed, never clipped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def correlation_score(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray
 
 
 def loss_difference(measured: np.ndarray, without: np.ndarray, with_it: np.ndarray) -> np.ndarray:
-    """How much smaller the squared errors of one model are than those of another.
+    """Compute how much smaller the squared errors of one model are than those of another.
 
     (y - ŷ₀)² - (y - ŷ₁)² = (ŷ₁ - ŷ₀) (2 y - ŷ₀ - ŷ₁): where two models predict almost the same, as
     they do where a space adds nothing, the difference of squares would be rounding error.

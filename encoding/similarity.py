@@ -171,7 +171,7 @@ def _n_images(n_pairs: int) -> int:
 
 @dataclass(frozen=True)
 class AgreementCeiling:
-    """What a model could reach, given how far subjects differ.
+    """Agreement that a model could reach, given how far subjects differ.
 
     Attributes
     ----------
@@ -238,7 +238,7 @@ def corner_pairs(
 
 @dataclass(frozen=True)
 class CornerSimilarity:
-    """How alike a brain finds the pairs of a corner.
+    """Similarity of the pairs of a corner in a brain.
 
     Attributes
     ----------

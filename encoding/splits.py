@@ -1,4 +1,4 @@
-"""Which images test and which validate: never anything finer than an image."""
+"""Divisions of images into training, validation and test sets: never finer than an image."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def held_out_clusters(clusters: np.ndarray, share: float, seed: int) -> np.ndarr
 
 
 def nearest_training(features: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """How much each test image resembles the training image that is most like it.
+    """Compute how much each test image resembles the training image that is most like it.
 
     Near duplicates on both sides of a split flatter every model.
 

@@ -1,4 +1,4 @@
-"""What encoding models have learnt: principal components of their weights, over subjects.
+"""Principal components of the weights of encoding models, over subjects.
 
 Weights of many voxels, (voxel, feature), span few directions of a feature space. Their principal
 components are axes along which voxels differ in what they respond to (Huth et al. 2012, Neuron;
@@ -151,7 +151,7 @@ def fix_signs(components: np.ndarray, towards: np.ndarray) -> np.ndarray:
 
 
 def subspace_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How far the leading 1, 2, … components of two analyses span the same space.
+    """Measure how far the leading 1, 2, … components of two analyses span the same space.
 
     The mean of cos² of the principal angles: 1 for the same space, in expectation k / features for
     k random directions each.

@@ -17,7 +17,7 @@ NOT_LOCAL = ("pretrained", "untrained", "none")
 
 
 def local_weights(weights: str) -> Path | None:
-    """Where local weights are; None for 'pretrained', 'untrained' and 'none'.
+    """Path of local weights; None for 'pretrained', 'untrained' and 'none'.
 
     Parameters
     ----------

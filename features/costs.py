@@ -1,4 +1,4 @@
-"""What a network's features cost before they are extracted: widths, and operations per stimulus."""
+"""Costs of a network's features before their extraction: widths, and operations per stimulus."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ POOLINGS = "mean, cls, last, adaptive-N or none"
 
 @dataclass(frozen=True)
 class Layer:
-    """What is taken from a network.
+    """Output that is taken from a network.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Layer:
     pooling: str | None = None
 
     def __str__(self) -> str:
-        """As `parse` reads it: "name", or "name:pooling"."""
+        """Text that `parse` reads: "name", or "name:pooling"."""
         return self.name if self.pooling is None else f"{self.name}:{self.pooling}"
 
     @classmethod
@@ -45,9 +45,9 @@ class Layer:
         return cls(name, pooling or None)
 
     def matching(self, known: Iterable[Layer]) -> list[Layer]:
-        """Those of `known` that this layer, or the pattern in its name, stands for, in their order.
+        """Select those of `known` that this layer, or the pattern in its name, stands for.
 
-        A star stands for any part of a path between two dots.
+        A star stands for any part of a path between two dots. The order is that of `known`.
         """
         pattern = re.compile(re.escape(self.name).replace(r"\*", "[^.]*").replace(r"\?", "[^.]"))
         same = [layer for layer in dict.fromkeys(known) if layer.pooling == self.pooling]

@@ -214,3 +214,27 @@ def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():
     }
     assert "encoding/ridge/solver.py" in used
     assert not {name for name in used if name.startswith(("features/", "pipeline/report/"))}
+
+
+# words with which a first line has neither a noun nor a verb
+WITHOUT_A_HEAD = re.compile(
+    r"(Of|What|Which|Whether|How|Where|As|In|And|Those|That|So|If|By|With|Without|From|On|Is|Are|It)\b"
+)
+
+
+def test_docstrings_begin_with_a_noun_or_a_verb():
+    files = [
+        path
+        for folder in ("benchmarks", "encoding", "features", "pipeline")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    documented = ast.Module, ast.ClassDef, ast.FunctionDef
+    found = [
+        f"{path.relative_to(ROOT)}: {docstring.splitlines()[0]}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, documented)
+        and (docstring := ast.get_docstring(node))
+        and WITHOUT_A_HEAD.match(docstring)
+    ]
+    assert found == []

@@ -392,7 +392,7 @@ def test_images_without_repeats_weigh_the_same(finished):
 
 
 def test_predictions_are_those_that_the_fits_scored(finished):
-    """Of weighed images too, and of voxels that were taken over from a smaller model."""
+    """Weighed images and voxels that were taken over from a smaller model are no exception."""
     results = finished[0]
     for subject in SUBJECTS:
         measured = read_result(results / f"responses/{subject}.h5")

@@ -1,4 +1,4 @@
-"""How far scores would move with other test images: a paired bootstrap as matrix products.
+"""Intervals of scores over test images: a paired bootstrap as matrix products.
 
 A draw is a row of counts, how often each image was drawn. All sums that R² and r are made of are
 then products of the counts with the responses, the predictions and their squares: one matrix of
@@ -21,7 +21,7 @@ from encoding.scores import loss_difference
 def draw_images(
     n_images: int, n_draws: int, seed: int, blocks: np.ndarray | None = None
 ) -> np.ndarray:
-    """How often each image is in each draw with replacement.
+    """Count how often each image is in each draw with replacement.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def draw_images(
 
 
 def count_drawn(n_images: int, blocks: np.ndarray | None = None) -> int:
-    """How many images, or blocks of images, one draw of `draw_images` is made of."""
+    """Count the images, or blocks of images, of one draw of `draw_images`."""
     return n_images if blocks is None else len(np.unique(blocks))
 
 
@@ -122,7 +122,7 @@ def _require_same_shapes(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What draws of measured responses are, whatever is predicted.
+    """Draws of measured responses, which are the same for all predictions.
 
     Attributes
     ----------
@@ -201,7 +201,7 @@ def _centred(values: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
 
 
 def _of_seen(values: np.ndarray, seen: np.ndarray | None) -> np.ndarray:
-    """In float32, 0 where nothing was measured; None: all was."""
+    """Convert to float32, with 0 where nothing was measured; None: all was."""
     kept = values if seen is None else np.where(seen, values, 0)
     return kept.astype(np.float32, copy=False)
 

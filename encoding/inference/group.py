@@ -1,4 +1,4 @@
-"""Is an effect one of subjects in general? The subject is the unit."""
+"""Tests of effects over subjects: the subject is the unit."""
 
 from __future__ import annotations
 

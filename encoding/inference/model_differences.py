@@ -79,7 +79,7 @@ def two_sided_p(difference: np.ndarray, blocks: np.ndarray | None = None) -> np.
 
 
 def _distinct(gain: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Whether predictions differ in a voxel by more than rounding errors of float32."""
+    """Test whether predictions differ in a voxel by more than rounding errors of float32."""
     seen = np.isfinite(measured)
     mean = np.sum(measured, axis=0, where=seen) / np.maximum(seen.sum(axis=0), 1)
     spread = np.sum((measured - mean) ** 2, axis=0, where=seen)

@@ -137,7 +137,7 @@ class Arrays:
         return self.xp.linalg.qr(matrix)
 
     def full_qr(self, matrix: Array) -> tuple[Array, Array]:
-        """As `thin_qr`, with as many orthonormal columns as there are rows."""
+        """Decompose as `thin_qr`, with as many orthonormal columns as there are rows."""
         if self.xp is np:
             return scipy.linalg.qr(matrix, check_finite=False)
         return self.xp.linalg.qr(matrix, mode="complete")

@@ -105,7 +105,7 @@ class CentredResponses:
 
     @property
     def n_voxels(self) -> int:
-        """How many."""
+        """Number of voxels."""
         return len(np.arange(len(self._responses))[self._voxels])
 
     @property

@@ -141,7 +141,7 @@ class BlockSearch:
         of_folds: bool = True,
         of_all: bool = True,
     ) -> Iterator[tuple[slice, list[CandidateDecompositions]]]:
-        """Which candidates, and their decompositions, `n` at a time."""
+        """Yield candidates and their decompositions, `n` at a time."""
         for first in range(0, len(self.grid.candidates), n):
             part = slice(first, first + n)
             yield (

@@ -1,4 +1,4 @@
-"""How a candidate's decompositions are made, each as precise as its penalties need."""
+"""Decompositions of a candidate, each as precise as its penalties need."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Fields(TypedDict):
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What is decomposed: components of the bands with weight, over the images that are fitted.
+    """Components of the bands with weight, over the images that are fitted, to be decomposed.
 
     `served` are, in what makes a decomposition of it, the penalties that this is to serve.
 
@@ -109,13 +109,13 @@ class _Fitted:
 
     @property
     def is_dual(self) -> bool:
-        """Whether more features have weight than there are training images."""
+        """Test whether more features have weight than there are training images."""
         return len(self.columns) > self.fold.n_train
 
     def by_eigenvectors(
         self, weights: np.ndarray, deletable: bool = False
     ) -> list[AllImagesDecomposition]:
-        """In the smaller of the two forms, and by singular values what it would lose."""
+        """Decompose in the smaller of the two forms, and by singular values what it would lose."""
         design = self.design
         make: Callable[[np.ndarray, Array, Array], AllImagesDecomposition]
         if self.is_dual:
@@ -172,7 +172,7 @@ class _Fitted:
         return DualDecomposition(**fields, operators=operators, rotation=rotation)
 
     def by_singular_values(self, served: np.ndarray) -> DualDecomposition:
-        """In float64, by a singular value decomposition of the features themselves."""
+        """Decompose the features themselves in float64, by singular values."""
         arrays = self.design.arrays
         rows = self.design.training_rows(self.fold)[:, self.columns] * self.roots
         left, singular, right = arrays.xp.linalg.svd(rows, full_matrices=False)
@@ -222,7 +222,7 @@ class _Fitted:
         )
 
     def _fields(self, served: np.ndarray, dtype: str, values: Array) -> _Fields:
-        """Those of a decomposition that serves the penalties `served`."""
+        """Return the fields of a decomposition that serves the penalties `served`."""
         return {
             "alpha_indices": served,
             "alphas": self.alphas[served],

@@ -185,7 +185,7 @@ class DeletableDecomposition(PrimalDecomposition):
     images: Array
 
     def without_images(self) -> PrimalDecomposition:
-        """Without what only the deletion of folds needs."""
+        """Leave out what only the deletion of folds needs."""
         return PrimalDecomposition(
             alpha_indices=self.alpha_indices,
             alphas=self.alphas,

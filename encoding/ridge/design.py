@@ -1,4 +1,4 @@
-"""What all candidates share: principal components of the bands, and Gram matrices of the images.
+"""Principal components of the bands and Gram matrices of the images, which all candidates share.
 
 Ridge does not change when the features of a band are rotated. Each band X is therefore replaced by
 the principal components of all images, X = U S Wᵀ: its columns are those of U, of unit length, and
@@ -171,7 +171,7 @@ class Design:
         return self.arrays.map(self._held, self.folds)
 
     def compresses(self, fold: Fold) -> bool:
-        """Whether the fold's validation rows are more than there are components."""
+        """Test whether the fold's validation rows are more than there are components."""
         return fold.n_validation > self.n_components
 
     def _held(self, fold: Fold) -> HeldOutFeatures:
@@ -183,7 +183,7 @@ class Design:
 
     @cached_property
     def unevenness(self) -> float:
-        """How unequal the images' leverages are: E[s²] / E[s]² of s = ‖x‖², 1 if all are alike.
+        """Inequality of the images' leverages: E[s²] / E[s]² of s = ‖x‖², 1 if all are alike.
 
         That of the most uneven band; one image alone makes it the number of images.
         """
@@ -288,7 +288,7 @@ def principal_components(arrays: Arrays, rows: Array) -> tuple[Array, np.ndarray
 def singular_values(
     arrays: Arrays, values: Array, size: int
 ) -> tuple[np.ndarray, np.ndarray, Array]:
-    """Which eigenvalues of a Gram matrix are not rounding error, one at least, and their roots.
+    """Select eigenvalues of a Gram matrix above rounding error, one at least, and their roots.
 
     The largest come first.
 

@@ -260,7 +260,7 @@ def _fit(problem: Problem) -> _Fitted:
 
 
 def _fit_one_alpha(problem: Problem) -> _Fitted:
-    """In each iteration the penalty that is best on average over targets.
+    """Select in each iteration the penalty that is best on average over targets.
 
     Σ α ‖w‖² / γ is the penalty 1 of band weights γ / α: each pair is searched as a candidate.
     """

@@ -39,7 +39,7 @@ LARGEST_CORRECTION = {"float32": 3e3, "float64": 1e7}
 
 
 def deletion_pays(design: Design, n_features: int, n_alphas: int) -> bool:
-    """Whether corrections cost less than the eigendecompositions that they save.
+    """Test whether corrections cost less than the eigendecompositions that they save.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class SearchGrid:
         return replace(self, candidates=self.candidates[candidates])
 
     def deletes(self, weights: np.ndarray) -> bool:
-        """Whether a candidate's folds, of band weights (band,), are deleted."""
+        """Test whether the folds of a candidate with band weights (band,) are deleted."""
         n_features = len(self.design.columns(weights)[0])
         dual = any(n_features > fold.n_train for fold in self.design.folds)
         if dual or any(self.design.compresses(fold) for fold in self.design.folds):
@@ -75,7 +75,7 @@ class CandidateDecompositions:
 
     @property
     def deleted(self) -> bool:
-        """Whether folds are taken from the decomposition of all images; all of them, or none."""
+        """Test whether folds, all or none, are taken from the decomposition of all images."""
         return any(isinstance(found, DeletedFold) for fold in self.folds for found in fold)
 
 

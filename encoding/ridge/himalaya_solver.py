@@ -29,7 +29,7 @@ BLOCK_VOXELS = 4096
 def stream_fits(
     problem: Problem,
 ) -> Iterator[tuple[np.ndarray, dict[str, BandedRidgeFit]]]:
-    """As `solver.stream_fits`, by himalaya's exact search; nothing is inherited.
+    """Fit as `solver.stream_fits` does, by himalaya's exact search; nothing is inherited.
 
     Weights of bands are kept at or above 1e-6. With more features than images the dual form is
     solved. Of the options, `backend` and `dtype` count; voxels that lack images are left out.

@@ -1,4 +1,4 @@
-"""How many candidates and voxels are worked on at a time, so that a fit stays within its memory."""
+"""Numbers of candidates and voxels that are worked on at a time, within the memory of a fit."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ DEFAULT_MEMORY = 8e9
 
 @dataclass(frozen=True)
 class Options:
-    """How to compute, not what.
+    """Options of the computation, which do not change what is computed.
 
     Attributes
     ----------
@@ -154,5 +154,5 @@ class Problem:
 
 
 def can_validate(folds: np.ndarray) -> bool:
-    """Whether two folds (image,) at least validate, and others have images to fit."""
+    """Test whether two folds (image,) at least validate, and others have images to fit."""
     return len(np.unique(folds[folds >= 0])) >= 2

@@ -90,7 +90,7 @@ def exact_errors(
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found.
+    """Result of a search.
 
     Attributes
     ----------

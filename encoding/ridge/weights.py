@@ -151,7 +151,7 @@ class _Refit:
         return design.feature_weights(found)
 
     def _is_dual(self, columns: np.ndarray) -> bool:
-        """Whether more components have weight than there are images."""
+        """Test whether more components have weight than there are images."""
         return len(columns) > self.design.n_images
 
     def _solve(

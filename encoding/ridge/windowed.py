@@ -98,7 +98,7 @@ def contention_limits(
 
 @dataclass(frozen=True)
 class Window:
-    """What a windowed search found.
+    """Result of a windowed search.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Window:
 
 
 def must_be_exact(design: Design, window: Window) -> np.ndarray:
-    """Whether the closed form misled, or may have, (voxel,) bool.
+    """Find voxels (voxel,) in which the closed form misled, or may have.
 
     Unequal leverages let folds and closed form differ by chance, but less than the doubt grows.
     """
@@ -188,7 +188,7 @@ def search_windowed(
 
 
 def is_small(grid: SearchGrid) -> bool:
-    """Whether the exact search takes no longer than finding out what may be left out."""
+    """Test whether the exact search takes no longer than finding out what may be left out."""
     design, n_alphas = grid.design, len(grid.alphas)
     widths = [columns.stop - columns.start for columns in design.band_slices]
     p = np.minimum((grid.candidates > 0) @ widths, design.n_images)
@@ -202,7 +202,7 @@ def windows_pay(
     curves: np.ndarray,
     limits: np.ndarray,
 ) -> bool:
-    """Whether windows cost less than the exact search, by multiplications of some voxels.
+    """Test whether windows cost less than the exact search, by multiplications of some voxels.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ def _descend(
 
 
 def _minima(losses: np.ndarray) -> np.ndarray:
-    """Whether a loss is no larger than those next to it, of (alpha, voxel); infinite: unknown."""
+    """Find losses (alpha, voxel) that are no larger than those next to them; infinite: unknown."""
     lower = np.ones(losses.shape, bool)
     for order in (1, -1):
         before = np.full(losses.shape[1], np.inf)

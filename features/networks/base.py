@@ -119,7 +119,7 @@ class Network:
         return found
 
     def fits(self, inputs: Inputs, layers: Sequence[Layer]) -> bool:
-        """Whether the device has the memory for these inputs in one pass."""
+        """Test whether the device has the memory for these inputs in one pass."""
         try:
             self._pass(inputs, layers)
         except torch.OutOfMemoryError:
@@ -159,7 +159,7 @@ class Network:
 
     @property
     def weights_state(self) -> str:
-        """Whether it is pretrained, untrained, or has nothing to train.
+        """State of the weights: pretrained, untrained, or nothing to train.
 
         Raises
         ------

@@ -172,7 +172,7 @@ def _build(
 
 
 def _origin(specification: Mapping[str, Any], local: Path | None) -> object:
-    """Where the weights come from; of untrained ones, where the text tower's files do."""
+    """Return the source of the weights; of untrained ones, that of the text tower's files."""
     architecture = specification["architecture"]
     if local is not None:
         return local
@@ -226,7 +226,7 @@ def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
 
 
 def _hub_mask(tokenizer: Any, captions: Sequence[str], tokens: torch.Tensor) -> torch.Tensor:
-    """Which tokens of a Hugging Face tokenizer are no padding, of which open_clip says nothing."""
+    """Find tokens of a Hugging Face tokenizer that are no padding; open_clip names none."""
     mask = tokenizer.tokenizer(
         [tokenizer.clean_fn(caption) for caption in captions],
         max_length=tokenizer.context_length,

@@ -1,4 +1,4 @@
-"""What a network's weights are: those it may have, those it has, and what is said if it lacks them.
+"""Weights of a network: those it may have, those it has, and messages if it lacks them.
 
 Whether a network is pretrained, untrained, or has nothing to train is decided in one function,
 `features.networks.base.Network.weights_state`, by what was loaded.
@@ -21,7 +21,7 @@ PATH = "a path"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What trained weights were loaded from.
+    """Source of trained weights.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an optional analysis adds to a study; each has a folder in `pipeline/analyses/`.
+"""Interface of optional analyses, each of which has a folder in `pipeline/analyses/`.
 
 | file of the folder | what is in it |
 |---|---|

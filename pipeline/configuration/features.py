@@ -115,7 +115,7 @@ class FeatureSpaceSettings(Settings):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the features depend on a subject's training images."""
+        """Test whether the features depend on a subject's training images."""
         return isinstance(self.reduction, PrincipalComponents)
 
 

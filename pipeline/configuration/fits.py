@@ -129,7 +129,7 @@ class EncodingSettings(Settings):
 
     @property
     def takes_smaller_models_over(self) -> bool:
-        """Whether a voxel takes over a smaller model that is better in cross-validation.
+        """Test whether a voxel takes over a smaller model that is better in cross-validation.
 
         A single penalty cannot leave a space out, and himalaya searches only a model's own
         candidates.

@@ -1,1 +1,1 @@
-"""What a job is given and runs: settings of a frozen run, versions of code, arguments."""
+"""Inputs of jobs: settings of a frozen run, versions of code, arguments."""

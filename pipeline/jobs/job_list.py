@@ -58,7 +58,7 @@ class Run:
 
     @property
     def goes_on(self) -> bool | None:
-        """Whether the run still goes on; None on another machine, where this is not known."""
+        """Test whether the run still goes on; None on another machine, where this is not known."""
         if self.host != socket.gethostname():
             return None
         return Path(f"/proc/{self.process}").exists() if Path("/proc").exists() else None

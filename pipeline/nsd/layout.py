@@ -45,7 +45,7 @@ class NSDLayout:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether this is a simulated NSD."""
+        """Test whether this is a simulated NSD."""
         return self.simulated_marker.exists()
 
     def annotations(self, kind: str, split: str) -> Path:

@@ -1,4 +1,4 @@
-"""From single trials to one response per image: z-scores, and averages over repeats."""
+"""Responses per image from single trials: z-scores, and averages over repeats."""
 
 from __future__ import annotations
 

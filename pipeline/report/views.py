@@ -57,7 +57,7 @@ class Scale:
 
     @property
     def of_pairs(self) -> bool:
-        """Whether the scale is that of a pair of quantities."""
+        """Test whether the scale is that of a pair of quantities."""
         return self.names is not None
 
     def displayed(self, parts: Sequence[np.ndarray]) -> np.ndarray:

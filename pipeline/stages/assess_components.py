@@ -11,7 +11,7 @@ from pipeline.jobs import stage_arguments as given
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     comparison: given.Wildcard
     spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]

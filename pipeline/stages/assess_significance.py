@@ -11,7 +11,7 @@ from pipeline.jobs import stage_arguments as given
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     predictions: given.InputFile

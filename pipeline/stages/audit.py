@@ -28,7 +28,7 @@ from pipeline.results.tables import read_table
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     files: Annotated[dict[str, Any], given.Setting("audited")]
     # {space: what its features must be}

@@ -10,7 +10,7 @@ from pipeline.results.integrity import ALL_CHECKSUMS, join_checksums
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     study: given.PathParameter  # folder of its results
 

@@ -20,7 +20,7 @@ GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subject: given.Wildcard

@@ -19,7 +19,7 @@ ORACLE_EVERY = 4
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     configuration: Annotated[dict[str, Any], given.Setting("calibrated")]
     out: given.OutputFile

@@ -12,7 +12,7 @@ from pipeline.results.metadata import write_metadata
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subjects: Annotated[list[str], given.Setting("subjects")]

@@ -13,7 +13,7 @@ from pipeline.results.metadata import write_metadata
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     networks: Annotated[dict[str, Any], given.Setting("network_specification")]
     layers: Annotated[dict[str, list[str]], given.Setting("network_layers")]  # {network: layers}

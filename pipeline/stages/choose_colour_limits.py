@@ -16,7 +16,7 @@ QUANTITIES = ("r", "r2", "normalisedR", "unique", "shared", "ceiling")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     maps: given.InputFiles  # of each subject
     out: given.OutputFile

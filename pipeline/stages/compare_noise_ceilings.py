@@ -26,7 +26,7 @@ TOLERANCE = 1e-3
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subject: given.Wildcard

@@ -25,7 +25,7 @@ participants.*
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     study: Annotated[str, given.Setting("study")]
     subjects: Annotated[list[str], given.Setting("subjects")]

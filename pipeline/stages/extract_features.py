@@ -44,7 +44,7 @@ EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stim
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     images: given.InputFile

@@ -68,7 +68,7 @@ class Intercept(Protocol):
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     features: given.InputFiles

@@ -18,7 +18,7 @@ VOXELS_AT_A_TIME = 4096
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     parts: given.InputFiles  # in order of voxels
     out: given.OutputFile

@@ -27,7 +27,7 @@ COLUMNS = {
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subject: given.Wildcard

@@ -19,7 +19,7 @@ COLUMNS = {
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     part: given.Wildcard

@@ -23,7 +23,7 @@ OF_JOINT_MODEL = ("noise_ceiling", "product_measure")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     comparison: given.Wildcard
     spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]

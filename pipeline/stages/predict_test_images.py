@@ -21,7 +21,7 @@ from pipeline.results.stored_matrix import half_precision
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("fits.{variant}.{model}")]
     features: given.InputFiles

@@ -28,7 +28,7 @@ IDENTITY = ("architecture", "weights_label", "weights_sha256", "preprocessing")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     space: given.Wildcard
     settings: Annotated[dict[str, Any], given.Setting("space_specification.{space}")]

@@ -12,7 +12,7 @@ from pipeline.simulation.simulate import simulate
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     configuration: Annotated[dict[str, Any], given.Setting("simulation")]
     nsd: given.NsdFolder

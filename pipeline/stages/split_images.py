@@ -39,7 +39,7 @@ FEWEST_TEST_IMAGES = 3
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subject: given.Wildcard

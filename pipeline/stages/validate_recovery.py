@@ -25,7 +25,7 @@ RECOVERY_COLUMNS = (
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     truth: given.InputFiles
     encoding: given.InputFiles

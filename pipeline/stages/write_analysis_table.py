@@ -18,7 +18,7 @@ from pipeline.tables.tables import subject_of
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     analysis: given.Parameter  # the folder whose `tables.py` has `TABLES`
     settings: Annotated[dict[str, Any], given.Setting()]  # its `table_settings`

@@ -21,7 +21,7 @@ IMAGES_PER_READ = 64
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     configuration: Annotated[dict[str, Any], given.Setting("configuration")]

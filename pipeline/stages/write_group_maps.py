@@ -26,7 +26,7 @@ UNTESTED = ("ceiling",)
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     maps: given.InputFiles  # of each subject
     out_directory: given.OutputFile

@@ -45,7 +45,7 @@ MAPS_AT_ONCE = 64
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     subject: given.Wildcard

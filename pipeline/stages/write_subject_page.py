@@ -16,7 +16,7 @@ from pipeline.results.tables import read_table
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     configuration: Annotated[dict[str, Any], given.Setting("configuration")]

@@ -27,7 +27,7 @@ from pipeline.tables.tables import (
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     models: Annotated[list[str], given.Setting("models")]  # models to compare
     rois: given.InputFiles

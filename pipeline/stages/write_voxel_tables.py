@@ -14,7 +14,7 @@ from pipeline.tables.voxels import component_parts, model_part, parquet_writer, 
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     subject: given.Wildcard
     rois: given.InputFile

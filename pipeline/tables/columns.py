@@ -1,4 +1,4 @@
-"""What columns of the result tables mean; those of optional analyses are in their folders."""
+"""Descriptions of the columns of tables; those of optional analyses are in their folders."""
 
 from __future__ import annotations
 

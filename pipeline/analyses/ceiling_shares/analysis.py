@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CeilingShareSettings(Settings):
-    """How unique and shared variance are divided by the noise ceiling."""
+    """Settings by which unique and shared variance are divided by the noise ceiling."""
 
     min_noise_ceiling: float = Field(default=0.1, ge=0, lt=1)
     """Noise ceiling (R²) that a voxel must exceed; voxels below are NaN."""

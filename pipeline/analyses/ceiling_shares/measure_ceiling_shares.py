@@ -14,7 +14,7 @@ from pipeline.results.storage import read_result, write_result
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     configuration: Annotated[dict[str, Any], given.Setting("ceiling_shares")]
     partition: given.InputFile

@@ -1,4 +1,4 @@
-"""What the table of confounds adds to a study."""
+"""The table of confounds as a part of a study."""
 
 from __future__ import annotations
 

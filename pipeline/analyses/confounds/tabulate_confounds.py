@@ -20,7 +20,7 @@ NAMES = ("comparison", "attribute", "status", "values")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     comparisons: Annotated[
         dict[str, dict[str, dict[str, Any]]], given.Setting("confounds")

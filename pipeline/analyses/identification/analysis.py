@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ErrorConsistencySettings(Settings):
-    """How test images are identified from predicted patterns, and their errors compared."""
+    """Settings by which test images are identified from predicted patterns, and errors compared."""
 
     models: list[str] | None = Field(default=None, min_length=1)
     """Models whose predictions identify images; by default all of `models`."""

@@ -38,7 +38,7 @@ BRAIN = "brain"
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     models: Annotated[list[str], given.Setting("identifying_models")]
     predictions: given.InputFiles  # of the models

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PreferredLayerSettings(Settings):
-    """How each voxel's best layer, and the first layer that is almost as good, are found."""
+    """Settings by which each voxel's best layer and the first almost as good are found."""
 
     fraction: float = Field(default=0.95, gt=0, le=1)
     """Fraction of the best layer's cross-validated R² that the first layer has to reach."""

@@ -16,7 +16,7 @@ SCORES = ("cv_score", "r", "r2")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     network: given.Wildcard  # name of the comparison
     layers: Annotated[list[str], given.Setting("layerwise.{network}")]  # first layer first

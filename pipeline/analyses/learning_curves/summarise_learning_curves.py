@@ -26,7 +26,7 @@ SCORES = ("r", "r2")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     models: Annotated[list[str], given.Setting("learning_curve.models")]  # of each fit
     draws: Annotated[list[int], given.Setting("learning_curve.draws")]  # of each fit

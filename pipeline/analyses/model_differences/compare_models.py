@@ -20,7 +20,7 @@ from pipeline.results.storage import write_result
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     models: Annotated[list[str], given.Setting("model_differences.{pair}")]
     predictions: given.InputFiles  # of the two models, in that order

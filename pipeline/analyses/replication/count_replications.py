@@ -13,7 +13,7 @@ from pipeline.tables.tables import LEVEL
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     intervals: given.InputFile
     out: given.OutputFile

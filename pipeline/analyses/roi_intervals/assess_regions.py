@@ -39,7 +39,7 @@ from pipeline.tables.tables import DIFFERENCE, roi_members
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     models: Annotated[list[str], given.Setting("models")]  # compared with one another
     comparisons: Annotated[dict[str, Any], given.Setting("fitted_comparisons")]

@@ -29,7 +29,7 @@ CORNER_COLUMNS = ("subject", "first", "second", "corner", "atlas", "roi")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     similarities: given.InputFiles
     rois: given.InputFiles  # of the subjects

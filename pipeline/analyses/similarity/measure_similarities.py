@@ -25,7 +25,7 @@ Roi = tuple[str, str]
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("representational_similarity.spaces")]
     features: given.InputFiles

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SplitHalfSettings(Settings):
-    """How test images are halved to measure the reliability of unique variance."""
+    """Settings by which test images are halved to measure the reliability of unique variance."""
 
     splits: int = Field(default=20, ge=1)
     """Number of times that the test images are halved at random."""

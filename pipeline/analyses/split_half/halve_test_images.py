@@ -17,7 +17,7 @@ from pipeline.results.storage import write_result
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     comparison: given.Wildcard
     spaces: Annotated[list[str], given.Setting("comparisons.{comparison}")]

@@ -32,7 +32,7 @@ STABILITY_COLUMNS = ("subject", "model", "principal_component")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     components: given.InputFile

@@ -37,7 +37,7 @@ VOXEL = "subject_voxel"
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
     features: given.InputFiles  # of each subject

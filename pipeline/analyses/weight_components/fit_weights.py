@@ -22,7 +22,7 @@ from pipeline.results.storage import create_result
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("interpreted")]
     features: given.InputFiles

@@ -19,7 +19,7 @@ SCALING = ("feature_mean", "feature_factor")
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     spaces: Annotated[list[str], given.Setting("interpreted")]
     features: given.InputFiles

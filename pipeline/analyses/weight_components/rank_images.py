@@ -23,7 +23,7 @@ from pipeline.tables.regions import in_atlas_order
 
 
 class Arguments(given.StageArguments):
-    """What the stage is given."""
+    """Arguments of the stage."""
 
     nsd: given.NsdFolder
     spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
