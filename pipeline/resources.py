@@ -198,7 +198,7 @@ def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) ->
     per_voxel = 2 * width * (n + 2 * min(n, width) + part.test_images)
     # float64 takes twice the time
     operations = 2 * (shared + pairs * factorised + part.voxels * per_voxel)
-    disk = _file(HALF * part.test_images * part.voxels, 3)
+    disk = _file(FLOAT * part.test_images * part.voxels, 3)
     memory = solver_memory(study, part, [*widths.values()])
     return Job(START + operations / SOLVER_RATES["native"], memory, disk)
 

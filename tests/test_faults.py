@@ -227,7 +227,7 @@ class Disk:
 
 
 def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room(branched, disk):
-    """Predictions, which tests read, take about 20 kB, and the tests 30."""
+    """Predictions, which tests read, take about 40 kB, and the tests 30."""
     before = data_files(branched)
     fit = "subj03/all/bert.h5"
     (branched.results / "significance" / fit).unlink()

@@ -177,3 +177,14 @@ def test_a_full_disk_is_recognised_if_closing_the_file_fails_too():
     error.__context__ = OSError("errno = 28, error message = 'No space left on device'")
     assert _errno(error) == 28
     assert _errno(ValueError("no file is concerned")) is None
+
+
+def test_values_stored_with_less_precision_are_read_as_what_they_are(tmp_path):
+    values = np.random.default_rng(0).standard_normal((50, 20)).astype(np.float32)
+    with create_result(tmp_path / "r.h5", {}) as file:
+        file.add("x", ("row", "column"), values, dtype=np.float32, stored=np.float16)
+    with open_result(tmp_path / "r.h5") as file:
+        assert file["x"].dtype == np.float16
+    found = read_result(tmp_path / "r.h5")["x"]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, values, rtol=2**-11, atol=1e-7)

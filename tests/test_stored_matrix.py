@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.results.storage import create_result, open_result
-from pipeline.results.stored_matrix import StoredMatrix, half_precision
+from pipeline.results.stored_matrix import StoredMatrix
 
 NSD_ID, VOXEL = np.arange(300)[::-1] * 3, np.arange(40) * 2 + 7
 VALUES = 1000.0 * NSD_ID[:, None] + VOXEL
@@ -44,13 +44,3 @@ def test_an_image_or_a_voxel_that_is_not_there_is_told(path):
             StoredMatrix(file, "responses", np.array([1]), "the test")
         with pytest.raises(InputError, match=r"result\.h5: lacks 1 of the 2 ids"):
             StoredMatrix(file, "responses", NSD_ID, "the test").of(np.array([7, 8]))
-
-
-def test_half_precision_rounds_and_refuses_what_it_cannot_hold():
-    values = np.random.default_rng(0).standard_normal((50, 20)).astype(np.float32)
-    rounded = half_precision(values)
-    assert rounded.dtype == np.float16
-    np.testing.assert_allclose(rounded, values, rtol=2**-11, atol=1e-7)
-    assert np.isnan(half_precision(np.array([np.nan, 1], np.float32))[0])
-    with pytest.raises(InputError, match="up to 70000, but they are stored in half"):
-        half_precision(np.array([70_000, np.nan], np.float32))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,8 +66,11 @@ class Responses(ABC):
     simulated : whether they are simulated
     metadata : facts that results record about the responses, such as the number of sessions
     sources : {name: file} whose hashes results record
+    zscored : whether they are z-scores, which can be stored in half precision: values of other
+        units may vary too little around a large mean
     """
 
+    zscored: ClassVar[bool] = False
     nsd_id: np.ndarray
     voxel: np.ndarray
     geometry: Mapping[str, np.ndarray]

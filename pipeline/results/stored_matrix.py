@@ -5,30 +5,10 @@ from __future__ import annotations
 import h5py
 import numpy as np
 
-from pipeline.errors import InputError
 from pipeline.results.result_file import decoded
 from pipeline.results.storage import positions
 
 ROWS_AT_A_TIME = 128
-
-
-def half_precision(responses: np.ndarray) -> np.ndarray:
-    """Round responses or predictions to float16: errors of 0.05 % are far below their noise.
-
-    Raises
-    ------
-    InputError
-        A response is beyond the range of float16.
-    """
-    try:
-        with np.errstate(over="raise"):
-            return responses.astype(np.float16)
-    except FloatingPointError:
-        largest = np.nanmax(np.abs(responses))
-        raise InputError(
-            f"responses or their predictions: up to {largest:g}, but they are stored in half "
-            "precision, up to 65504. Divide the responses by a constant."
-        ) from None
 
 
 class StoredMatrix:

@@ -14,7 +14,6 @@ from pipeline.results.chunk_shapes import tiles
 from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
 from pipeline.results.storage import create_result
-from pipeline.results.stored_matrix import half_precision
 
 GEOMETRY = {"grid_shape": "axis", "affine": ("affine_row", "affine_column")}
 
@@ -63,8 +62,9 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     images, voxel = dataset.nsd_id, dataset.voxel
     shape = len(images), len(voxel)
     names, chunks = ("image", "voxel"), tiles(shape)
+    stored = np.dtype(np.float16 if dataset.zscored else np.float32)
     responses = file.add(
-        "responses", names, shape=shape, dtype=np.float32, stored=np.float16, chunks=chunks
+        "responses", names, shape=shape, dtype=np.float32, stored=stored, chunks=chunks
     )
     n_valid_repeats = file.add("n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks)
     sampled = min(NOISE_IMAGES, len(images)), len(voxel)
@@ -76,7 +76,7 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     for block in voxel_blocks(voxel, len(images)):
         averaged = dataset.averaged(block)
         columns = slice(start, start + len(block))
-        responses[:, columns] = half_precision(averaged.responses)
+        responses[:, columns] = averaged.responses.astype(stored)
         n_valid_repeats[:, columns] = averaged.n_valid_repeats
         noise_variance[columns] = averaged.noise_variance
         noise_sample[:, columns] = averaged.noise_sample

@@ -17,7 +17,6 @@ from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.chunk_shapes import chunks_of_voxels
 from pipeline.results.storage import create_result
-from pipeline.results.stored_matrix import half_precision
 
 
 class Arguments(given.StageArguments):
@@ -47,15 +46,13 @@ def main() -> None:
                 ("image", "voxel"),
                 shape=shape,
                 dtype=np.float32,
-                stored=np.float16,
                 chunks=chunks_of_voxels(shape),
                 fillvalue=np.nan,
             )
             name = model_name(arguments.spaces)
             with tqdm(total=shape[1], desc=name, unit="voxel") as bar:
                 for found in model.stream_weights():
-                    values = half_precision(found.predict(model.test_bands))
-                    _store(predictions, found.voxels, values)
+                    _store(predictions, found.voxels, found.predict(model.test_bands))
                     bar.update(len(found.voxels))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +27,7 @@ class NSDResponses(Responses):
     ncsnr_source : "released" or "recomputed"
     """
 
+    zscored: ClassVar[bool] = True
     nsd_id: np.ndarray
     voxel: np.ndarray
     geometry: Mapping[str, np.ndarray]
