@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -83,7 +84,7 @@ def test_fits_and_tests_are_told_as_they_were_made(study, ran):
         methods.SCALING[scaling],
         methods.PENALTY["single" if single else "banded"].split(" (")[0],
         f"one of {len(alphas)} penalties between {alphas.min():g} and {alphas.max():g}",
-        methods.SEARCH[problem.options.search].format(folds=n_folds),
+        f"by {n_folds}-fold cross-validation on training images",
     ]
     calibrated = methods.calibration_sentence(study)
     for words in fits:
@@ -167,3 +168,12 @@ def test_weights_are_told_as_they_were_loaded_never_as_they_were_asked_for(study
     assert all(label in text for label in told.values())
     (text,) = [t for t in methods.methods_paragraphs(study) if t.startswith("Features.")]
     assert "weights" not in text
+
+
+@pytest.mark.parametrize("exact", [0, 30, 100])
+def test_the_search_is_told_as_it_went(exact):
+    counts = pd.DataFrame({"n_searched_exactly": [exact, 0], "n_voxels": [70, 30]})
+    counts.loc[:, "n_searched_exactly"] = [min(exact, 70), max(exact - 70, 0)]
+    told = methods.search_sentence(counts)
+    assert ("in every voxel" in told) == (exact == 100)
+    assert (f"In {exact} of 100 fits" in told) == ("Golub et al. 1979" in told) == (exact < 100)

@@ -35,6 +35,7 @@ from pipeline.report.methods import (
     calibration_sentence,
     methods_paragraphs,
     references,
+    search_sentence,
 )
 from pipeline.report.page import (
     NOT_CALIBRATED,
@@ -532,7 +533,8 @@ def test_what_rounds_to_zero_has_no_sign():
 
 def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
     settings = {**yaml.safe_load(TINY.read_text()), "split_half": {}}
-    whole = methods_paragraphs(parse_configuration(settings))
+    searched = search_sentence(pd.DataFrame({"n_searched_exactly": [2], "n_voxels": [9]}))
+    whole = methods_paragraphs(parse_configuration(settings), searched=searched)
     barest = methods_paragraphs(parse_configuration({**bare(settings), "subjects": ["subj01"]}))
     for word in ("Layers.", "Learning curves.", "Identification.", "Components.", "Group."):
         assert any(text.startswith(word) for text in whole)

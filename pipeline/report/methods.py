@@ -34,12 +34,6 @@ MISSING = {
 }
 SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
 FOLDS = {"shuffled": "", "listed": "Folds were consecutive in image number."}
-SEARCH = {
-    "exact": "{folds}-fold cross-validation on training images",
-    "windowed": "{folds}-fold cross-validation on training images. Those that generalised "
-    "cross-validation (Golub et al. 1979), an estimate that needs no folds, found far worse than "
-    "the best were not cross-validated, except in voxels in which the two methods disagreed",
-}
 RESAMPLED = {"images": "test images", "clusters": "clusters of test images"}
 # how a variant can differ from the study
 OWN = {
@@ -134,12 +128,16 @@ def methods_paragraphs(
 
 
 def search_sentence(best_voxels: pd.DataFrame) -> str:
-    """Count the voxels with exact search, over the rows of tables/best_voxels.tsv."""
+    """Describe which candidates were cross-validated, by the rows of tables/best_voxels.tsv."""
     exact = best_voxels["n_searched_exactly"].sum()
     fitted = best_voxels["n_voxels"].sum()
+    if exact == fitted:
+        return "All of these were cross-validated in every voxel."
     return (
-        f"In {exact:,} of {fitted:,} fits, one for each voxel, model, variant and subject, all "
-        "candidates were cross-validated."
+        f"In {exact:,} of {fitted:,} fits, one for each voxel, model, variant and subject, all of "
+        "these were cross-validated; in the others, those that generalised cross-validation "
+        "(Golub et al. 1979), an estimate that needs no folds, found far worse than the best were "
+        "not."
     )
 
 
@@ -160,7 +158,7 @@ def _selection(study: Configuration) -> str:
         f"{PENALTY[encoding.penalty].format(solver=SOLVER[encoding.solver])} "
         f"selected for every voxel one of {encoding.alphas.number} penalties between "
         f"{encoding.alphas.minimum:g} and {encoding.alphas.maximum:g}{_weightings(encoding)} by "
-        f"{SEARCH[encoding.search].format(folds=study.splits.folds)}"
+        f"{study.splits.folds}-fold cross-validation on training images"
     )
 
 
