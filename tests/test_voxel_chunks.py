@@ -74,6 +74,20 @@ def test_parts_are_joined_along_their_voxels(tmp_path, monkeypatch):
     assert [joined[name].dtype for name in ("p", "exact")] == [np.float32, bool]
 
 
+def test_parts_computed_on_different_devices_are_joined_and_both_named(tmp_path, monkeypatch):
+    parts = []
+    for number, device in enumerate(("cuda: H200", "numpy"), start=1):
+        parts.append(tmp_path / f"{number}.h5")
+        provenance = {"configuration": {"solver": "native", "computed_by": device}}
+        with create_result(parts[-1], provenance) as file:
+            file.add("voxel", "voxel", np.array([number]))
+    out = tmp_path / "joined.h5"
+    monkeypatch.setattr("sys.argv", ["gather", "--parts", *map(str, parts), "--out", str(out)])
+    gather_voxels.main()
+    configuration = read_result(out).provenance["configuration"]
+    assert configuration == {"solver": "native", "computed_by": "cuda: H200, numpy"}
+
+
 def test_parts_of_different_runs_are_not_joined(tmp_path, monkeypatch):
     for number in (1, 2):
         with create_result(tmp_path / f"{number}.h5", {"seed": number}) as file:

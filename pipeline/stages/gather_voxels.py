@@ -42,7 +42,7 @@ def main() -> None:
 def _joined_provenance(paths: list[Path], parts: list[h5py.File]) -> dict[str, Any]:
     """Return the provenance of parts that agree in all but what computed them."""
     found = [provenance_in(part) for part in parts]
-    computed_by = {each["configuration"].pop("computed_by", None) for each in found}
+    computed_by = {each.get("configuration", {}).pop("computed_by", None) for each in found}
     for path, each in zip(paths, found, strict=True):
         if each != found[0]:
             raise InputError(
