@@ -143,7 +143,7 @@ def _extractions(
         job = Job(
             core_seconds=LOAD + stimuli * cost.operations / NETWORK_RATE,
             memory_bytes=TORCH_BYTES + 2 * cost.parameter_bytes,
-            disk_bytes=_file(FLOAT * values, 2 * len(cost.widths)) + FILE_BYTES,
+            disk_bytes=_file(HALF * values, 2 * len(cost.widths)) + FILE_BYTES,
             gpu_seconds=LOAD + stimuli * max(cost.operations / GPU_RATE, 1 / PREPARED_PER_SECOND),
         )
         yield from [job] * shards

@@ -121,8 +121,10 @@ def test_layers_of_a_network_are_those_of_its_spaces_unless_they_are_listed():
         "late": {"network": "net", "layer": "fc7"},
         "early": {"network": "net", "layer": "conv1", "pooling": "mean"},
     }
-    found = study(["late"], networks={"net": network}, feature_spaces=spaces)
-    assert found.network_layers("net") == ["conv1:mean", "fc7"]
+    both = study(["late", "early"], networks={"net": network}, feature_spaces=spaces)
+    assert both.network_layers("net") == ["conv1:mean", "fc7"]
+    one = study(["late"], networks={"net": network}, feature_spaces=spaces)
+    assert one.network_layers("net") == ["fc7"]
     listed = {"net": {**network, "layers": ["conv?:mean", "fc?"]}}
     found = study(["late"], networks=listed, feature_spaces=spaces)
     assert found.network_layers("net") == ["conv?:mean", "fc?"]

@@ -18,7 +18,13 @@ from pipeline.dataset.images import open_images
 from pipeline.dataset.stimulus_readers import stimulus_hashes
 from pipeline.errors import InputError
 from pipeline.nsd.layout import NSDLayout
-from pipeline.results.feature_store import FeatureStore, Images, add_layer
+from pipeline.results.feature_store import (
+    FeatureStore,
+    Images,
+    add_layer,
+    stored_dtype,
+    write_features,
+)
 from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import create_result, read_result
 from pipeline.stages import extract_features
@@ -45,7 +51,7 @@ def add(store, study, images, layers=LAYERS):
 
 
 def write(file, layer, features):
-    add_layer(file, layer, *features.shape)[...] = features
+    write_features(add_layer(file, layer, len(features), features), 0, features)
 
 
 def refer(store, path, images, layers=LAYERS):
@@ -148,7 +154,8 @@ def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_mad
     refer(store, path, some(1, 2))
     (part,) = store.parts
     content, state = part.path.read_bytes(), part.path.stat()
-    part.path.write_bytes(content.replace(features_of(some(2), "fc7").tobytes(), b"x" * 12))
+    stored = features_of(some(2), "fc7").astype(np.float16).tobytes()
+    part.path.write_bytes(content.replace(stored, b"x" * len(stored)))
     for damage in (lambda: None, part.path.unlink):
         damage()
         with pytest.raises(InputError) as told:
@@ -156,7 +163,8 @@ def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_mad
         assert str(part.path) in str(told.value)
         assert f"{path} consists of rows of {part.path.name}: delete it as well" in str(told.value)
     # by its date nobody wrote to it: HDF5 tells
-    part.path.write_bytes(content.replace(features_of(some(2), "fc7").tobytes(), b"x" * 12))
+    stored = features_of(some(2), "fc7").astype(np.float16).tobytes()
+    part.path.write_bytes(content.replace(stored, b"x" * len(stored)))
     os.utime(part.path, ns=(state.st_atime_ns, state.st_mtime_ns))
     with pytest.raises(InputError, match=f"{part.path}: its content is not what"):
         read_result(path)
@@ -320,3 +328,57 @@ def test_results_refer_to_features_by_relative_paths(store, results, tmp_path):
     shutil.rmtree(results)
     copied = read_result(tmp_path / "copy/results/mine/features/subj01/fc7.h5")
     assert np.array_equal(copied["features_fc7"], features_of(some(2, 1), "fc7"))
+
+
+@pytest.mark.parametrize(
+    ("mean", "scale", "stored"),
+    [
+        (0, 1, np.float16),
+        (3, 1, np.float16),  # activations that are far from 0 are rounded more
+        (1000, 1, np.float32),
+        (0, 1e-7, np.float32),  # smaller than the smallest number
+        (0, 2000, np.float32),  # later images may have larger ones
+    ],
+)
+def test_features_are_stored_in_half_precision_if_it_suffices(mean, scale, stored):
+    features = (mean + scale * np.random.default_rng(0).standard_normal((8, 500))).astype("f4")
+    assert stored_dtype(features) == stored
+
+
+def test_rounding_adds_little_to_the_variance_of_what_is_stored_in_half_precision():
+    random = np.random.default_rng(0)
+    for mean in (0, 1, 10, 15):
+        features = (mean + random.standard_normal((200, 300))).astype(np.float32)
+        assert stored_dtype(features[:8]) == np.float16
+        error = features - features.astype(np.float16)
+        assert error.var() < 1e-4 * features.var(axis=0).mean()
+
+
+@pytest.mark.parametrize("features", [np.eye(8, 80), np.full((8, 3), 0.1)])
+def test_indicators_are_stored_in_half_precision_and_a_constant_is_not(features):
+    exact = len(np.unique(features)) > 1
+    assert stored_dtype(features.astype(np.float32)) == (np.float16 if exact else np.float32)
+
+
+def test_a_feature_that_exceeds_half_precision_is_reported(tmp_path):
+    with create_result(tmp_path / "part.h5", NOTHING) as file:
+        first = np.random.default_rng(0).standard_normal((8, 3)).astype(np.float32)
+        file.add("image", "image", np.arange(9))
+        dataset = add_layer(file, "fc7", 9, first)
+        write_features(dataset, 0, first)
+        with pytest.raises(ValueError, match=r"fc7: a feature is 7e\+04, more than 64 times"):
+            write_features(dataset, 8, np.full((1, 3), 7e4, np.float32))
+
+
+def test_references_to_parts_of_both_precisions_read_as_single_precision(store, tmp_path):
+    features = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
+    parts = some(1, 2), some(3, 4)
+    for images, values, dtype in zip(parts, (features[:2], 1e3 * features[2:]), "24", strict=True):
+        with store.add("one", images, ["fc7"], NOTHING) as file:
+            dataset = add_layer(file, "fc7", 2, values)
+            assert dataset.dtype == f"f{dtype}"
+            write_features(dataset, 0, values)
+    found = refer(store, tmp_path / "study.h5", some(1, 2, 3, 4), ["fc7"])["features_fc7"]
+    assert found.dtype == np.float32
+    expected = np.concatenate([features[:2].astype(np.float16), 1e3 * features[2:]])
+    np.testing.assert_array_equal(found, expected)

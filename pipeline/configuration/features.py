@@ -49,8 +49,8 @@ class NetworkSettings(Settings):
     batch_size: int | None = Field(default=None, ge=1)
     """Images per batch; by default as many as the device holds."""
     layers: list[str] | None = Field(default=None, min_length=1)
-    """Layers to keep, such as `fc7` or the pattern `block_*:cls`; by default those that feature
-    spaces name."""
+    """Layers to keep, such as `fc7` or the pattern `block_*:cls`; by default those of the feature
+    spaces that the study uses."""
     facts: NetworkFacts | None = None
     """Descriptions that the table of confounds lists; they change no result."""
 

@@ -346,8 +346,9 @@ class Study(Settings):
         return {"name": network, **settings}
 
     def network_layers(self, network: str) -> list[str]:
-        """List the layers of a network that are stored."""
-        spaces = (space for space in self.feature_spaces.values() if space.network == network)
+        """List the layers of a network that are stored: by default those that the study uses."""
+        used = (self.feature_spaces[name] for name in self.used_spaces)
+        spaces = (space for space in used if space.network == network)
         listed = self.networks[network].layers
         return sorted({space.taken for space in spaces} if listed is None else set(listed))
 

@@ -32,6 +32,11 @@ from pipeline.results.storage import DAMAGED_FILE_ERRORS, canonical, create_resu
 HASH_LENGTH = 12
 # attribute of an array of features that names its layer
 LAYER = "layer"
+LARGEST_HALF = float(np.finfo(np.float16).max)
+# features of the first images are smaller than the largest number by this factor,
+HEADROOM = 64
+# and are rounded by less than this fraction of their standard deviation
+ROUNDING = 5e-3
 
 
 @dataclass(frozen=True)
@@ -165,12 +170,52 @@ class FeatureStore:
         return stored
 
 
-def add_layer(file: ResultFile, layer: Layer | str, n_images: int, width: int) -> h5py.Dataset:
-    """Add an empty array for the features of a layer."""
-    shape = n_images, width
-    dataset = file.add(layer_array(layer), _dimensions(layer), shape=shape, dtype=np.float32)
+def add_layer(
+    file: ResultFile, layer: Layer | str, n_images: int, first: np.ndarray
+) -> h5py.Dataset:
+    """Add an empty array for the features of a layer, of which `first` are a first batch."""
+    shape, stored = (n_images, first.shape[1]), stored_dtype(first)
+    names = _dimensions(layer)
+    dataset = file.add(layer_array(layer), names, shape=shape, dtype=np.float32, stored=stored)
     dataset.attrs[LAYER] = np.bytes_(str(layer).encode())
     return dataset
+
+
+def stored_dtype(features: np.ndarray) -> np.dtype:
+    """Choose half precision where it suffices for features like these, otherwise single precision.
+
+    It suffices if rounding adds less than the square of `ROUNDING` to a feature's variance over
+    images, on average over features, and no feature comes near the largest number.
+
+    Parameters
+    ----------
+    features : (image, feature) float32
+    """
+    if np.abs(features).max() > LARGEST_HALF / HEADROOM:
+        return np.dtype(np.float32)
+    rounding = np.square(features - features.astype(np.float16)).mean(axis=0, dtype=np.float64)
+    variance = features.var(axis=0, dtype=np.float64)
+    # a feature that is rounded in each image alike stays constant
+    varies = variance > 0
+    suffices = varies.any() and (rounding[varies] / variance[varies]).mean() < ROUNDING**2
+    return np.dtype(np.float16 if suffices else np.float32)
+
+
+def write_features(dataset: h5py.Dataset, start: int, features: np.ndarray) -> None:
+    """Write features (image, feature) from the row `start` on.
+
+    Raises
+    ------
+    ValueError
+        A feature is too large for half precision, although the first batch was not.
+    """
+    largest = np.abs(features).max()
+    if dataset.dtype == np.float16 and largest > LARGEST_HALF:
+        raise ValueError(
+            f"{layer_of(dataset)}: a feature is {largest:.3g}, more than {HEADROOM} times those of "
+            "the first images. Check that the image is no exception and the weights are whole."
+        )
+    dataset[start : start + len(features)] = features
 
 
 def layer_array(layer: Layer | str) -> str:

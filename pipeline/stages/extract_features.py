@@ -27,7 +27,13 @@ from pipeline.dataset.stimulus_readers import TEXTS, VECTORS, read_stimuli, stim
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.jobs.code_version import code_version, file_version
-from pipeline.results.feature_store import FeatureStore, Images, add_layer, layer_array
+from pipeline.results.feature_store import (
+    FeatureStore,
+    Images,
+    add_layer,
+    layer_array,
+    write_features,
+)
 from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
 from pipeline.results.storage import create_result
@@ -182,8 +188,8 @@ def _write(
     for batch in batches:
         for layer, features in batch.items():
             if start == 0:
-                add_layer(file, layer, n_images, features.shape[1])
-            file[layer_array(layer)][start : start + len(features)] = features
+                add_layer(file, layer, n_images, features)
+            write_features(file[layer_array(layer)], start, features)
         start += len(features)
         progress.update(len(features))
 
