@@ -16,9 +16,10 @@ from torchvision.models.regnet import BlockParams
 
 from features.checkpoints import checkpoint_hash
 from features.extraction import image_features
-from features.layers import Layer, pool
+from features.layers import Layer
 from features.networks import check_specification, load_network
 from features.networks.torchvision_networks import USUAL_TAG, architectures
+from features.pooling import pool
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (1, 425, 425, 3), dtype=np.uint8)
 # whose features are compared; of larger ones the names and shapes of the weights are

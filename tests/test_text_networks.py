@@ -12,8 +12,9 @@ import transformers
 from tiny_texts import CAPTIONS, COMMON, NETWORKS, save_network, save_tokenizer
 
 from features.extraction import caption_features
-from features.layers import Layer, pool
+from features.layers import Layer
 from features.networks import Network, load_network
+from features.pooling import pool
 
 POOLINGS = ("mean", "cls", "last")
 LAYERS = [Layer(name, p) for name in ("last_hidden_state", "hidden_states.1") for p in POOLINGS]

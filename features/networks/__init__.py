@@ -10,35 +10,53 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from features.checkpoints import checkpoint_hash, local_weights
 from features.layers import nearest
-from features.networks import (
-    clip_networks,
-    low_level,
-    slip_networks,
-    timm_networks,
-    torchvision_networks,
-    transformers_networks,
-    vectors,
-)
 from features.networks.base import PRECISIONS, Network
 from features.networks.weights import Checkpoint, check_weights
 
 __all__ = ["LIBRARIES", "Network", "check_specification", "choose_device", "load_network"]
 
-LIBRARIES = {
-    "open_clip": clip_networks,
-    "torchvision": torchvision_networks,
-    "timm": timm_networks,
-    "transformers": transformers_networks,
-    "slip": slip_networks,
-    "low_level": low_level,
-    "vectors": vectors,
-}
+LIBRARIES = ("open_clip", "torchvision", "timm", "transformers", "slip", "low_level", "vectors")
+
+
+def _library(name: str) -> ModuleType:
+    """Import the module of a library. The others are not imported: each takes about a second."""
+    match name:
+        case "open_clip":
+            from features.networks import clip_networks
+
+            return clip_networks
+        case "torchvision":
+            from features.networks import torchvision_networks
+
+            return torchvision_networks
+        case "timm":
+            from features.networks import timm_networks
+
+            return timm_networks
+        case "transformers":
+            from features.networks import transformers_networks
+
+            return transformers_networks
+        case "slip":
+            from features.networks import slip_networks
+
+            return slip_networks
+        case "low_level":
+            from features.networks import low_level
+
+            return low_level
+        case "vectors":
+            from features.networks import vectors
+
+            return vectors
+    raise ValueError(f"unknown library '{name}'. {nearest(name, LIBRARIES)}")
 
 
 def load_network(
@@ -52,7 +70,7 @@ def load_network(
 
     Parameters
     ----------
-    specification : `library` (a key of `LIBRARIES`), `architecture`, `stimulus` ("image", or what
+    specification : `library` (one of `LIBRARIES`), `architecture`, `stimulus` ("image", or what
         is read), `weights` ("pretrained", "untrained", a local path, "package:NAME/folder" for
         weights inside an installed Python package, "none" where there is nothing to learn), `seed`
         for untrained weights, `pretrained_tag` for open_clip, torchvision and timm, optional
@@ -77,7 +95,8 @@ def load_network(
     local = _checkpoint(specification)
     chosen = choose_device(device)
     with _asked_for_no_weights(specification):
-        network = LIBRARIES[specification["library"]].load(specification, local, chosen, cache)
+        library = _library(specification["library"])
+        network = library.load(specification, local, chosen, cache)
     network.name = specification.get("name") or specification["architecture"]
     network.precision = specification.get("precision", "float32")
     network.seed = specification.get("seed")
@@ -120,9 +139,7 @@ def check_specification(specification: Mapping[str, Any]) -> None:
 def _check_settings(specification: Mapping[str, Any]) -> None:
     """Raise ValueError for names that nobody knows, and settings that the library does not use."""
     name, architecture = specification["library"], specification["architecture"]
-    if name not in LIBRARIES:
-        raise ValueError(f"unknown library '{name}'. {nearest(name, LIBRARIES)}")
-    library = LIBRARIES[name]
+    library = _library(name)
     known = library.architectures()
     if known is not None and architecture not in known:
         near = nearest(architecture, known)

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 
 from features.checkpoints import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
-from features.layers import Layer, nearest, pool
+from features.layers import Layer, nearest
 from features.networks.weights import Checkpoint
+from features.pooling import pool
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import open_clip
 import torch
-import torchvision
-import transformers
 from PIL import Image
 from tqdm import tqdm
 
@@ -46,6 +43,8 @@ def planted_features(
 def _clip_images(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
+    import open_clip
+
     pretrained = {"untrained": None, "pretrained": "openai"}.get(space.weights, space.weights)
     # open_clip warns about random weights, even if they are requested
     logging.disable(logging.WARNING if pretrained is None else logging.NOTSET)
@@ -60,6 +59,8 @@ def _clip_images(
 def _torchvision_images(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
+    import torchvision
+
     weights = torchvision.models.get_model_weights(space.architecture).IMAGENET1K_V1
     chosen = weights if space.weights == "pretrained" else None
     model = torchvision.models.get_model(space.architecture, weights=chosen).eval()
@@ -73,6 +74,8 @@ def _torchvision_images(
 def _transformer_captions(
     name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
+    import transformers
+
     source = space.weights
     if source.startswith("package:"):
         package, inside = source.removeprefix("package:").split("/", 1)
