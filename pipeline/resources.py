@@ -66,12 +66,17 @@ TIME_FACTOR, MEMORY_FACTOR, MIN_MINUTES = 3, 1.5, 30
 
 @dataclass(frozen=True)
 class Job:
-    """Needs of one job; `gpu_seconds` replace `core_seconds` on a GPU."""
+    """Needs of one job.
+
+    `gpu_seconds` replace `core_seconds` on a GPU; `temporary_bytes` are deleted when they have been
+    read.
+    """
 
     core_seconds: float = START
     memory_bytes: float = PLAIN_BYTES
     disk_bytes: float = 0.0
     gpu_seconds: float = 0.0
+    temporary_bytes: float = 0.0
 
 
 def estimate_study(
@@ -165,9 +170,9 @@ def _spaces(
 
 
 def averaging(subject: SubjectSize) -> Job:
-    """Estimate the averaging of a subject's trials, in two bytes, with counts of one, and noise."""
+    """Estimate the averaging of a subject's trials, in two bytes, and noise."""
     seconds = START + subject.voxels * subject.sessions * SECONDS_PER_VOXEL_AND_SESSION
-    per_voxel = subject.images * (HALF + 1) + min(subject.images, NOISE_IMAGES) * FLOAT
+    per_voxel = subject.images * HALF + min(subject.images, NOISE_IMAGES) * FLOAT
     return Job(seconds, BETAS_BYTES, _file(per_voxel * subject.voxels, 10))
 
 
@@ -200,13 +205,13 @@ def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) ->
     operations = 2 * (shared + pairs * factorised + part.voxels * per_voxel)
     disk = _file(FLOAT * part.test_images * part.voxels, 3)
     memory = solver_memory(study, part, [*widths.values()])
-    return Job(START + operations / SOLVER_RATES["native"], memory, disk)
+    return Job(START + operations / SOLVER_RATES["native"], memory, temporary_bytes=disk)
 
 
 def _predictions(
     study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
 ) -> list[Job]:
-    """Estimate predictions; they are temporary, so that disk is counted for one subject alone.
+    """Estimate predictions; their disk is counted for the largest subject alone.
 
     Those of tests and of each analysis are made separately.
     """
@@ -224,9 +229,9 @@ def _predictions(
         ]
         for subject in subjects
     ]
-    largest = max(of_subjects, key=lambda jobs: sum(job.disk_bytes for job in jobs))
+    largest = max(of_subjects, key=lambda jobs: sum(job.temporary_bytes for job in jobs))
     others = [job for jobs in of_subjects if jobs is not largest for job in jobs]
-    return [*largest, *(replace(job, disk_bytes=0) for job in others)]
+    return [*largest, *(replace(job, temporary_bytes=0) for job in others)]
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:

@@ -80,7 +80,7 @@ def fitted(study, subject: str) -> dict[str, object]:
 def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
     settings = {"voxels_per_subject": 9, "min_reliability": 0.999, "components": 2, "seed": 0}
     given = {**fitted(study, "subj01"), "configuration": "mine", "memory-mb": 1000}
-    given["out"] = tmp_path / "weights.h5"
+    given["out"] = given["permuted"] = tmp_path / "weights.h5"
     with pytest.raises(InputError, match="lower `min_reliability`"):
         run(monkeypatch, fit_weights, given, mine=settings, spaces=["alexnet"])
 
@@ -90,6 +90,7 @@ def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
         "spaces": "spaces",
         "features": [study.results / "features/subj01/alexnet.h5"],
         "weights": [study.results / "interpretation/subj01/weights.h5"],
+        "permuted": [tmp_path / "permuted_weights.h5"],
         "configuration": "mine",
         "out": tmp_path / "components.h5",
     }

@@ -157,9 +157,10 @@ def test_disk_of_predictions_is_that_of_the_subject_with_most(predicted, estimat
     """For each of its fits as much as those that are kept on request take."""
     folder = predicted.results / "predictions"
     written = max(bytes_on_disk([folder / subject]) for subject in ("subj01", "subj03"))
-    jobs = [job for job in estimates["predictions"] if job.disk_bytes]
-    assert len(jobs) == 4 + 3 + 4 + 1
-    assert written / 6 / 1.5 < disk(jobs) / len(jobs) < written / 6 * 1.5
+    told = [job.temporary_bytes for job in estimates["predictions"] if job.temporary_bytes]
+    assert len(told) == 4 + 3 + 4 + 1
+    assert written / 6 / 1.5 < sum(told) / len(told) < written / 6 * 1.5
+    assert disk(estimates["predictions"]) == 0
 
 
 def nsd_study(**changes: object) -> Configuration:

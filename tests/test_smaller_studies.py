@@ -37,7 +37,7 @@ def features(study) -> FeatureSizes:
 def bytes_of(study, features) -> float:
     subjects = [subject_size(study, MANIFEST, subject) for subject in study.subjects]
     stages = estimate_study(study, subjects, features)
-    return sum(job.disk_bytes for jobs in stages.values() for job in jobs)
+    return sum(job.disk_bytes + job.temporary_bytes for jobs in stages.values() for job in jobs)
 
 
 def told(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str:

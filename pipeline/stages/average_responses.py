@@ -66,7 +66,10 @@ def _write_blocks(file: ResultFile, dataset: Responses) -> int:
     responses = file.add(
         "responses", names, shape=shape, dtype=np.float32, stored=stored, chunks=chunks
     )
-    n_valid_repeats = file.add("n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks)
+    # nearly the same in all voxels: compressed to a hundredth
+    n_valid_repeats = file.add(
+        "n_valid_repeats", names, shape=shape, dtype=np.uint8, chunks=chunks, compression="lzf"
+    )
     sampled = min(NOISE_IMAGES, len(images)), len(voxel)
     noise_sample = file.add(
         "noise_sample", ("noise_sample_image", "voxel"), shape=sampled, dtype=np.float32

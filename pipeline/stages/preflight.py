@@ -134,7 +134,8 @@ def _show_estimates(
 ) -> None:
     table = Table(title=f"What study {study.study} will need, about")
     table.add_column("stage")
-    for column in ("jobs", "CPU core hours", "GPU hours (if any)", "memory GB", "disk GB"):
+    time, disk = ("CPU core hours", "GPU hours (if any)"), ("disk GB", "temporary GB")
+    for column in ("jobs", *time, "memory GB", *disk):
         table.add_column(column, justify="right")
     for stage, jobs in stages.items():
         table.add_row(stage, *_summed(jobs))
@@ -143,8 +144,8 @@ def _show_estimates(
     console.print(table)
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
-        "Memory is that of the largest job. What exists already is not subtracted. Predictions are "
-        "deleted when they have been read: their disk is that of one subject."
+        "Memory is that of the largest job. What exists already is not subtracted. Temporary files "
+        "are deleted when they have been read: predictions of about one subject exist at a time."
     )
     longest = max(job.core_seconds for job in stages["encoding"]) / HOUR / THREADS
     console.print(
@@ -157,12 +158,14 @@ def _show_estimates(
 def _summed(jobs: Sequence[Job]) -> list[str]:
     """Return the cells of a row on some jobs."""
     gpu = sum(job.gpu_seconds for job in jobs) / HOUR
+    temporary = sum(job.temporary_bytes for job in jobs) / GIGABYTE
     return [
         str(len(jobs)),
         f"{sum(job.core_seconds for job in jobs) / HOUR:.2f}",
         f"{gpu:.2f}" if gpu else "",
         f"{max(job.memory_bytes for job in jobs) / GIGABYTE:.2f}",
         f"{sum(job.disk_bytes for job in jobs) / GIGABYTE:.2f}",
+        f"{temporary:.2f}" if temporary else "",
     ]
 
 
@@ -205,7 +208,7 @@ def _disk_needs(
     checkpoints = required_checkpoints(manifest, study).values()
     missing = sum(e.bytes for e in checkpoints if e.path and not Path(e.path).exists())
     return [
-        ("results", Path(), sum(job.disk_bytes for job in jobs)),
+        ("results", Path(), sum(job.disk_bytes + job.temporary_bytes for job in jobs)),
         ("files to fetch", study.nsd, bytes_to_come(files, study.nsd, manifest)),
         ("checkpoints to fetch", manifest.weights_folder, missing),
     ]

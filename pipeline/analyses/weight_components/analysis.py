@@ -106,10 +106,13 @@ class WeightComponents(Analysis):
             rank, chosen = min(train, width), min(settings.voxels_per_subject, subject.voxels)
             solved = 18 * rank**2 * max(rank, train / 3)
             solved += 4 * train * rank * (subject.voxels + chosen * settings.permutations)
-            values = chosen * (1 + settings.permutations) * width
-            values += subject.voxels * settings.components
-            memory = solver_memory(study, subject, spaces)
-            yield Job(START + solved / SOLVER_RATES["native"], memory, FLOAT * values)
+            values = chosen * width + subject.voxels * settings.components
+            yield Job(
+                START + solved / SOLVER_RATES["native"],
+                solver_memory(study, subject, spaces),
+                FLOAT * values,
+                temporary_bytes=FLOAT * chosen * settings.permutations * width,
+            )
             yield from [Job()] * 3
 
     def picture_bytes(self, study: Study) -> float:

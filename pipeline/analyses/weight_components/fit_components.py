@@ -42,6 +42,7 @@ class Arguments(given.StageArguments):
     spaces: Annotated[list[str], given.Setting("interpreted")]  # of the model
     features: given.InputFiles  # of each subject
     weights: given.InputFiles  # of each subject
+    permuted: given.InputFiles  # of each subject
     configuration: Annotated[dict[str, Any], given.Setting("interpretation")]
     out: given.OutputFile
 
@@ -79,7 +80,9 @@ def main() -> None:
     arrays = {
         "subject": ("subject", [*subjects]),
         **_components(components, common),
-        **_stability(weights, _permuted(subjects, common), components, common.features),
+        **_stability(
+            weights, _permuted(subjects, arguments.permuted, common), components, common.features
+        ),
         **_groups(projections, settings),
         "n_voxels": ((), n_voxels),
         "voxel_id": (VOXEL, np.concatenate(voxel)),
@@ -129,14 +132,14 @@ def _components(components: WeightComponents, common: CommonSpace) -> Arrays:
 
 
 def _permuted(
-    subjects: Mapping[str, Result], common: CommonSpace
+    subjects: Mapping[str, Result], paths: Sequence[Path], common: CommonSpace
 ) -> Iterator[dict[str, np.ndarray]]:
     """Yield weights fitted to permuted images, for all subjects, one draw at a time."""
     n_draws = {r.configuration["permutations"] for r in subjects.values()}
     for draw in range(min(n_draws)):
         drawn = {}
-        for name, result in subjects.items():
-            with open_result(result.path) as file:
+        for path, (name, result) in zip(paths, subjects.items(), strict=True):
+            with open_result(path) as file:
                 rows = file["permuted_weights"][draw]
             drawn[name] = common.translate(result, rows)
         yield equal_numbers(drawn)

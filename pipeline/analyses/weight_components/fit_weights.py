@@ -18,6 +18,7 @@ from encoding.weight_components import PermutedResponses, best_voxels
 from pipeline.errors import InputError, run_stage
 from pipeline.fits.fitted_model import FittedModel
 from pipeline.jobs import stage_arguments as given
+from pipeline.results.chunk_shapes import chunks_of_rows
 from pipeline.results.storage import create_result
 
 
@@ -37,6 +38,7 @@ class Arguments(given.StageArguments):
         ),
     ]
     out: given.OutputFile
+    permuted: given.OutputFile
 
 
 def main() -> None:
@@ -65,21 +67,21 @@ def main() -> None:
             "feature_factor": ("feature", model.scaling.factor),
         }
         provenance = model.provenance("fit_weights", settings)
-        width = len(model.scaling.mean)
+        shape = len(columns), len(model.scaling.mean)
         with create_result(arguments.out, provenance) as file:
             for name, (dimension, values) in arrays.items():
                 file.add(name, dimension, values)
-            shape = len(columns), width
             weights = file.add("weights", ("voxel", "feature"), shape=shape, dtype=np.float32)
-            null = file.add(
+            _write(weights, _weights(model, responses, columns))
+        with create_result(arguments.permuted, provenance) as file:
+            weights = file.add(
                 "permuted_weights",
                 ("draw", "voxel", "feature"),
                 shape=(n_draws, *shape),
                 dtype=np.float32,
-                chunks=(1, *weights.chunks),
+                chunks=(1, *chunks_of_rows(shape, 4)),
             )
-            _write(weights, _weights(model, responses, columns))
-            _write(null, _weights(model, permuted, np.tile(columns, n_draws)))
+            _write(weights, _weights(model, permuted, np.tile(columns, n_draws)))
     subject = provenance["configuration"]["subject"]
     print(f"{subject}: weights of {len(columns)} voxels of {model_name(arguments.spaces)}")
 

@@ -15,7 +15,8 @@ rule fit_weights:
         split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
         encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{INTERPRETED_MODEL}.h5",
     output:
-        f"{RESULTS}/interpretation/{{subject}}/weights.h5",
+        out=f"{RESULTS}/interpretation/{{subject}}/weights.h5",
+        permuted=temp(f"{RESULTS}/interpretation/{{subject}}/permuted_weights.h5"),
     resources:
         **per_attempt(runtime=60),
         gpu=SOLVER_GPUS,
@@ -30,7 +31,8 @@ rule fit_weights:
 rule fit_components:
     input:
         features=features_of_subjects(INTERPRETED),
-        weights=expand(f"{RESULTS}/interpretation/{{subject}}/weights.h5", subject=STUDY.subjects),
+        weights=expand(rules.fit_weights.output.out, subject=STUDY.subjects),
+        permuted=expand(rules.fit_weights.output.permuted, subject=STUDY.subjects),
     output:
         COMPONENTS,
     resources:
