@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/installed
 # Two workers, each with one thread: they would wait for each other's. A file's tests share what they
 # make, and run in one worker. The longest files come first (tests/conftest.py).
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-TIERS := workflow or robustness or slurm or browser
+TIERS := workflow or robustness or networks or slurm or browser
 
 .PHONY: install demo test test-rest test-all docs soak lint clean
 

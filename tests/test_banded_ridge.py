@@ -583,6 +583,7 @@ def conditioned(kind, n_images=200, n_voxels=300):
     return bands, signal + generator.standard_normal(signal.shape)
 
 
+@pytest.mark.robustness
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("kind", ["square", "wide", "scales", "shared"])
 def test_parts_change_a_score_little_at_every_penalty(kind, dtype):
@@ -617,6 +618,7 @@ def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
         assert_same_fit(fit_banded_ridge(*arguments, replace(options, **change)), plenty)
 
 
+@pytest.mark.robustness
 @pytest.mark.parametrize(
     ("search", "little", "keeps"),
     [

@@ -17,6 +17,8 @@ from features.extraction import caption_features
 from features.layers import Layer
 from features.networks import check_specification, load_network
 
+pytestmark = pytest.mark.networks
+
 # (special tokens, template, options) of tokenizers on the hub, by a part of their repository's name
 ROBERTA = SPECIAL, "<s> $A </s>", {}
 TOKENIZERS = {

