@@ -65,7 +65,8 @@ def read_hdf5(path: Path, where: Sequence[np.ndarray]) -> np.ndarray:
     with open_hdf5(path, DATASET) as data:
         order = np.lexsort(where[::-1])
         ordered = [index[order] for index in where]
-        values = np.empty((data.shape[0], len(order)), dtype=data.dtype)
+        # a chunk holds a voxel's trials: they are copied side by side, and turned on return
+        values = np.empty((len(order), data.shape[0]), dtype=data.dtype)
         # runs of neighbours along the file's last axis are read at once
         new_run = np.diff(ordered[-1]) != 1
         for index in ordered[:-1]:
@@ -75,8 +76,8 @@ def read_hdf5(path: Path, where: Sequence[np.ndarray]) -> np.ndarray:
             first, last = columns[0], columns[-1]
             row = tuple(index[first] for index in ordered[:-1])
             run = slice(ordered[-1][first], ordered[-1][last] + 1)
-            values[:, order[columns]] = data[(slice(None), *row, run)]
-        return values
+            values[order[columns]] = data[(slice(None), *row, run)].T
+        return values.T
 
 
 def read_series(path: Path, voxel: np.ndarray, frame: Frame | None = None) -> np.ndarray:

@@ -31,15 +31,18 @@ def percent_signal_change(path: Path, stored: np.ndarray, valid: np.ndarray) -> 
     InputError
         Only some trials of a voxel are NaN, which NSD's files never have.
     """
-    missing = np.isnan(stored)
-    uncovered = missing.all(axis=0)
-    if (missing & ~uncovered).any():
-        raise InputError(
-            f"{path}: NaNs in betas of single trials, which NSD's files never have; {HINT.lower()}"
-        )
-    unit = INTEGERS_PER_PERCENT if np.issubdtype(stored.dtype, np.integer) else 1
-    result = stored.astype(np.float32) / np.float32(unit)
-    result[:, ~valid | uncovered | (stored == 0).all(axis=0)] = np.nan
+    uncovered = ~valid | ~stored.any(axis=0)
+    if np.issubdtype(stored.dtype, np.integer):
+        result = stored.astype(np.float32) / np.float32(INTEGERS_PER_PERCENT)
+    else:
+        missing = np.isnan(stored)
+        if (missing & ~missing.all(axis=0)).any():
+            raise InputError(
+                f"{path}: NaNs in betas of single trials, which NSD's files never have; "
+                f"{HINT.lower()}"
+            )
+        result = stored.astype(np.float32)
+    result[:, uncovered] = np.nan
     return result
 
 
