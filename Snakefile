@@ -115,13 +115,15 @@ for each in workflow.rules:
 
 
 onsuccess:
-    for folder in (RESULTS, Path(FEATURES).parent):
-        join_checksums(Path(folder))
+    for folder in (Path(RESULTS), Path(FEATURES).parent):
+        # features may belong to others
+        if os.access(folder, os.W_OK):
+            join_checksums(folder)
 
 
 onstart:
     try:
-        require_writable([Path(RESULTS), Path(FEATURES)])
+        require_writable([Path(RESULTS)])
         freeze(RUN_FILE.parent, RUN_TEXT)
         dag, order = workflow.dag, list(workflow.rules)
         jobs = sorted(dag.jobs, key=lambda job: order.index(job.rule))

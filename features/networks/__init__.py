@@ -94,9 +94,14 @@ def load_network(
         specification = {**specification, "weights": "untrained", "seed": 0}
     local = _checkpoint(specification)
     chosen = choose_device(device)
+    library = _library(specification["library"])
     with _asked_for_no_weights(specification):
-        library = _library(specification["library"])
-        network = library.load(specification, local, chosen, cache)
+        try:
+            with _hub_offline():
+                network = library.load(specification, local, chosen, cache)
+        except ValueError:
+            # not in the cache, or not loadable: the error that counts is the next one
+            network = library.load(specification, local, chosen, cache)
     network.name = specification.get("name") or specification["architecture"]
     network.precision = specification.get("precision", "float32")
     network.seed = specification.get("seed")
@@ -106,6 +111,23 @@ def load_network(
     # channels last, in which convolutions run faster
     network.module.eval().to(chosen, memory_format=torch.channels_last)
     return network
+
+
+@contextmanager
+def _hub_offline() -> Iterator[None]:
+    """Let libraries look into the cache of huggingface_hub alone.
+
+    They ask the hub for news of files that they have, and where there is no internet they ask
+    again and again: minutes for a network that lies in the cache.
+    """
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager
