@@ -179,7 +179,7 @@ def averaging(subject: SubjectSize) -> Job:
 def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
     """Estimate the fit of spaces {space: width} to a subject's voxels or part of them."""
     settings = study.encoding
-    banded = len(widths) > 1 and settings.penalty == "banded"
+    banded = len(widths) > 1 and part.penalty == "banded"
     candidates = settings.band_weight_samples if banded else 1
     seconds = START + candidates * _candidate(study, part, sum(widths.values()), settings.search)
     if settings.stacking and len(widths) > 1:
@@ -193,7 +193,7 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
 def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
     """Estimate the predictions of a subject's test images: refits in float64, without search."""
     settings, n, width = study.encoding, part.images - part.test_images, sum(widths.values())
-    banded = len(widths) > 1 and settings.penalty == "banded"
+    banded = len(widths) > 1 and part.penalty == "banded"
     pairs = PICKED * settings.alphas.number * (settings.band_weight_samples if banded else 1)
     others = width - max(widths.values())
     # what is factorised: images, or features of all spaces but the widest

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from encoding.variance_partitioning import subsets
+from pipeline.configuration.fits import Penalty
 from pipeline.configuration.settings import COMPOSITE
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
@@ -41,6 +42,7 @@ class SubjectSize:
     voxels : number of voxels in the mask
     grid : number of voxels or vertices of the space of the responses
     mapped : number of voxels and vertices of one map in all further spaces together
+    penalty : of the fits to these data (`part_of`)
     """
 
     sessions: int
@@ -49,6 +51,7 @@ class SubjectSize:
     voxels: int
     grid: int
     mapped: int
+    penalty: Penalty = "banded"
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,8 @@ def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: in
     """Return the size of a variant and chunk; subsets count as if they held every image."""
     train = subject.images - subject.test_images
     fewer = max(0, train - (study.all_variants[variant].training_images or train))
-    voxels = math.ceil(subject.voxels / chunks)
-    return replace(subject, images=subject.images - fewer, voxels=voxels)
+    voxels, penalty = math.ceil(subject.voxels / chunks), study.encoding_of(variant).penalty
+    return replace(subject, images=subject.images - fewer, voxels=voxels, penalty=penalty)
 
 
 def n_models(study: Configuration, variant: str) -> float:

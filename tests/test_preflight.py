@@ -20,7 +20,7 @@ from pipeline.configuration.reading import parse_configuration, read_configurati
 from pipeline.configuration.study import Configuration
 from pipeline.nsd.fetch.plan import bytes_to_come
 from pipeline.nsd.manifest import read_manifest, required_files
-from pipeline.resources import Job, estimate_study
+from pipeline.resources import START, Job, estimate_study
 from pipeline.stages import preflight as preflight_stage
 from pipeline.stages.preflight import disk_problems, memory_problems
 from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
@@ -216,6 +216,23 @@ def test_more_chunks_are_more_and_shorter_jobs_of_the_same_results():
         assert len(parts[stage]) == 4 * len(whole[stage])
         assert parts[stage][0].core_seconds < whole[stage][0].core_seconds
         assert disk(parts[stage]) == pytest.approx(disk(whole[stage]), rel=0.05)
+
+
+def test_a_fit_with_a_single_penalty_takes_as_long_as_one_candidate():
+    """Of a variant as of a study; a search of band weights takes as long as 20."""
+    two = {"two": ["alexnet", "bert"]}
+    encoding = {**nsd_study().encoding.model_dump(), "stacking": False}
+    spaces = {"comparisons": two, "subjects": ["subj01"], "encoding": encoding}
+    variant = {"single": {"penalty": "single", "comparisons": ["two"]}}
+    banded, both = (
+        estimated(study, feature_sizes(study))["encoding"]
+        for study in (nsd_study(**spaces), nsd_study(**spaces, variants=variant))
+    )
+    # the longest is of both spaces
+    joint, single = (
+        max(job.core_seconds for job in jobs) - START for jobs in (banded, both[len(banded) :])
+    )
+    assert joint == pytest.approx(20 * single)
 
 
 # of each stage: CPU seconds and disk of the demo, disk of the small study
