@@ -8,6 +8,7 @@ and the arrays are mapped into memory, so that weights of all voxels need not fi
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,35 +48,29 @@ def create_encoder(
     arrays : {name: (dtype, shape)}
     metadata : values that JSON can hold
     """
+    told = json.dumps({**metadata, "format": FORMAT})
+    header: dict[str, Any] = {"__metadata__": {METADATA: told}}
+    places, end = {}, 0
     # arrays of large numbers first: each then begins at a multiple of its own size
-    ordered = sorted(arrays, key=lambda name: -np.dtype(arrays[name][0]).itemsize)
-    header: dict[str, Any] = {"__metadata__": {METADATA: json.dumps({**metadata, "format": FORMAT})}}
-    end = 0
-    for name in ordered:
-        dtype, shape = arrays[name]
-        start, end = end, end + int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        header[name] = {
-            "dtype": TYPES[dtype],
-            "shape": [int(length) for length in shape],
-            "data_offsets": [start, end],
-        }
+    for name in sorted(arrays, key=lambda name: -np.dtype(arrays[name][0]).itemsize):
+        dtype, shape = arrays[name][0], [int(length) for length in arrays[name][1]]
+        start, end = end, end + math.prod(shape) * np.dtype(dtype).itemsize
+        places[name] = slice(start, end)
+        header[name] = {"dtype": TYPES[dtype], "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % ALIGNMENT)
-    first = ALIGNMENT + len(text)
+    beginning = len(text).to_bytes(8, "little") + text
     with atomic_path(path) as temporary:
         with open(temporary, "wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            file.truncate(first + end)
-        content = np.memmap(temporary, np.uint8, "r+", offset=0, shape=(first + end,))
+            file.write(beginning)
+            file.truncate(len(beginning) + end)
+        whole = np.memmap(temporary, np.uint8, "r+")
+        content = whole[len(beginning) :]
         yield {
-            name: content[first + header[name]["data_offsets"][0] :][
-                : int(np.subtract(*header[name]["data_offsets"][::-1]))
-            ]
-            .view(arrays[name][0])
-            .reshape(arrays[name][1])
-            for name in ordered
+            name: content[here].view(arrays[name][0]).reshape(arrays[name][1])
+            for name, here in places.items()
         }
-        content.flush()
+        whole.flush()
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
@@ -104,16 +99,14 @@ def read_encoder(
     return _read(path, names)
 
 
-def _read(
-    path: Path, names: Sequence[str] | None
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path, names: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with safe_open(require_file(path), framework="numpy") as file:
             told = json.loads((file.metadata() or {}).get(METADATA, "{}"))
             if told.get("format") != FORMAT:
                 raise InputError(
-                    f"{path}: its format is {told.get('format', 'unknown')}, and this version reads "
-                    f"{FORMAT}. Make it with `snakemake encoders` of this version."
+                    f"{path}: its format is {told.get('format', 'unknown')}, and this version "
+                    f"reads {FORMAT}. Make it with `snakemake encoders` of this version."
                 )
             chosen = file.keys() if names is None else names
             return told, {name: file.get_tensor(name) for name in chosen}

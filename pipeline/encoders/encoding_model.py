@@ -1,19 +1,19 @@
 """Predictions of a fitted encoding model for new images and captions.
 
-    model = EncodingModel.load("results/demo/encoders/subj01/clip_rn50.safetensors")
-    responses = model.predict(["dog.jpg", "house.jpg"])  # (image, voxel)
+model = EncodingModel.load("results/demo/encoders/subj01/clip_rn50.safetensors")
+responses = model.predict(["dog.jpg", "house.jpg"])  # (image, voxel)
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from features.networks import choose_device
 from pipeline.encoders.encoder_file import read_encoder
@@ -43,6 +43,7 @@ class EncodingModel:
     device : device that computes predictions
     weight : (voxel, feature) float32
     bias : (voxel,) float32
+    components : {feature space: (layer feature, feature) of its reduction, None without one}
     """
 
     def __init__(
@@ -57,6 +58,11 @@ class EncodingModel:
         self.weight, self.bias = (
             torch.from_numpy(arrays[name]).to(device, torch.float32) for name in WEIGHTS
         )
+        names = [space["name"] for space in metadata["spaces"]]
+        found = {name: arrays.get(f"components/{name}") for name in names}
+        self.components = {
+            name: None if values is None else self._tensor(values) for name, values in found.items()
+        }
 
     @classmethod
     def load(
@@ -116,7 +122,9 @@ class EncodingModel:
         responses, distance = self.respond(images, captions)
         far = np.flatnonzero(distance > self.metadata["far"])
         if len(far):
-            warnings.warn(self.told_far([f"stimulus {i}" for i in far], distance[far]), stacklevel=2)
+            warnings.warn(
+                self.told_far([f"stimulus {i}" for i in far], distance[far]), stacklevel=2
+            )
         return responses
 
     def respond(
@@ -148,7 +156,7 @@ class EncodingModel:
 
         Features are those of the layers, neither scaled nor reduced.
         """
-        with torch.inference_mode():
+        with torch.no_grad():
             joined = self.reduced({name: self._tensor(one) for name, one in features.items()})
             return torch.nn.functional.linear(joined, self.weight, self.bias).cpu().numpy()
 
@@ -159,16 +167,6 @@ class EncodingModel:
             for name, components in self.components.items()
         ]
         return torch.cat(parts, dim=1)
-
-    @cached_property
-    def components(self) -> dict[str, torch.Tensor | None]:
-        """{feature space: (feature, component) of its linear reduction, None without one}."""
-        names = [space["name"] for space in self.metadata["spaces"]]
-        found = {name: self.arrays.get(f"components/{name}") for name in names}
-        return {
-            name: None if values is None else self._tensor(values)
-            for name, values in found.items()
-        }
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Weights W (feature, voxel) and intercept b (voxel,): responses = features @ W + b.
@@ -191,7 +189,7 @@ class EncodingModel:
         square root of the number of spaces. With scaling `zscore` its mean square over the training
         images is 1. `metadata["far"]` is the 99th percentile over the training images.
         """
-        with torch.inference_mode():
+        with torch.no_grad():
             joined = self.reduced({name: self._tensor(one) for name, one in features.items()})
         values = joined.cpu().numpy().astype(np.float64)
         scaled = (values - self.arrays["feature_mean"]) * self.arrays["feature_factor"]
@@ -236,8 +234,6 @@ class EncodingModel:
         """Prepare images as their network takes them: the input of `module`."""
         network, _ = self._of_images()
         shown = [self.stimuli.as_shown(one) for one in images]
-        from PIL import Image
-
         (pixels,) = network.preprocess([Image.fromarray(one) for one in shown]).values()
         return pixels.to(self.device)
 
@@ -294,8 +290,6 @@ class VoxelResponses(torch.nn.Module):
         self.network.module.requires_grad_(False)
         self.model, self.layers = model, model.stimuli.layers(name)
         example = example_picture(model.stimuli.image_size or (1, 1))
-        from PIL import Image
-
         (self.key,) = self.network.preprocess([Image.fromarray(example)])
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:

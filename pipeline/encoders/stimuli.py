@@ -137,7 +137,9 @@ class StimulusFeatures:
     def layers(self, network: str) -> list[Layer]:
         """List the layers of a network that the spaces consist of."""
         own = [space["layers"] for space in self.spaces if space["network"]["name"] == network]
-        return [Layer.parse(name) for name in dict.fromkeys(name for names in own for name in names)]
+        return [
+            Layer.parse(name) for name in dict.fromkeys(name for names in own for name in names)
+        ]
 
     def batches(
         self, images: Sequence[Picture] | None, captions: Sequence[Captions] | None

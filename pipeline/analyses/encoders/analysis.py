@@ -68,9 +68,7 @@ class Encoders(Analysis):
             for spaces in exported(study):
                 of_spaces = {space: widths[space] for space in spaces}
                 disk = size * subject.voxels * sum(of_spaces.values())
-                yield replace(
-                    refit(study, subject, of_spaces), temporary_bytes=0, disk_bytes=disk
-                )
+                yield replace(refit(study, subject, of_spaces), temporary_bytes=0, disk_bytes=disk)
             yield Job()
 
 
