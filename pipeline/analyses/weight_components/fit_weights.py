@@ -37,8 +37,8 @@ class Arguments(given.StageArguments):
             "interpretation:model,voxels_per_subject,min_reliability,components,permutations,seed"
         ),
     ]
-    out: given.OutputFile
-    permuted: given.OutputFile
+    out: given.NamedOutput
+    permuted: given.NamedOutput
 
 
 def main() -> None:
