@@ -1,10 +1,11 @@
-"""Show a study's progress, results or layers of networks; export it; compare two studies.
+"""Show a study's progress, results or layers of networks; export it; compare; predict.
 
 python -m pipeline status                    progress of a study, during a run or after it
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline layers clip_rn50          layers of a network that the study uses
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
+python -m pipeline predict ENCODER FOLDER --out predictions.h5  responses to pictures or captions
 """
 
 from __future__ import annotations
@@ -41,6 +42,25 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     compare_command.add_argument("published", type=Path, help="results of config/paper.yaml")
     compare_command.add_argument("corrected", type=Path, help="results of config/nsd.yaml")
+    predict_command = commands.add_parser(
+        "predict", help="responses that an encoder predicts to a folder of pictures or captions"
+    )
+    predict_command.add_argument("encoder", type=Path, help="file that `snakemake encoders` wrote")
+    predict_command.add_argument(
+        "folder", type=Path, help="folder of pictures, or with a table captions.tsv"
+    )
+    predict_command.add_argument(
+        "--out", type=Path, required=True, help="HDF5 file; table and maps are written beside it"
+    )
+    predict_command.add_argument(
+        "--best", metavar="REGION", help="list the best stimuli of a region or of a voxel's id"
+    )
+    predict_command.add_argument(
+        "--each", action="store_true", help="write a map of every stimulus, too"
+    )
+    predict_command.add_argument(
+        "--weights", type=Path, help="folder of the networks' downloaded weights"
+    )
     return parser
 
 
@@ -55,6 +75,20 @@ def main() -> None:
         print_status(arguments.configfile)
     elif arguments.command == "compare_presets":
         print(compare_presets(arguments.published, arguments.corrected))
+    elif arguments.command == "predict":
+        # imported here: it imports torch, which most commands do not need
+        from pipeline.encoders.predict_folder import predict_command
+
+        print(
+            predict_command(
+                arguments.encoder,
+                arguments.folder,
+                arguments.out,
+                best=arguments.best,
+                each=arguments.each,
+                weights=arguments.weights,
+            )
+        )
     else:
         print(export_subject(arguments.configfile, arguments.subject, arguments.folder))
 

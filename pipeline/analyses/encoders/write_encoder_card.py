@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader
 from pipeline.encoders.encoder_file import read_encoder
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.report.html import banners
 from pipeline.results.metadata import write_text
 
 MEASURED = ("r", "r2", "noise_ceiling", "rounding")
@@ -46,6 +47,7 @@ def card(paths: list[Path]) -> str:
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent))
     return environment.get_template("card.md.j2").render(
         subject=first["subject"],
+        banners=banners(first["provenance"]),
         simulated=first["provenance"]["simulated"],
         n_voxels=len(arrays["r"]),
         responses=first["responses"],

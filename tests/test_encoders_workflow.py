@@ -1,0 +1,195 @@
+"""Encoders of the finished small study: what they predict is what the study predicted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+from conftest import ENVIRON, ROOT, Study, branch
+from PIL import Image
+
+from pipeline.dataset.images import open_images
+from pipeline.encoders.encoding_model import EncodingModel
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
+
+REDUCED, JOINT = "alexnet_conv3", "alexnet+bert"
+FOLDER = "results/tiny/encoders/subj01"
+
+
+@pytest.fixture(scope="module")
+def encoders(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    own = branch(study, tmp_path_factory.mktemp("encoders") / "study", study.configuration.name)
+    settings = {"models": [REDUCED, "alexnet_vs_bert"]}
+    own.edit(lambda values: values.update(encoders=settings))
+    assert own.planned("encoders") == {"write_encoder": 4, "write_encoder_card": 2, "encoders": 1}
+    kept = [f"results/tiny/predictions/subj01/all/{name}.h5" for name in (REDUCED, JOINT)]
+    own.snakemake(f"{FOLDER}/README.md", *kept)
+    return own
+
+
+def opened(study: Study, name: str) -> EncodingModel:
+    return EncodingModel.load(study.directory / f"{FOLDER}/{name}.safetensors", device="cpu")
+
+
+def kept(study: Study, name: str, model: EncodingModel) -> tuple[np.ndarray, np.ndarray]:
+    """Test images, and the study's predictions (image, voxel) for them."""
+    found = read_result(study.results / f"predictions/subj01/all/{name}.h5")
+    fitted = found.ordered("voxel", model.arrays["voxel"], "the encoder")
+    others = np.isin(found["voxel"], model.arrays["voxel"], invert=True)
+    assert np.isnan(found["predictions"][:, others]).all()
+    return found["image"], fitted["predictions"]
+
+
+def test_test_images_are_predicted_as_the_study_predicted_them(encoders):
+    """Of the study's stored features, of reduced spaces those before the reduction."""
+    model = opened(encoders, JOINT)
+    nsd_id, expected = kept(encoders, JOINT, model)
+    spaces = {
+        name: read_result(encoders.results / f"features/subj01/{name}.h5").ordered(
+            "image", nsd_id, "the test"
+        )["features"]
+        for name in JOINT.split("+")
+    }
+    np.testing.assert_allclose(model.predict_features(spaces), expected, atol=1e-5)
+    weights, intercept = model.linear()
+    features = np.hstack([*spaces.values()])
+    np.testing.assert_allclose(features @ weights + intercept, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [REDUCED, JOINT])
+def test_pictures_and_captions_are_predicted_but_for_the_rounding_of_stored_features(
+    encoders, name
+):
+    model = opened(encoders, name)
+    nsd_id, expected = kept(encoders, name, model)
+    nsd_id, expected = nsd_id[:20], expected[:20]
+    images = open_images(encoders.nsd)
+    (pictures,) = images.pictures(nsd_id, len(nsd_id))
+    captions = images.texts(nsd_id, "captions") if "bert" in name else None
+    found, distance = model.respond(list(pictures), captions)
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 1e-3 * expected.std()
+    assert (distance < model.metadata["far"]).mean() > 0.8
+    # features as the study stored them, in half precision
+    halves = [
+        {space: values.astype(np.float16) for space, values in batch.items()}
+        for batch in model.stimuli.batches(list(pictures), captions)
+    ]
+    rounded = np.concatenate([model.predict_features(batch) for batch in halves])
+    apart = np.abs(rounded - expected)
+    assert np.quantile(apart, 0.9) < 1e-5
+
+
+def test_arrays_are_those_of_the_fit_and_the_regions_those_of_the_subject(encoders):
+    model = opened(encoders, JOINT)
+    fit = read_result(encoders.results / f"encoding/subj01/all/{JOINT}.h5")
+    fit = fit.ordered("voxel", model.arrays["voxel"], "the encoder")
+    for name in ("r", "r2", "alpha", "band_weights", "noise_ceiling"):
+        np.testing.assert_array_equal(model.arrays[name], fit[name], err_msg=name)
+    rois = read_table(encoders.results / "rois/subj01.tsv")
+    inside = rois.loc[(rois["atlas"] == "prf-visualrois") & (rois["roi"] == "V1v"), "voxel"]
+    named = model.arrays["voxel"][model.region("prf-visualrois/V1v")]
+    assert set(named) == set(inside) & set(model.arrays["voxel"])
+    split = read_table(encoders.results / "splits/subj01/all.tsv")
+    for name, part in (("training_image", "train"), ("test_image", "test")):
+        assert set(model.arrays[name]) == set(split.loc[split["set"] == part, "nsd_id"])
+    # 99 % of the training images are not far
+    spaces = {
+        name: read_result(encoders.results / f"features/subj01/{name}.h5").ordered(
+            "image", model.arrays["training_image"], "the test"
+        )["features"]
+        for name in JOINT.split("+")
+    }
+    distance = model.distance(spaces)
+    assert (distance > model.metadata["far"]).mean() == pytest.approx(0.01, abs=0.005)
+    assert np.mean(distance**2) == pytest.approx(1, rel=1e-4)
+
+
+def test_a_card_describes_the_files_beside_it(encoders):
+    text = (encoders.directory / f"{FOLDER}/README.md").read_text()
+    _, front, body = text.split("---\n", 2)
+    assert yaml.safe_load(front)["library_name"] == "nsd-encoding-models"
+    for words in (
+        "Simulated data: no brain was measured",
+        "Untrained weights: alexnet",
+        "z-scores within each session",
+        "conv3:mean",
+        "Features: 20, reduced from 384 by pca",
+        *(f"`{name}.safetensors` | 400 | 100 |" for name in (REDUCED, JOINT)),
+    ):
+        assert words in body
+    told = opened(encoders, JOINT).arrays
+    listed = {"weight", "bias", *told} - {name for name in told if "/" in name}
+    assert all(f"| `{name}` |" in body for name in listed)
+
+
+def test_weights_in_half_precision_change_predictions_by_what_the_file_says(encoders):
+    path = encoders.directory / FOLDER / f"{REDUCED}.safetensors"
+    exact, size = opened(encoders, REDUCED), path.stat().st_size
+    encoders.edit(lambda values: values["encoders"].update(precision="float16"))
+    encoders.snakemake(f"{FOLDER}/{REDUCED}.safetensors")
+    model = opened(encoders, REDUCED)
+    assert path.stat().st_size == size - 2 * model.weight.numel()
+    nsd_id, _ = kept(encoders, REDUCED, model)
+    (pictures,) = open_images(encoders.nsd).pictures(nsd_id, len(nsd_id))
+    features = list(model.stimuli.batches(list(pictures), None))
+    change = np.concatenate(
+        [model.predict_features(one) - exact.predict_features(one) for one in features]
+    )
+    told = model.arrays["rounding"]
+    np.testing.assert_allclose(np.sqrt(np.mean(change**2, axis=0)), told, rtol=0.05)
+    assert 1e-6 < told.mean() < 1e-3
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", "predict", *map(str, arguments)]
+    environment = {**ENVIRON, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_a_folder_is_predicted_from_the_command_line(encoders, tmp_path):
+    encoder = encoders.directory / FOLDER / f"{JOINT}.safetensors"
+    shown = np.random.default_rng(0).integers(0, 256, (2, 300, 400, 3), dtype=np.uint8)
+    for name, picture in zip(("a.png", "b.png"), shown, strict=True):
+        Image.fromarray(picture).save(tmp_path / name)
+    out = tmp_path / "predictions.h5"
+    refused = run(encoder, tmp_path, "--out", out)
+    assert refused.returncode == 1
+    assert "captions.tsv: not found. The model reads captions" in refused.stderr
+    assert not out.exists()
+    rows = ["image\tcaption", "a.png\tA dog.", "a.png\tA brown dog.", "b.png\tNoise."]
+    (tmp_path / "captions.tsv").write_text("\n".join(rows))
+    done = run(encoder, tmp_path, "--out", out, "--best", "V1v", "--each")
+    assert done.returncode == 0, done.stderr
+    model = EncodingModel.load(encoder)
+    captions = [["A dog.", "A brown dog."], "Noise."]
+    with pytest.warns(UserWarning, match="stimulus"):
+        expected = model.predict([tmp_path / "a.png", tmp_path / "b.png"], captions)
+    assert "warning: 2 of 2 are farther" in done.stderr
+    assert "Simulated data" in done.stdout
+    with xr.open_dataset(out, engine="h5netcdf") as found:
+        np.testing.assert_allclose(found["predictions"], expected, atol=1e-5)
+        assert found["image"].values.tolist() == ["a.png", "b.png"]
+    with h5py.File(out) as file:
+        assert file.attrs["model"] == JOINT.encode()
+    table = pd.read_csv(tmp_path / "predictions.tsv", sep="\t").set_index(["stimulus", "roi"])
+    v1 = expected[:, model.region("V1v")].mean(axis=1)
+    assert table.loc[("a.png", "V1v"), "mean_response"] == pytest.approx(v1[0], abs=1e-4)
+    assert table["far"].all()
+    best = done.stdout.strip().splitlines()[-2:]
+    order = np.argsort(-v1)
+    assert [line.split()[1] for line in best] == [("a.png", "b.png")[row] for row in order]
+    volume = nibabel.Nifti1Image.from_filename(tmp_path / "predictions_b-png.nii.gz")
+    assert volume.shape == tuple(model.arrays["grid_shape"])
+    values = volume.get_fdata().ravel()
+    np.testing.assert_allclose(values[model.arrays["voxel"]], expected[1], atol=1e-5)
+    assert np.isfinite(values).sum() == expected.shape[1]
+    assert (tmp_path / "predictions_mean.nii.gz").exists()
