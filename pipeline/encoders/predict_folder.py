@@ -126,9 +126,9 @@ def write_predictions(
         untrained=told["untrained"],
         weights=told["weights"],
     )
-    geometry = {
-        name: model.arrays[name] for name in ("grid_shape", "affine") if name in model.arrays
-    }
+    geometry = {"grid_shape": model.arrays["grid_shape"]}
+    if "affine" in model.arrays:
+        geometry["affine"] = model.arrays["affine"]
     arrays: Arrays = {
         "image": ("image", predicted.names),
         "voxel": ("voxel", model.arrays["voxel"]),
