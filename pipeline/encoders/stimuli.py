@@ -99,7 +99,7 @@ class StimulusFeatures:
 
     @property
     def kinds(self) -> set[str]:
-        """What the model needs of each stimulus: "image", "captions" or both."""
+        """Kinds of stimuli that the model takes: "image", "captions" or both."""
         return {space["network"]["stimulus"] for space in self.spaces}
 
     @cached_property

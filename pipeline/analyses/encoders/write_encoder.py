@@ -7,7 +7,8 @@ m @ weight. A reduction y = (x - c) @ components is kept as its components: c is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import Result, open_result, positions, read_result
 from pipeline.results.tables import read_table
 
+VOXELS_PER_BLOCK = 1024
 # {array of a fit: its description}
 OF_FIT = {
     "r": "correlation of measured and predicted responses to the test images",
@@ -102,20 +104,71 @@ def main() -> None:
         if size is not None:
             known["example_image"] = example_picture(size)
         metadata = _metadata(arguments, model, spaces, size)
-        example = _example(arguments, spaces, size)
+        unscaled = Unscaled.of(model, mean, _example(arguments, spaces, size))
         shapes = {name: (values.dtype.name, values.shape) for name, values in known.items()}
-        n_voxels, n_features = len(fitted), len(mean)
-        shapes["weight"] = (arguments.precision, (n_voxels, n_features))
-        shapes |= {name: ("float32", (n_voxels,)) for name in ("bias", "rounding", "example")}
+        shapes["weight"] = (arguments.precision, (len(fitted), len(mean)))
+        shapes |= {name: ("float32", (len(fitted),)) for name in ("bias", "rounding", "example")}
         with create_encoder(arguments.out, shapes, metadata) as arrays:
             for name, values in known.items():
                 arrays[name][...] = values
-            with tqdm(total=n_voxels, desc=model_name(arguments.spaces), unit="voxel") as bar:
-                for found in model.stream_weights():
+            with tqdm(total=len(fitted), desc=model_name(arguments.spaces), unit="voxel") as bar:
+                for found in _small_blocks(model.stream_weights()):
                     rows = np.searchsorted(fitted, found.voxels)
-                    for name, values in _block(model, mean, found, example, arguments).items():
+                    for name, values in unscaled.arrays(found, arguments.precision).items():
                         arrays[name][rows] = values
                     bar.update(len(rows))
+
+
+def _small_blocks(blocks: Iterator[RefittedVoxels]) -> Iterator[RefittedVoxels]:
+    """Divide blocks: their weights are copied in double precision."""
+    for block in blocks:
+        for start in range(0, len(block.voxels), VOXELS_PER_BLOCK):
+            here = slice(start, start + VOXELS_PER_BLOCK)
+            yield RefittedVoxels(block.voxels[here], block.weights[:, here], block.intercept[here])
+
+
+@dataclass(frozen=True)
+class Unscaled:
+    """Conversion of weights to those of unscaled features.
+
+    Attributes
+    ----------
+    mean, factor : (feature,) float64, of the scaling; the mean also has the offsets of reductions
+    centred : (test image, feature) features less the mean, not divided by their deviation
+    example : (feature,) features of the generated example
+    """
+
+    mean: np.ndarray
+    factor: np.ndarray
+    centred: np.ndarray
+    example: np.ndarray
+
+    @classmethod
+    def of(cls, model: FittedModel, mean: np.ndarray, example: np.ndarray) -> Unscaled:
+        """Prepare the conversion of a model's weights."""
+        factor = model.scaling.factor
+        scaled = np.hstack(list(model.test_bands.values())).astype(np.float64)
+        centred = np.divide(scaled, factor, out=np.zeros_like(scaled), where=factor > 0)
+        return cls(mean, factor, centred, example)
+
+    def arrays(self, found: RefittedVoxels, precision: str) -> dict[str, np.ndarray]:
+        """Return the arrays (voxel, …) of some voxels."""
+        exact = found.weights.T * self.factor
+        weight = exact.astype(precision)
+        if not np.isfinite(weight).all():
+            raise InputError(
+                "encoders.precision: weights are too large for float16; choose `float32`"
+            )
+        stored = weight.astype(np.float64)
+        # so that predictions for the mean training image are exact, however weights are rounded
+        bias = (found.intercept - stored @ self.mean).astype(np.float32)
+        change = self.centred @ (stored - exact).T
+        return {
+            "weight": weight,
+            "bias": bias,
+            "rounding": np.sqrt(np.mean(change**2, axis=0)).astype(np.float32),
+            "example": (stored @ self.example + bias).astype(np.float32),
+        }
 
 
 class Space:
@@ -170,34 +223,6 @@ class Space:
         else:
             return cls(result, n_features, None)
         return cls(result, n_features, (result["reduction_mean"], components))
-
-
-def _block(
-    model: FittedModel,
-    mean: np.ndarray,
-    found: RefittedVoxels,
-    example: np.ndarray,
-    arguments: Arguments,
-) -> dict[str, np.ndarray]:
-    """Return the arrays of some voxels."""
-    factor = model.scaling.factor
-    exact = found.weights.T * factor
-    weight = exact.astype(arguments.precision)
-    if not np.isfinite(weight).all():
-        raise InputError("encoders.precision: weights are too large for float16; choose `float32`")
-    stored = weight.astype(np.float64)
-    # features of the test images less the mean, not divided by their deviation
-    scaled = np.hstack(list(model.test_bands.values())).astype(np.float64)
-    centred = np.divide(scaled, factor, out=np.zeros_like(scaled), where=factor > 0)
-    # so that predictions for the mean training image are exact, however weights are rounded
-    bias = (found.intercept - stored @ mean).astype(np.float32)
-    change = centred @ (stored - exact).T
-    return {
-        "weight": weight,
-        "bias": bias,
-        "rounding": np.sqrt(np.mean(change**2, axis=0)).astype(np.float32),
-        "example": (stored @ example + bias).astype(np.float32),
-    }
 
 
 def _example(arguments: Arguments, spaces: list[Space], size: tuple[int, int] | None) -> np.ndarray:
