@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import safetensors
@@ -18,11 +19,16 @@ from safetensors.numpy import load_file
 from features.extraction import image_features
 from features.layers import Layer
 from features.networks import load_network
+from pipeline.analyses.encoders.analysis import ANALYSIS
 from pipeline.configuration.reading import parse_configuration
 from pipeline.encoders.encoder_file import create_encoder, read_encoder
 from pipeline.encoders.encoding_model import EncodingModel
+from pipeline.encoders.predict_folder import Predicted, write_predictions
 from pipeline.encoders.stimuli import SAME, as_shown, example_picture
 from pipeline.errors import InputError
+from pipeline.results.storage import read_result
+from pipeline.results.tables import read_table
+from pipeline.study_size import SubjectSize
 
 SIZE = (64, 64)
 GABOR = {
@@ -220,6 +226,41 @@ def test_regions_and_voxels_are_found_by_name(model):
             model.region(name)
 
 
+# ---- files of predictions
+
+
+def test_predictions_on_surfaces_are_gifti_of_each_hemisphere(tmp_path):
+    """Voxels 3 to 9 are left vertices of twelve; 20 and 21 the ninth and tenth right ones."""
+    path = tmp_path / "model.safetensors"
+    provenance = {"simulated": False, "untrained": ["gabor"], "weights": {}}
+    told = {"subject": "subj01", "model": "gabor", "unit": "z", "provenance": provenance}
+    write(path, **told)
+    model = EncodingModel.load(path, device="cpu")
+    model.arrays["grid_shape"] = np.array([12, 12])
+    responses = np.arange(12.0, dtype=np.float32).reshape(2, N_VOXELS)
+    predicted = Predicted(["a b.png", "c.png"], responses, np.array([0.01, 0.2]))
+    out = tmp_path / "out/p.h5"
+    files = write_predictions(model, path, predicted, out, each=True)
+    assert {file.name for file in files} == {
+        *("p.h5", "p.tsv"),
+        *(f"p_{n}_hemi-{side}.func.gii" for n in ("mean", "a-b-png", "c-png") for side in "LR"),
+    }
+    left, right = (
+        nibabel.GiftiImage.from_filename(out.parent / f"p_c-png_hemi-{side}.func.gii").agg_data()
+        for side in "LR"
+    )
+    assert left[[3, 4, 8, 9]].tolist() == [6, 7, 8, 9]
+    assert right[[8, 9]].tolist() == [10, 11]
+    assert np.isfinite(np.concatenate([left, right])).sum() == N_VOXELS
+    found = read_result(out)
+    assert found.provenance["untrained"] == ["gabor"]
+    assert found.provenance["inputs"]["encoder"]["file"] == "model.safetensors"
+    table = read_table(out.with_suffix(".tsv")).query("roi == 'all'")
+    assert table["mean_response"].tolist() == [2.5, 8.5]
+    assert table["far"].tolist() == [False, True]
+    assert predicted.best(model.region("V1v"), 1) == [("c.png", 6.5)]
+
+
 # ---- gradients
 
 
@@ -258,6 +299,9 @@ def test_models_that_cannot_be_exported_are_refused():
         {**values, "encoders": {"models": ["clip_rn50", "clip_rn50_vs_resnet50"]}}
     )
     names = ["clip_rn50.safetensors", "clip_rn50+resnet50.safetensors", "README.md"]
-    from pipeline.analyses.encoders.analysis import ANALYSIS
-
     assert ANALYSIS.results(study, "subj01") == [f"encoders/subj01/{name}" for name in names]
+    size = SubjectSize(2, 500, 100, 1000, 8000, 0)
+    widths = {"clip_rn50": 1024, "resnet50": 2048}
+    jobs = list(ANALYSIS.jobs(study, size, widths))
+    assert [job.disk_bytes for job in jobs[:2]] == [4e3 * 1024, 4e3 * 3072]
+    assert all(job.temporary_bytes == 0 for job in jobs)

@@ -119,7 +119,7 @@ def write_predictions(
     """
     told = model.metadata["provenance"]
     provenance = make_provenance(
-        "predict",
+        __name__,
         {"subject": model.metadata["subject"], "model": model.metadata["model"]},
         {"encoder": encoder},
         simulated=told["simulated"],
