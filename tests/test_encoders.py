@@ -16,10 +16,12 @@ from conftest import ROOT, bare
 from PIL import Image
 from safetensors.numpy import load_file
 
+from encoding.ridge.weights import RefittedVoxels
 from features.extraction import image_features
 from features.layers import Layer
 from features.networks import load_network
 from pipeline.analyses.encoders.analysis import ANALYSIS
+from pipeline.analyses.encoders.write_encoder import Unscaled
 from pipeline.configuration.reading import parse_configuration
 from pipeline.encoders.encoder_file import create_encoder, read_encoder
 from pipeline.encoders.encoding_model import EncodingModel
@@ -140,6 +142,38 @@ def test_a_write_that_fails_leaves_no_file(tmp_path):
     with pytest.raises(RuntimeError), create_encoder(path, {"bias": ("float32", (2,))}, {}):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_weights_of_unscaled_features_predict_the_same_but_for_the_rounding_that_is_told(precision):
+    """Features of large means; one does not vary, so that its factor is 0."""
+    generator = np.random.default_rng(0)
+    features = generator.normal(5, np.logspace(-2, 1, 30), (50, 30))
+    mean, factor = features.mean(axis=0), 0.2 / features.std(axis=0)
+    features[:, 3], mean[3], factor[3] = 5, 5, 0
+    scaled = (features - mean) * factor
+    weights = generator.normal(size=(30, N_VOXELS)).astype(np.float32)
+    intercept = generator.normal(size=N_VOXELS).astype(np.float32)
+    expected = scaled @ weights + intercept
+    centred = np.where(factor > 0, features - mean, 0)
+    unscaled = Unscaled(mean, factor, centred, features[0])
+    arrays = unscaled.arrays(RefittedVoxels(np.arange(N_VOXELS), weights, intercept), precision)
+    assert arrays["weight"].dtype == precision
+    found = features @ arrays["weight"].T.astype(float) + arrays["bias"]
+    np.testing.assert_allclose(found[0], arrays["example"], atol=1e-5)
+    if precision == "float32":
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        assert arrays["rounding"].max() < 1e-6
+        return
+    change = np.sqrt(np.mean((found - expected) ** 2, axis=0))
+    np.testing.assert_allclose(arrays["rounding"], change, rtol=0.01)
+    assert 1e-5 < change.mean() < 1e-3
+    # predictions for the mean image are exact
+    centre = mean @ arrays["weight"].T.astype(float) + arrays["bias"]
+    np.testing.assert_allclose(centre, intercept, atol=1e-5)
+    loud = RefittedVoxels(np.arange(N_VOXELS), 1e7 * weights, intercept)
+    with pytest.raises(InputError, match=r"encoders\.precision: .* too large for float16"):
+        unscaled.arrays(loud, precision)
 
 
 # ---- stimuli
