@@ -4,6 +4,7 @@ python -m pipeline status                    progress of a study, during a run o
 python -m pipeline show [subj01]             key numbers and where files are
 python -m pipeline layers clip_rn50          layers of a network that the study uses
 python -m pipeline pycortex subj01 FOLDER    surfaces and maps as pycortex reads them
+python -m pipeline assembly subj01 FILE.nc  measured responses in the layout of Brain-Score
 python -m pipeline compare_presets results/paper results/nsd    how their partitions differ
 python -m pipeline predict ENCODER FOLDER --out predictions.h5  responses to pictures or captions
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from pipeline.configuration.preset_comparison import compare_presets
 from pipeline.errors import run_stage
+from pipeline.responses_assembly import export_assembly
 from pipeline.show import export_subject, print_layers, show
 from pipeline.status import print_status
 
@@ -35,7 +37,18 @@ def argument_parser() -> argparse.ArgumentParser:
     layers_command = commands.add_parser("layers", help="names of the layers of a network")
     layers_command.add_argument("network", help="network that the configuration declares or uses")
     status_command = commands.add_parser("status", help="progress of a study")
-    for command in (show_command, pycortex_command, layers_command, status_command):
+    assembly_command = commands.add_parser(
+        "assembly", help="measured responses as NetCDF, in the layout of Brain-Score"
+    )
+    assembly_command.add_argument("subject", help="subj01, …")
+    assembly_command.add_argument("file", type=Path, help="NetCDF file to write")
+    for command in (
+        show_command,
+        pycortex_command,
+        assembly_command,
+        layers_command,
+        status_command,
+    ):
         command.add_argument("--configfile", type=Path, default=Path("config/demo.yaml"))
     compare_command = commands.add_parser(
         "compare_presets", help="what differs between two studies"
@@ -73,6 +86,8 @@ def main() -> None:
         print_layers(arguments.configfile, arguments.network)
     elif arguments.command == "status":
         print_status(arguments.configfile)
+    elif arguments.command == "assembly":
+        print(export_assembly(arguments.configfile, arguments.subject, arguments.file))
     elif arguments.command == "compare_presets":
         print(compare_presets(arguments.published, arguments.corrected))
     elif arguments.command == "predict":

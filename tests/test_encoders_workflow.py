@@ -18,6 +18,7 @@ from pipeline.__main__ import main
 from pipeline.dataset.images import open_images
 from pipeline.encoders.encoding_model import EncodingModel
 from pipeline.errors import InputError
+from pipeline.responses_assembly import export_assembly
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 
@@ -127,6 +128,33 @@ def test_a_card_describes_the_files_beside_it(encoders):
     told = opened(encoders, JOINT).arrays
     listed = {"weight", "bias", *told} - {name for name in told if "/" in name}
     assert all(f"| `{name}` |" in body for name in listed)
+
+
+def test_measured_responses_are_an_assembly_of_presentations_and_neuroids(
+    study, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(study.directory)
+    path = tmp_path / "subj01.nc"
+    assert "xarray.open_dataarray" in export_assembly(study.configuration, "subj01", path)
+    measured = read_result(study.results / "responses/subj01.h5")
+    with xr.open_dataarray(path, engine="h5netcdf") as found:
+        assert found.dims == ("presentation", "neuroid")
+        np.testing.assert_array_equal(found, measured["responses"])
+        assert found["stimulus_id"][0] == f"nsd_{measured['image'][0]:05d}"
+        split = read_table(study.results / "splits/subj01/all.tsv").set_index("nsd_id")["set"]
+        assert (split.loc[found["nsd_id"].values] == found["set"].values).all()
+        last = found[:, -1]
+        fit = read_result(study.results / "encoding/subj01/all/bert.h5")
+        ceiling = fit["noise_ceiling"][fit["voxel"] == int(last["voxel"])]
+        np.testing.assert_array_equal(last["nc_testset"], 100 * ceiling[0])
+        index = np.unravel_index(int(last["voxel"]), tuple(measured["grid_shape"]))
+        place = measured["affine"] @ [*index, 1]
+        assert [float(last[f"voxel_{axis}"]) for axis in "xyz"] == pytest.approx(place[:3])
+        rois = read_table(study.results / "rois/subj01.tsv").query("atlas == 'prf-visualrois'")
+        v1 = found["voxel"].values[found["roi_prf-visualrois"] == "V1v"]
+        assert set(v1) == set(rois.loc[rois["roi"] == "V1v", "voxel"])
+    with pytest.raises(InputError, match="subj02: not in"):
+        export_assembly(study.configuration, "subj02", path)
 
 
 def test_a_folder_is_predicted_from_the_command_line(encoders, tmp_path, monkeypatch, capsys):

@@ -154,7 +154,8 @@ class Unscaled:
     def arrays(self, found: RefittedVoxels, precision: str) -> dict[str, np.ndarray]:
         """Return the arrays (voxel, …) of some voxels."""
         exact = found.weights.T * self.factor
-        weight = exact.astype(precision)
+        with np.errstate(over="ignore"):
+            weight = exact.astype(precision)
         if not np.isfinite(weight).all():
             raise InputError(
                 "encoders.precision: weights are too large for float16; choose `float32`"
