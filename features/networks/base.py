@@ -129,8 +129,17 @@ class Network:
         return True
 
     def _pass(self, inputs: Inputs, layers: Sequence[Layer]) -> dict[Layer, np.ndarray]:
+        with torch.inference_mode():
+            found = self.tensors(inputs, layers)
+        return {layer: features.cpu().numpy() for layer, features in found.items()}
+
+    def tensors(self, inputs: Inputs, layers: Sequence[Layer]) -> dict[Layer, torch.Tensor]:
+        """Features (stimulus, feature) float32 as tensors on the device, which carry gradients.
+
+        Parameters and errors are those of `run`; neither memory nor finite values are checked.
+        """
         captured: dict[Layer, torch.Tensor] = {}
-        with torch.inference_mode(), self._autocast(), ExitStack() as hooks:
+        with self._autocast(), ExitStack() as hooks:
             moved = {key: self._move(value) for key, value in inputs.items()}
             n_stimuli = len(next(iter(moved.values())))
 
@@ -156,7 +165,7 @@ class Network:
                             f"{self.name}: layer '{layer.name}' took no part in the forward pass"
                         )
                     keep(layer, outputs[layer.name])
-        return {layer: captured[layer].float().cpu().numpy() for layer in layers}
+        return {layer: captured[layer].float() for layer in layers}
 
     @property
     def weights_state(self) -> str:

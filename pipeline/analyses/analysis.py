@@ -35,7 +35,7 @@ class Analysis:
 
     Attributes
     ----------
-    target : name of the rule that collects tables and mapped files: `snakemake <target>`
+    target : name of the rule that collects results, tables and mapped files: `snakemake <target>`
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
     tables : {name of a file in `tables/`, without its ending: heading in the report}
     page : page of the report on which its figures and tables are displayed

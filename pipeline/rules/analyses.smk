@@ -26,7 +26,11 @@ for folder, analysis in ANALYSES.items():
             [
                 f"{RESULTS}/{file}"
                 for subject in STUDY.subjects
-                for file in (analysis.map_files(STUDY, subject) if folder in ENABLED else [])
+                for file in (
+                    [*analysis.results(STUDY, subject), *analysis.map_files(STUDY, subject)]
+                    if folder in ENABLED
+                    else []
+                )
             ],
         localrule: True
 

@@ -1,0 +1,1 @@
+"""Fitted encoding models as files, and their predictions for new images and captions."""
