@@ -51,8 +51,13 @@ class Silent:
 
 
 def specification(name: str, folder: Path) -> dict[str, Any]:
-    settings = {**read_catalogue()["networks"][name], "weights": "untrained", "seed": 0}
+    catalogue = read_catalogue()
+    settings = {**catalogue["networks"][name], "weights": "untrained", "seed": 0}
     settings.pop("pretrained_tag", None)
+    # of all feature spaces of the catalogue
+    spaces = [space for space in catalogue["feature_spaces"].values() if space["network"] == name]
+    layers = {str(Layer(space["layer"], space.get("pooling"))) for space in spaces}
+    settings["layers"] = sorted(layers)
     if name == "bert":
         settings["architecture"] = str(bert_base(folder))
     return settings
