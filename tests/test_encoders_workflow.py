@@ -53,7 +53,7 @@ def kept(study: Study, name: str, model: EncodingModel) -> tuple[np.ndarray, np.
 
 
 def test_test_images_are_predicted_as_the_study_predicted_them(encoders):
-    """Of the study's stored features, of reduced spaces those before the reduction."""
+    """Read the study's stored features; for reduced spaces, those before the reduction."""
     model = opened(encoders, JOINT)
     nsd_id, expected = kept(encoders, JOINT, model)
     spaces = {

@@ -219,7 +219,7 @@ def test_more_chunks_are_more_and_shorter_jobs_of_the_same_results():
 
 
 def test_a_fit_with_a_single_penalty_takes_as_long_as_one_candidate():
-    """Of a variant as of a study; a search of band weights takes as long as 20."""
+    """A variant has its own penalty; a search of band weights tries 20 candidates."""
     two = {"two": ["alexnet", "bert"]}
     encoding = {**nsd_study().encoding.model_dump(), "stacking": False}
     spaces = {"comparisons": two, "subjects": ["subj01"], "encoding": encoding}
