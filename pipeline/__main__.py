@@ -15,8 +15,8 @@ import argparse
 from pathlib import Path
 
 from pipeline.configuration.preset_comparison import compare_presets
+from pipeline.encoders.responses_assembly import export_assembly
 from pipeline.errors import run_stage
-from pipeline.responses_assembly import export_assembly
 from pipeline.show import export_subject, print_layers, show
 from pipeline.status import print_status
 

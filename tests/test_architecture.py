@@ -52,8 +52,8 @@ OF_NSD = (
     "pipeline/nsd/",
     "pipeline/dataset/",
     "pipeline/simulation/",
-    "pipeline/resources.py",
-    "pipeline/study_size.py",
+    "pipeline/estimates/resources.py",
+    "pipeline/estimates/study_size.py",
     "pipeline/status.py",
     "pipeline/jobs/remaining_time.py",
     *(

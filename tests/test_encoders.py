@@ -28,9 +28,9 @@ from pipeline.encoders.encoding_model import EncodingModel
 from pipeline.encoders.predict_folder import Predicted, write_predictions
 from pipeline.encoders.stimuli import SAME, as_shown, example_picture
 from pipeline.errors import InputError
+from pipeline.estimates.study_size import SubjectSize
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
-from pipeline.study_size import SubjectSize
 
 SIZE = (64, 64)
 GABOR = {

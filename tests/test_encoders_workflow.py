@@ -17,8 +17,8 @@ from PIL import Image
 from pipeline.__main__ import main
 from pipeline.dataset.images import open_images
 from pipeline.encoders.encoding_model import EncodingModel
+from pipeline.encoders.responses_assembly import export_assembly
 from pipeline.errors import InputError
-from pipeline.responses_assembly import export_assembly
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 

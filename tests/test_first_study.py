@@ -10,10 +10,10 @@ from conftest import ROOT
 
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.settings_files import read_settings
+from pipeline.estimates.resources import estimate_study
+from pipeline.estimates.study_size import feature_sizes, subject_size
 from pipeline.nsd.fetch.plan import bytes_to_come
 from pipeline.nsd.manifest import read_manifest, required_files, required_weights
-from pipeline.resources import estimate_study
-from pipeline.study_size import feature_sizes, subject_size
 
 FIRST, PAGE = ROOT / "config/nsd_first.yaml", ROOT / "docs/real_data.md"
 MANIFEST = read_manifest(ROOT / "data_manifest.yaml")

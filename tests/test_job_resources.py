@@ -24,10 +24,7 @@ from encoding.ridge.problem import Problem
 from encoding.variance_partitioning import model_name
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.fits.solver_needs import solver_needs
-from pipeline.jobs.machine import machine_memory
-from pipeline.nsd.manifest import read_manifest
-from pipeline.resources import (
+from pipeline.estimates.resources import (
     MIN_MINUTES,
     TIME_FACTOR,
     fit,
@@ -37,7 +34,10 @@ from pipeline.resources import (
     solver_memory,
     solving_minutes,
 )
-from pipeline.study_size import SubjectSize, part_of, subject_size
+from pipeline.estimates.study_size import SubjectSize, part_of, subject_size
+from pipeline.fits.solver_needs import solver_needs
+from pipeline.jobs.machine import machine_memory
+from pipeline.nsd.manifest import read_manifest
 
 IMAGES = 10_000
 WIDTHS = {"clip_rn50": 1024, "resnet50": 2048, "bert": 768}
@@ -195,7 +195,7 @@ def test_a_dry_run_of_a_study_that_was_not_begun_tells_that_sizes_are_to_come(tm
 
 def test_the_workflow_starts_without_the_libraries_of_networks():
     """Every job of a study reads the workflow."""
-    program = "import sys; import pipeline.resources; print('torch' in sys.modules)"
+    program = "import sys; import pipeline.estimates.resources; print('torch' in sys.modules)"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == ["False"]

@@ -18,12 +18,12 @@ from features.costs import network_cost
 from features.layers import Layer
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.configuration.study import Configuration
+from pipeline.estimates.resources import START, Job, estimate_study
+from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_size
 from pipeline.nsd.fetch.plan import bytes_to_come
 from pipeline.nsd.manifest import read_manifest, required_files
-from pipeline.resources import START, Job, estimate_study
 from pipeline.stages import preflight as preflight_stage
 from pipeline.stages.preflight import disk_problems, memory_problems
-from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
 
 SESSION = "nsddata_betas/ppdata/subj03/func1pt8mm/betas_fithrf_GLMdenoise_RR/betas_session01.nii.gz"
 COLOURS = "nsddata/freesurfer/subj01/label/floc-faces.mgz.ctab"

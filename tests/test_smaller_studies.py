@@ -8,11 +8,11 @@ import pytest
 from conftest import ROOT, TINY
 
 from pipeline.configuration.reading import read_configuration
+from pipeline.estimates.resources import estimate_study
+from pipeline.estimates.smaller_studies import change_that_fits, smaller_studies
+from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_size
 from pipeline.nsd.manifest import read_manifest
-from pipeline.resources import estimate_study
-from pipeline.smaller_studies import change_that_fits, smaller_studies
 from pipeline.stages import preflight
-from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
 
 MANIFEST = read_manifest(ROOT / "data_manifest.yaml")
 

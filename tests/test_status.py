@@ -19,13 +19,13 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from pipeline.configuration.reading import read_configuration
 from pipeline.errors import InputError
+from pipeline.estimates.resources import fit
+from pipeline.estimates.study_size import subject_size
 from pipeline.jobs.job_list import last_run, list_jobs
 from pipeline.jobs.progress_line import ProgressLine
 from pipeline.jobs.remaining_time import in_words, job_estimates, seconds_left
 from pipeline.nsd.manifest import read_manifest
-from pipeline.resources import fit
 from pipeline.status import summary
-from pipeline.study_size import subject_size
 
 HEADER = "s\th:m:s\tmax_rss\n"
 

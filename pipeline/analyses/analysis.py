@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
     from pipeline.configuration.variants import VariantSettings
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 
 class Analysis:
@@ -92,7 +92,7 @@ class Analysis:
         ----------
         widths : {feature space: number of features}
         """
-        from pipeline.resources import FLOAT, Job
+        from pipeline.estimates.resources import FLOAT, Job
 
         for values in self.values_per_voxel(study) if self.is_on(study) else ():
             yield Job(disk_bytes=subject.voxels * FLOAT * values)

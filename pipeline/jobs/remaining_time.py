@@ -9,9 +9,7 @@ from functools import cache
 
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
-from pipeline.jobs.job_list import ListedJob, Run
-from pipeline.nsd.manifest import Manifest
-from pipeline.resources import (
+from pipeline.estimates.resources import (
     NETWORK_RATE,
     START,
     averaging,
@@ -21,7 +19,9 @@ from pipeline.resources import (
     model_tests,
     refit,
 )
-from pipeline.study_size import SubjectSize, part_of, subject_size
+from pipeline.estimates.study_size import SubjectSize, part_of, subject_size
+from pipeline.jobs.job_list import ListedJob, Run
+from pipeline.nsd.manifest import Manifest
 
 # features of a space that is not extracted yet, and operations of a typical network per image
 WIDTH, OPERATIONS = 1000, 6e9

@@ -16,6 +16,9 @@ from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError, run_stage
+from pipeline.estimates.resources import THREADS, Job, estimate_study
+from pipeline.estimates.smaller_studies import change_that_fits
+from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_size
 from pipeline.jobs.frozen_run import setting
 from pipeline.jobs.machine import machine_memory
 from pipeline.nsd.check import find_problems
@@ -29,9 +32,6 @@ from pipeline.nsd.manifest import (
     required_checkpoints,
     required_files,
 )
-from pipeline.resources import THREADS, Job, estimate_study
-from pipeline.smaller_studies import change_that_fits
-from pipeline.study_size import FeatureSizes, feature_sizes, subject_size
 
 WIDTH = 120
 HOUR, GIGABYTE = 3600, 1e9

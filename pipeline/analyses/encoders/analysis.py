@@ -15,8 +15,8 @@ from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 # what predictions can be made for
 PREDICTED_FROM = ("image", "captions")
@@ -61,7 +61,7 @@ class Encoders(Analysis):
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates for the refits, whose weights stay on disk, and for the card."""
-        from pipeline.resources import FLOAT, HALF, Job, refit
+        from pipeline.estimates.resources import FLOAT, HALF, Job, refit
 
         if settings := study.section(EncodersSettings):
             size = HALF if settings.precision == "float16" else FLOAT

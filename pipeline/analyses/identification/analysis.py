@@ -13,8 +13,8 @@ from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 
 class ErrorConsistencySettings(Settings):
@@ -70,8 +70,8 @@ class Identification(Analysis):
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""
         from encoding.identification import SIMULATED
-        from pipeline.resources import FLOAT, Job
-        from pipeline.study_size import n_rois
+        from pipeline.estimates.resources import FLOAT, Job
+        from pipeline.estimates.study_size import n_rois
 
         if settings := study.section(ErrorConsistencySettings):
             others = len(study.subjects) - 1

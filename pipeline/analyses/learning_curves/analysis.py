@@ -14,8 +14,8 @@ from pipeline.configuration.variants import VariantSettings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 
 class LearningCurveSettings(Settings):
@@ -107,8 +107,8 @@ class LearningCurves(Analysis):
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
-        from pipeline.study_size import n_rois
+        from pipeline.estimates.resources import FLOAT, Job
+        from pipeline.estimates.study_size import n_rois
 
         if settings := study.section(LearningCurveSettings):
             drawn = settings.draws * len(settings.models) * (1 + len(settings.variants))

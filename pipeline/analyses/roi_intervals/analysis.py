@@ -14,8 +14,8 @@ from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 
 class RoiIntervalSettings(Settings):
@@ -56,7 +56,7 @@ class RoiIntervals(Analysis):
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import DRAW_RATE, FLOAT, TESTS_BYTES, Job
+        from pipeline.estimates.resources import DRAW_RATE, FLOAT, TESTS_BYTES, Job
 
         if study.section(RoiIntervalSettings):
             draws = study.significance.draws * subject.test_images * subject.voxels

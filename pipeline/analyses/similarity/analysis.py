@@ -13,8 +13,8 @@ from pipeline.configuration.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 
 MEASURES = {
@@ -95,8 +95,8 @@ class Similarity(Analysis):
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates of the jobs of one subject."""
-        from pipeline.resources import FLOAT, Job
-        from pipeline.study_size import n_rois
+        from pipeline.estimates.resources import FLOAT, Job
+        from pipeline.estimates.study_size import n_rois
 
         if settings := study.section(RepresentationalSimilaritySettings):
             arrays, n = n_rois(settings.atlases) + len(settings.spaces), subject.test_images

@@ -14,8 +14,8 @@ from pipeline.configuration.settings import WHOLE, Settings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
-    from pipeline.resources import Job
-    from pipeline.study_size import SubjectSize
+    from pipeline.estimates.resources import Job
+    from pipeline.estimates.study_size import SubjectSize
 
 BEST_IMAGES = "best_images"
 # size of all figures of preferred images
@@ -98,7 +98,7 @@ class WeightComponents(Analysis):
 
     def jobs(self, study: Study, subject: SubjectSize, widths: Mapping[str, int]) -> Iterator[Job]:
         """Yield estimates for fitting weights, measured and permuted, and for smaller jobs."""
-        from pipeline.resources import FLOAT, SOLVER_RATES, START, Job, solver_memory
+        from pipeline.estimates.resources import FLOAT, SOLVER_RATES, START, Job, solver_memory
 
         if settings := study.section(InterpretationSettings):
             spaces = [widths[space] for space in interpreted(study)]

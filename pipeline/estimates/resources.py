@@ -18,9 +18,7 @@ from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
-from pipeline.fits.solver_needs import solver_needs
-from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
-from pipeline.study_size import (
+from pipeline.estimates.study_size import (
     FeatureSizes,
     SubjectSize,
     captions_per_image,
@@ -28,6 +26,8 @@ from pipeline.study_size import (
     n_rois,
     part_of,
 )
+from pipeline.fits.solver_needs import solver_needs
+from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
 
 # operations per second and core of networks, solvers, and bootstrap draws
 NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e9}, 50e9

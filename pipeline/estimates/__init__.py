@@ -1,0 +1,1 @@
+"""Estimates of what a study will need: disk, time and memory of its jobs."""
