@@ -24,7 +24,13 @@ from pipeline.jobs.progress_line import ProgressLine
 from pipeline.jobs.remaining_time import job_estimates
 from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
-from pipeline.estimates.resources import fit, job_megabytes, refit, solver_megabytes, solving_minutes
+from pipeline.estimates.resources import (
+    fit,
+    job_megabytes,
+    refit,
+    solver_megabytes,
+    solving_minutes,
+)
 from pipeline.results.integrity import content_hash, join_checksums
 from pipeline.configuration.settings import GROUP_SPACES, SHARED, WHOLE
 from pipeline.jobs.stage_arguments import command, declared_settings, reads_nsd
