@@ -266,6 +266,14 @@ def simulate_without_networks(tree: Path, **changes: object) -> None:
         simulate.simulate(SimulationSettings.model_validate({**values, **changes}), tree)
 
 
+def responses_of(subjects: Sequence[str], space: str, betas: str, **settings: object) -> dict:
+    """Section `responses` for each subject, with the mask nsdgeneral if nothing else is given."""
+    from pipeline.configuration.fits import ResponseSettings
+
+    section = {"space": space, "betas": betas, "mask": "nsdgeneral", **settings}
+    return dict.fromkeys(subjects, ResponseSettings(**section).model_dump(mode="json"))
+
+
 @pytest.fixture(scope="module")
 def s3_address():
     """Address of a real S3 server on loopback."""

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import damaged_copy, rewrite, simulate_without_networks
+from conftest import damaged_copy, responses_of, rewrite, simulate_without_networks
 from whole_volumes import volume_to_mni, volume_to_native_surface
 
 from pipeline.errors import InputError
@@ -107,7 +107,8 @@ def nsd(tmp_path_factory):
 def checked(space: str, annotations: list[str], tree: Path) -> dict:
     """What is looked at before long work starts."""
     atlases = ["prf-visualrois", "floc-faces"]
-    return check_tree(NSDLayout(tree), [SUBJECT], space, BETAS, atlases, annotations)
+    responses = responses_of([SUBJECT], space, BETAS)
+    return check_tree(NSDLayout(tree), responses, atlases, annotations)
 
 
 volume = partial(checked, VOLUME, ["captions"])
@@ -320,7 +321,7 @@ def of_another_shape(read, file, shape, expected) -> list[Damage]:
 
 
 FETCH, BOTH = "Fetch it again from NSD", "Fetch both again from NSD"
-ORIGINAL = "fetch the original from NSD"
+ORIGINAL = "Fetch the original from NSD"
 FROM_COCO = "Fetch annotations_trainval2017.zip from COCO"
 ORDER = "masterordering"
 TEXT, LABEL = "{} holds text, expected numbers", "has the label {}, expected -1, 0, 1, 2"

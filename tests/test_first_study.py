@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from pipeline.configuration.masks import MaskSettings
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.settings_files import read_settings
 from pipeline.estimates.resources import estimate_study
@@ -26,7 +27,8 @@ def study():
 
 
 def test_it_is_one_subject_one_mask_and_four_networks(study):
-    assert (study.subjects, study.responses.mask) == (["subj01"], "nsdgeneral")
+    assert study.subjects == ["subj01"]
+    assert study.responses.mask == MaskSettings(within="nsdgeneral")
     assert set(study.models) == {"clip_rn50", "resnet50", "bert", "alexnet"}
     assert sorted(map(len, study.comparisons.values())) == [2, 2, 2, 3]
 

@@ -11,7 +11,7 @@ import h5py
 import nibabel
 import numpy as np
 import pytest
-from conftest import damaged_copy, rewrite
+from conftest import damaged_copy, responses_of, rewrite
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from pipeline.errors import InputError
@@ -74,7 +74,8 @@ def read(tree: Path) -> list[np.ndarray]:
 
 
 def check(tree: Path, space: str = SPACE, map_spaces: tuple[str, ...] = MAP_SPACES) -> None:
-    check_tree(NSDLayout(tree), [SUBJECT], space, BETAS, ATLASES, [], map_spaces)
+    responses = responses_of([SUBJECT], space, BETAS)
+    check_tree(NSDLayout(tree), responses, ATLASES, [], map_spaces)
 
 
 def change(path: Path, changed: Callable[[nibabel.Nifti1Image], nibabel.Nifti1Image]) -> None:

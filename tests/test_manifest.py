@@ -167,8 +167,7 @@ def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_p
     for path in first_session:
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).hardlink_to(surface_tree / path)
-    settings = study.responses
-    asked = (study.subjects, settings.space, settings.betas, study.rois, study.annotations)
+    asked = ({"subj01": study.responses.model_dump()}, study.rois, study.annotations)
     asked += (study.map_spaces,)
     designs, problems = find_problems(NSDLayout(tree), *asked)
     assert problems == []

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
-from conftest import ENVIRON, ROOT, damaged_copy
+from conftest import ENVIRON, ROOT, damaged_copy, responses_of
 from runs import frozen
 
 from pipeline.fits.voxel_chunks import voxel_blocks
@@ -316,7 +316,7 @@ def overwrite(path: Path, voxel: int | slice, value: float) -> None:
 
 def compare_ncsnr(nsd: Path, subject: str, out: Path) -> pd.Series:
     """Run the stage; its table's row."""
-    settings = {"space": SPACE, "betas": BETAS, "mask": "nsdgeneral"}
+    settings = responses_of(["subj01"], SPACE, BETAS)["subj01"]
     stage = [sys.executable, "-m", "pipeline.stages.compare_noise_ceilings", "--nsd", str(nsd)]
     options = ["--subject", subject, "--configuration", "responses", "--out", str(out)]
     environ = ENVIRON | frozen(out.parent, responses=settings)

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import scipy.io
 import yaml
-from conftest import TINY, Study
+from conftest import TINY, Study, responses_of
 from PIL import Image
 
 from pipeline.configuration.coco_categories import CATEGORIES
@@ -83,7 +83,7 @@ def test_millimetre_voxels_and_other_beta_versions_are_written_and_read(tmp_path
     subjects = {"subj01": {"sessions": 1, "grid": [10, 12, 9], "formats": ["hdf5", "nifti"]}}
     simulate(small_settings(spaces=["func1mm"], betas=betas, subjects=subjects), tmp_path / "nsd")
     layout = NSDLayout(tmp_path / "nsd")
-    check_tree(layout, ["subj01"], "func1mm", betas, ["floc-words"], annotations=["captions"])
+    check_tree(layout, responses_of(["subj01"], "func1mm", betas), ["floc-words"], ["captions"])
     space = open_space(layout, "subj01", "func1mm", betas)
     assert np.array_equal(np.diag(space.geometry["affine"]), [1, 1, 1, 1])
     image = nibabel.load(layout.beta_folder("subj01", "func1mm", betas) / "betas_session01.nii.gz")

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from conftest import ROOT, TINY
 
+from pipeline.configuration.fits import ResponseSettings
 from pipeline.configuration.reading import read_configuration
 from pipeline.estimates.resources import estimate_study
 from pipeline.estimates.smaller_studies import change_that_fits, smaller_studies
@@ -24,7 +25,7 @@ def study():
     return first.model_copy(
         update={
             "subjects": ["subj01", "subj02", "subj05"],
-            "responses": first.responses.model_copy(update={"mask": "cortex"}),
+            "responses": ResponseSettings(**{**dict(first.responses), "mask": "cortex"}),
         }
     )
 

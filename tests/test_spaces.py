@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Study, damaged_copy
+from conftest import Study, damaged_copy, responses_of
 from runs import frozen
 
 from pipeline.errors import InputError
@@ -133,7 +133,7 @@ def test_native_betas_are_300ths_and_fsaverages_are_percent(layout):
 
 def test_a_surface_study_checks_its_files(layout):
     for name in SPACES:
-        summary = check_tree(layout, ["subj01"], name, BETAS, ATLASES, annotations=["captions"])
+        summary = check_tree(layout, responses_of(["subj01"], name, BETAS), ATLASES, ["captions"])
         assert summary["subj01"]["sessions"] == 1
 
 
@@ -142,7 +142,7 @@ def test_a_surface_study_checks_its_files(layout):
 
 def compare(nsd, space, out, monkeypatch):
     """Run the stage in this process; its table's row."""
-    settings = {"space": space, "betas": BETAS, "mask": "nsdgeneral"}
+    settings = responses_of(["subj01"], space, BETAS)["subj01"]
     monkeypatch.setenv(RUN, frozen(out.parent, responses=settings)[RUN])
     options = ["--nsd", str(nsd), "--subject", "subj01", "--configuration", "responses"]
     monkeypatch.setattr("sys.argv", ["compare_noise_ceilings", *options, "--out", str(out)])

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from encoding.scaling import Scaling
+from pipeline.configuration.masks import Mask
 from pipeline.configuration.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
@@ -21,8 +22,9 @@ class ResponseSettings(Settings):
     or fsaverage."""
     betas: Betas
     """NSD's beta version 1, 2 or 3."""
-    mask: Literal["nsdgeneral", "cortex"]
-    """Voxels that are modelled: NSD's `nsdgeneral` ROI, or the whole cortex."""
+    mask: Mask
+    """Voxels that are modelled: NSD's `nsdgeneral` ROI, the whole cortex, or those that meet
+    further conditions."""
     zscore_within: Literal["session", "run"] = "session"
     """Trials that are z-scored together; NSD's noise ceilings assume sessions."""
     zscore_trials: Literal["all", "training"] = "all"
@@ -30,6 +32,11 @@ class ResponseSettings(Settings):
     not influence the scaling."""
     ncsnr: Literal["released", "recomputed"] = "released"
     """Noise-ceiling signal-to-noise ratio: NSD's file, or recomputed from the betas."""
+
+    @model_validator(mode="after")
+    def _mask_is_in_the_space(self) -> ResponseSettings:
+        self.mask.require_file_of(self.space)
+        return self
 
 
 class SplitSettings(Settings):

@@ -234,6 +234,11 @@ class Study(Settings):
         return [*self.rois, COMPOSITE]
 
     @property
+    def read_atlases(self) -> list[str]:
+        """Collections of ROIs of which files are read: those of `rois` and of the mask."""
+        return list(dict.fromkeys([*self.rois, *self.responses.mask.collections]))
+
+    @property
     def map_spaces(self) -> list[MapSpace]:
         """Spaces in which maps are written, that of the responses first."""
         own = self.responses.space

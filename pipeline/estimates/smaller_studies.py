@@ -34,18 +34,20 @@ def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]
     budgets = [budget for budget in BUDGETS if budget < study.encoding.memory_gb]
     for budget in budgets:
         yield f"`encoding: {{memory_gb: {budget}}}`", _with(study, "encoding", memory_gb=budget)
-    general = _with(study, "responses", mask="nsdgeneral")
-    of_cortex = study.responses.mask != "nsdgeneral"
+    mask = study.responses.mask.model_copy(update={"within": "nsdgeneral"})
+    general = _with(study, "responses", mask=mask)
+    of_cortex = study.responses.mask.within == "cortex"
+    nsdgeneral = "`mask: nsdgeneral`" if mask.is_named else "`mask: {within: nsdgeneral, …}`"
     if of_cortex:
-        yield "`mask: nsdgeneral`", general
+        yield nsdgeneral, general
         for budget in budgets:
-            words = f"`mask: nsdgeneral` and `encoding: {{memory_gb: {budget}}}`"
+            words = f"{nsdgeneral} and `encoding: {{memory_gb: {budget}}}`"
             yield words, _with(general, "encoding", memory_gb=budget)
     for n in range(len(study.subjects) - 1, 0, -1):
         words = f"`subjects: [{', '.join(study.subjects[:n])}]`"
         yield words, _of_subjects(study, n)
         if of_cortex:
-            yield f"{words} and `mask: nsdgeneral`", _of_subjects(general, n)
+            yield f"{words} and {nsdgeneral}", _of_subjects(general, n)
 
 
 def _with(study: Configuration, section: str, **values: object) -> Configuration:

@@ -94,7 +94,7 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         )
     simulated = study.simulation.subjects[subject]
     grid = math.prod(simulated.grid)
-    voxels = round(MASK_FRACTIONS[mask] * grid)
+    voxels = round(MASK_FRACTIONS[mask.within] * grid)
     done = simulated.sessions / study.simulation.planned_sessions
     return SubjectSize(
         sessions=simulated.sessions,

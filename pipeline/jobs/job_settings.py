@@ -10,6 +10,7 @@ from pipeline.analyses.registry import enabled
 from pipeline.configuration.checkpoints import features_to_expect, network_to_load
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
+from pipeline.configuration.user_files import responses_to_read
 from pipeline.errors import InputError
 from pipeline.jobs.code_version import (
     ROOT,
@@ -82,6 +83,8 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         },
         # only this split depends on the subjects of the study
         "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
+        "responses_of": {subject: responses_to_read(study, subject) for subject in study.subjects},
+        "read_atlases": study.read_atlases,
         "annotations": study.annotations,
         "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,17 +22,16 @@ from pipeline.nsd.files import (
 )
 from pipeline.nsd.instances import read_instances
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.masks import select_voxels
 from pipeline.nsd.rois import read_colour_table
-from pipeline.nsd.spaces import open_space
+from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import check_stimuli
 from pipeline.nsd.transforms import nearest_native_vertices, transform_checks, vertices_of
 
 
 def check_tree(
     layout: NSDLayout,
-    subjects: list[str],
-    space: str,
-    betas: str,
+    responses: Mapping[str, Mapping[str, Any]],
     atlases: list[str],
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
@@ -41,6 +40,7 @@ def check_tree(
 
     Parameters
     ----------
+    responses : {subject: section `responses` of the configuration}
     annotations : COCO's files that are needed: captions, instances
     map_spaces : spaces into which NSD's transforms bring maps
 
@@ -53,9 +53,7 @@ def check_tree(
     InputError
         There are problems; the message lists all of them.
     """
-    designs, problems = find_problems(
-        *(layout, subjects, space, betas, atlases, annotations, map_spaces)
-    )
+    designs, problems = find_problems(layout, responses, atlases, annotations, map_spaces)
     if problems:
         raise InputError("\n".join(problems))
     return {
@@ -66,9 +64,7 @@ def check_tree(
 
 def find_problems(
     layout: NSDLayout,
-    subjects: list[str],
-    space: str,
-    betas: str,
+    responses: Mapping[str, Mapping[str, Any]],
     atlases: list[str],
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
@@ -76,11 +72,11 @@ def find_problems(
     """Read the designs, and describe every problem; see `check_tree`."""
     problems: list[str] = []
     designs: dict[str, Design] = {}
-    for subject in subjects:
+    for subject, settings in responses.items():
         if design := _attempt(problems, partial(read_design, layout, subject)):
-            designs[subject] = design
+            designs[subject], space = design, settings["space"]
             for check in (
-                *_subject_checks(layout, design, space, betas, atlases),
+                *_subject_checks(layout, design, settings, atlases),
                 *transform_checks(layout, subject, space, map_spaces),
                 *_picture_checks(layout, subject, space, map_spaces),
             ):
@@ -95,8 +91,9 @@ def find_problems(
 
 
 def _subject_checks(
-    layout: NSDLayout, design: Design, name: str, betas: str, atlases: list[str]
+    layout: NSDLayout, design: Design, settings: Mapping[str, Any], atlases: list[str]
 ) -> Iterator[Callable[[], Any]]:
+    name, betas = settings["space"], settings["betas"]
     opened = partial(open_space, layout, design.subject, name, betas)
     try:
         space = opened()
@@ -107,9 +104,20 @@ def _subject_checks(
     yield from space.checks(atlases)
     for atlas in atlases:
         yield partial(read_colour_table, layout, design.subject, atlas)
+    yield partial(_check_mask, space, settings)
     for session in range(1, design.n_sessions + 1):
         yield partial(space.check_session, session)
     yield partial(_check_last_session, layout, design, name, betas)
+
+
+def _check_mask(space: ResponseSpace, settings: Mapping[str, Any]) -> None:
+    """Raise unless voxels meet all conditions; a recomputed ncsnr is not known yet."""
+    released = settings["ncsnr"] == "released"
+    select_voxels(space, settings["mask"], partial(_released_ncsnr, space) if released else None)
+
+
+def _released_ncsnr(space: ResponseSpace, voxel: np.ndarray) -> np.ndarray:
+    return space.read_ncsnr()[voxel]
 
 
 def _picture_checks(

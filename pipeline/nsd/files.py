@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.reading import reading
 
 HINT = "Fetch it again from NSD."
+ORIGINAL = "Fetch the original from NSD."
 # suffix of a file while it is downloaded
 UNFINISHED = ".part"
 DAMAGED = "truncated or damaged"
@@ -27,14 +28,20 @@ DAMAGED = "truncated or damaged"
 MORPHOMETRY = b"\xff\xff\xff"
 
 
-def require(path: Path) -> Path:
-    """Return the path of a file that exists and is not empty; raise InputError otherwise."""
+def require(path: Path, hint: str | None = None) -> Path:
+    """Return the path of a file that exists and is not empty; raise InputError otherwise.
+
+    Parameters
+    ----------
+    hint : what to do, for a file that is not NSD's
+    """
     if not path.is_file():
         if path.with_name(path.name + UNFINISHED).exists():
             raise InputError(f"{path}: download unfinished. Continue it: snakemake fetch")
-        raise InputError(f"{path}: not found. Fetch it from NSD, or correct `nsd:`.")
+        hint = hint or "Fetch it from NSD, or correct `nsd:`."
+        raise InputError(f"{path}: not found. {hint}")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: empty. {HINT}")
+        raise InputError(f"{path}: empty. {hint or HINT}")
     return path
 
 
@@ -56,27 +63,33 @@ def open_hdf5(path: Path, dataset: str) -> Iterator[h5py.Dataset]:
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[SpatialImage]:
-    """Open a NIfTI or FreeSurfer (.mgh, .mgz) image; its data are read inside the `with` block."""
-    require(path)
-    with reading(path, DAMAGED, HINT):
+def open_image(path: Path, hint: str | None = None) -> Iterator[SpatialImage]:
+    """Open a NIfTI or FreeSurfer (.mgh, .mgz) image; its data are read inside the `with` block.
+
+    Parameters
+    ----------
+    hint : as in `require`
+    """
+    require(path, hint)
+    hint = hint or HINT
+    with reading(path, DAMAGED, hint):
         # keep the file open: each opening of a compressed file reads it again from its beginning
         image = nibabel.load(path, keep_file_open=True)
         if not isinstance(image, SpatialImage) or not isinstance(image.dataobj, ArrayProxy):
-            raise InputError(f"{path}: not an image. {HINT}")
+            raise InputError(f"{path}: not an image. {hint}")
         dtype = image.get_data_dtype()
         if dtype.kind not in "iuf":
-            raise InputError(f"{path}: holds {dtype}, expected numbers. {HINT}")
+            raise InputError(f"{path}: holds {dtype}, expected numbers. {hint}")
         if not np.isfinite(image.affine).all():
-            raise InputError(f"{path}: an affine that is not finite. {HINT}")
+            raise InputError(f"{path}: an affine that is not finite. {hint}")
         # readers allocate what the header declares before they read it
         # .mgh shapes are int32, which would overflow
         n_values = math.prod(int(n) for n in image.shape)
-        require_complete(path, image.dataobj.offset + n_values * dtype.itemsize)
+        require_complete(path, image.dataobj.offset + n_values * dtype.itemsize, hint)
         yield image
 
 
-def require_complete(path: Path, n_bytes: int) -> None:
+def require_complete(path: Path, n_bytes: int, hint: str = HINT) -> None:
     """Raise if an image's file is too short.
 
     A compressed file is only read if the size in its last bytes is another one.
@@ -88,25 +101,26 @@ def require_complete(path: Path, n_bytes: int) -> None:
     if path.suffix not in (".gz", ".mgz"):
         found = path.stat().st_size
         if found < n_bytes:
-            raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {HINT}")
+            raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {hint}")
         return
     with open(path, "rb") as file:
         file.seek(-4, os.SEEK_END)
         # gzip files end with their uncompressed size, modulo 2³²
         if int.from_bytes(file.read(), "little") == n_bytes % 2**32:
             return
-    with reading(path, DAMAGED, HINT), gzip.open(path) as content:
+    with reading(path, DAMAGED, hint), gzip.open(path) as content:
         found = 0
         while block := content.read(1 << 24):
             found += len(block)
     if found < n_bytes:
-        raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {HINT}")
+        raise InputError(f"{path}: truncated, {found} of {n_bytes} bytes. {hint}")
 
 
-def read_vertices(path: Path, n_vertices: int | None = None) -> np.ndarray:
+def read_vertices(path: Path, n_vertices: int | None = None, hint: str | None = None) -> np.ndarray:
     """Read values of a surface's vertices (vertex, …) from .mgh or .mgz, where they are volumes."""
-    with open_image(path) as image:
-        require_grid(path, image.shape[:1], None if n_vertices is None else (n_vertices,))
+    with open_image(path, hint) as image:
+        expected = None if n_vertices is None else (n_vertices,)
+        require_grid(path, image.shape[:1], expected, hint=hint)
         values = np.asanyarray(image.dataobj)
         return values.reshape(len(values), *values.shape[3:])
 
@@ -141,17 +155,21 @@ def read_morphometry(path: Path, n_vertices: int | None = None) -> np.ndarray:
 
 
 def require_grid(
-    path: Path, found: tuple[int, ...], expected: tuple[int, ...] | None, of: Path | None = None
+    path: Path,
+    found: tuple[int, ...],
+    expected: tuple[int, ...] | None,
+    of: Path | None = None,
+    hint: str | None = None,
 ) -> None:
     """Raise if a file's grid is not the expected one, that of the file `of`."""
     if expected is None or tuple(found) == tuple(expected):
         return
     found, expected = (tuple(int(n) for n in shape) for shape in (found, expected))
-    hint = " (axes in another order)" if sorted(found) == sorted(expected) else ""
+    order = " (axes in another order)" if sorted(found) == sorted(expected) else ""
     whose = f" of {of}" if of else ""
     raise InputError(
-        f"{path}: grid {found}{hint}, expected {expected}{whose}. The file belongs to "
-        "another subject or space, or was converted; fetch the original from NSD."
+        f"{path}: grid {found}{order}, expected {expected}{whose}. The file belongs to "
+        f"another subject or space, or was converted. {hint or ORIGINAL}"
     )
 
 

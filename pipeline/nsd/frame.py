@@ -12,11 +12,10 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import SpatialImage
 
 from pipeline.errors import InputError
-from pipeline.nsd.files import open_image, require_grid
+from pipeline.nsd.files import ORIGINAL, open_image, require_grid
 
 # millimetres by which voxels may differ, because headers are float32
 TOLERANCE = 1e-2
-ORIGINAL = "fetch the original from NSD."
 
 
 @dataclass(frozen=True)
@@ -28,11 +27,13 @@ class Frame:
     shape : (X, Y, Z)
     affine : (4, 4) voxel to millimetres
     path : file with which others are compared
+    hint : what to do with a file of another frame that is not NSD's
     """
 
     shape: tuple[int, ...]
     affine: np.ndarray
     path: Path
+    hint: str | None = None
 
     @classmethod
     def of(cls, path: Path) -> Frame:
@@ -42,7 +43,7 @@ class Frame:
         """
         with open_image(path) as image:
             if image.ndim != 3:
-                raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z); {ORIGINAL}")
+                raise InputError(f"{path}: shape {image.shape}, expected (X, Y, Z). {ORIGINAL}")
             _require_orientation(path, image)
             turn = io_orientation(image.affine)
             affine = image.affine @ inv_ornt_aff(turn, image.shape[:3])
@@ -61,10 +62,11 @@ class Frame:
             The image has another grid, no orientation in its header, or voxels at other positions.
         """
         if image.ndim < 3:
-            require_grid(path, image.shape, self.shape, self.path)
-        _require_orientation(path, image)
+            require_grid(path, image.shape, self.shape, self.path, self.hint)
+        _require_orientation(path, image, self.hint)
         turn = io_orientation(np.linalg.inv(self.affine) @ image.affine)
-        require_grid(path, _turned(image.shape, turn), (*self.shape, *series), self.path)
+        expected = (*self.shape, *series)
+        require_grid(path, _turned(image.shape, turn), expected, self.path, self.hint)
         found = image.affine @ inv_ornt_aff(turn, image.shape[:3])
         corners = np.array([np.zeros(3), *(np.diag(self.shape) - np.eye(3))])
         theirs, ours = apply_affine(found, corners), apply_affine(self.affine, corners)
@@ -72,18 +74,18 @@ class Frame:
             raise InputError(
                 f"{path}: its voxels do not lie where those of {self.path} do: the affine is "
                 f"{_rounded(found)}, expected {_rounded(self.affine)}. The file is of another "
-                f"space, or was resampled or moved; {ORIGINAL}"
+                f"space, or was resampled or moved. {self.hint or ORIGINAL}"
             )
         return turn
 
     def check(self, path: Path) -> None:
         """Raise, by the header alone, if a volume (X, Y, Z) is not of this frame."""
-        with open_image(path) as image:
+        with open_image(path, self.hint) as image:
             self.turn(path, image)
 
     def read(self, path: Path, series: tuple[int, ...] = ()) -> np.ndarray:
         """Read a volume (X, Y, Z, …) in this frame's order; raises as `turn` does."""
-        with open_image(path) as image:
+        with open_image(path, self.hint) as image:
             turn = self.turn(path, image, series)
             return apply_orientation(np.asanyarray(image.dataobj), turn)
 
@@ -94,23 +96,24 @@ def _turned(shape: tuple[int, ...], turn: np.ndarray) -> tuple[int, ...]:
     return (*(int(shape[axis]) for axis in order), *shape[3:])
 
 
-def _require_orientation(path: Path, image: SpatialImage) -> None:
+def _require_orientation(path: Path, image: SpatialImage, hint: str | None = None) -> None:
     """Raise if a header has no positions of the voxels, or contradictory ones."""
+    hint = hint or ORIGINAL
     if not isinstance(image, nibabel.Nifti1Pair):
-        raise InputError(f"{path}: not a NIfTI image; {ORIGINAL}")
+        raise InputError(f"{path}: not a NIfTI image. {hint}")
     forms = [image.get_sform(coded=True), image.get_qform(coded=True)]
     affines = [affine for affine, code in forms if code]
     if not affines:
         raise InputError(
             f"{path}: no orientation in its header (sform and qform code 0), so that left and "
-            f"right are unknown; {ORIGINAL}"
+            f"right are unknown. {hint}"
         )
     if np.linalg.matrix_rank(image.affine) < 4:
-        raise InputError(f"{path}: a singular affine, {_rounded(image.affine)}; {ORIGINAL}")
+        raise InputError(f"{path}: a singular affine, {_rounded(image.affine)}. {hint}")
     if not np.allclose(affines[0], affines[-1], rtol=0, atol=TOLERANCE):
         raise InputError(
             f"{path}: sform {_rounded(affines[0])} and qform {_rounded(affines[1])} of its header "
-            f"disagree; {ORIGINAL}"
+            f"disagree. {hint}"
         )
 
 

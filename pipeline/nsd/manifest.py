@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pipeline.configuration.masks import MaskSettings
 from pipeline.configuration.settings import SURFACES, MapSpace, Settings, Space, Subject
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
@@ -22,6 +23,8 @@ from pipeline.reading import read_yaml, reading
 MASK = "nsdgeneral"
 # fraction of the vertices of fsaverage in nsdgeneral; assumed for native surfaces too
 NSDGENERAL_ON_SURFACES = 37_984 / 327_684
+# voxels of func1pt8mm in an ROI: assumed, of a large one such as a stream
+VOXELS_PER_ROI = 8000
 # volume of a voxel of func1pt8mm; MNI's voxels have 1 mm³
 CUBIC_MM_OF_1PT8 = 1.8**3
 
@@ -155,13 +158,19 @@ class Manifest(Settings):
         grid = self.grid(subject, space)
         return sum(grid) if space in SURFACES else math.prod(grid)
 
-    def n_masked(self, subject: str, space: str, mask: str) -> int:
-        """Estimate the voxels of a mask: counted at 1.8 mm, scaled for other spaces."""
-        counted = getattr(self.subjects[subject], mask)
+    def n_masked(self, subject: str, space: str, mask: MaskSettings) -> int:
+        """Estimate the voxels of a mask at most: counted at 1.8 mm, scaled for other spaces.
+
+        A file and a minimum of ncsnr are not known, and taken to exclude none.
+        """
+        counted = getattr(self.subjects[subject], mask.within)
+        if mask.rois:
+            counted = min(counted, VOXELS_PER_ROI * len(mask.rois))
         if space == "MNI152":
             return round(counted * CUBIC_MM_OF_1PT8)
         if space in SURFACES:
-            fraction = NSDGENERAL_ON_SURFACES if mask == MASK else 1.0
+            fraction = NSDGENERAL_ON_SURFACES if mask.within == MASK else 1.0
+            fraction *= counted / getattr(self.subjects[subject], mask.within)
             return round(fraction * self.n_voxels(subject, space))
         return round(counted * self.n_voxels(subject, space) / self.n_voxels(subject, "func1pt8mm"))
 
@@ -291,7 +300,7 @@ def _values(
         "hemisphere": list(HEMISPHERES),
         "transform": [TRANSFORM_NAMES.get(study.responses.space, "")],
         "depth": list(DEPTHS),
-        "roi": [roi for roi in dict.fromkeys([MASK, *study.rois]) if _has_roi(entry, roi)],
+        "roi": [roi for roi in dict.fromkeys([MASK, *study.read_atlases]) if _has_roi(entry, roi)],
     }
     used = {name for _, name, _, _ in string.Formatter().parse(entry.path) if name}
     # sizes depend on subject and space, even if the path does not

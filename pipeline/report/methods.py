@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +33,7 @@ MISSING = {
     "exclude": "were left out (NaN)",
     "available": "were fitted and scored on the images for which they have responses",
 }
+NCSNR = {"released": "NSD's ncsnr", "recomputed": "an ncsnr recomputed from the betas"}
 SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
 FOLDS = {"shuffled": "", "listed": "Folds were consecutive in image number."}
 RESAMPLED = {"images": "test images", "clusters": "clusters of test images"}
@@ -74,7 +76,10 @@ def references(paragraphs: Sequence[str]) -> list[str]:
 
 
 def methods_paragraphs(
-    study: Configuration, weights: Mapping[str, str] | None = None, searched: str = ""
+    study: Configuration,
+    weights: Mapping[str, str] | None = None,
+    searched: str = "",
+    read: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """Write methods paragraphs for a paper, from the configuration.
 
@@ -82,9 +87,10 @@ def methods_paragraphs(
     ----------
     weights : {feature space: its network's weights}, as loaded
     searched : sentence on how many voxels were searched exactly
+    read : settings that the file of each subject's responses records
     """
     loaded = weights or {}
-    responses, encoding = study.responses, study.encoding
+    encoding = study.encoding
     networks = "; ".join(
         f"{space}: {study.networks[settings.network].library} "
         f"{study.networks[settings.network].architecture}, layer {settings.layer}"
@@ -95,15 +101,7 @@ def methods_paragraphs(
         if space in study.used_spaces
     )
     return [
-        "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
-        f"{responses.betas}, {responses.space}, voxels of {responses.mask}) were z-scored within "
-        f"each {responses.zscore_within} over {responses.zscore_trials} trials and averaged over "
-        "the repeats of each image. Voxels that were not covered in every session "
-        f"{MISSING[encoding.missing_images]}. Noise ceilings are 1 - mean(σ² / n) / variance of "
-        "the responses to the test images, with n repeats of an image and the variance σ² of "
-        "single trials about their image's mean, estimated from all images. Voxels were selected "
-        "by their reliability: the noise ceiling expected from NSD's ncsnr for the same numbers "
-        "of repeats (NSD Data Manual), which does not depend on the test responses.",
+        _responses(study, read),
         f"Features. {networks}. Features of an image's captions were averaged.",
         " ".join(
             [
@@ -125,6 +123,33 @@ def methods_paragraphs(
         *_analyses_in_words(study),
         *_variants_in_words(study),
     ]
+
+
+def _responses(study: Configuration, read: Sequence[Mapping[str, Any]]) -> str:
+    """Describe the responses, as they were read."""
+    responses = study.responses
+    return (
+        "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
+        f"{responses.betas}, {responses.space}) were z-scored within each "
+        f"{responses.zscore_within} over {responses.zscore_trials} trials and averaged over the "
+        f"repeats of each image. {_modelled_voxels(read)}Voxels that were not covered in every "
+        f"session {MISSING[study.encoding.missing_images]}. Noise ceilings are 1 - mean(σ² / n) / "
+        "variance of the responses to the test images, with n repeats of an image and the variance "
+        "σ² of single trials about their image's mean, estimated from all images. Voxels were "
+        f"selected by their reliability: the noise ceiling expected from {NCSNR[responses.ncsnr]} "
+        "for the same numbers of repeats (NSD Data Manual), which does not depend on the test "
+        "responses."
+    )
+
+
+def _modelled_voxels(read: Sequence[Mapping[str, Any]]) -> str:
+    """Describe the voxels by the conditions that they met when responses were read."""
+    masks = {one["subject"]: one["voxels_left"] for one in read if "voxels_left" in one}
+    if not masks:
+        return ""
+    conditions = [words for words, _ in next(iter(masks.values()))]
+    counts = ", ".join(f"{left[-1][1]:,} of {subject}" for subject, left in masks.items())
+    return f"Voxels are those of {', '.join(conditions)} ({counts}). "
 
 
 def search_sentence(best_voxels: pd.DataFrame) -> str:

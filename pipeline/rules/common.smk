@@ -5,9 +5,10 @@ NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # Variance is planted in voxels. There is no truth to compare with on surfaces, where voxels mix,
-# nor with other test images than the oracle's.
+# nor with other test images than the oracle's, or without some of the voxels.
 VALIDATED = (
     SIMULATED
+    and STUDY.responses.mask.is_named
     and STUDY.responses.space == STUDY.simulation.volume
     and STUDY.splits.test == "shared1000"
 )

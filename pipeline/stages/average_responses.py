@@ -23,7 +23,7 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     subject: given.Wildcard
-    configuration: Annotated[dict[str, Any], given.Setting("responses")]
+    configuration: Annotated[dict[str, Any], given.Setting("responses_of.{subject}")]
     out: given.OutputFile
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     responses = open_responses(arguments.nsd, subject, settings)
     provenance = make_provenance(
         "average_responses",
-        {"subject": subject, **responses.metadata, **settings},
+        {"subject": subject, **settings, **responses.metadata},
         responses.sources,
         simulated=responses.simulated,
     )

@@ -15,9 +15,8 @@ class Arguments(given.StageArguments):
     """Arguments of the stage."""
 
     nsd: given.NsdFolder
-    subjects: Annotated[list[str], given.Setting("subjects")]
-    rois: Annotated[list[str], given.Setting("rois")]
-    responses: Annotated[dict[str, Any], given.Setting("responses")]
+    responses: Annotated[dict[str, Any], given.Setting("responses_of")]  # of each subject
+    rois: Annotated[list[str], given.Setting("read_atlases")]
     annotations: Annotated[list[str], given.Setting("annotations")]
     map_spaces: Annotated[list[str], given.Setting("map_spaces")]
     out: given.OutputFile
@@ -28,9 +27,7 @@ def main() -> None:
     arguments = Arguments.read()
     summary = check_tree(
         NSDLayout(arguments.nsd),
-        arguments.subjects,
-        arguments.responses["space"],
-        arguments.responses["betas"],
+        arguments.responses,
         arguments.rois,
         arguments.annotations,
         arguments.map_spaces,

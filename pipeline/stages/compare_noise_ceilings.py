@@ -14,8 +14,8 @@ from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.masks import select_voxels
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
-from pipeline.nsd.rois import read_mask
 from pipeline.nsd.spaces import open_space
 from pipeline.results.provenance import make_provenance
 from pipeline.results.tables import write_table
@@ -30,7 +30,7 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     subject: given.Wildcard
-    configuration: Annotated[dict[str, Any], given.Setting("responses")]
+    configuration: Annotated[dict[str, Any], given.Setting("responses_of.{subject}")]
     out: given.OutputFile
 
 
@@ -40,7 +40,8 @@ def main() -> None:
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     space = open_space(layout, subject, settings["space"], settings["betas"])
     design = read_design(layout, subject)
-    voxel = read_mask(space, settings["mask"])
+    # without a threshold on the ncsnr that is to be compared
+    voxel = select_voxels(space, settings["mask"]).voxel
     recomputed = recompute_ncsnr(space, design, voxel)
     released = space.read_ncsnr()[voxel]
     compared = np.isfinite(recomputed) & np.isfinite(released)

@@ -15,6 +15,7 @@ from rich.table import Table
 from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
+from pipeline.configuration.user_files import responses_to_read
 from pipeline.errors import InputError, run_stage
 from pipeline.estimates.resources import THREADS, Job, estimate_study
 from pipeline.estimates.smaller_studies import change_that_fits
@@ -94,10 +95,9 @@ def _show_files(
     console: Console, study: Configuration, layout: NSDLayout, manifest: Manifest
 ) -> tuple[list[ExternalFile], list[str]]:
     """Print numbers of existing, missing and damaged files by role; return files and problems."""
-    settings = study.responses
+    responses = {subject: responses_to_read(study, subject) for subject in study.subjects}
     designs, found = find_problems(
-        *(layout, study.subjects, settings.space, settings.betas, study.rois, study.annotations),
-        map_spaces=study.map_spaces,
+        layout, responses, study.read_atlases, study.annotations, study.map_spaces
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)

@@ -89,6 +89,7 @@ def main() -> None:
             "SpatialReference": anatomy.reference(space),
             "SpaceOfResponses": own,
             "Interpolation": target.interpolation,
+            **_mask(responses),
             "Simulated": provenance["simulated"],
             "Provenance": provenance,
         }
@@ -231,6 +232,14 @@ def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
                 f"both would be '{voxel_map.entities}' in file names, which hold letters and "
                 "digits only; rename one in the configuration"
             )
+
+
+def _mask(responses: Result) -> dict[str, object]:
+    """Return the conditions of the modelled voxels, and how many each left, if they are known."""
+    left = responses.configuration.get("voxels_left")
+    if left is None:
+        return {}
+    return {"Mask": [{"Condition": words, "VoxelsLeft": n} for words, n in left]}
 
 
 def _describe(voxel_map: VoxelMap) -> dict[str, object]:

@@ -20,6 +20,7 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     configuration: Annotated[dict[str, Any], given.Setting("configuration")]
+    responses: given.InputFiles
     tables: given.InputFiles
     figures: given.InputFile
     group_maps: given.OptionalInput
@@ -43,6 +44,7 @@ def main() -> None:
         calibration=arguments.calibration,
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
+        responses=[read_provenance(path)["configuration"] for path in arguments.responses],
         directory=arguments.out_directory,
     )
     # nilearn collects garbage with each image; this exempts loaded modules

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +13,9 @@ from tqdm import tqdm
 
 from pipeline.dataset.responses import AveragedResponses, Responses
 from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.masks import Mask, select_voxels
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
 from pipeline.nsd.responses import average_repeats
-from pipeline.nsd.rois import read_mask
 from pipeline.nsd.sessions import SessionReader
 
 
@@ -24,6 +25,7 @@ class NSDResponses(Responses):
 
     Attributes
     ----------
+    mask : the modelled voxels, and how they were chosen
     ncsnr_source : "released" or "recomputed"
     """
 
@@ -32,6 +34,7 @@ class NSDResponses(Responses):
     voxel: np.ndarray
     geometry: Mapping[str, np.ndarray]
     reader: SessionReader
+    mask: Mask
     ncsnr_source: str
     # without the defaults of `Responses`, which a dataclass would use or refuse
     simulated: bool = field()
@@ -43,14 +46,17 @@ class NSDResponses(Responses):
         """Open the responses that the `responses` section of a configuration describes."""
         layout = NSDLayout(folder)
         reader = SessionReader.open(layout, subject, settings)
+        ncsnr = partial(_read_ncsnr, reader, settings["ncsnr"])
+        mask = select_voxels(reader.space, settings["mask"], ncsnr)
         return cls(
             nsd_id=reader.design.images,
-            voxel=read_mask(reader.space, settings["mask"]),
+            voxel=mask.voxel,
             geometry=reader.space.geometry,
             reader=reader,
+            mask=mask,
             ncsnr_source=settings["ncsnr"],
             simulated=layout.is_simulated,
-            metadata={"sessions": reader.design.n_sessions},
+            metadata={"sessions": reader.design.n_sessions, "voxels_left": mask.left},
             sources={
                 "experiment_design": layout.experiment_design,
                 "trials": layout.behaviour(subject),
@@ -59,10 +65,9 @@ class NSDResponses(Responses):
 
     def ncsnr(self) -> np.ndarray:
         """Read the released ncsnr of the modelled voxels, or recompute it."""
-        space, design = self.reader.space, self.reader.design
-        if self.ncsnr_source == "recomputed":
-            return recompute_ncsnr(space, design, self.voxel)
-        return space.read_ncsnr()[self.voxel]
+        if self.mask.ncsnr is not None:
+            return self.mask.ncsnr
+        return _read_ncsnr(self.reader, self.ncsnr_source, self.voxel)
 
     def averaged(self, voxel: np.ndarray) -> AveragedResponses:
         """Average z-scored betas over the repeats of each image."""
@@ -71,3 +76,10 @@ class NSDResponses(Responses):
             self.reader.sessions(voxel), design.subject, design.n_sessions, unit="session"
         )
         return average_repeats(sessions, self.nsd_id, len(voxel))
+
+
+def _read_ncsnr(reader: SessionReader, source: str, voxel: np.ndarray) -> np.ndarray:
+    """Read the released ncsnr (voxel,), or recompute it."""
+    if source == "recomputed":
+        return recompute_ncsnr(reader.space, reader.design, voxel)
+    return reader.space.read_ncsnr()[voxel]

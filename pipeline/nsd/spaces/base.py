@@ -11,6 +11,9 @@ import numpy as np
 
 from pipeline.nsd.layout import NSDLayout
 
+# what to do with a file of the user's
+CORRECT = "Correct `responses.mask.file`, or the file."
+
 
 @dataclass(frozen=True)
 class ResponseSpace(ABC):
@@ -67,6 +70,15 @@ class ResponseSpace(ABC):
     @abstractmethod
     def read_labels(self, atlas: str, hemisphere: str | None = None) -> np.ndarray:
         """Read labels (all voxels,) int64: -1 not (this hemisphere's) cortex, 0 none, 1…N."""
+
+    @abstractmethod
+    def read_own_file(self, file: str) -> np.ndarray:
+        """Read values (all voxels,) of a file of the user's on this grid.
+
+        Parameters
+        ----------
+        file : path, on surfaces with `{hemisphere}`
+        """
 
     @abstractmethod
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:

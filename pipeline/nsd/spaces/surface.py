@@ -19,7 +19,7 @@ from pipeline.nsd.files import (
     require_grid,
 )
 from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
-from pipeline.nsd.spaces.base import ResponseSpace
+from pipeline.nsd.spaces.base import CORRECT, ResponseSpace
 from pipeline.nsd.spaces.values import SMALLEST_LABEL, integer_labels, percent_signal_change
 from pipeline.nsd.transforms import native_surface_to_fsaverage
 
@@ -102,6 +102,16 @@ class SurfaceSpace(ResponseSpace):
         transform = self.layout.surface_transform(self.subject, hemisphere, "white", FSAVERAGE)
         require_grid(transform, labels.shape, (n_vertices,))
         return labels
+
+    def read_own_file(self, file: str) -> np.ndarray:
+        """Read the .mgh or .mgz files of both hemispheres, a value for each vertex."""
+        parts = []
+        for hemisphere, n_vertices in self._hemispheres():
+            path = Path(file.replace("{hemisphere}", hemisphere))
+            values = read_vertices(path, n_vertices, CORRECT)
+            require_grid(path, values.shape, (n_vertices,), hint=CORRECT)
+            parts.append(values)
+        return np.concatenate(parts)
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         """Yield checks of ncsnr, labels, meshes and sulcal depth."""

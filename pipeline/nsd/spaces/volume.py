@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pipeline.nsd.betas import check_betas, read_hdf5, read_series
 from pipeline.nsd.files import require_sides
 from pipeline.nsd.frame import Frame
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
-from pipeline.nsd.spaces.base import ResponseSpace
+from pipeline.nsd.spaces.base import CORRECT, ResponseSpace
 from pipeline.nsd.spaces.values import integer_labels, percent_signal_change
 
 
@@ -74,6 +74,10 @@ class VolumeSpace(ResponseSpace):
         """Read labels of all voxels, of one hemisphere or both."""
         path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
         return integer_labels(path, self.frame.read(path).ravel())
+
+    def read_own_file(self, file: str) -> np.ndarray:
+        """Read a NIfTI volume of the user's, whose voxels must lie where the space's do."""
+        return replace(self.frame, hint=CORRECT).read(Path(file)).ravel()
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         """Yield checks of ncsnr, mean image and labels."""

@@ -1,0 +1,26 @@
+"""Settings with the hashes of masks and tables that users give as files.
+
+What is made from such a file is made again if its content changes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.configuration.study import Configuration
+from pipeline.results.integrity import file_hash
+
+
+def responses_to_read(study: Configuration, subject: str) -> dict[str, Any]:
+    """Section `responses`, with the hashes of the files of the subject's mask.
+
+    A missing file has no hash; the check of inputs reports that it is missing.
+    """
+    settings = study.responses.model_dump(mode="json")
+    if (file := study.responses.mask.file) is not None:
+        of_subject = file.replace("{subject}", subject)
+        # one path for volumes
+        paths = {of_subject.replace("{hemisphere}", side): None for side in ("lh", "rh")}
+        settings["mask"]["sha256"] = [file_hash(path) for path in paths if Path(path).is_file()]
+    return settings
