@@ -206,8 +206,11 @@ READERS = {
     "h5py.File": {"storage.py", "files.py", "feature_store.py", "resources.py"},
     # after `read_map`, for what else a map says
     "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
-    # `predict_folder.py` reads a table of the user's
-    "pd.read_csv": {"tables.py", "design.py", "photographs.py", "page.py", "predict_folder.py"},
+    # `predict_folder.py` and `split_table.py` read tables of the user
+    "pd.read_csv": {
+        *("tables.py", "design.py", "photographs.py", "page.py"),
+        *("predict_folder.py", "split_table.py"),
+    },
     "pd.read_parquet": {"study.py"},
     "json.load": set(),
     "np.load": set(),

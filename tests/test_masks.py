@@ -265,7 +265,7 @@ def test_a_wrong_mask_names_its_key(wrong):
 def test_on_surfaces_a_file_is_named_for_each_hemisphere():
     settings = {"space": "nativesurface", "betas": BETAS, "mask": {"file": "mine.mgz"}}
     values = yaml.safe_load((ROOT / "config/nsd.yaml").read_text())
-    with pytest.raises(InputError, match="has a file for each hemisphere; write .hemisphere"):
+    with pytest.raises(InputError, match=r"has a file for each hemisphere; write .hemisphere"):
         parse_configuration({**values, "responses": settings})
 
 
@@ -307,8 +307,7 @@ def test_another_content_of_the_file_changes_the_responses_settings_alone(tmp_pa
 
 def test_methods_tell_the_mask_that_was_read():
     study = parse_configuration(tiny_with({"rois": ["PPA"], "min_ncsnr": 0.2}))
-    left = [["cortex", 900], ["in floc-places/PPA", 1200], ["with an ncsnr of at least 0.2", 1100]]
-    read = [{"subject": "subj01", "voxels_left": left}]
-    told = methods_paragraphs(study, read=read)[0]
+    left = [["cortex", 9000], ["in floc-places/PPA", 1200], ["with an ncsnr of at least 0.2", 1100]]
+    told = methods_paragraphs(study, selected={"subj01": {"voxels_left": left}})[0]
     words = "cortex, in floc-places/PPA, with an ncsnr of at least 0.2 (1,100 of subj01)"
     assert f"Voxels are those of {words}." in told

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from encoding.scaling import Scaling
 from pipeline.configuration.masks import Mask
@@ -30,6 +30,9 @@ class ResponseSettings(Settings):
     zscore_trials: Literal["all", "training"] = "all"
     """Trials that give the mean and standard deviation; with `training`, test images do
     not influence the scaling."""
+    sessions: int | None = Field(default=None, ge=1)
+    """Number of sessions, the first ones, whose trials are used; by default all. NSD's released
+    ncsnr is of all sessions."""
     ncsnr: Literal["released", "recomputed"] = "released"
     """Noise-ceiling signal-to-noise ratio: NSD's file, or recomputed from the betas."""
 
@@ -39,6 +42,24 @@ class ResponseSettings(Settings):
         return self
 
 
+NamedTest = Literal["shared1000", "shared515", "random", "clusters"]
+# path of a user's table
+TestTable = Annotated[str, Field(pattern=r"\.tsv$")]
+
+
+def _known_test(test: Any) -> Any:
+    """Refuse what is neither a name nor the path of a table."""
+    if test not in get_args(NamedTest) and not str(test).endswith(".tsv"):
+        raise ValueError(
+            f"unknown test images {test!r}; choose among {', '.join(get_args(NamedTest))}, or name "
+            "a table that ends with .tsv"
+        )
+    return test
+
+
+TestImages = Annotated[NamedTest | TestTable, BeforeValidator(_known_test)]
+
+
 class SplitSettings(Settings):
     """Training images, test images and cross-validation folds.
 
@@ -46,9 +67,10 @@ class SplitSettings(Settings):
     split, and in the same fold.
     """
 
-    test: Literal["shared1000", "shared515", "random", "clusters"] = "shared1000"
+    test: TestImages = "shared1000"
     """Test images: the 1,000 that all subjects share, the 515 of these that all saw three times, a
-    random fraction of each subject's, or clusters of similar images."""
+    random fraction of each subject's, clusters of similar images, or those of your own table, such
+    as `my_split.tsv` (docs/encoding_models.md)."""
     test_fraction: float = Field(default=0.15, gt=0, lt=1)
     """Fraction of the images that test, with `test: random` or `clusters`."""
     space: str | None = None

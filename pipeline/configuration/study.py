@@ -49,6 +49,7 @@ from pipeline.simulation.settings import SimulationSettings
 Section = TypeVar("Section", bound=Settings)
 
 S3 = "s3://"
+SHARED_TESTS = ("shared1000", "shared515")
 # parts that are plain names, without wildcards or `..`
 BUCKET = r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"
 
@@ -175,7 +176,7 @@ class Study(Settings):
         return self
 
     def _split_can_be_made(self) -> None:
-        test, space = self.splits.test, self.splits.space
+        space = self.splits.space
         if space is not None:
             declared("splits.space", [space], self.feature_spaces)
             if self.feature_spaces[space].is_fitted:
@@ -188,11 +189,13 @@ class Study(Settings):
                 "significance.resample: `clusters` needs a feature space in which images are "
                 "compared; name one in `splits.space`"
             )
-        if self.responses.zscore_trials == "training" and not test.startswith("shared"):
-            raise ValueError(
-                f"responses.zscore_trials: `training` needs shared test images, not "
-                f"`splits.test: {test}`; choose `all`"
-            )
+        for variant in (VariantSettings(), *self.variants.values()):
+            test = variant.split(self.splits).test
+            if self.responses.zscore_trials == "training" and test not in SHARED_TESTS:
+                raise ValueError(
+                    f"responses.zscore_trials: `training` needs shared test images, not "
+                    f"`splits.test: {test}`; choose `all`"
+                )
 
     def _maps_can_be_made(self) -> None:
         unique("maps.spaces", self.maps.spaces)
@@ -213,11 +216,14 @@ class Study(Settings):
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
             declared(f"variants.{name}.comparisons", variant.comparisons or [], self.comparisons)
             variant.encoding(self.encoding)
+            variant.split(self.splits)
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
             declared("matched_variants", group, self.variants)
             if all_images := [name for name in group if self.variants[name].subset is None]:
                 raise ValueError(f"matched_variants: {all_images[0]} has no `subset`")
+            if own := [name for name in group if self.variants[name].splits is not None]:
+                raise ValueError(f"matched_variants: {own[0]} has `splits` of its own")
 
     def require_spaces(self, key: str, spaces: list[str]) -> None:
         """Raise ValueError, which names the key, unless each is a feature space, listed once."""
@@ -320,6 +326,10 @@ class Study(Settings):
     def encoding_of(self, variant: str) -> EncodingSettings:
         """Return the settings of a variant's fits."""
         return self.all_variants[variant].encoding(self.encoding)
+
+    def split_of(self, variant: str) -> SplitSettings:
+        """Return the settings of a variant's split."""
+        return self.all_variants[variant].split(self.splits)
 
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Images of a variant, and the subsets that are drawn to equal numbers of images."""

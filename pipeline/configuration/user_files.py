@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.configuration.study import Configuration
+from pipeline.dataset.split_table import is_table
 from pipeline.results.integrity import file_hash
 
 
@@ -24,3 +25,19 @@ def responses_to_read(study: Configuration, subject: str) -> dict[str, Any]:
         paths = {of_subject.replace("{hemisphere}", side): None for side in ("lh", "rh")}
         settings["mask"]["sha256"] = [file_hash(path) for path in paths if Path(path).is_file()]
     return settings
+
+
+def split_to_make(study: Configuration, variant: str) -> dict[str, Any]:
+    """Section `splits` of a variant, with the hash of a table of the user's."""
+    settings = study.split_of(variant).model_dump(mode="json")
+    # the only split that depends on how often an image was seen
+    settings["sessions"] = study.responses.sessions if settings["test"] == "shared515" else None
+    if (path := Path(settings["test"])).is_file():
+        settings["sha256"] = file_hash(path)
+    return settings
+
+
+def split_tables(study: Configuration) -> list[dict[str, Any]]:
+    """List the splits that are tables of the user's, each once."""
+    splits = [split_to_make(study, variant) for variant in study.assessed_variants]
+    return list({one["test"]: one for one in splits if is_table(one["test"])}.values())

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from encoding.scaling import Scaling
 from pipeline.configuration.coco_categories import CATEGORIES, SUPERCATEGORIES
-from pipeline.configuration.fits import EncodingSettings, Penalty
+from pipeline.configuration.fits import EncodingSettings, Penalty, SplitSettings, TestImages
 from pipeline.configuration.names import declared
 from pipeline.configuration.settings import Name, Settings
 
@@ -28,6 +28,17 @@ class Subset(Settings):
         return name
 
 
+class VariantSplit(Settings):
+    """Keys of `splits` in which a variant differs from the study."""
+
+    test: TestImages | None = None
+    """As in `splits`, which is the default."""
+    test_fraction: float | None = Field(default=None, gt=0, lt=1)
+    """As in `splits`, which is the default."""
+    seed: int | None = None
+    """As in `splits`, which is the default."""
+
+
 class VariantSettings(Settings):
     """Further fits of the study, on other images or with other penalties.
 
@@ -41,6 +52,8 @@ class VariantSettings(Settings):
     """Number of training images, drawn at random."""
     draw: int = Field(default=0, ge=0)
     """Number of the random draw."""
+    splits: VariantSplit | None = None
+    """Other training and test images than the study's."""
     penalty: Penalty | None = None
     """As in `encoding`, which is the default."""
     scaling: Scaling | None = None
@@ -54,6 +67,11 @@ class VariantSettings(Settings):
     def images(self) -> dict[str, Any]:
         """Settings that decide which images are fitted."""
         return self.model_dump(mode="json", include={"subset", "training_images", "draw"})
+
+    def split(self, study: SplitSettings) -> SplitSettings:
+        """Return the settings of the variant's split: the study's, with its own changes."""
+        own = self.splits.model_dump(exclude_none=True) if self.splits else {}
+        return SplitSettings.model_validate({**study.model_dump(), **own})
 
     def encoding(self, study: EncodingSettings) -> EncodingSettings:
         """Return the settings of the variant's fits: the study's, with its own changes."""

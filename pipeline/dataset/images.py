@@ -34,8 +34,13 @@ class Images(ABC):
         """List the images (image,) that every subject was planned to see, int64, sorted."""
         return np.array([], dtype=np.int64)
 
-    def shared_by(self, subjects: Sequence[str]) -> np.ndarray:
-        """List the shared images that each of these subjects saw as often as planned, sorted."""
+    def shared_by(self, subjects: Sequence[str], n_sessions: int | None = None) -> np.ndarray:
+        """List the shared images that each of these subjects saw as often as planned, sorted.
+
+        Parameters
+        ----------
+        n_sessions : number of sessions, the first ones, that count; by default all
+        """
         return self.shared()
 
     def pictures(self, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from features.costs import NetworkCost
 
 CAPTIONS_PER_IMAGE = 5
+# trials of an image
+REPEATS = 3
 # numbers of ROIs of atlases, and the number assumed for others
 ROIS = {
     **{atlas: len(labels) for atlas, labels in LABELS.items()},
@@ -84,10 +86,13 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
     further, mask = study.map_spaces[1:], study.responses.mask
     if study.simulation is None:
         facts, space = manifest.subjects[subject], study.responses.space
+        sessions = min(study.responses.sessions or facts.sessions, facts.sessions)
+        # as if the trials of an image were spread over the sessions at random
+        seen = 1 - (1 - sessions / facts.sessions) ** REPEATS
         return SubjectSize(
-            sessions=facts.sessions,
-            images=facts.images,
-            test_images=facts.shared,
+            sessions=sessions,
+            images=round(seen * facts.images),
+            test_images=round(seen * facts.shared),
             voxels=manifest.n_masked(subject, space, mask),
             grid=manifest.n_voxels(subject, space),
             mapped=sum(manifest.n_masked(subject, other, mask) for other in further),
@@ -95,10 +100,11 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
     simulated = study.simulation.subjects[subject]
     grid = math.prod(simulated.grid)
     voxels = round(MASK_FRACTIONS[mask.within] * grid)
-    done = simulated.sessions / study.simulation.planned_sessions
+    sessions = min(study.responses.sessions or simulated.sessions, simulated.sessions)
+    done = sessions / study.simulation.planned_sessions
     return SubjectSize(
-        sessions=simulated.sessions,
-        images=IMAGES_PER_SESSION * simulated.sessions,
+        sessions=sessions,
+        images=IMAGES_PER_SESSION * sessions,
         test_images=round(done * study.simulation.shared_images),
         voxels=voxels,
         grid=grid,

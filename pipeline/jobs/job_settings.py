@@ -10,7 +10,7 @@ from pipeline.analyses.registry import enabled
 from pipeline.configuration.checkpoints import features_to_expect, network_to_load
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
-from pipeline.configuration.user_files import responses_to_read
+from pipeline.configuration.user_files import responses_to_read, split_tables, split_to_make
 from pipeline.errors import InputError
 from pipeline.jobs.code_version import (
     ROOT,
@@ -81,8 +81,13 @@ def job_settings(study: Configuration) -> dict[str, Any]:
             variant: study.map_spaces if variant == WHOLE else study.map_spaces[:1]
             for variant in variants
         },
+        "split_of": {variant: split_to_make(study, variant) for variant in variants},
+        "split_tables": split_tables(study),
         # only this split depends on the subjects of the study
-        "testing_subjects": study.subjects if study.splits.test == "shared515" else [],
+        "testing_subjects": {
+            variant: study.subjects if study.split_of(variant).test == "shared515" else []
+            for variant in variants
+        },
         "responses_of": {subject: responses_to_read(study, subject) for subject in study.subjects},
         "read_atlases": study.read_atlases,
         "annotations": study.annotations,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.configuration.settings import SHAPES, SURFACES
+from pipeline.dataset.split_table import read_split_table, require_images
 from pipeline.errors import InputError
 from pipeline.nsd.coco import read_captions
-from pipeline.nsd.design import Design, read_design
+from pipeline.nsd.design import Design, read_design, read_image_table
 from pipeline.nsd.files import (
     read_mesh,
     read_morphometry,
@@ -35,6 +38,7 @@ def check_tree(
     atlases: list[str],
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
+    split_tables: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Check every file that a study needs; of large files, only the headers.
 
@@ -43,6 +47,7 @@ def check_tree(
     responses : {subject: section `responses` of the configuration}
     annotations : COCO's files that are needed: captions, instances
     map_spaces : spaces into which NSD's transforms bring maps
+    split_tables : settings of splits by tables of the user's: `test`, the path, and `folds`
 
     Returns
     -------
@@ -53,7 +58,9 @@ def check_tree(
     InputError
         There are problems; the message lists all of them.
     """
-    designs, problems = find_problems(layout, responses, atlases, annotations, map_spaces)
+    designs, problems = find_problems(
+        layout, responses, atlases, annotations, map_spaces, split_tables
+    )
     if problems:
         raise InputError("\n".join(problems))
     return {
@@ -68,18 +75,23 @@ def find_problems(
     atlases: list[str],
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
+    split_tables: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[dict[str, Design], list[str]]:
     """Read the designs, and describe every problem; see `check_tree`."""
     problems: list[str] = []
     designs: dict[str, Design] = {}
     for subject, settings in responses.items():
-        if design := _attempt(problems, partial(read_design, layout, subject)):
+        completed = _attempt(problems, partial(read_design, layout, subject))
+        design = completed and _attempt(problems, partial(completed.first, settings["sessions"]))
+        if design:
             designs[subject], space = design, settings["space"]
-            for check in (
-                *_subject_checks(layout, design, settings, atlases),
-                *transform_checks(layout, subject, space, map_spaces),
-                *_picture_checks(layout, subject, space, map_spaces),
-            ):
+            checks: tuple[Iterable[Callable[[], Any]], ...] = (
+                _subject_checks(layout, design, settings, atlases),
+                [partial(_check_last_session, layout, completed, space, settings["betas"])],
+                transform_checks(layout, subject, space, map_spaces),
+                _picture_checks(layout, subject, space, map_spaces),
+            )
+            for check in itertools.chain.from_iterable(checks):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
     images = np.unique(np.concatenate(seen)) if seen else np.array([], dtype=np.int64)
@@ -87,6 +99,8 @@ def find_problems(
     readers = {"captions": read_captions, "instances": read_instances}
     for name in annotations if len(images) else ():
         _attempt(problems, partial(readers[name], layout, images))
+    for split in split_tables if designs else ():
+        _attempt(problems, partial(_check_split_table, layout, designs, split))
     return designs, list(dict.fromkeys(problems))
 
 
@@ -107,7 +121,16 @@ def _subject_checks(
     yield partial(_check_mask, space, settings)
     for session in range(1, design.n_sessions + 1):
         yield partial(space.check_session, session)
-    yield partial(_check_last_session, layout, design, name, betas)
+
+
+def _check_split_table(
+    layout: NSDLayout, designs: Mapping[str, Design], split: Mapping[str, Any]
+) -> None:
+    """Raise unless a user's table of test images can be used for every subject."""
+    path, n_folds = Path(split["test"]), split["folds"]
+    table = read_split_table(path, n_folds)
+    seen = {subject: design.images for subject, design in designs.items()}
+    require_images(path, table, len(read_image_table(layout)), seen, n_folds)
 
 
 def _check_mask(space: ResponseSpace, settings: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ DESIGN_VARIABLES = ("masterordering", "subjectim", "sharedix")
 
 @dataclass(frozen=True)
 class Design:
-    """The trials that a subject completed, in the order of the beta files.
+    """Trials that a subject completed, from the first one, in the order of the beta files.
 
     Attributes
     ----------
@@ -42,13 +42,33 @@ class Design:
 
     @property
     def n_sessions(self) -> int:
-        """Number of completed sessions."""
+        """Number of sessions of these trials."""
         return len(self.nsd_id) // TRIALS_PER_SESSION
 
     @property
     def images(self) -> np.ndarray:
         """(image,) sorted nsd_id of the images seen."""
         return np.unique(self.nsd_id)
+
+    def first(self, n_sessions: int | None) -> Design:
+        """Return the trials of the first sessions; all without a number.
+
+        Raises
+        ------
+        InputError
+            The subject completed fewer.
+        """
+        if n_sessions is None:
+            return self
+        if n_sessions > self.n_sessions:
+            raise InputError(
+                f"responses.sessions: {n_sessions}, but {self.subject} completed "
+                f"{self.n_sessions}. Lower it, or leave {self.subject} out."
+            )
+        trials = slice(n_sessions * TRIALS_PER_SESSION)
+        return replace(
+            self, nsd_id=self.nsd_id[trials], session=self.session[trials], run=self.run[trials]
+        )
 
     def session_trials(self, session: int) -> slice:
         """Return the rows of one 1-based session."""

@@ -225,6 +225,8 @@ def required_files(
     """
     counts = {subject: facts.sessions for subject, facts in manifest.subjects.items()}
     counts |= sessions or {}
+    if (first := study.responses.sessions) is not None:
+        counts = {subject: min(first, n) for subject, n in counts.items()}
     files: dict[str, ExternalFile] = {}
     for entry in manifest.files:
         for file in _expand(entry, manifest, study, counts):

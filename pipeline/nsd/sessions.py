@@ -35,7 +35,7 @@ class SessionReader:
         """Open the sessions that the `responses` section of a configuration describes."""
         return cls(
             open_space(layout, subject, settings["space"], settings["betas"]),
-            read_design(layout, subject),
+            read_design(layout, subject).first(settings["sessions"]),
             within=settings["zscore_within"],
             training_only=settings["zscore_trials"] == "training",
         )
@@ -53,6 +53,6 @@ class SessionReader:
         return images, zscore_within(betas, groups, learnt_from)
 
     def sessions(self, voxel: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield `zscored` of every completed session."""
+        """Yield `zscored` of every session of the design."""
         for session in range(1, self.design.n_sessions + 1):
             yield self.zscored(session, voxel)

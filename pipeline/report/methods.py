@@ -10,7 +10,8 @@ import pandas as pd
 
 from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.configuration.features import PrincipalComponents, RandomProjection
-from pipeline.configuration.fits import EncodingSettings, SignificanceSettings
+from pipeline.configuration.fits import EncodingSettings, SignificanceSettings, SplitSettings
+from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.configuration.variants import VariantSettings
 from pipeline.fits.described_tests import describe_tests
@@ -34,8 +35,13 @@ MISSING = {
     "available": "were fitted and scored on the images for which they have responses",
 }
 NCSNR = {"released": "NSD's ncsnr", "recomputed": "an ncsnr recomputed from the betas"}
+ALL_SESSIONS = {"released": ", which is of all sessions,", "recomputed": ""}
 SOLVER = {"native": "this project's solver", "himalaya": "himalaya's solver"}
-FOLDS = {"shuffled": "", "listed": "Folds were consecutive in image number."}
+FOLDS = {
+    "shuffled": "",
+    "listed": "Folds were consecutive in image number.",
+    "table": "Folds are those of the table.",
+}
 RESAMPLED = {"images": "test images", "clusters": "clusters of test images"}
 # how a variant can differ from the study
 OWN = {
@@ -79,7 +85,7 @@ def methods_paragraphs(
     study: Configuration,
     weights: Mapping[str, str] | None = None,
     searched: str = "",
-    read: Sequence[Mapping[str, Any]] = (),
+    selected: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[str]:
     """Write methods paragraphs for a paper, from the configuration.
 
@@ -87,7 +93,7 @@ def methods_paragraphs(
     ----------
     weights : {feature space: its network's weights}, as loaded
     searched : sentence on how many voxels were searched exactly
-    read : settings that the file of each subject's responses records
+    selected : {subject: sessions, voxels and images that were read}, as recorded in provenance
     """
     loaded = weights or {}
     encoding = study.encoding
@@ -101,13 +107,14 @@ def methods_paragraphs(
         if space in study.used_spaces
     )
     return [
-        _responses(study, read),
+        _responses(study, selected or {}),
         f"Features. {networks}. Features of an image's captions were averaged.",
         " ".join(
             [
-                f"Encoding models. {_split(study)} {SCALING[encoding.scaling]}",
+                f"Encoding models. {_split(study.splits)} {_numbers(selected or {})}"
+                f"{SCALING[encoding.scaling]}",
                 f"{_selection(study)}.",
-                *filter(None, [searched, FOLDS[study.splits.fold_order]]),
+                *filter(None, [searched, FOLDS[_folds(study, selected or {})]]),
             ]
         ),
         f"Significance. Intervals ({study.significance.level:.0%}) are expanded percentiles "
@@ -125,26 +132,35 @@ def methods_paragraphs(
     ]
 
 
-def _responses(study: Configuration, read: Sequence[Mapping[str, Any]]) -> str:
+def _responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) -> str:
     """Describe the responses, as they were read."""
     responses = study.responses
+    sessions, ncsnr = "", NCSNR[responses.ncsnr]
+    if responses.sessions is not None:
+        read = {taken["sessions"] for taken in selected.values() if "sessions" in taken}
+        sessions = f" of the first {' or '.join(map(str, sorted(read)))} sessions" if read else ""
+        ncsnr += ALL_SESSIONS[responses.ncsnr]
     return (
         "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
-        f"{responses.betas}, {responses.space}) were z-scored within each "
+        f"{responses.betas}, {responses.space}){sessions} were z-scored within each "
         f"{responses.zscore_within} over {responses.zscore_trials} trials and averaged over the "
-        f"repeats of each image. {_modelled_voxels(read)}Voxels that were not covered in every "
+        f"repeats of each image. {_modelled_voxels(selected)}Voxels that were not covered in every "
         f"session {MISSING[study.encoding.missing_images]}. Noise ceilings are 1 - mean(σ² / n) / "
         "variance of the responses to the test images, with n repeats of an image and the variance "
         "σ² of single trials about their image's mean, estimated from all images. Voxels were "
-        f"selected by their reliability: the noise ceiling expected from {NCSNR[responses.ncsnr]} "
+        f"selected by their reliability: the noise ceiling expected from {ncsnr} "
         "for the same numbers of repeats (NSD Data Manual), which does not depend on the test "
         "responses."
     )
 
 
-def _modelled_voxels(read: Sequence[Mapping[str, Any]]) -> str:
+def _modelled_voxels(selected: Mapping[str, Mapping[str, Any]]) -> str:
     """Describe the voxels by the conditions that they met when responses were read."""
-    masks = {one["subject"]: one["voxels_left"] for one in read if "voxels_left" in one}
+    masks = {
+        subject: taken["voxels_left"]
+        for subject, taken in selected.items()
+        if "voxels_left" in taken
+    }
     if not masks:
         return ""
     conditions = [words for words, _ in next(iter(masks.values()))]
@@ -228,7 +244,7 @@ def _variants_in_words(study: Configuration) -> Iterator[str]:
 def _variant(study: Configuration, variant: VariantSettings) -> str:
     """Describe how a variant differs from the study."""
     own = variant.encoding(study.encoding)
-    words = []
+    words = [_split(variant.split(study.splits)).rstrip(".")] if variant.splits else []
     if variant.subset is not None:
         preposition = "with" if variant.subset.present else "without"
         words.append(f"images {preposition} {variant.subset.category}")
@@ -256,8 +272,7 @@ def _tests(significance: SignificanceSettings) -> str:
     )
 
 
-def _split(study: Configuration) -> str:
-    splits = study.splits
+def _split(splits: SplitSettings) -> str:
     return {
         "shared1000": "The images shared by all subjects are test images, all others training "
         "images.",
@@ -268,7 +283,35 @@ def _split(study: Configuration) -> str:
         "clusters": f"Images were clustered by their features in {splits.space} (k-means, "
         f"{splits.clusters} clusters); test images are complete clusters with about "
         f"{splits.test_fraction:.0%} of the images, all others are training images.",
-    }[splits.test]
+    }.get(
+        splits.test,
+        f"Training and test images are those of the table {splits.test}; images that it does not "
+        "list were left out.",
+    )
+
+
+def _images_of(selected: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return {subject: its images}, without those of variants."""
+    return {
+        subject: taken["images"][WHOLE]
+        for subject, taken in selected.items()
+        if WHOLE in taken.get("images", {})
+    }
+
+
+def _numbers(selected: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write how many images each subject was trained and tested on."""
+    counts = [
+        f"{subject} {images['n_train']:,} and {images['n_test']:,}"
+        for subject, images in _images_of(selected).items()
+    ]
+    return f"Numbers of training and test images: {', '.join(counts)}. " if counts else ""
+
+
+def _folds(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how folds were made: as recorded, else as configured."""
+    made = [images["folds"] for images in _images_of(selected).values()]
+    return made[0] if made else study.splits.fold_order
 
 
 def _reduction(settings: PrincipalComponents | RandomProjection) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +115,6 @@ class ReportInputs:
     benchmarks : folder of Snakemake's measurements
     provenance : provenance of the tables
     directory : folder to write pages to
-    responses : settings that the file of each subject's responses records
     """
 
     study: Configuration
@@ -128,7 +127,6 @@ class ReportInputs:
     benchmarks: Path
     provenance: dict[str, Any]
     directory: Path
-    responses: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def group_files(self) -> dict[tuple[str, str], list[Path]]:
@@ -369,7 +367,9 @@ def _methods(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     study, provenance = inputs.study, inputs.provenance
     windowed = study.encoding.search == "windowed"
     searched = search_sentence(inputs.frames["best_voxels"]) if windowed else ""
-    paragraphs = methods_paragraphs(study, weights_labels(provenance), searched, inputs.responses)
+    paragraphs = methods_paragraphs(
+        study, weights_labels(provenance), searched, provenance["selected"]
+    )
     return "methods.html.j2", {
         "methods": paragraphs,
         "references": references(paragraphs),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,13 @@ def make_provenance(
     simulated: bool | None = None,
     untrained: Sequence[str] | None = None,
     weights: Mapping[str, Mapping[str, str]] | None = None,
+    selected: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Describe how a result is made: settings, code, versions, seed and hash of each input.
 
-    Whether data are simulated, which networks are untrained and the weights of every feature space
-    are inherited from the inputs, so that no later stage can omit them.
+    Whether data are simulated, which networks are untrained, the weights of every feature space and
+    the selected voxels and images are inherited from the inputs, so that no later stage can omit
+    them.
 
     Parameters
     ----------
@@ -84,6 +87,7 @@ def make_provenance(
     inputs : {name: file}
     simulated, untrained, weights : what this stage adds to the inherited values; weights are
         {space: {"state", "label"}}, see `space_weights.py`
+    selected : {subject: {"sessions", "voxels_left", "images": {variant: …}}}, likewise
     """
     inherited = [found for path in inputs.values() if (found := find_provenance(path))]
     names = set(untrained or ()).union(*(found["untrained"] for found in inherited))
@@ -102,7 +106,16 @@ def make_provenance(
             **{space: entry for found in inherited for space, entry in found["weights"].items()},
             **(weights or {}),
         },
+        "selected": reduce(
+            _joined, [*(found.get("selected", {}) for found in inherited), selected or {}]
+        ),
     }
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Join nested dictionaries."""
+    both = {key for key in first.keys() & second.keys() if isinstance(first[key], Mapping)}
+    return {**first, **second, **{key: _joined(first[key], second[key]) for key in both}}
 
 
 def package_versions() -> dict[str, str]:

@@ -5,10 +5,11 @@ NSD = str(STUDY.nsd)
 SIMULATED = STUDY.simulation is not None
 SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # Variance is planted in voxels. There is no truth to compare with on surfaces, where voxels mix,
-# nor with other test images than the oracle's, or without some of the voxels.
+# nor with other trials or test images than the oracle's, or without some of the voxels.
 VALIDATED = (
     SIMULATED
     and STUDY.responses.mask.is_named
+    and STUDY.responses.sessions is None
     and STUDY.responses.space == STUDY.simulation.volume
     and STUDY.splits.test == "shared1000"
 )
@@ -233,6 +234,7 @@ def audited_files(subject, variant):
     files = {space: feature_file(space, subject, variant) for space in used}
     return {
         "split": f"{RESULTS}/splits/{subject}/{variant}.tsv",
+        "own_split": STUDY.all_variants[variant].splits is not None,
         "responses": f"{RESULTS}/responses/{subject}.h5",
         "features": {files[space]: space for space in used},
         "reduced": [files[s] for s in files if STUDY.feature_spaces[s].is_fitted],

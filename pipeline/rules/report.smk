@@ -88,7 +88,6 @@ rule write_study_pages:
     input:
         tree=TREE,
         audit=AUDIT,
-        responses=expand(f"{RESULTS}/responses/{{subject}}.h5", subject=STUDY.subjects),
         tables=REPORTED_TABLES,
         figures=f"{RESULTS}/figures",
         group_maps=GROUP_MAPS,

@@ -71,7 +71,8 @@ def _audit_subject(
 ) -> Iterator[str]:
     for files in variants.values():
         yield from _audit_variant(files, specifications)
-        yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
+        if not files["own_split"]:
+            yield from audit_sides(Path(files["split"]), Path(variants[WHOLE]["split"]))
     fits = [Path(name) for files in variants.values() for name in files["fits"]]
     yield from audit_same_voxels(fits)
 

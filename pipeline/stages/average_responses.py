@@ -37,6 +37,7 @@ def main() -> None:
         {"subject": subject, **settings, **responses.metadata},
         responses.sources,
         simulated=responses.simulated,
+        selected={subject: responses.metadata},
     )
     with create_result(arguments.out, provenance) as file:
         file.add("voxel", "voxel", responses.voxel)

@@ -19,6 +19,7 @@ class Arguments(given.StageArguments):
     rois: Annotated[list[str], given.Setting("read_atlases")]
     annotations: Annotated[list[str], given.Setting("annotations")]
     map_spaces: Annotated[list[str], given.Setting("map_spaces")]
+    split_tables: Annotated[list[dict[str, Any]], given.Setting("split_tables")]
     out: given.OutputFile
 
 
@@ -31,6 +32,7 @@ def main() -> None:
         arguments.rois,
         arguments.annotations,
         arguments.map_spaces,
+        arguments.split_tables,
     )
     write_metadata(arguments.out, summary)
 

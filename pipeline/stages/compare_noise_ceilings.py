@@ -37,6 +37,11 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
+    if arguments.configuration["sessions"] is not None:
+        raise InputError(
+            "responses.sessions: NSD's ncsnr is of all sessions, so that one of fewer cannot be "
+            "compared with it; leave `sessions` out."
+        )
     layout, subject, settings = NSDLayout(arguments.nsd), arguments.subject, arguments.configuration
     space = open_space(layout, subject, settings["space"], settings["betas"])
     design = read_design(layout, subject)

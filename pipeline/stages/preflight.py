@@ -15,7 +15,7 @@ from rich.table import Table
 from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
-from pipeline.configuration.user_files import responses_to_read
+from pipeline.configuration.user_files import responses_to_read, split_tables
 from pipeline.errors import InputError, run_stage
 from pipeline.estimates.resources import THREADS, Job, estimate_study
 from pipeline.estimates.smaller_studies import change_that_fits
@@ -97,7 +97,8 @@ def _show_files(
     """Print numbers of existing, missing and damaged files by role; return files and problems."""
     responses = {subject: responses_to_read(study, subject) for subject in study.subjects}
     designs, found = find_problems(
-        layout, responses, study.read_atlases, study.annotations, study.map_spaces
+        *(layout, responses, study.read_atlases, study.annotations, study.map_spaces),
+        split_tables(study),
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)

@@ -19,6 +19,7 @@ from encoding.splits import (
     random_test,
 )
 from pipeline.dataset.images import open_images
+from pipeline.dataset.split_table import FEWEST_TEST_IMAGES, is_table, read_split_table
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import make_provenance
@@ -35,7 +36,6 @@ COLUMNS = {
     "nearest_training": "correlation of a test image with the training image that is most like it "
     "in that space; n/a for training images and without a space",
 }
-FEWEST_TEST_IMAGES = 3
 
 
 class Arguments(given.StageArguments):
@@ -43,11 +43,11 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     subject: given.Wildcard
-    subjects: Annotated[list[str], given.Setting("testing_subjects")]  # all if `test: shared515`
+    subjects: Annotated[list[str], given.Setting("testing_subjects.{variant}")]  # or none
     responses: given.InputFile
     features: given.InputFiles  # of each subject, in which images are alike
     labels: given.InputFiles  # of images, to choose subsets by
-    configuration: Annotated[dict[str, Any], given.Setting("splits")]
+    configuration: Annotated[dict[str, Any], given.Setting("split_of.{variant}")]
     variant: given.Wildcard
     selection: Annotated[dict[str, Any], given.Setting("image_selection.{variant}")]
     out: given.OutputFile
@@ -59,6 +59,7 @@ def main() -> None:
     settings = arguments.configuration
     nsd_id = read_result(arguments.responses, ["image"])["image"]
     inputs = {"responses": arguments.responses}
+    table = _read_table(settings, nsd_id, inputs)
     cluster = block = np.full(len(nsd_id), -1)
     nearest = np.full(len(nsd_id), np.nan, np.float32)
     try:
@@ -71,17 +72,23 @@ def main() -> None:
                 space.clusters, settings["test_fraction"], settings["seed"]
             )
             test = held_out[space.rows]
+        elif table is not None:
+            test = (table["set"] == "test").to_numpy()
         elif settings["test"] == "random":
             test = random_test(len(nsd_id), settings["test_fraction"], settings["seed"])
         else:
             test = np.isin(nsd_id, _shared(arguments))
-        kept = _selected(nsd_id, test, arguments, inputs)
+        listed = np.ones(len(nsd_id), bool) if table is None else table["set"].notna().to_numpy()
+        kept = _selected(nsd_id, test, listed, arguments, inputs)
         if space is not None:
             nearest[kept] = nearest_training(space.features[space.rows][kept], test[kept])
         nsd_id, test, cluster = nsd_id[kept], test[kept], cluster[kept]
         fold = np.full(len(nsd_id), -1)
-        groups = cluster[~test] if settings["test"] == "clusters" else None
-        fold[~test] = _folds(int(np.count_nonzero(~test)), groups, settings)
+        if table is not None and "fold" in table:
+            fold[~test] = _listed_folds(table["fold"].to_numpy()[kept][~test], settings["folds"])
+        else:
+            groups = cluster[~test] if settings["test"] == "clusters" else None
+            fold[~test] = _folds(int(np.count_nonzero(~test)), groups, settings)
     except ValueError as error:
         raise InputError(
             f"splits: {error}; {arguments.subject} saw too few for variant {arguments.variant}"
@@ -98,6 +105,12 @@ def main() -> None:
         "block": block[kept],
         "nearest_training": nearest[kept],
     }
+    taken = {
+        "test": settings["test"],
+        "n_train": int(np.count_nonzero(~test)),
+        "n_test": int(np.count_nonzero(test)),
+        "folds": "table" if table is not None and "fold" in table else settings["fold_order"],
+    }
     provenance = make_provenance(
         "split_images",
         {
@@ -108,6 +121,7 @@ def main() -> None:
         },
         inputs,
         seed=settings["seed"],
+        selected={arguments.subject: {"images": {arguments.variant: taken}}},
     )
     split = pd.DataFrame({"nsd_id": nsd_id, **columns})
     write_table(arguments.out, split, COLUMNS, provenance)
@@ -119,20 +133,41 @@ def _folds(n_train: int, groups: np.ndarray | None, settings: dict[str, Any]) ->
     return inner_folds(n_train, settings["folds"], settings["seed"], groups)
 
 
+def _listed_folds(fold: np.ndarray, n_folds: int) -> np.ndarray:
+    """Return the folds (image,) of a table as integers; raise ValueError if one has no image."""
+    if len(np.unique(fold)) < n_folds:
+        raise ValueError(f"{n_folds} folds need training images in each fold of the table")
+    return fold.astype(np.int64)
+
+
+def _read_table(
+    settings: dict[str, Any], nsd_id: np.ndarray, inputs: dict[str, Path]
+) -> pd.DataFrame | None:
+    """Read the rows of a user's table for images (image,), empty for those not listed, if any."""
+    if not is_table(settings["test"]):
+        return None
+    inputs["table"] = Path(settings["test"])
+    return read_split_table(inputs["table"], settings["folds"]).reindex(nsd_id)
+
+
 def _selected(
-    nsd_id: np.ndarray, test: np.ndarray, arguments: Arguments, inputs: dict[str, Path]
+    nsd_id: np.ndarray,
+    test: np.ndarray,
+    listed: np.ndarray,
+    arguments: Arguments,
+    inputs: dict[str, Path],
 ) -> np.ndarray:
-    """Return (image,) bool, the images of a variant."""
-    selection, kept = arguments.selection, np.ones(len(nsd_id), dtype=bool)
+    """Return (image,) bool, the images of a variant among those that the split lists."""
+    selection, kept = arguments.selection, listed
     seed = arguments.configuration["seed"] + selection["draw"]
     if selection["subset"] is not None:
         (inputs["labels"],) = arguments.labels
         labels = read_result(inputs["labels"]).ordered("image", nsd_id, arguments.responses)
-        kept = _members(selection["subset"], labels)
-        others = [_members(subset, labels) for subset in selection["matched"]]
+        kept = _members(selection["subset"], labels) & listed
+        others = [_members(subset, labels) & listed for subset in selection["matched"]]
         kept = match_sizes(kept, others, test, seed) if others else kept
     if selection["training_images"] is not None:
-        kept &= test | draw_images(kept & ~test, selection["training_images"], seed)
+        kept = kept & (test | draw_images(kept & ~test, selection["training_images"], seed))
     return kept
 
 
@@ -146,7 +181,7 @@ def _shared(arguments: Arguments) -> np.ndarray:
     images = open_images(arguments.nsd)
     if arguments.configuration["test"] == "shared1000":
         return images.shared()
-    return images.shared_by(arguments.subjects)
+    return images.shared_by(arguments.subjects, arguments.configuration["sessions"])
 
 
 class _Clusters(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def main() -> None:
             "SpatialReference": anatomy.reference(space),
             "SpaceOfResponses": own,
             "Interpolation": target.interpolation,
-            **_mask(responses),
+            **_selected(provenance["selected"].get(arguments.subject, {}), arguments.variant),
             "Simulated": provenance["simulated"],
             "Provenance": provenance,
         }
@@ -234,12 +234,15 @@ def _add(found: dict[str, VoxelMap], voxel_maps: Iterable[VoxelMap]) -> None:
             )
 
 
-def _mask(responses: Result) -> dict[str, object]:
-    """Return the conditions of the modelled voxels, and how many each left, if they are known."""
-    left = responses.configuration.get("voxels_left")
-    if left is None:
-        return {}
-    return {"Mask": [{"Condition": words, "VoxelsLeft": n} for words, n in left]}
+def _selected(selected: Mapping[str, Any], variant: str) -> dict[str, object]:
+    """Describe the voxels and images that were modelled, as far as their files record them."""
+    found: dict[str, object] = {}
+    if "voxels_left" in selected:
+        left = selected["voxels_left"]
+        found["Mask"] = [{"Condition": words, "VoxelsLeft": n} for words, n in left]
+    if "images" in selected:
+        found["Images"] = selected["images"][variant]
+    return found
 
 
 def _describe(voxel_map: VoxelMap) -> dict[str, object]:

@@ -20,7 +20,6 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     configuration: Annotated[dict[str, Any], given.Setting("configuration")]
-    responses: given.InputFiles
     tables: given.InputFiles
     figures: given.InputFile
     group_maps: given.OptionalInput
@@ -44,7 +43,6 @@ def main() -> None:
         calibration=arguments.calibration,
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
-        responses=[read_provenance(path)["configuration"] for path in arguments.responses],
         directory=arguments.out_directory,
     )
     # nilearn collects garbage with each image; this exempts loaded modules

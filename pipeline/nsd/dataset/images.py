@@ -45,14 +45,14 @@ class NSDImages(Images):
         """List the 1,000 images that all subjects share (shared1000)."""
         return np.flatnonzero(read_image_table(self.layout)["shared1000"])
 
-    def shared_by(self, subjects: Sequence[str]) -> np.ndarray:
+    def shared_by(self, subjects: Sequence[str], n_sessions: int | None = None) -> np.ndarray:
         """List shared images that all saw three times: shared515 for the eight subjects.
 
         Shared images have the same trials in every subject.
         """
         designs = [read_design(self.layout, subject) for subject in subjects]
-        sessions = (design.n_sessions for design in designs)
-        return seen_by_all(designs[0], min(FEWEST_SESSIONS, *sessions))
+        numbers = [design.first(n_sessions).n_sessions for design in designs]
+        return seen_by_all(designs[0], min(FEWEST_SESSIONS, *numbers))
 
     def pictures(self, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
         """Yield batches (image, 425, 425, 3) uint8."""
