@@ -16,7 +16,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from pipeline.jobs.frozen_run import RUN
-from pipeline.results.space_weights import untrained_spaces, weights_in_words
+from pipeline.results.space_weights import weights_in_words
 from pipeline.results.storage import Result, write_result
 from pipeline.results.tables import read_table, write_table
 from pipeline.stages import write_tables
@@ -424,4 +424,3 @@ def test_weights_have_three_states_in_every_table():
     assert weights_in_words(told, ["a"]) == "pretrained"
     assert weights_in_words(told, ["c", "a"]) == "nothing to train: c"
     assert weights_in_words(told, states) == "untrained: b, d; nothing to train: c"
-    assert untrained_spaces(told, states) == ("b", "d")
