@@ -418,9 +418,15 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
     assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [2, 0]
 
 
-def test_weights_have_three_states_in_every_table():
+def test_weights_have_four_states_in_every_table():
     states = {"a": "pretrained", "b": "untrained", "c": "nothing to train", "d": "untrained"}
     told = {"weights": {name: {"state": state, "label": ""} for name, state in states.items()}}
+    for name, label in (("e", "given (x.npz, sha256 1)"), ("f", "given (y.npz, sha256 2)")):
+        told["weights"][name] = {"state": "given", "label": label}
+    told["weights"]["g"] = told["weights"]["e"]
+    assert weights_in_words(told, ["e", "f", "g", "b"]) == (
+        "untrained: b; given (x.npz, sha256 1): e, g; given (y.npz, sha256 2): f"
+    )
     assert weights_in_words(told, ["a"]) == "pretrained"
     assert weights_in_words(told, ["c", "a"]) == "nothing to train: c"
     assert weights_in_words(told, states) == "untrained: b, d; nothing to train: c"

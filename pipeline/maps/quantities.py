@@ -12,7 +12,7 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name
 from pipeline.fits.families import FAMILY
 from pipeline.maps.files import bids_label
-from pipeline.results.space_weights import weights_labels
+from pipeline.results.space_weights import is_untrained, weights_labels
 from pipeline.results.storage import Result
 from pipeline.tables.tables import LEAST_RELIABILITY
 
@@ -118,6 +118,11 @@ class VoxelMap:
         weights = weights_labels(result.provenance, spaces or settings["spaces"])
         comparison = settings.get("comparison")
         return cls(quantity, name, comparison, result["voxel"], values, weights, **more)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Feature spaces of the map whose weights are untrained."""
+        return tuple(name for name, label in self.weights.items() if is_untrained(label))
 
     @property
     def folder(self) -> str:

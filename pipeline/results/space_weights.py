@@ -8,15 +8,10 @@ from typing import Any
 from features.checkpoints import GIVEN, NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 
 
-def weights_state(provenance: Mapping[str, Any], space: str) -> str:
-    """Return whether a network is pretrained, untrained, without weights, or features given."""
-    return provenance["weights"][space]["state"]
-
-
 def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> str:
     """Describe weights for tables: "pretrained", or the spaces whose networks are not."""
     states = {space: weights_told(provenance, space) for space in spaces}
-    given = [state for state in states.values() if state.startswith(GIVEN)]
+    given = [told for told in states.values() if told.startswith(GIVEN)]
     named = {
         state: ", ".join(space for space, found in states.items() if found == state)
         for state in (UNTRAINED, NOTHING_TO_TRAIN, *given)

@@ -35,7 +35,6 @@ from pipeline.maps.quantities import (
 from pipeline.maps.spaces import Own, Target
 from pipeline.results.metadata import write_metadata
 from pipeline.results.provenance import by_identity, make_provenance
-from pipeline.results.space_weights import is_untrained
 from pipeline.results.storage import Result, aligned_result, open_result, positions, read_result
 from pipeline.tables.tables import LEVEL
 
@@ -137,7 +136,7 @@ def _write(
         described["threshold"] = f"q ≤ {LEVEL}" if suffix else "none"
         sidecar = {
             **metadata,
-            "UntrainedSpaces": [name for name, of in voxel_map.weights.items() if is_untrained(of)],
+            "UntrainedSpaces": list(voxel_map.untrained),
             "Weights": dict(voxel_map.weights),
             "OutsideMask": "NaN" if labels is None else "0",
             **{key.capitalize(): value for key, value in described.items()},
