@@ -74,7 +74,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "network_layers": {network: study.network_layers(network) for network in networks},
         "space_specification": {space: study.space_specification(space) for space in spaces},
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
-        "own_features": _own_features(study),
+        "own_features": own_features(study),
         "calibrated": study.calibrated,
         "map_spaces": study.map_spaces,
         "mapped_quantities": study.mapped_quantities,
@@ -90,7 +90,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
     }
 
 
-def _own_features(study: Configuration) -> dict[str, Any]:
+def own_features(study: Configuration) -> dict[str, Any]:
     """Return specifications and layers of the used networks that are files of features."""
     used = study.used_networks
     files = [name for name in used if isinstance(study.networks[name], GivenSettings)]
