@@ -1,19 +1,25 @@
 """Local checkpoints: their paths and hashes of their content.
 
-Without torch: a workflow asks for them before any network is built.
+Without torch: a workflow asks for them before any network is built. Hashes of large files are kept
+in the user's cache, since every start of a workflow asks for them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
+import os
 from functools import lru_cache
 from pathlib import Path
 
 PACKAGE_PREFIX = "package:"
-# what the weights of a network can be
+# what the weights of a network can be; of features that were given as a file nobody knows them
 PRETRAINED, UNTRAINED, NOTHING_TO_TRAIN = "pretrained", "untrained", "nothing to train"
+GIVEN = "given"
 NOT_LOCAL = ("pretrained", "untrained", "none")
+# bytes of a file that is hashed in about a tenth of a second
+LARGE = 100_000_000
 
 
 def local_weights(weights: str) -> Path | None:
@@ -67,10 +73,33 @@ def checkpoint_hash(path: Path) -> str:
 
 def _state(path: Path) -> tuple[int, ...]:
     state = path.stat()
-    return state.st_size, state.st_mtime_ns, state.st_ino
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
 @lru_cache(maxsize=1024)
-def _file_hash(path: Path, *state: int) -> str:
+def _file_hash(path: Path, size: int, *state: int) -> str:
+    """Hash a file; of a large one, look first whether it was hashed in this state before."""
+    if size < LARGE:
+        return _content_hash(path)
+    key = hashlib.sha256(repr((path.resolve(), size, *state)).encode()).hexdigest()
+    kept = _cache_folder() / key
+    with contextlib.suppress(OSError):
+        return kept.read_text()
+    found = _content_hash(path)
+    # without a folder that can be written to, the file is hashed again the next time
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = kept.with_name(f".{key}.{os.getpid()}")
+        temporary.write_text(found)
+        temporary.replace(kept)
+    return found
+
+
+def _cache_folder() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "nsd-encoding-models/sha256"
+
+
+def _content_hash(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from features.layers import Layer
 from features.networks import load_network
+from features.networks.given import GivenFeatures
 from features.networks.weights import PATH, kind_of_weights
 
 # of the length of COCO's captions
@@ -51,12 +52,15 @@ def network_cost(specification: Mapping[str, Any], layers: Sequence[Layer]) -> N
     ValueError
         As `load_network` and `Network.run`.
     """
-    # a local transformers folder contains the architecture too
-    told_by_files = (specification["library"], kind_of_weights(specification)) == (
-        "transformers",
-        PATH,
+    # a local transformers folder contains the architecture too; given features are a file
+    told_by_files = (specification["library"], kind_of_weights(specification)) in (
+        ("transformers", PATH),
+        ("file", PATH),
     )
     network = load_network(specification, device="cpu", measured_only=not told_by_files)
+    if isinstance(network, GivenFeatures):
+        # nothing is computed
+        return NetworkCost({one: network.width(one) for one in network.expand(layers)}, 0.0, 0)
     stimulus: Any = CAPTION
     if network.caption_length is None:
         stimulus = Image.fromarray(np.zeros((IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8))

@@ -83,7 +83,8 @@ def export_subject(configfile: Path, subject: str, folder: Path) -> str:
 def print_layers(configfile: Path, network: str) -> None:
     """Print the layers of a network: its outputs, common names and modules, one per line.
 
-    Layers are those of the architecture: pretrained weights are not downloaded.
+    Layers are those of the architecture: pretrained weights are not downloaded. Those of given
+    features are the arrays of the file, with their shapes.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def print_layers(configfile: Path, network: str) -> None:
         raise InputError(f"{configfile}: {error}") from None
     modules = built.module.named_modules()
     lines = [
-        *((name, "output") for name in built.outputs),
+        *((name, built.describe(name)) for name in built.outputs),
         *((name, f"common name of {path}") for name, path in built.layer_names.items()),
         *((path, type(module).__name__) for path, module in modules if path),
     ]

@@ -16,7 +16,7 @@ from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from pipeline.jobs.frozen_run import RUN
-from pipeline.results.space_weights import untrained_spaces, weights_in_words
+from pipeline.results.space_weights import weights_in_words
 from pipeline.results.storage import Result, write_result
 from pipeline.results.tables import read_table, write_table
 from pipeline.stages import write_tables
@@ -418,10 +418,15 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
     assert rows[[("bert", "V1v"), ("bert", "hV4")]].tolist() == [2, 0]
 
 
-def test_weights_have_three_states_in_every_table():
+def test_weights_have_four_states_in_every_table():
     states = {"a": "pretrained", "b": "untrained", "c": "nothing to train", "d": "untrained"}
     told = {"weights": {name: {"state": state, "label": ""} for name, state in states.items()}}
+    for name, label in (("e", "given (x.npz, sha256 1)"), ("f", "given (y.npz, sha256 2)")):
+        told["weights"][name] = {"state": "given", "label": label}
+    told["weights"]["g"] = told["weights"]["e"]
+    assert weights_in_words(told, ["e", "f", "g", "b"]) == (
+        "untrained: b; given (x.npz, sha256 1): e, g; given (y.npz, sha256 2): f"
+    )
     assert weights_in_words(told, ["a"]) == "pretrained"
     assert weights_in_words(told, ["c", "a"]) == "nothing to train: c"
     assert weights_in_words(told, states) == "untrained: b, d; nothing to train: c"
-    assert untrained_spaces(told, states) == ("b", "d")

@@ -22,7 +22,11 @@ from features.networks.weights import Checkpoint, check_weights
 
 __all__ = ["LIBRARIES", "Network", "check_specification", "choose_device", "load_network"]
 
-LIBRARIES = ("open_clip", "torchvision", "timm", "transformers", "slip", "low_level", "vectors")
+LIBRARIES = (
+    *("open_clip", "torchvision", "timm", "transformers", "slip", "low_level", "vectors"),
+    # features that were computed elsewhere
+    "file",
+)
 
 
 def _library(name: str) -> ModuleType:
@@ -56,6 +60,10 @@ def _library(name: str) -> ModuleType:
             from features.networks import vectors
 
             return vectors
+        case "file":
+            from features.networks import given
+
+            return given
     raise ValueError(f"unknown library '{name}'. {nearest(name, LIBRARIES)}")
 
 

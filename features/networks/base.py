@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from features.checkpoints import NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
+from features.checkpoints import GIVEN, NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 from features.layers import Layer, nearest
 from features.networks.weights import Checkpoint
 from features.pooling import pool
@@ -55,7 +55,7 @@ class Network:
     name: str
     module: torch.nn.Module
     preprocess: Callable[[Sequence[Any]], Inputs]
-    forward: Callable[[Inputs], dict[str, torch.Tensor]]
+    forward: Callable[[Inputs], Mapping[str, torch.Tensor]]
     device: torch.device
     outputs: tuple[str, ...] = ()
     layer_names: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +91,15 @@ class Network:
                 raise ValueError(f"{self.name}: unknown layer '{layer.name}'. {near}")
             found |= dict.fromkeys(matched)
         return list(found)
+
+    @property
+    def known_stimuli(self) -> np.ndarray | None:
+        """The only stimuli of which it has features; None if it computes those of any."""
+        return None
+
+    def describe(self, output: str) -> str:
+        """Describe an output."""
+        return "output"
 
     def run(self, inputs: Inputs, layers: Sequence[Layer]) -> dict[Layer, np.ndarray]:
         """Features (stimulus, feature) float32 of several layers in one pass.
@@ -169,7 +178,7 @@ class Network:
 
     @property
     def weights_state(self) -> str:
-        """State of the weights: pretrained, untrained, or nothing to train.
+        """State of the weights: pretrained, untrained, nothing to train, or given as features.
 
         Raises
         ------
@@ -188,7 +197,7 @@ class Network:
         """Describe what was loaded, for results: equal descriptions mean equal networks."""
         state, digest = self.weights_state, self.weights_hash()
         label = state
-        if state == PRETRAINED and self.checkpoint is not None:
+        if state in (PRETRAINED, GIVEN) and self.checkpoint is not None:
             label = f"{state} ({self.checkpoint.name}, sha256 {digest[:12]})"
         elif state == UNTRAINED:
             label = f"{state} (seed {self.seed})"

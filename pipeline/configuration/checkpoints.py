@@ -1,6 +1,6 @@
-"""Specifications of networks, with the hashes of checkpoints that users give as files.
+"""Specifications of networks, with the hashes of checkpoints and features that users give as files.
 
-Features depend on the content of their checkpoint: if it is replaced, they are extracted again.
+Features depend on the content of these files: if one is replaced, they are extracted again.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from features.checkpoints import checkpoint_hash, local_weights
+from features.feature_files import ids_file
 from pipeline.configuration.study import Configuration
 
 
 def network_to_load(study: Configuration, network: str) -> dict[str, Any]:
     """Specification of a network, with the hash of its checkpoint if that is a local path.
+
+    Features of a file have the file for a checkpoint, and perhaps a file of ids.
 
     A missing file has no hash; the stage that loads it reports that it is missing.
     """
@@ -23,7 +26,9 @@ def network_to_load(study: Configuration, network: str) -> dict[str, Any]:
         return specification
     if checkpoint is None:
         return specification
-    return {**specification, "checkpoint_sha256": checkpoint_hash(checkpoint)}
+    ids = ids_file(specification.get("image_ids", ""))
+    of_ids = {"image_ids_sha256": checkpoint_hash(ids)} if ids and ids.is_file() else {}
+    return {**specification, "checkpoint_sha256": checkpoint_hash(checkpoint), **of_ids}
 
 
 def features_to_expect(study: Configuration, space: str) -> dict[str, Any]:

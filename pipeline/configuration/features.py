@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from pipeline.configuration.settings import Settings, Stimulus
+from pipeline.configuration.settings import Numbering, Settings, Stimulus
+
+FILE = "file"
 
 
 class NetworkFacts(Settings):
@@ -54,11 +58,78 @@ class NetworkSettings(Settings):
     facts: NetworkFacts | None = None
     """Descriptions that the table of confounds lists; they change no result."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_run(cls, values: Any) -> Any:
+        _refuse(values, GivenSettings.model_fields.keys() - cls.model_fields.keys(), "only")
+        return values
+
     @model_validator(mode="after")
     def _seed_belongs_to_untrained(self) -> NetworkSettings:
         if (self.weights == "untrained") != (self.seed is not None):
             raise ValueError("`seed` is needed with `weights: untrained`, and only there")
         return self
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """Settings that the features depend on, as `features.networks.load_network` takes them."""
+        excluded = {"layers", "facts"}
+        return self.model_dump(mode="json", exclude=excluded, exclude_none=True)
+
+
+class GivenSettings(Settings):
+    """Features that you computed yourself, as a file; no network is run."""
+
+    library: Literal["file"]
+    """`file`, for features that are read."""
+    path: Path
+    """NPY, NPZ, HDF5 (`.h5`), Parquet or CSV file: a matrix (image, feature), or several in NPZ and
+    HDF5, each of which is a layer named as the array. In the other formats the layer is
+    `features`."""
+    ids: Numbering
+    """Numbers by which the file names images: `nsd_id` (from 0), `73KID` (from 1) or `coco_id`."""
+    image_ids: str | None = None
+    """Ids of the rows: the path of an NPY file, or the name of an array or column of the file; by
+    default the array or column that is named as `ids` says."""
+    layers: list[str] | None = Field(default=None, min_length=1)
+    """Arrays to keep; by default those of the feature spaces that the study uses."""
+    facts: NetworkFacts | None = None
+    """Descriptions that the table of confounds lists; they change no result."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_run(cls, values: Any) -> Any:
+        _refuse(values, NetworkSettings.model_fields.keys() - cls.model_fields.keys(), "not")
+        return values
+
+    @property
+    def specification(self) -> dict[str, Any]:
+        """Settings that the features depend on, as `features.networks.load_network` takes them."""
+        inside = {} if self.image_ids is None else {"image_ids": self.image_ids}
+        return {
+            **{"library": FILE, "architecture": "given", "stimulus": self.ids},
+            **{"weights": str(self.path), **inside},
+        }
+
+
+def _refuse(values: Any, keys: Iterable[str], goes: str) -> None:
+    """Raise ValueError for keys that go only, or not, with given features."""
+    if found := [key for key in values if key in keys] if isinstance(values, Mapping) else []:
+        listed = ", ".join(f"`{key}`" for key in found)
+        raise ValueError(f"{listed}: {goes} with `library: {FILE}`; remove it")
+
+
+def _kind(values: Any) -> str:
+    library = values.get("library") if isinstance(values, Mapping) else values.library
+    return GIVEN if library == FILE else RUN
+
+
+# tags in angle brackets are left out of the keys that messages name
+RUN, GIVEN = "<run>", "<given>"
+SourceSettings = Annotated[
+    Annotated[NetworkSettings, Tag(RUN)] | Annotated[GivenSettings, Tag(GIVEN)],
+    Discriminator(_kind),
+]
 
 
 class PrincipalComponents(Settings):

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.configuration.catalogue import with_catalogue
+from pipeline.configuration.features import GIVEN, RUN
 from pipeline.configuration.settings_files import read_settings
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
@@ -67,7 +68,7 @@ def _has_its_old_name(problem: Mapping[str, Any], values: Mapping[str, Any]) -> 
 
 
 def _describe(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = ".".join(str(part) for part in problem["loc"] if part not in (RUN, GIVEN))
     message = re.sub(r"^Value error, ", "", problem["msg"])
     renamed = RENAMED.get(re.sub(r"^variants\.\w+\.", "", key))
     if problem["type"] == "extra_forbidden" and renamed:

@@ -60,6 +60,8 @@ Stimulus = Literal[
     "supercategories",
     "identity",
 ]
+# how the ids of images in a user's file count: NSD's numbers from 0 or from 1, or COCO's numbers
+Numbering = Literal["nsd_id", "73KID", "coco_id"]
 # COCO's annotation files from which each kind of stimulus is made
 ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "image": (),
@@ -70,6 +72,7 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "categories": ("instances",),
     "supercategories": ("instances",),
     "identity": (),
+    **dict.fromkeys(get_args(Numbering), ()),
 }
 # collection of regions that each combine several of a dataset's ROIs
 COMPOSITE = "composite"

@@ -18,7 +18,8 @@ from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
-    NetworkSettings,
+    GivenSettings,
+    SourceSettings,
 )
 from pipeline.configuration.fits import (
     CalibrationSettings,
@@ -84,8 +85,8 @@ class Study(Settings):
     """Subjects, `subj01` to `subj08`."""
     responses: ResponseSettings
     """Which responses are modelled."""
-    networks: dict[Name, NetworkSettings]
-    """Networks besides those of the catalogue, by name."""
+    networks: dict[Name, SourceSettings]
+    """Networks besides those of the catalogue, or features of your own, by name."""
     feature_spaces: dict[Name, FeatureSpaceSettings]
     """Feature spaces besides those of the catalogue, by name."""
     extraction: ExtractionSettings = ExtractionSettings()
@@ -155,7 +156,13 @@ class Study(Settings):
                     f"feature_spaces.{name}: this name is reserved in tables; choose another"
                 )
             declared(f"feature_spaces.{name}.network", [space.network], self.networks)
-            _kept(f"networks.{space.network}.layers", space.taken, self.networks[space.network])
+            network = self.networks[space.network]
+            if isinstance(network, GivenSettings) and space.pooling is not None:
+                raise ValueError(
+                    f"feature_spaces.{name}.pooling: not with `library: file`, whose features are "
+                    "one vector for each image; remove it"
+                )
+            _kept(f"networks.{space.network}.layers", space.taken, network.layers)
         comparisons = _prefixed("comparisons", self.comparisons)
         for key, spaces in {"models": self.models, **comparisons}.items():
             self.require_spaces(key, spaces)
@@ -355,10 +362,7 @@ class Study(Settings):
 
         The hash of a checkpoint is added by `pipeline.configuration.checkpoints`.
         """
-        settings = self.networks[network].model_dump(
-            mode="json", exclude={"layers", "facts"}, exclude_none=True
-        )
-        return {"name": network, **settings}
+        return {"name": network, **self.networks[network].specification}
 
     def network_layers(self, network: str) -> list[str]:
         """List the layers of a network that are stored: by default those that the study uses."""
@@ -412,8 +416,8 @@ else:
     )
 
 
-def _kept(key: str, taken: str, network: NetworkSettings) -> None:
-    patterns = [taken] if network.layers is None else network.layers
+def _kept(key: str, taken: str, layers: list[str] | None) -> None:
+    patterns = [taken] if layers is None else layers
     if not any(taken == pattern or fnmatchcase(taken, pattern) for pattern in patterns):
         raise ValueError(f"{key}: lacks '{taken}', which a feature space needs; add it")
 

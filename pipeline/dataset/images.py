@@ -62,6 +62,15 @@ class Images(ABC):
         """
         raise InputError(f"this dataset has no {kind}: networks of these texts cannot run")
 
+    def ids(self, kind: str) -> np.ndarray:
+        """List the numbers (image,) int64 of all images in another numbering, in their order.
+
+        Parameters
+        ----------
+        kind : one of `pipeline.dataset.stimulus_readers.NUMBERINGS`
+        """
+        raise InputError(f"this dataset has no list of {kind}: features of a file cannot be used")
+
     def labels(self, nsd_id: np.ndarray) -> Mapping[str, pd.DataFrame]:
         """Read {level: (image, label) uint8, 1 if an image has the label}, named columns."""
         return {}

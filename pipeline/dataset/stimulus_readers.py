@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from pipeline.configuration.settings import Numbering
 from pipeline.dataset.images import Images
 
 # captions, and labels written as text
 TEXTS = ("captions", "all_objects", "top_object", "objects_in_captions")
 # {kind: level of the labels whose indicators stand for an image}
 LEVELS = {"categories": "category", "supercategories": "supercategory"}
-VECTORS = (*LEVELS, "identity")
+# ids of images, by which features of a file are found
+NUMBERINGS: tuple[str, ...] = get_args(Numbering)
+VECTORS = (*LEVELS, "identity", *NUMBERINGS)
 HASHED_AT_A_TIME = 64
 
 
@@ -39,6 +42,8 @@ def _read_all(images: Images, nsd_id: np.ndarray, kind: str) -> Sequence[list[st
         return images.texts(nsd_id, kind)
     if kind == "identity":
         return nsd_id
+    if kind in NUMBERINGS:
+        return images.ids(kind)[nsd_id]
     return images.labels(nsd_id)[LEVELS[kind]].to_numpy()
 
 

@@ -76,7 +76,7 @@ class FeatureSizes:
 
 def captions_per_image(study: Configuration, network: str) -> int:
     """Return about how many stimuli a network takes per image."""
-    if study.networks[network].stimulus != "captions":
+    if study.network_specification(network)["stimulus"] != "captions":
         return 1
     return study.simulation.captions_per_image if study.simulation else CAPTIONS_PER_IMAGE
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.analyses.registry import enabled
 from pipeline.configuration.checkpoints import features_to_expect, network_to_load
+from pipeline.configuration.features import GivenSettings
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.configuration.user_files import responses_to_read, split_tables, split_to_make
@@ -74,6 +75,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "network_layers": {network: study.network_layers(network) for network in networks},
         "space_specification": {space: study.space_specification(space) for space in spaces},
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
+        "own_features": own_features(study),
         "calibrated": study.calibrated,
         "map_spaces": study.map_spaces,
         "mapped_quantities": study.mapped_quantities,
@@ -93,6 +95,18 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "annotations": study.annotations,
         "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},
+    }
+
+
+def own_features(study: Configuration) -> dict[str, Any]:
+    """Return specifications and layers of the used networks that are files of features."""
+    used = study.used_networks
+    files = [name for name in used if isinstance(study.networks[name], GivenSettings)]
+    if not files:
+        return {}
+    return {
+        "networks": {name: network_to_load(study, name) for name in files},
+        "layers": {name: study.network_layers(name) for name in files},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from encoding.noise_ceiling import correlation_ceiling
 from encoding.variance_partitioning import COMPONENT_SEPARATOR, model_name
 from pipeline.fits.families import FAMILY
 from pipeline.maps.files import bids_label
-from pipeline.results.space_weights import untrained_spaces
+from pipeline.results.space_weights import is_untrained, weights_labels
 from pipeline.results.storage import Result
 from pipeline.tables.tables import LEAST_RELIABILITY
 
@@ -75,7 +75,7 @@ class VoxelMap:
     comparison : the comparison, None for models and networks
     voxel : (voxel,) C-order indices
     values : (voxel,)
-    untrained : feature spaces of the map whose weights are untrained
+    weights : {feature space of the map: label of its weights}
     q : (voxel,) false discovery rates for an additional thresholded map
     band : feature space of a map of a joint model's band weights
     labels : {value: name} of maps of labels, which are never averaged
@@ -89,7 +89,7 @@ class VoxelMap:
     comparison: str | None
     voxel: np.ndarray
     values: np.ndarray
-    untrained: tuple[str, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
     q: np.ndarray | None = None
     band: str | None = None
     labels: Mapping[int, str] | None = None
@@ -115,9 +115,14 @@ class VoxelMap:
         more : other attributes
         """
         settings = result.configuration
-        untrained = untrained_spaces(result.provenance, spaces or settings["spaces"])
+        weights = weights_labels(result.provenance, spaces or settings["spaces"])
         comparison = settings.get("comparison")
-        return cls(quantity, name, comparison, result["voxel"], values, untrained, **more)
+        return cls(quantity, name, comparison, result["voxel"], values, weights, **more)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Feature spaces of the map whose weights are untrained."""
+        return tuple(name for name, label in self.weights.items() if is_untrained(label))
 
     @property
     def folder(self) -> str:
@@ -159,7 +164,7 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     tests = significance.configuration["tests"]
     spaces = result.configuration["spaces"]
     model = model_name(spaces)
-    untrained = untrained_spaces(result.provenance, spaces)
+    weights = weights_labels(result.provenance, spaces)
     q = significance["q"]
     arrays = {
         **{quantity: result[key] for quantity, key in FITTED.items()},
@@ -171,24 +176,24 @@ def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     for quantity, values in arrays.items():
         tested = q if quantity == "r" else None
         test = tests["models"] if quantity in ("r", "p", "q") else None
-        yield VoxelMap(quantity, model, None, voxel, values, untrained, tested, test=test)
+        yield VoxelMap(quantity, model, None, voxel, values, weights, tested, test=test)
     for space, values in result.by_label("band_weights").items():
         if len(spaces) > 1:
-            yield VoxelMap("bandWeight", model, None, voxel, values, untrained, band=space)
+            yield VoxelMap("bandWeight", model, None, voxel, values, weights, band=space)
 
 
 def partition_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
     """Yield maps of every component of a partition and of its test."""
     # a component depends on models of all the comparison's spaces
-    untrained = untrained_spaces(result.provenance, result.configuration["spaces"])
+    weights = weights_labels(result.provenance, result.configuration["spaces"])
     test = significance.configuration["tests"]["components"]
     comparison, voxel = result.configuration["comparison"], result["voxel"]
     p, q = significance.by_label("p"), significance.by_label("q")
     for name, values in sorted(result.by_label("variance").items()):
         quantity = "shared" if COMPONENT_SEPARATOR in name else "unique"
-        yield VoxelMap(quantity, name, comparison, voxel, values, untrained, q[name], test=test)
-        yield VoxelMap("p", name, comparison, voxel, p[name], untrained, test=test)
-        yield VoxelMap("q", name, comparison, voxel, q[name], untrained, test=test)
+        yield VoxelMap(quantity, name, comparison, voxel, values, weights, q[name], test=test)
+        yield VoxelMap("p", name, comparison, voxel, p[name], weights, test=test)
+        yield VoxelMap("q", name, comparison, voxel, q[name], weights, test=test)
 
 
 def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
@@ -202,10 +207,10 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
     scores = np.array([result["cv_score"] for result in results.values()])
     known = np.isfinite(scores).all(axis=0) & (first["reliability"] >= LEAST_RELIABILITY)
     best = np.where(known, np.argmax(np.nan_to_num(scores, nan=-np.inf), axis=0) + 1.0, np.nan)
-    untrained = {
-        name
-        for model, result in results.items()
-        for name in untrained_spaces(result.provenance, [model])
+    weights = {
+        name: label
+        for model, result in sorted(results.items())
+        for name, label in weights_labels(result.provenance, [model]).items()
     }
     return VoxelMap(
         "preferredModel",
@@ -213,6 +218,6 @@ def preferred_model_map(results: Mapping[str, Result]) -> VoxelMap:
         None,
         first["voxel"],
         best,
-        tuple(sorted(untrained)),
+        weights,
         labels=dict(enumerate(results, start=1)),
     )

@@ -9,11 +9,16 @@ from typing import Any
 import pandas as pd
 
 from pipeline.analyses.registry import ANALYSES, enabled
-from pipeline.configuration.features import PrincipalComponents, RandomProjection
+from pipeline.configuration.features import (
+    NetworkSettings,
+    PrincipalComponents,
+    RandomProjection,
+)
 from pipeline.configuration.fits import EncodingSettings, SignificanceSettings, SplitSettings
 from pipeline.configuration.settings import WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.configuration.variants import VariantSettings
+from pipeline.dataset.stimulus_readers import TEXTS
 from pipeline.fits.described_tests import describe_tests
 from pipeline.fits.families import FAMILY, GROUP_FAMILY
 from pipeline.tables.tables import LEVEL
@@ -97,18 +102,12 @@ def methods_paragraphs(
     """
     loaded = weights or {}
     encoding = study.encoding
-    networks = "; ".join(
-        f"{space}: {study.networks[settings.network].library} "
-        f"{study.networks[settings.network].architecture}, layer {settings.layer}"
-        + (f", pooled by {settings.pooling}" if settings.pooling else "")
-        + (f", {_reduction(settings.reduction)}" if settings.reduction else "")
-        + (f", weights: {loaded[space]}" if space in loaded else "")
-        for space, settings in study.feature_spaces.items()
-        if space in study.used_spaces
-    )
+    spaces = "; ".join(_space(study, space, loaded.get(space)) for space in study.used_spaces)
+    reads = any(network["stimulus"] in TEXTS for network in study.used_networks.values())
+    averaged = " Features of an image's captions were averaged." if reads else ""
     return [
         _responses(study, selected or {}),
-        f"Features. {networks}. Features of an image's captions were averaged.",
+        f"Features. {spaces}.{averaged}",
         " ".join(
             [
                 f"Encoding models. {_split(study.splits)} {_numbers(selected or {})}"
@@ -190,6 +189,24 @@ def calibration_sentence(study: Configuration) -> str:
         f"{_selection(study)}; folds were drawn at random. Intervals ({significance.level:.0%}) "
         f"are from {significance.draws} bootstrap draws; {_tests(significance)}."
     )
+
+
+def _space(study: Configuration, space: str, weights: str | None) -> str:
+    """Describe a feature space, with the label of what was loaded.
+
+    It is not known how given features were made.
+    """
+    settings = study.feature_spaces[space]
+    network = study.networks[settings.network]
+    if isinstance(network, NetworkSettings):
+        words = [f"{network.library} {network.architecture}", f"layer {settings.layer}"]
+        words += [f"pooled by {settings.pooling}"] if settings.pooling else []
+        source = [] if weights is None else [f"weights: {weights}"]
+    else:
+        words = ["features that were computed elsewhere", f"array {settings.layer} of a file"]
+        source = [] if weights is None else [weights]
+    reduced = [_reduction(settings.reduction)] if settings.reduction else []
+    return f"{space}: {', '.join([*words, *reduced, *source])}"
 
 
 def _selection(study: Configuration) -> str:

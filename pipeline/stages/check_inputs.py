@@ -1,9 +1,13 @@
-"""Check every NSD and COCO file that a study needs, before long work."""
+"""Check every file of NSD, COCO and given features that a study needs, before long work."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
+import numpy as np
+
+from pipeline.dataset.given_features import check_given_features
+from pipeline.dataset.images import open_images
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.nsd.check import check_tree
@@ -20,6 +24,7 @@ class Arguments(given.StageArguments):
     annotations: Annotated[list[str], given.Setting("annotations")]
     map_spaces: Annotated[list[str], given.Setting("map_spaces")]
     split_tables: Annotated[list[dict[str, Any]], given.Setting("split_tables")]
+    own_features: Annotated[dict[str, Any], given.Setting("own_features")]  # that files have
     out: given.OutputFile
 
 
@@ -34,6 +39,11 @@ def main() -> None:
         arguments.map_spaces,
         arguments.split_tables,
     )
+    if arguments.own_features:
+        images = open_images(arguments.nsd)
+        seen = np.unique(np.concatenate([images.seen(subject) for subject in arguments.responses]))
+        for text in check_given_features(images, seen, **arguments.own_features):
+            print(f"warning: {text}")
     write_metadata(arguments.out, summary)
 
 

@@ -42,6 +42,7 @@ from pipeline.results.tables import read_table
 # small batches fit the cache of a CPU; on a GPU, batches that do not fit are halved
 BATCH_SIZES = {"cpu": 8, "mps": 32, "cuda": 256}
 TEXTS_PER_IMAGE = 8
+VECTORS_PER_BATCH = 256
 # keys of a network's settings and identity that do not affect features
 WITHOUT_EFFECT = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
 LABELS = {"weights_label", "checkpoint"}
@@ -71,10 +72,10 @@ def main() -> None:
     arguments = Arguments.read()
     torch.set_num_threads(arguments.threads)
     dataset, settings = open_images(arguments.nsd), arguments.network
-    nsd_id, kind = _images(arguments), settings["stimulus"]
-    images = Images(nsd_id, stimulus_hashes(dataset, nsd_id, kind))
     try:
         network = load_network(settings, choose_device().type, arguments.weights)
+        nsd_id = _images(arguments, dataset, network)
+        images = Images(nsd_id, stimulus_hashes(dataset, nsd_id, settings["stimulus"]))
         names = [str(layer) for layer in network.expand(map(Layer.parse, arguments.layers))]
         identity = network.identity()
         store = FeatureStore(arguments.store, _store_identity(settings, identity, dataset))
@@ -98,12 +99,18 @@ def main() -> None:
         store.refer(file, arguments.out, images, names)
 
 
-def _images(arguments: Arguments) -> np.ndarray:
-    """List the images of a shard, of the shared images or of those that only a subject saw."""
+def _images(arguments: Arguments, dataset: DatasetImages, network: Network) -> np.ndarray:
+    """List the images of a shard, of the shared images or of those that only a subject saw.
+
+    Features that were given may lack shared images that no subject of the study saw.
+    """
     images = read_table(arguments.images)
-    chosen = images.loc[images["shared"] == (arguments.part == SHARED), "nsd_id"]
+    chosen = images.loc[images["shared"] == (arguments.part == SHARED), "nsd_id"].to_numpy()
+    if network.known_stimuli is not None:
+        ids = dataset.ids(arguments.network["stimulus"])[chosen]
+        chosen = chosen[np.isin(ids, network.known_stimuli)]
     number, n_shards = map(int, arguments.shard.split("of"))
-    return np.array_split(chosen.to_numpy(), n_shards)[number - 1]
+    return np.array_split(chosen, n_shards)[number - 1]
 
 
 def _store_identity(
@@ -155,7 +162,8 @@ def _batch_size(
     network: Network, settings: dict[str, Any], layers: list[Layer], dataset: DatasetImages
 ) -> int:
     """Return the batch size: as configured, or as large as fits the memory of the device."""
-    requested = settings.get("batch_size") or BATCH_SIZES[network.device.type]
+    vectors, usual = settings["stimulus"] in VECTORS, BATCH_SIZES[network.device.type]
+    requested = settings.get("batch_size") or (VECTORS_PER_BATCH if vectors else usual)
     if network.device.type == "cpu" or settings["stimulus"] != "image":
         return requested
     image = Image.fromarray(np.zeros((*dataset.size, 3), dtype=np.uint8))

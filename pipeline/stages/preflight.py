@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -16,11 +17,14 @@ from features.networks import check_specification
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.configuration.user_files import responses_to_read, split_tables
+from pipeline.dataset.given_features import check_given_features
+from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
 from pipeline.estimates.resources import THREADS, Job, estimate_study
 from pipeline.estimates.smaller_studies import change_that_fits
 from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_size
 from pipeline.jobs.frozen_run import setting
+from pipeline.jobs.job_settings import own_features
 from pipeline.jobs.machine import machine_memory
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.fetch.own_bucket import files_to_take, take_from
@@ -55,6 +59,8 @@ def main() -> None:
     elif study.simulation is None or layout.is_simulated:
         files, found = _show_files(console, study, layout, manifest)
         problems += found
+        if not problems:
+            problems += _feature_problems(study)
     else:
         console.print(f"{study.nsd}: is simulated when the study starts")
     try:
@@ -89,6 +95,19 @@ def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
             whence = f" `snakemake fetch` brings it from {entry.source}." if entry else ""
             problems.append(f"networks.{name}: {error}{whence}")
     return problems
+
+
+def _feature_problems(study: Configuration) -> list[str]:
+    """Check given features against the images of the study, whose files are all there."""
+    if not (own := own_features(study)):
+        return []
+    images = open_images(study.nsd)
+    seen = np.unique(np.concatenate([images.seen(subject) for subject in study.subjects]))
+    try:
+        check_given_features(images, seen, **own)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def _show_files(

@@ -17,6 +17,7 @@ from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import INDEX, image_like, map_files, map_names, read_map, write_map
 from pipeline.results.metadata import metadata_path, read_metadata, write_metadata
 from pipeline.results.provenance import make_provenance
+from pipeline.results.space_weights import weights_labels
 from pipeline.stages.write_maps import THRESHOLDED
 from pipeline.tables.tables import LEVEL
 
@@ -42,6 +43,7 @@ def main() -> None:
         {f"{index['subject']}/{INDEX}": folder / INDEX for folder, index in indices.items()},
         simulated=any(index["provenance"]["simulated"] for index in indices.values()),
         untrained=sorted({n for i in indices.values() for n in i["provenance"]["untrained"]}),
+        weights={s: w for i in indices.values() for s, w in i["provenance"]["weights"].items()},
     )
     index: dict[str, dict[str, object]] = {}
     found = [map_files(folder, index["maps"]) for folder, index in indices.items()]
@@ -103,6 +105,7 @@ def _write(
                 "SpatialReference": reference,
                 "Simulated": provenance["simulated"],
                 "UntrainedSpaces": provenance["untrained"],
+                "Weights": weights_labels(provenance),
                 "OutsideMask": "NaN",
                 "Provenance": provenance,
                 **{key.capitalize(): value for key, value in entry.items()},

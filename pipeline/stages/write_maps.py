@@ -138,6 +138,7 @@ def _write(
         sidecar = {
             **metadata,
             "UntrainedSpaces": list(voxel_map.untrained),
+            "Weights": dict(voxel_map.weights),
             "OutsideMask": "NaN" if labels is None else "0",
             **{key.capitalize(): value for key, value in described.items()},
         }

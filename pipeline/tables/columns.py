@@ -50,7 +50,8 @@ COLUMNS = {
     "atlas": "ROI collection of NSD, composite (composite ROIs), or all",
     "roi": "region of interest, both hemispheres together; all: every modelled voxel",
     "weights": "weights of the networks: pretrained, or which feature spaces of the row have "
-    "untrained networks or networks without weights",
+    "untrained networks, networks without weights, or features that were given as a file, with the "
+    "first 12 digits of the file's SHA-256",
     "data": "measured or simulated responses",
     "n_voxels": "number of voxels over which the row's values are computed",
     "n_excluded": f"number of the region's voxels that are left out of n_voxels {NO_SCORE}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.features import NetworkSettings
 
 if TYPE_CHECKING:
     from pipeline.configuration.study import Study
@@ -32,7 +33,9 @@ class Confounds(Analysis):
 def _stated(study: Study, space: str) -> dict[str, Any]:
     network = study.networks[study.feature_spaces[space].network]
     facts = network.facts.model_dump(exclude={"source"}) if network.facts else {}
-    return {"stimulus": network.stimulus, **facts}
+    # of features that were given, the stimulus is not known
+    shown = {"stimulus": network.stimulus} if isinstance(network, NetworkSettings) else {}
+    return {**shown, **facts}
 
 
 ANALYSIS = Confounds()

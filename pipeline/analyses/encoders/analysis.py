@@ -10,6 +10,7 @@ from pydantic import Field
 
 from encoding.variance_partitioning import model_name
 from pipeline.analyses.analysis import Analysis
+from pipeline.configuration.features import NetworkSettings
 from pipeline.configuration.names import declared, unique
 from pipeline.configuration.settings import WHOLE, Settings
 
@@ -46,7 +47,8 @@ class Encoders(Analysis):
         declared("encoders.models", settings.models, [*study.comparisons, *study.fits(WHOLE)])
         for spaces in exported(study):
             for space in spaces:
-                stimulus = study.networks[study.feature_spaces[space].network].stimulus
+                network = study.networks[study.feature_spaces[space].network]
+                stimulus = network.stimulus if isinstance(network, NetworkSettings) else "a file"
                 if stimulus not in PREDICTED_FROM:
                     raise ValueError(
                         f"encoders.models: {model_name(spaces)} has features of {stimulus} "

@@ -62,6 +62,12 @@ class NSDImages(Images):
         """Read COCO's captions, or labels of its objects written as text."""
         return TEXTS[kind](self.layout, nsd_id)
 
+    def ids(self, kind: str) -> np.ndarray:
+        """List NSD's numbers from 0 or from 1 (73KID), or COCO's, of the 73,000 images."""
+        table = read_image_table(self.layout)
+        numbers = table["cocoId"] if kind == "coco_id" else table["nsdId"] + (kind == "73KID")
+        return numbers.to_numpy(np.int64)
+
     def labels(self, nsd_id: np.ndarray) -> Mapping[str, pd.DataFrame]:
         """Read the categories and supercategories of visible objects."""
         categories, instances = read_categories(self.layout), read_instances(self.layout, nsd_id)
