@@ -14,6 +14,7 @@ from encoding.variance_partitioning import model_name
 from pipeline.analyses.registry import ANALYSES, enabled
 from pipeline.jobs.code_version import code_version, stage_modules
 from pipeline.configuration.reading import parse_configuration
+from pipeline.dataset.kinds import IMAGES
 from pipeline.errors import InputError
 from pipeline.jobs.failed_jobs import FailedJobs
 from pipeline.jobs.folders import require_writable

@@ -19,8 +19,8 @@ import h5py
 import numpy as np
 
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import zscore_within
 from pipeline.nsd.spaces import VolumeSpace
+from pipeline.nsd.zscores import zscore_within
 from pipeline.simulation import files
 
 SHAPE = (81, 104, 83)

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.read_session import BETAS, SPACE, SUBJECT, cortex, write_session
+from pipeline.dataset.repeats import average_repeats
 from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.nsd.design import Design
 from pipeline.nsd.layout import TRIALS_PER_SESSION, NSDLayout
-from pipeline.nsd.responses import average_repeats
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import VolumeSpace
 

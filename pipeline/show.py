@@ -71,7 +71,7 @@ def export_subject(configfile: Path, subject: str, folder: Path) -> str:
     """
     study = _read(configfile, subject)
     maps = Path("results") / study.study / f"maps/{subject}/{WHOLE}"
-    anatomy = open_anatomy(study.nsd, subject, study.responses.space)
+    anatomy = open_anatomy(study.nsd, subject, study.space)
     made = export(anatomy, subject, maps, folder)
     one = next(iter(sorted((made / "vertex").glob("*_stat-r.npy"))))
     return (

@@ -51,8 +51,8 @@ from pipeline.nsd.dataset.images import NSDImages
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.files import read_vertices
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import zscore_within
 from pipeline.nsd.spaces.values import integer_labels
+from pipeline.nsd.zscores import zscore_within
 from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import read_result
 from pipeline.simulation import simulate as simulator

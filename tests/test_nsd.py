@@ -17,17 +17,18 @@ import scipy.io
 from conftest import ENVIRON, ROOT, damaged_copy, responses_of
 from runs import frozen
 
+from pipeline.dataset.repeats import average_repeats
 from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.design import read_design, read_image_table
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import average_repeats, zscore_within
 from pipeline.nsd.rois import read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import read_images
+from pipeline.nsd.zscores import zscore_within
 from pipeline.stages.label_rois import composite_labels
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"

@@ -11,13 +11,13 @@ import yaml
 from conftest import Study, damaged_copy, responses_of
 from runs import frozen
 
+from pipeline.dataset.repeats import average_repeats
 from pipeline.errors import InputError
 from pipeline.jobs.frozen_run import RUN
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
-from pipeline.nsd.responses import average_repeats
 from pipeline.nsd.rois import read_colour_table, read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader
 from pipeline.nsd.spaces import open_space

@@ -6,7 +6,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Subject = Annotated[str, Field(pattern=r"^subj0[1-8]$")]
+Subject = Annotated[str, Field(pattern=r"^[A-Za-z0-9]+$")]
+NSD_SUBJECTS = r"subj0[1-8]"
+NSDSubject = Annotated[str, Field(pattern=rf"^{NSD_SUBJECTS}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # collection of ROIs; the name is part of file names
 Atlas = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -14,6 +16,8 @@ Atlas = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]
 Space = Literal[Volume, Surface]
+# the only space of a dataset of matrices
+VOLUME = "volume"
 SURFACES: tuple[str, ...] = get_args(Surface)
 # shapes of a surface on which the report draws maps
 SHAPES = ("inflated", "pial")
@@ -22,7 +26,7 @@ MapSpace = Literal[Space, "MNI152"]
 NATIVE: MapSpace = "nativesurface"
 FSAVERAGE: MapSpace = "fsaverage"
 MNI: MapSpace = "MNI152"
-MAPPED_FROM: dict[Space, tuple[MapSpace, ...]] = {
+MAPPED_FROM: dict[str, tuple[MapSpace, ...]] = {
     "func1pt8mm": ("nativesurface", "fsaverage", "MNI152"),
     "func1mm": ("nativesurface", "fsaverage", "MNI152"),
     "nativesurface": ("fsaverage",),
@@ -76,6 +80,8 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {
 }
 # collection of regions that each combine several of a dataset's ROIs
 COMPOSITE = "composite"
+# names in tables that are no subjects, and that parts of the images have
+RESERVED = ("shared", "mean", "all", "group")
 # variant with all images of the study, fitted as its `encoding` section says
 WHOLE = "all"
 # part of the images that every subject was to see; the other parts are named by their subject

@@ -15,6 +15,7 @@ from encoding.ridge.stacking import STACK
 from encoding.variance_partitioning import model_name, subsets
 from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.catalogue import read_catalogue
+from pipeline.configuration.dataset import MatricesSettings, with_its_folder
 from pipeline.configuration.features import (
     ExtractionSettings,
     FeatureSpaceSettings,
@@ -35,7 +36,10 @@ from pipeline.configuration.settings import (
     COMPOSITE,
     DRAWN,
     MAPPED_FROM,
+    NSD_SUBJECTS,
     QUANTITIES,
+    RESERVED,
+    VOLUME,
     WHOLE,
     Atlas,
     MapSpace,
@@ -71,6 +75,8 @@ class Study(Settings):
 
     study: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
     """Name of the study, and of its folder in `results/`."""
+    dataset: MatricesSettings | None = None
+    """A dataset other than NSD; leave out `nsd` and `responses`."""
     nsd: Path
     """Folder of NSD, or the address of a bucket (`s3://bucket/prefix`) from which files are copied
     into `data/s3/`."""
@@ -82,9 +88,9 @@ class Study(Settings):
     """Name of the folder in `results/features/` in which studies of the same images share extracted
     features."""
     subjects: list[Subject] = Field(min_length=1)
-    """Subjects, `subj01` to `subj08`."""
-    responses: ResponseSettings
-    """Which responses are modelled."""
+    """Subjects: `subj01` to `subj08`, or folders of another dataset."""
+    responses: ResponseSettings | None = None
+    """Which of NSD's responses are modelled; needed for NSD."""
     networks: dict[Name, SourceSettings]
     """Networks besides those of the catalogue, or features of your own, by name."""
     feature_spaces: dict[Name, FeatureSpaceSettings]
@@ -114,9 +120,14 @@ class Study(Settings):
     matched_variants: list[list[Name]] = Field(default_factory=list)
     """Groups of variants with a `subset` that are drawn to equal numbers of images."""
     rois: list[Atlas]
-    """Collections of ROIs, as NSD names their files."""
+    """Collections of ROIs, as NSD names their files, or tables of another dataset their atlases."""
     simulation: SimulationSettings | None = None
     """The simulated NSD; a study of real data leaves this section out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dataset_may_be_another(cls, values: Any) -> Any:
+        return with_its_folder(values)
 
     @model_validator(mode="before")
     @classmethod
@@ -150,6 +161,7 @@ class Study(Settings):
     @model_validator(mode="after")
     def _names_are_declared(self) -> Study:
         unique("subjects", self.subjects)
+        self._dataset_can_be_read()
         for name, space in self.feature_spaces.items():
             if name in ("joint", STACK):
                 raise ValueError(
@@ -178,9 +190,29 @@ class Study(Settings):
             analysis.check(self)
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
-            declared("responses.space", [self.responses.space], self.simulation.spaces)
-            declared("responses.betas", [self.responses.betas], [self.simulation.betas])
+            declared("responses.space", [self.of_nsd.space], self.simulation.spaces)
+            declared("responses.betas", [self.of_nsd.betas], [self.simulation.betas])
         return self
+
+    def _dataset_can_be_read(self) -> None:
+        if self.dataset is None:
+            if self.responses is None:
+                raise ValueError(
+                    "responses: this key is missing; add it (config/demo.yaml has an example)"
+                )
+            for subject in self.subjects:
+                if not re.fullmatch(NSD_SUBJECTS, subject):
+                    raise ValueError(f"subjects: NSD has no {subject}; write subj01 to subj08")
+            return
+        if reserved := [name for name in self.subjects if name in RESERVED]:
+            raise ValueError(f"subjects: {reserved[0]} is reserved in tables; rename the folder")
+        if needing := [one for one in ANALYSES.values() if "categories" in one.stimuli(self)]:
+            raise ValueError(f"{needing[0].target}: needs labels of objects, which only NSD has")
+        if labelled := [name for name, one in self.variants.items() if one.subset]:
+            raise ValueError(
+                f"variants.{labelled[0]}.subset: needs labels of objects, which only NSD has; "
+                "choose images by a table (`splits`)"
+            )
 
     def _split_can_be_made(self) -> None:
         space = self.splits.space
@@ -198,7 +230,11 @@ class Study(Settings):
             )
         for variant in (VariantSettings(), *self.variants.values()):
             test = variant.split(self.splits).test
-            if self.responses.zscore_trials == "training" and test not in SHARED_TESTS:
+            if (
+                self.responses is not None
+                and self.responses.zscore_trials == "training"
+                and test not in SHARED_TESTS
+            ):
                 raise ValueError(
                     f"responses.zscore_trials: `training` needs shared test images, not "
                     f"`splits.test: {test}`; choose `all`"
@@ -207,13 +243,15 @@ class Study(Settings):
     def _maps_can_be_made(self) -> None:
         unique("maps.spaces", self.maps.spaces)
         unique("maps.quantities", self.maps.quantities)
-        own = self.responses.space
-        reached = [own, *MAPPED_FROM[own]]
+        own = self.space
+        reached = [own, *MAPPED_FROM.get(own, ())]
         for space in self.maps.spaces:
             if space not in reached:
                 raise ValueError(
                     f"maps.spaces: no transform of NSD leads from {own} (`responses.space`) to "
                     f"{space}; choose among {', '.join(reached)}"
+                    if self.dataset is None
+                    else f"maps.spaces: {space} can only be reached from NSD; leave it out"
                 )
 
     def _variants_can_be_made(self) -> None:
@@ -249,12 +287,25 @@ class Study(Settings):
     @property
     def read_atlases(self) -> list[str]:
         """Collections of ROIs of which files are read: those of `rois` and of the mask."""
-        return list(dict.fromkeys([*self.rois, *self.responses.mask.collections]))
+        masks = self.responses.mask.collections if self.responses is not None else []
+        return list(dict.fromkeys([*self.rois, *masks]))
 
     @property
-    def map_spaces(self) -> list[MapSpace]:
+    def space(self) -> str:
+        """Space of the responses."""
+        return VOLUME if self.responses is None else self.responses.space
+
+    @property
+    def of_nsd(self) -> ResponseSettings:
+        """Section `responses` of a study of NSD, which has it."""
+        if self.responses is None:
+            raise TypeError("a study of another dataset has no section `responses`")
+        return self.responses
+
+    @property
+    def map_spaces(self) -> list[str]:
         """Spaces in which maps are written, that of the responses first."""
-        own = self.responses.space
+        own = self.space
         return [own, *(space for space in self.maps.spaces if space != own)]
 
     @property

@@ -18,6 +18,8 @@ def responses_to_read(study: Configuration, subject: str) -> dict[str, Any]:
 
     A missing file has no hash; the check of inputs reports that it is missing.
     """
+    if study.responses is None:
+        return {"space": study.space}
     settings = study.responses.model_dump(mode="json")
     if (file := study.responses.mask.file) is not None:
         of_subject = file.replace("{subject}", subject)
@@ -31,7 +33,8 @@ def split_to_make(study: Configuration, variant: str) -> dict[str, Any]:
     """Section `splits` of a variant, with the hash of a table of the user's."""
     settings = study.split_of(variant).model_dump(mode="json")
     # the only split that depends on how often an image was seen
-    settings["sessions"] = study.responses.sessions if settings["test"] == "shared515" else None
+    of_sessions = study.responses is not None and settings["test"] == "shared515"
+    settings["sessions"] = study.of_nsd.sessions if of_sessions else None
     if (path := Path(settings["test"])).is_file():
         settings["sha256"] = file_hash(path)
     return settings

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.dataset.kinds import is_matrices
 from pipeline.errors import InputError
 from pipeline.maps.spaces import Target
 
@@ -62,6 +63,8 @@ def open_anatomy(folder: Path, subject: str, space: str) -> Anatomy:
     ----------
     space : space of the responses
     """
+    if is_matrices(folder):
+        return Anatomy()
     from pipeline.nsd.dataset.anatomy import NSDAnatomy
 
     return NSDAnatomy.open(folder, subject, space)

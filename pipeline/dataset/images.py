@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.dataset.kinds import is_matrices
 from pipeline.errors import InputError
 
 
@@ -78,6 +79,10 @@ class Images(ABC):
 
 def open_images(folder: Path) -> Images:
     """Open the images of the dataset in a folder."""
+    if is_matrices(folder):
+        from pipeline.matrices.images import MatrixImages
+
+        return MatrixImages.open(folder)
     from pipeline.nsd.dataset.images import NSDImages
 
     return NSDImages.open(folder)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.dataset.kinds import is_matrices
+
 LABEL_COLUMNS = ("voxel", "atlas", "roi", "hemisphere")
 
 
@@ -42,6 +44,10 @@ def open_regions(folder: Path, subject: str, settings: Mapping[str, Any]) -> Reg
     ----------
     settings : section `responses` of the configuration, in whose space voxels are labelled
     """
+    if is_matrices(folder):
+        from pipeline.matrices.regions import MatrixRegions
+
+        return MatrixRegions.open(folder, subject)
     from pipeline.nsd.dataset.regions import NSDRegions
 
     return NSDRegions.open(folder, subject, settings)

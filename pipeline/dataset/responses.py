@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pipeline.dataset.kinds import is_matrices
+
 # number of images in the stored sample of noise
 NOISE_IMAGES = 1000
 
@@ -97,6 +99,10 @@ def open_responses(folder: Path, subject: str, settings: Mapping[str, Any]) -> R
     ----------
     settings : section `responses` of the configuration
     """
+    if is_matrices(folder):
+        from pipeline.matrices.responses import MatrixResponses
+
+        return MatrixResponses.open(folder, subject)
     from pipeline.nsd.dataset.responses import NSDResponses
 
     return NSDResponses.open(folder, subject, settings)

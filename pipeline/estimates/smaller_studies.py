@@ -34,20 +34,26 @@ def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]
     budgets = [budget for budget in BUDGETS if budget < study.encoding.memory_gb]
     for budget in budgets:
         yield f"`encoding: {{memory_gb: {budget}}}`", _with(study, "encoding", memory_gb=budget)
-    mask = study.responses.mask.model_copy(update={"within": "nsdgeneral"})
-    general = _with(study, "responses", mask=mask)
-    of_cortex = study.responses.mask.within == "cortex"
-    nsdgeneral = "`mask: nsdgeneral`" if mask.is_named else "`mask: {within: nsdgeneral, …}`"
-    if of_cortex:
-        yield nsdgeneral, general
+    general, words_of_mask = _in_nsdgeneral(study)
+    if general is not None:
+        yield words_of_mask, general
         for budget in budgets:
-            words = f"{nsdgeneral} and `encoding: {{memory_gb: {budget}}}`"
+            words = f"{words_of_mask} and `encoding: {{memory_gb: {budget}}}`"
             yield words, _with(general, "encoding", memory_gb=budget)
     for n in range(len(study.subjects) - 1, 0, -1):
         words = f"`subjects: [{', '.join(study.subjects[:n])}]`"
         yield words, _of_subjects(study, n)
-        if of_cortex:
-            yield f"{words} and {nsdgeneral}", _of_subjects(general, n)
+        if general is not None:
+            yield f"{words} and {words_of_mask}", _of_subjects(general, n)
+
+
+def _in_nsdgeneral(study: Configuration) -> tuple[Configuration | None, str]:
+    """Return a study of the cortex with nsdgeneral as its mask, and the change in words."""
+    if study.responses is None or study.responses.mask.within != "cortex":
+        return None, ""
+    mask = study.responses.mask.model_copy(update={"within": "nsdgeneral"})
+    words = "`mask: nsdgeneral`" if mask.is_named else "`mask: {within: nsdgeneral, …}`"
+    return _with(study, "responses", mask=mask), words
 
 
 def _with(study: Configuration, section: str, **values: object) -> Configuration:

@@ -13,6 +13,7 @@ from pipeline.configuration.fits import Penalty
 from pipeline.configuration.settings import COMPOSITE
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
+from pipeline.matrices.sizes import count
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
@@ -82,7 +83,9 @@ def captions_per_image(study: Configuration, network: str) -> int:
 
 
 def subject_size(study: Configuration, manifest: Manifest, subject: str) -> SubjectSize:
-    """Return the size of a subject's data in NSD or in the simulation; no file is opened."""
+    """Return the size of a subject's data; of NSD or its simulation no file is opened."""
+    if study.responses is None:
+        return SubjectSize(sessions=1, mapped=0, **vars(count(study.nsd, subject)))
     further, mask = study.map_spaces[1:], study.responses.mask
     if study.simulation is None:
         facts, space = manifest.subjects[subject], study.responses.space

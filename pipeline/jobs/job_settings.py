@@ -93,6 +93,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "responses_of": {subject: responses_to_read(study, subject) for subject in study.subjects},
         "read_atlases": study.read_atlases,
         "annotations": study.annotations,
+        "stimuli": sorted({network["stimulus"] for network in networks.values()}),
         "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},
     }

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.configuration.masks import MaskSettings
-from pipeline.configuration.settings import SURFACES, MapSpace, Settings, Space, Subject
+from pipeline.configuration.settings import SURFACES, MapSpace, NSDSubject, Settings, Space
 from pipeline.configuration.study import Configuration
 from pipeline.errors import InputError
 from pipeline.nsd.layout import DEPTHS, HEMISPHERES, TRANSFORM_NAMES
@@ -134,7 +134,7 @@ class Manifest(Settings):
     files: list[FileEntry]
     weights_folder: Annotated[Path, Inside]
     weights: list[WeightsEntry]
-    subjects: dict[Subject, SubjectFacts]
+    subjects: dict[NSDSubject, SubjectFacts]
     fsaverage_vertices: tuple[int, int]
 
     @model_validator(mode="after")
@@ -217,15 +217,17 @@ def read_manifest(path: Path) -> Manifest:
 def required_files(
     manifest: Manifest, study: Configuration, sessions: Mapping[str, int] | None = None
 ) -> list[ExternalFile]:
-    """List the files that a study needs, each once, in the manifest's order.
+    """List the files that a study of NSD needs, each once, in the manifest's order.
 
     Parameters
     ----------
     sessions : {subject: number of sessions}; NSD's own numbers for other subjects
     """
+    if study.dataset is not None:
+        return []
     counts = {subject: facts.sessions for subject, facts in manifest.subjects.items()}
     counts |= sessions or {}
-    if (first := study.responses.sessions) is not None:
+    if (first := study.of_nsd.sessions) is not None:
         counts = {subject: min(first, n) for subject, n in counts.items()}
     files: dict[str, ExternalFile] = {}
     for entry in manifest.files:
@@ -272,7 +274,7 @@ def required_checkpoints(manifest: Manifest, study: Configuration) -> dict[str, 
 def _expand(
     entry: FileEntry, manifest: Manifest, study: Configuration, sessions: Mapping[str, int]
 ) -> Iterator[ExternalFile]:
-    space = study.responses.space
+    space = study.of_nsd.space
     if entry.spaces is not None and space not in entry.spaces:
         return
     if entry.maps_in is not None and not set(entry.maps_in).intersection(study.map_spaces):
@@ -296,11 +298,11 @@ def _values(
     """Yield every combination of values of an entry's placeholders."""
     choices: dict[str, list[str]] = {
         "subject": [subject],
-        "space": [study.responses.space],
-        "betas": [study.responses.betas],
+        "space": [study.of_nsd.space],
+        "betas": [study.of_nsd.betas],
         "session": [f"{session:02d}" for session in range(1, n_sessions + 1)],
         "hemisphere": list(HEMISPHERES),
-        "transform": [TRANSFORM_NAMES.get(study.responses.space, "")],
+        "transform": [TRANSFORM_NAMES.get(study.of_nsd.space, "")],
         "depth": list(DEPTHS),
         "roi": [roi for roi in dict.fromkeys([MASK, *study.read_atlases]) if _has_roi(entry, roi)],
     }

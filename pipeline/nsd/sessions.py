@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.nsd.design import Design, read_design
 from pipeline.nsd.layout import NSDLayout
-from pipeline.nsd.responses import zscore_within
 from pipeline.nsd.spaces import ResponseSpace, open_space
+from pipeline.nsd.zscores import zscore_within
 
 
 @dataclass(frozen=True)

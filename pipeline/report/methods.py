@@ -134,6 +134,8 @@ def methods_paragraphs(
 def _responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) -> str:
     """Describe the responses, as they were read."""
     responses = study.responses
+    if responses is None:
+        return _given_responses(study, selected)
     sessions, ncsnr = "", NCSNR[responses.ncsnr]
     if responses.sessions is not None:
         read = {taken["sessions"] for taken in selected.values() if "sessions" in taken}
@@ -150,6 +152,25 @@ def _responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) 
         f"selected by their reliability: the noise ceiling expected from {ncsnr} "
         "for the same numbers of repeats (NSD Data Manual), which does not depend on the test "
         "responses."
+    )
+
+
+def _given_responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) -> str:
+    """Describe the responses of a dataset of matrices, as they were read."""
+    read = ", ".join(
+        f"{taken['presentations']:,} of {subject}"
+        for subject, taken in selected.items()
+        if "presentations" in taken
+    )
+    presentations = f" ({read})" if read else ""
+    return (
+        f"Responses. Single presentations{presentations} were read from matrices, in the unit in "
+        "which they were given, and averaged over the presentations of each image. Voxels without "
+        f"a response to some image {MISSING[study.encoding.missing_images]}. Noise ceilings are "
+        "1 - mean(σ² / n) / variance of the responses to the test images, with n presentations of "
+        "an image and the variance σ² of single ones about their image's mean, estimated from all "
+        "images; there is none where no image was shown twice. Voxels were selected by the noise "
+        "ceilings that the dataset states for single presentations, if it does."
     )
 
 

@@ -74,7 +74,7 @@ class SubjectMaps:
     @property
     def own_space(self) -> str:
         """Space of the responses."""
-        return self.study.responses.space
+        return self.study.space
 
     @cached_property
     def all_files(self) -> dict[tuple[str, str], list[Path]]:

@@ -8,9 +8,9 @@ SIMULATION = f"{STUDY.nsd.parent}/simulation.json"
 # nor with other trials or test images than the oracle's, or without some of the voxels.
 VALIDATED = (
     SIMULATED
-    and STUDY.responses.mask.is_named
-    and STUDY.responses.sessions is None
-    and STUDY.responses.space == STUDY.simulation.volume
+    and STUDY.of_nsd.mask.is_named
+    and STUDY.of_nsd.sessions is None
+    and STUDY.of_nsd.space == STUDY.simulation.volume
     and STUDY.splits.test == "shared1000"
 )
 # where libraries keep the weights they download
@@ -53,9 +53,34 @@ def existing_tree(wildcards):
     return FETCHED if STUDY.nsd_bucket else EXPERIMENT_DESIGN
 
 
-# The input that stands for the NSD folder in rules. Real data do not change under their name, so
-# their date is ignored; simulating the folder anew reruns the rules that read it.
-TREE = SIMULATION if SIMULATED else ancient(existing_tree)
+def matrix_files(*of_subject):
+    """Return a function that lists a job's files of a dataset of matrices, without its pictures.
+
+    Of a job without a subject these are the files of all. `of_subject` are patterns of names.
+    """
+
+    def files(wildcards):
+        one = wildcards.get("subject", wildcards.get("part"))
+        subjects = [one] if one in STUDY.subjects else [] if one == SHARED else STUDY.subjects
+        tables = [STUDY.nsd / IMAGES, *sorted(STUDY.nsd.glob("captions.tsv"))]
+        owned = [STUDY.nsd.glob(f"{subject}/{name}") for subject in subjects for name in of_subject]
+        return [str(path) for path in [*tables, *sorted(itertools.chain(*owned))]]
+
+    return files
+
+
+# The input that stands for the folder of the dataset in rules. Real data of NSD do not change under
+# their name, so their date is ignored; simulating the folder anew reruns the rules that read it. So
+# do changed files of a dataset of matrices.
+if STUDY.dataset is not None:
+    TREE, REGIONS = matrix_files("*.npy", "*.h5", "mask.nii.gz"), matrix_files("regions.tsv")
+    try:
+        for each in STUDY.subjects:
+            subject_size(STUDY, MANIFEST, each)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+else:
+    TREE = REGIONS = SIMULATION if SIMULATED else ancient(existing_tree)
 CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 
 
@@ -70,8 +95,8 @@ SET_OF_SPACES = rf"(?:{SPACE})(?:\+(?:{SPACE}))*"
 
 
 wildcard_constraints:
-    subject=r"subj0[1-8]",
-    part=rf"subj0[1-8]|{SHARED}",
+    subject=any_of(STUDY.subjects),
+    part=any_of([*STUDY.subjects, SHARED]),
     space=r"[A-Za-z][A-Za-z0-9_]*",
     network=r"[A-Za-z][A-Za-z0-9_]*",
     shard=r"\d+of\d+",

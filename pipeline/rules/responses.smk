@@ -30,7 +30,7 @@ rule average_responses:
 
 rule label_rois:
     input:
-        tree=TREE,
+        tree=REGIONS,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
     output:
         f"{RESULTS}/rois/{{subject}}.tsv",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.configuration.settings import SURFACES, Betas, Name, Settings, Space, Subject
+from pipeline.configuration.settings import SURFACES, Betas, Name, NSDSubject, Settings, Space
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250
@@ -120,7 +120,7 @@ class SimulationSettings(Settings):
     """Number of leading principal components of each space that drive voxels."""
     ncsnr: float = Field(gt=0)
     """Signal-to-noise ratio of a single trial."""
-    subjects: dict[Subject, SimulatedSubject] = Field(min_length=1)
+    subjects: dict[NSDSubject, SimulatedSubject] = Field(min_length=1)
     """Simulated subjects, by name."""
     planted_spaces: dict[Name, PlantedSpace] = Field(min_length=1)
     """Feature spaces that drive voxels, by name."""

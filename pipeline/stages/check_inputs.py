@@ -8,8 +8,11 @@ import numpy as np
 
 from pipeline.dataset.given_features import check_given_features
 from pipeline.dataset.images import open_images
-from pipeline.errors import run_stage
+from pipeline.dataset.kinds import is_matrices
+from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
+from pipeline.matrices.check import find_problems
+from pipeline.matrices.sizes import count
 from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.results.metadata import write_metadata
@@ -23,6 +26,7 @@ class Arguments(given.StageArguments):
     rois: Annotated[list[str], given.Setting("read_atlases")]
     annotations: Annotated[list[str], given.Setting("annotations")]
     map_spaces: Annotated[list[str], given.Setting("map_spaces")]
+    stimuli: Annotated[list[str], given.Setting("stimuli")]
     split_tables: Annotated[list[dict[str, Any]], given.Setting("split_tables")]
     own_features: Annotated[dict[str, Any], given.Setting("own_features")]  # that files have
     out: given.OutputFile
@@ -31,7 +35,17 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
-    summary = check_tree(
+    summary = _check_matrices(arguments) if is_matrices(arguments.nsd) else _check_nsd(arguments)
+    if arguments.own_features:
+        images = open_images(arguments.nsd)
+        seen = np.unique(np.concatenate([images.seen(subject) for subject in arguments.responses]))
+        for text in check_given_features(images, seen, **arguments.own_features):
+            print(f"warning: {text}")
+    write_metadata(arguments.out, summary)
+
+
+def _check_nsd(arguments: Arguments) -> dict[str, Any]:
+    return check_tree(
         NSDLayout(arguments.nsd),
         arguments.responses,
         arguments.rois,
@@ -39,12 +53,16 @@ def main() -> None:
         arguments.map_spaces,
         arguments.split_tables,
     )
-    if arguments.own_features:
-        images = open_images(arguments.nsd)
-        seen = np.unique(np.concatenate([images.seen(subject) for subject in arguments.responses]))
-        for text in check_given_features(images, seen, **arguments.own_features):
-            print(f"warning: {text}")
-    write_metadata(arguments.out, summary)
+
+
+def _check_matrices(arguments: Arguments) -> dict[str, Any]:
+    folder, subjects = arguments.nsd, list(arguments.responses)
+    problems = find_problems(
+        folder, subjects, arguments.rois, arguments.stimuli, arguments.split_tables
+    )
+    if problems:
+        raise InputError("\n".join(problems))
+    return {subject: vars(count(folder, subject)) for subject in subjects}
 
 
 if __name__ == "__main__":

@@ -46,6 +46,9 @@ def main() -> None:
 
 def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
     """Fetch files of NSD, or list them."""
+    if study.dataset is not None:
+        print(f"{study.nsd}: your own dataset; no file of NSD is fetched")
+        return
     needed = files = required_files(manifest, study)
     if study.nsd_bucket:
         manifest = take_from(study.nsd_bucket, manifest)

@@ -26,6 +26,7 @@ from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_s
 from pipeline.jobs.frozen_run import setting
 from pipeline.jobs.job_settings import own_features
 from pipeline.jobs.machine import machine_memory
+from pipeline.matrices import check as matrices
 from pipeline.nsd.check import find_problems
 from pipeline.nsd.fetch.own_bucket import files_to_take, take_from
 from pipeline.nsd.fetch.plan import bytes_to_come, print_plan
@@ -52,7 +53,15 @@ def main() -> None:
     manifest, layout = read_manifest(arguments.manifest), NSDLayout(study.nsd)
     console = Console(width=WIDTH)
     problems, files = _network_problems(study, manifest), []
-    if study.nsd_bucket:
+    if study.dataset is not None:
+        problems += matrices.find_problems(
+            *(study.nsd, study.subjects, study.read_atlases),
+            sorted({network["stimulus"] for network in study.used_networks.values()}),
+            split_tables(study),
+        )
+        if not problems:
+            problems += _feature_problems(study)
+    elif study.nsd_bucket:
         manifest = take_from(study.nsd_bucket, manifest)
         files = files_to_take(manifest, study)
         print_plan(console, files, manifest, study)

@@ -35,7 +35,7 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     inputs = ReportInputs(
         study=study,
-        anatomy=open_anatomy(arguments.nsd, study.subjects[0], study.responses.space),
+        anatomy=open_anatomy(arguments.nsd, study.subjects[0], study.space),
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
         group_maps=arguments.group_maps,

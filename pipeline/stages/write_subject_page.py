@@ -35,7 +35,7 @@ def main() -> None:
     # nilearn collects garbage with each image; this exempts loaded modules
     gc.freeze()
     subject = read_metadata(arguments.maps / INDEX)["subject"]
-    anatomy = open_anatomy(arguments.nsd, subject, study.responses.space)
+    anatomy = open_anatomy(arguments.nsd, subject, study.space)
     maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)
     tables = {path.stem: read_table(path) for path in arguments.tables}
     write_subject_page(maps, tables, arguments.figures, arguments.out_directory)

@@ -61,7 +61,7 @@ def accuracy_figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
     spaces : all feature spaces of the study, in the order of colours
     """
     rois = displayed_rois(table)
-    brains = table["predictor"].str.fullmatch(r"subj0[1-8]")
+    brains = table["predictor"].isin(table["subject"])
     table = table.assign(label=table["predictor"].where(~brains, "other brains"))
     predictors = list(dict.fromkeys(table["label"]))
     drawn, (top, bottom) = plt.subplots(
@@ -143,7 +143,7 @@ def consistency_figure(table: pd.DataFrame) -> Figure:
 
 
 def _is_brain(table: pd.DataFrame) -> pd.Series:
-    return table["second"].str.fullmatch(r"subj0[1-8]")
+    return table["second"].isin(table["subject"])
 
 
 def _matrix(table: pd.DataFrame, models: list[str], columns: list[str]) -> np.ma.MaskedArray:

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.dataset.repeats import average_repeats
 from pipeline.dataset.responses import AveragedResponses, Responses
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.masks import Mask, select_voxels
 from pipeline.nsd.noise_ceilings import recompute_ncsnr
-from pipeline.nsd.responses import average_repeats
 from pipeline.nsd.sessions import SessionReader
 
 

@@ -85,7 +85,7 @@ def _sessions(study: Configuration, present: set[str]) -> Mapping[str, int]:
     """Find {subject: number of its last session} in the bucket."""
     sessions: dict[str, int] = {}
     for subject in study.subjects:
-        space, betas = study.responses.space, study.responses.betas
+        space, betas = study.of_nsd.space, study.of_nsd.betas
         folder = str(NSDLayout(study.nsd).beta_folder(subject, space, betas).relative_to(study.nsd))
         own = (SESSION.search(path) for path in present if _folder(path) == folder)
         if numbers := [int(match[1]) for match in own if match]:
