@@ -25,11 +25,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conftest import assert_dimensions_are_named
-from matrices import MatrixImages, MatrixResponses
+from PIL import Image
 
 from encoding.scores import r2_score
 from pipeline.dataset.anatomy import Anatomy
-from pipeline.dataset.regions import Regions
 from pipeline.errors import InputError
 from pipeline.maps.files import INDEX, read_map
 from pipeline.results.integrity import checksum_path
@@ -46,10 +45,16 @@ N_IMAGES, N_SHARED, N_LABELS, BLOCKS = 460, 100, 6, 2
 DRIVEN = np.repeat(["shown", "colour", "noise"], 20)
 CEILING = 0.6
 NETWORKS = {
-    "shown": {"library": "vectors", "architecture": "given", "stimulus": "categories"},
-    "colour": {"library": "low_level", "architecture": "gabor_energy", "stimulus": "image"},
+    "shown": {
+        **{"library": "file", "architecture": "given", "stimulus": "nsd_id"},
+        "weights": "labels.npz",
+    },
+    "colour": {
+        **{"library": "low_level", "architecture": "gabor_energy", "stimulus": "image"},
+        "weights": "none",
+    },
 }
-LAYERS = {"shown": "embedding", "colour": "colour"}
+LAYERS = {"shown": "labels", "colour": "colour"}
 ENCODING = {
     **{"penalty": "banded", "scaling": "zscore", "band_weight_samples": 5, "seed": 0},
     **{"solver": "native", "search": "exact", "backend": "numpy", "missing_images": "exclude"},
@@ -75,9 +80,14 @@ def write_matrices(folder: Path) -> None:
     colours = random.integers(0, 256, (N_IMAGES, BLOCKS, BLOCKS, 3)).astype(np.uint8)
     sources = {"shown": labels, "colour": colours.reshape(N_IMAGES, -1)}
     sources["noise"] = np.zeros((N_IMAGES, 1))
-    np.save(folder / "labels.npy", labels)
-    np.save(folder / "pictures.npy", colours.repeat(16, axis=1).repeat(16, axis=2))
-    np.save(folder / "shared.npy", np.arange(N_SHARED))
+    np.savez(folder.parent / "labels.npz", labels=labels, nsd_id=np.arange(N_IMAGES))
+    (folder / "pictures").mkdir()
+    names = [f"pictures/{image}.png" for image in range(N_IMAGES)]
+    for name, colour in zip(names, colours, strict=True):
+        Image.fromarray(colour.repeat(16, axis=0).repeat(16, axis=1)).save(folder / name)
+    images = np.arange(N_IMAGES)
+    table = pd.DataFrame({"image": images, "shared": 1 * (images < N_SHARED), "picture": names})
+    table.to_csv(folder / "images.tsv", sep="\t", index=False)
     own = np.split(np.arange(N_SHARED, N_IMAGES), len(SUBJECTS))
     for subject, images in zip(SUBJECTS, own, strict=True):
         (folder / subject).mkdir()
@@ -95,26 +105,16 @@ def write_matrices(folder: Path) -> None:
         np.save(folder / subject / "images.npy", seen)
         np.save(folder / subject / "responses.npy", responses)
     # of the other subject nothing is known
-    np.save(folder / "anna/ceilings.npy", np.where(DRIVEN == "noise", 0.01, CEILING))
-
-
-OPENED = {
-    "open_images": MatrixImages,
-    "open_responses": MatrixResponses,
-    "open_regions": lambda *_: Regions(),
-    "open_anatomy": lambda *_: Anatomy(),
-}
+    np.save(folder / "anna/noise_ceiling.npy", np.where(DRIVEN == "noise", 0.01, CEILING))
 
 
 def run(stage: ModuleType, **given: Any) -> None:
-    """A stage's `main`, given its arguments, with matrices for the dataset that it opens."""
+    """A stage's `main`, given its arguments."""
     if "nsd" in {field.name for field in fields(stage.Arguments)}:
         given["nsd"] = Path("matrices")
     arguments = stage.Arguments(**given)
     # this process runs nothing else
     stage.Arguments.read = lambda: arguments
-    for name in OPENED.keys() & vars(stage).keys():
-        setattr(stage, name, OPENED[name])
     stage.main()
 
 
@@ -128,7 +128,7 @@ def extract(results: Path) -> None:
                 extract_features,
                 images=results / f"images/{part}.tsv",
                 part=part,
-                network={"name": name, "weights": "none", **network},
+                network={"name": name, **network},
                 layers=[LAYERS[name]],
                 shard="1of1",
                 weights=Path("weights"),
@@ -575,10 +575,7 @@ def mask_of(results: Path, subject: str) -> nibabel.Nifti1Image:
     return nibabel.load(results.parent.parent / f"matrices/{subject}/mask.nii.gz")
 
 
-def test_what_a_dataset_lacks_is_refused_by_name(tmp_path):
-    np.save(tmp_path / "pictures.npy", np.zeros((2, 4, 4, 3), np.uint8))
-    with pytest.raises(InputError, match="no captions"):
-        MatrixImages(tmp_path).texts(np.array([0]), "captions")
+def test_what_a_dataset_lacks_is_refused_by_name():
     with pytest.raises(InputError, match="cannot bring maps to MNI152"):
         Anatomy().target(np.array([0]), {}, "MNI152")
 

@@ -438,7 +438,7 @@ def test_group_maps_are_the_means_of_the_subjects(study):
     assert np.nanmin(read_map(group / f"{stem}_desc-pMaxT_statmap.nii.gz")) == 0.5
     assert np.isnan(read_map(group / f"{stem}_desc-fwe05_statmap.nii.gz")).all()
     participants = read_table(study.results / "maps/participants.tsv")
-    assert participants["nsd_subject"].tolist() == ["subj01", "subj03"]
+    assert participants["dataset_subject"].tolist() == ["subj01", "subj03"]
     assert participants["participant_id"].tolist() == ["sub-01", "sub-03"]
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.maps.files import BIDS_SPACES, bids_subject
 from pipeline.results.metadata import metadata_path, write_metadata, write_text
 
-BIDS_VERSION = "1.9.0"
+BIDS_VERSION, NSD_URL = "1.9.0", "https://naturalscenesdataset.org"
 # BIDS has no rules for names of statistical maps and of files over subjects. Names, headers and
 # sidecars follow its conventions; folders keep NSD's names.
 IGNORED = """\
-# statistical maps have no rule in BIDS yet; their folders are named as NSD names subjects
-subj*
-subj*/**
+# statistical maps have no rule in BIDS yet; their folders are named as the dataset names subjects
+{subjects}
 group
 group/**
 colour_limits.json
@@ -28,6 +27,7 @@ class Arguments(given.StageArguments):
     """Arguments of the stage."""
 
     study: Annotated[str, given.Setting("study")]
+    dataset: Annotated[dict[str, Any] | None, given.Setting("dataset")]  # if not NSD
     subjects: Annotated[list[str], given.Setting("subjects")]
     description: given.NamedOutput
     participants: given.NamedOutput
@@ -38,7 +38,13 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
+    nsd = {
+        "SourceDatasets": [{"URL": NSD_URL}],
+        "SpacesOfNSD": {b: n for n, b in BIDS_SPACES.items()},
+    }
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
+    if arguments.dataset is not None:
+        nsd, source = {}, f"the dataset in {arguments.dataset['folder']}"
     write_metadata(
         arguments.description,
         {
@@ -46,16 +52,16 @@ def main() -> None:
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "nsd-encoding-models"}],
-            "SourceDatasets": [{"URL": "https://naturalscenesdataset.org"}],
-            "SpacesOfNSD": {bids: nsd for nsd, bids in BIDS_SPACES.items()},
+            **nsd,
         },
     )
-    write_text(arguments.ignored, IGNORED)
+    folders = "\n".join(f"{subject}\n{subject}/**" for subject in arguments.subjects)
+    write_text(arguments.ignored, IGNORED.format(subjects=folders))
     rows = [f"{bids_subject(subject)}\t{subject}\n" for subject in arguments.subjects]
-    write_text(arguments.participants, "participant_id\tnsd_subject\n" + "".join(rows))
+    write_text(arguments.participants, "participant_id\tdataset_subject\n" + "".join(rows))
     described = {
         "participant_id": {"Description": "label of the subject in the names of files"},
-        "nsd_subject": {"Description": "what NSD calls the subject"},
+        "dataset_subject": {"Description": "what the dataset calls the subject"},
     }
     write_metadata(metadata_path(arguments.participants), described)
 

@@ -18,9 +18,9 @@ from pipeline.results.tables import write_table
 
 COLUMNS = {
     "voxel": "C-order index into the volume (X, Y, Z), or into left then right vertices",
-    "atlas": "NSD's ROI collection, or 'composite' for regions made of several ROIs",
-    "roi": "label, as the collection's colour table names it",
-    "hemisphere": "lh or rh",
+    "atlas": "ROI collection of the dataset, or 'composite' for regions made of several ROIs",
+    "roi": "label, as the dataset names it",
+    "hemisphere": "lh or rh; empty if the dataset does not say",
     "place": "of the ROI among all that subjects can have: collections as configured, then the "
     "composites, each in its own order",
 }

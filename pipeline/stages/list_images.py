@@ -13,7 +13,7 @@ from pipeline.results.provenance import make_provenance
 from pipeline.results.tables import write_table
 
 COLUMNS = {
-    "nsd_id": "0-based index of an image in nsd_stimuli.hdf5",
+    "nsd_id": "number of an image: 0-based index in nsd_stimuli.hdf5, or as another dataset counts",
     "shared": "whether every subject was to see the image (shared1000)",
 }
 

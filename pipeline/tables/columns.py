@@ -33,8 +33,8 @@ ALL_COMPONENTS = (
 NO_SCORE = "because they have no score: not valid in every session, or without variance"
 # {column: description}; `table.column` is for one of the tables that have the column
 COLUMNS = {
-    "subject": "NSD subject",
-    "preset_differences.subject": "NSD subject, or 'mean' for the means over subjects",
+    "subject": "subject, as the dataset names them",
+    "preset_differences.subject": "subject, as the dataset names them, or 'mean' for the means over subjects",
     "variant": "variant of the study: `all` uses all images and the study's settings; others are "
     "described in the configuration under `variants`",
     "model": "encoding model: its feature spaces, joined by +",
@@ -47,7 +47,7 @@ COLUMNS = {
     "group.component": f"{ALL_COMPONENTS}; or 'A less B': the paired difference of two spaces' "
     "unique variance, which in a comparison of two spaces equals the difference of their models' "
     "R²",
-    "atlas": "ROI collection of NSD, composite (composite ROIs), or all",
+    "atlas": "ROI collection of the dataset, composite (composite ROIs), or all",
     "roi": "region of interest, both hemispheres together; all: every modelled voxel",
     "weights": "weights of the networks: pretrained, or which feature spaces of the row have "
     "untrained networks, networks without weights, or features that were given as a file, with the "
@@ -70,7 +70,7 @@ COLUMNS = {
     "mean_correlation_ceiling": "mean over n_voxels voxels of the upper bound of r (0 to 1): the "
     "square root of the noise ceiling, 0 if the noise ceiling is below 0",
     "mean_reliability": "mean over n_voxels voxels of the reliability (0 to 1): explainable "
-    "fraction of response variance expected from NSD's ncsnr and the test images' numbers of "
+    "fraction of response variance expected from the dataset's ncsnr and the test images' numbers of "
     "repeats",
     "mean_normalised_r": "mean of r divided by mean of √(noise ceiling), both over the "
     "n_explainable voxels; 1 is the best possible, not clipped",
@@ -166,8 +166,8 @@ COLUMNS = {
     "test responses vary less than expected from noise alone",
     "noise_ceiling_error": "standard error of noise_ceiling over samples of test images (delta "
     "method on the sample variance, σ² taken as known)",
-    "reliability": "explainable fraction (0 to 1) of response variance expected from NSD's ncsnr "
-    "and the test images' numbers of repeats n: ncsnr² / (ncsnr² + mean(1 / n)); used to select "
+    "reliability": "explainable fraction (0 to 1) of response variance expected from the dataset's "
+    "ncsnr and the test images' numbers of repeats n: ncsnr² / (ncsnr² + mean(1 / n)); used to select "
     "voxels because it does not depend on the test responses",
     "r": "Pearson correlation (-1 to 1) of measured and predicted test responses",
     "r2": "coefficient of determination (at most 1, can be negative) of the test responses",

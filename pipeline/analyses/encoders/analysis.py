@@ -43,6 +43,8 @@ class Encoders(Analysis):
         """Raise ValueError for models that are not fitted or take neither images nor captions."""
         if (settings := study.section(EncodersSettings)) is None:
             return
+        if study.dataset is not None:
+            raise ValueError("encoders: are only written for NSD, whose terms their card states")
         unique("encoders.models", settings.models)
         declared("encoders.models", settings.models, [*study.comparisons, *study.fits(WHOLE)])
         for spaces in exported(study):
