@@ -50,7 +50,7 @@ BAD = {
         "scatter.voxel_chunks: Input should be less than or equal to 1000",
     ),
     "missing key": (remove("splits"), "splits: this key is missing"),
-    "unknown subject": (put("subjects", ["subj09"]), "subjects.0"),
+    "unknown subject": (put("subjects", ["subj09"]), "subjects: NSD has no subj09"),
     "subject listed twice": (
         put("subjects", ["subj01", "subj01"]),
         "subjects: subj01 is listed twice",

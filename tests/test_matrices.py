@@ -52,9 +52,8 @@ def folder(tmp_path: Path) -> Path:
     mask = np.zeros((3, 4, 5), np.uint8)
     mask.ravel()[[1, 5, 8, 30, 41, 50, 59]] = 1
     nibabel.save(nibabel.Nifti1Image(mask, np.diag([2, 2, 3, 1.0])), folder / "anna/mask.nii.gz")
-    write_table(
-        folder / "anna/regions.tsv", column=[0, 1, 1], atlas=["a", "a", "b"], roi=list("xyz")
-    )
+    regions = {"column": [0, 1, 1], "atlas": ["a", "a", "b"], "roi": ["x", "y", "z"]}
+    write_table(folder / "anna/regions.tsv", **regions)
     write_table(folder / "ben/regions.tsv", column=[4], atlas=["a"], roi=["w"])
     np.save(folder / "anna/noise_ceiling.npy", np.full(N_VOXELS, 0.2))
     return folder
@@ -173,7 +172,7 @@ def test_wrong_files_are_refused_before_long_work(folder, change, message):
 def test_a_damaged_file_is_named(folder):
     path = folder / "anna/responses.npy"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match="responses.npy: truncated or damaged"):
+    with pytest.raises(InputError, match=r"responses\.npy: truncated or damaged"):
         opened(folder)
 
 
@@ -241,10 +240,10 @@ def test_what_only_nsd_has_is_refused(folder, changes, message):
 
 
 @pytest.mark.parametrize("missing", ["nsd", "responses"])
-def test_nsd_still_needs_its_keys(folder, missing, tiny_values):
-    del tiny_values[missing]
+def test_nsd_still_needs_its_keys(missing, tiny_values):
+    lacking = {key: value for key, value in tiny_values.items() if key != missing}
     with pytest.raises(InputError, match=f"{missing}: this key is missing"):
-        parse_configuration(tiny_values)
+        parse_configuration(lacking)
 
 
 @pytest.mark.workflow

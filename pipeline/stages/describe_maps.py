@@ -38,13 +38,13 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
-    nsd = {
+    origin: dict[str, Any] = {
         "SourceDatasets": [{"URL": NSD_URL}],
-        "SpacesOfNSD": {b: n for n, b in BIDS_SPACES.items()},
+        "SpacesOfNSD": {bids: nsd for nsd, bids in BIDS_SPACES.items()},
     }
     source = "a simulated NSD" if arguments.simulated else "the Natural Scenes Dataset"
     if arguments.dataset is not None:
-        nsd, source = {}, f"the dataset in {arguments.dataset['folder']}"
+        origin, source = {}, f"the dataset in {arguments.dataset['folder']}"
     write_metadata(
         arguments.description,
         {
@@ -52,7 +52,7 @@ def main() -> None:
             "BIDSVersion": BIDS_VERSION,
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "nsd-encoding-models"}],
-            **nsd,
+            **origin,
         },
     )
     folders = "\n".join(f"{subject}\n{subject}/**" for subject in arguments.subjects)

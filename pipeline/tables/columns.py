@@ -34,7 +34,8 @@ NO_SCORE = "because they have no score: not valid in every session, or without v
 # {column: description}; `table.column` is for one of the tables that have the column
 COLUMNS = {
     "subject": "subject, as the dataset names them",
-    "preset_differences.subject": "subject, as the dataset names them, or 'mean' for the means over subjects",
+    "preset_differences.subject": "subject, as the dataset names them, or 'mean' for "
+    "the means over subjects",
     "variant": "variant of the study: `all` uses all images and the study's settings; others are "
     "described in the configuration under `variants`",
     "model": "encoding model: its feature spaces, joined by +",
@@ -70,8 +71,8 @@ COLUMNS = {
     "mean_correlation_ceiling": "mean over n_voxels voxels of the upper bound of r (0 to 1): the "
     "square root of the noise ceiling, 0 if the noise ceiling is below 0",
     "mean_reliability": "mean over n_voxels voxels of the reliability (0 to 1): explainable "
-    "fraction of response variance expected from the dataset's ncsnr and the test images' numbers of "
-    "repeats",
+    "fraction of response variance expected from the dataset's ncsnr and the test images' "
+    "numbers of repeats",
     "mean_normalised_r": "mean of r divided by mean of √(noise ceiling), both over the "
     "n_explainable voxels; 1 is the best possible, not clipped",
     "mean_normalised_r2": "mean of R² divided by mean of the noise ceiling, both over the "
@@ -167,8 +168,8 @@ COLUMNS = {
     "noise_ceiling_error": "standard error of noise_ceiling over samples of test images (delta "
     "method on the sample variance, σ² taken as known)",
     "reliability": "explainable fraction (0 to 1) of response variance expected from the dataset's "
-    "ncsnr and the test images' numbers of repeats n: ncsnr² / (ncsnr² + mean(1 / n)); used to select "
-    "voxels because it does not depend on the test responses",
+    "ncsnr and the test images' numbers of repeats n: ncsnr² / (ncsnr² + mean(1 / n)); used to "
+    "select voxels because it does not depend on the test responses",
     "r": "Pearson correlation (-1 to 1) of measured and predicted test responses",
     "r2": "coefficient of determination (at most 1, can be negative) of the test responses",
     "r_lower": f"lower end of the {INTERVAL} of r",
