@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import h5py
@@ -244,6 +245,36 @@ def test_nsd_still_needs_its_keys(missing, tiny_values):
     lacking = {key: value for key, value in tiny_values.items() if key != missing}
     with pytest.raises(InputError, match=f"{missing}: this key is missing"):
         parse_configuration(lacking)
+
+
+def test_the_page_brings_algonauts_data_into_this_layout(tmp_path, monkeypatch):
+    """With a made-up folder of the challenge: five pictures, seven vertices."""
+    source, generator = tmp_path / "algonauts_2023_challenge_data/subj01", np.random.default_rng(0)
+    for name in ("training_split/training_images", "training_split/training_fmri", "roi_masks"):
+        (source / name).mkdir(parents=True)
+    for number in range(5):
+        picture = Image.fromarray(np.full((6, 6, 3), number, np.uint8))
+        picture.save(source / f"training_split/training_images/train-{number:04}_nsd-{number}.png")
+    widths, labels = {"lh": 4, "rh": 3}, {"lh": [0, 2, 0, 0], "rh": [0, 0, 2]}
+    fmri = {side: generator.normal(size=(5, width)) for side, width in widths.items()}
+    for side in widths:
+        np.save(source / f"training_split/training_fmri/{side}_training_fmri.npy", fmri[side])
+        np.save(source / f"roi_masks/{side}.floc-faces_challenge_space.npy", labels[side])
+    np.save(source / "roi_masks/mapping_floc-faces.npy", {0: "Unknown", 2: "FFA-1"})
+    page = (ROOT / "docs/datasets.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.py").write_text(page.split("```python\n")[1].split("```")[0])
+    runpy.run_path("page.py")
+    folder = tmp_path / "data/algonauts"
+    assert find_problems(folder, ["subj01"], ["floc-faces"], ["image"]) == []
+    responses = opened(folder, "subj01")
+    expected = np.hstack([fmri["lh"], fmri["rh"]])
+    np.testing.assert_allclose(responses.averaged(responses.voxel).responses, expected, rtol=1e-6)
+    table = open_regions(folder, "subj01", {}).labels(["floc-faces"], responses.voxel)
+    assert table[["voxel", "roi", "hemisphere"]].to_numpy().tolist() == [
+        [1, "FFA-1", "lh"],
+        [6, "FFA-1", "rh"],
+    ]
 
 
 @pytest.mark.workflow
