@@ -206,14 +206,15 @@ READERS = {
     "h5py.File": {"storage.py", "files.py", "feature_store.py", "resources.py"},
     # after `read_map`, for what else a map says
     "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
-    # `predict_folder.py` and `split_table.py` read tables of the user
+    # `predict_folder.py`, `split_table.py` and `matrices/files.py` read tables of the user
     "pd.read_csv": {
         *("tables.py", "design.py", "photographs.py", "page.py"),
-        *("predict_folder.py", "split_table.py"),
+        *("predict_folder.py", "split_table.py", "files.py"),
     },
     "pd.read_parquet": {"study.py"},
     "json.load": set(),
-    "np.load": set(),
+    # plain matrices of the user
+    "np.load": {"files.py"},
     "np.loadtxt": set(),
     "np.fromfile": set(),
 }
