@@ -104,7 +104,7 @@ def test_all_conditions_hold(layout, own):
     assert [n for _, n in left] == [
         np.logical_and.reduce(counted[: last + 1]).sum() for last in range(4)
     ]
-    assert left[2][0] == f"not 0 in {template}"
+    assert left[2][0] == f"nonzero in {template}"
 
 
 def test_a_file_with_other_axes_selects_the_same_places(layout, own):
@@ -212,7 +212,7 @@ def test_an_empty_mask_tells_what_each_condition_left(layout, own):
     general = np.count_nonzero(space.read_labels("nsdgeneral") > 0)
     (problem,) = problems(layout, {"within": "nsdgeneral", "file": str(own), "min_ncsnr": 99})
     assert f"{general:,} nsdgeneral, " in problem
-    assert re.search(r"[1-9]\d* not 0 in \S+, 0 with an ncsnr of at least 99\.", problem)
+    assert re.search(r"[1-9]\d* nonzero in \S+, 0 with an ncsnr of at least 99\.", problem)
     # a recomputed one is not known before the betas are read
     assert not problems(layout, {"min_ncsnr": 99}, ncsnr="recomputed")
 

@@ -129,7 +129,7 @@ def test_tables_maps_and_methods_name_the_mask_and_both_splits(own, results):
         assert [words for words, _ in left] == [
             "nsdgeneral",
             "in prf-visualrois/V1v or floc-faces/FFA-1 or floc-words/VWFA-1",
-            "not 0 in masks/{subject}.nii.gz",
+            "nonzero in masks/{subject}.nii.gz",
             "with an ncsnr of at least 0.3",
         ]
         assert left[-1][1] == len(voxel)

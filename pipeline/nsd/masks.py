@@ -76,7 +76,7 @@ def _conditions(space: ResponseSpace, mask: Mapping[str, Any]) -> Iterator[tuple
         yield f"in {' or '.join(mask['rois'])}", partial(_in_rois, space, mask["rois"])
     if mask["file"] is not None:
         labels = " or ".join(map(str, mask["labels"]))
-        words = f"of value {labels} in {mask['file']}" if labels else f"not 0 in {mask['file']}"
+        words = f"of value {labels} in {mask['file']}" if labels else f"nonzero in {mask['file']}"
         yield words, partial(_in_file, space, mask["file"], mask["labels"])
 
 
