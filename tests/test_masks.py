@@ -104,6 +104,8 @@ def test_all_conditions_hold(layout, own):
     assert [n for _, n in left] == [
         np.logical_and.reduce(counted[: last + 1]).sum() for last in range(4)
     ]
+    opened = NSDResponses.open(layout.root, "subj01", settings_of(cases["all"][0]))
+    assert opened.sources["mask/subj01.nii.gz"] == own
     assert left[2][0] == f"nonzero in {template}"
 
 
@@ -221,7 +223,7 @@ def test_an_unknown_roi_or_label_is_told_with_those_that_exist(layout, own):
     (problem,) = problems(layout, {"rois": ["floc-faces/FFA-3"]})
     assert "responses.mask.rois: floc-faces has no ROI 'FFA-3'; did you mean FFA-" in problem
     (problem,) = problems(layout, {"file": str(own), "labels": [1, 7]})
-    assert f"responses.mask.labels: no voxel of {own} has the value 7; it has 1, 2" in problem
+    assert f"responses.mask.labels: no voxel of {own} has the value 7; values are 1, 2" in problem
 
 
 # ---- what depends on a mask
