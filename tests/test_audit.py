@@ -34,6 +34,7 @@ def finished(study, tmp_path, monkeypatch):
     fits = {str(tiny / f"encoding/subj01/all/{fit}.h5"): used for fit, used in made_of.items()}
     return {
         "split": str(tiny / "splits/subj01/all.tsv"),
+        "own_split": False,
         "responses": str(tiny / "responses/subj01.h5"),
         "features": {},
         "reduced": [conv3],

@@ -61,7 +61,10 @@ ENCODING = {
     "image_weights": "equal",
     **{"alphas": {"minimum": 1, "maximum": 1e4, "number": 5}},
 }
-SPLITS = {"test": "shared515", "space": None, "folds": 4, "fold_order": "shuffled", "seed": 0}
+SPLITS = {
+    **{"test": "shared515", "sessions": None, "space": None},
+    **{"folds": 4, "fold_order": "shuffled", "seed": 0},
+}
 WHOLE = {"subset": None, "matched": [], "training_images": None, "draw": 0}
 TABLES = ("correlations", "partitions", "group", "best_voxels", "models")
 COMPARISON = "shown_vs_colour"

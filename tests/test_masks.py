@@ -104,7 +104,9 @@ def test_all_conditions_hold(layout, own):
     assert [n for _, n in left] == [
         np.logical_and.reduce(counted[: last + 1]).sum() for last in range(4)
     ]
-    assert left[2][0] == f"not 0 in {template}"
+    opened = NSDResponses.open(layout.root, "subj01", settings_of(cases["all"][0]))
+    assert opened.sources["mask/subj01.nii.gz"] == own
+    assert left[2][0] == f"nonzero in {template}"
 
 
 def test_a_file_with_other_axes_selects_the_same_places(layout, own):
@@ -212,7 +214,7 @@ def test_an_empty_mask_tells_what_each_condition_left(layout, own):
     general = np.count_nonzero(space.read_labels("nsdgeneral") > 0)
     (problem,) = problems(layout, {"within": "nsdgeneral", "file": str(own), "min_ncsnr": 99})
     assert f"{general:,} nsdgeneral, " in problem
-    assert re.search(r"[1-9]\d* not 0 in \S+, 0 with an ncsnr of at least 99\.", problem)
+    assert re.search(r"[1-9]\d* nonzero in \S+, 0 with an ncsnr of at least 99\.", problem)
     # a recomputed one is not known before the betas are read
     assert not problems(layout, {"min_ncsnr": 99}, ncsnr="recomputed")
 
@@ -221,7 +223,7 @@ def test_an_unknown_roi_or_label_is_told_with_those_that_exist(layout, own):
     (problem,) = problems(layout, {"rois": ["floc-faces/FFA-3"]})
     assert "responses.mask.rois: floc-faces has no ROI 'FFA-3'; did you mean FFA-" in problem
     (problem,) = problems(layout, {"file": str(own), "labels": [1, 7]})
-    assert f"responses.mask.labels: no voxel of {own} has the value 7; it has 1, 2" in problem
+    assert f"responses.mask.labels: no voxel of {own} has the value 7; values are 1, 2" in problem
 
 
 # ---- what depends on a mask

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Study, bare, branch
+import yaml
+from conftest import Study, bare, simulate_without_networks
 
 from pipeline.results.metadata import read_metadata
 from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 
+pytestmark = pytest.mark.workflow
+
 SUBJECTS = ("subj01", "subj03")
-SPACES = ["alexnet", "bert"]
+SPACES = ["categories", "supercategories"]
+# of the small study's configuration; NSD is there already
+LEFT_OUT = {"maps", "calibration", "extraction", "simulation"}
 FUNCTIONAL = "nsddata/ppdata/{}/func1pt8mm"
 BETAS = "nsddata_betas/ppdata/{}/func1pt8mm/betas_fithrf_GLMdenoise_RR"
 MIN_NCSNR = 0.3
@@ -24,7 +31,7 @@ MASK = {
     "file": "masks/{subject}.nii.gz",
     "min_ncsnr": MIN_NCSNR,
 }
-VARIANT = {"splits": {"test": "random", "test_fraction": 0.3}, "models": ["bert"]}
+VARIANT = {"splits": {"test": "random", "test_fraction": 0.3}, "models": ["categories"]}
 
 
 def volume(path) -> np.ndarray:
@@ -47,43 +54,56 @@ def write_mask(study: Study, subject: str, seed: int) -> None:
     nibabel.save(nibabel.Nifti1Image(drawn.astype(np.uint8), like.affine), path)
 
 
-def write_table(study: Study, every: int) -> pd.DataFrame:
+def write_table(study: Study, every: int) -> None:
     """All images but each seventh, of which some test, in folds by their number."""
-    seen = [read_table(study.results / f"images/{subject}.tsv")["nsd_id"] for subject in SUBJECTS]
+    behaviour = [
+        study.nsd / f"nsddata/ppdata/{subject}/behav/responses.tsv" for subject in SUBJECTS
+    ]
+    seen = [pd.read_csv(path, sep="\t")["73KID"].to_numpy() - 1 for path in behaviour]
     nsd_id = np.unique(np.concatenate(seen))
     nsd_id = nsd_id[nsd_id % 7 > 0]
     test = nsd_id % every == 0
     fold = np.where(test, "", (nsd_id % 4).astype(str))
     table = pd.DataFrame({"nsd_id": nsd_id, "set": np.where(test, "test", "train"), "fold": fold})
     table.to_csv(study.directory / "mine.tsv", sep="\t", index=False)
-    return table
+
+
+def own_values(tiny: dict) -> dict:
+    """A study of NSD as it lies there, of spaces that need no network."""
+    values = {key: value for key, value in bare(deepcopy(tiny)).items() if key not in LEFT_OUT}
+    values["networks"] = {
+        name: {"library": "vectors", "architecture": "given", "stimulus": name, "weights": "none"}
+        for name in SPACES
+    }
+    values["feature_spaces"] = {name: {"network": name, "layer": "embedding"} for name in SPACES}
+    values["models"], values["comparisons"] = SPACES, {"both": SPACES}
+    values["variants"] = {"random": VARIANT}
+    values["responses"]["mask"] = MASK
+    values["splits"] = {"test": "mine.tsv", "folds": 4, "seed": 0}
+    return values
 
 
 @pytest.fixture(scope="module")
-def own(study, tmp_path_factory) -> Study:
-    """Another study of the same NSD, whose stored features it takes over."""
-    own = branch(study, tmp_path_factory.mktemp("own") / "study", "own.yaml")
-    (own.directory / "masks").mkdir()
+def own(tiny_values, tmp_path_factory) -> Study:
+    directory = tmp_path_factory.mktemp("own")
+    own = Study(directory, directory / "own.yaml")
+    own.configuration.write_text(yaml.safe_dump(own_values(tiny_values), sort_keys=False))
+    subjects = {
+        "subj01": {"sessions": 2, "grid": [15, 19, 14], "formats": ["hdf5"]},
+        "subj03": {"sessions": 1, "grid": [16, 18, 13], "formats": ["nifti"]},
+    }
+    simulate_without_networks(own.nsd, planned_sessions=2, subjects=subjects)
+    (directory / "masks").mkdir()
     for seed, subject in enumerate(SUBJECTS):
         write_mask(own, subject, seed)
     write_table(own, every=5)
-
-    def choose(values: dict) -> None:
-        changed = bare(values)
-        changed |= {"study": "own", "models": SPACES, "variants": {"random": VARIANT}, "maps": {}}
-        changed["responses"]["mask"] = MASK
-        changed["splits"] = {"test": "mine.tsv", "folds": 4, "seed": 0}
-        values.clear()
-        values.update(changed)
-
-    own.edit(choose)
     own.snakemake()
     return own
 
 
 @pytest.fixture
 def results(own):
-    return own.directory / "results/own"
+    return own.results
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
@@ -96,7 +116,7 @@ def test_the_modelled_voxels_meet_every_condition(own, results, subject):
     ncsnr = volume(own.nsd / BETAS.format(subject) / "ncsnr.nii.gz")
     expected &= np.nan_to_num(ncsnr) >= MIN_NCSNR
     assert expected.any()
-    fit = read_result(results / f"encoding/{subject}/all/alexnet+bert.h5")
+    fit = read_result(results / f"encoding/{subject}/all/categories+supercategories.h5")
     assert np.array_equal(fit["voxel"], np.flatnonzero(expected))
 
 
@@ -109,7 +129,7 @@ def test_listed_images_train_and_test_and_no_image_does_both(own, results, subje
     assert split["set"].equals(table["set"])
     train = table["set"] == "train"
     assert (split.loc[train, "fold"] == table.loc[train, "fold"]).all()
-    fit = read_result(results / f"encoding/{subject}/all/bert.h5")
+    fit = read_result(results / f"encoding/{subject}/all/categories.h5")
     assert np.array_equal(fit["image"], table.index[~train])
     other = read_table(results / f"splits/{subject}/random.tsv").set_index("nsd_id")
     assert (other["set"] == "test").mean() == pytest.approx(0.3, abs=0.01)
@@ -120,7 +140,7 @@ def test_listed_images_train_and_test_and_no_image_does_both(own, results, subje
 def test_tables_maps_and_methods_name_the_mask_and_both_splits(own, results):
     table = read_table(results / "tables/correlations.tsv")
     assert set(table["variant"]) == {"all", "random"}
-    assert set(table.query("variant == 'random'")["model"]) == {"bert"}
+    assert set(table.query("variant == 'random'")["model"]) == {"categories"}
     selected = read_provenance(results / "tables/correlations.tsv")["selected"]
     methods = (results / "report/methods.html").read_text()
     for subject in SUBJECTS:
@@ -129,7 +149,7 @@ def test_tables_maps_and_methods_name_the_mask_and_both_splits(own, results):
         assert [words for words, _ in left] == [
             "nsdgeneral",
             "in prf-visualrois/V1v or floc-faces/FFA-1 or floc-words/VWFA-1",
-            "not 0 in masks/{subject}.nii.gz",
+            "nonzero in masks/{subject}.nii.gz",
             "with an ncsnr of at least 0.3",
         ]
         assert left[-1][1] == len(voxel)

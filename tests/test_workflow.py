@@ -105,14 +105,8 @@ def split_of(study, tmp_path, subject, **settings):
     command += ["--responses", str(study.results / f"responses/{subject}.h5")]
     command += ["--features"]
     command += [str(study.results / f"features/{name}/bert.h5") for name in ("subj01", "subj03")]
-    defaults = {
-        "folds": 3,
-        "fold_order": "shuffled",
-        "seed": 1,
-        "test_fraction": 0.2,
-        "sessions": None,
-    }
-    defaults |= {"clusters": 12, "space": "bert"}
+    defaults = {"folds": 3, "fold_order": "shuffled", "seed": 1, "test_fraction": 0.2}
+    defaults |= {"clusters": 12, "space": "bert", "sessions": None}
     command += ["--configuration", "splits", "--out", str(out)]
     whole = {"subset": None, "training_images": None, "draw": 0, "matched": []}
     command += ["--variant", "all", "--selection", "whole"]

@@ -261,7 +261,6 @@ class Study(Settings):
             declared(f"variants.{name}.models", variant.models or [], self.feature_spaces)
             declared(f"variants.{name}.comparisons", variant.comparisons or [], self.comparisons)
             variant.encoding(self.encoding)
-            variant.split(self.splits)
         unique("matched_variants", list(itertools.chain(*self.matched_variants)))
         for group in self.matched_variants:
             declared("matched_variants", group, self.variants)

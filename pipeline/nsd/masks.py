@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,13 @@ class Mask:
     ----------
     voxel : (voxel,) sorted
     left : (condition in words, number of voxels that meet it and those before it)
+    files : those of the user's that were read
     ncsnr : (voxel,) by which voxels were chosen; None if they were not
     """
 
     voxel: np.ndarray
     left: list[tuple[str, int]]
+    files: list[Path]
     ncsnr: np.ndarray | None = None
 
 
@@ -68,7 +71,8 @@ def select_voxels(
             f"responses.mask: no voxel of {space.subject} in {space.name} meets all conditions. "
             f"One after another they leave: {counts}. Relax the first that leaves none."
         )
-    return Mask(voxel, left, chosen_by)
+    files = [] if mask["file"] is None else space.own_files(mask["file"])
+    return Mask(voxel, left, files, chosen_by)
 
 
 def _conditions(space: ResponseSpace, mask: Mapping[str, Any]) -> Iterator[tuple[str, Condition]]:
@@ -76,7 +80,7 @@ def _conditions(space: ResponseSpace, mask: Mapping[str, Any]) -> Iterator[tuple
         yield f"in {' or '.join(mask['rois'])}", partial(_in_rois, space, mask["rois"])
     if mask["file"] is not None:
         labels = " or ".join(map(str, mask["labels"]))
-        words = f"of value {labels} in {mask['file']}" if labels else f"not 0 in {mask['file']}"
+        words = f"of value {labels} in {mask['file']}" if labels else f"nonzero in {mask['file']}"
         yield words, partial(_in_file, space, mask["file"], mask["labels"])
 
 
@@ -102,15 +106,15 @@ def _in_file(
     space: ResponseSpace, file: str, labels: Sequence[int], voxel: np.ndarray
 ) -> np.ndarray:
     """Test which voxels (voxel,) have one of the labels in a file of the user's, or are not 0."""
-    file = file.replace("{subject}", space.subject)
-    values = space.read_own_file(file)
+    values = space.read_own(file)
     if not labels:
         return (np.isfinite(values) & (values != 0))[voxel]
     if unknown := sorted(set(labels) - set(values[np.isin(values, labels)].tolist())):
         known = np.unique(values[np.isfinite(values) & (values != 0)])
         listed = ", ".join(f"{value:g}" for value in known[:LISTED])
+        files = " and ".join(map(str, space.own_files(file)))
         raise InputError(
-            f"responses.mask.labels: no voxel of {file} has the value {unknown[0]}; it has "
+            f"responses.mask.labels: no voxel of {files} has the value {unknown[0]}; values are "
             f"{listed or 'none but 0'}{', …' if len(known) > LISTED else ''}"
         )
     return np.isin(values, labels)[voxel]

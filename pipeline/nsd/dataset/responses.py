@@ -60,6 +60,7 @@ class NSDResponses(Responses):
             sources={
                 "experiment_design": layout.experiment_design,
                 "trials": layout.behaviour(subject),
+                **{f"mask/{path.name}": path for path in mask.files},
             },
         )
 

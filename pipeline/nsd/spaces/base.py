@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,13 +73,12 @@ class ResponseSpace(ABC):
         """Read labels (all voxels,) int64: -1 not (this hemisphere's) cortex, 0 none, 1…N."""
 
     @abstractmethod
-    def read_own_file(self, file: str) -> np.ndarray:
-        """Read values (all voxels,) of a file of the user's on this grid.
+    def own_files(self, name: str) -> list[Path]:
+        """List the files of the user's that a path stands for, with its placeholders."""
 
-        Parameters
-        ----------
-        file : path, on surfaces with `{hemisphere}`
-        """
+    @abstractmethod
+    def read_own(self, name: str) -> np.ndarray:
+        """Read values (all voxels,) of the user's files on this grid, see `own_files`."""
 
     @abstractmethod
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:

@@ -103,11 +103,15 @@ class SurfaceSpace(ResponseSpace):
         require_grid(transform, labels.shape, (n_vertices,))
         return labels
 
-    def read_own_file(self, file: str) -> np.ndarray:
+    def own_files(self, name: str) -> list[Path]:
+        """List the paths of both hemispheres' files of the user's."""
+        of_subject = name.replace("{subject}", self.subject)
+        return [Path(of_subject.replace("{hemisphere}", side)) for side in HEMISPHERES]
+
+    def read_own(self, name: str) -> np.ndarray:
         """Read the .mgh or .mgz files of both hemispheres, a value for each vertex."""
         parts = []
-        for hemisphere, n_vertices in self._hemispheres():
-            path = Path(file.replace("{hemisphere}", hemisphere))
+        for path, n_vertices in zip(self.own_files(name), self.shape, strict=True):
             values = read_vertices(path, n_vertices, CORRECT)
             require_grid(path, values.shape, (n_vertices,), hint=CORRECT)
             parts.append(values)

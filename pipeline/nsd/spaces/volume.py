@@ -75,9 +75,14 @@ class VolumeSpace(ResponseSpace):
         path = self.layout.roi(self.subject, self.name, atlas, hemisphere)
         return integer_labels(path, self.frame.read(path).ravel())
 
-    def read_own_file(self, file: str) -> np.ndarray:
+    def own_files(self, name: str) -> list[Path]:
+        """Return the path of a volume of the user's, in a list."""
+        return [Path(name.replace("{subject}", self.subject))]
+
+    def read_own(self, name: str) -> np.ndarray:
         """Read a NIfTI volume of the user's, whose voxels must lie where the space's do."""
-        return replace(self.frame, hint=CORRECT).read(Path(file)).ravel()
+        (path,) = self.own_files(name)
+        return replace(self.frame, hint=CORRECT).read(path).ravel()
 
     def checks(self, atlases: list[str]) -> Iterator[Callable[[], Any]]:
         """Yield checks of ncsnr, mean image and labels."""
