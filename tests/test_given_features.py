@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -28,7 +29,9 @@ from pipeline.dataset.stimulus_readers import read_stimuli
 from pipeline.errors import InputError
 from pipeline.jobs.job_settings import job_settings
 from pipeline.report.methods import methods_paragraphs
+from pipeline.results.tables import write_table
 from pipeline.show import print_layers
+from pipeline.stages import extract_features
 
 N = 40
 NUMBERS = {"nsd_id": np.arange(N), "73KID": np.arange(1, N + 1), "coco_id": 1000 + 7 * np.arange(N)}
@@ -266,6 +269,21 @@ def test_values_of_images_that_the_study_does_not_use_are_not_looked_at(tmp_path
     unused = int(np.flatnonzero(ORDER == 30)[0])
     saved(fc7=replaced(unused, 0, np.inf))(Path(settings["weights"]))
     assert problem_of(settings) == ""
+
+
+def test_shared_images_that_no_subject_saw_may_be_lacking(tmp_path):
+    """All shared images are extracted of a network; of a file, those that it has."""
+    shared = np.array([2, 5, 9, 21, 30])
+    table = tmp_path / "shared.tsv"
+    columns = {"nsd_id": "image", "shared": "shared"}
+    write_table(table, pd.DataFrame({"nsd_id": shared, "shared": True}), columns, {})
+    settings = write(tmp_path, "npz", "73KID")
+    network = load_network(settings, "cpu")
+    found = []
+    for shard in ("1of2", "2of2"):
+        told = SimpleNamespace(images=table, part="shared", shard=shard, network=settings)
+        found.append(extract_features._images(told, FewImages(), network).tolist())
+    assert found == [[2, 5], [21, 30]]
 
 
 # ---- configuration

@@ -120,8 +120,8 @@ def _refuse(values: Any, keys: Iterable[str], goes: str) -> None:
 
 
 def _kind(values: Any) -> str:
-    library = values.get("library") if isinstance(values, Mapping) else values.library
-    return GIVEN if library == FILE else RUN
+    told = values if isinstance(values, Mapping) else getattr(values, "__dict__", {})
+    return GIVEN if told.get("library") == FILE else RUN
 
 
 # tags in angle brackets are left out of the keys that messages name
