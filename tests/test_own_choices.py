@@ -24,7 +24,7 @@ SPACES = ["categories", "supercategories"]
 LEFT_OUT = {"maps", "calibration", "extraction", "simulation"}
 FUNCTIONAL = "nsddata/ppdata/{}/func1pt8mm"
 BETAS = "nsddata_betas/ppdata/{}/func1pt8mm/betas_fithrf_GLMdenoise_RR"
-MIN_NCSNR = 0.3
+MIN_NCSNR = 1.45
 MASK = {
     "within": "nsdgeneral",
     "rois": ["prf-visualrois/V1v", "FFA-1", "VWFA-1"],
@@ -150,9 +150,10 @@ def test_tables_maps_and_methods_name_the_mask_and_both_splits(own, results):
             "nsdgeneral",
             "in prf-visualrois/V1v or floc-faces/FFA-1 or floc-words/VWFA-1",
             "nonzero in masks/{subject}.nii.gz",
-            "with an ncsnr of at least 0.3",
+            "with an ncsnr of at least 1.45",
         ]
         assert left[-1][1] == len(voxel)
+        assert (np.diff([n for _, n in left]) < 0).all()
         assert f"{len(voxel)} of {subject}" in methods
         images = selected[subject]["images"]
         assert {name: one["test"] for name, one in images.items()} == {
