@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/installed
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TIERS := workflow or robustness or networks or slurm or browser
 
-.PHONY: install demo test test-rest test-all docs soak lint clean
+.PHONY: install demo test unit-tests test-rest test-all docs soak lint clean
 
 install: $(INSTALLED)
 
@@ -26,7 +26,11 @@ demo: $(INSTALLED)
 	snakemake --configfile $(CONFIG)
 	python -m pipeline show --configfile $(CONFIG)
 
-test: lint
+# side by side: neither keeps two cores busy to its end
+test: $(INSTALLED)
+	$(MAKE) --jobs 2 lint unit-tests
+
+unit-tests: $(INSTALLED)
 	$(PYTEST) -m "not ($(TIERS))"
 
 test-rest: $(INSTALLED)

@@ -105,12 +105,15 @@ def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None
     ----------
     jobs, needed : Snakemake's jobs: all of them, and those that the run has to do
     """
-    todo = set(needed)
+    jobs, todo = list(jobs), set(needed)
+    # a rule's jobs have the same threads; Snakemake evaluates all resources of a job to tell them
+    of_rules = {job.rule.name: job for job in jobs if job.benchmark and job.log}
+    threads = {rule: job.threads for rule, job in of_rules.items()}
     listed = [
         ListedJob(
             rule=job.rule.name,
             wildcards=dict(job.wildcards_dict),
-            threads=job.threads,
+            threads=threads[job.rule.name],
             log=str(job.log[0]),
             benchmark=str(job.benchmark),
             outputs=[str(path) for path in job.output],
