@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.resources
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,14 +20,22 @@ from pipeline.simulation.settings import PlantedSpace
 BATCH = 8
 
 
+class Images(Protocol):
+    """Images (image, 425, 425, 3) in memory or in a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, images: slice, /) -> np.ndarray: ...
+
+
 def planted_features(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     """Compute features (image, feature) float64 of one space.
 
     Parameters
     ----------
-    images : (image, 425, 425, 3) uint8
+    images : (image, 425, 425, 3) uint8, sliced in batches
     captions : the captions of each image
     """
     if space.seed is not None:
@@ -41,7 +50,7 @@ def planted_features(
 
 
 def _clip_images(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import open_clip
 
@@ -57,7 +66,7 @@ def _clip_images(
 
 
 def _torchvision_images(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import torchvision
 
@@ -72,7 +81,7 @@ def _torchvision_images(
 
 
 def _transformer_captions(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import transformers
 
@@ -94,7 +103,7 @@ def _transformer_captions(
 
 
 def _in_batches(
-    name: str, images: np.ndarray, compute: Callable[[np.ndarray], torch.Tensor]
+    name: str, images: Images, compute: Callable[[np.ndarray], torch.Tensor]
 ) -> np.ndarray:
     starts = tqdm(range(0, len(images), BATCH), desc=f"planting {name}", unit="batch")
     return np.concatenate([compute(images[start : start + BATCH]).numpy() for start in starts])
