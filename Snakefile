@@ -28,6 +28,7 @@ from pipeline.estimates.resources import (
     fit,
     job_megabytes,
     refit,
+    simulation_bytes,
     solver_megabytes,
     solving_minutes,
 )

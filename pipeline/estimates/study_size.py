@@ -16,7 +16,7 @@ from pipeline.errors import InputError
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
-from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_FRACTIONS
+from pipeline.simulation.settings import IMAGES_PER_SESSION
 
 if TYPE_CHECKING:
     from features.costs import NetworkCost
@@ -93,17 +93,19 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
             mapped=sum(manifest.n_masked(subject, other, mask) for other in further),
         )
     simulated = study.simulation.subjects[subject]
-    grid = math.prod(simulated.grid)
-    voxels = round(MASK_FRACTIONS[mask] * grid)
+    voxels = simulated.n_masked(mask)
+    # small meshes and templates have about as many voxels as the mask
+    mapped = len(further) * voxels
+    if study.simulation.templates == "nsd":
+        mapped = sum(manifest.n_masked(subject, other, mask) for other in further)
     done = simulated.sessions / study.simulation.planned_sessions
     return SubjectSize(
         sessions=simulated.sessions,
         images=IMAGES_PER_SESSION * simulated.sessions,
         test_images=round(done * study.simulation.shared_images),
         voxels=voxels,
-        grid=grid,
-        # simulated surfaces and templates have about as many voxels
-        mapped=len(further) * voxels,
+        grid=math.prod(simulated.grid),
+        mapped=mapped,
     )
 
 
