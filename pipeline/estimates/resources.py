@@ -146,7 +146,7 @@ def simulation_bytes(settings: SimulationSettings) -> float:
     of_brains = [
         FLOAT * TRIALS_PER_SESSION * brain.n_stored
         + brain.n_masked("nsdgeneral")
-        * (4 * 8 * settings.images_per_subject + FLOAT * TRIALS_PER_SESSION * brain.sessions)
+        * (3 * 8 * settings.images_per_subject + FLOAT * TRIALS_PER_SESSION * brain.sessions)
         for brain in settings.subjects.values()
     ]
     return TORCH_BYTES + max(of_brains)
