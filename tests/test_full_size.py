@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import nibabel
@@ -249,7 +250,32 @@ def test_planted_features_do_not_depend_on_the_number_of_threads():
     assert np.array_equal(*found)
 
 
-# ---- the truth without an oracle
+# ---- the truth
+
+
+def test_averages_and_noise_are_added_session_by_session():
+    generator = np.random.default_rng(0)
+    images = np.array([[4, 2, 2, 9], [9, 4, 2, 5]])
+    clean, noise = generator.normal(size=(2, 2, 4, 3))
+    clean[1, :, 2] = np.nan
+    measured = simulate.Measured(images, np.arange(3), noisy=True)
+    for number in range(2):
+        session = SimpleNamespace(
+            noiseless=clean[number], noisy=(clean + noise)[number].astype(np.float32)
+        )
+        measured.add(number, session)
+    measured.finish()
+    assert measured.images.tolist() == [2, 4, 5, 9]
+    for found, values in ((measured.noiseless, clean), (measured.noisy, clean + noise)):
+        means = (
+            pd.DataFrame(values.reshape(8, 3))
+            .groupby(images.ravel())
+            .agg(lambda trials: trials.mean(skipna=False))
+        )
+        np.testing.assert_allclose(found, means, atol=1e-6)
+    variance = noise.reshape(8, 3).var(axis=0)
+    np.testing.assert_allclose(measured.noise_variance[:2], variance[:2], rtol=1e-5)
+    assert np.isnan(measured.noise_variance[2])
 
 
 def test_what_is_recovered_is_compared_with_what_was_planted_without_an_oracle(tree):

@@ -48,8 +48,8 @@ TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5
 FIT_BYTES = 0.25e9
 # threads of a fit, as in profiles/slurm
 THREADS = 8
-# bytes of a float32, a float16, and a beta as NSD stores it, with its share of the file's index
-FLOAT, HALF, STORED_BETA = 4, 2, 2.09
+# bytes of float32, float64, float16, and of a beta as NSD stores it, with its share of the index
+FLOAT, DOUBLE, HALF, STORED_BETA = 4, 8, 2, 2.09
 # bytes of an empty HDF5 file with its provenance, and of the header of an array
 FILE_BYTES, ARRAY_BYTES = 8000, 600
 # bytes of a model per voxel in tables; of a map per voxel, per voxel of other spaces, of sidecars
@@ -142,11 +142,10 @@ def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
 
 
 def simulation_bytes(settings: SimulationSettings) -> float:
-    """Return the memory of the simulation: a session, averages, and the noise of nsdgeneral."""
+    """Return the memory of the simulation: two sessions, signal and averages of nsdgeneral."""
     of_brains = [
-        FLOAT * TRIALS_PER_SESSION * brain.n_stored
-        + brain.n_masked("nsdgeneral")
-        * (3 * 8 * settings.images_per_subject + FLOAT * TRIALS_PER_SESSION * brain.sessions)
+        2 * FLOAT * TRIALS_PER_SESSION * brain.n_stored
+        + 3 * DOUBLE * settings.images_per_subject * brain.n_masked("nsdgeneral")
         for brain in settings.subjects.values()
     ]
     return TORCH_BYTES + max(of_brains)

@@ -380,12 +380,14 @@ class Measured:
         self._rows = rows.reshape(presented.shape)
         self.noiseless = np.zeros((len(self.images), len(voxel)))
         self.noisy = np.zeros((len(self.images) if noisy else 0, len(voxel)))
-        self._noise = np.empty((*presented.shape, len(voxel)), np.float32)
-        self.noise_variance = np.empty(0)
+        self.noise_variance = np.zeros(len(voxel))
+        self._noise = np.zeros(len(voxel))
 
     def add(self, session: int, trials: Session) -> None:
         """Add the trials of a session, 0-based."""
-        self._noise[session] = trials.noisy - trials.noiseless
+        noise = (trials.noisy - trials.noiseless).astype(np.float64)
+        self._noise += noise.sum(axis=0)
+        self.noise_variance += (noise**2).sum(axis=0)
         for total, values in ((self.noisy, trials.noisy), (self.noiseless, trials.noiseless)):
             if len(total):
                 for row, trial in zip(self._rows[session], values, strict=True):
@@ -395,10 +397,8 @@ class Measured:
         """Divide the sums by the numbers of trials."""
         self.noisy /= self.counts[: len(self.noisy), None]
         self.noiseless /= self.counts[:, None]
-        noise = self._noise.reshape(-1, self._noise.shape[-1])
-        blocks = files.voxel_slices(noise.shape[1])
-        self.noise_variance = np.concatenate([noise[:, block].var(axis=0) for block in blocks])
-        self._noise = np.empty((0, 0, 0), np.float32)
+        self.noise_variance /= self._rows.size
+        self.noise_variance -= (self._noise / self._rows.size) ** 2
 
 
 class SurfaceSessions:
