@@ -3,12 +3,15 @@
 # make test   set-up, style, types, unit tests and one small workflow: minutes
 # make test-all   these, and the tests that take longer (`make test-rest`)
 # make docs   the demo, then the documentation with the executed tutorial, in site/
+# make full-size   a simulated subject of NSD's size and a study on it, in FOLDER: 30 GB, hours
 # make soak   many kills (docs/robustness.md); bounded in time
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= config/demo.yaml
 KILLS ?= 50
 MINUTES ?= 25
+FOLDER ?= .
+FULL = snakemake --cores 2 --rerun-incomplete --configfile config/full_size.yaml --directory $(FOLDER)
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
@@ -18,7 +21,7 @@ INSTALLED := $(VENV)/installed
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TIERS := workflow or robustness or networks or slurm or browser
 
-.PHONY: install demo test unit-tests test-rest test-all docs soak lint clean
+.PHONY: install demo test unit-tests test-rest test-all docs soak lint clean full-size full-size-build full-size-study
 
 install: $(INSTALLED)
 
@@ -40,6 +43,17 @@ test-all: test test-rest
 
 docs: demo
 	NO_MKDOCS_2_WARNING=1 EXECUTE_TUTORIAL=true mkdocs build
+
+full-size: full-size-build full-size-study
+
+# the tree is not counted among what is needed when it exists
+full-size-build: $(INSTALLED)
+	mkdir -p $(FOLDER)
+	test -e $(FOLDER)/data/full_size/simulation.json || $(FULL) preflight
+	$(FULL) simulation
+
+full-size-study: full-size-build
+	$(FULL)
 
 soak: $(INSTALLED)
 	KILLS=$(KILLS) MINUTES=$(MINUTES) python -m pytest -s tests/test_faults.py -k again_and_again

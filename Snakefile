@@ -29,6 +29,7 @@ from pipeline.estimates.resources import (
     fit,
     job_megabytes,
     refit,
+    simulation_bytes,
     solver_megabytes,
     solving_minutes,
 )
@@ -134,8 +135,9 @@ onstart:
         freeze(RUN_FILE.parent, RUN_TEXT)
         dag, order = workflow.dag, list(workflow.rules)
         jobs = sorted(dag.jobs, key=lambda job: order.index(job.rule))
-        list_jobs(Path(RESULTS), jobs, dag.needrun_jobs())
-        logger.addFilter(ProgressLine(Path(RESULTS), job_estimates(STUDY, MANIFEST)))
+        # a run of `preflight` or `fetch` alone has none to list
+        if list_jobs(Path(RESULTS), jobs, dag.needrun_jobs()):
+            logger.addFilter(ProgressLine(Path(RESULTS), job_estimates(STUDY, MANIFEST)))
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     workflow.config_settings.configfiles = [RUN_FILE.absolute()]

@@ -126,6 +126,8 @@ def table(name: str) -> str:
         return presets_table()
     if name == "scale":
         return scale_table(_read("scale"))
+    if name == "full_size":
+        return full_size_table(_read("full_size"))
     return reruns_table(name.removeprefix("reruns "))
 
 
@@ -161,6 +163,18 @@ def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
         columns,
         [[stage, *(f"{run or '–'}" for run in one.values())] for stage, one in runs.items()],
     )
+
+
+def full_size_table(stages: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Tabulate estimates and measurements of the study of NSD's size."""
+    columns = ["core hours, estimated", "CPU seconds", "seconds"]
+    for what in ("memory", "disk"):
+        columns += [f"{what} GB, estimated", f"{what} GB"]
+    rows = [
+        [stage, *("–" if value is None else f"{value}" for value in one.values())]
+        for stage, one in stages.items()
+    ]
+    return _table(["stage", *columns], rows)
 
 
 def reruns_table(kind: str) -> str:

@@ -606,7 +606,7 @@ def genuine_stimuli(plan: Plan, pictures: np.ndarray) -> list[Stimulus]:
     return stimuli
 
 
-def write_seen(path: Path, images: Iterator[np.ndarray], n_images: int) -> None:
+def write_seen(path: Path, images: Iterator[tuple[int, np.ndarray]], n_images: int) -> None:
     """The brick of all 73,000, in which black pictures take no place."""
     path.parent.mkdir(parents=True)
     shape = n_images, 425, 425, 3
@@ -614,7 +614,7 @@ def write_seen(path: Path, images: Iterator[np.ndarray], n_images: int) -> None:
         brick = file.create_dataset(
             "imgBrick", shape, "u1", chunks=(1, *shape[1:]), compression="lzf"
         )
-        for row, image in enumerate(images):
+        for row, image in images:
             if image.any():
                 brick[row] = image
 
@@ -625,7 +625,7 @@ def write_tree(root: Path, plan: Plan, pictures: np.ndarray, values: dict[str, A
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SimulationSettings, "n_images", property(lambda settings: N_IMAGES))
         patch.setattr(simulator, "make_plan", lambda settings, generator: plan)
-        patch.setattr(simulator, "_stimuli", lambda settings, plan, generator: stimuli)
+        patch.setattr(simulator, "_stimuli", lambda *_: enumerate(stimuli))
         patch.setattr(simulator.coco, "coco_table", lambda n, shared, rng: coco_columns(shared))
         # typed by annotators already
         patch.setattr(simulator.coco, "_as_typed", lambda text, number: text)

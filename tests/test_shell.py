@@ -59,6 +59,15 @@ def test_a_stage_that_refuses_ends_the_run_with_its_message_and_nothing_else(mea
     assert PREFLIGHT_REFUSES in log.read_text()
 
 
+@pytest.mark.workflow
+def test_a_preflight_before_the_first_run_ends_well(tmp_path):
+    """Such a run has no jobs whose progress could be displayed."""
+    study = Study(tmp_path, TINY)
+    done = study.snakemake("preflight")
+    assert "The study can start." in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_without_the_data_one_sentence_tells_what_is_missing_and_what_brings_it(measured):
     done = measured.snakemake(check=False)
     assert done.returncode == 1

@@ -28,6 +28,7 @@ from pipeline.estimates.study_size import (
 )
 from pipeline.fits.solver_needs import solver_needs
 from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
+from pipeline.simulation.settings import SimulationSettings
 
 # operations per second and core of networks, solvers, and bootstrap draws
 NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e9}, 50e9
@@ -40,15 +41,15 @@ PICKED = 0.5
 # seconds to start a job, load a network, decompose a candidate in a fold, test a response, draw an
 # image, and draw the pictures of a model
 START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 2
-SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 25e-6, 2.5e-6
+SIMULATED, SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 65e-6, 25e-6, 2.5e-6
 # memory of processes that use torch, average betas, test fits, draw maps; and of others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
 # memory of a fit without features
 FIT_BYTES = 0.25e9
 # threads of a fit, as in profiles/slurm
 THREADS = 8
-# bytes of a float32, a float16, and a beta as NSD stores it
-FLOAT, HALF, BETA = 4, 2, 2
+# bytes of float32, float64, float16, and of a beta as NSD stores it, with its share of the index
+FLOAT, DOUBLE, HALF, STORED_BETA = 4, 8, 2, 2.09
 # bytes of an empty HDF5 file with its provenance, and of the header of an array
 FILE_BYTES, ARRAY_BYTES = 8000, 600
 # bytes of a model per voxel in tables; of a map per voxel, per voxel of other spaces, of sidecars
@@ -121,18 +122,33 @@ def _parts(
 
 
 def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
-    """Estimate the simulation of NSD; planted spaces cost the mean of the study's networks."""
+    """Estimate the simulation of NSD; a planted space costs as much as the network of its name.
+
+    Others cost the mean of the study's networks.
+    """
     if study.simulation is None:
         return []
-    n_images, costs = study.simulation.n_images, features.networks
-    operations = [cost.operations * captions_per_image(study, name) for name, cost in costs.items()]
-    planted = len(study.simulation.planted_spaces) * sum(operations) / len(operations)
-    images = n_images * IMAGE_SIZE**2 * 3
-    brains = study.simulation.subjects.values()
-    values = sum(math.prod(brain.grid) * brain.sessions * len(brain.formats) for brain in brains)
-    memory = images + TORCH_BYTES + 2 * max(cost.parameter_bytes for cost in costs.values())
-    disk = images + BETA * TRIALS_PER_SESSION * values
-    return [Job(n_images * (DRAWING + planted / NETWORK_RATE), memory, disk)]
+    settings, costs = study.simulation, features.networks
+    operations = {name: c.operations * captions_per_image(study, name) for name, c in costs.items()}
+    mean = sum(operations.values()) / len(operations)
+    planted = sum(operations.get(name, mean) for name in settings.planted_spaces)
+    brains = settings.subjects.values()
+    stored = sum(brain.n_stored * brain.sessions for brain in brains)
+    files = sum(brain.n_stored * brain.sessions * len(brain.formats) for brain in brains)
+    seconds = settings.n_drawn * (DRAWING + planted / NETWORK_RATE) + SIMULATED * stored
+    disk = settings.n_drawn * IMAGE_SIZE**2 * 3 + STORED_BETA * TRIALS_PER_SESSION * files
+    parameters = max(cost.parameter_bytes for cost in costs.values())
+    return [Job(seconds, simulation_bytes(settings) + 2 * parameters, disk)]
+
+
+def simulation_bytes(settings: SimulationSettings) -> float:
+    """Return the memory of the simulation: two sessions, signal and averages of nsdgeneral."""
+    of_brains = [
+        2 * FLOAT * TRIALS_PER_SESSION * brain.n_stored
+        + 3 * DOUBLE * settings.images_per_subject * brain.n_masked("nsdgeneral")
+        for brain in settings.subjects.values()
+    ]
+    return TORCH_BYTES + max(of_brains)
 
 
 def _extractions(

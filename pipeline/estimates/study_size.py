@@ -17,7 +17,7 @@ from pipeline.matrices.sizes import count
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.manifest import Manifest
 from pipeline.simulation.atlases import LABELS
-from pipeline.simulation.settings import IMAGES_PER_SESSION, MASK_FRACTIONS
+from pipeline.simulation.settings import IMAGES_PER_SESSION
 
 if TYPE_CHECKING:
     from features.costs import NetworkCost
@@ -101,8 +101,11 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
             mapped=sum(manifest.n_masked(subject, other, mask) for other in further),
         )
     simulated = study.simulation.subjects[subject]
-    grid = math.prod(simulated.grid)
-    voxels = round(MASK_FRACTIONS[mask.within] * grid)
+    voxels = simulated.n_masked(mask.within)
+    # small meshes and templates have about as many voxels as the mask
+    mapped = len(further) * voxels
+    if study.simulation.templates == "nsd":
+        mapped = sum(manifest.n_masked(subject, other, mask) for other in further)
     sessions = min(study.responses.sessions or simulated.sessions, simulated.sessions)
     done = sessions / study.simulation.planned_sessions
     return SubjectSize(
@@ -110,9 +113,8 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         images=IMAGES_PER_SESSION * sessions,
         test_images=round(done * study.simulation.shared_images),
         voxels=voxels,
-        grid=grid,
-        # simulated surfaces and templates have about as many voxels
-        mapped=len(further) * voxels,
+        grid=math.prod(simulated.grid),
+        mapped=mapped,
     )
 
 

@@ -98,8 +98,8 @@ class Run:
             return False
 
 
-def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None:
-    """Write the jobs of a run of Snakemake, unless none of them writes a log and measurements.
+def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> bool:
+    """Write the jobs of a run of Snakemake; return False if none writes a log and measurements.
 
     Parameters
     ----------
@@ -126,6 +126,7 @@ def list_jobs(results: Path, jobs: Iterable[Any], needed: Iterable[Any]) -> None
     if listed:
         run = {"host": socket.gethostname(), "process": os.getpid()}
         write_json(results / JOBS, {**run, "jobs": [asdict(job) for job in listed]})
+    return bool(listed)
 
 
 def last_run(results: Path) -> Run:

@@ -76,8 +76,8 @@ CALIBRATION_INTRO = (
 VALIDATION_INTRO = (
     "The data are simulated, so the truth is known. Perfect: variance that a perfect fit of the "
     "planted components would find. Oracle: variance that ridge regression finds with the same "
-    "number of training images and the best possible penalties. Their difference is due to the "
-    "limited number of images."
+    "number of training images and the best possible penalties, if it was computed. Their "
+    "difference is due to the limited number of images."
 )
 NOT_CALIBRATED = (
     "Whether intervals cover the truth and tests keep their level with the settings of this study "

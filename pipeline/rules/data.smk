@@ -23,7 +23,7 @@ if SIMULATED:
             ),
         threads: 8
         resources:
-            **per_attempt(mem_mb=3000, runtime=60),
+            **per_attempt(mem_mb=2000 + simulation_bytes(STUDY.simulation) // 1_000_000, runtime=60),
         params:
             **parameters("simulate"),
         shell:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
-from pipeline.simulation.settings import VoxelGroup
+from pipeline.simulation.settings import MaskSizes, VoxelGroup
 
 NO_SIGNAL = "no signal"
 BRAIN_RADIUS, WHITE_MATTER_RADIUS = 0.95, 0.68
@@ -27,23 +27,28 @@ class Brain:
 
     Attributes
     ----------
-    brain, cortex, left : bool
+    mask, brain, cortex, left : bool; `mask` are the voxels with data, which can be more than the
+        brain
     group : int, index into `group_names`, -1 outside nsdgeneral
     group_names : names of the voxel groups, `NO_SIGNAL` last
-    radius : float, 0 at the centre, 1 at the ellipsoid's surface
+    radius : float, 0 at the centre, 1 at the surface of the ellipsoid that fills the grid
+    radii : where cortex ends and begins
     """
 
+    mask: np.ndarray
     brain: np.ndarray
     cortex: np.ndarray
     left: np.ndarray
     group: np.ndarray
     group_names: list[str]
     radius: np.ndarray
+    radii: tuple[float, float]
 
     @property
-    def mask(self) -> np.ndarray:
-        """Voxels with data (X, Y, Z) bool, which are more than the brain."""
-        return self.radius < MASK_RADIUS
+    def stored(self) -> np.ndarray:
+        """C-order indices (voxel,) of the voxels with data, in the order of NSD's HDF5 files."""
+        inside = np.flatnonzero(self.mask)
+        return inside[np.lexsort(np.unravel_index(inside, self.mask.shape))]
 
     @property
     def nsdgeneral(self) -> np.ndarray:
@@ -55,13 +60,29 @@ class Brain:
         return np.array(self.group_names)[self.group.ravel()[voxel]]
 
 
-def make_brain(grid: tuple[int, int, int], groups: list[VoxelGroup], seed: int) -> Brain:
+def make_brain(
+    grid: tuple[int, int, int],
+    groups: list[VoxelGroup],
+    seed: int,
+    sizes: MaskSizes | None = None,
+) -> Brain:
     """Build a brain on a grid, with its groups in order from posterior to anterior."""
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
     radius = np.sqrt(x**2 + y**2 + z**2)
-    brain = radius < BRAIN_RADIUS
-    cortex = brain & (radius > WHITE_MATTER_RADIUS)
-    general = cortex & (y < ANTERIOR_END)
+    if sizes is None:
+        radii = BRAIN_RADIUS, WHITE_MATTER_RADIUS
+        mask, brain = radius < MASK_RADIUS, radius < BRAIN_RADIUS
+        cortex = brain & (radius > WHITE_MATTER_RADIUS)
+        general = cortex & (y < ANTERIOR_END)
+    else:
+        ends = np.sort(radius, axis=None)[[sizes.brain, sizes.brain - sizes.cortex - 1]]
+        radii = float(ends[0]), float(ends[1])
+        mask = brain = radius < radii[0]
+        cortex = brain & (radius > radii[1])
+        inside = np.flatnonzero(cortex)
+        from_behind = inside[np.lexsort((radius.flat[inside], y.flat[inside]))]
+        general = np.zeros(grid, bool)
+        general.flat[from_behind[: sizes.nsdgeneral]] = True
     # |x|: the hemispheres mirror one another
     position = np.column_stack([np.abs(x)[general], y[general], z[general]])
     parcels = KMeans(len(groups) + 1, random_state=seed, n_init=4).fit(position)
@@ -69,7 +90,7 @@ def make_brain(grid: tuple[int, int, int], groups: list[VoxelGroup], seed: int) 
     group = np.full(grid, -1)
     group[general] = order[parcels.labels_]
     names = [*(g.name for g in groups), NO_SIGNAL]
-    return Brain(brain, cortex, x < 0, group, names, radius)
+    return Brain(mask, brain, cortex, x < 0, group, names, radius, radii)
 
 
 def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:

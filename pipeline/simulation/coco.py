@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,10 +53,10 @@ def _crop_box(width: int, height: int, row: int) -> tuple[float, float, float, f
 
 
 def annotation_files(
-    split: str, table: pd.DataFrame, stimuli: Sequence[Stimulus]
+    split: str, table: pd.DataFrame, stimuli: Mapping[int, Stimulus]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the content of the captions and instances files of one split."""
-    rows = table.index[table["cocoSplit"] == split]
+    """Write the content of the captions and instances files of one split, by row of `table`."""
+    rows = [row for row in table.index[table["cocoSplit"] == split] if row in stimuli]
     images: list[dict[str, Any]] = [
         {
             "id": int(table.loc[r, "cocoId"]),

@@ -56,7 +56,7 @@ def make_plan(settings: SimulationSettings, generator: np.random.Generator) -> P
     ordering = np.tile(np.arange(1, n_planned + 1), REPEATS)[np.argsort(when.ravel())]
     images = generator.permutation(settings.n_images) + 1
     shared = np.sort(images[: settings.shared_images])
-    own = images[settings.shared_images :].reshape(len(settings.subjects), -1)
+    own = images[settings.shared_images : settings.n_drawn].reshape(len(settings.subjects), -1)
     # Only simulated subjects have images of their own; the others, which have no files, take those
     # of the first subject to keep the number of images small.
     owner = {subject_number(name): row for name, row in zip(settings.subjects, own, strict=True)}

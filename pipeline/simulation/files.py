@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,16 @@ import h5py
 import nibabel
 import numpy as np
 
-from pipeline.simulation.settings import MNI_EDGE
+from pipeline.simulation.settings import TEMPLATES
 
 # edge of voxels (mm) and time between volumes (s) of each space
-VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0, "MNI152": MNI_EDGE}
+VOXEL_SIZE = {
+    **{"func1pt8mm": 1.8, "func1mm": 1.0},
+    **{f"MNI152 {name}": sizes.mni_edge for name, sizes in TEMPLATES.items()},
+}
 REPETITION_TIME = {"func1pt8mm": 4 / 3, "func1mm": 1.0}
+# the betas of forty sessions are 60 MB
+VOXELS_AT_A_TIME = 1024
 
 
 def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float = 1.0) -> None:
@@ -43,20 +50,68 @@ def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float
 
 
 def write_betas(
-    folder: Path, session: int, betas: np.ndarray, formats: Sequence[str], space: str
+    path: Path,
+    n_trials: int,
+    grid: tuple[int, ...],
+    voxel: np.ndarray,
+    betas: Callable[[slice], np.ndarray],
 ) -> None:
-    """Write a session's int16 betas (trial, X, Y, Z) as HDF5, NIfTI or both."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = folder / f"betas_session{session:02d}"
-    if "hdf5" in formats:
-        reversed_axes = np.ascontiguousarray(betas.transpose(0, 3, 2, 1))
-        with h5py.File(stem.with_suffix(".hdf5"), "w") as file:
-            file.create_dataset(
-                "betas", data=reversed_axes, dtype="<i2", chunks=(len(betas), 1, 1, 1)
-            )
-    if "nifti" in formats:
-        series = betas.transpose(1, 2, 3, 0)
-        write_nifti(stem.with_suffix(".nii.gz"), series, space, REPETITION_TIME[space])
+    """Write a session's betas as HDF5, a chunk for each voxel; an interrupted file has no name.
+
+    Parameters
+    ----------
+    voxel : (voxel,) C-order indices into the grid; chunks of other voxels are not written
+    betas : returns the int16 betas (voxel, trial) of a slice of `voxel`
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writing = path.with_suffix(".writing")
+    with h5py.File(writing, "w") as file:
+        data = file.create_dataset(
+            "betas", (n_trials, *grid[::-1]), dtype="<i2", chunks=(n_trials, 1, 1, 1)
+        )
+        chunks = _chunks(grid, voxel)
+        for block in voxel_slices(len(voxel)):
+            values = np.ascontiguousarray(betas(block), dtype="<i2")
+            for chunk, trials in zip(chunks[block], values, strict=True):
+                data.id.write_direct_chunk(chunk, trials)
+    writing.rename(path)
+
+
+def write_beta_series(
+    path: Path,
+    n_trials: int,
+    grid: tuple[int, ...],
+    voxel: np.ndarray,
+    betas: Callable[[slice], np.ndarray],
+    space: str,
+) -> None:
+    """Write a session's betas as NIfTI; parameters as of `write_betas`."""
+    series = np.zeros((math.prod(grid), n_trials), np.int16)
+    series[voxel] = betas(slice(0, len(voxel)))
+    write_nifti(path, series.reshape(*grid, n_trials), space, REPETITION_TIME[space])
+
+
+def read_betas(path: Path, grid: tuple[int, ...], voxel: np.ndarray) -> np.ndarray:
+    """Read int16 betas (voxel, trial) of some voxels, HDF5 or NIfTI."""
+    if path.suffix == ".hdf5":
+        with h5py.File(path) as file:
+            data = file["betas"]
+            chunks = [data.id.read_direct_chunk(chunk)[1] for chunk in _chunks(grid, voxel)]
+        return np.frombuffer(b"".join(chunks), "<i2").reshape(len(voxel), -1)
+    series = np.asanyarray(nibabel.nifti1.load(path).dataobj)
+    return series.reshape(-1, series.shape[-1])[voxel]
+
+
+def voxel_slices(n_voxels: int) -> list[slice]:
+    """Divide voxels into slices whose betas of all sessions fit in memory."""
+    starts = range(0, n_voxels, VOXELS_AT_A_TIME)
+    return [slice(start, min(start + VOXELS_AT_A_TIME, n_voxels)) for start in starts]
+
+
+def _chunks(grid: tuple[int, ...], voxel: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the offset of each voxel's chunk in a file of betas, whose axes are reversed."""
+    x, y, z = (index.tolist() for index in np.unravel_index(voxel, grid))
+    return list(zip(itertools.repeat(0), z, y, x))
 
 
 def write_surface_betas(path: Path, betas: np.ndarray) -> None:
@@ -68,12 +123,12 @@ def write_surface_betas(path: Path, betas: np.ndarray) -> None:
         )
 
 
-def write_stimuli(path: Path, images: Iterable[np.ndarray], n_images: int) -> None:
-    """Write imgBrick: contiguous uint8 (image, 425, 425, 3)."""
+def write_stimuli(path: Path, images: Iterable[tuple[int, np.ndarray]], n_images: int) -> None:
+    """Write imgBrick: contiguous uint8 (image, 425, 425, 3); images without a row take no disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         brick = file.create_dataset("imgBrick", (n_images, 425, 425, 3), dtype="u1")
-        for row, image in enumerate(images):
+        for row, image in images:
             brick[row] = image
 
 

@@ -71,20 +71,33 @@ def plant(
 
 @dataclass(frozen=True)
 class Session:
-    """Trials of one session.
+    """Trials of one session, of the voxels with data.
 
     Attributes
     ----------
-    betas : (trial, voxel of the grid) int16, percent signal change × 300, 0 where invalid
-    valid : (voxel of the grid,) bool
+    trials : (trial, voxel) float32, responses with noise, in units of the signal
+    level, gain : (voxel,) percent signal change
+    saturated : column of a voxel of cortex outside nsdgeneral that exceeds the range of int16
+    valid : (voxel,) bool
     noisy, noiseless : (trial, voxel of nsdgeneral), responses with and without noise, both in units
         of the session's z-score; NaN where invalid
     """
 
-    betas: np.ndarray
+    trials: np.ndarray
+    level: np.ndarray
+    gain: np.ndarray
+    saturated: int
     valid: np.ndarray
     noisy: np.ndarray
     noiseless: np.ndarray
+
+    def betas(self, block: slice) -> np.ndarray:
+        """Compute betas (voxel, trial) int16, percent signal change × 300, 0 where invalid."""
+        percent = self.level[block, None] + self.gain[block, None] * self.trials[:, block].T
+        if self.saturated in range(*block.indices(len(self.valid))):
+            percent[self.saturated - block.start, : TRIALS // 10] = SATURATING_PERCENT
+        percent[~self.valid[block]] = 0
+        return to_int16(percent * INT16_PER_PERCENT)
 
 
 def run_session(
@@ -102,26 +115,24 @@ def run_session(
     rows : (trial,) rows of `signal.values`, the image of each trial
     invalid : C-order indices of voxels that the session does not cover
     """
-    n_grid = brain.brain.size
-    clean = np.zeros((TRIALS, n_grid), dtype=np.float32)
-    clean[:, signal.voxel] = signal.values[rows]
-    trials = clean + generator.standard_normal(clean.shape, dtype=np.float32) / settings.ncsnr
+    n_grid, stored = brain.brain.size, brain.stored
+    column = np.zeros(n_grid, dtype=np.int64)
+    column[stored] = np.arange(len(stored))
+    driven = column[signal.voxel]
+    clean = signal.values[rows].astype(np.float32)
+    trials = np.empty((TRIALS, len(stored)), dtype=np.float32)
+    for row in trials:
+        row[:] = generator.standard_normal(n_grid, dtype=np.float32)[stored] / settings.ncsnr
+    trials[:, driven] += clean
     # sessions differ in level and gain; the z-score within session undoes it
-    level = generator.normal(0.5, 0.8, n_grid)
-    gain = SIGNAL_PERCENT * generator.uniform(0.8, 1.25, n_grid)
-    percent = level + gain * trials
-    percent[: TRIALS // 10, _saturated_voxel(brain)] = SATURATING_PERCENT
-    valid = brain.mask.ravel().copy()
-    valid[invalid] = False
-    percent[:, ~valid] = 0
-    noisy, mean, deviation = _zscore(trials[:, signal.voxel], valid[signal.voxel])
-    noiseless = (clean[:, signal.voxel] - mean) / deviation
-    return Session(to_int16(percent * INT16_PER_PERCENT), valid, noisy, noiseless)
-
-
-def _saturated_voxel(brain: Brain) -> int:
-    """Choose a voxel of cortex outside nsdgeneral, whose betas will exceed the range of int16."""
-    return int(np.flatnonzero((brain.cortex & (brain.group < 0)).ravel())[0])
+    level = generator.normal(0.5, 0.8, n_grid)[stored]
+    gain = SIGNAL_PERCENT * generator.uniform(0.8, 1.25, n_grid)[stored]
+    valid = np.ones(len(stored), bool)
+    valid[column[invalid]] = False
+    noisy, mean, deviation = _zscore(trials[:, driven], valid[driven])
+    saturated = np.flatnonzero((brain.cortex & (brain.group < 0)).ravel())[0]
+    noiseless = (clean - mean) / deviation
+    return Session(trials, level, gain, int(column[saturated]), valid, noisy, noiseless)
 
 
 def _zscore(trials: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,10 +158,10 @@ def noise_ceiling_snr(betas: np.ndarray, images: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         z = (betas - betas.mean(axis=1, keepdims=True)) / betas.std(axis=1, ddof=1, keepdims=True)
     flat, image_of_trial = z.reshape(-1, z.shape[-1]), images.ravel()
-    names, counts = np.unique(image_of_trial, return_counts=True)
-    complete = names[counts == REPEATS]
-    trials = np.stack([np.flatnonzero(image_of_trial == image) for image in complete])
-    variance = np.stack([flat[trial].var(axis=0, ddof=1) for trial in trials])
+    _, first, counts = np.unique(np.sort(image_of_trial), return_index=True, return_counts=True)
+    complete = first[counts == REPEATS]
+    trials = np.argsort(image_of_trial, kind="stable")[complete[:, None] + np.arange(REPEATS)]
+    variance = flat[trials].var(axis=1, ddof=1)
     n_finite = np.count_nonzero(np.isfinite(variance), axis=0)
     mean = np.divide(
         np.nansum(variance, axis=0),

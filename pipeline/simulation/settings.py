@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,14 +13,33 @@ from pipeline.configuration.settings import SURFACES, Betas, Name, NSDSubject, S
 from pipeline.simulation.atlases import LABELS
 
 IMAGES_PER_SESSION = 250
-# each subject has a few more, so that numbers differ between subjects
-NATIVE_VERTICES = {"lh": 640, "rh": 655}
-FSAVERAGE_VERTICES = 500
-# voxels of the simulated template, and their edge in mm
-MNI_SHAPE, MNI_EDGE = (23, 27, 22), 8.0
 # approximate fraction of a grid in each mask
 MASK_FRACTIONS = {"nsdgeneral": 0.087, "cortex": 0.28}
 Proportion = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class TemplateSizes:
+    """Sizes of meshes and of the MNI152 template.
+
+    Attributes
+    ----------
+    native : vertices of each hemisphere; each subject has a few more, so that numbers differ
+        between subjects
+    fsaverage : vertices of each hemisphere
+    mni_shape, mni_edge : voxels of the template, and their edge in mm
+    """
+
+    native: dict[str, int]
+    fsaverage: int
+    mni_shape: tuple[int, int, int]
+    mni_edge: float
+
+
+TEMPLATES = {
+    "small": TemplateSizes({"lh": 640, "rh": 655}, 500, (23, 27, 22), 8.0),
+    "nsd": TemplateSizes({"lh": 227_000, "rh": 226_600}, 163_842, (182, 218, 182), 1.0),
+}
 
 
 class DrawnImages(Settings):
@@ -42,6 +63,23 @@ class Photographs(Settings):
     """Table with a column `file` and a column `caption` or `label`."""
 
 
+class MaskSizes(Settings):
+    """Numbers of voxels of a simulated brain."""
+
+    brain: int = Field(ge=1)
+    """Voxels with data: no others are written."""
+    cortex: int = Field(ge=1)
+    """Voxels of cortex, the outermost ones of the brain."""
+    nsdgeneral: int = Field(ge=1)
+    """Voxels of nsdgeneral, the most posterior ones of cortex."""
+
+    @model_validator(mode="after")
+    def _nested(self) -> MaskSizes:
+        if not self.nsdgeneral <= self.cortex <= self.brain:
+            raise ValueError("`nsdgeneral` is part of `cortex`, and `cortex` of `brain`")
+        return self
+
+
 class SimulatedSubject(Settings):
     """A subject who completed the first `sessions` of the planned ones."""
 
@@ -51,12 +89,27 @@ class SimulatedSubject(Settings):
     """Size of the functional volume in voxels (X, Y, Z); all three differ and are at least 8."""
     formats: list[Literal["hdf5", "nifti"]] = Field(default=["hdf5"], min_length=1)
     """Formats of the beta files."""
+    voxels: MaskSizes | None = None
+    """Numbers of voxels; without them, fixed fractions of the grid."""
+
+    def n_masked(self, mask: Literal["nsdgeneral", "cortex"]) -> int:
+        """Return about how many voxels a mask has."""
+        if self.voxels is not None:
+            return int(getattr(self.voxels, mask))
+        return round(MASK_FRACTIONS[mask] * math.prod(self.grid))
+
+    @property
+    def n_stored(self) -> int:
+        """About how many voxels have data."""
+        return self.voxels.brain if self.voxels else math.prod(self.grid)
 
     @model_validator(mode="after")
     def _axes_differ(self) -> SimulatedSubject:
         # with equal axes a transposed volume would pass unnoticed
         if len(set(self.grid)) != 3 or min(self.grid) < 8:
             raise ValueError("`grid`: X, Y and Z must all differ and be at least 8")
+        if self.voxels and self.voxels.brain > math.pi / 6 * math.prod(self.grid):
+            raise ValueError("`voxels`: an ellipsoid in `grid` has fewer voxels than `brain`")
         return self
 
 
@@ -114,6 +167,14 @@ class SimulationSettings(Settings):
     """Number of planned sessions (750 trials each)."""
     shared_images: int = Field(ge=10)
     """Number of images that all subjects share."""
+    numbered_images: int | None = Field(default=None, ge=1)
+    """Number of images of the experiment (NSD: 73000); no more than subjects see by default.
+    Images that nobody sees are not drawn, and take no disk space."""
+    templates: Literal["small", "nsd"] = "small"
+    """Numbers of vertices of meshes and voxels of MNI152: small, or those of NSD."""
+    oracle: bool = True
+    """Whether to compute what ridge with the best penalties would find: takes hours for NSD's
+    10,000 images."""
     captions_per_image: int = Field(ge=1)
     """Number of captions per image."""
     components: int = Field(ge=1)
@@ -143,10 +204,15 @@ class SimulationSettings(Settings):
         return IMAGES_PER_SESSION * self.planned_sessions
 
     @property
-    def n_images(self) -> int:
+    def n_drawn(self) -> int:
         """Number of images of all simulated subjects together."""
         own = self.images_per_subject - self.shared_images
         return self.shared_images + own * len(self.subjects)
+
+    @property
+    def n_images(self) -> int:
+        """Number of images of the experiment."""
+        return self.numbered_images or self.n_drawn
 
     @model_validator(mode="after")
     def _consistent(self) -> SimulationSettings:
@@ -157,6 +223,8 @@ class SimulationSettings(Settings):
             raise ValueError("`spaces`: NSD derives its surfaces from func1mm; add it")
         if self.shared_images >= self.images_per_subject:
             raise ValueError("`shared_images` leaves no image to train on")
+        if self.n_images < self.n_drawn:
+            raise ValueError(f"`numbered_images`: subjects see {self.n_drawn}")
         for name, subject in self.subjects.items():
             if subject.sessions > self.planned_sessions:
                 raise ValueError(f"subjects.{name}.sessions exceeds `planned_sessions`")

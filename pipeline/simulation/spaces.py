@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib.resources
 import logging
 from collections.abc import Callable, Sequence
+from multiprocessing.pool import ThreadPool
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,16 +19,25 @@ from tqdm import tqdm
 from pipeline.simulation.settings import PlantedSpace
 
 BATCH = 8
+T = TypeVar("T")
+
+
+class Images(Protocol):
+    """Images (image, 425, 425, 3) in memory or in a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, images: slice, /) -> np.ndarray: ...
 
 
 def planted_features(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     """Compute features (image, feature) float64 of one space.
 
     Parameters
     ----------
-    images : (image, 425, 425, 3) uint8
+    images : (image, 425, 425, 3) uint8, sliced in batches
     captions : the captions of each image
     """
     if space.seed is not None:
@@ -36,12 +47,11 @@ def planted_features(
         ("torchvision", "image"): _torchvision_images,
         ("transformers", "captions"): _transformer_captions,
     }[space.library, space.stimulus]
-    with torch.inference_mode():
-        return np.asarray(compute(name, space, images, captions), dtype=np.float64)
+    return np.asarray(compute(name, space, images, captions), dtype=np.float64)
 
 
 def _clip_images(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import open_clip
 
@@ -57,7 +67,7 @@ def _clip_images(
 
 
 def _torchvision_images(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import torchvision
 
@@ -72,7 +82,7 @@ def _torchvision_images(
 
 
 def _transformer_captions(
-    name: str, space: PlantedSpace, images: np.ndarray, captions: Sequence[Sequence[str]]
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import transformers
 
@@ -84,20 +94,45 @@ def _transformer_captions(
         source = space.architecture
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     model = transformers.AutoModel.from_pretrained(source, dtype=torch.float32).eval()
-    rows = []
-    for texts in tqdm(captions, desc=f"planting {name}", unit="image"):
-        tokens = tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+    # here, as tokenizers are not made for threads
+    tokenized = [
+        tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt")
+        for texts in captions
+    ]
+
+    def mean_state(tokens: transformers.BatchEncoding) -> torch.Tensor:
         states = model(**tokens).last_hidden_state
         mask = tokens["attention_mask"][..., None]
-        rows.append(((states * mask).sum(1) / mask.sum(1)).mean(0).numpy())
-    return np.array(rows)
+        return ((states * mask).sum(1) / mask.sum(1)).mean(0, keepdim=True)
+
+    return _in_threads(name, mean_state, tokenized)
 
 
 def _in_batches(
-    name: str, images: np.ndarray, compute: Callable[[np.ndarray], torch.Tensor]
+    name: str, images: Images, compute: Callable[[np.ndarray], torch.Tensor]
 ) -> np.ndarray:
-    starts = tqdm(range(0, len(images), BATCH), desc=f"planting {name}", unit="batch")
-    return np.concatenate([compute(images[start : start + BATCH]).numpy() for start in starts])
+    batches = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    return _in_threads(name, lambda batch: compute(images[batch]), batches)
+
+
+def _in_threads(name: str, compute: Callable[[T], torch.Tensor], items: Sequence[T]) -> np.ndarray:
+    """Concatenate what is computed of each item, in as many threads as torch would use for one.
+
+    torch's own threads wait for each other in every operation: while other programs run on the same
+    cores, most of the time.
+    """
+
+    @torch.inference_mode()
+    def computed(item: T) -> np.ndarray:
+        return compute(item).numpy()
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with ThreadPool(n_threads) as pool:
+        found = pool.imap(computed, items)
+        rows = [*tqdm(found, f"planting {name}", len(items), unit="batch")]
+    torch.set_num_threads(n_threads)
+    return np.concatenate(rows)
 
 
 def _prepare(batch: np.ndarray, transform: Callable[[Image.Image], torch.Tensor]) -> torch.Tensor:

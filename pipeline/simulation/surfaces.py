@@ -15,13 +15,7 @@ import nibabel
 import numpy as np
 from scipy.spatial import ConvexHull, cKDTree
 
-from pipeline.simulation.brain import BRAIN_RADIUS, WHITE_MATTER_RADIUS
-from pipeline.simulation.settings import (
-    FSAVERAGE_VERTICES,
-    MNI_EDGE,
-    MNI_SHAPE,
-    NATIVE_VERTICES,
-)
+from pipeline.simulation.settings import TemplateSizes
 
 LATERAL = {"lh": -1.0, "rh": 1.0}
 # the medial wall is where the sphere's far pole closes over the rim of the half shell
@@ -42,11 +36,13 @@ class Hemisphere:
     sphere : (vertex, 3) on the unit sphere
     faces : (face, 3)
     direction : (vertex, 3) unit vectors from the brain's centre
+    radii : where cortex ends and begins
     """
 
     sphere: np.ndarray
     faces: np.ndarray
     direction: np.ndarray
+    radii: tuple[float, float]
 
     @property
     def medial_wall(self) -> np.ndarray:
@@ -55,11 +51,12 @@ class Hemisphere:
 
     def points(self, depth: float, grid: tuple[int, ...]) -> np.ndarray:
         """Compute 1-based voxel coordinates (vertex, 3) at a depth from 0 (pial) to 1 (white)."""
-        radius = BRAIN_RADIUS - depth * (BRAIN_RADIUS - WHITE_MATTER_RADIUS)
+        outer, inner = self.radii
+        radius = outer - depth * (outer - inner)
         return (radius * self.direction + 1) / 2 * (np.array(grid) - 1) + 1
 
 
-def make_hemisphere(name: str, n_vertices: int) -> Hemisphere:
+def make_hemisphere(name: str, n_vertices: int, radii: tuple[float, float]) -> Hemisphere:
     """Distribute vertices evenly on a sphere; x points away from the other hemisphere."""
     number = np.arange(n_vertices) + 0.5
     height = 1 - 2 * number / n_vertices
@@ -71,7 +68,7 @@ def make_hemisphere(name: str, n_vertices: int) -> Hemisphere:
     direction = np.column_stack(
         [LATERAL[name] * np.cos(polar), np.sin(polar)[:, None] * perpendicular]
     )
-    return Hemisphere(sphere, _outward(ConvexHull(sphere).simplices, sphere), direction)
+    return Hemisphere(sphere, _outward(ConvexHull(sphere).simplices, sphere), direction, radii)
 
 
 def _outward(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -81,16 +78,21 @@ def _outward(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.where(inward[:, None], faces[:, ::-1], faces)
 
 
-def native_hemispheres(subject_number: int) -> dict[str, Hemisphere]:
+def native_hemispheres(
+    subject_number: int, sizes: TemplateSizes, radii: tuple[float, float]
+) -> dict[str, Hemisphere]:
     """Make both hemispheres of a subject, each with its own number of vertices."""
     return {
-        name: make_hemisphere(name, n + 3 * subject_number) for name, n in NATIVE_VERTICES.items()
+        name: make_hemisphere(name, n + 3 * subject_number, radii)
+        for name, n in sizes.native.items()
     }
 
 
-def fsaverage_hemispheres() -> dict[str, Hemisphere]:
+def fsaverage_hemispheres(
+    sizes: TemplateSizes, radii: tuple[float, float]
+) -> dict[str, Hemisphere]:
     """Make both hemispheres of fsaverage."""
-    return {name: make_hemisphere(name, FSAVERAGE_VERTICES) for name in LATERAL}
+    return {name: make_hemisphere(name, sizes.fsaverage, radii) for name in LATERAL}
 
 
 def nearest_vertices(source: Hemisphere, target: Hemisphere) -> np.ndarray:
@@ -183,34 +185,36 @@ def write_vertices(path: Path, values: np.ndarray) -> None:
 
 
 def surface_transforms(
-    space: str, native: Mapping[str, Hemisphere], grid: tuple[int, int, int]
+    space: str,
+    native: Mapping[str, Hemisphere],
+    average: Mapping[str, Hemisphere],
+    grid: tuple[int, int, int],
 ) -> dict[str, np.ndarray]:
     """Make {file name: content} of the transforms from the volume to surfaces and fsaverage."""
     source = TRANSFORM_NAMES[space]
     files: dict[str, np.ndarray] = {}
-    for (name, hemisphere), average in zip(
-        native.items(), fsaverage_hemispheres().values(), strict=True
-    ):
+    for name, hemisphere in native.items():
         for surface, depth in DEPTHS.items():
             points = hemisphere.points(depth, grid)
             points[hemisphere.medial_wall] = NO_DATA[source]
             files[f"{name}.{source}-to-{surface}.mgz"] = points
-        files[f"{name}.white-to-fsaverage.mgz"] = nearest_vertices(hemisphere, average) + 1
-        files[f"{name}.fsaverage-to-white.mgz"] = nearest_vertices(average, hemisphere) + 1
+        files[f"{name}.white-to-fsaverage.mgz"] = nearest_vertices(hemisphere, average[name]) + 1
+        files[f"{name}.fsaverage-to-white.mgz"] = nearest_vertices(average[name], hemisphere) + 1
     return files
 
 
-def mni_affine() -> np.ndarray:
+def mni_affine(sizes: TemplateSizes) -> np.ndarray:
     """Make the affine of a template whose first index runs from right to left, as in FSL."""
-    origin = [(n - 1) / 2 * MNI_EDGE for n in MNI_SHAPE]
-    affine = np.diag([-MNI_EDGE, MNI_EDGE, MNI_EDGE, 1])
+    edge = sizes.mni_edge
+    origin = [(n - 1) / 2 * edge for n in sizes.mni_shape]
+    affine = np.diag([-edge, edge, edge, 1])
     affine[:3, 3] = origin[0], -origin[1], -origin[2]
     return affine
 
 
-def mni_coordinates(space: str, grid: tuple[int, int, int]) -> np.ndarray:
+def mni_coordinates(space: str, grid: tuple[int, int, int], sizes: TemplateSizes) -> np.ndarray:
     """Compute `func-to-MNI`: coordinates in the volume of each voxel of the template."""
-    axes = [np.linspace(-1.1, 1.1, n) for n in MNI_SHAPE]
+    axes = [np.linspace(-1.1, 1.1, n) for n in sizes.mni_shape]
     unit = np.stack(np.meshgrid(-axes[0], axes[1], axes[2], indexing="ij"), axis=-1)
     points = (unit + 1) / 2 * (np.array(grid) - 1) + 1
     points[np.linalg.norm(unit, axis=-1) > 1.5] = NO_DATA[TRANSFORM_NAMES[space]]

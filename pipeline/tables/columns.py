@@ -146,7 +146,8 @@ COLUMNS = {
     "perfect": "planted variance (test R²) of the component, mean over the group's n_voxels "
     "voxels: what a perfect fit would find",
     "oracle": "variance (test R²) of the component, mean over the group's n_voxels voxels, that a "
-    "ridge regression finds with the same number of images and the best possible penalties",
+    "ridge regression finds with the same number of images and the best possible penalties; "
+    "empty with `simulation.oracle: false`",
     "recovered": "variance (test R²) of the component, mean over the group's n_voxels voxels, that "
     "this pipeline found",
     "spearman": "rank correlation (-1 to 1) over voxels between recovered and oracle variance",

@@ -20,13 +20,13 @@ def compare(
     Parameters
     ----------
     perfect, oracle, recovered : {component: (voxel,)}, partitions of a perfect fit, of an oracle
-        ridge with as many images, and of the pipeline
+        ridge with as many images (NaN if it was not computed), and of the pipeline
     group : (voxel,) names
 
     Returns
     -------
-    One row per group and component: means over the voxels with values in all three, and over these
-    voxels the Spearman correlation of recovered with oracle (NaN for a constant)
+    One row per group and component: means over the voxels with values in perfect and recovered, and
+    over these voxels the Spearman correlation of recovered with oracle (NaN for a constant)
     """
     rows = [
         _row(name, component, group == name, *(t[component] for t in (perfect, oracle, recovered)))
@@ -37,7 +37,8 @@ def compare(
 
 
 def _row(name: str, component: str, inside: np.ndarray, *values: np.ndarray) -> dict[str, object]:
-    usable = inside & np.isfinite(values).all(axis=0)
+    perfect, oracle, recovered = values
+    usable = inside & np.isfinite(perfect) & np.isfinite(recovered)
     perfect, oracle, recovered = (v[usable] for v in values)
     varies = len(oracle) > 2 and np.ptp(oracle) > 0 and np.ptp(recovered) > 0
     return {
