@@ -246,7 +246,10 @@ class FeatureFile:
         for layer in layers:
             matched = layer.matching(map(Layer, self.arrays))
             if not matched:
-                raise FeatureFileError(f"{self.path}: has no array `{layer}`. {self._listed()}")
+                raise FeatureFileError(
+                    f"{self.path}: has no array `{layer}`; correct `layer:` of the feature space. "
+                    f"{self._listed()}"
+                )
             found |= dict.fromkeys(one.name for one in matched)
         for name in found:
             self._require_matrix(name)
