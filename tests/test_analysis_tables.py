@@ -196,7 +196,10 @@ def test_every_column_is_described(frames):
 def test_figures_show_every_roi_and_model(frames):
     drawn = layers.figure(frames["layers"])
     assert [axis.get_xticklabels()[-1].get_text() for axis in drawn.axes] == ["clip"] * 3
-    drawn = identified.consistency_figure(frames["error_consistency"])
+    # every brain has rows of its own
+    table = frames["error_consistency"]
+    table = pd.concat([table, table.assign(subject="subj03")])
+    drawn = identified.consistency_figure(table)
     assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()][-1] == "other brains"
     drawn = identified.accuracy_figure(frames["image_accuracy"], ["clip", "bert"])
     assert len(drawn.axes[0].get_legend().get_texts()) == 3

@@ -14,7 +14,7 @@ import pytest
 import scipy.io
 import torch
 import yaml
-from conftest import ROOT, Study
+from conftest import ROOT, Study, responses_of
 from pydantic import ValidationError
 
 from pipeline.nsd.check import check_tree
@@ -82,7 +82,7 @@ def tree(quick, tmp_path_factory) -> Path:
 
 def test_the_tree_is_whole_with_the_completed_sessions_alone(tree):
     layout = NSDLayout(tree)
-    check_tree(layout, [SUBJECT], SPACE, BETAS, ["prf-visualrois"], annotations=["captions"])
+    check_tree(layout, responses_of([SUBJECT], SPACE, BETAS), ["prf-visualrois"], ["captions"])
     design = scipy.io.loadmat(layout.experiment_design)
     assert design["masterordering"].shape == (1, 3 * 750)
     assert [path.name for path in sorted(layout.beta_folder(SUBJECT, SPACE, BETAS).iterdir())] == [

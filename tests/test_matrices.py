@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Study
+from conftest import ROOT, TINY, Study
 from PIL import Image
 
 from pipeline.configuration.reading import parse_configuration
@@ -241,8 +241,9 @@ def test_what_only_nsd_has_is_refused(folder, changes, message):
 
 
 @pytest.mark.parametrize("missing", ["nsd", "responses"])
-def test_nsd_still_needs_its_keys(missing, tiny_values):
-    lacking = {key: value for key, value in tiny_values.items() if key != missing}
+def test_nsd_still_needs_its_keys(missing):
+    lacking = yaml.safe_load(TINY.read_text())
+    del lacking[missing]
     with pytest.raises(InputError, match=f"{missing}: this key is missing"):
         parse_configuration(lacking)
 
