@@ -13,7 +13,7 @@ from features.costs import network_cost
 from features.layers import Layer
 from features.networks import LIBRARIES, check_specification
 from pipeline.configuration.catalogue import read_catalogue, with_catalogue
-from pipeline.configuration.features import NetworkSettings
+from pipeline.configuration.features import FILE, NetworkSettings
 from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.settings import ANNOTATIONS, Stimulus
 from pipeline.dataset.stimulus_readers import NUMBERINGS, TEXTS, VECTORS
@@ -135,11 +135,11 @@ def test_layers_of_a_network_are_those_of_its_spaces_unless_they_are_listed():
 
 
 def test_kinds_of_stimuli_are_declared_where_they_are_read():
+    assert set(ANNOTATIONS) == {"image", *TEXTS, *VECTORS}
     # ids of images are what features of a file are found by
-    read = {"image", *TEXTS, *VECTORS} - {*NUMBERINGS}
-    assert set(get_args(Stimulus)) == set(ANNOTATIONS) == read
+    assert set(get_args(Stimulus)) == set(ANNOTATIONS) - {*NUMBERINGS}
     libraries = get_args(NetworkSettings.model_fields["library"].annotation)
-    assert set(libraries) == set(LIBRARIES)
+    assert {*libraries, FILE} == set(LIBRARIES)
 
 
 @pytest.mark.parametrize(
