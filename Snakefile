@@ -74,9 +74,11 @@ if not workflow.is_main_process:
     except InputError as error:
         sys.exit(f"error: {error}")
 # Jobs run the code beside this file, not modules in the working directory. Their output goes to
-# their log by the `tee` of pipeline/jobs/job_output.py.
+# their log by the `tee` of pipeline/jobs/job_output.py. Threads that wait for each other sleep: by
+# default they would spin, and take the cores that other jobs or programs need.
 shell.prefix(
     f'export PYTHONPATH="{workflow.basedir}:$PYTHONPATH" PYTHONSAFEPATH=1'
+    ' OMP_WAIT_POLICY="${{OMP_WAIT_POLICY:-passive}}"'
     f' {RUN_VARIABLE}="{RUN_FILE}"; set -euo pipefail;'
     f' tee() {{{{ python -IS "{workflow.basedir}/pipeline/jobs/job_output.py" "$1"; }}}}; '
 )
