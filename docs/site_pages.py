@@ -166,8 +166,8 @@ def scale_table(runs: Mapping[str, Mapping[str, float | None]]) -> str:
 
 
 def full_size_table(stages: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Tabulate estimates and measurements of the study of NSD's size."""
-    columns = ["core hours, estimated", "CPU seconds", "seconds"]
+    """Tabulate estimates and measurements of a study of NSD's size."""
+    columns = ["CPU seconds, estimated", "CPU seconds", "seconds"]
     for what in ("memory", "disk"):
         columns += [f"{what} GB, estimated", f"{what} GB"]
     rows = [

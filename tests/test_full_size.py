@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ import scipy.io
 import torch
 import yaml
 from conftest import ROOT, Study, responses_of
+from nilearn.datasets import load_fsaverage
 from pydantic import ValidationError
 
 from pipeline.nsd.check import check_tree
@@ -171,6 +173,23 @@ def test_templates_of_nsds_size_have_its_numbers_of_vertices_and_voxels():
     assert simulated == pytest.approx(facts.n_voxels(SUBJECT, "nativesurface"), rel=0.001)
     points = surfaces.mni_coordinates(SPACE, (81, 104, 83), sizes)
     assert points.shape == (182, 218, 182, 3)
+
+
+def test_the_first_vertices_of_a_large_fsaverage_are_those_of_fsaverage5():
+    """Reports draw them, with the triangles of fsaverage5."""
+    sizes = replace(TEMPLATES["nsd"], fsaverage=12_000)
+    template = load_fsaverage("fsaverage5")
+    for name, side in (("lh", "left"), ("rh", "right")):
+        hemisphere = surfaces.fsaverage_hemispheres(sizes, (0.9, 0.6))[name]
+        # x points away from the other hemisphere
+        outward = hemisphere.sphere[:10_242] * [-1 if name == "lh" else 1, 1, 1]
+        np.testing.assert_allclose(
+            100 * outward, template["sphere"].parts[side].coordinates, atol=0.01
+        )
+        assert np.isfinite(hemisphere.direction).all()
+        # every vertex is in a triangle of its own mesh
+        assert len(np.unique(hemisphere.faces)) == 12_000
+        assert len(hemisphere.faces) == 2 * 12_000 - 4
 
 
 # ---- interruptions and threads

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nilearn.datasets import load_fsaverage
 from scipy.spatial import ConvexHull, cKDTree
 
 from pipeline.simulation.settings import TemplateSizes
@@ -56,19 +57,26 @@ class Hemisphere:
         return (radius * self.direction + 1) / 2 * (np.array(grid) - 1) + 1
 
 
-def make_hemisphere(name: str, n_vertices: int, radii: tuple[float, float]) -> Hemisphere:
-    """Distribute vertices evenly on a sphere; x points away from the other hemisphere."""
-    number = np.arange(n_vertices) + 0.5
-    height = 1 - 2 * number / n_vertices
-    angle = number * np.pi * (1 + 5**0.5)
-    around = np.sqrt(1 - height**2)
-    sphere = np.column_stack([height, around * np.cos(angle), around * np.sin(angle)])
+def make_hemisphere(name: str, sphere: np.ndarray, radii: tuple[float, float]) -> Hemisphere:
+    """Fold a sphere (vertex, 3), whose x points away from the other hemisphere, over the cortex."""
+    height = sphere[:, 0]
+    # not 0 at a pole, around which every direction is the same
+    around = np.maximum(np.sqrt(1 - height**2), 1e-9)
     polar = FOLD * np.arccos(height)
     perpendicular = sphere[:, 1:] / around[:, None]
     direction = np.column_stack(
         [LATERAL[name] * np.cos(polar), np.sin(polar)[:, None] * perpendicular]
     )
     return Hemisphere(sphere, _outward(ConvexHull(sphere).simplices, sphere), direction, radii)
+
+
+def even_sphere(n_vertices: int) -> np.ndarray:
+    """Distribute vertices (vertex, 3) evenly on a sphere."""
+    number = np.arange(n_vertices) + 0.5
+    height = 1 - 2 * number / n_vertices
+    angle = number * np.pi * (1 + 5**0.5)
+    around = np.sqrt(1 - height**2)
+    return np.column_stack([height, around * np.cos(angle), around * np.sin(angle)])
 
 
 def _outward(faces: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -83,7 +91,7 @@ def native_hemispheres(
 ) -> dict[str, Hemisphere]:
     """Make both hemispheres of a subject, each with its own number of vertices."""
     return {
-        name: make_hemisphere(name, n + 3 * subject_number, radii)
+        name: make_hemisphere(name, even_sphere(n + 3 * subject_number), radii)
         for name, n in sizes.native.items()
     }
 
@@ -91,8 +99,16 @@ def native_hemispheres(
 def fsaverage_hemispheres(
     sizes: TemplateSizes, radii: tuple[float, float]
 ) -> dict[str, Hemisphere]:
-    """Make both hemispheres of fsaverage."""
-    return {name: make_hemisphere(name, sizes.fsaverage, radii) for name in LATERAL}
+    """Make both hemispheres of fsaverage; if large, the first vertices are those of fsaverage5."""
+    parts = load_fsaverage("fsaverage5")["sphere"].parts
+    hemispheres = {}
+    for name, side in (("lh", "left"), ("rh", "right")):
+        first = parts[side].coordinates.astype(np.float64) * [LATERAL[name], 1, 1]
+        first /= np.linalg.norm(first, axis=1, keepdims=True)
+        first = first if sizes.fsaverage > len(first) else first[:0]
+        sphere = np.vstack([first, even_sphere(sizes.fsaverage - len(first))])
+        hemispheres[name] = make_hemisphere(name, sphere, radii)
+    return hemispheres
 
 
 def nearest_vertices(source: Hemisphere, target: Hemisphere) -> np.ndarray:
