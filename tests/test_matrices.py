@@ -94,8 +94,41 @@ def test_a_mask_says_where_voxels_are_and_without_one_they_are_a_row(folder):
     ben = opened(folder, "ben")
     assert ben.voxel.tolist() == [*range(N_VOXELS)]
     assert ben.geometry["grid_shape"].tolist() == [N_VOXELS, 1, 1]
-    assert ben.ncsnr() is None
+
+
+def test_reliability_is_given_or_estimated_from_repeats_or_not_known(folder):
+    assert opened(folder, "ben").ncsnr() is None
     np.testing.assert_allclose(opened(folder).ncsnr() ** 2, 0.2 / 0.8)
+    (folder / "anna/noise_ceiling.npy").unlink()
+    generator = np.random.default_rng(1)
+    shown = np.repeat(np.arange(N_IMAGES), 200)
+    signal = generator.permuted(np.tile(np.linspace(-1, 1, N_IMAGES), (N_VOXELS, 1)), axis=1).T
+    noise = generator.normal(size=(len(shown), N_VOXELS))
+    np.save(folder / "anna/images.npy", shown)
+    # a far mean changes nothing
+    np.save(folder / "anna/responses.npy", 1e4 + signal[shown] + 2 * noise)
+    expected = np.linspace(-1, 1, N_IMAGES).std() / 2
+    np.testing.assert_allclose(opened(folder).ncsnr(), expected, rtol=0.2)
+    averaged = opened(folder).averaged(opened(folder).voxel)
+    np.testing.assert_allclose(averaged.noise_variance, 4, rtol=0.1)
+    np.testing.assert_allclose(averaged.responses - 1e4, signal, atol=0.6)
+
+
+def test_voxels_without_a_response_to_some_image_are_counted(folder, capsys):
+    rows = np.load(folder / "ben/responses.npy")
+    rows[2, 1:3] = np.nan
+    np.save(folder / "ben/responses.npy", rows)
+    assert opened(folder, "ben").incomplete() == 2
+    assert find_problems(folder, SUBJECTS, ["a"], []) == []
+    assert "warning: ben: 2 of 7 voxels lack" in capsys.readouterr().out
+
+
+def test_captions_may_have_quotes(folder):
+    (folder / "captions.tsv").write_text('image\tcaption\n0\t"Go, he said\n1\tend"\n0\tb\n')
+    assert open_images(folder).texts(np.array([0, 1]), "captions") == [
+        ['"Go, he said', "b"],
+        ['end"'],
+    ]
 
 
 def test_regions_have_the_same_numbers_in_all_subjects(folder):
@@ -131,6 +164,14 @@ def replace(path: str, content: object):
     return change
 
 
+def archive(path: str):
+    def change(folder: Path) -> None:
+        np.savez(folder / "archive.npz", 1)
+        (folder / "archive.npz").rename(folder / path)
+
+    return change
+
+
 def remove(path: str):
     return lambda folder: (folder / path).unlink()
 
@@ -156,6 +197,38 @@ WRONG = [
     (replace("images.tsv", {**IMAGES, "shared": [2] * 6}), "column shared has '2'"),
     (replace("images.tsv", IMAGES), "has no column picture"),
     (remove("pictures/9.png"), "pictures/9.png: not found"),
+    (
+        lambda folder: Image.new("RGB", (6, 6)).save(folder / "pictures/9.png"),
+        "has 6 × 6 pixels, the first picture 6 × 5",
+    ),
+    (lambda folder: (folder / "pictures/9.png").write_text("x"), "9.png: not a picture"),
+    (archive("ben/images.npy"), "is an archive of arrays"),
+    (replace("anna/noise_ceiling.npy", np.full(N_VOXELS, np.nan)), "without NaN"),
+    (replace("anna/noise_ceiling.npy", np.full(N_VOXELS, "a")), "<U1 of shape"),
+    (replace("ben/responses.npy", np.full((5, 7), np.inf)), "has infinite values"),
+    (
+        replace("ben/responses.npy", np.where(np.arange(5) == 1, np.nan, np.ones((7, 5))).T),
+        "every voxel is NaN in all presentations of some image",
+    ),
+    (
+        lambda folder: [
+            np.save(folder / "ben/images.npy", np.zeros(256, int)),
+            np.save(folder / "ben/responses.npy", np.zeros((256, N_VOXELS))),
+        ],
+        "image 0 is shown 256 times; at most 255",
+    ),
+    (
+        replace("anna/regions.tsv", {"column": [0], "atlas": ["all"], "roi": ["x"]}),
+        "'all' cannot be the name of an atlas",
+    ),
+    (
+        replace("anna/regions.tsv", {"column": [0], "atlas": ["a"], "roi": [" "]}),
+        "a row has no name in column roi",
+    ),
+    (
+        replace("images.tsv", {"image": [*range(N_IMAGES)], "shared": [1, 0] + [0] * 10}),
+        "saw 1 images whose column shared is 1, but at least 3",
+    ),
     (replace("captions.tsv", {"image": [0], "caption": ["x"]}), "captions.tsv lacks 5 images"),
     (replace("captions.tsv", {"image": [0], "caption": [" "]}), "line 2 has no caption"),
 ]
@@ -163,7 +236,8 @@ WRONG = [
 
 @pytest.mark.parametrize(("change", "message"), WRONG, ids=[text for _, text in WRONG])
 def test_wrong_files_are_refused_before_long_work(folder, change, message):
-    arguments = (folder, SUBJECTS, ["a"], ["image", "captions"])
+    np.save(folder / "anna/images.npy", [3, 0, 3, 9, 1, 3])
+    arguments = (folder, SUBJECTS, ["a"], ["image", "captions"], ["shared1000"])
     assert find_problems(*arguments) == []
     change(folder)
     with pytest.raises(AssertionError, match=message):
@@ -181,9 +255,8 @@ def test_what_the_dataset_lacks_is_refused_by_name(folder):
     with pytest.raises(InputError, match="no all_objects"):
         open_images(folder).texts(np.array([0]), "all_objects")
     problems = find_problems(folder, SUBJECTS, ["z"], ["categories"])
-    assert len(problems) == 3 - 1
-    assert "rois: " in problems[0]
-    assert "has no categories" in problems[1]
+    assert "has the atlas z; atlases are a, b" in problems[0]
+    assert "has no categories" in problems[-1]
 
 
 def values(folder: Path, **changes: object) -> dict:
@@ -233,6 +306,7 @@ def test_a_configuration_of_matrices_needs_nothing_of_nsd(folder):
         ({"variants": {"food": {"subset": {"category": "food"}}}}, "needs labels of objects"),
         ({"interpretation": {"model": "words"}}, "interpretation: needs labels of objects"),
         ({"encoders": {"models": ["pixels"]}}, "encoders: are only written for NSD"),
+        ({"splits": {"test": "shared515", "folds": 4, "seed": 0}}, "only NSD has shared515"),
     ],
 )
 def test_what_only_nsd_has_is_refused(folder, changes, message):
@@ -334,3 +408,10 @@ def test_a_study_of_matrices_alone_runs_to_its_report(tmp_path):
     planned = study.planned()
     assert planned["average_responses"] == 1
     assert planned["fit_encoding_models"] == 3
+    # without shared images there is no part of them to extract
+    table = pd.read_csv(folder / "images.tsv", sep="\t").drop(columns="shared")
+    table.to_csv(folder / "images.tsv", sep="\t", index=False)
+    study.edit(lambda values: values["splits"].update(test="random"))
+    study.snakemake("encoding")
+    split = read_table(results / "splits/anna/all.tsv")
+    assert (split["set"] == "test").sum() == pytest.approx(0.15 * 180, abs=1)

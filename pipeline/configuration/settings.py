@@ -11,7 +11,8 @@ NSD_SUBJECTS = r"subj0[1-8]"
 NSDSubject = Annotated[str, Field(pattern=rf"^{NSD_SUBJECTS}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 # collection of ROIs; the name is part of file names
-Atlas = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+ATLAS = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
+Atlas = Annotated[str, Field(pattern=ATLAS)]
 # NSD's functional volumes of 1.8 and 1 mm; the subject's own surface and fsaverage
 Volume = Literal["func1pt8mm", "func1mm"]
 Surface = Literal["nativesurface", "fsaverage"]

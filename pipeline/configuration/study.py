@@ -206,6 +206,9 @@ class Study(Settings):
             return
         if reserved := [name for name in self.subjects if name in RESERVED]:
             raise ValueError(f"subjects: {reserved[0]} is reserved in tables; rename the folder")
+        tests = [variant.split(self.splits).test for variant in self.variants.values()]
+        if "shared515" in [self.splits.test, *tests]:
+            raise ValueError("splits.test: only NSD has shared515; write shared1000")
         if needing := [one for one in ANALYSES.values() if "categories" in one.stimuli(self)]:
             raise ValueError(f"{needing[0].target}: needs labels of objects, which only NSD has")
         if labelled := [name for name, one in self.variants.items() if one.subset]:

@@ -85,6 +85,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         },
         "split_of": {variant: split_to_make(study, variant) for variant in variants},
         "split_tables": split_tables(study),
+        "tests": sorted({study.split_of(variant).test for variant in variants}),
         # only this split depends on the subjects of the study
         "testing_subjects": {
             variant: study.subjects if study.split_of(variant).test == "shared515" else []

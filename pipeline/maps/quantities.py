@@ -48,7 +48,7 @@ DESCRIPTIONS = {
         f"{LEAST_RELIABILITY}",
         "label",
     ),
-    "roi": ("labels of NSD's ROI collection, both hemispheres", "label"),
+    "roi": ("labels of the ROI collection, both hemispheres", "label"),
 }
 
 

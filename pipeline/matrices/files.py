@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 
+from pipeline.configuration.settings import ATLAS, COMPOSITE, WHOLE
 from pipeline.dataset.kinds import IMAGES
 from pipeline.errors import InputError
 from pipeline.reading import reading
@@ -160,11 +163,12 @@ def read_ceiling(folder: Path, subject: str, n_voxels: int) -> np.ndarray | None
     if not path.is_file():
         return None
     ceiling = _read_array(path)
-    if ceiling.shape != (n_voxels,) or not ((ceiling >= 0) & (ceiling < 1)).all():
+    numbers = ceiling.dtype.kind in "fiu"
+    if ceiling.shape != (n_voxels,) or not (numbers and ((ceiling >= 0) & (ceiling < 1)).all()):
         raise InputError(
             f"{path}: {ceiling.dtype} of shape {ceiling.shape}; write for each of {n_voxels} "
             "voxels the explainable fraction of the variance of a single presentation, from 0 to "
-            "below 1."
+            "below 1, without NaN."
         )
     return ceiling.astype(np.float64)
 
@@ -184,6 +188,14 @@ def read_regions(folder: Path, subject: str, n_voxels: int) -> pd.DataFrame:
             f"{path}: there is no column {table.loc[beyond, 'column'].iloc[0]}; responses have "
             f"{n_voxels}, counted from 0."
         )
+    for name in table["atlas"].unique():
+        if name in (WHOLE, COMPOSITE) or not re.fullmatch(ATLAS, name):
+            raise InputError(
+                f"{path}: '{name}' cannot be the name of an atlas; write letters, digits, - and _, "
+                f"but not {WHOLE} or {COMPOSITE}, which tables use."
+            )
+    if (table["roi"].str.strip() == "").any():
+        raise InputError(f"{path}: a row has no name in column roi. Name each region.")
     if "hemisphere" not in table:
         table["hemisphere"] = ""
     return table
@@ -207,7 +219,10 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: not found. {HINT}")
     with reading(path, "not a table of tab-separated columns", HINT):
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        # captions have quotes of their own
+        table = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE
+        )
     if missing := [name for name in columns if name not in table]:
         raise InputError(
             f"{path}: lacks the column {' and '.join(missing)}; it has {', '.join(table)}. {HINT}"
@@ -221,7 +236,10 @@ def _read_array(path: Path) -> np.ndarray:
     if not path.is_file():
         raise InputError(f"{path}: not found. {HINT}")
     with reading(path, DAMAGED, HINT):
-        return np.load(path)
+        found = np.load(path)
+    if not isinstance(found, np.ndarray):
+        raise InputError(f"{path}: is an archive of arrays (NPZ). Write it by `numpy.save`.")
+    return found
 
 
 def _whole_numbers(path: Path, values: pd.Series) -> pd.Series:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from pipeline.dataset.kinds import IMAGES
 from pipeline.errors import InputError
 from pipeline.matrices.files import read_captions, read_images, read_shown
 from pipeline.reading import reading
+
+# fault and hint
+NO_PICTURE = "not a picture", "Correct its path or write it again."
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class MatrixImages(Images):
         """Open the images of a folder."""
         return cls(folder, read_images(folder))
 
-    @property
+    @cached_property
     def size(self) -> tuple[int, int]:  # type: ignore[override]
         """Rows and columns of every picture: those of the first."""
         return self._picture(self.table.index[0]).shape[:2]
@@ -48,16 +52,11 @@ class MatrixImages(Images):
             batch = nsd_id[start : start + batch_size]
             pictures = [self._picture(image) for image in batch]
             for image, picture in zip(batch, pictures, strict=True):
-                if picture.shape[:2] != self.size:
-                    raise InputError(
-                        f"{self.folder / self.table.at[image, 'picture']}: has "
-                        f"{_pixels(picture.shape)} pixels, the first picture {_pixels(self.size)}. "
-                        "Crop or resize all to one size."
-                    )
+                self._require_size(self.folder / self.table.at[image, "picture"], picture.shape)
             yield np.stack(pictures)
 
     def require_pictures(self, nsd_id: np.ndarray) -> None:
-        """Raise InputError if a picture is missing."""
+        """Raise InputError if a picture is missing, is none, or has another size."""
         self._picture(nsd_id[0])
         paths = [self.folder / name for name in self.table.loc[nsd_id, "picture"]]
         if missing := [path for path in paths if not path.is_file()]:
@@ -65,6 +64,9 @@ class MatrixImages(Images):
                 f"{missing[0]}: not found, and {len(missing) - 1} other pictures. Correct their "
                 f"paths in {self.folder / IMAGES}, which are below its folder."
             )
+        for path in paths:
+            with reading(path, *NO_PICTURE), Image.open(path) as picture:
+                self._require_size(path, (picture.height, picture.width))
 
     def texts(self, nsd_id: np.ndarray, kind: str) -> list[list[str]]:
         """Read the captions of each image."""
@@ -85,6 +87,13 @@ class MatrixImages(Images):
             return super().ids(kind)
         return np.arange(self.table.index.max() + 1)
 
+    def _require_size(self, path: Path, shape: tuple[int, ...]) -> None:
+        if shape[:2] != self.size:
+            raise InputError(
+                f"{path}: has {_pixels(shape)} pixels, the first picture {_pixels(self.size)}. "
+                "Crop or resize all to one size."
+            )
+
     def _picture(self, image: int) -> np.ndarray:
         """Read a picture (row, column, RGB) uint8."""
         if "picture" not in self.table:
@@ -93,7 +102,7 @@ class MatrixImages(Images):
                 "run. Add the paths of pictures, or use features of your own."
             )
         path = self.folder / self.table.at[image, "picture"]
-        with reading(path, "not a picture", "Correct its path or write it again."):
+        with reading(path, *NO_PICTURE):
             return np.asarray(Image.open(path).convert("RGB"))
 
 

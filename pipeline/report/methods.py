@@ -110,7 +110,7 @@ def methods_paragraphs(
         f"Features. {spaces}.{averaged}",
         " ".join(
             [
-                f"Encoding models. {_split(study.splits)} {_numbers(selected or {})}"
+                f"Encoding models. {_split(study, study.splits)} {_numbers(selected or {})}"
                 f"{SCALING[encoding.scaling]}",
                 f"{_selection(study)}.",
                 *filter(None, [searched, FOLDS[_folds(study, selected or {})]]),
@@ -170,7 +170,8 @@ def _given_responses(study: Configuration, selected: Mapping[str, Mapping[str, A
         "1 - mean(σ² / n) / variance of the responses to the test images, with n presentations of "
         "an image and the variance σ² of single ones about their image's mean, estimated from all "
         "images; there is none where no image was shown twice. Voxels were selected by the noise "
-        "ceilings that the dataset states for single presentations, if it does."
+        "ceilings of single presentations that the dataset states, or else by those that repeated "
+        "images, also test images, give."
     )
 
 
@@ -282,7 +283,7 @@ def _variants_in_words(study: Configuration) -> Iterator[str]:
 def _variant(study: Configuration, variant: VariantSettings) -> str:
     """Describe how a variant differs from the study."""
     own = variant.encoding(study.encoding)
-    words = [_split(variant.split(study.splits)).rstrip(".")] if variant.splits else []
+    words = [_split(study, variant.split(study.splits)).rstrip(".")] if variant.splits else []
     if variant.subset is not None:
         preposition = "with" if variant.subset.present else "without"
         words.append(f"images {preposition} {variant.subset.category}")
@@ -310,10 +311,12 @@ def _tests(significance: SignificanceSettings) -> str:
     )
 
 
-def _split(splits: SplitSettings) -> str:
+def _split(study: Configuration, splits: SplitSettings) -> str:
+    which = (
+        "shared by all subjects" if study.dataset is None else "that the dataset marks as shared"
+    )
     return {
-        "shared1000": "The images shared by all subjects are test images, all others training "
-        "images.",
+        "shared1000": f"The images {which} are test images, all others training images.",
         "shared515": "The images that all subjects saw three times are test images, all others "
         "training images.",
         "random": f"A random {splits.test_fraction:.0%} of each subject's images are test images, "

@@ -21,6 +21,7 @@ from pipeline.results.tables import read_table
 
 # correlation of the features of near-duplicate images
 NEAR_DUPLICATE = 0.95
+# of NSD
 CONVENTIONS = (
     "z-scores within sessions or runs use all trials unless `zscore_trials: training` is set",
     "ncsnr is estimated from all trials, those of test images included",

@@ -53,27 +53,29 @@ def existing_tree(wildcards):
     return FETCHED if STUDY.nsd_bucket else EXPERIMENT_DESIGN
 
 
-def matrix_files(*of_subject):
-    """Return a function that lists a job's files of a dataset of matrices, without its pictures.
+def matrix_files(wildcards):
+    """Return a job's files of a dataset of matrices, without pictures and regions.
 
-    Of a job without a subject these are the files of all. `of_subject` are patterns of names.
+    Of a job without a subject these are the files of all.
     """
+    one = wildcards.get("subject", wildcards.get("part"))
+    subjects = [one] if one in STUDY.subjects else [] if one == SHARED else STUDY.subjects
+    names = [IMAGES, *(["captions.tsv"] if "network" in wildcards.keys() else [])]
+    names += [f"{subject}/{name}" for subject in subjects for name in MATRICES]
+    return [str(path) for name in names for path in sorted(STUDY.nsd.glob(name))]
 
-    def files(wildcards):
-        one = wildcards.get("subject", wildcards.get("part"))
-        subjects = [one] if one in STUDY.subjects else [] if one == SHARED else STUDY.subjects
-        tables = [STUDY.nsd / IMAGES, *sorted(STUDY.nsd.glob("captions.tsv"))]
-        owned = [STUDY.nsd.glob(f"{subject}/{name}") for subject in subjects for name in of_subject]
-        return [str(path) for path in [*tables, *sorted(itertools.chain(*owned))]]
 
-    return files
+def matrix_regions(wildcards):
+    """Return the regions of all subjects, who number them alike."""
+    return [str(path) for path in sorted(STUDY.nsd.glob("*/regions.tsv"))]
 
 
 # The input that stands for the folder of the dataset in rules. Real data of NSD do not change under
 # their name, so their date is ignored; simulating the folder anew reruns the rules that read it. So
 # do changed files of a dataset of matrices.
 if STUDY.dataset is not None:
-    TREE, REGIONS = matrix_files("*.npy", "*.h5", "mask.nii.gz"), matrix_files("regions.tsv")
+    MATRICES = ["*.npy", "*.h5", "mask.nii.gz"]
+    TREE, REGIONS = matrix_files, matrix_regions
     try:
         for each in STUDY.subjects:
             subject_size(STUDY, MANIFEST, each)
@@ -247,9 +249,19 @@ def shards_of(wildcards):
     n_shards = STUDY.extraction.shards
     return [
         f"{RESULTS}/features/layers/{network}/{part}_{number}of{n_shards}.h5"
-        for part in (SHARED, wildcards.subject)
+        for part in parts_of(wildcards.subject)
         for number in range(1, n_shards + 1)
     ]
+
+
+def parts_of(subject):
+    """Return the parts of a subject's images: shared ones and its own, if there are any.
+
+    Of NSD there always are both.
+    """
+    size = subject_size(STUDY, MANIFEST, subject)
+    shared = [SHARED] if size.test_images or STUDY.dataset is None else []
+    return [*shared, *([subject] if size.images > size.test_images else [])]
 
 
 def audited_files(subject, variant):

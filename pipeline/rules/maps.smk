@@ -23,6 +23,7 @@ rule maps:
 rule write_maps:
     input:
         tree=TREE,
+        regions=REGIONS,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         encoding=lambda wildcards: of_models("encoding", [wildcards.subject], [wildcards.variant]),
         significance=lambda wildcards: of_tests([wildcards.subject], [wildcards.variant]),

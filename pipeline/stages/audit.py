@@ -33,6 +33,7 @@ class Arguments(given.StageArguments):
     files: Annotated[dict[str, Any], given.Setting("audited")]
     # {space: what its features must be}
     specifications: Annotated[dict[str, Any], given.Setting("feature_specification")]
+    dataset: Annotated[dict[str, Any] | None, given.Setting("dataset")]  # if not NSD
     out: given.OutputFile
 
 
@@ -55,14 +56,15 @@ def main() -> None:
         subject: near_duplicates(Path(variants[WHOLE]["split"]))
         for subject, variants in arguments.files.items()
     }
-    metadata = {"audited_fits": fits, "near_duplicates": duplicates, "by_convention": CONVENTIONS}
+    conventions = CONVENTIONS if arguments.dataset is None else ()
+    metadata = {"audited_fits": fits, "near_duplicates": duplicates, "by_convention": conventions}
     write_metadata(arguments.out, metadata)
     print(f"audit: {sum(fits.values())} fits of {len(fits)} subjects; no test image in training")
     for subject, words in duplicates.items():
         print(
             f"{subject}: {words or 'near duplicates are counted if `splits.space` names a space'}"
         )
-    for convention in CONVENTIONS:
+    for convention in conventions:
         print(f"by convention: {convention}")
 
 

@@ -27,6 +27,7 @@ class Arguments(given.StageArguments):
     annotations: Annotated[list[str], given.Setting("annotations")]
     map_spaces: Annotated[list[str], given.Setting("map_spaces")]
     stimuli: Annotated[list[str], given.Setting("stimuli")]
+    tests: Annotated[list[str], given.Setting("tests")]  # test images, by their names
     split_tables: Annotated[list[dict[str, Any]], given.Setting("split_tables")]
     own_features: Annotated[dict[str, Any], given.Setting("own_features")]  # that files have
     out: given.OutputFile
@@ -58,7 +59,8 @@ def _check_nsd(arguments: Arguments) -> dict[str, Any]:
 def _check_matrices(arguments: Arguments) -> dict[str, Any]:
     folder, subjects = arguments.nsd, list(arguments.responses)
     problems = find_problems(
-        folder, subjects, arguments.rois, arguments.stimuli, arguments.split_tables
+        *(folder, subjects, arguments.rois, arguments.stimuli),
+        *(arguments.tests, arguments.split_tables),
     )
     if problems:
         raise InputError("\n".join(problems))

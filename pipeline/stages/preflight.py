@@ -57,6 +57,7 @@ def main() -> None:
         problems += matrices.find_problems(
             *(study.nsd, study.subjects, study.read_atlases),
             sorted({network["stimulus"] for network in study.used_networks.values()}),
+            sorted({study.split_of(variant).test for variant in study.all_variants}),
             split_tables(study),
         )
         if not problems:

@@ -244,7 +244,8 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
     if usable.any():
         row = int(np.argmax(np.where(usable, r, -np.inf)))
         voxel = int(result["voxel"][row])
-        names = rois.loc[rois["voxel"] == voxel, ["atlas", "roi"]].agg("/".join, axis=1)
+        its = rois[rois["voxel"] == voxel]
+        names = [f"{atlas}/{roi}" for atlas, roi in zip(its["atlas"], its["roi"], strict=True)]
         best = {
             "best_voxel": _location(voxel, tuple(result["grid_shape"])),
             "best_voxel_rois": ", ".join(names) or "none",
