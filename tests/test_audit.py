@@ -44,7 +44,8 @@ def finished(study, tmp_path, monkeypatch):
 
 def run(monkeypatch, files):
     out = Path(files["split"]).parent / "audit.json"
-    arguments = ["--files", "audited", "--specifications", "feature_specification"]
+    keys = {"files": "audited", "specifications": "feature_specification", "dataset": "dataset"}
+    arguments = [word for name, key in keys.items() for word in (f"--{name}", key)]
     monkeypatch.setattr("sys.argv", ["audit", *arguments, "--out", str(out)])
     run = current_run()
     settings = {**run["settings"], "audited": {"subj01": {"all": files}}}
