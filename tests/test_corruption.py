@@ -203,7 +203,11 @@ def test_a_checksum_that_is_damaged_or_gone_is_told_with_its_file(results):
 
 READERS = {
     # elsewhere for ids and shapes alone
-    "h5py.File": {"storage.py", "files.py", "feature_store.py", "resources.py"},
+    "h5py.File": {
+        *("storage.py", "files.py", "feature_store.py", "resources.py"),
+        # an interrupted simulation goes on with what it wrote
+        "simulate.py",
+    },
     # after `read_map`, for what else a map says
     "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
     # `predict_folder.py`, `split_table.py` and `matrices/files.py` read tables of the user
@@ -214,7 +218,7 @@ READERS = {
     "pd.read_parquet": {"study.py"},
     "json.load": set(),
     # plain matrices of the user
-    "np.load": {"files.py"},
+    "np.load": {"files.py", "simulate.py"},
     "np.loadtxt": set(),
     "np.fromfile": set(),
 }
