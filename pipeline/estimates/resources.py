@@ -135,7 +135,8 @@ def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
     brains = settings.subjects.values()
     stored = sum(brain.n_stored * brain.sessions for brain in brains)
     files = sum(brain.n_stored * brain.sessions * len(brain.formats) for brain in brains)
-    seconds = settings.n_drawn * (DRAWING + planted / NETWORK_RATE) + SIMULATED * stored
+    seconds = START + LOAD * len(settings.planted_spaces) + SIMULATED * stored
+    seconds += settings.n_drawn * (DRAWING + planted / NETWORK_RATE)
     disk = settings.n_drawn * IMAGE_SIZE**2 * 3 + STORED_BETA * TRIALS_PER_SESSION * files
     parameters = max(cost.parameter_bytes for cost in costs.values())
     return [Job(seconds, simulation_bytes(settings) + 2 * parameters, disk)]
