@@ -117,7 +117,7 @@ def main() -> None:
     print(f"| | {backends[0]} | {backends[1]} | times faster |\n|---|---|---|---|")
     for name, slow, fast in zip(ROWS, cpu, other, strict=True):
         ratio = slow / fast if name.endswith(" s") else fast / slow
-        print(f"| {name} | {slow:.3g} | {fast:.3g} | {ratio:.2f} |")
+        print(f"| {name} | {slow:.3g} | {fast:.3g} | {ratio:.3g} |")
 
 
 if __name__ == "__main__":
