@@ -44,7 +44,7 @@ def write(path: Path, rows: dict) -> Path:
 
 @pytest.fixture
 def rows() -> dict:
-    """Of images 0 to 59, every fifth tests; image 13 and those from 60 are not listed."""
+    """Rows of images 0 to 59 without 13, of which every fifth tests; others are not listed."""
     nsd_id = np.setdiff1d(np.arange(60), [13])
     test = nsd_id % 5 == 0
     fold = np.where(test, "", (nsd_id % N_FOLDS).astype(str))

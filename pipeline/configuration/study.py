@@ -206,9 +206,6 @@ class Study(Settings):
             return
         if reserved := [name for name in self.subjects if name in RESERVED]:
             raise ValueError(f"subjects: {reserved[0]} is reserved in tables; rename the folder")
-        tests = [variant.split(self.splits).test for variant in self.variants.values()]
-        if "shared515" in [self.splits.test, *tests]:
-            raise ValueError("splits.test: only NSD has shared515; write shared1000")
         if needing := [one for one in ANALYSES.values() if "categories" in one.stimuli(self)]:
             raise ValueError(f"{needing[0].target}: needs labels of objects, which only NSD has")
         if labelled := [name for name, one in self.variants.items() if one.subset]:
@@ -233,6 +230,8 @@ class Study(Settings):
             )
         for variant in (VariantSettings(), *self.variants.values()):
             test = variant.split(self.splits).test
+            if self.dataset is not None and test == "shared515":
+                raise ValueError("splits.test: only NSD has shared515; write shared1000")
             if (
                 self.responses is not None
                 and self.responses.zscore_trials == "training"
@@ -447,6 +446,16 @@ class Study(Settings):
             },
             "significance": self.significance.model_dump(mode="json", exclude={"seed"}),
         }
+
+    @property
+    def stimuli(self) -> list[str]:
+        """Kinds of stimuli that the networks of the study take."""
+        return sorted({network["stimulus"] for network in self.used_networks.values()})
+
+    @property
+    def tests(self) -> list[str]:
+        """Test images of the study and of its variants, by name or as the path of a table."""
+        return sorted({self.split_of(variant).test for variant in self.all_variants})
 
     @property
     def annotations(self) -> list[str]:

@@ -85,7 +85,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         },
         "split_of": {variant: split_to_make(study, variant) for variant in variants},
         "split_tables": split_tables(study),
-        "tests": sorted({study.split_of(variant).test for variant in variants}),
+        "tests": study.tests,
         # only this split depends on the subjects of the study
         "testing_subjects": {
             variant: study.subjects if study.split_of(variant).test == "shared515" else []
@@ -94,7 +94,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "responses_of": {subject: responses_to_read(study, subject) for subject in study.subjects},
         "read_atlases": study.read_atlases,
         "annotations": study.annotations,
-        "stimuli": sorted({network["stimulus"] for network in networks.values()}),
+        "stimuli": study.stimuli,
         "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},
     }

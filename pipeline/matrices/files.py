@@ -146,10 +146,10 @@ def read_mask(
     if not path.is_file():
         return np.arange(n_voxels), {"grid_shape": np.array([n_voxels, 1, 1]), "affine": np.eye(4)}
     with reading(path, DAMAGED, HINT):
-        image = nibabel.load(path)
-        inside, affine = np.asanyarray(image.dataobj) > 0, image.affine  # type: ignore[attr-defined]
-    if inside.ndim != 3 or (found := np.count_nonzero(inside)) != n_voxels:
-        found = np.count_nonzero(inside)
+        image = nibabel.Nifti1Image.from_filename(path)
+        inside, affine = np.asanyarray(image.dataobj) > 0, image.affine
+    found = np.count_nonzero(inside)
+    if inside.ndim != 3 or found != n_voxels:
         raise InputError(
             f"{path}: {found} voxels of a grid {inside.shape} are above 0, but responses have "
             f"{n_voxels} columns. Write a volume with as many, in C order of (X, Y, Z)."

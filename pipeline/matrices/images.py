@@ -33,6 +33,7 @@ class MatrixImages(Images):
         """Open the images of a folder."""
         return cls(folder, read_images(folder))
 
+    # a plain attribute of the base class, read when it is first needed
     @cached_property
     def size(self) -> tuple[int, int]:  # type: ignore[override]
         """Rows and columns of every picture: those of the first."""

@@ -56,9 +56,7 @@ def main() -> None:
     if study.dataset is not None:
         problems += matrices.find_problems(
             *(study.nsd, study.subjects, study.read_atlases),
-            sorted({network["stimulus"] for network in study.used_networks.values()}),
-            sorted({study.split_of(variant).test for variant in study.all_variants}),
-            split_tables(study),
+            *(study.stimuli, study.tests, split_tables(study)),
         )
         if not problems:
             problems += _feature_problems(study)
