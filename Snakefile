@@ -21,7 +21,7 @@ from pipeline.jobs.folders import require_writable
 from pipeline.jobs.frozen_run import RUN as RUN_VARIABLE, freeze, frozen_path, frozen_text
 from pipeline.jobs.job_list import list_jobs
 from pipeline.jobs.job_settings import JobSetting, require_same_run, study_run
-from pipeline.jobs.progress_line import ProgressLine
+from pipeline.jobs.progress_line import BriefOutput, ProgressLine
 from pipeline.jobs.remaining_time import job_estimates
 from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.report.links import page_links
@@ -33,7 +33,9 @@ from pipeline.estimates.resources import (
     solver_megabytes,
     solving_minutes,
 )
+from pipeline.fits.predictions_read import in_order
 from pipeline.results.integrity import content_hash, join_checksums
+from pipeline.status import BRIEF
 from pipeline.configuration.settings import GROUP_SPACES, SHARED, WHOLE
 from pipeline.jobs.stage_arguments import command, declared_settings, reads_nsd
 from pipeline.estimates.study_size import part_of, subject_size
@@ -108,7 +110,7 @@ rule all:
 # Predictions are temporary: what reads them runs before others are made.
 for each in workflow.rules:
     if "predictions" in each.input.keys():
-        each.priority = 10
+        each.priority = READERS_PRIORITY
 
 
 # Where each job's log and measurements go, and in which environment it runs.
@@ -140,6 +142,8 @@ onstart:
         # a run of `preflight` or `fetch` alone has none to list
         if list_jobs(Path(RESULTS), jobs, dag.needrun_jobs()):
             logger.addFilter(ProgressLine(Path(RESULTS), job_estimates(STUDY, MANIFEST)))
+            if BRIEF in os.environ:
+                logger.addFilter(BriefOutput())
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     workflow.config_settings.configfiles = [RUN_FILE.absolute()]

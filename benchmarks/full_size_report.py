@@ -36,7 +36,7 @@ from pipeline.fits.described_tests import describe_tests
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
 from pipeline.nsd.layout import HEMISPHERES, NSDLayout
-from pipeline.results.metadata import write_json
+from pipeline.results.metadata import write_json, write_metadata
 from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import write_result
 from pipeline.results.tables import write_table
@@ -281,6 +281,7 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"], rois["place"] = "lh", 0
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance())
+    write_metadata(root / "checked/audit.json", {"audited_fits": {SUBJECT: len(study.fits())}})
 
 
 def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
@@ -321,7 +322,8 @@ def stages(study: Configuration, root: Path) -> Iterator[list[str]]:
         *("--out-directory", f"{root}/report"),
     ]
     yield [
-        *("write_study_pages", *whole, "--tables", *named),
+        *("write_study_pages", *whole, "--tables", *named, "--maps", maps),
+        *("--audit", f"{root}/checked/audit.json"),
         *("--limits", limits, "--figures", f"{root}/figures", "--benchmarks", f"{root}/benchmarks"),
         *("--out-directory", f"{root}/report"),
     ]

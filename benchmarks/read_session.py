@@ -54,7 +54,7 @@ def write_session(layout: NSDLayout) -> Path:
             data[:, z] = generator.integers(-900, 900, (750, *SHAPE[1::-1]), dtype=np.int16)
     # the mask gives the space its frame
     for file in (layout.valid_session(SUBJECT, SPACE, 1), layout.roi(SUBJECT, SPACE, "nsdgeneral")):
-        files.write_nifti(file, np.ones(SHAPE, np.int16), SPACE)
+        files.write_nifti(file, np.ones(SHAPE, np.int16), files.VOXEL_SIZE[SPACE])
     return path
 
 

@@ -55,7 +55,7 @@ def counts_of_r(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarra
 def counts_of_flips(distribution: str, n: int, n_tests: int, seed: int) -> np.ndarray:
     """Count p of sign flips at or below each level, for differences of two like losses.
 
-    `skewed`: differences are the mean of a distribution less its values.
+    `skewed`: differences are the mean of a distribution minus its values.
     """
     random, counts, n_signs = np.random.default_rng(seed), np.zeros(len(LEVELS), int), 20
     least = 1.0
@@ -92,7 +92,7 @@ def tail(arguments: argparse.Namespace) -> None:
         n_tests = arguments.number // 20
         for n in IMAGES:
             counts = counts_of_flips("skewed", n, arguments.number, 0)
-            _print_counts("sign flips", "mean less exponential", n, n_tests, counts)
+            _print_counts("sign flips", "mean minus exponential", n, n_tests, counts)
 
 
 def _print_counts(test: str, losses: str, n: int, n_tests: int, counts: np.ndarray) -> None:

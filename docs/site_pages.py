@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from pipeline.__main__ import argument_parser
-from pipeline.analyses.registry import ANALYSES
+from pipeline.cli.targets import targets
 from pipeline.configuration.document import configuration_page
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.settings import GROUP_SPACES
@@ -84,18 +84,8 @@ def api_page(package: str) -> str:
     return f"# API of `{package}`\n\n" + "".join(f"::: {module}\n\n" for module in named)
 
 
-def targets() -> dict[str, str]:
-    """List {target: description}: rules with a docstring, and targets of optional analyses."""
-    found: dict[str, str] = {}
-    for path in [ROOT / "Snakefile", *sorted((ROOT / "pipeline/rules").glob("*.smk"))]:
-        rules = re.findall(r'^ *rule (\w+):\n +"""(.+)"""$', path.read_text(), re.MULTILINE)
-        found |= dict(rules)
-    of_analyses = {one.target: (one.__doc__ or "").splitlines()[0] for one in ANALYSES.values()}
-    return dict(sorted((found | of_analyses).items()))
-
-
 def command_line_page() -> str:
-    """Write the targets of `snakemake`, and the help of `python -m pipeline`."""
+    """Write the targets of `snakemake`, and the help of `nsd-encoding`."""
     rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in targets().items())
     parser = argument_parser()
     (commands,) = (
@@ -107,7 +97,8 @@ def command_line_page() -> str:
         "Write one or more before `--configfile`: `snakemake maps tables --configfile "
         "config/nsd.yaml`. An optional analysis makes nothing if the configuration lacks its "
         f"section.\n\n| target | result |\n|---|---|\n{rows}\n"
-        "## `python -m pipeline`\n\n" + "".join(f"```text\n{text}```\n\n" for text in helps)
+        "## `nsd-encoding`\n\n`python -m pipeline` is the same.\n\n"
+        + "".join(f"```text\n{text}```\n\n" for text in helps)
     )
 
 

@@ -26,10 +26,10 @@
 # make demo
 # ```
 #
-# This installs the project into `.venv` and runs the workflow with `config/demo.yaml`, which
-# takes about ten minutes on two cores. The demo has one simulated subject, who saw 500 images
-# three times each. These steps run one after another; each has a target of its own, such as
-# `snakemake maps`:
+# This installs the project into `.venv` and runs the workflow with `config/demo.yaml`, which takes
+# six minutes on two idle cores of a server, up to fifteen on slower or busy ones. The demo has one
+# simulated subject, who saw 500 images three times each. These steps run one after another; each
+# has a target of its own, such as `snakemake maps`:
 #
 # | target | what it makes |
 # |---|---|
@@ -67,8 +67,12 @@ print(*sorted(path.name for path in results.iterdir()))
 # %% [markdown]
 # ## 2. What was simulated
 #
-# Each ROI with signal is driven by known feature spaces, in known proportions. All other voxels
-# of the mask contain only noise. A good analysis has to recover these proportions.
+# Each region with signal is driven by known feature spaces, in known proportions: EBA by features
+# of the pictures (of EfficientNet-Lite0, trained on ImageNet), VWFA-1 by features of their captions
+# (of a small BERT), FFA-1 and PPA by both. What NSD calls streams surrounds them: the early and
+# midventral ones are driven by two untrained networks, the ventral and lateral ones by both
+# pretrained networks. All other voxels of the mask contain only noise. A good analysis has to
+# recover these proportions.
 
 # %%
 groups = study["simulation"]["groups"]
@@ -85,7 +89,7 @@ planted
 # %%
 correlations = pd.read_csv(results / "tables/correlations.tsv", sep="\t", na_values="n/a")
 correlations = correlations.query("subject == 'subj01' and variant == 'all'")
-rois = list(planted.index)
+rois = [group["roi"] for group in groups if group["atlas"] in study["rois"]]
 scores = correlations[correlations["roi"].isin(rois)].pivot(
     index="roi", columns="model", values="mean_normalised_r"
 )
@@ -111,19 +115,19 @@ selected.style.set_properties(**{"white-space": "normal", "text-align": "left"})
 # %%
 partitions = pd.read_csv(results / "tables/partitions.tsv", sep="\t", na_values="n/a")
 chosen = partitions.query(
-    "subject == 'subj01' and variant == 'all' and comparison == 'clip_rn50_vs_resnet50'"
+    "subject == 'subj01' and variant == 'all' and comparison == 'efficientnet_vs_bert'"
 )
-components = ["clip_rn50", "resnet50", "clip_rn50&resnet50"]
+components = ["efficientnet", "bert", "efficientnet&bert"]
 variance = chosen.pivot(index="roi", columns="component", values="mean_variance")
 axes = variance.loc[rois, components].plot.bar(rot=0, ylabel="variance explained (test R²)")
 axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %% [markdown]
-# The signal of EBA comes only from CLIP RN50, but most of the variance is shared, because features
-# of an untrained ResNet50 correlate with it. Shared variance is therefore no evidence that both
-# spaces drive a voxel. Only unique variance distinguishes them, and it is larger for CLIP RN50 in
-# EBA.
+# The signal of EBA comes only from EfficientNet, that of VWFA-1 only from BERT, but much of the
+# variance is shared, because a caption says what its picture shows. Shared variance is therefore no
+# evidence that both spaces drive a voxel. Only unique variance distinguishes them: it is
+# EfficientNet's in EBA, and BERT's in VWFA-1.
 #
 # In a simulated study we can compare with the truth. `recovered` is what the workflow found,
 # `oracle` what a ridge model with the best possible penalties finds with as many images,
@@ -131,7 +135,7 @@ plt.show()
 
 # %%
 recovery = pd.read_csv(results / "validation/recovery.tsv", sep="\t", na_values="n/a")
-recovery = recovery[recovery["comparison"] == "clip_rn50_vs_resnet50"]
+recovery = recovery[recovery["comparison"] == "efficientnet_vs_bert"]
 recovery[["group", "component", "perfect", "oracle", "recovered", "n_voxels"]].round(3)
 
 # %% [markdown]
@@ -147,11 +151,11 @@ recovery[["group", "component", "perfect", "oracle", "recovered", "n_voxels"]].r
 # were not modelled.
 
 # %%
-maps = results / "maps/subj01/all/clip_rn50"
-r_map = maps / "sub-01_space-func1pt8mm_model-clipRn50_stat-r_statmap.nii.gz"
+maps = results / "maps/subj01/all/efficientnet"
+r_map = maps / "sub-01_space-func1pt8mm_model-efficientnet_stat-r_statmap.nii.gz"
 mean_epi = nsd / "nsddata/ppdata/subj01/func1pt8mm/mean.nii.gz"
 plotting.plot_stat_map(
-    r_map, bg_img=mean_epi, threshold=0.1, vmax=1, title="test correlation, CLIP RN50"
+    r_map, bg_img=mean_epi, threshold=0.1, vmax=1, title="test correlation, EfficientNet"
 )
 plt.show()
 
@@ -160,7 +164,7 @@ plt.show()
 # the map):
 
 # %%
-thresholded = maps / "sub-01_space-func1pt8mm_model-clipRn50_stat-r_desc-fdr05_statmap.nii.gz"
+thresholded = maps / "sub-01_space-func1pt8mm_model-efficientnet_stat-r_desc-fdr05_statmap.nii.gz"
 plotting.plot_stat_map(thresholded, bg_img=mean_epi, vmax=1, title="the same, where q ≤ 0.05")
 plt.show()
 
@@ -168,7 +172,7 @@ plt.show()
 # On surfaces, maps are GIFTI files, one per hemisphere. The simulated fsaverage is coarse.
 
 # %%
-left_r = maps / "sub-01_hemi-L_space-fsaverage_model-clipRn50_stat-r_statmap.func.gii"
+left_r = maps / "sub-01_hemi-L_space-fsaverage_model-efficientnet_stat-r_statmap.func.gii"
 left_mesh = nsd / "nsddata/freesurfer/fsaverage/surf/lh.inflated"
 plotting.plot_surf_stat_map(
     str(left_mesh), nib.load(left_r).darrays[0].data, hemi="left", view="lateral", vmax=1
@@ -198,7 +202,7 @@ voxels.groupby([where, "model"], observed=True)["r"].median().unstack().round(2)
 # ceilings of every voxel, and, as an attribute, the provenance of the file.
 
 # %%
-with h5py.File(results / "encoding/subj01/all/clip_rn50.h5") as file:
+with h5py.File(results / "encoding/subj01/all/efficientnet.h5") as file:
     for name, dataset in file.items():
         print(name, getattr(dataset, "shape", ""), getattr(dataset, "dtype", ""))
     print("attributes:", *file.attrs)
@@ -207,7 +211,7 @@ with h5py.File(results / "encoding/subj01/all/clip_rn50.h5") as file:
 plt.scatter(ceiling, r2, s=4)
 plt.axline((0, 0), slope=1, color="black")
 plt.xlabel("noise ceiling (R²)")
-plt.ylabel("test R² of CLIP RN50")
+plt.ylabel("test R² of EfficientNet")
 plt.show()
 
 # %% [markdown]

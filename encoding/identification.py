@@ -162,7 +162,7 @@ def independent_errors(
 
     In every draw there is one target for all, s + ε, with normal signals s and patterns of measured
     noise ε, and of each predictor a simulated one, B s + g e. The covariance of s over voxels is
-    that of the measured patterns less that of the noise (directions of at least a tenth of the
+    that of the measured patterns minus that of the noise (directions of at least a tenth of the
     largest variance); B is the regression on s, cov(predicted, measured) cov(s)⁻¹, which
     noise has no part in; e is normal with the covariance that B s leaves of the predictor; and g
     is such that as many images are identified as by the predictor.

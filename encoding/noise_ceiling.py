@@ -106,6 +106,32 @@ def noise_ceiling(
     return NoiseCeiling(1 - noise / variance, noise / variance**2 * np.sqrt(of_variance))
 
 
+def trial_noise_ceiling(
+    trial_variance: np.ndarray, noise_variance: np.ndarray, n_repeats: np.ndarray
+) -> np.ndarray:
+    """Explainable share of the variance of averages, from the variance of single trials.
+
+    With the variance T of all trials, σ² of the noise (pooled over images, Σ (nᵢ - 1) varᵢ /
+    Σ (nᵢ - 1)) and s² = max(T - σ², 0), it is s² / (s² + σ² mean(1/n)): the ceiling of Gifford et
+    al. (2026) for images with unequal numbers of repeats. T weights images by their repeats;
+    `noise_ceiling`, which does not, differs where images that are repeated more often vary more, or
+    less.
+
+    Parameters
+    ----------
+    trial_variance, noise_variance : (voxel,) T and σ²
+    n_repeats : (image,) or (image, voxel) as in `reliability`
+
+    Returns
+    -------
+    (voxel,) float64 in [0, 1]; NaN where a variance is NaN or σ² is 0
+    """
+    noise = np.asarray(noise_variance, dtype=np.float64)
+    signal = np.maximum(np.asarray(trial_variance, dtype=np.float64) - noise, 0)
+    noise = np.where(noise > 0, noise, np.nan)
+    return signal / (signal + noise * _mean_inverse(n_repeats))
+
+
 def correlation_ceiling(noise_ceiling: np.ndarray) -> np.ndarray:
     """Compute the expected correlation of the signal itself with the responses: the bound of r.
 

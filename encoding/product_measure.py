@@ -18,7 +18,7 @@ def split_r2(
 ) -> dict[str, np.ndarray]:
     """Split the test R² of a joint model among its bands.
 
-    With y and ŷ less the mean of the measured responses, and ŷ = Σ_b p_b + k of the bands' parts
+    With y and ŷ minus the mean of the measured responses, and ŷ = Σ_b p_b + k of the bands' parts
     p_b and a constant k,
 
         ρ_b = Σ (2 y p_b - p_b ŷ) / Σ y²,    R² = Σ_b ρ_b + Σ (2 y k - k ŷ) / Σ y²

@@ -192,7 +192,7 @@ def component_scores(
 def difference_scores(
     sums: RegionSums, first: str, second: str, level: float, blocks: np.ndarray | None = None
 ) -> RegionScores:
-    """Mean R² of one model less that of another, paired, and whether it differs from 0.
+    """Mean R² of one model minus that of another, paired, and whether it differs from 0.
 
     By sign flips of the images' differences, two-sided. Parameters are those of `model_scores`.
     """

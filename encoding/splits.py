@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 
 def inner_folds(
@@ -98,6 +97,9 @@ def cluster_images(features: np.ndarray, n_clusters: int, seed: int) -> np.ndarr
     ValueError
         More clusters than images.
     """
+    # here, as importing scikit-learn takes a second, and most splits have no clusters
+    from sklearn.cluster import KMeans
+
     if n_clusters > len(features):
         raise ValueError(f"{n_clusters} clusters cannot be made of {len(features)} images")
     means = KMeans(n_clusters, n_init=1, random_state=seed)

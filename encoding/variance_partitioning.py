@@ -75,7 +75,7 @@ def _commonality(
 
 
 def joint_gain(r2: Mapping[str, np.ndarray], spaces: Sequence[str]) -> np.ndarray:
-    """R² of the joint model less that of the best model of fewer spaces.
+    """R² of the joint model minus that of the best model of fewer spaces.
 
     Below 0 a joint model predicts worse than one of its parts: it overfits, or one penalty for all
     does not suit them. The best is picked on the data that score it, so that where the other spaces

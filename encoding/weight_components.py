@@ -128,7 +128,7 @@ def fit_components(weights: np.ndarray, n_components: int) -> WeightComponents:
     Raises
     ------
     ValueError
-        More components than voxels less one or features, or weights that are not finite.
+        More components than features, or than voxels minus one, or weights that are not finite.
     """
     weights = np.asarray(weights, dtype=np.float64)
     if not np.isfinite(weights).all():

@@ -27,7 +27,7 @@ def local_weights(weights: str) -> Path | None:
 
     Parameters
     ----------
-    weights : one of those words, a path, or "package:NAME/folder" inside a Python package
+    weights : one of those words, a path, or "package:NAME/path" inside a Python package
 
     Raises
     ------

@@ -29,7 +29,7 @@ ROWS_PER_BLOCK = 1024
 
 
 class FeatureFileError(ValueError):
-    """Fault of a file of features: the message names the file, the array and the mend."""
+    """Fault of a file of features: the message names the file, the array and how to correct it."""
 
 
 @dataclass(frozen=True)

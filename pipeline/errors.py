@@ -13,6 +13,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # errors of a folder that is read-only or belongs to another user
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
+# errors of a folder where a file is needed, or a file where a folder is
+MISPLACED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+
 
 class InputError(Exception):
     """Bad input: the message names the file or key, what was expected, and how to correct it."""
@@ -42,6 +45,12 @@ def run_stage(main: Callable[[], None]) -> None:
                 f"{error.filename or 'a file'}: may not be read or written ({error.strerror}). It "
                 "is read-only or belongs to somebody else: correct its permissions, or run in a "
                 "folder of your own; what was finished is kept."
+            )
+            sys.exit(1)
+        if error.errno in MISPLACED:
+            _report(
+                f"{error.filename2 or error.filename}: {error.strerror}. A file is where a folder "
+                "is needed, or a folder where a file is: name another path, or move it away."
             )
             sys.exit(1)
         if error.errno not in FULL:

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.names import not_made
 from pipeline.configuration.names import declared
 from pipeline.configuration.reading import read_configuration
 from pipeline.configuration.settings import WHOLE
@@ -51,8 +52,10 @@ def show(configfile: Path, subject: str | None = None, console: Console | None =
         The subject is not in the study, or its tables have not been made.
     """
     study = _read(configfile, subject)
-    console = console or _console()
+    console = console or output_console()
     results = Path("results") / study.study
+    if not (results / "tables").exists():
+        raise InputError(not_made(results / "tables", configfile))
     for name, (title, columns) in TABLES.items():
         rows = _headlines(read_table(results / f"tables/{name}.tsv"), subject)
         console.print(_table(title, rows[[*columns]]))
@@ -122,7 +125,7 @@ def _read(configfile: Path, subject: str | None) -> Configuration:
     return study
 
 
-def _console() -> Console:
+def output_console() -> Console:
     """Return a console as wide as the terminal, or as all columns for files and pipes."""
     console = Console()
     return console if console.is_terminal else Console(width=PIPE_WIDTH)

@@ -15,6 +15,8 @@ from pipeline.jobs.job_list import ListedJob, Run, last_run
 from pipeline.jobs.remaining_time import in_words, job_estimates, seconds_left
 from pipeline.nsd.manifest import read_manifest
 
+# set in the environment, a run displays little else than the line of its progress
+BRIEF = "NSD_ENCODING_BRIEF"
 # rules whose outputs are listed when they are finished
 RESULT_RULES = (
     "write_maps",

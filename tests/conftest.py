@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import warm_python
 import xarray as xr
 import yaml
 from filelock import FileLock
@@ -36,22 +40,40 @@ TINY = ROOT / "tests/tiny.yaml"
 
 # these run the workflow, or look at what it made
 RUNNING = {"study", "measured"}
-# files that run a study of their own
-LONGEST = {"test_small_workflow.py", "test_presets.py", "test_determinism.py", "test_faults.py"}
+# which makes the small study, while other workers run files that do not wait for it
+FIRST = "test_presets.py"
+# of those that wait for it and of those that do not, what takes longest
+LONGEST = {
+    *("test_small_workflow.py", "test_determinism.py", "test_faults.py", "test_matrices.py"),
+    *("test_given_features_workflow.py", "test_own_choices.py", "test_full_size.py"),
+    *("test_synthetic_workflow.py", "test_slurm.py", "test_networks.py", "test_kernels.py"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     """Mark every test of the finished small study as `workflow`, before tests are selected.
 
-    Files that run a study of their own come first: others then run beside the longest.
+    Workers take files in this order: the one that makes the study, those that do not wait for it,
+    and those that do, each with the longest first.
     """
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    waiting = {item.path.name for item in items if _uses_the_study(item)}
+    items.sort(
+        key=lambda item: (
+            item.path.name != FIRST,
+            item.path.name in waiting,
+            item.path.name not in LONGEST,
+        )
+    )
     for item in items:
-        # a parameter of that name is another study
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if RUNNING & (set(item.fixturenames) - set(parameters)):
+        if _uses_the_study(item):
             item.add_marker(pytest.mark.workflow)
+
+
+def _uses_the_study(item: pytest.Function) -> bool:
+    # a parameter of that name is another study
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return bool(RUNNING & (set(item.fixturenames) - set(parameters)))
 
 
 CODE = (
@@ -95,6 +117,9 @@ class Study:
     def snakemake(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the workflow as a user does; on failure show what it said."""
         environ = {**ENVIRON, "PYTHONPATH": str(self.checkout)}
+        # what a test changes there, a python that runs already would not take over
+        if environ == {**USUAL, "PYTHONPATH": str(self.checkout)}:
+            environ["PATH"] = f"{warm_folder()}:{environ['PATH']}"
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, env=environ)
         if check and done.returncode != 0:
             pytest.fail(
@@ -159,9 +184,25 @@ ENVIRON = {
 }
 
 
-@pytest.fixture(scope="session")
+USUAL = dict(ENVIRON)
+
+
+@cache
+def warm_folder() -> Path:
+    """Folder of a `python` that has imported packages, for this process's studies."""
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return warm_python.start(folder)
+
+
+@pytest.fixture
 def tiny_values() -> dict:
-    """The small study's configuration as plain values."""
+    """The small study's configuration as plain values, which a test may change."""
+    return read_tiny()
+
+
+def read_tiny() -> dict:
+    """Read the small study's configuration, as plain values."""
     return yaml.safe_load(TINY.read_text())
 
 
@@ -343,7 +384,9 @@ def assert_same_arrays(found, expected):
         elif values.dtype.kind != "f":
             np.testing.assert_array_equal(found[name], values, err_msg=name)
         else:
-            close = np.isclose(found[name], values, rtol=1e-3, atol=1e-5, equal_nan=True)
+            # a voxel whose fit is on the edge of being tested changes q of all, by a share of it
+            relative = 1e-2 if name == "q" else 1e-3
+            close = np.isclose(found[name], values, rtol=relative, atol=1e-5, equal_nan=True)
             assert close.mean() > 0.95, name
         if name.endswith("cv_score"):
             np.testing.assert_allclose(found[name], values, rtol=0, atol=1e-5, err_msg=name)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import itertools
+import json
 import re
+import subprocess
+import sys
 import tempfile
 import tomllib
 from collections import Counter
@@ -52,6 +55,8 @@ OF_NSD = (
     "pipeline/nsd/",
     "pipeline/dataset/",
     "pipeline/simulation/",
+    "pipeline/cli/init.py",
+    "pipeline/cli/preparations.py",
     "pipeline/estimates/resources.py",
     "pipeline/estimates/study_size.py",
     "pipeline/status.py",
@@ -77,7 +82,8 @@ def test_the_core_imports_nothing_of_nsd():
     assert {name for name in found if not name.startswith(OF_NSD)} == set()
     opening = {name for name in found if name.startswith("pipeline/dataset/")}
     assert opening == {
-        f"pipeline/dataset/{part}.py" for part in ("images", "responses", "regions", "anatomy")
+        f"pipeline/dataset/{part}.py"
+        for part in ("images", "responses", "regions", "anatomy", "out_of_distribution")
     }
 
 
@@ -185,7 +191,7 @@ def test_code_version_follows_imports_and_content(version_with):
     assert version_with("encoding/scores.py", "x = 2\n") != before
 
 
-def test_versions_of_all_stages_parse_each_file_once(monkeypatch):
+def test_versions_of_all_stages_parse_each_file_once(monkeypatch, tmp_path):
     parse, parsed = ast.parse, Counter()
 
     def counted(content):
@@ -196,6 +202,7 @@ def test_versions_of_all_stages_parse_each_file_once(monkeypatch):
         if hasattr(kept, "cache_clear"):
             kept.cache_clear()
     monkeypatch.setattr(ast, "parse", counted)
+    monkeypatch.setattr(versions, "KEPT", tmp_path / "kept.json")
     modules = list(versions.stage_modules().values())
     # for the rules, and for the run that is frozen
     for module in [*modules, *modules]:
@@ -205,6 +212,36 @@ def test_versions_of_all_stages_parse_each_file_once(monkeypatch):
     assert parsed == Counter(sources)
     # nor are the imports of a file followed more than once
     assert versions._imports.cache_info().misses == len(sources)
+
+
+COUNTED = """
+import ast, pathlib, sys
+from pipeline.jobs import code_version as versions
+parse, parsed = ast.parse, []
+ast.parse = lambda content: parsed.append(content) or parse(content)
+versions.KEPT = pathlib.Path(sys.argv[1])
+version = versions.code_version("pipeline.stages.split_images")
+print(version, len(parsed))
+"""
+
+
+def test_other_processes_parse_no_file_again(tmp_path):
+    kept = tmp_path / "folder/kept.json"
+
+    def in_a_process() -> tuple[str, int]:
+        command = [sys.executable, "-c", COUNTED, str(kept)]
+        version, parsed = subprocess.check_output(command, cwd=ROOT, text=True).split()
+        return version, int(parsed)
+
+    version, parsed = in_a_process()
+    assert parsed > 10
+    assert in_a_process() == (version, 0)
+    kept.write_text("{")
+    assert in_a_process() == (version, parsed)
+    assert in_a_process() == (version, 0)
+    # of another version of the module
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "of": "another"}))
+    assert in_a_process() == (version, parsed)
 
 
 def test_a_fit_does_not_depend_on_feature_extraction_or_the_report():

@@ -28,6 +28,7 @@ from encoding.ridge.decomposition import (
     DeletedFold,
     DualDecomposition,
     PrimalDecomposition,
+    ShrinkingDecomposition,
     shrinkage_basis,
 )
 from encoding.ridge.design import Design
@@ -757,3 +758,22 @@ def test_rounding_of_products_is_by_choice_only():
     fit = fit_banded_ridge(*arguments, Options(matmul_precision="medium", backend="torch"))
     assert fit.precision == "bfloat16"
     assert np.isfinite(fit.cv_score).all()
+
+
+def test_few_voxels_are_scored_without_a_qr_as_among_many(monkeypatch):
+    """18 held-out rows: a QR of the operators pays from 9 voxels on."""
+    made = []
+    triangular = ShrinkingDecomposition.triangular
+    monkeypatch.setattr(
+        ShrinkingDecomposition,
+        "triangular",
+        lambda self, arrays: made.append(self) or triangular(self, arrays),
+    )
+    bands, y = simulated(3, 120, [10, 8], 40)
+    folds, weights = inner_folds(120, 4, 0), draw_band_weights(2, 5, 0)
+    many = fit_banded_ridge(bands, y, folds, ALPHAS, weights, EXACT)
+    assert len(made) == 4 * 5
+    few = fit_banded_ridge(bands, y[:, :8], folds, ALPHAS, weights, EXACT)
+    assert len(made) == 4 * 5
+    np.testing.assert_allclose(few.candidate_scores, many.candidate_scores[:, :8], rtol=1e-10)
+    np.testing.assert_array_equal(few.alpha, many.alpha[:8])

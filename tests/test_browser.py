@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from browser import Visit, visiting
 
-from pipeline.figures.colours import pair_colours
+from pipeline.figures.colours import corners, pair_colours, whole_rgb
 from pipeline.maps.files import label_colour, read_map
+from pipeline.report.explorer import HIGHEST, LOWEST
 from pipeline.results.metadata import metadata_path, read_metadata
+from pipeline.tables.voxels import read_voxels
 
 pytestmark = pytest.mark.browser
 LAPTOP, PHONE = 1280, 390
+PAGES = (
+    *("index", "explorer", "subj01", "models", "comparisons", "further_analyses", "validation"),
+    "methods",
+)
 # of letters that tell something, in CSS pixels
 LEAST_FONT = 11
 
@@ -27,7 +33,7 @@ def report(study) -> Path:
 @pytest.mark.parametrize("width", [LAPTOP, PHONE])
 @pytest.mark.parametrize(
     "name",
-    ["index", "subj01", "models", "comparisons", "further_analyses", "validation", "methods"],
+    PAGES,
 )
 def test_a_page_opens_without_network_or_complaint_and_fits_the_window(report, name, width):
     with visiting(report / f"{name}.html", width) as visit:
@@ -154,7 +160,10 @@ def test_two_maps_at_once_have_the_colours_of_the_pictures(report):
     first, second = (part.ravel() for part in np.meshgrid(*[[-0.2, 0.0, 0.1, 0.3, 0.9]] * 2))
     with visiting(report / "views/subj01/surface.html", LAPTOP) as visit:
         pairs = np.column_stack([first, second]).tolist()
-        found = visit.page.evaluate(f"{json.dumps(pairs)}.map(([a, b]) => pair(a, b, 0.6))")
+        ends = [whole_rgb(colour) for colour in corners()]
+        found = visit.page.evaluate(
+            f"{json.dumps(pairs)}.map(([a, b]) => pair(a, b, 0.6, {json.dumps(ends)}))"
+        )
     expected = 255 * pair_colours(first / 0.6, second / 0.6)
     np.testing.assert_allclose(found, expected, atol=1)
 
@@ -193,12 +202,59 @@ def test_a_surface_inside_a_page_leaves_the_banners_to_it(report):
         assert visit.page.locator(".banner").first.is_visible()
 
 
-def test_slices_of_another_map_come_into_their_frame(report):
-    with visiting(report / "subj01.html", LAPTOP) as visit:
-        choice = visit.page.locator("#slice-map")
-        choice.scroll_into_view_if_needed()
-        choice.select_option(label="r: bert")
-        frame = visit.page.frame_locator("#slice-view")
-        assert "subj01: r: bert" in frame.locator("p").first.inner_text()
-        frame.locator("canvas").first.wait_for()
+def test_the_explorer_changes_subject_map_and_region(report, study):
+    with visiting(report / "explorer.html", LAPTOP) as visit:
+        page = visit.page
+        page.wait_for_selector("#voxel")
+        page.select_option("#subject", "subj03")
+        page.wait_for_function("element('voxel')?.textContent.includes('subj03')")
+        page.select_option("#region", label="V1v")
+        page.select_option("#map", label="bert")
+        page.wait_for_function("element('list-title').textContent.includes('V1v) by bert')")
+        rows = read_voxels(
+            study.results / "tables/voxels/subj03.parquet",
+            ["voxel", "r", "roi_prf-visualrois"],
+            ["bert"],
+        )
+        best = rows[rows["roi_prf-visualrois"] == "V1v"].set_index("voxel")["r"]
+        told = page.locator("#list button").first.inner_text()
+        assert told == f"voxel {best.idxmax()}: {best.max():.3f}".replace("-", "−")
+        page.locator("#list button").first.click()
+        page.wait_for_function(f"element('voxel').textContent.includes('{best.idxmax()}')")
+        assert page.url.endswith(f"#subj03/{best.idxmax()}")
+        assert page.locator(".thumbnail").count() == HIGHEST + LOWEST
         assert visit.complaints == []
+        assert visit.network == []
+
+
+@pytest.mark.parametrize("name", [*PAGES, "views/subj01/surface"])
+def test_axe_finds_no_barrier(report, name):
+    """Contrast, names of pictures and controls, order of headings, keyboard."""
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="NO AXE: pip install axe-playwright-python"
+    )
+    axe = Path(package.__file__).with_name("axe.min.js").read_text()
+    with visiting(report / f"{name}.html", LAPTOP) as visit:
+        page = visit.page
+        if name == "explorer":
+            page.wait_for_selector("#voxel")
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")
+        assert found["passes"]
+        barriers = [(one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]
+        assert barriers == []
+
+
+@pytest.mark.parametrize("width", [LAPTOP, PHONE])
+def test_letters_of_figures_are_legible_where_they_are_shown(report, width):
+    """A figure is as wide as on paper or wider, where 7 points are 9.3 pixels."""
+    for name in ("index", "comparisons"):
+        with visiting(report / f"{name}.html", width) as visit:
+            shown = visit.page.eval_on_selector_all(
+                ".picture img",
+                """(all) => all.filter((one) => one.offsetWidth).map((one) => [
+                    one.offsetWidth, parseFloat(one.style.getPropertyValue("--natural"))])""",
+            )
+            assert shown
+            assert all(wide >= natural - 1 > 200 for wide, natural in shown)

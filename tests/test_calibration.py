@@ -107,7 +107,7 @@ def test_spaces_of_unequal_width_are_recovered_as_well_as_by_an_oracle():
     """Both scale features alike: another scaling would be another prior, not a better method."""
     condition = CONDITIONS["unequal_spaces"]
     found = [run_experiment(condition, seed, SETTINGS) for seed in range(3)]
-    bias = rows(summarise("unequal_spaces", found, 0.95), "recovered less oracle")
+    bias = rows(summarise("unequal_spaces", found, 0.95), "recovered minus oracle")
     assert set(bias["verdict"]) == {"as it should be"}
     assert bias["value"].abs().max() < 0.02
 
@@ -120,7 +120,7 @@ def test_near_duplicates_that_are_drawn_singly_make_intervals_too_narrow(shown):
 
 
 def test_near_duplicates_across_the_split_flatter_a_model(shown):
-    bias = rows(shown[1]["duplicates_across_the_split"], "measured less population")
+    bias = rows(shown[1]["duplicates_across_the_split"], "measured minus population")
     assert bias["value"].item() > 0.02
     assert bias["verdict"].item() == "not judged"
 

@@ -31,6 +31,11 @@ def remove(key):
     return lambda values: values.pop(key)
 
 
+def test_the_first_sessions_may_be_a_range(tiny_values):
+    tiny_values["responses"]["sessions"] = "1-2"
+    assert parse_configuration(tiny_values).responses.sessions == 2
+
+
 BAD = {
     "unknown key": (put("subject", ["subj01"]), "subject: unknown key"),
     "permutations, which are no longer drawn": (
@@ -48,6 +53,11 @@ BAD = {
     "more chunks than allowed": (
         put("scatter", {"voxel_chunks": 1001}),
         "scatter.voxel_chunks: Input should be less than or equal to 1000",
+    ),
+    "a name with a space": (put("study", "my study"), "study: use letters, digits, _ and - only"),
+    "sessions that are not the first ones": (
+        put("responses.sessions", "3-5"),
+        "responses.sessions: 3-5 is no range from the first session on",
     ),
     "missing key": (remove("splits"), "splits: this key is missing"),
     "unknown subject": (put("subjects", ["subj09"]), "subjects: NSD has no subj09"),
@@ -292,7 +302,14 @@ def test_the_study_of_real_data_has_the_studys_comparisons_and_subjects():
     study = read_configuration(ROOT / "config/nsd.yaml")
     assert study.simulation is None
     assert len(study.subjects) == 8
-    assert study.comparisons == read_catalogue()["comparisons"]
+    whole = {
+        name: [space.removesuffix("_pca1000") for space in spaces]
+        for name, spaces in study.comparisons.items()
+    }
+    assert whole == read_catalogue()["comparisons"]
+    reduced = {space for spaces in study.comparisons.values() for space in spaces}
+    reduced = {space for space in reduced if space.endswith("_pca1000")}
+    assert reduced == {f"{n}_pca1000" for n in ("alexnet", "untrained_alexnet", "gabor_energy")}
     assert all(
         network.weights.startswith(("pretrained", "data/weights"))
         for name, network in study.networks.items()

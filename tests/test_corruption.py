@@ -19,7 +19,6 @@ from conftest import ROOT, rewrite
 from runs import frozen, run_file
 
 from pipeline.errors import InputError, OtherReleaseError
-from pipeline.figures.study import _read
 from pipeline.jobs.frozen_run import RUN, read_run
 from pipeline.maps.files import read_map
 from pipeline.report.html import read_figures
@@ -32,6 +31,7 @@ from pipeline.results.result_file import array_names
 from pipeline.results.storage import read_result, write_result
 from pipeline.results.tables import read_table, write_table
 from pipeline.stages import fit_encoding_models
+from pipeline.tables.voxels import read_voxels
 
 pytestmark = pytest.mark.robustness
 
@@ -132,7 +132,7 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
         tiny / "maps/subj01/all/index.json": read_metadata,
         next((tiny / "maps/subj01/all").rglob("*_statmap.nii.gz")): read_map,
         next((tiny / "maps/subj01/all").rglob("*.func.gii")): read_map,
-        tiny / "tables/voxels/subj01.parquet": lambda path: _read(path, columns, ["bert"]),
+        tiny / "tables/voxels/subj01.parquet": lambda path: read_voxels(path, columns, ["bert"]),
         figure: lambda path: list(read_figures(path.parent)),
     }
     for path, read in readers.items():
@@ -210,12 +210,12 @@ READERS = {
     },
     # after `read_map`, for what else a map says
     "nibabel.load": {"files.py", "write_group_maps.py", "views.py"},
-    # `predict_folder.py`, `split_table.py` and `matrices/files.py` read tables of the user
+    # the first line reads tables of the project and of NSD, the second those of the user
     "pd.read_csv": {
         *("tables.py", "design.py", "photographs.py", "page.py"),
-        *("predict_folder.py", "split_table.py", "files.py"),
+        *("predict_folder.py", "split_table.py", "own_texts.py", "files.py"),
     },
-    "pd.read_parquet": {"study.py"},
+    "pd.read_parquet": {"voxels.py"},
     "json.load": set(),
     # plain matrices of the user
     "np.load": {"files.py", "simulate.py"},

@@ -458,7 +458,7 @@ def test_the_page_of_results_opens_them(finished, tmp_path, monkeypatch, capsys)
     named = {
         "results/demo": "results/matrices",
         "subj01": "anna",
-        "clip_rn50_vs_resnet50": COMPARISON,
+        "clip_rn50_vs_alexnet": COMPARISON,
     }
     for there, here in {**named, "clip_rn50": "shown"}.items():
         assert there in text

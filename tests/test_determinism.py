@@ -18,7 +18,7 @@ pytestmark = pytest.mark.robustness
 
 # what has most to add up: a network's activations and principal components; a fit and its tests
 SAME_BYTES = (
-    "tiny/features/layers/alexnet/subj01_1of2.h5",
+    "tiny/features/layers/alexnet/subj01_1of1.h5",
     "tiny/features/subj01/all/alexnet_conv3.h5",
 )
 SAME_UP_TO_ROUNDING = (

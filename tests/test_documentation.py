@@ -46,7 +46,7 @@ def site(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("page", "contents"),
     [
-        ("index", ["Try it", "demo_correlations.png"]),
+        ("index", ["Try it", "demo_maps.png"]),
         ("tutorial", ["1. Run the demo", "plot_stat_map"]),
         ("configuration", ["band_weight_samples", "voxels_per_subject", "required"]),
         ("command_line", ["learning_curves", "compare_presets", "noise_ceilings"]),
@@ -155,7 +155,7 @@ def test_stages_targets_settings_outputs_and_tests_of_an_analysis_are_there(name
 
 
 def test_a_file_that_no_rule_writes_would_be_seen():
-    assert not written("tables/keywords.tsv")
+    assert not written("tables/horoscopes.tsv")
     assert not written("maps/<network>")
 
 

@@ -15,7 +15,7 @@ from conftest import ENVIRON, ROOT
 from snakemake.cli import get_argument_parser
 from test_documentation import TARGETS
 
-from pipeline.__main__ import argument_parser
+from pipeline.__main__ import argument_parser, read_arguments
 from pipeline.command import check_command
 
 PAGES = [
@@ -25,7 +25,7 @@ PAGES = [
     *sorted((ROOT / "config").glob("*.yaml")),
     *sorted((ROOT / "profiles").glob("*/*.yaml")),
 ]
-PROGRAMS = ("snakemake", "python -m", "make", "pytest")
+PROGRAMS = ("snakemake", "nsd-encoding", "python -m", "make", "pytest")
 # values that stand for a user's own
 OWN = {"…": "config/nsd.yaml", "<target>": "preflight", "$(CONFIG)": "config/demo.yaml"}
 
@@ -185,6 +185,13 @@ def test_all_targets_that_are_listed_can_be_planned_together(folder):
 @pytest.mark.parametrize("command", of_program("python -m pipeline "))
 def test_arguments_of_a_pipeline_command_are_right(command):
     argument_parser().parse_args(shlex.split(command)[3:])
+
+
+@pytest.mark.parametrize("command", of_program("nsd-encoding "))
+def test_arguments_of_an_nsd_encoding_command_are_right(command):
+    """Targets and options that `run` hands on are looked at by Snakemake's own parser."""
+    given = read_arguments(shlex.split(command)[1:])
+    assert set(get_argument_parser().parse_args(given.words).targets) <= TARGETS
 
 
 @pytest.mark.parametrize("command", of_program("python -m benchmarks"))

@@ -41,12 +41,12 @@ def test_a_finished_run_is_looked_at_in_ten_lines(study, tmp_path):
 
 # names of the demo, and of the small study what stands in their place
 SMALL = {
-    "clip_rn50_vs_resnet50": "alexnet_vs_bert",
-    "clip_rn50&resnet50": "alexnet&bert",
-    '"clip_rn50", "resnet50"': '"alexnet", "bert"',
-    "all/clip_rn50.h5": "all/bert.h5",
-    'all/clip_rn50"': 'all/bert"',
-    "model-clipRn50": "model-bert",
+    "efficientnet_vs_bert": "alexnet_vs_bert",
+    "efficientnet&bert": "alexnet&bert",
+    '"efficientnet", "bert"': '"alexnet", "bert"',
+    "all/efficientnet.h5": "all/bert.h5",
+    'all/efficientnet"': 'all/bert"',
+    "model-efficientnet": "model-bert",
 }
 
 

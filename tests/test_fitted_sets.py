@@ -55,15 +55,22 @@ def test_predictions_are_read_before_others_are_made_one_subject_after_another(t
     study.configuration.write_text(yaml.safe_dump(values_of({"pair": PAIR})))
     said = study.snakemake("--dry-run", "significance").stdout
     jobs = re.findall(r"rule (\w+):\n((?:    .*\n)*)", said)
-    priorities: dict[str, set[tuple[str, int]]] = {}
+    priorities: dict[tuple[str, str], list[int]] = {}
     for rule, text in jobs:
         subject, priority = (re.search(p, text) for p in (r"subject=(\w+)", r"priority: (\d+)"))
         if subject and priority:
-            priorities.setdefault(rule, set()).add((subject[1], int(priority[1])))
-    in_turn = {("subj01", 2), ("subj03", 1)}
-    assert priorities["fit_encoding_models"] == priorities["predict_test_images"] == in_turn
+            priorities.setdefault((rule, subject[1]), []).append(int(priority[1]))
+    made = ("fit_encoding_models", "predict_test_images")
+    first, second = (
+        [sorted(priorities[rule, subject]) for rule in made] for subject in ("subj01", "subj03")
+    )
+    # three models one after another, and all of a subject before the next
+    assert first[0] == first[1] == [*range(first[0][0], first[0][0] + 3)]
+    assert second[0] == second[1] == [*range(second[0][0], second[0][0] + 3)]
+    assert first[0][0] > second[0][-1]
     for rule in ("assess_significance", "assess_components"):
-        assert priorities[rule] == {("subj01", 10), ("subj03", 10)}
+        for subject in ("subj01", "subj03"):
+            assert min(priorities[rule, subject]) > first[0][-1]
 
 
 def test_sets_have_the_order_of_the_first_comparison_that_holds_them():

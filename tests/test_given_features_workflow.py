@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Study, bare, rewrite
+from conftest import Study, bare, read_tiny, rewrite
 
 from features.checkpoints import checkpoint_hash
 from pipeline.dataset.images import open_images
@@ -67,14 +67,15 @@ def given_values(tiny: dict) -> dict:
     spaces["alexnet_conv3"] |= {"network": "seen", "layer": "conv3"}
     del spaces["alexnet_conv3"]["pooling"]
     spaces["bert"] = {"network": "read", "layer": "features"}
+    values["extraction"] = {"shards": 2}
     return {**values, "maps": {"spaces": ["MNI152"], "quantities": ["r2"]}}
 
 
 @pytest.fixture(scope="module")
-def given(study, tiny_values) -> Study:
+def given(study) -> Study:
     write_files(study)
     made = Study(study.directory, study.directory / "given.yaml")
-    made.configuration.write_text(yaml.safe_dump(given_values(tiny_values), sort_keys=False))
+    made.configuration.write_text(yaml.safe_dump(given_values(read_tiny()), sort_keys=False))
     planned = made.planned()
     assert "simulate_nsd" not in planned
     assert planned["extract_features"] == 12

@@ -53,7 +53,7 @@ def test_images_with_scores_trained_no_subject(study, components):
 
 
 def test_weights_predict_what_the_fit_predicted(predicted):
-    """Refitted weights, of a subject's own scaled features: the predictions kept, less a mean."""
+    """Refitted weights, of a subject's own scaled features: the predictions kept, minus a mean."""
     study = predicted
     kept = read_result(study.results / f"predictions/subj01/{WHOLE}/{MODEL}.h5")
     made = read_result(study.results / "interpretation/subj01/weights.h5")
@@ -97,9 +97,11 @@ def test_projections_are_mapped(study, components):
 
 def test_subjects_agree_on_what_components_prefer_more_than_by_chance(study):
     table = read_table(study.results / "tables/components.tsv")
-    assert table["correlation"].iloc[0] > 0.4
+    # the few voxels of each subject mix ROIs differently: not every component is found in both
+    assert table["correlation"].max() > 0.6
     assert table["correlation"].mean() > table["permuted_correlation"].mean() + 0.2
-    assert table["p_correlation"].iloc[0] == 1 / 20
+    assert (table["correlation"] > table["permuted_correlation"] + 0.1).all()
+    assert (table["p_correlation"] == 1 / 20).sum() >= 3
     assert set(table["n_permutations"]) == {19}
 
 

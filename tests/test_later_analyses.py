@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from conftest import Study, branch
+from scipy.stats import mannwhitneyu
 from test_analyses import row
 
 from pipeline.configuration.settings import WHOLE
+from pipeline.dataset.images import open_images
 from pipeline.results.metadata import read_metadata
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
 
 SUBJECTS = ["subj01", "subj03"]
 SECTIONS = {
-    "model_differences": {"alexnet_less_bert": ["alexnet", "bert"]},
+    "model_differences": {"alexnet_minus_bert": ["alexnet", "bert"]},
     "roi_intervals": {"atlases": ["composite", "floc-words"]},
     "replication": {},
     "ceiling_shares": {"min_noise_ceiling": 0.2},
     "split_half": {"splits": 5},
+    "keywords": {"atlases": ["floc-words", "prf-visualrois"], "min_images": 10},
 }
 
 
@@ -51,15 +56,15 @@ def test_regions_are_better_predicted_by_the_space_that_was_planted(later):
 
 def test_means_of_regions_replicate_where_they_were_planted(later):
     intervals = table(later, "roi_intervals")
-    differences = intervals[intervals["score"] == "alexnet less bert"]
+    differences = intervals[intervals["score"] == "alexnet minus bert"]
     for subject in SUBJECTS:
         v1 = row(differences, subject=subject, roi="early visual")
         assert 0 < v1["region_lower"] < v1["region_mean"]
         assert v1["q_region"] < 1e-4
     replication = table(later, "replication")
-    v1 = row(replication, score="alexnet less bert", roi="early visual")
+    v1 = row(replication, score="alexnet minus bert", roi="early visual")
     assert (v1["n_replicated"], v1["n_reversed"]) == (2, 0)
-    words = row(replication, score="alexnet less bert", roi="VWFA-1")
+    words = row(replication, score="alexnet minus bert", roi="VWFA-1")
     assert (words["n_replicated"], words["n_reversed"]) == (0, 2)
     nothing = row(
         replication, score_kind="component", score="bert", atlas="composite", roi="early visual"
@@ -86,6 +91,29 @@ def test_maps_of_unique_variance_are_reliable_over_regions_that_differ(later):
     found = table(later, "split_half").query("roi == 'all'")
     assert (found["split_half_reliability"] > 0.8).all()
     assert (found["split_half_reliability"] > found["split_half_r"]).all()
+
+
+def test_keywords_are_those_of_an_independent_count(later):
+    """In a region that captions drive."""
+    found = table(later, "keywords").query("roi == 'VWFA-1'")
+    for subject in SUBJECTS:
+        words = found[found["subject"] == subject]
+        assert (words["q_word"] < 0.01).any()
+        strongest = row(words, direction="more", word_rank=1)
+        responses = read_result(later.results / f"responses/{subject}.h5")
+        fit = read_result(later.results / f"encoding/{subject}/{WHOLE}/alexnet.h5")
+        rois = read_table(later.results / f"rois/{subject}.tsv").query("roi == 'VWFA-1'")
+        chosen = np.isin(responses["voxel"], rois["voxel"]) & (fit["reliability"] >= 0.1)
+        values = responses["responses"][:, chosen].astype(float)
+        mean = values[:, np.isfinite(values).all(axis=0)].mean(axis=1)
+        texts = open_images(later.nsd).texts(responses["image"], "captions")
+        pattern = re.compile(rf"\b{strongest['word']}\b", re.IGNORECASE)
+        has = np.array([any(pattern.search(text) for text in own) for own in texts])
+        assert strongest["n_images_with_word"] == has.sum() >= 10
+        test = mannwhitneyu(mean[has], mean[~has], method="asymptotic", use_continuity=False)
+        assert strongest["auc"] == pytest.approx(test.statistic / has.sum() / (~has).sum())
+        assert strongest["p_word"] == pytest.approx(test.pvalue, rel=1e-4)
+    assert (later.results / "figures/keywords_subj01.svg").exists()
 
 
 def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):

@@ -22,7 +22,6 @@ from pipeline.configuration.reading import parse_configuration
 from pipeline.fits import tested_voxels
 from pipeline.report import methods
 from pipeline.results.storage import Result
-from pipeline.stages import fit_encoding_models
 from pipeline.tables.regions import region_labels
 from pipeline.validation.calibration import run_experiment
 from pipeline.validation.experiments import Condition
@@ -65,7 +64,6 @@ def ran(study, monkeypatch):
 
     monkeypatch.setattr(FeatureScaling, "fit", classmethod(scaled))
     monkeypatch.setattr(solver, "stream_fits", fitted)
-    monkeypatch.setitem(fit_encoding_models.SOLVERS, "native", fitted)
     monkeypatch.setattr(tested_voxels, "draw_images", drawn)
     monkeypatch.setattr(tested_voxels, "interval", ends)
     monkeypatch.setattr(tested_voxels, "bootstrap_p", below_zero)

@@ -197,7 +197,7 @@ def test_repeats_are_averaged_over_valid_presentations_only():
 
 
 def test_the_noise_of_trials_is_measured_in_the_units_of_the_responses():
-    """One-way analysis of variance of each voxel's valid trials, and first less second trials."""
+    """One-way analysis of variance of each voxel's valid trials, and first minus second trials."""
     generator = np.random.default_rng(1)
     ids = np.arange(40)
     images = [generator.permutation(np.repeat(ids, 2)), generator.permutation(ids[:25])]

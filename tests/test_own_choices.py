@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Study, bare, simulate_without_networks
+from conftest import Study, bare, read_tiny, simulate_without_networks
 
 from pipeline.results.metadata import read_metadata
 from pipeline.results.provenance import read_provenance
@@ -84,10 +84,10 @@ def own_values(tiny: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def own(tiny_values, tmp_path_factory) -> Study:
+def own(tmp_path_factory) -> Study:
     directory = tmp_path_factory.mktemp("own")
     own = Study(directory, directory / "own.yaml")
-    own.configuration.write_text(yaml.safe_dump(own_values(tiny_values), sort_keys=False))
+    own.configuration.write_text(yaml.safe_dump(own_values(read_tiny()), sort_keys=False))
     subjects = {
         "subj01": {"sessions": 2, "grid": [15, 19, 14], "formats": ["hdf5"]},
         "subj03": {"sessions": 1, "grid": [16, 18, 13], "formats": ["nifti"]},

@@ -19,7 +19,7 @@ from features.layers import Layer
 from pipeline.configuration.reading import parse_configuration, read_configuration
 from pipeline.configuration.study import Configuration
 from pipeline.estimates.resources import START, Job, estimate_study
-from pipeline.estimates.study_size import FeatureSizes, feature_sizes, subject_size
+from pipeline.estimates.study_size import FeatureSizes, feature_sizes, part_of, subject_size
 from pipeline.nsd.fetch.plan import bytes_to_come
 from pipeline.nsd.manifest import read_manifest, required_files
 from pipeline.stages import preflight as preflight_stage
@@ -63,9 +63,7 @@ def test_missing_and_damaged_files_are_counted_and_named_with_source_and_mend(st
     assert counts(done.stdout, "single-trial responses") == [3, 2, 1, 0]
     assert counts(done.stdout, "ROI names") == [6, 5, 0, 1]
     text = done.stdout.replace("\n", " ")
-    assert re.search(
-        r"1 of 3 missing, first .*subj03.*`snakemake fetch` brings them from s3://", text
-    )
+    assert re.search(r"1 of 3 missing, first .*subj03.*`fetch` brings them from s3://", text)
     assert f"{tree / COLOURS}: line 'OFA' is not" in text
     assert "The study cannot start. Problems: 2" in text
     # even so it is told what the study will need
@@ -154,11 +152,12 @@ def test_every_stage_is_estimated(estimates):
 
 
 def test_disk_of_predictions_is_that_of_the_subject_with_most(predicted, estimates):
-    """For each of its fits as much as those that are kept on request take."""
+    """For each that exists at the same time as much as those that are kept on request take."""
     folder = predicted.results / "predictions"
     written = max(bytes_on_disk([folder / subject]) for subject in ("subj01", "subj03"))
     told = [job.temporary_bytes for job in estimates["predictions"] if job.temporary_bytes]
-    assert len(told) == 4 + 3 + 4 + 1
+    # those that the job of the learning curves reads
+    assert len(told) == 4
     assert written / 6 / 1.5 < sum(told) / len(told) < written / 6 * 1.5
     assert disk(estimates["predictions"]) == 0
 
@@ -233,6 +232,93 @@ def test_a_fit_with_a_single_penalty_takes_as_long_as_one_candidate():
         max(job.core_seconds for job in jobs) - START for jobs in (banded, both[len(banded) :])
     )
     assert joint == pytest.approx(20 * single)
+
+
+def subset(**settings: object) -> dict[str, object]:
+    return {"subset": settings, "models": ["alexnet"]}
+
+
+def test_subsets_have_the_share_of_images_that_coco_shows():
+    """COCO has a person in 54 % of its images, an animal in 20 %, food in 14 %."""
+    variants = {
+        "person": subset(category="person"),
+        "no_person": subset(category="person", present=False),
+        "animal": subset(category="animal"),
+        "food": subset(category="food"),
+        "no_cat": subset(category="cat", present=False),
+        "cat": subset(category="cat"),
+        "few": {**subset(category="animal"), "training_images": 500},
+    }
+    study = nsd_study(variants=variants, matched_variants=[["animal", "food"]])
+    subject = subject_size(study, MANIFEST, "subj01")
+    parts = {name: part_of(study, subject, name, 1) for name in variants}
+    assert {name: (part.images, part.test_images) for name, part in parts.items()} == {
+        "person": (5400, 540),
+        "no_person": (4600, 460),
+        # drawn to as many images as the smaller
+        "animal": (1400, 140),
+        "food": (1400, 140),
+        # at most so many: of single categories the share is not known
+        "no_cat": (10_000, 1000),
+        "cat": (2000, 200),
+        "few": (500 + 200, 200),
+    }
+    assert part_of(study, subject, "all", 2).images == 10_000
+
+
+def test_a_subset_takes_the_time_of_its_images():
+    variants = {"food": subset(category="food")}
+    subjects = ["subj01"]
+    whole, both = (
+        estimated(study, feature_sizes(study))["encoding"]
+        for study in (
+            nsd_study(subjects=subjects),
+            nsd_study(subjects=subjects, variants=variants),
+        )
+    )
+    (food,) = both[len(whole) :]
+    # alexnet has 4,096 features: by kernels of 1,008 training images instead of features
+    assert food.core_seconds < whole[0].core_seconds / 10
+
+
+def test_decompositions_and_products_of_a_fit_are_counted():
+    """At 102 GFLOP/s: 14 p³ and 4 p² of each held-out image; 0.4 of 21 penalties, all held out."""
+    study = nsd_study(models=["bert"], subjects=["subj01"])
+    subject = subject_size(study, MANIFEST, "subj01")
+    (job,) = estimated(study, feature_sizes(study))["encoding"]
+    p, held, folds = 768, 1800, 5
+    decomposed = 14 * p**3 + 4 * held * p**2
+    products = 2 * 0.4 * 21 * p * p * subject.voxels
+    seconds = ((folds + 1) * decomposed + folds * products) / 102e9
+    assert job.core_seconds == pytest.approx(START + 6 * 0.02 + seconds, rel=1e-3)
+
+
+def test_a_gpu_does_the_operations_of_a_fit_at_its_own_rate():
+    """20 TFLOP/s, which are assumed, instead of 102 GFLOP/s of a core; none without a GPU."""
+    encoding = nsd_study().encoding.model_dump()
+    for backend in ("auto", "torch_cuda", "numpy"):
+        study = nsd_study(subjects=["subj01"], encoding={**encoding, "backend": backend})
+        stages = estimated(study, feature_sizes(study))
+        for job in (*stages["encoding"], *stages["predictions"]):
+            projected = START + (job.core_seconds - START) * 102e9 / 20e12
+            assert job.gpu_seconds == (0 if backend == "numpy" else pytest.approx(projected))
+
+
+FULL_SIZE = yaml.safe_load((ROOT / "docs/full_size.yaml").read_text())
+
+
+def test_estimates_are_within_a_factor_of_the_measured_study_of_nsds_size():
+    values = yaml.safe_load((ROOT / "config/full_size.yaml").read_text())
+    spaces = ["alexnet", "bert"]
+    values |= {"models": spaces, "comparisons": {"alexnet_vs_bert": spaces}}
+    study = parse_configuration(values)
+    stages = estimated(study, feature_sizes(study))
+    assert list(FULL_SIZE) == list(stages)
+    for stage, measured in FULL_SIZE.items():
+        seconds = sum(job.core_seconds for job in stages[stage])
+        # starts are most of the seconds of a short stage
+        if seconds >= 10:
+            assert measured["cpu_seconds"] / 1.5 < seconds < 1.5 * measured["cpu_seconds"], stage
 
 
 # of each stage: CPU seconds and disk of the demo, disk of the small study

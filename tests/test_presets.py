@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT, Study, bare, branch
+from conftest import ENVIRON, ROOT, Study, bare, branch, read_tiny
 
 from pipeline.results.storage import read_result
 from pipeline.results.tables import read_table
@@ -54,18 +54,19 @@ def test_nothing_in_common_is_an_error():
 
 
 @pytest.fixture(scope="module")
-def presets(study, tmp_path_factory, tiny_values):
+def presets(study, tmp_path_factory):
     """Both presets, for one simulated subject and two small networks, run to the end."""
     directory = tmp_path_factory.mktemp("presets") / "study"
     branch(study, directory, "tiny.yaml")
-    spaces = tiny_values["feature_spaces"]
+    tiny = read_tiny()
+    spaces = tiny["feature_spaces"]
     ran = {}
     for preset in PRESETS:
         declared = yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text())
         values = bare(declared)
         kept = ("nsd", "stimulus_set", "networks", "extraction", "simulation", "rois")
         kept += ("calibration",)
-        values |= {key: tiny_values[key] for key in kept}
+        values |= {key: tiny[key] for key in kept}
         values["subjects"] = ["subj01"]
         values["responses"]["mask"] = "nsdgeneral"
         values["feature_spaces"] = {name: spaces[own] for name, own in STAND_INS.items()}

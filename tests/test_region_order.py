@@ -118,7 +118,7 @@ def test_the_figure_of_ceilings_counts_the_voxels_that_tables_count(monkeypatch)
     voxels = pd.DataFrame({"subject": "subj01", "noise_ceiling": [0.1, 0.2, 0.3, np.nan]})
     voxels["r"], voxels["r2"] = [0.1, np.nan, 0.2, 0.3], [0.1, np.nan, np.nan, 0.1]
     drawn = {}
-    monkeypatch.setattr(figures, "_read", lambda path, columns, models: voxels[[*columns]])
+    monkeypatch.setattr(figures, "read_voxels", lambda path, columns, models: voxels[[*columns]])
     monkeypatch.setattr(figures, "ceiling_histograms", drawn.update)
     for name in ("model_bars", "model_strips"):
         monkeypatch.setattr(figures, name, lambda *_, **__: None)

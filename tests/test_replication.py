@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 def interval(subject, roi, mean, q):
     return {
         **{"subject": subject, "score_kind": "difference of models", "comparison": "none"},
-        **{"score": "clip less bert", "atlas": "composite", "roi": roi, "region_mean": mean},
+        **{"score": "clip minus bert", "atlas": "composite", "roi": roi, "region_mean": mean},
         **{"q_region": q, "weights": "pretrained", "data": "measured"},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import itertools
 import json
@@ -10,13 +11,19 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import yaml
 from conftest import TINY, bare, weights_told
 from markupsafe import escape
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from test_explorer import unpacked
 
 from encoding.variance_partitioning import joint_gain, model_name, partition_variance, subsets
 from pipeline.analyses.registry import ANALYSES
@@ -29,6 +36,7 @@ from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
 from pipeline.maps.files import INDEX
 from pipeline.nsd.layout import NSDLayout
+from pipeline.report.explorer import PER_ROW, THUMBNAIL
 from pipeline.report.html import banners, html_table
 from pipeline.report.methods import (
     REFERENCES,
@@ -37,6 +45,7 @@ from pipeline.report.methods import (
     references,
     search_sentence,
 )
+from pipeline.report.overview import difference_interval
 from pipeline.report.page import (
     NOT_CALIBRATED,
     OTHERWISE_CALIBRATED,
@@ -44,13 +53,14 @@ from pipeline.report.page import (
     _validation,
 )
 from pipeline.report.subject_page import in_parts
-from pipeline.results.metadata import read_metadata
+from pipeline.results.metadata import read_metadata, write_metadata
 from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import read_result, write_result
 from pipeline.results.tables import read_table, write_table
 from pipeline.stages import (
     choose_colour_limits,
     validate_recovery,
+    write_explorer,
     write_figures,
     write_maps,
     write_study_pages,
@@ -66,6 +76,10 @@ DEMO = Path(__file__).parent.parent / "config/demo.yaml"
 GRID = (20, 25, 18)
 AFFINE = np.array([[1.8, 0, 0, -17.1], [0, 1.8, 0, -21.6], [0, 0, 1.8, -15.3], [0, 0, 0, 1.0]])
 ROI_NAMES = ("V1v", "V1d", "hV4", "no signal")
+# images 0 to 29 are test images
+N_TEST = 30
+# of letters in print
+LEAST_POINTS = 7
 UNTRAINED = ["clip_rn50", "resnet50"]
 
 
@@ -87,8 +101,23 @@ class SyntheticStudy:
         self.partitions: list[Path] = []
         self.significance: list[Path] = []
         self.calibration: Path | None = None
+        self.drawn: dict[str, Figure] = {}
+        self._write_pictures()
+        write_metadata(
+            root / "checked/audit.json", {"audited_fits": dict.fromkeys(self.study.subjects, 3)}
+        )
         for number, subject in enumerate(self.study.subjects):
             self._write_subject(subject, np.random.default_rng(number))
+
+    def _write_pictures(self) -> None:
+        """Stimuli: test image n has the grey value 8 n."""
+        path = NSDLayout(self.study.nsd).stimuli
+        path.parent.mkdir(parents=True)
+        with h5py.File(path, "w") as file:
+            bricks = file.create_dataset(
+                "imgBrick", (N_TEST, 425, 425, 3), np.uint8, compression="lzf", chunks=True
+            )
+            bricks[...] = 8 * np.arange(N_TEST, dtype=np.uint8)[:, None, None, None]
 
     def _provenance(self, subject: str, spaces: list[str]) -> dict:
         configuration = {
@@ -122,7 +151,20 @@ class SyntheticStudy:
                 "voxel": ("voxel", voxel),
                 "grid_shape": ("axis", np.array(GRID)),
                 "affine": (("affine_row", "affine_column"), AFFINE),
+                "image": ("image", np.arange(100)),
+                "responses": (
+                    ("image", "voxel"),
+                    generator.standard_normal((100, len(voxel))).astype(np.float32),
+                ),
             },
+            self._provenance(subject, []),
+        )
+        split = pd.DataFrame({"nsd_id": np.arange(100)})
+        split["set"] = np.where(split["nsd_id"] < N_TEST, "test", "train")
+        write_table(
+            self.root / f"splits/{subject}/all.tsv",
+            split,
+            dict.fromkeys(split, "split"),
             self._provenance(subject, []),
         )
         group = np.array(ROI_NAMES)[(np.arange(len(voxel)) * len(ROI_NAMES)) // len(voxel)]
@@ -313,6 +355,16 @@ class SyntheticStudy:
             *("--voxels", *(root / f"tables/voxels/{s}.parquet" for s in subjects)),
             *("--out-directory", root / "figures"),
         )
+        for subject in subjects:
+            run(
+                write_explorer,
+                *(*configuration, "--subject", subject, *limits),
+                *("--models", root / f"tables/voxels/{subject}.parquet"),
+                *("--components", root / f"tables/voxel_components/{subject}.parquet"),
+                *("--responses", root / f"responses/{subject}.h5"),
+                *("--split", root / f"splits/{subject}/all.tsv"),
+                *("--out-directory", root / f"report/explorer/{subject}"),
+            )
         for folder in maps:
             run(
                 write_subject_page,
@@ -322,6 +374,7 @@ class SyntheticStudy:
         run(
             write_study_pages,
             *(*configuration, "--tables", *tables, *validation, *limits),
+            *("--audit", root / "checked/audit.json", "--maps", maps[0]),
             *("--figures", root / "figures", "--benchmarks", root / "benchmarks"),
             *(("--calibration", self.calibration) if self.calibration else ()),
             *("--out-directory", root / "report"),
@@ -345,7 +398,18 @@ def simulated_report(tmp_path_factory) -> tuple[SyntheticStudy, str]:
     study = SyntheticStudy(tmp_path_factory.mktemp("study"), small_settings(True), True, UNTRAINED)
     study.write_calibration()
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(Figure, "savefig", remembering(study.drawn, Figure.savefig))
         return study, study.show(monkeypatch)
+
+
+def remembering(drawn: dict[str, Figure], savefig):
+    """Draw figures, and keep them by the name of their file."""
+
+    def save(figure, where, **options):
+        drawn[Path(where).name] = figure
+        savefig(figure, where, **options)
+
+    return save
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +429,15 @@ def pages(study: SyntheticStudy) -> dict[str, str]:
 def test_report_has_a_page_for_every_subject_and_topic(simulated_report):
     study, overview = simulated_report
     found = pages(study)
-    topics = {"index", "models", "comparisons", "further_analyses", "validation", "methods"}
+    topics = {
+        "index",
+        "explorer",
+        "models",
+        "comparisons",
+        "further_analyses",
+        "validation",
+        "methods",
+    }
     assert set(found) == {f"{name}.html" for name in topics | set(study.study.subjects)}
     for name, text in found.items():
         assert all(f'href="{other}"' in text for other in found), name
@@ -389,9 +461,98 @@ def test_figures_are_files_in_every_format(simulated_report):
     assert index["provenance"]["simulated"]
 
 
+def test_letters_of_figures_are_legible_in_print(simulated_report):
+    study, _ = simulated_report
+    assert len(study.drawn) > 10
+    for name, figure in study.drawn.items():
+        texts = [one for one in figure.findobj(Text) if one.get_text().strip()]
+        assert min(text.get_fontsize() for text in texts) >= LEAST_POINTS, name
+
+
+def test_panels_of_regions_state_n_and_ceiling(simulated_report):
+    study, _ = simulated_report
+    correlations = read_table(study.root / "tables/correlations.tsv")
+    (v1,) = correlations.query("roi == 'V1v' and model == 'resnet50'").itertuples()
+    drawn = [one for name, one in study.drawn.items() if "unique" in name or "correl" in name]
+    panels = [one for one in drawn if "V1v" in str(labels_below(one))]
+    assert len(panels) >= 3
+    for figure in panels:
+        # fractions of the ceiling are of explainable voxels, and their ceiling is the line at 1
+        explained = "√(noise ceiling)" in figure.axes[0].get_ylabel()
+        n = v1.n_explainable if explained else v1.n_voxels
+        ceiling = "" if explained else f"\nceiling {v1.mean_ceiling:.2f}"
+        assert f"V1v\nn = {n}{ceiling}" in labels_below(figure)
+
+
+def labels_below(figure: Figure) -> list[str]:
+    return [text.get_text() for axis in figure.axes for text in axis.get_xticklabels()]
+
+
+def test_the_overview_states_the_result_with_its_numbers(simulated_report):
+    study, overview = simulated_report
+    table = read_table(study.root / "tables/partitions.tsv").query("roi == 'all'")
+    unique = table.set_index("component")["mean_variance"]
+    for space in ("clip_rn50", "resnet50"):
+        assert f"{100 * unique[space]:.1f} %" in overview
+    assert "no interval over subjects" in overview
+    assert "perfect fit" not in overview
+
+
+def test_a_difference_has_its_interval_over_subjects():
+    study = parse_configuration(yaml.safe_load(TINY.read_text()))
+    values = np.array([0.010, 0.030])
+    row = {"comparison": "alexnet_vs_bert", "roi": "all", "n_subjects": 2}
+    row |= {"component": "alexnet minus bert", "mean": values.mean()}
+    row["standard_error"] = values.std(ddof=1) / np.sqrt(2)
+    frames = {"group": pd.DataFrame([row])}
+    low, high = scipy.stats.t.interval(0.95, 1, values.mean(), row["standard_error"])
+    told = difference_interval(study, frames, row["comparison"], ("alexnet", "bert"))
+    over = "percentage points (95 % interval over 2 subjects"
+    assert f"2.0 {over} −{-100 * low:.1f} to {100 * high:.1f})" in told
+    assert "includes 0" in told
+    # the other way round
+    told = difference_interval(study, frames, row["comparison"], ("bert", "alexnet"))
+    assert f"−2.0 {over} −{100 * high:.1f} to {-100 * low:.1f})" in told
+
+
+def test_the_explorer_has_the_numbers_of_the_result_files(simulated_report):
+    """By label: models and components are looked up in the HDF5 files that fits and tests wrote."""
+    study, _ = simulated_report
+    folder = study.root / "report/explorer/subj01"
+    index = explored(folder, "index")
+    voxel = np.frombuffer(base64.b64decode(index["voxel"]), "<i4")
+    for number, model in enumerate(index["models"]):
+        fit = read_result(study.root / f"encoding/subj01/all/{model['name']}.h5")
+        tests = read_result(study.root / f"significance/subj01/all/{model['name']}.h5")
+        np.testing.assert_array_equal(fit["voxel"], voxel)
+        numbers = explored(folder, f"model_{number}")
+        for name, result in (("r", fit), ("r2", fit), ("r_upper", tests), ("q", tests)):
+            np.testing.assert_allclose(unpacked(numbers[name]), result[name], atol=6e-5)
+    (comparison,) = index["comparisons"]
+    partition = read_result(study.root / f"partitions/subj01/all/{comparison['name']}.h5")
+    for component, parts in explored(folder, "comparison_0").items():
+        expected = partition.by_label("variance")[component]
+        np.testing.assert_allclose(unpacked(parts["variance"]), expected, atol=6e-5)
+
+
+def test_the_explorer_shows_the_picture_of_each_image(simulated_report):
+    study, _ = simulated_report
+    with Image.open(study.root / "report/explorer/subj01/images_0.jpg") as sheet:
+        pixels = np.asarray(sheet).astype(int)
+    for image in (0, 7, 29):
+        row, column = divmod(image, PER_ROW)
+        middle = pixels[row * THUMBNAIL + 40, column * THUMBNAIL + 40]
+        assert np.abs(middle - 8 * image).max() <= 3
+
+
+def explored(folder: Path, name: str) -> dict:
+    text = (folder / f"{name}.js").read_text()
+    return json.loads(re.fullmatch(r'receive\("[^"]+",(.*)\);\n', text)[1])
+
+
 def test_pages_ask_for_nothing_outside(simulated_report):
     study, _ = simulated_report
-    paths = sorted((study.root / "report").rglob("*.html"))
+    paths = sorted(p for p in (study.root / "report").rglob("*.*") if p.suffix in (".html", ".js"))
     assert len(paths) > len(pages(study))
     for path in paths:
         text = html.unescape(path.read_text())
@@ -405,7 +566,8 @@ def test_links_lead_to_files(simulated_report):
         links = re.findall(r'(?:href|src)="((?!data:|#)[^"]+)"', page)
         links += re.findall(r'<option value="([^"]+)"', page)
         assert links
-        missing = [link for link in links if not (study.root / "report" / link).exists()]
+        files = [study.root / "report" / link.partition("#")[0] for link in links]
+        missing = [str(path) for path in files if not path.exists()]
         assert not missing, name
 
 
@@ -443,11 +605,11 @@ def test_the_report_quotes_the_experiments_of_known_truth_if_they_were_made(
     table = read_table(study.calibration)
     (off,) = table[table["verdict"] == "off"].itertuples()
     named = rf"{re.escape(str(escape(off.statistic)))}, plain \({off.value:.3f}, expected at "
-    assert re.search(rf"Of \d+ judged statistics 1 is off by more than chance: {named}", page)
+    assert re.search(rf"checks came out as they should; off by more than chance: {named}", page)
     assert escape(calibration_sentence(study.study)) in page
     without = pages(measured_report[0])["validation.html"]
     assert escape(NOT_CALIBRATED) in without
-    assert "judged statistics" not in without
+    assert "checks came out" not in without
 
 
 def test_experiments_that_were_analysed_otherwise_are_not_quoted(simulated_report, tmp_path):
@@ -456,11 +618,11 @@ def test_experiments_that_were_analysed_otherwise_are_not_quoted(simulated_repor
     fewer = study.study.calibrated | {"folds": 2}
     write_table(table, read_table(study.calibration), COLUMNS, make_provenance("x", fewer, {}))
     inputs = ReportInputs(
-        *(study.study, Anatomy(), {}, study.root / "figures", None, {}, table),
-        *(study.root / "benchmarks", {}, tmp_path),
+        *(study.study, tmp_path, Anatomy(), {}, study.root / "figures", None, {}, table),
+        *(study.root / "benchmarks", {}, {}, tmp_path),
     )
     _, values = _validation(inputs)
-    assert values["intro"] == OTHERWISE_CALIBRATED
+    assert values["intro"] == [OTHERWISE_CALIBRATED]
     assert not values["tables"]
 
 
@@ -517,7 +679,7 @@ def test_table_values_are_escaped_and_missing_ones_shown():
     assert ">n/a<" in html_table(table)
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (5, [5]), (12, [5, 5, 2])])
+@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (5, [5]), (12, [6, 6])])
 def test_many_models_are_shown_in_several_pictures_all_of_them_once(n, sizes):
     rows = {f"model{number}": f"entities{number}" for number in range(n)}
     parts = [*in_parts(rows)]
@@ -532,7 +694,10 @@ def test_what_rounds_to_zero_has_no_sign():
 
 
 def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
-    settings = {**yaml.safe_load(TINY.read_text()), "split_half": {}}
+    further = {"split_half": {}, "out_of_distribution": {"set": "synthetic"}}
+    further |= {"repeated_splits": {"models": ["bert"]}, "keywords": {}}
+    settings = yaml.safe_load(TINY.read_text()) | further
+    settings["simulation"]["synthetic"] = {}
     searched = search_sentence(pd.DataFrame({"n_searched_exactly": [2], "n_voxels": [9]}))
     whole = methods_paragraphs(parse_configuration(settings), searched=searched)
     barest = methods_paragraphs(parse_configuration({**bare(settings), "subjects": ["subj01"]}))
@@ -554,3 +719,32 @@ def test_counts_are_whole_though_some_are_missing():
     assert ">146<" in text
     assert 'data-value="0.51234">0.512<' in text
     assert ">1.000<" in text
+
+
+def test_small_numbers_are_not_shown_as_zero():
+    text = html_table(pd.DataFrame({"p_t": [3.4e-5, 0.0, 0.04, -0.0001]}))
+    assert re.findall(r'">([^<]+)</td>', text) == ["3e-05", "0.000", "0.040", "-1e-04"]
+
+
+def test_with_one_subject_the_region_that_differs_most_has_its_interval_over_test_images():
+    values = bare(yaml.safe_load(TINY.read_text())) | {"subjects": ["subj01"]}
+    study = parse_configuration(values)
+    table = pd.DataFrame(
+        {
+            "roi": ["face", "scene", "body"],
+            "score": ["alexnet minus bert", "alexnet minus bert", "alexnet"],
+            "region_mean": [0.01, -0.05, 0.3],
+            "region_lower": [0.0, -0.08, 0.2],
+            "region_upper": [0.02, -0.03, 0.4],
+        }
+    )
+    told = difference_interval(
+        study, {"roi_intervals": table}, "alexnet_vs_bert", ("bert", "alexnet")
+    )
+    assert "the difference is largest in scene" in told
+    assert "5.0 percentage points (95 % interval over test images 3.0 to 8.0)" in told
+    everywhere = table.assign(roi=["all", "scene", "body"])
+    told = difference_interval(
+        study, {"roi_intervals": everywhere}, "alexnet_vs_bert", ("alexnet", "bert")
+    )
+    assert "The difference is 1.0 percentage points (95 % interval over test images 0.0" in told

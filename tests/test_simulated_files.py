@@ -18,6 +18,7 @@ from pipeline.nsd.design import read_design
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import open_space
+from pipeline.simulation.coco import _crop_box
 from pipeline.simulation.design import ANSWERS, LOST
 
 SUBJECT, BETAS = "subj01", "betas_fithrf_GLMdenoise_RR"
@@ -37,6 +38,20 @@ def test_a_sixth_of_the_crops_is_off_centre_and_all_are_written_as_nsds(image_ta
     assert sides.sum(axis=1).tolist() == [1] * off.sum()
     assert sides.any(axis=0).all()
     assert "(0, 0, 0.0, 0.0)" in set(image_table["cropBox"])
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "row", "written"),
+    [
+        (480, 640, 5, "(0, 0.25, 0, 0)"),
+        (480, 640, 11, "(0.25, 0.0, 0, 0)"),
+        (640, 478, 5, "(0, 0, 0.0, 0.253125)"),
+        (500, 500, 5, "(0, 0, 0.0, 0.0)"),
+    ],
+)
+def test_crops_are_written_as_known_ones_of_nsd(width, height, row, written):
+    assert str(_crop_box(width, height, row)) == written
+    assert WRITTEN.fullmatch(written)
 
 
 def test_the_answers_of_a_lost_run_are_missing_and_its_trials_are_there(layout):

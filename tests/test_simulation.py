@@ -29,7 +29,8 @@ from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import noise_ceiling_snr, to_int16
 from pipeline.simulation.scenes import DRAWINGS, NUMBERS, PLURALS, draw_scene
 from pipeline.simulation.settings import Photographs, SimulationSettings
-from pipeline.simulation.simulate import simulate
+from pipeline.simulation.simulate import _some_of_each, simulate
+from pipeline.validation.recovery import compare
 
 SPACE, BETAS = "func1pt8mm", "betas_fithrf_GLMdenoise_RR"
 
@@ -160,9 +161,10 @@ def test_captions_are_true_of_the_picture():
             for category in CATEGORIES:
                 count = names.count(category)
                 plural = PLURALS.get(category, f"{category}s")
-                words = {0: None, 1: f"a {category}"}.get(count, f"{NUMBERS.get(count)} {plural}")
+                one = f"{'an' if category[0] in 'aeiou' else 'a'} {category}"
+                words = {0: None, 1: one}.get(count, f"{NUMBERS.get(count)} {plural}")
                 if words is None:
-                    assert f"a {category} " not in caption.lower()
+                    assert f"{one} " not in caption.lower()
                 else:
                     assert words in caption.lower()
     assert set(DRAWINGS) <= set(CATEGORIES)
@@ -321,3 +323,20 @@ def test_the_whole_study_runs_on_photographs(tmp_path, tiny_values):
     v1 = truth["voxel"][truth["group"] == "prf-visualrois/V1v"]
     assert np.nanmedian(fit["r"][np.isin(fit["voxel"], v1)]) > 0.5
     assert (study.results / "report/index.html").stat().st_size > 1e5
+
+
+def test_the_oracle_is_of_some_voxels_of_each_group_and_compared_over_these():
+    group = np.array(["a"] * 5 + ["b"] * 200)
+    chosen = _some_of_each(group, 60)
+    assert np.bincount(chosen >= 5).tolist() == [5, 60]
+    assert {5, 204} <= set(chosen)
+    oracle = np.full(205, np.nan)
+    oracle[chosen] = 1.0
+    # what is compared is the mean over the chosen voxels, not over all
+    recovered = np.where(np.isfinite(oracle), 0.5, 9.0)
+    (a, b) = compare(*({"x": v} for v in (recovered, oracle, recovered)), group).itertuples()
+    assert (a.n_voxels, b.n_voxels) == (5, 60)
+    assert (b.recovered, b.oracle, b.perfect) == (0.5, 1.0, 0.5)
+    unknown = {"x": np.full(205, np.nan)}
+    (a, b) = compare({"x": recovered}, unknown, {"x": recovered}, group).itertuples()
+    assert (a.n_voxels, b.n_voxels) == (5, 200)

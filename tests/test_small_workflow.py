@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
-from conftest import Study, bare
+from conftest import Study, bare, read_tiny
 
 from encoding.scores import r2_score
 from pipeline.results.storage import read_result
@@ -35,10 +35,10 @@ def small_values(tiny: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def small(tiny_values, tmp_path_factory) -> Study:
+def small(tmp_path_factory) -> Study:
     directory = tmp_path_factory.mktemp("small")
     made = Study(directory, directory / "tiny.yaml")
-    made.configuration.write_text(yaml.safe_dump(small_values(tiny_values), sort_keys=False))
+    made.configuration.write_text(yaml.safe_dump(small_values(read_tiny()), sort_keys=False))
     made.snakemake()
     return made
 

@@ -22,7 +22,7 @@ from pipeline.errors import InputError
 from pipeline.estimates.resources import fit
 from pipeline.estimates.study_size import subject_size
 from pipeline.jobs.job_list import last_run, list_jobs
-from pipeline.jobs.progress_line import ProgressLine
+from pipeline.jobs.progress_line import BriefOutput, ProgressLine
 from pipeline.jobs.remaining_time import in_words, job_estimates, seconds_left
 from pipeline.nsd.manifest import read_manifest
 from pipeline.status import summary
@@ -207,3 +207,20 @@ def test_a_run_lists_its_jobs_and_ends_with_all_done(tmp_path, monkeypatch):
     assert all(map(run.is_done, run.jobs))
     assert run.goes_on is False
     assert "of the study: 1 of 1 jobs done" in said.stderr + said.stdout
+
+
+def test_a_brief_run_displays_the_line_and_what_went_wrong(jobs, tmp_path):
+    line, brief = ProgressLine(tmp_path, lambda _: 5.0), BriefOutput()
+
+    def is_displayed(level: int = logging.INFO, **fields: object) -> bool:
+        record = logging.makeLogRecord({"msg": "text", "levelno": level, **fields})
+        return bool(line.filter(record) and brief.filter(record))
+
+    assert not is_displayed(event=LogEvent.JOB_INFO)
+    assert not is_displayed()
+    assert is_displayed(event=LogEvent.PROGRESS, done=1, total=7)
+    # not again at once, except at the end
+    assert not is_displayed(event=LogEvent.PROGRESS, done=2, total=7)
+    assert is_displayed(event=LogEvent.PROGRESS, done=7, total=7)
+    assert is_displayed(logging.ERROR, event=LogEvent.JOB_ERROR)
+    assert is_displayed(logging.WARNING)

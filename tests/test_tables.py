@@ -244,8 +244,8 @@ def test_components_are_tested_over_subjects_who_have_the_roi():
     )
     # in another order of subjects: they are paired all the same
     table = group_table(partitions.sample(frac=1, random_state=0))
-    paired = table[table["component"].str.contains(" less ")].set_index("roi")
-    assert paired.loc["V1v", "component"] in ("a less b", "b less a")
+    paired = table[table["component"].str.contains(" minus ")].set_index("roi")
+    assert paired.loc["V1v", "component"] in ("a minus b", "b minus a")
     expected = ttest_rel([0.1, 0.3, 0.2], [-0.2, -0.6, -0.4]).statistic
     assert abs(paired.loc["V1v", "t"]) == pytest.approx(expected)
     assert abs(paired.loc["V1v", "mean"]) == pytest.approx(0.6)
@@ -277,7 +277,7 @@ def test_tests_over_subjects_are_corrected_within_their_family():
         for comparison in ("a_vs_b", "a_vs_c")
     }
     for (_, name), rows in families:
-        members = {"u": {"a", "b", "a&b", "a less b"}, "R": {"joint", "stacked"}}
+        members = {"u": {"a", "b", "a&b", "a minus b"}, "R": {"joint", "stacked"}}
         assert set(rows["component"]) == members.get(name[0], {"product:a", "product:b"})
         assert set(rows["n_tests"]) == {len(rows)}
         for test in ("t", "sign_flip"):
@@ -306,10 +306,10 @@ def test_models_are_compared_over_subjects():
     shuffled = correlations.sample(frac=1, random_state=1)
     rows = model_table(shuffled, ["clip", "bert"]).set_index("model")
     assert set(rows["roi"]) == {"face"}
-    assert list(rows.index) == ["clip", "bert", "clip less bert"]
+    assert list(rows.index) == ["clip", "bert", "clip minus bert"]
     expected = ttest_rel([0.3, 0.2], [0.1, 0.15])
-    assert rows.loc["clip less bert", "t"] == pytest.approx(expected.statistic)
-    assert rows.loc["clip less bert", "p_t"] == pytest.approx(expected.pvalue)
+    assert rows.loc["clip minus bert", "t"] == pytest.approx(expected.statistic)
+    assert rows.loc["clip minus bert", "p_t"] == pytest.approx(expected.pvalue)
     assert rows.loc["bert", "standard_error"] == pytest.approx(np.std(r2["bert"], ddof=1) / 3**0.5)
     assert rows["n_subjects"].tolist() == [2, 3, 2]
     assert rows["weights"].tolist() == ["pretrained", "untrained: bert", "untrained: bert"]
@@ -338,7 +338,9 @@ def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, sig
     stacked = rows[rows["component"] == "stacked"].set_index("roi")
     assert stacked.loc["all", "mean_variance"] == pytest.approx(0.05)
     assert np.isnan(stacked.loc["all", "n_significant"])
-    assert not any("stacked" in name for name in components_over_subjects(rows) if " less " in name)
+    assert not any(
+        "stacked" in name for name in components_over_subjects(rows) if " minus " in name
+    )
 
 
 def components_over_subjects(rows: pd.DataFrame) -> list[str]:
@@ -368,6 +370,11 @@ def test_best_voxel_is_named_with_its_roi_and_ceiling(encoding):
     assert row["best_voxel_ceiling"] == pytest.approx(1.0)
     assert row["r_of_99th_percentile"] == pytest.approx(0.397)
     assert row["n_searched_exactly"] == 3
+
+
+def test_both_scores_of_the_best_voxel_are_its_own(encoding):
+    encoding.data["r2"][1] = 0.9
+    assert best_voxel_row(encoding, ROIS)["best_r2"] == pytest.approx(0.2)
 
 
 def test_a_model_without_valid_voxels_has_no_best_one(unfitted):

@@ -18,6 +18,7 @@ VARIANTS = {
     "no_animals": {"subset": {"category": "animal", "present": False}},
     "few": {"training_images": 60, "models": ["alexnet_conv3"]},
 }
+REPEATED = {"repeats": 2, "test_fraction": 0.3, "models": ["bert"]}
 
 
 @pytest.fixture(scope="module")
@@ -26,21 +27,28 @@ def varied(study, tmp_path_factory):
     varied = branch(study, tmp_path_factory.mktemp("variants") / "study", "varied.yaml")
     varied.edit(
         lambda values: values.update(
-            variants=VARIANTS, matched_variants=[["animals", "no_animals"]]
+            variants=VARIANTS,
+            matched_variants=[["animals", "no_animals"]],
+            repeated_splits=REPEATED,
         )
     )
     # what images show is known already, from the interpretation of the whole study
     # pages and figures, which are not made anew here, would fail `snakemake audit`
-    targets = ("results/tiny/checked/audit.json", "tables", "maps")
+    targets = ("results/tiny/checked/audit.json", "tables", "repeated_splits", "maps")
     assert varied.planned(*targets) == {
-        "split_images": 6,
+        "split_images": 10,
         "fit_reduction": 2,
-        "fit_encoding_models": 14,
+        "fit_encoding_models": 18,
+        "collect_splits": 2,
+        "tabulate_repeated_splits": 1,
+        "repeated_splits": 1,
         "predict_test_images": 14,
         "assess_significance": 14,
         "assess_components": 4,
         "partition_variance": 4,
-        "write_maps": 6,
+        "write_maps": 8,
+        "write_group_maps": 1,
+        "check_inputs": 1,
         "audit_study": 1,
         "write_tables": 1,
         "write_voxel_tables": 2,
@@ -75,7 +83,7 @@ def test_matched_subsets_train_and_test_on_as_many_images(splits):
 
 def test_variants_train_and_test_where_the_whole_study_does(splits):
     whole = splits["all"].set_index("nsd_id")["set"]
-    for split in splits.values():
+    for split in (splits[name] for name in VARIANTS):
         assert (whole[split["nsd_id"]].to_numpy() == split["set"]).all()
     few = splits["few"]["set"].value_counts()
     assert few["train"] == 60
@@ -102,6 +110,37 @@ def test_tables_and_maps_tell_the_variant(varied):
     name = "sub-01_space-func1pt8mm_variant-animals_model-bert_stat-r2_statmap.nii.gz"
     values = nibabel.load(varied.results / "maps/subj01/animals/bert" / name).get_fdata().ravel()
     assert np.allclose(values[fit["voxel"]], fit["r2"], equal_nan=True)
+
+
+def test_repeated_splits_have_the_mean_and_spread_of_their_fits(varied):
+    found = read_table(varied.results / "tables/repeated_splits.tsv")
+    assert (found["n_splits"] == 2).all()
+    for subject in SUBJECTS:
+        splits = [read_table(varied.results / f"splits/{subject}/split{n}.tsv") for n in (1, 2)]
+        tests = [set(split.loc[split["set"] == "test", "nsd_id"]) for split in splits]
+        assert tests[0] != tests[1]
+        shares = [len(test) / len(split) for test, split in zip(tests, splits, strict=True)]
+        assert shares == pytest.approx([0.3, 0.3], abs=0.01)
+        fits = [
+            read_result(varied.results / f"encoding/{subject}/split{n}/bert.h5") for n in (1, 2)
+        ]
+        r2 = np.array([fit["r2"] for fit in fits], np.float64)
+        means = r2[:, np.isfinite(r2).all(axis=0)].mean(axis=1)
+        (whole,) = found.query("subject == @subject and roi == 'all'").to_dict("records")
+        assert whole["mean_r2_of_splits"] == pytest.approx(means.mean(), abs=1e-5)
+        assert whole["deviation_r2_of_splits"] == pytest.approx(
+            abs(np.diff(means)[0]) / 2**0.5, rel=1e-4
+        )
+        assert whole["highest_r2_of_splits"] == pytest.approx(means.max(), abs=1e-5)
+        (words,) = found.query("subject == @subject and roi == 'VWFA-1'").to_dict("records")
+        # planted there
+        assert words["lowest_r_of_splits"] > 0.5
+        name = f"sub-{subject[-2:]}_space-func1pt8mm_model-bert_stat-splitMean_statmap.nii.gz"
+        (path,) = (varied.results / f"maps/{subject}").rglob(name)
+        mapped = nibabel.load(path).get_fdata().ravel()[fits[0]["voxel"]]
+        np.testing.assert_allclose(mapped, r2.mean(axis=0), rtol=1e-5)
+    components = read_table(varied.results / "tables/repeated_split_components.tsv")
+    assert components.empty
 
 
 def test_more_training_images_than_a_subject_saw_are_told(varied):

@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 from pipeline.figures.colours import (
-    CORNERS,
+    ENDS,
     OUTLINE_COLOURS,
     SIGNED_MAP,
     colour_limit,
     colour_numbers,
+    corners,
     outline_colours,
     pair_colour_map,
     pair_colours,
     pair_index,
 )
 from pipeline.maps.files import map_images, map_names, write_map
+from pipeline.report.key_maps import best_of
 from pipeline.report.views import Outlines, Scale, glass_picture, volume_picture
 
 GRID = (20, 24, 12)
@@ -37,7 +39,7 @@ share = st.floats(0, 1)
 )
 def test_neither_one_alone_and_both_have_the_corner_colours(first, second, corner):
     found = pair_colours(np.array([first]), np.array([second]))[0]
-    np.testing.assert_allclose(found, to_rgb(CORNERS[corner]))
+    np.testing.assert_allclose(found, to_rgb(corners()[corner]))
 
 
 @given(share, share)
@@ -72,15 +74,15 @@ def test_the_limit_is_a_round_number_above_nearly_all_values():
 def test_a_feature_space_has_one_colour_in_all_figures():
     spaces = ["clip", "bert", "alexnet"]
     assert colour_numbers(["alexnet", "bert"], spaces) == {"alexnet": 2, "bert": 1}
-    # others take colours that the figure's spaces leave
+    # others take colours that no space has
     drawn = colour_numbers(["other brains", "bert", "clip+bert", "clip"], spaces)
-    assert drawn == {"other brains": 2, "bert": 1, "clip+bert": 3, "clip": 0}
+    assert drawn == {"other brains": 3, "bert": 1, "clip+bert": 4, "clip": 0}
 
 
 def test_no_outline_has_the_hue_of_a_scale_that_it_lies_on():
     """Blue, orange and red mean values; outlines differ from them by hue, or have none."""
     ends = [plt.get_cmap(SIGNED_MAP)(place)[:3] for place in (0.1, 0.25, 0.75, 0.9)]
-    reserved = [colorsys.rgb_to_hsv(*colour)[0] for colour in (*ends, *map(to_rgb, CORNERS[1:3]))]
+    reserved = [colorsys.rgb_to_hsv(*colour)[0] for colour in (*ends, *map(to_rgb, ENDS))]
     for colour in OUTLINE_COLOURS:
         hue, saturation, _ = colorsys.rgb_to_hsv(*to_rgb(colour))
         apart = min(min(abs(hue - other), 1 - abs(hue - other)) for other in reserved)
@@ -169,3 +171,11 @@ def test_glass_brains_show_small_values_too(volumes):
     least = min(float(np.abs(array[array != 0]).min()) for array in found if np.ma.count(array))
     assert least < 0.5
     plt.close(figure)
+
+
+def test_the_best_model_is_that_of_the_highest_correlation_where_the_ceiling_allows_to_tell():
+    correlations = [[0.5, 0.1, 0.3, np.nan], [0.2, 0.4, 0.6, 0.1]]
+    ceiling = [0.8, 0.8, 0.05, 0.8]
+    np.testing.assert_array_equal(
+        best_of(np.array([*correlations, ceiling])), [1, 2, np.nan, np.nan]
+    )

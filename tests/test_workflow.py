@@ -229,8 +229,8 @@ def test_features_carry_the_images_and_weights_they_come_from(study):
     """What subjects share was extracted once, beside what each of them alone saw."""
     parts = {
         part: [
-            read_result(study.results / f"features/layers/alexnet/{part}_{number}of2.h5")
-            for number in (1, 2)
+            read_result(path)
+            for path in sorted((study.results / "features/layers/alexnet").glob(f"{part}_*.h5"))
         ]
         for part in ("shared", "subj01", "subj03")
     }
@@ -320,10 +320,10 @@ def test_of_the_voxels_found_few_have_no_signal(study):
 def test_maps_hold_the_values_at_their_voxels_and_open_in_nilearn(study):
     folder = study.results / "maps/subj01/all"
     index = json.loads((folder / "index.json").read_text())
-    # of analyses that tests/test_later_analyses.py switches on
+    # of analyses that tests/test_later_analyses.py and tests/test_variants.py switch on
     later = {
         quantity
-        for name in ("model_differences", "ceiling_shares")
+        for name in ("model_differences", "ceiling_shares", "repeated_splits")
         for quantity in parts("maps")[name].QUANTITIES
     }
     found = {entry["quantity"] for entry in index["maps"].values()}
@@ -533,7 +533,7 @@ def test_experiments_of_known_truth_are_made_when_asked_for_and_then_quoted(rest
     assert restored.planned("validate") == {}
     assert restored.planned("report") == {"report": 1, "write_study_pages": 1}
     restored.snakemake("report")
-    assert "judged statistics" in page.read_text()
+    assert "checks came out as they should" in page.read_text()
     told = read_provenance(restored.results / "validation/calibration.tsv")["configuration"]
     configuration = yaml.safe_load(restored.configuration.read_text())
     assert told == parse_configuration(configuration).calibrated

@@ -13,7 +13,7 @@ from encoding.scores import loss_difference, r2_score
 
 @dataclass(frozen=True)
 class ModelDifference:
-    """R² of a first model less that of a second, voxel by voxel.
+    """R² of a first model minus that of a second, voxel by voxel.
 
     Attributes
     ----------

@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -183,7 +184,7 @@ class Arrays:
         """[function(item) for item in items], side by side where that is faster."""
         if self.xp is not np:
             return [function(item) for item in items]
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(self.workers) as pool:
+        with _blas().limit(limits=1), ThreadPoolExecutor(self.workers) as pool:
             return list(pool.map(function, items))
 
 
@@ -210,6 +211,12 @@ def matmul_precision(arrays: Arrays, precision: str) -> Iterator[None]:
         arrays.xp.set_float32_matmul_precision(before)
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """Find the threads of numpy's and scipy's BLAS, once: each step of a fit limits them."""
+    return ThreadpoolController().select(user_api="blas")
+
+
 def _blas_threads() -> int:
-    threads = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    threads = [pool["num_threads"] for pool in _blas().info()]
     return max(threads, default=os.cpu_count() or 1)

@@ -56,7 +56,7 @@ class HeldOutResponses:
 
 
 class CentredResponses:
-    """Responses (voxel, image) less their mean over all images, and their products with the design.
+    """Responses (voxel, image), centred over all images, and their products with the design.
 
     Products are computed for all voxels of a block (`prepare`), and used for some (`part`).
     """
@@ -152,7 +152,7 @@ class CentredResponses:
         return target.compress(self.design.arrays, decomposition.held_rotation, decomposition.dtype)
 
     def _cross_products(self, dtype: str, fits: list[Fold]) -> list[Array]:
-        """YᵀU (voxel, component) of the training images of `fits` less their means.
+        """YᵀU (voxel, component) of the training images of `fits` minus their means.
 
         One pass over the images: folds are downdated, as the Grams are, while a part is in cache.
         """

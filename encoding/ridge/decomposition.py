@@ -1,6 +1,6 @@
 """One candidate, one fold: the decomposition from which every penalty's predictions follow.
 
-With D = diag(√γ S) over the components U of the bands that have weight (see `design.py`), U less
+With D = diag(√γ S) over the components U of the bands that have weight (see `design.py`), U minus
 its training mean and D UᵀU D = Q L Qᵀ, a voxel's predictions of validation rows U_v at penalty α
 are
 

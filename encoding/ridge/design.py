@@ -42,7 +42,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class HeldOutFeatures:
-    """Validation rows less the training mean, compressed: rows = rotation @ components.
+    """Validation rows minus the training mean, compressed: rows = rotation @ components.
 
     With fewer components than validation images, ‖y - Uw‖² = ‖Oᵀy - Rw‖² + ‖y - OOᵀy‖² for U = OR:
     R (component, component) takes the place of U. Otherwise `rotation` is None.
@@ -147,7 +147,7 @@ class Design:
         return rows.T @ rows
 
     def gram(self, fold: Fold) -> Array:
-        """(component, component) float64, of the fold's training images less their mean."""
+        """(component, component) float64, of the fold's training images minus their mean."""
         if id(fold) not in self._grams:
             held = None if fold is self.all_images else self._second_moments[self.index(fold)]
             gram = self._second_moment - fold.n_train * fold.mean[:, None] * fold.mean[None, :]
@@ -211,7 +211,7 @@ class Design:
         return last if len(first) == 0 else self.arrays.xp.concatenate([first, last])
 
     def training_rows(self, fold: Fold) -> Array:
-        """(image, component) float64, less their mean."""
+        """(image, component) float64, minus their mean."""
         return self.training(self._rows(slice(0, self.n_images)), fold) - fold.mean
 
     @cached_property
@@ -223,7 +223,7 @@ class Design:
         )
 
     def centred_kernel(self, fold: Fold, weights: np.ndarray) -> tuple[Array, Array]:
-        """Σ γ_b X_b X_bᵀ, features less their training mean, without forming them.
+        """Σ γ_b X_b X_bᵀ, features minus their training mean, without forming them.
 
         Returns
         -------

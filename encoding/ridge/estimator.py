@@ -174,7 +174,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Predict (sample,) or (sample, target).
 
         With `split` the parts of the bands, (band, sample) or (band, sample, target), in the order
-        of `bands_`: they sum to the prediction less `intercept_`.
+        of `bands_`: they sum to the prediction minus `intercept_`.
         """
         check_is_fitted(self)
         X, widths = self._side_by_side(X)
@@ -193,7 +193,7 @@ class BandedRidgeCV(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """R² of each target, (target,) or a float, as in himalaya: not their mean.
 
         With `split` the product measure of each band, (band, target) or (band,) (see
-        `encoding.product_measure`); if there is an intercept, of parts less their means over these
+        `encoding.product_measure`); if there is an intercept, of parts minus their means over these
         samples. They sum to R² and what a mean that is predicted wrongly costs,
         n (mean(y) - mean(ŷ))² / Σ (y - mean(y))². NaN in y is left out; a target that does not vary
         is NaN.

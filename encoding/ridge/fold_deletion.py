@@ -1,8 +1,8 @@
 """One decomposition of all images, from which the predictions of every fold follow.
 
-With features and responses less their means over all n images, D UᵀU D = Q L Qᵀ and
+With features and responses minus their means over all n images, D UᵀU D = Q L Qᵀ and
 B = U_v D Q L^-½ as in `decomposition.py` for the rows that a fold holds out, Woodbury's identity
-gives what the training images alone would predict for them, each side less its training mean:
+gives what the training images alone would predict for them, each side minus its training mean:
 
     N B H c,    H = L (L + α)⁻¹,    N = (1 - 11ᵀ/n - B H Bᵀ)⁻¹,    c = Bᵀy of the training images
 

@@ -2,7 +2,7 @@
 
 Least squares of averaged responses, weighed by the numbers of trials that were averaged, are least
 squares of the single trials: they differ by the trials' spread about their averages, which no model
-changes. Weights are put into the rows: with weights v of mean 1, features and responses less their
+changes. Weights are put into the rows: with weights v of mean 1, features and responses minus their
 weighted means are multiplied by √v and fitted without an intercept.
 """
 
@@ -16,7 +16,7 @@ from encoding.ridge.problem import Problem, Responses
 
 
 class WeighedResponses:
-    """Responses less their weighted means, times the roots of the weights; read in parts.
+    """Responses minus their weighted means, times the roots of the weights; read in parts.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class VoxelBlock:
     Attributes
     ----------
     voxels : (voxel,) columns of the responses
-    centred : their responses, less their mean over all images
+    centred : their responses, minus their mean over all images
     mean, variance : (voxel,) float64, of the responses
     """
 

@@ -25,6 +25,8 @@ from encoding.ridge.decomposition import (
 # rows of the held-out part taken together, at most and at least: with few, more of a triangular
 # operator's zeros are left out, and predictions of many penalties stay in a processor's cache
 ROWS, FEWEST_ROWS = 128, 32
+# voxels for each held-out row, from which on a QR saves more than it costs
+QR_PAYS = 0.5
 # voxels whose residuals at all penalties are made at a time
 MIXED = 32
 
@@ -47,9 +49,12 @@ def fold_losses(
     losses = np.full((n_alphas, centred.n_voxels), np.inf, design.dtype)
     for decomposition in decompositions:
         projected = centred.rotated(fold, decomposition, all_images)
-        triangular = decomposition.triangular(arrays)
-        target = centred.held_out(fold, triangular)
-        residual = Residual(arrays, triangular, projected, target.rows)
+        n_rows = min(fold.n_validation, len(decomposition.columns))
+        predicting: Decomposition = decomposition
+        if centred.n_voxels >= QR_PAYS * n_rows:
+            predicting = decomposition.triangular(arrays)
+        target = centred.held_out(fold, predicting)
+        residual = Residual(arrays, predicting, projected, target.rows)
         losses[decomposition.alpha_indices] = residual.energies() + arrays.to_numpy(target.outside)
     return losses / fold.n_validation
 
@@ -121,7 +126,7 @@ class Residual:
 
     Attributes
     ----------
-    decomposition : its triangular form
+    decomposition : in its triangular form, unless of few voxels
     projected : c (voxel, component)
     target : (voxel, row)
     """

@@ -216,7 +216,7 @@ class _Refit:
 
     @cached_property
     def _features(self) -> Array:
-        """(image, component) float64, U less its mean."""
+        """(image, component) float64, U minus its mean."""
         return self.design.training_rows(self.design.all_images)
 
     @cached_property
@@ -233,5 +233,5 @@ class _Refit:
         return products
 
     def _responses(self, voxels: slice | np.ndarray) -> Array:
-        """(voxel, image) float64, less their mean."""
+        """(voxel, image) float64, minus their mean."""
         return self.design.arrays.asarray(self.block.centred.responses[voxels], "float64")

@@ -104,7 +104,7 @@ class Window:
     ----------
     score, pick : (candidate, voxel), see `search.best_penalty`; the score of a candidate
         that was ruled out is minus infinity
-    least, most : (candidate, voxel) of k-fold errors less GCV, over the penalties that were scored
+    least, most : (candidate, voxel) of k-fold errors minus GCV, over the penalties that were scored
     """
 
     score: np.ndarray
@@ -124,7 +124,7 @@ class Window:
             values[here] = getattr(found, name)
 
     def disagreement(self) -> np.ndarray:
-        """Range of k-fold errors less GCV over all that was scored, by the least error."""
+        """Range of k-fold errors minus GCV over all that was scored, by the least error."""
         return (self.most.max(axis=0) - self.least.min(axis=0)) / -self.score.max(axis=0)
 
 

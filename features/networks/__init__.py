@@ -79,7 +79,7 @@ def load_network(
     Parameters
     ----------
     specification : `library` (one of `LIBRARIES`), `architecture`, `stimulus` ("image", or what
-        is read), `weights` ("pretrained", "untrained", a local path, "package:NAME/folder" for
+        is read), `weights` ("pretrained", "untrained", a local path, "package:NAME/path" for
         weights inside an installed Python package, "none" where there is nothing to learn), `seed`
         for untrained weights, `pretrained_tag` for open_clip, torchvision and timm, optional
         `name`, `precision` (float32, bfloat16, float16) and `checkpoint_sha256` (what the content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -199,6 +199,10 @@ def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
     from_hub = isinstance(tokenizer, open_clip.tokenizer.HFTokenizer)
     # CoCa puts a class token behind the text, which is what it projects
     appends = getattr(getattr(module, "text", None), "cls_emb", None) is not None
+    # padding follows the end of text, where nothing before it can attend to it: it is left out,
+    # since captions fill a fifth of the context, and time is proportional to it
+    causal = type(module) is open_clip.CLIP and module.attn_mask is not None
+    encode = _encode_to_the_end_of_text(module) if causal else module.encode_text
 
     def preprocess(captions: Sequence[str]) -> Inputs:
         tokens = tokenizer(list(captions))
@@ -209,6 +213,9 @@ def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
             mask = torch.arange(tokens.shape[1]) <= tokens.argmax(dim=1, keepdim=True)
         if appends:
             mask = torch.nn.functional.pad(mask, (0, 1), value=True)
+        if causal:
+            longest = int(mask.sum(dim=1).max())
+            tokens, mask = tokens[:, :longest], mask[:, :longest]
         return {"text": tokens, MASK: mask}
 
     def length(caption: str) -> int:
@@ -219,10 +226,36 @@ def _reading(module: open_clip.CLIP, tokenizer: Any) -> dict[str, Any]:
 
     return {
         "preprocess": preprocess,
-        "forward": lambda inputs: {"embedding": module.encode_text(inputs["text"])},
+        "forward": lambda inputs: {"embedding": encode(inputs["text"])},
         "caption_length": length,
         "context_length": tokenizer.context_length,
     }
+
+
+class _TextTower(torch.nn.Module):
+    """CLIP's text tower as the forward pass of a module."""
+
+    def __init__(self, clip: open_clip.CLIP) -> None:
+        super().__init__()
+        self.clip = clip
+
+    def forward(self, text: torch.Tensor) -> torch.Tensor:
+        return self.clip.encode_text(text)
+
+
+def _encode_to_the_end_of_text(module: open_clip.CLIP) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the `encode_text` of a causal text tower for fewer tokens than its context."""
+    tower = _TextTower(module)
+
+    def encode(text: torch.Tensor) -> torch.Tensor:
+        n = text.shape[1]
+        shortened = {
+            "clip.positional_embedding": module.positional_embedding[:n],
+            "clip.attn_mask": module.attn_mask[:n, :n],
+        }
+        return torch.func.functional_call(tower, shortened, (text,))
+
+    return encode
 
 
 def _hub_mask(tokenizer: Any, captions: Sequence[str], tokens: torch.Tensor) -> torch.Tensor:

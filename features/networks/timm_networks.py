@@ -11,6 +11,7 @@ import torch
 
 from features.layers import nearest
 from features.networks.base import Inputs, Network, require_images
+from features.networks.renaming import with_timm_names
 from features.networks.weights import PATH, Checkpoint, seed_untrained, weights_error
 
 WEIGHTS, TAGGED = ("pretrained", "untrained", PATH), ("pretrained", PATH)
@@ -76,9 +77,10 @@ def load(
         module: Any = timm.create_model(
             name,
             pretrained=specification["weights"] == "pretrained",
-            checkpoint_path=str(local) if local else "",
             cache_dir=cache,
         )
+        if local:
+            timm.models.load_checkpoint(module, str(local), filter_fn=with_timm_names)
     except Exception as error:
         raise weights_error(
             architecture, local or f"huggingface.co/timm/{name}", error, cache

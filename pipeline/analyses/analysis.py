@@ -75,11 +75,19 @@ class Analysis:
         """Return the kinds of COCO files that it reads, keys of `settings.ANNOTATIONS`."""
         return []
 
+    def experiments(self, study: Study) -> list[str]:
+        """Return further experiments of NSD that it reads, as the manifest's `needs` name them."""
+        return []
+
     # ---- jobs
 
     def predicted(self, study: Study) -> list[tuple[str, str]]:
         """(variant, model) of the fits whose predictions of test images its jobs read."""
         return []
+
+    def predicted_by_job(self, study: Study) -> list[list[tuple[str, str]]]:
+        """(variant, model) of `predicted` that each of a subject's jobs reads: one reads all."""
+        return [self.predicted(study)]
 
     def job_settings(self, study: Study) -> dict[str, Any]:
         """{key: value} of settings for its jobs that are not keys of the configuration."""

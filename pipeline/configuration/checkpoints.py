@@ -1,25 +1,29 @@
-"""Specifications of networks, with the hashes of checkpoints and features that users give as files.
+"""Specifications of networks, with the hashes of files of users: checkpoints, features, texts.
 
 Features depend on the content of these files: if one is replaced, they are extracted again.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from features.checkpoints import checkpoint_hash, local_weights
 from features.feature_files import ids_file
 from pipeline.configuration.study import Configuration
+from pipeline.results.integrity import file_hash
 
 
 def network_to_load(study: Configuration, network: str) -> dict[str, Any]:
-    """Specification of a network, with the hash of its checkpoint if that is a local path.
+    """Specification of a network, with the hashes of its checkpoint and texts if these are files.
 
     Features of a file have the file for a checkpoint, and perhaps a file of ids.
 
     A missing file has no hash; the stage that loads it reports that it is missing.
     """
     specification = study.network_specification(network)
+    if (texts := specification.get("texts")) is not None and Path(texts).is_file():
+        specification = {**specification, "texts_sha256": file_hash(texts)}
     try:
         checkpoint = local_weights(specification["weights"])
     except ValueError:

@@ -40,9 +40,13 @@ class NetworkSettings(Settings):
     architecture: str
     """Name of the architecture in that library."""
     stimulus: Stimulus
-    """Input of the network: pixels, texts or vectors of each image."""
+    """Input of the network: pixels, texts or vectors of each image. Features of all `captions` of
+    an image are averaged; `first_caption` is the first alone."""
+    texts: Path | None = None
+    """Table (TSV; columns nsd_id and caption) of texts of your own, which the network reads in the
+    place of COCO's captions; only with `stimulus: captions`."""
     weights: str = "pretrained"
-    """`pretrained`, `untrained`, a local path, `package:NAME/folder` (a folder inside a Python
+    """`pretrained`, `untrained`, a local path, `package:NAME/path` (inside a Python
     package), or `none` for a network without parameters."""
     pretrained_tag: str | None = None
     """Release of the pretrained weights, as the library names it; by default the library's own."""
@@ -68,6 +72,12 @@ class NetworkSettings(Settings):
     def _seed_belongs_to_untrained(self) -> NetworkSettings:
         if (self.weights == "untrained") != (self.seed is not None):
             raise ValueError("`seed` is needed with `weights: untrained`, and only there")
+        return self
+
+    @model_validator(mode="after")
+    def _texts_are_read(self) -> NetworkSettings:
+        if self.texts is not None and self.stimulus != "captions":
+            raise ValueError("`texts` is read with `stimulus: captions` only")
         return self
 
     @property
@@ -120,8 +130,8 @@ def _refuse(values: Any, keys: Iterable[str], goes: str) -> None:
 
 
 def _kind(values: Any) -> str:
-    told = values if isinstance(values, Mapping) else getattr(values, "__dict__", {})
-    return GIVEN if told.get("library") == FILE else RUN
+    given = values if isinstance(values, Mapping) else getattr(values, "__dict__", {})
+    return GIVEN if given.get("library") == FILE else RUN
 
 
 # tags in angle brackets are left out of the keys that messages name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -12,6 +13,21 @@ from pipeline.configuration.masks import Mask
 from pipeline.configuration.settings import Betas, Settings, Space
 
 Penalty = Literal["banded", "single"]
+
+
+def _first_sessions(number: Any) -> Any:
+    """Take 1-10 for 10, and refuse other ranges."""
+    if found := re.fullmatch(r"(\d+)-(\d+)", str(number)):
+        if found[1] != "1":
+            raise ValueError(
+                f"{number} is no range from the first session on, which alone can be taken; write "
+                f"1-{found[2]}, or {found[2]}"
+            )
+        return int(found[2])
+    return number
+
+
+FIRST_SESSIONS = BeforeValidator(_first_sessions, json_schema_input_type=int | str | None)
 
 
 class ResponseSettings(Settings):
@@ -30,9 +46,9 @@ class ResponseSettings(Settings):
     zscore_trials: Literal["all", "training"] = "all"
     """Trials that give the mean and standard deviation; with `training`, test images do
     not influence the scaling."""
-    sessions: int | None = Field(default=None, ge=1)
-    """Number of sessions, the first ones, whose trials are used; by default all. NSD's released
-    ncsnr is of all sessions."""
+    sessions: Annotated[Annotated[int, Field(ge=1)] | None, FIRST_SESSIONS] = None
+    """Number of sessions, the first ones, whose trials are used (10, or 1-10); by default all.
+    NSD's released ncsnr is of all sessions."""
     ncsnr: Literal["released", "recomputed"] = "released"
     """Noise-ceiling signal-to-noise ratio: NSD's file, or recomputed from the betas."""
 

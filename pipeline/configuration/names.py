@@ -13,7 +13,8 @@ def declared(
     known = list(known)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, [*known, *elsewhere], n=3) or known
+            every = list(dict.fromkeys([*known, *elsewhere]))
+            near = difflib.get_close_matches(name, every, n=3) or known
             raise ValueError(f"{key}: unknown name '{name}'; did you mean {' or '.join(near)}?")
 
 

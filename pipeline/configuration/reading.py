@@ -34,6 +34,12 @@ RENAMED = {
     "representational_similarity.least_voxels": "min_voxels",
     "representational_similarity.comparison": "measure",
 }
+# what names may consist of, in words
+PATTERNS = {
+    r"^[A-Za-z0-9_-]+$": "use letters, digits, _ and - only",
+    r"^[A-Za-z0-9]+$": "use letters and digits only",
+    r"^[A-Za-z][A-Za-z0-9_]*$": "begin with a letter, and use letters, digits and _ only",
+}
 # keys that are gone, and what to do
 REMOVED = {
     "scatter.longest_hours": "remove it, and set `voxel_chunks` to a number; `snakemake preflight` "
@@ -82,7 +88,8 @@ def _describe(problem: Mapping[str, Any]) -> str:
     elif (key, problem["input"]) == ("encoding.solver", "own"):
         message = "this project's solver is called `native` now"
     elif problem["type"] != "value_error":
-        message += f" (got {problem['input']!r})"
+        pattern = problem.get("ctx", {}).get("pattern")
+        message = f"{PATTERNS.get(pattern, message)} (got {problem['input']!r})"
     return f"{key}: {message}" if key else message
 
 

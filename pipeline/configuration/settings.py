@@ -24,6 +24,8 @@ SURFACES: tuple[str, ...] = get_args(Surface)
 SHAPES = ("inflated", "pial")
 # spaces into which NSD's transform files can bring maps from the space of the responses
 MapSpace = Literal[Space, "MNI152"]
+# pictures of maps in the report
+MapView = Literal["flat", "inflated", "slices"]
 NATIVE: MapSpace = "nativesurface"
 FSAVERAGE: MapSpace = "fsaverage"
 MNI: MapSpace = "MNI152"
@@ -58,6 +60,7 @@ Betas = Literal["betas_assumehrf", "betas_fithrf", "betas_fithrf_GLMdenoise_RR"]
 Stimulus = Literal[
     "image",
     "captions",
+    "first_caption",
     "all_objects",
     "top_object",
     "objects_in_captions",
@@ -71,6 +74,7 @@ Numbering = Literal["nsd_id", "73KID", "coco_id"]
 ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "image": (),
     "captions": ("captions",),
+    "first_caption": ("captions",),
     "all_objects": ("instances",),
     "top_object": ("instances",),
     "objects_in_captions": ("captions", "instances"),

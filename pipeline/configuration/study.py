@@ -43,12 +43,13 @@ from pipeline.configuration.settings import (
     WHOLE,
     Atlas,
     MapSpace,
+    MapView,
     Name,
     Quantity,
     Settings,
     Subject,
 )
-from pipeline.configuration.variants import VariantSettings
+from pipeline.configuration.variants import Subset, VariantSettings
 from pipeline.simulation.settings import SimulationSettings
 
 Section = TypeVar("Section", bound=Settings)
@@ -68,6 +69,9 @@ class MapSettings(Settings):
     """Further quantities, or `[all]`, besides those that the report draws (`r`, `normalisedR`,
     `unique`, `ceiling`, `preferredModel`, `roi`) and those of the optional analyses that are
     switched on, which are always written."""
+    views: list[MapView] = Field(default=["flat", "inflated", "slices"], min_length=1)
+    """Pictures of maps in the report, in this order: flattened hemispheres, inflated ones, axial
+    slices. Surfaces need `nativesurface` or `fsaverage` among the spaces."""
 
 
 class Study(Settings):
@@ -228,7 +232,7 @@ class Study(Settings):
                 "significance.resample: `clusters` needs a feature space in which images are "
                 "compared; name one in `splits.space`"
             )
-        for variant in (VariantSettings(), *self.variants.values()):
+        for variant in self.all_variants.values():
             test = variant.split(self.splits).test
             if self.dataset is not None and test == "shared515":
                 raise ValueError("splits.test: only NSD has shared515; write shared1000")
@@ -337,6 +341,11 @@ class Study(Settings):
         used = {self.splits.space, *itertools.chain(*fits, *read)}
         return [name for name in self.feature_spaces if name in used]
 
+    @property
+    def coloured_spaces(self) -> list[str]:
+        """Feature spaces in the order of their colours: `models`, then others that are used."""
+        return list(dict.fromkeys([*self.models, *self.used_spaces]))
+
     def fits(self, variant: str = WHOLE) -> dict[str, list[str]]:
         """List a variant's models once each, by size, as {model: feature spaces}.
 
@@ -392,13 +401,14 @@ class Study(Settings):
 
     def image_selection(self, variant: str) -> dict[str, Any]:
         """Images of a variant, and the subsets that are drawn to equal numbers of images."""
-        settings = self.all_variants[variant]
+        matched = [subset.model_dump(mode="json") for subset in self.matched_subsets(variant)]
+        return {**self.all_variants[variant].images, "matched": matched}
+
+    def matched_subsets(self, variant: str) -> list[Subset]:
+        """List the subsets that are drawn to equal numbers of images with a variant's, and it."""
         groups = [group for group in self.matched_variants if variant in group]
         matched = [self.variants[name].subset for name in itertools.chain(*groups)]
-        return {
-            **settings.images,
-            "matched": [subset.model_dump(mode="json") for subset in matched if subset],
-        }
+        return [subset for subset in matched if subset]
 
     def space_specification(self, space: str) -> dict[str, Any]:
         """Return the settings that turn a layer into a feature space."""
@@ -449,8 +459,9 @@ class Study(Settings):
 
     @property
     def stimuli(self) -> list[str]:
-        """Kinds of stimuli that the networks of the study take."""
-        return sorted({network["stimulus"] for network in self.used_networks.values()})
+        """Kinds of stimuli of the dataset that the networks of the study take."""
+        networks = self.used_networks.values()
+        return sorted({network["stimulus"] for network in networks if "texts" not in network})
 
     @property
     def tests(self) -> list[str]:
@@ -460,11 +471,18 @@ class Study(Settings):
     @property
     def annotations(self) -> list[str]:
         """COCO's annotation files from which stimuli are made, or which analyses read."""
-        kinds = [network["stimulus"] for network in self.used_networks.values()]
+        networks = self.used_networks.values()
+        kinds = [network["stimulus"] for network in networks if "texts" not in network]
         if any(variant.subset for variant in self.variants.values()):
             kinds.append("categories")
         kinds += itertools.chain(*(analysis.stimuli(self) for analysis in ANALYSES.values()))
         return sorted({name for kind in kinds for name in ANNOTATIONS[kind]})
+
+    @property
+    def experiments(self) -> list[str]:
+        """Further experiments of NSD whose files analyses read."""
+        needed = (analysis.experiments(self) for analysis in ANALYSES.values())
+        return sorted(set(itertools.chain(*needed)))
 
 
 if TYPE_CHECKING:

@@ -7,7 +7,11 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from encoding.scaling import Scaling
-from pipeline.configuration.coco_categories import CATEGORIES, SUPERCATEGORIES
+from pipeline.configuration.coco_categories import (
+    CATEGORIES,
+    SUPERCATEGORIES,
+    SUPERCATEGORY_SHARES,
+)
 from pipeline.configuration.fits import EncodingSettings, Penalty, SplitSettings, TestImages
 from pipeline.configuration.names import declared
 from pipeline.configuration.settings import Name, Settings
@@ -26,6 +30,14 @@ class Subset(Settings):
     def _is_one_of_cocos(cls, name: str) -> str:
         declared("category", [name], [*SUPERCATEGORIES, *CATEGORIES])
         return name
+
+    @property
+    def largest_share(self) -> float:
+        """Share of COCO's images that it holds; of a single category, the most that it can be."""
+        if self.category in SUPERCATEGORIES:
+            share = SUPERCATEGORY_SHARES[self.category]
+            return share if self.present else 1 - share
+        return SUPERCATEGORY_SHARES[CATEGORIES[self.category][1]] if self.present else 1.0
 
 
 class VariantSplit(Settings):

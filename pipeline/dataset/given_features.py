@@ -36,7 +36,7 @@ def check_given_features(
     Raises
     ------
     InputError
-        The message names the network, the file and the mend.
+        The message names the network, the file and how to correct it.
     """
     warnings = []
     for name, specification in networks.items():
@@ -55,8 +55,8 @@ def _ids_of_images(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: 
     """Return the ids (image,) of the study's images in a file, which must have them all."""
     known = images.ids(kind)
     outside = np.setdiff1d(file.ids, known)
-    # COCO has more images than a study
-    if len(outside) and kind != "coco_id":
+    # COCO has more images than NSD; NSD's own numbers may be confused, those of other datasets not
+    if len(outside) and kind != "coco_id" and len(_numberings(images)) > 1:
         raise FeatureFileError(
             f"{file.path}: {len(outside)} of its {len(file.ids)} ids ({in_words(outside)}) are no "
             f"{kind}, which are {known.min()} to {known.max()}. {_mend(images, nsd_id, file, kind)}"
@@ -72,12 +72,19 @@ def _ids_of_images(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: 
 
 def _mend(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: str) -> str:
     """Suggest the numbering in which a file has every image of the study, if there is one."""
-    for other in NUMBERINGS:
-        # not every dataset has all
-        with contextlib.suppress(InputError):
-            if other != kind and np.isin(images.ids(other)[nsd_id], file.ids).all():
-                return f"With `ids: {other}` it has every image of the study: correct `ids`"
+    for other, ids in _numberings(images).items():
+        if other != kind and np.isin(ids[nsd_id], file.ids).all():
+            return f"With `ids: {other}` it has every image of the study: correct `ids`"
     return "Add the rows, or correct `ids`"
+
+
+def _numberings(images: Images) -> Mapping[str, np.ndarray]:
+    """Return {numbering: ids (image,)} of those that a dataset has."""
+    found = {}
+    for kind in NUMBERINGS:
+        with contextlib.suppress(InputError):
+            found[kind] = images.ids(kind)
+    return found
 
 
 def _constant_columns(file: FeatureFile, layer: str, ids: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Kinds of datasets, told by their folders."""
+"""Kinds of datasets, distinguished by their folders."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def require_images(
     if (outside := listed[listed >= n_images]).size:
         raise InputError(
             f"{path}: there is no image {outside[0]}; images are 0 to {n_images - 1}, counted from "
-            "0 (NSD's 73KID less 1)."
+            "0 (NSD's 73KID minus 1)."
         )
     for subject, images in seen.items():
         own = table[np.isin(listed, images)]

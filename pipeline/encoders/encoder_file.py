@@ -48,8 +48,8 @@ def create_encoder(
     arrays : {name: (dtype, shape)}
     metadata : values that JSON can hold
     """
-    told = json.dumps({**metadata, "format": FORMAT})
-    header: dict[str, Any] = {"__metadata__": {METADATA: told}}
+    description = json.dumps({**metadata, "format": FORMAT})
+    header: dict[str, Any] = {"__metadata__": {METADATA: description}}
     places, end = {}, 0
     # arrays of large numbers first: each then begins at a multiple of its own size
     for name in sorted(arrays, key=lambda name: -np.dtype(arrays[name][0]).itemsize):
@@ -95,6 +95,12 @@ def read_encoder(
         The file is missing, damaged, no encoder, or of another version of the format.
     """
     path = Path(path)
+    if path.suffix != ".safetensors" or not path.is_file():
+        raise InputError(
+            f"{path}: is no encoder, whose files are called <model>.safetensors. `snakemake "
+            "encoders` writes those of the models listed in the configuration, such as "
+            "`encoders: {models: [clip_rn50]}`."
+        )
     verify_checksum(path)
     return _read(path, names)
 
@@ -102,14 +108,14 @@ def read_encoder(
 def _read(path: Path, names: Sequence[str] | None) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with safe_open(require_file(path), framework="numpy") as file:
-            told = json.loads((file.metadata() or {}).get(METADATA, "{}"))
-            if told.get("format") != FORMAT:
+            found = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            if found.get("format") != FORMAT:
                 raise InputError(
-                    f"{path}: its format is {told.get('format', 'unknown')}, and this version "
+                    f"{path}: its format is {found.get('format', 'unknown')}, and this version "
                     f"reads {FORMAT}. Make it with `snakemake encoders` of this version."
                 )
             chosen = file.keys() if names is None else names
-            return told, {name: file.get_tensor(name) for name in chosen}
+            return found, {name: file.get_tensor(name) for name in chosen}
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(
             f"{path}: no readable encoder ({error}). Copy or download it again, or make it with "

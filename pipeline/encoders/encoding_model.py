@@ -123,7 +123,7 @@ class EncodingModel:
         far = np.flatnonzero(distance > self.metadata["far"])
         if len(far):
             warnings.warn(
-                self.told_far([f"stimulus {i}" for i in far], distance[far]), stacklevel=2
+                self.describe_far([f"stimulus {i}" for i in far], distance[far]), stacklevel=2
             )
         return responses
 
@@ -195,13 +195,13 @@ class EncodingModel:
         scaled = (values - self.arrays["feature_mean"]) * self.arrays["feature_factor"]
         return np.linalg.norm(scaled, axis=1) / np.sqrt(len(self.metadata["spaces"]))
 
-    def told_far(self, names: Sequence[str], distance: np.ndarray) -> str:
+    def describe_far(self, names: Sequence[str], distance: np.ndarray) -> str:
         """Write the warning about stimuli that are far from the training images."""
-        told = ", ".join(f"{n} ({d:.2f})" for n, d in zip(names[:5], distance[:5], strict=True))
+        listed = ", ".join(f"{n} ({d:.2f})" for n, d in zip(names[:5], distance[:5], strict=True))
         more = f" and {len(names) - 5} others" if len(names) > 5 else ""
         return (
             f"farther from the mean training image than 99 % of the training images are "
-            f"({self.metadata['far']:.2f}), so that predictions extrapolate: {told}{more}"
+            f"({self.metadata['far']:.2f}), so that predictions extrapolate: {listed}{more}"
         )
 
     def region(self, name: str) -> np.ndarray:

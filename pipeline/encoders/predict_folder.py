@@ -117,14 +117,14 @@ def write_predictions(
     out : HDF5 file; the others have its name and another ending
     each : write a map of every stimulus, too
     """
-    told = model.metadata["provenance"]
+    origin = model.metadata["provenance"]
     provenance = make_provenance(
         __name__,
         {"subject": model.metadata["subject"], "model": model.metadata["model"]},
         {"encoder": encoder},
-        simulated=told["simulated"],
-        untrained=told["untrained"],
-        weights=told["weights"],
+        simulated=origin["simulated"],
+        untrained=origin["untrained"],
+        weights=origin["weights"],
     )
     geometry = {"grid_shape": model.arrays["grid_shape"]}
     if "affine" in model.arrays:
@@ -232,8 +232,8 @@ def predict_command(
     far = predicted.distance > model.metadata["far"]
     if far.any():
         names = [name for name, is_far in zip(predicted.names, far, strict=True) if is_far]
-        told = model.told_far(names, predicted.distance[far])
-        print(f"warning: {np.count_nonzero(far)} of {len(far)} are {told}", file=sys.stderr)
+        described = model.describe_far(names, predicted.distance[far])
+        print(f"warning: {np.count_nonzero(far)} of {len(far)} are {described}", file=sys.stderr)
     lines = [str(path) for path in write_predictions(model, encoder, predicted, out, each=each)]
     lines += banners(model.metadata["provenance"])
     if voxels is not None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import h5py
 
-from pipeline.analyses.registry import ANALYSES, enabled
-from pipeline.configuration.settings import WHOLE
+from encoding.ridge.fold_deletion import DECOMPOSITION
+from pipeline.analyses.registry import ANALYSES
+from pipeline.configuration.settings import SURFACES, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.responses import NOISE_IMAGES
 from pipeline.estimates.study_size import (
@@ -26,22 +27,35 @@ from pipeline.estimates.study_size import (
     n_rois,
     part_of,
 )
+from pipeline.fits.predictions_read import in_order, jobs_that_read, largest_at_once
 from pipeline.fits.solver_needs import solver_needs
-from pipeline.nsd.layout import IMAGE_SIZE, TRIALS_PER_SESSION
+from pipeline.nsd.layout import (
+    IMAGE_SIZE,
+    SYNTHETIC,
+    SYNTHETIC_FRAME,
+    SYNTHETIC_IMAGES,
+    SYNTHETIC_SHARED,
+    TRIALS_OF,
+    TRIALS_PER_SESSION,
+)
 from pipeline.simulation.settings import SimulationSettings
 
-# operations per second and core of networks, solvers, and bootstrap draws
-NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 110e9, {"native": 110e9, "himalaya": 13e9}, 50e9
-# operations per second of a data-centre GPU, and stimuli per second that a process prepares
-GPU_RATE, PREPARED_PER_SECOND = 5e12, 400
+# operations per second and core of networks (AlexNet reached 75e9, ResNet-50 41e9, where a matrix
+# product reached 95e9), solvers, and bootstrap draws
+NETWORK_RATE, SOLVER_RATES, DRAW_RATE = 65e9, {"native": 102e9, "himalaya": 13e9}, 50e9
+# operations per second of networks and solvers on a data-centre GPU (assumed), and stimuli that a
+# process prepares in a second
+GPU_RATE, GPU_SOLVER_RATE, PREPARED_PER_SECOND = 5e12, 20e12, 400
 # fraction of the grid of penalties for which a search computes predictions
 SEARCHED = {"exact": 1.0, "windowed": 0.4}
 # share of the pairs of a candidate and a penalty that some voxel picks, each of which is refitted
 PICKED = 0.5
-# seconds to start a job, load a network, decompose a candidate in a fold, test a response, draw an
-# image, and draw the pictures of a model
-START, LOAD, DECOMPOSITION, TEST, DRAWING, PICTURES = 1.2, 5, 0.02, 1e-7, 0.04, 2
-SIMULATED, SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 65e-6, 25e-6, 2.5e-6
+# seconds to start a job, load a network, begin to decompose a candidate in a fold, test a response,
+# draw an image, draw the pictures of a model, and the figures of a study
+START, LOAD, DECOMPOSE, TEST, DRAWING, PICTURES, FIGURES = 1.2, 5, 0.02, 1e-7, 0.04, 1, 12
+SIMULATED, SECONDS_PER_VOXEL_AND_SESSION, SECONDS_PER_MAPPED_VOXEL_AND_MODEL = 65e-6, 25e-6, 4.5e-6
+# seconds to draw a voxel of the grid for a model
+DRAWN = 8.5e-6
 # memory of processes that use torch, average betas, test fits, draw maps; and of others
 TORCH_BYTES, BETAS_BYTES, TESTS_BYTES, MAPS_BYTES, PLAIN_BYTES = 0.8e9, 1e9, 0.5e9, 1.2e9, 0.2e9
 # memory of a fit without features
@@ -58,8 +72,9 @@ VOXEL_BYTES, MAP_BYTES, MAPPED_VOXEL_BYTES, SIDECARS_BYTES = 30, 4, 4.4, 5500
 MODEL_MAPS = ("r", "r2", "normalisedR", "normalisedR2", "cvScore", "alpha", "p", "q")
 # bytes of a row of tables and of a figure, in all formats and on pages
 ROW_BYTES, FIGURE_BYTES = 1000, 280_000
-# bytes of a picture of a map, and per voxel of the grid in the slice viewer
-PICTURE_BYTES, VIEWER_BYTES = 250_000, 1.8
+# bytes of a picture of a map in slices, and of flat and inflated hemispheres; seconds to draw them,
+# which are drawn if a brain has at least the vertices of fsaverage5, as brains of human size do
+PICTURE_BYTES, CORTEX_BYTES, CORTEX, WHOLE_BRAIN = 250_000, 2_500_000, 3, 100_000
 # Jobs request more than is estimated: cluster nodes can be slower than the machine where rates were
 # measured, and eight threads are not eight times as fast as one.
 TIME_FACTOR, MEMORY_FACTOR, MIN_MINUTES = 3, 1.5, 30
@@ -138,6 +153,16 @@ def _simulation(study: Configuration, features: FeatureSizes) -> list[Job]:
     seconds = START + LOAD * len(settings.planted_spaces) + SIMULATED * stored
     seconds += settings.n_drawn * (DRAWING + planted / NETWORK_RATE)
     disk = settings.n_drawn * IMAGE_SIZE**2 * 3 + STORED_BETA * TRIALS_PER_SESSION * files
+    if settings.synthetic is not None:
+        # of all subjects, and coloured for each
+        coloured = (SYNTHETIC_IMAGES - SYNTHETIC_SHARED) * len(brains)
+        images = SYNTHETIC_SHARED + coloured
+        seconds += images * (DRAWING + planted / NETWORK_RATE)
+        seconds += SIMULATED * sum(brain.n_stored for brain in brains)
+        disk += images * math.prod(SYNTHETIC_FRAME)
+        disk += (
+            STORED_BETA * TRIALS_OF[SYNTHETIC] * sum(b.n_stored * len(b.formats) for b in brains)
+        )
     parameters = max(cost.parameter_bytes for cost in costs.values())
     return [Job(seconds, simulation_bytes(settings) + 2 * parameters, disk)]
 
@@ -204,7 +229,18 @@ def fit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> J
         seconds += sum(_candidate(study, part, width, "exact") for width in widths.values())
     # scores, penalties, band weights
     disk = _file(FLOAT * 10 * part.voxels, 16)
-    return Job(seconds, solver_memory(study, part, [*widths.values()]), disk)
+    memory = solver_memory(study, part, [*widths.values()])
+    return Job(seconds, memory, disk, gpu_seconds=_on_gpu(study, seconds))
+
+
+def _on_gpu(study: Configuration, seconds: float) -> float:
+    """Return the seconds of a job with a solver on a GPU; 0 if it requests none.
+
+    Projected by the same operations, at the rate that is assumed.
+    """
+    if study.encoding.backend not in ("auto", "torch_cuda") or study.encoding.solver != "native":
+        return 0.0
+    return START + (seconds - START) * SOLVER_RATES["native"] / GPU_SOLVER_RATE
 
 
 def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) -> Job:
@@ -222,33 +258,39 @@ def refit(study: Configuration, part: SubjectSize, widths: Mapping[str, int]) ->
     operations = 2 * (shared + pairs * factorised + part.voxels * per_voxel)
     disk = _file(FLOAT * part.test_images * part.voxels, 3)
     memory = solver_memory(study, part, [*widths.values()])
-    return Job(START + operations / SOLVER_RATES["native"], memory, temporary_bytes=disk)
+    seconds = START + operations / SOLVER_RATES["native"]
+    return Job(seconds, memory, temporary_bytes=disk, gpu_seconds=_on_gpu(study, seconds))
 
 
 def _predictions(
     study: Configuration, subjects: Sequence[SubjectSize], widths: Mapping[str, int]
 ) -> list[Job]:
-    """Estimate predictions; their disk is counted for the largest subject alone.
+    """Estimate predictions; disk is counted for those that exist at the same time, of one subject.
 
     Those of tests and of each analysis are made separately.
     """
-    fits = ((variant, study.fits(variant)) for variant in study.assessed_variants)
-    read = [(variant, model) for variant, models in fits for model in models]
-    read += itertools.chain(*(one.predicted(study) for one in enabled(study).values()))
+    made = in_order(study)
     of_subjects = [
-        [
-            refit(
+        {
+            each: refit(
                 study,
-                part_of(study, subject, variant, 1),
-                {space: widths[space] for space in study.fits(variant)[model]},
+                part_of(study, subject, each.variant, 1),
+                {space: widths[space] for space in study.fits(each.variant)[each.model]},
             )
-            for variant, model in read
-        ]
+            for each in made
+        }
         for subject in subjects
     ]
-    largest = max(of_subjects, key=lambda jobs: sum(job.temporary_bytes for job in jobs))
-    others = [job for jobs in of_subjects if jobs is not largest for job in jobs]
-    return [*largest, *(replace(job, temporary_bytes=0) for job in others)]
+    sizes = [{each: job.temporary_bytes for each, job in jobs.items()} for jobs in of_subjects]
+    read = [*jobs_that_read(study)]
+    at_once = [largest_at_once(read, size.__getitem__) for size in sizes]
+    totals = [sum(size[each] for each in some) for size, some in zip(sizes, at_once, strict=True)]
+    fullest = totals.index(max(totals))
+    return [
+        replace(job, temporary_bytes=job.temporary_bytes * (n == fullest and each in at_once[n]))
+        for n, jobs in enumerate(of_subjects)
+        for each, job in jobs.items()
+    ]
 
 
 def _candidate(study: Configuration, subject: SubjectSize, n_features: int, search: str) -> float:
@@ -258,8 +300,12 @@ def _candidate(study: Configuration, subject: SubjectSize, n_features: int, sear
     held_out, rank = train / (folds - 1), min(train, n_features)
     rows = held_out if study.encoding.solver == "himalaya" else min(held_out, rank)
     tried = SEARCHED[search] * study.encoding.alphas.number
-    operations = 9 * rank**2 * max(rank, train / 3) + 2 * tried * rows * rank * subject.voxels
-    return folds * (DECOMPOSITION + operations / SOLVER_RATES[study.encoding.solver])
+    predicted = 2 * tried * rows * rank * subject.voxels
+    # and operators of the held-out images, in float64; windows need a decomposition of all images
+    decomposed = DECOMPOSITION * rank**3 + 4 * held_out * rank**2
+    decompositions = folds + (search == "windowed")
+    operations = decompositions * decomposed + folds * predicted
+    return decompositions * DECOMPOSE + operations / SOLVER_RATES[study.encoding.solver]
 
 
 def solver_memory(
@@ -335,14 +381,15 @@ def _maps_and_report(study: Configuration, subjects: Sequence[SubjectSize]) -> l
             of_map = MAP_BYTES * subject.voxels + MAPPED_VOXEL_BYTES * mapped + SIDECARS_BYTES
             disk = models * (VOXEL_BYTES * subject.voxels + n_maps * of_map)
             jobs.append(Job(seconds, MAPS_BYTES, disk))
-        pictures = (len(study.models) + sum(n_spaces)) * (
-            PICTURE_BYTES + VIEWER_BYTES * subject.grid
-        )
-        jobs += [Job(), Job(START + PICTURES * modelled[WHOLE], MAPS_BYTES, pictures)]
+        n_pictures = len(study.models) + sum(n_spaces)
+        cortex = subject.grid >= WHOLE_BRAIN and bool({*SURFACES} & {*study.map_spaces})
+        pictures = n_pictures * (PICTURE_BYTES + CORTEX_BYTES * cortex)
+        seconds = (PICTURES + DRAWN * subject.grid) * modelled[WHOLE] + n_pictures * CORTEX * cortex
+        jobs += [Job(), Job(START + seconds, MAPS_BYTES, pictures)]
     rows = n_rois(study.rois) * (60 + len(subjects) * sum(modelled.values()))
     tables = ROW_BYTES * rows + FIGURE_BYTES * (10 + 3 * len(n_spaces))
-    pictures = sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
-    return [*jobs, Job(disk_bytes=tables + pictures), *[Job()] * 5]
+    of_analyses = sum(analysis.picture_bytes(study) for analysis in ANALYSES.values())
+    return [*jobs, Job(START + FIGURES, disk_bytes=tables + of_analyses), *[Job()] * 5]
 
 
 def _arrays(subject: SubjectSize, arrays: int) -> float:

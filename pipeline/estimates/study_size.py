@@ -113,17 +113,38 @@ def subject_size(study: Configuration, manifest: Manifest, subject: str) -> Subj
         images=IMAGES_PER_SESSION * sessions,
         test_images=round(done * study.simulation.shared_images),
         voxels=voxels,
-        grid=math.prod(simulated.grid),
+        grid=math.prod(simulated.shape),
         mapped=mapped,
     )
 
 
-def part_of(study: Configuration, subject: SubjectSize, variant: str, chunks: int) -> SubjectSize:
-    """Return the size of a variant and chunk; subsets count as if they held every image."""
-    train = subject.images - subject.test_images
-    fewer = max(0, train - (study.all_variants[variant].training_images or train))
-    voxels, penalty = math.ceil(subject.voxels / chunks), study.encoding_of(variant).penalty
-    return replace(subject, images=subject.images - fewer, voxels=voxels, penalty=penalty)
+def part_of(
+    study: Configuration, subject: SubjectSize, variant: str, chunks: int, most: bool = False
+) -> SubjectSize:
+    """Return the size of a variant and chunk; subsets hold the share that COCO's images show.
+
+    `most` is for what must suffice: subsets then hold all images, as a subject's may.
+    """
+    share = 1.0 if most else subset_share(study, variant)
+    train, test = (
+        round(share * images)
+        for images in (subject.images - subject.test_images, subject.test_images)
+    )
+    train = min(train, study.all_variants[variant].training_images or train)
+    return replace(
+        subject,
+        images=train + test,
+        test_images=test,
+        voxels=math.ceil(subject.voxels / chunks),
+        penalty=study.encoding_of(variant).penalty,
+    )
+
+
+def subset_share(study: Configuration, variant: str) -> float:
+    """Return about which share of images a variant has; of matched ones, that of the smallest."""
+    subset = study.all_variants[variant].subset
+    subsets_drawn = [*([subset] if subset else []), *study.matched_subsets(variant)]
+    return min((one.largest_share for one in subsets_drawn), default=1.0)
 
 
 def n_models(study: Configuration, variant: str) -> float:

@@ -8,7 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipeline.figures.style import line_style, tidy
+from pipeline.figures.colours import line_colours
+from pipeline.figures.style import LINES, tidy
 
 BINS = 50
 
@@ -25,12 +26,14 @@ def ceiling_histograms(ceilings: Mapping[str, np.ndarray]) -> Figure:
     lowest = min((np.nanmin(v, initial=0) for v in ceilings.values()), default=0)
     # 0 is the edge of a bin
     edges = np.arange(np.floor(max(lowest, -1) * BINS), BINS + 1) / BINS
+    colours = line_colours(len(ceilings))
     for number, (subject, values) in enumerate(ceilings.items()):
         known = values[np.isfinite(values)]
         share = np.histogram(np.maximum(known, edges[0]), edges)[0] / max(len(known), 1)
         median = np.median(known) if len(known) else np.nan
         label = f"{subject}: median {median:.2f}, n = {len(known):,} voxels"
-        axis.stairs(share, edges, label=label, linewidth=1.6, **line_style(number))
+        line = LINES[number % len(LINES)]
+        axis.stairs(share, edges, label=label, linewidth=1.6, color=colours[number], linestyle=line)
     tidy(
         axis,
         "noise ceiling (explainable fraction of the test responses' variance)",

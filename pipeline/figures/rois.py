@@ -17,6 +17,7 @@ from pipeline.figures.colours import colour_numbers
 from pipeline.figures.style import (
     BarStyle,
     bar_style,
+    component_title,
     displayed_atlases,
     shared_style,
     simulated_note,
@@ -25,7 +26,10 @@ from pipeline.figures.style import (
 )
 
 EVERYTHING = "all"
+BOUND = "highest value that noise permits"
 BARS_WIDTH = 0.8
+# explainable voxels of a region for their mean to be displayed
+MIN_EXPLAINABLE = 10
 LEAST_WIDTH, INCHES_PER_ROI = 6.5, 1.15
 REGIONS_PER_ROW = 9
 # gap between atlases, in widths of a region
@@ -87,18 +91,31 @@ def model_bars(
     spaces : all feature spaces of the study, in the order of colours
     """
     styles = _bar_styles(models, spaces)
-    return _rows(table, "model", styles, value, label, _bars)
+    bound = table.groupby(["atlas", "roi"])["mean_correlation_ceiling"].mean().to_dict()
+    return _rows(table, "model", styles, value, label, _bars, mean_ceilings(table), bound)
 
 
 def model_strips(
     table: pd.DataFrame, models: Sequence[str], spaces: Sequence[str], value: str, label: str
 ) -> Figure:
-    """Draw a point per subject and model, and a dash for the mean; otherwise as `model_bars`."""
+    """Draw a point per subject and model, and a dash for the mean; otherwise as `model_bars`.
+
+    The scores are of explainable voxels: n counts these, and regions with few of them are left out.
+    """
     styles = _bar_styles(models, spaces)
-    return _rows(table, "model", styles, value, label, _strips)
+    enough = table["n_explainable"] >= MIN_EXPLAINABLE
+    table = table[enough] if enough.any() else table
+    table = table.assign(n_voxels=table["n_explainable"])
+    perfect = {region: 1.0 for region in mean_ceilings(table)}
+    return _rows(table, "model", styles, value, label, _strips, {}, perfect)
 
 
-def component_bars(table: pd.DataFrame, compared: Sequence[str], spaces: Sequence[str]) -> Figure:
+def component_bars(
+    table: pd.DataFrame,
+    compared: Sequence[str],
+    spaces: Sequence[str],
+    ceilings: Mapping[Region, float],
+) -> Figure:
     """Draw unique and shared variance of a comparison, which can be negative.
 
     Parameters
@@ -106,20 +123,35 @@ def component_bars(table: pd.DataFrame, compared: Sequence[str], spaces: Sequenc
     table : tables/partitions.tsv, the rows of one comparison
     compared : feature spaces of the comparison
     spaces : all feature spaces of the study, in the order of colours
+    ceilings : {region: mean noise ceiling}
     """
     numbers = colour_numbers(compared, spaces)
     styles = {
-        COMPONENT_SEPARATOR.join(subset): shared_style([numbers[space] for space in subset])
+        component_title(COMPONENT_SEPARATOR.join(subset)): shared_style(
+            [numbers[s] for s in subset]
+        )
         for subset in subsets(compared)
     }
-    return _rows(table, "component", styles, "mean_variance", "mean variance (test R²)", _bars)
+    titled = table.assign(component=table["component"].map(component_title))
+    label = "mean variance (test R²)"
+    return _rows(titled, "component", styles, "mean_variance", label, _bars, ceilings)
 
 
-def unique_bars(table: pd.DataFrame, compared: Sequence[str], spaces: Sequence[str]) -> Figure:
+def unique_bars(
+    table: pd.DataFrame,
+    compared: Sequence[str],
+    spaces: Sequence[str],
+    ceilings: Mapping[Region, float],
+) -> Figure:
     """Draw unique variance as points per subject; otherwise as `component_bars`."""
     styles = _bar_styles(compared, spaces)
     label = "mean unique variance (test R²)"
-    return _rows(table, "component", styles, "mean_variance", label, _strips)
+    return _rows(table, "component", styles, "mean_variance", label, _strips, ceilings)
+
+
+def mean_ceilings(correlations: pd.DataFrame) -> dict[Region, float]:
+    """{region: mean noise ceiling of its voxels} over the rows of tables/correlations.tsv."""
+    return correlations.groupby(["atlas", "roi"])["mean_ceiling"].mean().to_dict()
 
 
 def _bar_styles(names: Sequence[str], spaces: Sequence[str]) -> dict[str, BarStyle]:
@@ -133,8 +165,17 @@ def _rows(
     value: str,
     label: str,
     draw: Draw,
+    ceilings: Mapping[Region, float],
+    bound: Mapping[Region, float] | None = None,
 ) -> Figure:
-    """Draw rows of regions, atlas after atlas, all on one scale, with one legend above."""
+    """Draw rows of regions, atlas after atlas, all on one scale, with one legend above.
+
+    Parameters
+    ----------
+    ceilings : mean noise ceiling of each region, written below it; of no region if it is that of
+        other voxels
+    bound : highest value to expect in each region, drawn as a line if it is given
+    """
     table = table[table[column].isin(styles)]
     rows = _packed(table)
     widest = max(found[-1] for found in map(_positions, rows)) + 1
@@ -155,7 +196,9 @@ def _rows(
             rows_of_name = part[part[column] == name]
             width = BARS_WIDTH / len(styles)
             draw(axis, Series.of(name, style, width, rows_of_name, value, shifted))
-        _label_regions(axis, part, position)
+        if bound is not None:
+            _draw_bounds(axis, position, bound)
+        _label_regions(axis, part, position, ceilings)
         axis.set_xlim(-0.6, widest - 0.4)
         axis.axhline(0, color="black", linewidth=0.8)
         tidy(axis, "", label)
@@ -163,15 +206,25 @@ def _rows(
         *axes[0, 0].get_legend_handles_labels(),
         fontsize=8,
         frameon=False,
-        ncols=min(len(styles), 4),
+        ncols=min(len(styles) + (bound is not None), 4),
         loc="lower left",
         bbox_to_anchor=(0.05, 1.0),
-        title=f"a point per subject; n: voxels of {subjects(table)}{simulated_note(table['data'])}",
+        title="a point per subject; n: number of voxels; ceiling: mean noise ceiling (R²) of "
+        f"{subjects(table)}{simulated_note(table['data'])}",
         title_fontsize=8,
         alignment="left",
     )
     figure.tight_layout()
     return figure
+
+
+def _draw_bounds(
+    axis: Axes, position: Mapping[Region, float], bound: Mapping[Region, float]
+) -> None:
+    half = BARS_WIDTH / 2 + 0.05
+    values = [bound[region] for region in position]
+    lefts, rights = ([x + end for x in position.values()] for end in (-half, half))
+    axis.hlines(values, lefts, rights, color="#555555", linestyle="--", label=BOUND)
 
 
 def _packed(table: pd.DataFrame) -> list[list[Region]]:
@@ -192,9 +245,18 @@ def _positions(regions: Sequence[Region]) -> list[float]:
     return [number + gap for number, gap in enumerate(gaps)]
 
 
-def _label_regions(axis: Axes, part: pd.DataFrame, position: Mapping[Region, float]) -> None:
+def _label_regions(
+    axis: Axes,
+    part: pd.DataFrame,
+    position: Mapping[Region, float],
+    ceilings: Mapping[Region, float],
+) -> None:
     counts = part.groupby(["atlas", "roi", "subject"])["n_voxels"].max()
-    names = [f"{roi}\nn = {counts[atlas, roi].sum():,}" for atlas, roi in position]
+    names = [
+        f"{atlas_roi[1]}\nn = {counts[atlas_roi].sum():,}"
+        + (f"\nceiling {ceilings[atlas_roi]:.2f}" if atlas_roi in ceilings else "")
+        for atlas_roi in position
+    ]
     axis.set_xticks([*position.values()], names, fontsize=7)
     for atlas, members in itertools.groupby(position, key=lambda region: region[0]):
         text = "all modelled voxels" if atlas == EVERYTHING else atlas

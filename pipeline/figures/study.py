@@ -16,10 +16,17 @@ from pipeline.configuration.study import Configuration
 from pipeline.figures.ceilings import ceiling_histograms
 from pipeline.figures.models import model_against_model
 from pipeline.figures.recovery import recovery_scatter
-from pipeline.figures.rois import component_bars, model_bars, model_strips, unique_bars
+from pipeline.figures.rois import (
+    MIN_EXPLAINABLE,
+    component_bars,
+    mean_ceilings,
+    model_bars,
+    model_strips,
+    unique_bars,
+)
 from pipeline.figures.style import Images, StudyFigure
-from pipeline.results.metadata import verify_with_metadata
 from pipeline.tables.tables import LEAST_RELIABILITY
+from pipeline.tables.voxels import read_voxels
 
 
 def study_figures(
@@ -36,15 +43,16 @@ def study_figures(
     voxels : Parquet file of models' voxels of each subject
     images : function that reads stimuli
     """
-    # the order of colours
-    spaces = list(dict.fromkeys([*study.models, *study.used_spaces]))
+    spaces = study.coloured_spaces
     main = {
-        name: tables[name].query("variant == @WHOLE") for name in ("correlations", "partitions")
+        name: tables[name][tables[name]["variant"] == WHOLE]
+        for name in ("correlations", "partitions")
     }
     yield from _model_figures(study, spaces, main["correlations"], voxels)
+    ceilings = mean_ceilings(main["correlations"])
     for comparison, compared in study.comparisons.items():
         rows = main["partitions"].query("comparison == @comparison")
-        yield from _comparison_figures(comparison, compared, spaces, rows, voxels)
+        yield from _comparison_figures(comparison, compared, spaces, rows, ceilings, voxels)
     filled = {name: table for name, table in tables.items() if len(table)}
     for name, module in parts("figures").items():
         for one in module.study_figures(filled, images, spaces):
@@ -55,8 +63,9 @@ def study_figures(
             "recovery",
             "validation",
             "Recovered against planted variance",
-            "Variance that the pipeline recovered against variance that was planted in the "
-            "simulation: one point per subject, voxel group and component.",
+            "Variance that this analysis recovered, against variance that it could find in the "
+            "simulated responses: a point per subject, group of voxels and part of the variance. "
+            "On the line both are equal.",
             recovery_scatter(recovery, spaces),
         )
 
@@ -68,27 +77,31 @@ def _model_figures(
         "correlations",
         "models",
         "Test correlation",
-        "Mean test correlation (Pearson r) per region and single feature space. Bars: means over "
-        "subjects; points: single subjects.",
+        "How well each feature space alone predicts the responses to new images: correlation (r) "
+        "of measured and predicted responses, mean over the voxels of a region. Bars: means over "
+        "subjects; points: single subjects; dashed: the highest correlation that noise permits, "
+        "mean over voxels of √(noise ceiling), where ceilings estimated below 0 count as 0.",
         model_bars(correlations, study.models, spaces),
     )
     yield StudyFigure(
         "normalised_correlations",
         "models",
         "Fraction of what can be explained",
-        "Mean test correlation divided by mean √(noise ceiling), its upper bound, over voxels "
-        f"with a reliability of at least {LEAST_RELIABILITY}; not clipped, so values above 1 can "
-        "occur. Points: single subjects; dashes: means over subjects.",
+        "How close each feature space comes to what noise permits: mean correlation with new "
+        "responses, divided by the highest correlation to expect, √(noise ceiling); 1 would be a "
+        f"perfect model. Only voxels with a reliability of at least {LEAST_RELIABILITY} are taken "
+        f"(n), and regions with at least {MIN_EXPLAINABLE} of them; both numbers are estimates, so "
+        "values above 1 can occur. Points: single subjects; lines: means over subjects.",
         model_strips(
             *(correlations, study.models, spaces),
             value="mean_normalised_r",
-            label="mean r / √(noise ceiling)",
+            label="r / √(noise ceiling)",
         ),
     )
     first = study.models[0]
     columns = ["subject", "noise_ceiling", "r", "r2"]
     # voxels without a score are left out, as in the tables
-    parts = [_read(path, columns, [first]).dropna(subset=["r", "r2"]) for path in voxels]
+    parts = [read_voxels(path, columns, [first]).dropna(subset=["r", "r2"]) for path in voxels]
     yield StudyFigure(
         "noise_ceilings",
         "models",
@@ -106,24 +119,27 @@ def _comparison_figures(
     compared: Sequence[str],
     spaces: Sequence[str],
     rows: pd.DataFrame,
+    ceilings: Mapping[tuple[str, str], float],
     voxels: Sequence[Path],
 ) -> Iterator[StudyFigure]:
     yield StudyFigure(
         f"components_{comparison}",
         "comparisons",
         comparison,
-        "Unique and shared variance (test R²) per region, which can be negative; components sum to "
-        "R² of the joint model. Variance shared by two spaces has the colour of one and hatching "
-        "in the colour of the other. Bars: means over subjects; points: single subjects.",
-        component_bars(rows, compared, spaces),
+        "What only one feature space predicts, and what several can predict equally well (test R², "
+        "which can be negative); the bars of a region add up to R² of the model with all these "
+        "spaces. Variance that two spaces share has the colour of one, hatched in that of the "
+        "other; what more of them share is grey. Bars: means over subjects; points: single "
+        "subjects.",
+        component_bars(rows, compared, spaces, ceilings),
     )
     yield StudyFigure(
         f"unique_{comparison}",
         "comparisons",
         comparison,
-        "Unique variance (test R²) per region. Points: single subjects; dashes: means over "
-        "subjects.",
-        unique_bars(rows, compared, spaces),
+        "What only each feature space predicts in a region: the test R² that the model with all "
+        "compared spaces loses without it. Points: single subjects; lines: means over subjects.",
+        unique_bars(rows, compared, spaces, ceilings),
     )
     names = (compared[0], compared[1])
     parts = [_two_models(path, *names) for path in voxels]
@@ -141,13 +157,7 @@ def _comparison_figures(
 
 def _two_models(path: Path, first: str, second: str) -> tuple[np.ndarray, ...]:
     """Read R² of two models in a subject's voxels, and the noise ceiling."""
-    frame = _read(path, ["voxel", "model", "r2", "noise_ceiling"], [first, second])
+    frame = read_voxels(path, ["voxel", "model", "r2", "noise_ceiling"], [first, second])
     r2 = frame.pivot(index="voxel", columns="model", values="r2")
     ceiling = frame.drop_duplicates("voxel").set_index("voxel")["noise_ceiling"].reindex(r2.index)
     return r2[first].to_numpy(), r2[second].to_numpy(), ceiling.to_numpy()
-
-
-def _read(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
-    filters = [("variant", "=", WHOLE), ("model", "in", list(models))]
-    verify_with_metadata(path)
-    return pd.read_parquet(path, columns=[*columns], filters=filters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import open_result, read_result
 from pipeline.results.stored_matrix import StoredMatrix
 from pipeline.results.tables import read_table
+
+# of weights that a stage copies, in double precision or as predictions of many images
+VOXELS_PER_BLOCK = 1024
 
 
 class FittedModelArguments(Protocol):
@@ -173,3 +176,11 @@ class FittedModel:
             {**self.inputs, **(inputs or {})},
             seed=settings.get("seed"),
         )
+
+
+def small_blocks(blocks: Iterable[RefittedVoxels]) -> Iterator[RefittedVoxels]:
+    """Divide blocks of `FittedModel.stream_weights` into those of at most 1,024 voxels."""
+    for block in blocks:
+        for start in range(0, len(block.voxels), VOXELS_PER_BLOCK):
+            here = slice(start, start + VOXELS_PER_BLOCK)
+            yield RefittedVoxels(block.voxels[here], block.weights[:, here], block.intercept[here])

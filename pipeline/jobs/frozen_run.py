@@ -24,6 +24,9 @@ import yaml
 from pipeline.errors import InputError
 from pipeline.jobs.code_version import code_version, file_versions, stage_modules
 
+# key of all settings of a study together
+WHOLE_CONFIGURATION = "configuration"
+
 RUN = "PIPELINE_RUN"
 
 # {key: value} of the settings that this process has read
@@ -114,10 +117,20 @@ def setting(key: str) -> Any:
     InputError
         No run is named, or it has no such setting.
     """
-    # sorted: results must not depend on the order of keys, a change of which reruns nothing
-    text = json.dumps(look_up(current_run(), key), sort_keys=True)
-    value = _settings_read[key] = json.loads(text)
+    value = _settings_read[key] = json.loads(setting_text(current_run(), key))
     return value
+
+
+def setting_text(run: Mapping[str, Any], key: str) -> str:
+    """Write a setting of a run as JSON.
+
+    Keys are sorted, as results must not depend on their order, a change of which reruns nothing.
+    Those of the whole configuration are not, which only pages and figures read: they begin with its
+    first comparison.
+    """
+    return json.dumps(
+        look_up(run, key), sort_keys=key != WHOLE_CONFIGURATION, separators=(",", ":")
+    )
 
 
 def look_up(run: Mapping[str, Any], key: str) -> Any:
@@ -134,7 +147,8 @@ def look_up(run: Mapping[str, Any], key: str) -> Any:
         The run has no such setting.
     """
     path, _, names = key.partition(":")
-    value: Any = {**run["configuration"], **run["settings"], "configuration": run["configuration"]}
+    whole = {WHOLE_CONFIGURATION: run["configuration"]}
+    value: Any = {**run["configuration"], **run["settings"], **whole}
     try:
         for name in path.split("."):
             value = value[name]

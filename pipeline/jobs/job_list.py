@@ -140,8 +140,9 @@ def last_run(results: Path) -> Run:
     path = results / JOBS
     if not path.exists():
         raise InputError(
-            f"{path}: not found; a run writes it when it starts. `snakemake -n` lists the jobs of "
-            "a study that was not started, and `snakemake preflight` estimates what they need."
+            f"{path}: not found; a run writes it when it starts, by `nsd-encoding run`. "
+            "`snakemake -n` lists the jobs of a study that was not started, and `nsd-encoding "
+            "preflight` estimates what they need."
         )
     content = json.loads(path.read_text())
     jobs = [ListedJob(**job) for job in content["jobs"]]

@@ -76,6 +76,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "space_specification": {space: study.space_specification(space) for space in spaces},
         "feature_specification": {space: features_to_expect(study, space) for space in spaces},
         "own_features": own_features(study),
+        "own_texts": own_texts(study),
         "calibrated": study.calibrated,
         "map_spaces": study.map_spaces,
         "mapped_quantities": study.mapped_quantities,
@@ -95,6 +96,7 @@ def job_settings(study: Configuration) -> dict[str, Any]:
         "read_atlases": study.read_atlases,
         "annotations": study.annotations,
         "stimuli": study.stimuli,
+        "experiments": study.experiments,
         "table_settings": {name: one.table_settings(study) for name, one in analyses.items()},
         **{key: value for settings in of_analyses for key, value in settings.items()},
     }
@@ -109,6 +111,16 @@ def own_features(study: Configuration) -> dict[str, Any]:
     return {
         "networks": {name: network_to_load(study, name) for name in files},
         "layers": {name: study.network_layers(name) for name in files},
+    }
+
+
+def own_texts(study: Configuration) -> dict[str, Any]:
+    """Return {network: its table of texts, and the table's hash} of the used ones that have one."""
+    specifications = {name: network_to_load(study, name) for name in study.used_networks}
+    return {
+        name: {key: one.get(key) for key in ("texts", "texts_sha256")}
+        for name, one in specifications.items()
+        if "texts" in one
     }
 
 

@@ -41,3 +41,15 @@ class ProgressLine(logging.Filter):
                 f"of the study: {summary(run, left)}"
             )
         return True
+
+
+class BriefOutput(logging.Filter):
+    """A filter, after that of the line, that leaves the line, warnings and errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is displayed."""
+        # Snakemake's own progress, which other jobs' ends show, has the same fields
+        fields = vars(record)
+        is_line = "total" in fields and fields["event"] != LogEvent.PROGRESS
+        is_end = "total" in fields and fields["done"] == fields["total"]
+        return is_line or is_end or record.levelno >= logging.WARNING

@@ -12,6 +12,7 @@ import nibabel
 import numpy as np
 
 from pipeline.configuration.settings import SURFACES
+from pipeline.figures.palette import colour
 from pipeline.maps.volume import volume_image
 from pipeline.results.integrity import atomic_path
 from pipeline.results.metadata import (
@@ -31,8 +32,6 @@ STRUCTURES = {"lh": "CortexLeft", "rh": "CortexRight"}
 BIDS_SPACES = {"nativesurface": "fsnative", "MNI152": "MNI152NLin6Asym"}
 # NIfTI names of the frames of spaces
 FRAMES = {"MNI152": "mni"}
-# colours of Okabe and Ito, which colour-blind readers can distinguish
-LABEL_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 
 
 def bids_subject(subject: str) -> str:
@@ -153,8 +152,8 @@ def _label(key: int, name: str, colour: str, alpha: float = 1.0) -> nibabel.gift
 
 
 def label_colour(value: int) -> str:
-    """Return the colour of a label, numbered from 1; colours repeat after the seventh."""
-    return LABEL_COLOURS[(value - 1) % len(LABEL_COLOURS)]
+    """Return the colour of a label, numbered from 1."""
+    return colour(value - 1)
 
 
 def write_map(

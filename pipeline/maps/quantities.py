@@ -156,20 +156,27 @@ def ceiling_maps(result: Result) -> Iterator[VoxelMap]:
         yield VoxelMap(quantity, "noise ceiling", None, result["voxel"], values)
 
 
-def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
-    """Yield maps of a model's scores, tests and selected penalties and band weights."""
-    voxel, ceiling = result["voxel"], result["noise_ceiling"]
+def normalised_scores(result: Result) -> dict[str, np.ndarray]:
+    """Divide a fit's r and R² by the noise ceiling, where voxels are reliable enough."""
+    ceiling = result["noise_ceiling"]
     explainable = (result["reliability"] >= LEAST_RELIABILITY) & (ceiling > 0)
     bounds = np.where(explainable, ceiling, np.nan)
-    tests = significance.configuration["tests"]
+    return {
+        "normalisedR": result["r"] / correlation_ceiling(bounds),
+        "normalisedR2": result["r2"] / bounds,
+    }
+
+
+def encoding_maps(result: Result, significance: Result) -> Iterator[VoxelMap]:
+    """Yield maps of a model's scores, tests and selected penalties and band weights."""
+    voxel, tests = result["voxel"], significance.configuration["tests"]
     spaces = result.configuration["spaces"]
     model = model_name(spaces)
     weights = weights_labels(result.provenance, spaces)
     q = significance["q"]
     arrays = {
         **{quantity: result[key] for quantity, key in FITTED.items()},
-        "normalisedR": result["r"] / correlation_ceiling(bounds),
-        "normalisedR2": result["r2"] / bounds,
+        **normalised_scores(result),
         "p": significance["p"],
         "q": q,
     }

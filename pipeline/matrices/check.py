@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.dataset.kinds import IMAGES
 from pipeline.dataset.split_table import FEWEST_TEST_IMAGES, read_split_table, require_images
-from pipeline.dataset.stimulus_readers import TEXTS
+from pipeline.dataset.stimulus_readers import TEXTS, read_texts
 from pipeline.errors import InputError
 from pipeline.matrices.images import MatrixImages
 from pipeline.matrices.regions import MatrixRegions
@@ -94,7 +94,7 @@ def _check_stimuli(folder: Path, subjects: Sequence[str], stimuli: Sequence[str]
         images.require_pictures(used)
     for kind in stimuli:
         if kind in TEXTS:
-            images.texts(used, kind)
+            read_texts(images, used, kind)
     if unknown := [kind for kind in stimuli if kind in ("categories", "supercategories")]:
         raise InputError(
             f"{folder / IMAGES}: has no {unknown[0]}; leave out networks of labels of objects."

@@ -14,14 +14,17 @@ from nibabel.orientations import apply_orientation
 from pipeline.errors import InputError
 from pipeline.nsd.files import HINT, open_hdf5, open_image, require_grid
 from pipeline.nsd.frame import Frame
-from pipeline.nsd.layout import TRIALS_PER_SESSION
 
 DATASET = "betas"
 TRIALS_PER_SLAB = 25
 
 
 def check_betas(
-    path: Path, shape: tuple[int, ...], dtype: type[np.generic], frame: Frame | None = None
+    path: Path,
+    shape: tuple[int, ...],
+    dtype: type[np.generic],
+    n_trials: int,
+    frame: Frame | None = None,
 ) -> None:
     """Check a file of betas by its header alone.
 
@@ -29,6 +32,7 @@ def check_betas(
     ----------
     shape : (X, Y, Z), or (vertex,)
     dtype : type of the numbers in the file
+    n_trials : number of trials of the session
     frame : positions of a volume's voxels; HDF5 files do not have them
 
     Raises
@@ -48,8 +52,8 @@ def check_betas(
                 frame.turn(path, image, image.shape[3:])
             stored = image.get_data_dtype()
             trials = image.shape[3] if len(image.shape) == 4 else 1
-    if trials != TRIALS_PER_SESSION:
-        raise InputError(f"{path}: {trials} trials, expected {TRIALS_PER_SESSION}. {HINT}")
+    if trials != n_trials:
+        raise InputError(f"{path}: {trials} trials, expected {n_trials}. {HINT}")
     if stored.newbyteorder("=") != dtype:
         raise InputError(f"{path}: betas are {stored}, expected {np.dtype(dtype)}. {HINT}")
 

@@ -24,11 +24,13 @@ from pipeline.nsd.files import (
     require_sides,
 )
 from pipeline.nsd.instances import read_instances
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, SYNTHETIC, NSDLayout
 from pipeline.nsd.masks import select_voxels
 from pipeline.nsd.rois import read_colour_table
 from pipeline.nsd.spaces import ResponseSpace, open_space
 from pipeline.nsd.stimuli import check_stimuli
+from pipeline.nsd.synthetic.design import read_synthetic_design, read_synthetic_images
+from pipeline.nsd.synthetic.stimuli import check_synthetic_stimuli
 from pipeline.nsd.transforms import nearest_native_vertices, transform_checks, vertices_of
 
 
@@ -39,6 +41,7 @@ def check_tree(
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
     split_tables: Sequence[Mapping[str, Any]] = (),
+    experiments: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Check every file that a study needs; of large files, only the headers.
 
@@ -48,6 +51,7 @@ def check_tree(
     annotations : COCO's files that are needed: captions, instances
     map_spaces : spaces into which NSD's transforms bring maps
     split_tables : settings of splits by tables of the user's: `test`, the path, and `folds`
+    experiments : further experiments of NSD that analyses read: nsdsynthetic
 
     Returns
     -------
@@ -59,7 +63,7 @@ def check_tree(
         There are problems; the message lists all of them.
     """
     designs, problems = find_problems(
-        layout, responses, atlases, annotations, map_spaces, split_tables
+        layout, responses, atlases, annotations, map_spaces, split_tables, experiments
     )
     if problems:
         raise InputError("\n".join(problems))
@@ -76,6 +80,7 @@ def find_problems(
     annotations: Sequence[str],
     map_spaces: Sequence[str] = (),
     split_tables: Sequence[Mapping[str, Any]] = (),
+    experiments: Sequence[str] = (),
 ) -> tuple[dict[str, Design], list[str]]:
     """Read the designs, and describe every problem; see `check_tree`."""
     problems: list[str] = []
@@ -92,6 +97,8 @@ def find_problems(
                 _picture_checks(layout, subject, space, map_spaces),
             )
             for check in itertools.chain.from_iterable(checks):
+                _attempt(problems, check)
+            for check in _synthetic_checks(layout, subject, settings, experiments):
                 _attempt(problems, check)
     seen = [design.images for design in designs.values()]
     images = np.unique(np.concatenate(seen)) if seen else np.array([], dtype=np.int64)
@@ -121,6 +128,23 @@ def _subject_checks(
     yield partial(_check_mask, space, settings)
     for session in range(1, design.n_sessions + 1):
         yield partial(space.check_session, session)
+
+
+def _synthetic_checks(
+    layout: NSDLayout, subject: str, settings: Mapping[str, Any], experiments: Sequence[str]
+) -> Iterator[Callable[[], Any]]:
+    """Check the files of NSD-synthetic, if the study reads them."""
+    if SYNTHETIC not in experiments:
+        return
+    yield partial(read_synthetic_design, layout)
+    yield partial(read_synthetic_images, layout)
+    yield partial(check_synthetic_stimuli, layout, subject)
+    try:
+        space = open_space(layout, subject, settings["space"], settings["betas"])
+    except InputError:
+        # reported by the checks of the core experiment
+        return
+    yield partial(space.check_session, SYNTHETIC)
 
 
 def _check_split_table(

@@ -156,7 +156,7 @@ def _read_experiment_design(
                 raise ValueError("another version")
         content = scipy.io.loadmat(path, variable_names=DESIGN_VARIABLES)
     ordering, images_of_subjects, shared = (
-        _integers(path, content, name) for name in DESIGN_VARIABLES
+        integers(path, content, name) for name in DESIGN_VARIABLES
     )
     ordering, shared = ordering.ravel(), shared.ravel()
     number = _subject_number(subject)
@@ -171,7 +171,7 @@ def _read_experiment_design(
     return ordering, images, shared
 
 
-def _integers(path: Path, content: Mapping[str, Any], name: str) -> np.ndarray:
+def integers(path: Path, content: Mapping[str, Any], name: str) -> np.ndarray:
     """Convert a variable to int64: MATLAB stores small integers in small types, which wrap."""
     if name not in content:
         raise InputError(f"{path}: lacks the variable '{name}'. {HINT}")

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TRIALS_PER_SESSION = 750
+# a session of NSD's core experiment by its number from 1, or that of another experiment by its name
+Session = int | str
+SYNTHETIC = "nsdsynthetic"
+# trials of the other experiments' sessions
+TRIALS_OF = {SYNTHETIC: 744}
+# images of NSD-synthetic: all, and those that all subjects saw; the others were coloured for each
+SYNTHETIC_IMAGES, SYNTHETIC_SHARED = 284, 220
+# rows, columns and colours of their pictures
+SYNTHETIC_FRAME = (714, 1360, 3)
 # completed sessions of subj04 and subj08, the fewest of the eight subjects
 FEWEST_SESSIONS = 30
 IMAGE_SIZE = 425
@@ -15,6 +24,11 @@ FSAVERAGE = "fsaverage"
 TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
 # 25, 50 and 75 % of the way from the pial to the white surface
 DEPTHS = ("layerB1", "layerB2", "layerB3")
+
+
+def session_name(session: Session) -> str:
+    """Name a session as files do: session01, nsdsynthetic."""
+    return f"session{session:02d}" if isinstance(session, int) else session
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,21 @@ class NSDLayout:
     def stimuli(self) -> Path:
         """Pictures of all images."""
         return self.root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
+
+    @property
+    def synthetic_design(self) -> Path:
+        """MATLAB file with the trials of NSD-synthetic, the same for all subjects."""
+        return self.root / f"nsddata/experiments/{SYNTHETIC}/{SYNTHETIC}_expdesign.mat"
+
+    @property
+    def synthetic_images(self) -> Path:
+        """Table of the names and classes of the images of NSD-synthetic."""
+        return self.root / f"nsddata/experiments/{SYNTHETIC}/{SYNTHETIC}imageinformation.csv"
+
+    def synthetic_stimuli(self, subject: str | None = None) -> Path:
+        """Path of the pictures of NSD-synthetic: those of all subjects, or coloured for one."""
+        kind = "stimuli" if subject is None else f"colorstimuli_{subject}"
+        return self.root / f"nsddata_stimuli/stimuli/{SYNTHETIC}/{SYNTHETIC}_{kind}.hdf5"
 
     @property
     def simulated_marker(self) -> Path:
@@ -64,9 +93,9 @@ class NSDLayout:
         """Path of the mean functional image."""
         return self.functional(subject, space) / "mean.nii.gz"
 
-    def valid_session(self, subject: str, space: str, session: int) -> Path:
+    def valid_session(self, subject: str, space: str, session: Session) -> Path:
         """Path of the mask of voxels that a session covers."""
-        return self.functional(subject, space) / f"valid_session{session:02d}.nii.gz"
+        return self.functional(subject, space) / f"valid_{session_name(session)}.nii.gz"
 
     def roi(self, subject: str, space: str, atlas: str, hemisphere: str | None = None) -> Path:
         """Path of the labels of a functional volume, of one hemisphere or both."""
@@ -113,14 +142,19 @@ class NSDLayout:
         """Path of the folder of a beta version."""
         return self.root / f"nsddata_betas/ppdata/{subject}/{space}/{betas}"
 
-    def betas(self, subject: str, space: str, betas: str, session: int) -> Path:
+    def session_folder(self, subject: str, space: str, betas: str, session: Session) -> Path:
+        """Path of the folder with a session's betas."""
+        experiment = "" if isinstance(session, int) else session
+        return self.beta_folder(subject, space, f"{experiment}{betas}")
+
+    def betas(self, subject: str, space: str, betas: str, session: Session) -> Path:
         """Path of a session's betas: HDF5 if it is there (faster), else NIfTI.
 
         If neither file exists, it is the HDF5 file.
         """
-        folder = self.beta_folder(subject, space, betas)
-        hdf5 = folder / f"betas_session{session:02d}.hdf5"
-        nifti = folder / f"betas_session{session:02d}.nii.gz"
+        folder = self.session_folder(subject, space, betas, session)
+        hdf5 = folder / f"betas_{session_name(session)}.hdf5"
+        nifti = folder / f"betas_{session_name(session)}.nii.gz"
         return nifti if nifti.exists() and not hdf5.exists() else hdf5
 
     def ncsnr(self, subject: str, space: str, betas: str) -> Path:
@@ -128,12 +162,12 @@ class NSDLayout:
         return self.beta_folder(subject, space, betas) / "ncsnr.nii.gz"
 
     def surface_betas(
-        self, subject: str, space: str, betas: str, session: int, hemisphere: str
+        self, subject: str, space: str, betas: str, session: Session, hemisphere: str
     ) -> Path:
         """Path of a session's betas of one hemisphere."""
         suffix = {"nativesurface": "hdf5", "fsaverage": "mgh"}[space]
-        folder = self.beta_folder(subject, space, betas)
-        return folder / f"{hemisphere}.betas_session{session:02d}.{suffix}"
+        folder = self.session_folder(subject, space, betas, session)
+        return folder / f"{hemisphere}.betas_{session_name(session)}.{suffix}"
 
     def surface_ncsnr(self, subject: str, space: str, betas: str, hemisphere: str) -> Path:
         """Path of the ncsnr of one hemisphere."""

@@ -95,7 +95,7 @@ class FileEntry(Settings):
     maps_in: list[MapSpace] | None = None
     rois: list[str] | None = None
     except_rois: list[str] = Field(default=[])
-    needs: Literal["images", "captions", "instances"] | None = None
+    needs: Literal["images", "captions", "instances", "nsdsynthetic"] | None = None
     bytes: int | None = None
     bytes_per_voxel: float | None = None
     grid: Space | None = None
@@ -279,7 +279,8 @@ def _expand(
         return
     if entry.maps_in is not None and not set(entry.maps_in).intersection(study.map_spaces):
         return
-    if entry.needs is not None and entry.needs not in ("images", *study.annotations):
+    needed = ("images", *study.annotations, *study.experiments)
+    if entry.needs is not None and entry.needs not in needed:
         return
     for subject in study.subjects:
         for values in _values(entry, study, subject, sessions[subject]):

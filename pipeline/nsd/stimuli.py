@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import h5py
 import numpy as np
 
 from pipeline.errors import InputError
@@ -25,13 +27,18 @@ def check_stimuli(layout: NSDLayout, nsd_id: np.ndarray) -> None:
             raise InputError(
                 f"{path}: has {len(images)} images, but image {max(nsd_id)} is needed. {HINT}"
             )
-        offset = images.id.get_offset()
-        # contiguous data: a short file would fail later, or read as black images
-        if offset is not None and path.stat().st_size < offset + images.nbytes:
-            raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {HINT}")
-        # chunks that were never written would read as black images
-        if images.compression is None and images.id.get_storage_size() < images.nbytes:
-            raise InputError(f"{path}: imgBrick is incomplete. {HINT}")
+        require_whole(path, images)
+
+
+def require_whole(path: Path, images: h5py.Dataset) -> None:
+    """Raise if pictures are missing at the end of a file, or were never written."""
+    offset = images.id.get_offset()
+    # contiguous data: a short file would fail later, or read as black images
+    if offset is not None and path.stat().st_size < offset + images.nbytes:
+        raise InputError(f"{path}: truncated, {path.stat().st_size} bytes. {HINT}")
+    # chunks that were never written would read as black images
+    if images.compression is None and images.id.get_storage_size() < images.nbytes:
+        raise InputError(f"{path}: imgBrick is incomplete. {HINT}")
 
 
 def read_images(layout: NSDLayout, nsd_id: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:

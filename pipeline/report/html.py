@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,25 @@ from pipeline.results.integrity import verify_checksum
 from pipeline.results.metadata import read_metadata
 from pipeline.tables.columns import COLUMNS
 
+# width of a figure, in points of 1/72 inch; browsers have 96 pixels per inch
+SVG_WIDTH = re.compile(rb'width="([0-9.]+)pt"')
+PIXELS_PER_POINT = 96 / 72
+
 
 def banners(provenance: Mapping[str, Any]) -> list[str]:
     """Return warnings for the top of a page: simulated data, untrained networks."""
     texts = []
     if provenance["simulated"]:
-        texts.append("Simulated data: no brain was measured. Responses have planted, known truth.")
+        texts.append(
+            "Simulated data: no brain was measured. Responses were computed from known feature "
+            "spaces with noise added, to check that the analysis finds what was put in."
+        )
     if provenance["untrained"]:
         names = ", ".join(provenance["untrained"])
-        texts.append(f"Untrained weights: {names}. Results say nothing about the trained networks.")
+        texts.append(
+            f"Untrained weights: {names}. These networks have random weights, so that results say "
+            "nothing about the trained networks of that name."
+        )
     return texts
 
 
@@ -54,22 +65,19 @@ def _kind(values: pd.Series) -> str:
 
 
 def _cell_texts(values: pd.Series) -> list[str]:
-    """Texts of a column: integers, other numbers with three digits, n/a for missing values."""
+    """Texts of a column: integers, other numbers with three digits, n/a for missing values.
+
+    Numbers too small for three digits, such as most p of strong effects, are like 3e-05.
+    """
     if not pd.api.types.is_numeric_dtype(values):
         return ["n/a" if pd.isna(value) else html.escape(str(value)) for value in values]
     known = values.dropna()
     digits = 0 if (known == known.round()).all() else 3
-    # adding 0 turns a rounded -0.0 into 0.0
-    return [
-        "n/a" if pd.isna(value) else f"{round(value, digits) + 0:.{digits}f}" for value in values
-    ]
+    return ["n/a" if pd.isna(value) else _number_text(value, digits) for value in values]
 
 
-def headed(view: str, title: str, remarks: Sequence[str]) -> str:
-    """Add a heading with title and remarks to the page of a viewer."""
-    style = "font-family: system-ui, sans-serif; margin: 0.5rem 1rem"
-    lines = [f"<b>{html.escape(title)}</b>", *map(html.escape, remarks)]
-    return view.replace("<body>", f'<body><p style="{style}">{"<br>".join(lines)}</p>', 1)
+def _number_text(value: float, digits: int) -> str:
+    return f"{value:.0e}" if value and not round(value, digits) else f"{value:.{digits}f}"
 
 
 def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
@@ -79,8 +87,10 @@ def read_figures(folder: Path) -> Iterator[dict[str, Any]]:
         picture = folder / f"{entry['name']}.svg"
         verify_checksum(picture)
         content = picture.read_bytes()
+        width = SVG_WIDTH.search(content)
         yield {
             **entry,
+            "width": round(float(width[1]) * PIXELS_PER_POINT) if width else 0,
             "image": f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}",
             "files": [
                 {"kind": kind.upper(), "path": f"../figures/{entry['name']}.{kind}"}

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from nilearn.datasets import load_fsaverage
-from nilearn.surface import InMemoryMesh, PolyMesh, SurfaceImage
 
 from pipeline.configuration.settings import SHAPES
-from pipeline.dataset.anatomy import Anatomy
+from pipeline.dataset.anatomy import Anatomy, Mesh
 from pipeline.maps.files import read_map
 
 # vertices of a hemisphere of fsaverage5: the first ones of FreeSurfer's fsaverage
 MOST_VERTICES = 10_242
+SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
 class SmallSurface:
-    """Both hemispheres of a surface, complete or thinned to fsaverage5.
+    """Both hemispheres of a surface, thinned to fsaverage5.
 
     Attributes
     ----------
@@ -28,6 +28,8 @@ class SmallSurface:
     faces : for left and right, (face, 3)
     shapes : {"inflated": left and right (vertex, 3) mm, "pial": …}, hemispheres side by side
     sulcal_depth : for left and right, (vertex,), positive in sulci
+    flat : for left and right, points (vertex, 3) mm and faces (face, 3) of the flattened
+        hemisphere, which has cuts and no medial wall; None for a mesh other than fsaverage5
     note : whether and how the surface was thinned, for readers
     """
 
@@ -35,20 +37,8 @@ class SmallSurface:
     faces: tuple[np.ndarray, np.ndarray]
     shapes: Mapping[str, tuple[np.ndarray, np.ndarray]]
     sulcal_depth: tuple[np.ndarray, np.ndarray]
+    flat: tuple[Mesh, Mesh] | None
     note: str
-
-    def image(self, parts: tuple[np.ndarray, np.ndarray], shape: str = "inflated") -> SurfaceImage:
-        """Convert values of the kept vertices to nilearn's type; missing values become 0."""
-        left, right = (np.nan_to_num(part).astype(np.float32) for part in parts)
-        return SurfaceImage(self.mesh(shape), {"left": left, "right": right})
-
-    def mesh(self, shape: str = "inflated") -> PolyMesh:
-        """Convert a shape to nilearn's type."""
-        left, right = (
-            InMemoryMesh(coordinates.astype(np.float32), faces)
-            for coordinates, faces in zip(self.shapes[shape], self.faces, strict=True)
-        )
-        return PolyMesh(left=left, right=right)
 
     @property
     def shading(self) -> tuple[np.ndarray, np.ndarray]:
@@ -67,24 +57,30 @@ class SmallSurface:
 
 
 def small_surface(anatomy: Anatomy, space: str) -> SmallSurface | None:
-    """Read a native surface or fsaverage, thinned if it is larger than fsaverage5.
+    """Read a native surface or fsaverage with the vertices and triangles of fsaverage5.
 
-    fsaverage5 has the first vertices of fsaverage. A thinned native surface has the native vertices
-    that are nearest to them on the sphere, and the triangles of fsaverage5. None if the dataset has
-    no surfaces.
+    fsaverage5 has the first vertices of fsaverage, and a thinned native surface those that are
+    nearest to them on the sphere. Where a dataset's fsaverage has fewer vertices (small simulated
+    ones), the mesh stays as it is. None if the dataset has no surfaces.
     """
     surface = anatomy.surface(space, SHAPES)
     if surface is None:
         return None
     counts = [len(part) for part in surface.sulcal_depth]
-    if max(counts) <= MOST_VERTICES:
+    nearest = anatomy.nearest_vertices(space)
+    flat = None
+    if min(len(part) for part in nearest) >= MOST_VERTICES:
+        vertex = [part[:MOST_VERTICES] for part in nearest]
+        template = load_fsaverage("fsaverage5")
+        faces = [template["pial"].parts[side].faces for side in SIDES]
+        flattened = [template["flat"].parts[side] for side in SIDES]
+        left_flat, right_flat = ((part.coordinates, part.faces) for part in flattened)
+        flat = left_flat, right_flat
+    else:
         vertex = [np.arange(n) for n in counts]
         faces = [mesh[1] for mesh in surface.meshes[SHAPES[0]]]
-        note = "all vertices"
-    else:
-        vertex = [nearest[:MOST_VERTICES] for nearest in anatomy.nearest_vertices(space)]
-        template = load_fsaverage("fsaverage5")["pial"]
-        faces = [template.parts[side].faces for side in ("left", "right")]
+    note = "all vertices"
+    if max(counts) > len(vertex[0]):
         note = (
             f"thinned to the {MOST_VERTICES:,} vertices per hemisphere of fsaverage5; "
             "the map files have all vertices"
@@ -94,7 +90,9 @@ def small_surface(anatomy: Anatomy, space: str) -> SmallSurface | None:
         for shape, meshes in surface.meshes.items()
     }
     left, right = (part[kept] for part, kept in zip(surface.sulcal_depth, vertex, strict=True))
-    return SmallSurface((vertex[0], vertex[1]), (faces[0], faces[1]), shapes, (left, right), note)
+    return SmallSurface(
+        *((vertex[0], vertex[1]), (faces[0], faces[1]), shapes, (left, right), flat, note)
+    )
 
 
 def _apart(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

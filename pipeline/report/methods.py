@@ -77,6 +77,13 @@ REFERENCES = {
     "Better models of human high-level visual cortex emerge from natural language supervision with "
     "a large and diverse dataset. Nature Machine Intelligence 5, 1415-1426.",
 }
+TEXTS_IN_WORDS = {
+    "captions": "all captions of an image",
+    "first_caption": "the first caption of an image",
+    "all_objects": "names of all its objects",
+    "top_object": "the name of its largest object",
+    "objects_in_captions": "names of the objects that its captions mention",
+}
 
 
 def references(paragraphs: Sequence[str]) -> list[str]:
@@ -142,7 +149,7 @@ def _responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) 
         sessions = f" of the first {' or '.join(map(str, sorted(read)))} sessions" if read else ""
         ncsnr += ALL_SESSIONS[responses.ncsnr]
     return (
-        "Responses. Single-trial betas of the Natural Scenes Dataset (Allen et al. 2022; "
+        f"Responses. {_origin(study)} (Allen et al. 2022; "
         f"{responses.betas}, {responses.space}){sessions} were z-scored within each "
         f"{responses.zscore_within} over {responses.zscore_trials} trials and averaged over the "
         f"repeats of each image. {_modelled_voxels(selected)}Voxels that were not covered in every "
@@ -152,6 +159,23 @@ def _responses(study: Configuration, selected: Mapping[str, Mapping[str, Any]]) 
         f"selected by their reliability: the noise ceiling expected from {ncsnr} "
         "for the same numbers of repeats (NSD Data Manual), which does not depend on the test "
         "responses."
+    )
+
+
+def _origin(study: Configuration) -> str:
+    """Say where single trials come from."""
+    if study.simulation is None:
+        return "Single-trial betas of the Natural Scenes Dataset"
+    pictures = {
+        "drawn": "pictures and captions were made by computer",
+        "photographs": "pictures are photographs",
+    }[study.simulation.images.source]
+    spaces = ", ".join(study.simulation.planted_spaces)
+    return (
+        f"No brain was measured: {pictures}, and responses were simulated. Voxels of some regions "
+        f"follow mixtures of the {study.simulation.components} leading principal components of "
+        f"{spaces} (section `simulation` of the configuration) with noise added; all other voxels "
+        "are noise. Simulated single-trial betas in the format of the Natural Scenes Dataset"
     )
 
 
@@ -223,12 +247,20 @@ def _space(study: Configuration, space: str, weights: str | None) -> str:
     if isinstance(network, NetworkSettings):
         words = [f"{network.library} {network.architecture}", f"layer {settings.layer}"]
         words += [f"pooled by {settings.pooling}"] if settings.pooling else []
+        words += _texts(network)
         source = [] if weights is None else [f"weights: {weights}"]
     else:
         words = ["features that were computed elsewhere", f"array {settings.layer} of a file"]
         source = [] if weights is None else [weights]
     reduced = [_reduction(settings.reduction)] if settings.reduction else []
     return f"{space}: {', '.join([*words, *reduced, *source])}"
+
+
+def _texts(network: NetworkSettings) -> list[str]:
+    """Say which texts a network read, if any."""
+    if network.texts is not None:
+        return [f"of texts in {network.texts}"]
+    return [f"of {TEXTS_IN_WORDS[network.stimulus]}"] if network.stimulus in TEXTS else []
 
 
 def _selection(study: Configuration) -> str:

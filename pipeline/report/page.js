@@ -18,10 +18,3 @@ for (const head of document.querySelectorAll("th")) {
     for (const row of [...body.rows].sort(compare)) body.append(row);
   });
 }
-
-const chosen = document.getElementById("slice-map");
-if (chosen) {
-  chosen.addEventListener("change", () => {
-    document.getElementById("slice-view").src = chosen.value;
-  });
-}

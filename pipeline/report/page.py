@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,18 @@ from pipeline.analyses.registry import enabled
 from pipeline.configuration.settings import FSAVERAGE, WHOLE
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
-from pipeline.figures.rois import EVERYTHING
+from pipeline.figures.colours import colour_tables
 from pipeline.maps.files import INDEX, bids_label, map_files
+from pipeline.report.cortex import (
+    SURFACE_VIEWS,
+    SurfaceMap,
+    cortex_picture,
+    has_view,
+    surface_panels,
+)
 from pipeline.report.html import banners, html_table, read_figures
-from pipeline.report.links import TITLES, page_links
+from pipeline.report.key_maps import key_pictures
+from pipeline.report.links import page_links, title_of
 from pipeline.report.meshes import small_surface
 from pipeline.report.methods import (
     calibration_sentence,
@@ -28,9 +36,18 @@ from pipeline.report.methods import (
     references,
     search_sentence,
 )
+from pipeline.report.overview import (
+    controls,
+    data_sentence,
+    methods_sentence,
+    models_sentence,
+    result_sentence,
+    sure_sentences,
+)
 from pipeline.report.pictures import Picture
+from pipeline.report.subject_page import SubjectMaps
 from pipeline.report.templates import render
-from pipeline.report.views import Scale, glass_picture, surface_picture
+from pipeline.report.views import Scale, glass_picture, pair_scale
 from pipeline.results.metadata import read_metadata, write_text
 from pipeline.results.provenance import read_provenance
 from pipeline.results.space_weights import weights_labels
@@ -40,7 +57,11 @@ from pipeline.tables.document import every_column
 
 # folder of pictures over subjects
 GROUP = "views/group"
-KEY_FIGURE = "correlations"
+KEY_FIGURE = "normalised_correlations"
+QUESTION = "Which network representation best explains how the brain responds to natural images?"
+UNIQUE_TEXT = (
+    "What only one of the compared feature spaces predicts: the test R² that is lost without it."
+)
 TABLES = {
     "models": {
         "correlations": "Correlations per region and model",
@@ -57,31 +78,40 @@ TABLES = {
     },
 }
 MODELS_INTRO = (
-    "Each feature space as a separate encoding model, scored on images that were not used for "
-    "fitting."
+    "One encoding model per feature space: it predicts each voxel's response to an image from the "
+    "features that the network computes from it. Scores are of test images, which were not used "
+    "for fitting. The noise ceiling is the part of the variance of the responses that repeats when "
+    "an image is shown again; on average, no model can explain more."
 )
 COMPARISONS_INTRO = (
-    "Unique variance of a feature space is the test R² that the joint model loses without it; "
-    "shared variance is variance that several spaces can each explain. Values below 0 mean that a "
-    "joint model predicts the test images worse than a smaller model."
+    "Two feature spaces often predict the same part of the responses. Unique variance of a space "
+    "is what the test R² of the model with all spaces of the comparison loses without it; shared "
+    "variance cannot be credited to one space alone. Values below 0 occur: by chance, or where the "
+    "model with more spaces predicts new images worse than the one with fewer."
 )
 CALIBRATION_INTRO = (
-    "Simulated experiments with known truth, independent of this study's data, check whether "
-    "intervals cover the truth, tests keep their level, and estimates are biased. Known biases, "
-    "such as that of near-duplicate images which are resampled singly or occur among both "
-    "training and test images, are listed but not judged. Intervals of unique variance are "
-    "evaluated only if unique variance is defined: if a penalty or band weight removes a space, "
-    "models with and without it are the same."
+    "Small simulated experiments, which have nothing to do with this study's data but are analysed "
+    "with its settings, check three things: that 95 % intervals contain the true value as often as "
+    "they claim, that tests find no more effects than chance allows where there are none, and that "
+    "estimates are right on average. Biases that are known and cannot be avoided, such as that of "
+    "near-duplicate images on both sides of the split, are listed but not judged."
 )
 VALIDATION_INTRO = (
-    "The data are simulated, so the truth is known. Perfect: variance that a perfect fit of the "
-    "planted components would find. Oracle: variance that ridge regression finds with the same "
-    "number of training images and the best possible penalties, if it was computed. Their "
-    "difference is due to the limited number of images."
+    "The data are simulated, so the right answer is known: groups of voxels were given responses "
+    "that follow from known feature spaces, with noise added. The figure compares the variance "
+    "that this analysis recovered with two answers to the question of what it should find.",
+    "Perfect: what a model that knows exactly how the responses were made explains, so that only "
+    "noise limits it.",
+    "Oracle: what ridge regression explains, fitted to the same limited number of images as here, "
+    "if it is given the best possible penalties.",
+    "The gap between perfect and oracle is the price of few images, not a fault of the analysis: "
+    "with few images ridge regression finds less that is unique to a space, and more that is "
+    "shared. On the diagonal, the mean over a group's voxels is recovered.",
 )
 NOT_CALIBRATED = (
-    "Whether intervals cover the truth and tests keep their level with the settings of this study "
-    "has not been checked; `snakemake validate` checks it and adds the results to this page."
+    "Whether intervals contain the truth and tests find no more than chance where there is nothing "
+    "has not been checked for the settings of this study; the command snakemake validate does so "
+    "and adds the results to this page."
 )
 OTHERWISE_CALIBRATED = (
     "The simulated experiments with known truth were analysed with other settings than this study "
@@ -106,7 +136,8 @@ class ReportInputs:
 
     Attributes
     ----------
-    anatomy : anatomy of any subject
+    maps : folder of maps of the first subject
+    anatomy : anatomy of that subject
     tables : {name: file} of the study and of its validation
     figures : folder of figures with their index
     group_maps : folder of maps over subjects, None if there is none
@@ -114,10 +145,12 @@ class ReportInputs:
     calibration : table of simulated experiments with known truth, None if there is none
     benchmarks : folder of Snakemake's measurements
     provenance : provenance of the tables
+    audit : what the audit found
     directory : folder to write pages to
     """
 
     study: Configuration
+    maps: Path
     anatomy: Anatomy
     tables: Mapping[str, Path]
     figures: Path
@@ -126,6 +159,7 @@ class ReportInputs:
     calibration: Path | None
     benchmarks: Path
     provenance: dict[str, Any]
+    audit: Mapping[str, Any]
     directory: Path
 
     @cached_property
@@ -174,6 +208,7 @@ def write_study_pages(inputs: ReportInputs) -> None:
     (inputs.directory / GROUP).mkdir(parents=True, exist_ok=True)
     writers = {
         "index": _index,
+        "explorer": lambda inputs: _explorer(inputs.study),
         "models": _models,
         "comparisons": _comparisons,
         "further_analyses": _further_analyses,
@@ -186,11 +221,10 @@ def write_study_pages(inputs: ReportInputs) -> None:
         name = link["file"].removesuffix(".html")
         if name in writers:
             template, values = writers[name](inputs)
-            title = "Overview" if name == "index" else TITLES.get(name, name.capitalize())
             page = render(
                 template,
                 study=study.study,
-                title=title,
+                title=title_of(name),
                 file=link["file"],
                 pages=links,
                 banners=banners(inputs.provenance),
@@ -200,46 +234,54 @@ def write_study_pages(inputs: ReportInputs) -> None:
 
 
 def _index(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    study, best = inputs.study, inputs.frames["best_voxels"]
-    single = best[best["model"].isin(study.models)]
-    figures = [one for one in read_figures(inputs.figures) if one["name"] == KEY_FIGURE]
-    for comparison in [*study.comparisons][:1]:
-        figures += inputs.group_pictures[comparison]
+    study, frames = inputs.study, inputs.frames
+    drawn = {one["name"]: one for one in read_figures(inputs.figures)}
+    first = next(iter(study.comparisons), None)
+    single = frames["best_voxels"][frames["best_voxels"]["model"].isin(study.models)]
+    unique = [drawn[f"unique_{first}"], drawn[f"components_{first}"]] if first else []
+    calibrated = [_off(frames["calibration"])] if "calibration" in frames else []
     return "index.html.j2", {
-        "n_subjects": len(study.subjects),
-        "n_models": len(study.models),
-        "n_comparisons": len(study.comparisons),
-        "cards": _cards(inputs.frames["correlations"], single),
-        "figures": figures,
-        "subjects": html_table(single[[*SUBJECT_COLUMNS]]),
+        "heading": QUESTION,
+        "answer": result_sentence(study, frames),
+        "data": data_sentence(study, frames),
+        "pictures": [one.written(inputs.directory, GROUP) for one in _key_pictures(inputs)],
+        "subjects": study.subjects,
+        "models": {"text": models_sentence(study, frames), "figures": [drawn[KEY_FIGURE]]},
+        "unique": {"text": UNIQUE_TEXT, "figures": unique},
+        "controls": controls(study),
+        "sure": [*sure_sentences(frames, inputs.audit), *calibrated],
+        "methods": methods_sentence(study),
+        "best_voxels": html_table(single[[*SUBJECT_COLUMNS]]),
     }
 
 
-def _cards(correlations: pd.DataFrame, best: pd.DataFrame) -> list[dict[str, str]]:
-    """Make a card per single model, best first, with the mean over voxels and the best voxel."""
-    everywhere = correlations[
-        (correlations["roi"] == EVERYTHING) & correlations["model"].isin(best["model"])
-    ]
-    means = everywhere.groupby("model", sort=False)[["mean_r", "mean_normalised_r"]].mean()
-    weights = everywhere.drop_duplicates("model").set_index("model")["weights"]
-    largest = best.groupby("model")["best_r"].max()
-    return [
-        {
-            "value": f"r = {row.mean_r:.2f}",
-            "label": f"{row.Index}: mean of all modelled voxels, r / √ceiling "
-            f"{row.mean_normalised_r:.2f}; best voxel {largest[row.Index]:.2f}; "
-            f"{weights[row.Index].split(':')[0]}",
-        }
-        for row in means.sort_values("mean_r", ascending=False).itertuples()
-    ]
+def _key_pictures(inputs: ReportInputs) -> Iterator[Picture]:
+    subject = read_metadata(inputs.maps / INDEX)["subject"]
+    maps = SubjectMaps(inputs.study, inputs.anatomy, subject, inputs.maps, inputs.limits)
+    return key_pictures(maps, inputs.group_files)
+
+
+def _explorer(study: Configuration) -> tuple[str, dict[str, Any]]:
+    level = f"{study.significance.level:.0%}".replace("%", " %")
+    page = {
+        "subjects": study.subjects,
+        "level": level,
+        "colours": colour_tables(),
+    }
+    return "explorer.html.j2", {
+        "subjects": study.subjects,
+        "level": level,
+        "placeholder": "number or region",
+        "page": json.dumps(page),
+    }
 
 
 def _models(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    return _page(inputs, "models", MODELS_INTRO)
+    return _page(inputs, "models", [MODELS_INTRO])
 
 
 def _comparisons(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
-    template, values = _page(inputs, "comparisons", COMPARISONS_INTRO)
+    template, values = _page(inputs, "comparisons", [COMPARISONS_INTRO])
     for section in values["sections"]:
         spaces = inputs.study.comparisons[section["title"]]
         section["figures"] += inputs.group_pictures[section["title"]]
@@ -269,14 +311,19 @@ def _group_pictures(inputs: ReportInputs, comparison: str) -> Iterator[Picture]:
         surface = small_surface(inputs.anatomy, FSAVERAGE)
         if surface is None:
             return
-        maps = {comparison: [_group_files(inputs, comparison, name, FSAVERAGE) for name in names]}
-        scale = Scale(limit, "unique variance (test R²)", names)
+        files_of_both = [_group_files(inputs, comparison, name, FSAVERAGE) for name in names]
+        scale = pair_scale(study, limit, names)
+        mean = SurfaceMap(comparison, files_of_both, scale)
+        # the first view that there is
+        drawable = [view for view in SURFACE_VIEWS if has_view(surface, view)]
+        panels = surface_panels(surface, drawable[0])
         yield Picture(
             f"{comparison}_fsaverage",
             f"{comparison}, group on fsaverage",
-            f"{title} on fsaverage ({surface.note}): of {names[0]} (blue), of {names[1]} (orange), "
-            f"of both (dark); transparent where both are below {scale.least:.2g}; {files}",
-            surface_picture(maps, surface, scale),
+            f"{title} on fsaverage ({surface.note}): of {names[0]}, of {names[1]}, and of both "
+            f"(dark), in the colours of the square; transparent where both are below "
+            f"{scale.least:.2g}; {files}",
+            cortex_picture([mean], surface, panels),
         )
 
 
@@ -289,16 +336,16 @@ def _group_files(inputs: ReportInputs, comparison: str, name: str, space: str) -
 
 def _further_analyses(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     """Collect figures and tables of the requested analyses."""
-    template, values = _page(inputs, "further_analyses", "")
+    template, values = _page(inputs, "further_analyses", [])
     if not values["sections"] and not values["tables"]:
-        values["intro"] = NO_FURTHER_ANALYSES
+        values["intro"] = [NO_FURTHER_ANALYSES]
     return template, values
 
 
 def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     """Collect planted variance of a simulated study, and simulated experiments, if any."""
-    planted = [VALIDATION_INTRO] if "recovery" in inputs.tables else []
-    template, values = _page(inputs, "validation", " ".join([*planted, _calibrated(inputs)]))
+    planted = VALIDATION_INTRO if "recovery" in inputs.tables else ()
+    template, values = _page(inputs, "validation", [*planted, *_calibrated(inputs)])
     if "calibration" in inputs.frames:
         values["tables"].append(
             _table(inputs, "calibration", "Simulated experiments with known truth")
@@ -306,28 +353,33 @@ def _validation(inputs: ReportInputs) -> tuple[str, dict[str, Any]]:
     return template, values
 
 
-def _calibrated(inputs: ReportInputs) -> str:
+def _calibrated(inputs: ReportInputs) -> list[str]:
     """Describe how the simulated experiments were analysed, and what they found."""
     if inputs.calibration is None:
-        return NOT_CALIBRATED
+        return [NOT_CALIBRATED]
     if "calibration" not in inputs.frames:
-        return OTHERWISE_CALIBRATED
-    return " ".join(
-        [CALIBRATION_INTRO, calibration_sentence(inputs.study), _off(inputs.frames["calibration"])]
-    )
+        return [OTHERWISE_CALIBRATED]
+    return [
+        CALIBRATION_INTRO,
+        _off(inputs.frames["calibration"]),
+        calibration_sentence(inputs.study),
+    ]
 
 
 def _off(calibration: pd.DataFrame) -> str:
     """Report how many judged statistics are off, and which."""
     n_judged = (calibration["verdict"] != "not judged").sum()
     off = calibration[calibration["verdict"] == "off"]
-    counted = f"Of {n_judged} judged statistics {len(off)} {'is' if len(off) == 1 else 'are'} off"
     named = "; ".join(
         f"{row.statistic}, {row.condition} ({row.value:.3f}, expected "
         f"{_bounds(row.lowest, row.highest)})"
         for row in off.itertuples()
     )
-    return f"{counted} by more than chance{f': {named}' if named else ''}."
+    counted = (
+        "In simulated experiments with known truth that were analysed as this study is, "
+        f"{n_judged - len(off)} of {n_judged} checks came out as they should"
+    )
+    return f"{counted}{f'; off by more than chance: {named}' if named else ''}."
 
 
 def _bounds(lowest: float, highest: float) -> str:
@@ -335,13 +387,13 @@ def _bounds(lowest: float, highest: float) -> str:
     return " and ".join(f"{words} {end:.3f}" for words, end in ends.items() if pd.notna(end))
 
 
-def _page(inputs: ReportInputs, page: str, intro: str) -> tuple[str, dict[str, Any]]:
+def _page(inputs: ReportInputs, page: str, intro: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Collect the sections of a page: figures by heading, in their order, then tables."""
     sections: dict[str, dict[str, Any]] = {}
     for figure in read_figures(inputs.figures):
         if figure["page"] == page:
             title = figure["section"]
-            section = {"id": bids_label(title), "title": title, "figures": [], "tables": []}
+            section = {"id": bids_label(title), "title": title, "figures": []}
             sections.setdefault(title, section)["figures"].append(figure)
     named = dict(TABLES.get(page, {}))
     for analysis in enabled(inputs.study).values():

@@ -22,10 +22,11 @@ class Picture:
 
     def written(self, directory: Path, folder: str) -> dict[str, Any]:
         """Write the files to `folder` in `directory`, and return the picture for a page there."""
-        image = save_picture(self.figure, directory / folder / self.file)
+        image, width = save_picture(self.figure, directory / folder / self.file)
         kinds = [(kind.upper(), f"{folder}/{self.file}.{kind}") for kind in PICTURE_FORMATS]
         return {
             "image": image,
+            "width": width,
             "name": self.name,
             "section": self.name.split(",")[0],
             "caption": self.caption,

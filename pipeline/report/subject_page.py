@@ -13,24 +13,40 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.configuration.settings import SURFACES, WHOLE
+from pipeline.configuration.settings import SURFACES, WHOLE, MapView
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
 from pipeline.figures.colours import sequence_colours
+from pipeline.figures.style import MOST_ROIS
 from pipeline.maps.descriptions import described_quantities, ordered_labels
 from pipeline.maps.files import INDEX, bids_label, label_colour, map_files, read_map
-from pipeline.report.html import banners, headed, html_table, read_figures
+from pipeline.report.cortex import (
+    SurfaceMap,
+    SurfaceView,
+    cortex_picture,
+    find_regions,
+    has_view,
+    surface_panels,
+)
+from pipeline.report.html import banners, html_table, read_figures
 from pipeline.report.links import page_links
 from pipeline.report.meshes import SmallSurface, small_surface
 from pipeline.report.pictures import Picture
-from pipeline.report.surface_page import SurfaceMap, surface_page
+from pipeline.report.surface_page import surface_page
 from pipeline.report.templates import render
-from pipeline.report.views import Outlines, Scale, surface_picture, volume_page, volume_picture
+from pipeline.report.views import Outlines, Scale, pair_scale, volume_picture
 from pipeline.results.metadata import metadata_path, read_metadata, write_text
 from pipeline.stages.write_maps import THRESHOLDED
 
 # maximum number of maps in one picture
-MOST_ROWS = 5
+MOST_ROWS = 6
+# maps beside each other
+COLUMNS: dict[SurfaceView, int] = {"flat": 2, "inflated": 1}
+VIEW_TITLES: dict[SurfaceView, str] = {
+    "flat": "flattened hemispheres, with cuts and without the medial wall,",
+    "inflated": "inflated hemispheres",
+}
+PREFERRED_MODEL = "preferred model"
 # the first of these surfaces that has maps is displayed
 PREFERRED_SURFACES = ("nativesurface", "fsaverage")
 FILE_COLUMNS = {
@@ -138,7 +154,7 @@ class SubjectMaps:
 
     def pair_scale(self, names: tuple[str, str]) -> Scale:
         """Return the colour scale of two feature spaces' unique variance."""
-        return Scale(self.limits["unique"], "unique variance (test R²)", names)
+        return pair_scale(self.study, self.limits["unique"], names)
 
 
 def _labels(path: Path) -> dict[int, str]:
@@ -158,11 +174,10 @@ def write_subject_page(
     views.mkdir(parents=True, exist_ok=True)
     space = maps.surface_space
     surface = small_surface(maps.anatomy, space) if space else None
-    drawn = [_slices(maps)]
     if space and surface:
-        drawn.append(_surfaces(maps, space, surface))
         write_text(views / "surface.html", _surface_page(maps, space, surface))
-    pictures = [p.written(directory, f"views/{subject}") for p in itertools.chain(*drawn)]
+    drawn = _pictures(maps, surface)
+    pictures = [picture.written(directory, f"views/{subject}") for picture in drawn]
     correlations = tables["correlations"].query(
         "subject == @subject and roi == 'all' and variant == @WHOLE"
     )
@@ -174,11 +189,9 @@ def write_subject_page(
         pages=page_links(study.subjects),
         banners=banners(provenance),
         numbers=html_table(correlations[[*NUMBERS]]),
-        slices_title="Maps",
         pictures=pictures,
         figures=[one for one in read_figures(figures) if one["page"] == subject],
         surface=f"views/{subject}/surface.html" if surface else None,
-        slices=_slice_pages(maps, views),
         folder=f"../maps/{subject}/{WHOLE}",
         n_maps=len(maps.index["maps"]),
         spaces=study.map_spaces,
@@ -204,7 +217,7 @@ def _slices(maps: SubjectMaps) -> Iterator[Picture]:
         return
     outlines = next(maps.outlines(own), None)
     extent = maps.files("stat-ceiling", own)[0]
-    where = "axial slices over the subject's mean functional image, left is left"
+    where = "axial slices over the subject's mean functional image, left hemisphere on the left"
     for end, models in in_parts(maps.models):
         yield Picture(
             f"correlation_slices{end}",
@@ -228,32 +241,74 @@ def _slices(maps: SubjectMaps) -> Iterator[Picture]:
         yield Picture(
             f"{comparison}_both_slices",
             f"{comparison}, both in slices",
-            f"{comparison}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); {_clear(maps, names)}; {where}.",
+            f"Unique variance of {names[0]}, of {names[1]}, and of both (dark), in the colours of "
+            f"the square; {_clear(maps, names)}; {where}.",
             volume_picture(files, background, extent, maps.pair_scale(names), outlines),
         )
 
 
-def _surfaces(maps: SubjectMaps, space: str, surface: SmallSurface) -> Iterator[Picture]:
-    outlines = next(maps.outlines(space), None)
-    where = f"both inflated hemispheres over sulcal depth ({space}, {surface.note})"
-    for end, models in in_parts(maps.models):
-        files = {title: [maps.files(one, space)] for title, one in models.items()}
+def subject_pictures(maps: SubjectMaps) -> Iterator[Picture]:
+    """Draw a subject's maps in all views of the study, one at a time, the most telling first."""
+    space = maps.surface_space
+    return _pictures(maps, small_surface(maps.anatomy, space) if space else None)
+
+
+def _pictures(maps: SubjectMaps, surface: SmallSurface | None) -> Iterator[Picture]:
+    views = maps.study.maps.views
+    return itertools.chain.from_iterable(_drawn(maps, view, surface) for view in views)
+
+
+def _drawn(maps: SubjectMaps, view: MapView, surface: SmallSurface | None) -> Iterator[Picture]:
+    if view == "slices":
+        return _slices(maps)
+    if maps.surface_space is None or surface is None or not has_view(surface, view):
+        return iter(())
+    return _surfaces(maps, maps.surface_space, view, surface)
+
+
+def _surfaces(
+    maps: SubjectMaps, space: str, view: SurfaceView, surface: SmallSurface
+) -> Iterator[Picture]:
+    """Draw preferred models, pairs of unique variance, and correlations."""
+    outlines = [one for one in maps.outlines(space) if len(one.names) <= MOST_ROIS]
+    panels = surface_panels(surface, view)
+    regions = find_regions(surface, panels, outlines)
+    note = "simulated data" if maps.index["provenance"]["simulated"] else ""
+    named = view == "flat"
+    where = f"{VIEW_TITLES[view]} over sulcal depth ({space}, {surface.note})"
+    if outlines:
+        where += f"; outlines: {', '.join(one.atlas for one in outlines)}"
+    for one in _preferences(maps, space):
+        if one.title == PREFERRED_MODEL:
+            yield Picture(
+                f"preferred_{view}",
+                f"Preferred model, {view}",
+                "Which feature space predicts best, in cross-validation on the training images. No "
+                "colour where responses are too unreliable to tell, or outside the modelled "
+                f"voxels; {where}.",
+                cortex_picture([one], surface, panels, regions, named=named, note=note),
+            )
+    for comparison, (names, entities) in maps.pairs.items():
+        files = [maps.files(one, space) for one in entities]
+        title = f"unique variance of {names[0]} and of {names[1]}"
+        pair = SurfaceMap(title, files, maps.pair_scale(names))
         yield Picture(
-            f"correlation_surface{end}",
-            "Test correlation, surface",
+            f"{comparison}_both_{view}",
+            f"{comparison}, both, {view}",
+            f"Unique variance of {names[0]}, of {names[1]}, and of both (dark), in the colours of "
+            f"the square; {_clear(maps, names)}; {where}.",
+            cortex_picture([pair], surface, panels, regions, named=named, note=note),
+        )
+    for end, models in in_parts(maps.models):
+        correlations = [
+            SurfaceMap(title, [maps.files(one, space)], maps.scale) for title, one in models.items()
+        ]
+        yield Picture(
+            f"correlation_{view}{end}",
+            f"Test correlation, {view}",
             f"Test correlation of every single feature space, not thresholded; {where}. "
             f"{_stated(maps, 'r')}",
-            surface_picture(files, surface, maps.scale, outlines),
-        )
-    for comparison, (names, entities) in maps.pairs.items():
-        files = {comparison: [maps.files(one, space) for one in entities]}
-        yield Picture(
-            f"{comparison}_both_surface",
-            f"{comparison}, both on the surface",
-            f"{comparison}: unique variance of {names[0]} (blue), of {names[1]} (orange), of both "
-            f"(dark); {_clear(maps, names)}; {where}.",
-            surface_picture(files, surface, maps.pair_scale(names), outlines),
+            cortex_picture(correlations, surface, panels, regions, COLUMNS[view], note=note),
         )
 
 
@@ -309,34 +364,12 @@ def _preferences(maps: SubjectMaps, space: str) -> Iterator[SurfaceMap]:
         files = maps.files(one["entities"], space)
         names = _labels(files[0])
         if one["quantity"] == "preferredModel":
-            title, colours = "preferred model", [label_colour(value) for value in names]
+            title, colours = PREFERRED_MODEL, [label_colour(value) for value in names]
         else:
             title = f"{ordered[one['quantity']]}: {one['name']}"
             colours = sequence_colours(len(names))
         labels = dict(zip(names, zip(names.values(), colours, strict=True), strict=True))
         yield SurfaceMap(title, [files], None, labels)
-
-
-def _slice_pages(maps: SubjectMaps, views: Path) -> list[dict[str, str]]:
-    """Write an interactive page of slices per single model and unique variance."""
-    background = maps.anatomy.background()
-    if maps.own_space in SURFACES or background is None:
-        return []
-    pages = {f"r: {title}": (entities, "r") for title, entities in maps.models.items()}
-    for comparison in maps.study.comparisons:
-        unique = maps.unique(comparison)
-        pages |= {f"{comparison}: unique {n}": (e, "unique") for n, e in unique.items()}
-    links = []
-    for title, (entities, quantity) in pages.items():
-        path = maps.files(entities, maps.own_space)[0]
-        description = maps.index["maps"][path.relative_to(maps.folder).as_posix()]["description"]
-        page = volume_page(path, background, maps.limits[quantity])
-        remarks = [f"{description}. {_stated(maps, quantity)}"]
-        remarks += banners(maps.index["provenance"])
-        file = f"{entities}.html"
-        write_text(views / file, headed(page, f"{maps.subject}: {title}", remarks))
-        links.append({"file": f"views/{maps.subject}/{file}", "title": title})
-    return links
 
 
 def _file_table(index: Mapping[str, Any]) -> Markup:

@@ -35,16 +35,15 @@ function signed(value, limit) {
   return surfaceData.colours.signed[Math.round(255 * place)];
 }
 
-function pair(first, second, limit) {
+function pair(first, second, limit, corners) {
   const [a, b] = [first, second].map((value) => Math.min(Math.max(value / limit, 0), 1));
   const weights = [(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b];
-  const corners = surfaceData.colours.corners;
   return [0, 1, 2].map((c) => corners.reduce((sum, corner, i) => sum + weights[i] * corner[c], 0));
 }
 
 function colour(map, here) {
   if (map.labels) return map.labels[here[0]].colour;
-  return css(map.layers.length === 2 ? pair(...here, map.limit) : signed(here[0], map.limit));
+  return css(map.layers.length === 2 ? pair(...here, map.limit, map.corners) : signed(here[0], map.limit));
 }
 
 function valueText(map, here) {
@@ -206,7 +205,7 @@ function scale(map) {
     for (let y = 0; y < (two ? canvas.height : 1); y++) {
       const across = x / (canvas.width - 1);
       context.fillStyle = two
-        ? css(pair(across, 1 - y / (canvas.height - 1), 1))
+        ? css(pair(across, 1 - y / (canvas.height - 1), 1, map.corners))
         : css(signed(2 * across - 1, 1));
       context.fillRect(x, y, 1, two ? 1 : canvas.height);
     }

@@ -5,37 +5,20 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
-from pipeline.figures.colours import colour_tables
+from pipeline.figures.colours import colour_tables, corners, whole_rgb
+from pipeline.report.cortex import SurfaceMap
 from pipeline.report.meshes import SmallSurface
 from pipeline.report.templates import render
-from pipeline.report.views import Outlines, Scale
+from pipeline.report.views import Outlines
 
 SIDES = ("left", "right")
 STEPS, NO_VALUE = 32_767, -32_768
 # stored values are clipped at twice the limit of the colour scale
 RANGE = 2.0
-
-
-@dataclass(frozen=True)
-class SurfaceMap:
-    """One map of the page: its files (left, right), or those of the two maps of a pair.
-
-    Attributes
-    ----------
-    scale : None for a map of labels
-    labels : {value: (name, colour)} of a map of labels
-    """
-
-    title: str
-    files: Sequence[Sequence[Path]]
-    scale: Scale | None
-    labels: Mapping[int, tuple[str, str]] | None = None
 
 
 def surface_page(
@@ -84,6 +67,8 @@ def _map(one: SurfaceMap, surface: SmallSurface) -> Mapping[str, object]:
         limit = one.scale.limit
         stored = [[quantised(part, limit) for part in parts] for parts in layers]
         description = {"limit": limit, "label": one.scale.label, "names": one.scale.names}
+        if one.scale.of_pairs:
+            description["corners"] = [whole_rgb(colour) for colour in corners(one.scale.ends)]
     encoded = [_sides([part.astype(np.int16) for part in parts]) for parts in stored]
     return {"title": one.title, "layers": encoded, **description}
 

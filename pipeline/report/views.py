@@ -1,7 +1,8 @@
-"""Pictures and pages of maps by nilearn: slices of volumes, and inflated cortical surfaces."""
+"""Pictures and pages of maps in slices, by nilearn."""
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,10 @@ from matplotlib.gridspec import SubplotSpec
 from matplotlib.lines import Line2D
 from nilearn import plotting
 from nilearn.plotting.displays import ZSlicer
-from nilearn.surface import SurfaceImage
 
+from pipeline.configuration.study import Configuration
 from pipeline.figures.colours import (
+    ENDS,
     SIGNED_MAP,
     STEPS,
     draw_pair_legend,
@@ -28,11 +30,10 @@ from pipeline.figures.colours import (
     pair_colour_map,
     pair_index,
 )
+from pipeline.figures.palette import space_colours
 from pipeline.maps.files import read_map
-from pipeline.report.meshes import SmallSurface
 
 SLICES = 6
-SURFACE_VIEWS = {"left": (0, 180), "right": (0, 0), "back": (0, 270), "below": (270, 270)}
 # viewers treat exactly 0 as transparent
 NEARLY_ZERO = 1e-6
 NEITHER = (np.zeros(()), np.zeros(()))
@@ -49,11 +50,13 @@ class Scale:
     limit : the scale runs from -limit to limit; for pairs, both scales from 0 to limit
     label : quantity and unit
     names : names of the two quantities of a pair, else None
+    ends : their colours
     """
 
     limit: float
     label: str
     names: tuple[str, str] | None = None
+    ends: tuple[str, str] = ENDS
 
     @property
     def of_pairs(self) -> bool:
@@ -79,7 +82,7 @@ class Scale:
     def drawing(self) -> dict[str, object]:
         """Arguments for nilearn's functions."""
         if self.of_pairs:
-            colours = pair_colour_map()
+            colours = pair_colour_map(self.ends)
             return {"cmap": colours, "vmin": 0, "vmax": colours.N - 1}
         return {"cmap": SIGNED_MAP, "vmin": -self.limit, "vmax": self.limit}
 
@@ -87,11 +90,18 @@ class Scale:
         """Draw the scale beside the maps."""
         axis = figure.add_subplot(position)
         if self.names is not None:
-            draw_pair_legend(axis, self.names, self.limit)
+            draw_pair_legend(axis, self.names, self.limit, self.ends)
             axis.set_title(self.label.replace(" (", "\n("), fontsize=8)
             return
         colours = plt.cm.ScalarMappable(plt.Normalize(-self.limit, self.limit), SIGNED_MAP)
         figure.colorbar(colours, cax=axis, label=self.label)
+
+
+def pair_scale(study: Configuration, limit: float, names: tuple[str, str]) -> Scale:
+    """Return the colour scale of two feature spaces' unique variance, in their own colours."""
+    colours = space_colours(study.coloured_spaces)
+    ends = colours[names[0]], colours[names[1]]
+    return Scale(limit, "unique variance (test R²)", names, ends)
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,9 @@ def volume_picture(
     background : image in the same space
     extent : map of all modelled voxels, which sets the slices
     """
+    # nilearn collects garbage with each image; this exempts what exists before them
+    gc.collect()
+    gc.freeze()
     width, height = (1, 1.55) if not scale.of_pairs else (9, 1.3)
     figure = plt.figure(figsize=(9.3 + 0.17 * width, height * len(maps) + 0.55))
     columns = figure.add_gridspec(
@@ -217,18 +230,6 @@ def _label_slices(slices: ZSlicer, first: bool) -> None:
                 )
 
 
-def volume_page(path: Path, background: Path, limit: float) -> str:
-    """Make an interactive page of one map in slices that needs no other file."""
-    return plotting.view_img(
-        _viewable([path], Scale(limit, "")),
-        bg_img=str(background),
-        threshold=NEARLY_ZERO,
-        vmax=limit,
-        cmap=SIGNED_MAP,
-        black_bg=False,
-    ).get_standalone()
-
-
 def glass_picture(maps: Mapping[str, Path], scale: Scale) -> Figure:
     """Draw maps in MNI space as glass brains (largest value along each line), a row per map."""
     figure, axes = plt.subplots(len(maps), 1, figsize=(9.5, 2.3 * len(maps)), squeeze=False)
@@ -246,88 +247,6 @@ def glass_picture(maps: Mapping[str, Path], scale: Scale) -> Figure:
         )
         axis.set_title(title, loc="left", fontsize=9)
     return figure
-
-
-def surface_picture(
-    maps: Mapping[str, Sequence[Sequence[Path]]],
-    surface: SmallSurface,
-    scale: Scale,
-    outlines: Outlines | None = None,
-) -> Figure:
-    """Draw both inflated hemispheres from four sides over sulcal depth: a row per map.
-
-    Parameters
-    ----------
-    maps : {title: files (left, right) of the map, or of the two maps of a pair}
-    """
-    figure = plt.figure(figsize=(9.5, 1.75 * len(maps) + 0.6))
-    n = len(SURFACE_VIEWS)
-    bar = 1 if not scale.of_pairs else 9
-    columns = figure.add_gridspec(
-        *(len(maps), n + 1),
-        width_ratios=(*[15] * n, bar),
-        wspace=0.02 if not scale.of_pairs else 0.1,
-        bottom=0.1 if outlines else 0.02,
-    )
-    labels, regions = _surface_outlines(surface, outlines) if outlines else (None, [])
-    colours = [outlines.colours[value] for value in regions] if outlines else []
-    grey_left, grey_right = (LIGHT + (DARK - LIGHT) * part for part in surface.shading)
-    background = surface.image((grey_left, grey_right))
-    for row, (title, files) in enumerate(maps.items()):
-        layers = [surface.kept(pair) for pair in files]
-        left, right = (scale.displayed(parts) for parts in zip(*layers, strict=True))
-        image = surface.image((left, right))
-        for column, (name, view) in enumerate(SURFACE_VIEWS.items()):
-            axis = figure.add_subplot(columns[row, column], projection="3d")
-            plotting.plot_surf(
-                surf_map=image,
-                bg_map=background,
-                hemi="both",
-                view=view,
-                threshold=NEARLY_ZERO,
-                colorbar=False,
-                avg_method="median",
-                axes=axis,
-                figure=figure,
-                **scale.drawing,
-            )
-            if regions:
-                plotting.plot_surf_contours(
-                    roi_map=labels,
-                    hemi="both",
-                    levels=regions,
-                    colors=colours,
-                    axes=axis,
-                    figure=figure,
-                )
-            axis.set_box_aspect(None, zoom=1.5)
-            # tens of thousands of triangles would be too many vector shapes
-            axis.collections[0].set_rasterized(True)
-            if row == 0:
-                axis.set_title(name, fontsize=8, y=1.1)
-            if column == 0:
-                axis.text2D(
-                    *(-0.2, 0.5, title),
-                    transform=axis.transAxes,
-                    fontsize=8,
-                    rotation=90,
-                    ha="center",
-                    va="center",
-                )
-    scale.draw_bar(figure, columns[:, n] if not scale.of_pairs else columns[0, n])
-    if outlines:
-        outlines.legend(figure)
-    return figure
-
-
-def _surface_outlines(surface: SmallSurface, outlines: Outlines) -> tuple[SurfaceImage, list[int]]:
-    """Return labels of the vertices, and the labels with a complete triangle, hence an outline."""
-    parts = surface.kept(outlines.path)
-    outlined: set[int] = set()
-    for part, faces in zip(parts, surface.faces, strict=True):
-        corners = part[faces]
-        outlined |= set(corners[(corners == corners[:, :1]).all(axis=1), 0].astype(int).tolist())
-    return surface.image(parts), sorted(outlined & set(outlines.names))
 
 
 def _viewable(paths: Sequence[Path], scale: Scale) -> nibabel.Nifti1Image:

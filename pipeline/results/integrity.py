@@ -127,6 +127,8 @@ def verify_location(path: Path, written_as: str) -> None:
 
 def require_file(path: Path) -> Path:
     """Return the path, or raise if there is no such file."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file.")
     if not path.is_file():
         raise InputError(f"{path}: not found. Run the stage that makes it: snakemake {path}")
     return path

@@ -11,7 +11,7 @@ from features.checkpoints import GIVEN, NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> str:
     """Describe weights for tables: "pretrained", or the spaces whose networks are not."""
     states = {space: weights_told(provenance, space) for space in spaces}
-    given = [told for told in states.values() if told.startswith(GIVEN)]
+    given = [label for label in states.values() if label.startswith(GIVEN)]
     named = {
         state: ", ".join(space for space, found in states.items() if found == state)
         for state in (UNTRAINED, NOTHING_TO_TRAIN, *given)

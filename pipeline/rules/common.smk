@@ -130,16 +130,38 @@ def per_attempt(**amounts):
     return {name: grown(amount) for name, amount in amounts.items()}
 
 
-def one_subject_after_another(wildcards):
-    """Return a priority by which subjects' predictions do not all exist at the same time."""
-    return len(STUDY.subjects) - STUDY.subjects.index(wildcards.subject)
+# {fit: its place among a subject's fits and predictions, which are made in the order of their readers}
+PREDICTED = in_order(STUDY)
+PLACES = {fit: place for place, fit in reversed([*enumerate(PREDICTED)])}
+FIT_PLACES = {each[1:]: place for each, place in reversed([*PLACES.items()])}
+# of jobs that read predictions, and of those that check the inputs
+READERS_PRIORITY = (len(STUDY.subjects) + 1) * (len(PREDICTED) + 1)
+CHECKS_PRIORITY = READERS_PRIORITY + 1
 
 
-def solved_part(wildcards):
-    """Return the size of the part of a subject that a job fits; refits are of whole subjects."""
+def in_order_of_reading(wildcards):
+    """Return a priority by which few predictions exist at the same time.
+
+    Subjects follow one another, and so do fits and predictions of what is compared. Fits that no
+    test reads come last.
+    """
+    subject, n = STUDY.subjects.index(wildcards.subject), len(PREDICTED) + 1
+    fit = wildcards.variant, wildcards.model
+    if "reader" in wildcards.keys():
+        place = PLACES.get((wildcards.reader, *fit), n - 1)
+    else:
+        place = FIT_PLACES.get(fit, n - 1)
+    return (len(STUDY.subjects) - subject) * n - place
+
+
+def solved_part(wildcards, most=False):
+    """Return the size, or the largest possible, of the part of a subject that a job fits.
+
+    Refits are of whole subjects.
+    """
     subject = subject_size(STUDY, MANIFEST, wildcards.subject)
     chunks = STUDY.scatter.voxel_chunks if "chunk" in wildcards.keys() else 1
-    return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks)
+    return part_of(STUDY, subject, wildcards.get("variant", WHOLE), chunks, most)
 
 
 def minutes_of(job):
@@ -154,7 +176,8 @@ def minutes_of(job):
 
 def solving_mb(wildcards, input, attempt, threads):
     """Return the memory of a job with a solver: as estimated with a margin, times the attempt."""
-    return attempt * job_megabytes(STUDY, solved_part(wildcards), input.features, threads)
+    part = solved_part(wildcards, most=True)
+    return attempt * job_megabytes(STUDY, part, input.features, threads)
 
 
 def solver_mb(wildcards, input, threads):
@@ -162,7 +185,8 @@ def solver_mb(wildcards, input, threads):
     offered = workflow.global_resources.get("mem_mb")
     # on the node of a cluster there is no such limit: the job has the memory that it requested
     shared = math.inf if offered is None or offered.value is None else offered.value
-    return solver_megabytes(STUDY, solved_part(wildcards), input.features, threads, shared)
+    part = solved_part(wildcards, most=True)
+    return solver_megabytes(STUDY, part, input.features, threads, shared)
 
 
 # GPUs of a fit or refit

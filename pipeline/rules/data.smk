@@ -38,7 +38,7 @@ if SIMULATED:
 rule check_networks:
     output:
         CHECKED[0],
-    priority: 100
+    priority: CHECKS_PRIORITY
     threads: 8
     resources:
         **per_attempt(mem_mb=2000, runtime=15),
@@ -53,7 +53,7 @@ rule check_inputs:
         tree=TREE,
     output:
         f"{RESULTS}/checked/inputs.json",
-    priority: 100
+    priority: CHECKS_PRIORITY
     threads: 8
     resources:
         **per_attempt(mem_mb=2000, runtime=30),

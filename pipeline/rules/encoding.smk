@@ -20,7 +20,7 @@ rule fit_encoding_models:
         split=f"{RESULTS}/splits/{{subject}}/{{variant}}.tsv",
     output:
         voxel_part("encoding", "{model}"),
-    priority: one_subject_after_another
+    priority: in_order_of_reading
     resources:
         gpu=SOLVER_GPUS,
         mem_mb=solving_mb,
@@ -54,7 +54,7 @@ rule predict_test_images:
         encoding=f"{RESULTS}/encoding/{{subject}}/{{variant}}/{{model}}.h5",
     output:
         temp(f"{RESULTS}/predictions/{{reader}}/{{subject}}/{{variant}}/{{model}}.h5"),
-    priority: one_subject_after_another
+    priority: in_order_of_reading
     resources:
         gpu=SOLVER_GPUS,
         mem_mb=solving_mb,

@@ -8,6 +8,7 @@ STUDY_PAGES = [
 REPORTED_TABLES = [*TABLES, *RECOVERY, *itertools.chain(*ANALYSIS_TABLES.values())]
 # no input: the report quotes the calibration only if `validate` has made it
 CALIBRATED = content_hash(CALIBRATION) if Path(CALIBRATION).exists() else None
+EXPLORED = expand(f"{REPORT}/explorer/{{subject}}", subject=STUDY.subjects)
 SUBJECT_PAGES = expand(f"{REPORT}/{{subject}}.html", subject=STUDY.subjects)
 
 
@@ -18,6 +19,7 @@ rule report:
         AUDIT,
         STUDY_PAGES,
         SUBJECT_PAGES,
+        EXPLORED,
         rules.features.input,
         rules.maps.input,
         rules.tables.input,
@@ -62,10 +64,29 @@ rule choose_colour_limits:
         command("choose_colour_limits")
 
 
-rule write_subject_page:
+rule write_explorer:
     input:
         tree=TREE,
         # only results that passed the audit are reported
+        audit=AUDIT,
+        models=f"{RESULTS}/tables/voxels/{{subject}}.parquet",
+        components=f"{RESULTS}/tables/voxel_components/{{subject}}.parquet",
+        responses=f"{RESULTS}/responses/{{subject}}.h5",
+        split=f"{RESULTS}/splits/{{subject}}/{WHOLE}.tsv",
+        limits=COLOUR_LIMITS,
+    output:
+        directory(f"{RESULTS}/report/explorer/{{subject}}"),
+    resources:
+        **per_attempt(mem_mb=3000, runtime=30),
+    params:
+        **parameters("write_explorer"),
+    shell:
+        command("write_explorer")
+
+
+rule write_subject_page:
+    input:
+        tree=TREE,
         audit=AUDIT,
         maps=f"{RESULTS}/maps/{{subject}}/{WHOLE}",
         limits=COLOUR_LIMITS,
@@ -88,6 +109,7 @@ rule write_study_pages:
     input:
         tree=TREE,
         audit=AUDIT,
+        maps=MAPS[0],
         tables=REPORTED_TABLES,
         figures=f"{RESULTS}/figures",
         group_maps=GROUP_MAPS,

@@ -1,7 +1,8 @@
-"""A small brain: an ellipsoid with a cortical shell whose posterior part is divided into ROIs."""
+"""A simulated brain; the small one is an ellipsoid with a shell whose back is divided into ROIs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ NO_SIGNAL = "no signal"
 BRAIN_RADIUS, WHITE_MATTER_RADIUS = 0.95, 0.68
 # NSD's brain mask is deliberately liberal
 MASK_RADIUS = 1.45
-SUBCORTICAL_RADIUS = 0.35
+SUBCORTICAL_RADIUS, VENTRICLE_RADIUS = 0.35, 0.18
 # nsdgeneral is the cortex behind this coordinate (-1 posterior … 1 anterior)
 ANTERIOR_END = -0.25
 # in every simulated brain this label exists in the left hemisphere only
@@ -27,22 +28,22 @@ class Brain:
 
     Attributes
     ----------
-    mask, brain, cortex, left : bool; `mask` are the voxels with data, which can be more than the
-        brain
+    mask, cortex, left : bool; `mask` are the voxels with data, which can be more than the brain
     group : int, index into `group_names`, -1 outside nsdgeneral
     group_names : names of the voxel groups, `NO_SIGNAL` last
-    radius : float, 0 at the centre, 1 at the surface of the ellipsoid that fills the grid
-    radii : where cortex ends and begins
+    labels : {atlas: int}, -1 outside cortex, 0 cortex without label, 1…N
+    subcortical : {atlas: int}, 0 outside, 1…N
+    mean : float, the mean functional image
     """
 
     mask: np.ndarray
-    brain: np.ndarray
     cortex: np.ndarray
     left: np.ndarray
     group: np.ndarray
     group_names: list[str]
-    radius: np.ndarray
-    radii: tuple[float, float]
+    labels: Mapping[str, np.ndarray]
+    subcortical: Mapping[str, np.ndarray]
+    mean: np.ndarray
 
     @property
     def stored(self) -> np.ndarray:
@@ -55,30 +56,45 @@ class Brain:
         """C-order indices (voxel,) of nsdgeneral, sorted."""
         return np.flatnonzero(self.group >= 0)
 
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Size of the volume (X, Y, Z)."""
+        return self.mask.shape
+
     def group_of(self, voxel: np.ndarray) -> np.ndarray:
         """Name the groups of voxels: (voxel,)."""
         return np.array(self.group_names)[self.group.ravel()[voxel]]
 
 
-def make_brain(
+def group_names(groups: list[VoxelGroup]) -> list[str]:
+    """Name the groups, and the voxels without signal."""
+    return [*(group.name for group in groups), NO_SIGNAL]
+
+
+def shell_radii(grid: tuple[int, int, int], sizes: MaskSizes | None = None) -> tuple[float, float]:
+    """Compute where the cortex of an ellipsoid ends and begins, 1 being the edge of the grid."""
+    if sizes is None:
+        return BRAIN_RADIUS, WHITE_MATTER_RADIUS
+    ends = np.sort(_radius(grid), axis=None)[[sizes.brain, sizes.brain - sizes.cortex - 1]]
+    return float(ends[0]), float(ends[1])
+
+
+def make_ellipsoid(
     grid: tuple[int, int, int],
     groups: list[VoxelGroup],
     seed: int,
     sizes: MaskSizes | None = None,
 ) -> Brain:
-    """Build a brain on a grid, with its groups in order from posterior to anterior."""
-    x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
-    radius = np.sqrt(x**2 + y**2 + z**2)
+    """Build an ellipsoid on a grid, with its groups in order from posterior to anterior."""
+    x, y, z = _unit(grid)
+    radius, radii = _radius(grid), shell_radii(grid, sizes)
+    brain = radius < radii[0]
+    cortex = brain & (radius > radii[1])
     if sizes is None:
-        radii = BRAIN_RADIUS, WHITE_MATTER_RADIUS
-        mask, brain = radius < MASK_RADIUS, radius < BRAIN_RADIUS
-        cortex = brain & (radius > WHITE_MATTER_RADIUS)
+        mask = radius < MASK_RADIUS
         general = cortex & (y < ANTERIOR_END)
     else:
-        ends = np.sort(radius, axis=None)[[sizes.brain, sizes.brain - sizes.cortex - 1]]
-        radii = float(ends[0]), float(ends[1])
-        mask = brain = radius < radii[0]
-        cortex = brain & (radius > radii[1])
+        mask = brain
         inside = np.flatnonzero(cortex)
         from_behind = inside[np.lexsort((radius.flat[inside], y.flat[inside]))]
         general = np.zeros(grid, bool)
@@ -89,45 +105,59 @@ def make_brain(
     order = np.argsort(np.argsort(parcels.cluster_centers_[:, 1]))
     group = np.full(grid, -1)
     group[general] = order[parcels.labels_]
-    names = [*(g.name for g in groups), NO_SIGNAL]
-    return Brain(mask, brain, cortex, x < 0, group, names, radius, radii)
+    names = group_names(groups)
+    labels = _labels(cortex, x < 0, group, names)
+    mean = _mean_image(brain, cortex, radius)
+    return Brain(mask, cortex, x < 0, group, names, labels, _subcortical(radius), mean)
 
 
-def roi_volumes(brain: Brain) -> dict[str, np.ndarray]:
+def _unit(grid: tuple[int, int, int]) -> tuple[np.ndarray, ...]:
+    """Coordinates (X, Y, Z) of voxels on each axis, from -1 to 1."""
+    return np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
+
+
+def _radius(grid: tuple[int, int, int]) -> np.ndarray:
+    """Compute the radius of voxels (X, Y, Z), 1 at the surface of the ellipsoid in the grid."""
+    x, y, z = _unit(grid)
+    return np.asarray(np.sqrt(x**2 + y**2 + z**2))
+
+
+def _labels(
+    cortex: np.ndarray, left: np.ndarray, group: np.ndarray, names: list[str]
+) -> dict[str, np.ndarray]:
     """Label cortex as {atlas: (X, Y, Z)}: -1 outside cortex, 0 cortex without label, 1…N."""
-    volumes = {"nsdgeneral": np.where(brain.group >= 0, 1, 0)}
+    volumes = {"nsdgeneral": np.where(group >= 0, 1, 0)}
     for atlas, labels in LABELS.items():
-        volume = np.zeros(brain.group.shape, dtype=int)
+        volume = np.zeros(group.shape, dtype=int)
         for number, label in enumerate(labels, start=1):
             name = f"{atlas}/{label}"
-            if name in brain.group_names:
-                volume[brain.group == brain.group_names.index(name)] = number
+            if name in names:
+                volume[group == names.index(name)] = number
         volumes[atlas] = volume
-    anterior = brain.group == len(brain.group_names) - 2
+    anterior = group == len(names) - 2
     left_atlas, left_label = LEFT_ONLY
-    volumes[left_atlas][anterior & brain.left] = LABELS[left_atlas].index(left_label) + 1
-    y = np.linspace(0, 1, brain.group.shape[1], endpoint=False)[None, :, None]
+    volumes[left_atlas][anterior & left] = LABELS[left_atlas].index(left_label) + 1
+    y = np.linspace(0, 1, group.shape[1], endpoint=False)[None, :, None]
     parcel = (y * len(LABELS["HCP_MMP1"])).astype(int) + 1
-    volumes["HCP_MMP1"] = np.broadcast_to(parcel, brain.group.shape)
-    streams = np.clip(brain.group, 0, len(LABELS["streams"]) - 1) + 1
-    volumes["streams"] = np.where(brain.group >= 0, streams, 0)
-    return {atlas: np.where(brain.cortex, volume, -1) for atlas, volume in volumes.items()}
+    volumes["HCP_MMP1"] = np.broadcast_to(parcel, group.shape)
+    streams = np.clip(group, 0, len(LABELS["streams"]) - 1) + 1
+    volumes["streams"] = np.where(group >= 0, streams, 0)
+    return {atlas: np.where(cortex, volume, -1) for atlas, volume in volumes.items()}
 
 
-def subcortical_volumes(brain: Brain) -> dict[str, np.ndarray]:
+def _subcortical(radius: np.ndarray) -> dict[str, np.ndarray]:
     """Label subcortical grey matter as {atlas: (X, Y, Z)}: 0 elsewhere, 1…N."""
     volumes = {}
     for atlas, labels in SUBCORTICAL.items():
-        y = np.linspace(-1, 1, brain.group.shape[1])[None, :, None]
+        y = np.linspace(-1, 1, radius.shape[1])[None, :, None]
         number = np.clip(((y + 0.3) / 0.6 * len(labels)).astype(int), 0, len(labels) - 1) + 1
-        inside = brain.radius < SUBCORTICAL_RADIUS
+        inside = radius < SUBCORTICAL_RADIUS
         volumes[atlas] = np.where(inside, np.broadcast_to(number, inside.shape), 0)
     return volumes
 
 
-def mean_image(brain: Brain, generator: np.random.Generator) -> np.ndarray:
+def _mean_image(brain: np.ndarray, cortex: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Simulate a mean functional image: bright grey matter, darker white matter."""
-    tissue = np.where(brain.cortex, 900.0, np.where(brain.brain, 620.0, 0.0))
-    ventricle = brain.radius < 0.18
-    tissue[ventricle] = 1200.0
-    return tissue + np.where(brain.brain, generator.normal(0, 25, tissue.shape), 0)
+    tissue = np.where(cortex, 900.0, np.where(brain, 620.0, 0.0))
+    tissue[radius < VENTRICLE_RADIUS] = 1200.0
+    return tissue

@@ -14,24 +14,22 @@ import h5py
 import nibabel
 import numpy as np
 
-from pipeline.simulation.settings import TEMPLATES
-
-# edge of voxels (mm) and time between volumes (s) of each space
-VOXEL_SIZE = {
-    **{"func1pt8mm": 1.8, "func1mm": 1.0},
-    **{f"MNI152 {name}": sizes.mni_edge for name, sizes in TEMPLATES.items()},
-}
+# edge of NSD's voxels (mm) and time between volumes (s) of each space
+VOXEL_SIZE = {"func1pt8mm": 1.8, "func1mm": 1.0}
 REPETITION_TIME = {"func1pt8mm": 4 / 3, "func1mm": 1.0}
 # the betas of forty sessions are 60 MB
 VOXELS_AT_A_TIME = 1024
 
 
-def write_nifti(path: Path, data: np.ndarray, space: str, repetition_time: float = 1.0) -> None:
+def write_nifti(path: Path, data: np.ndarray, edge: float, repetition_time: float = 1.0) -> None:
     """Write a volume (X, Y, Z) or series (X, Y, Z, T) with the header of `nsd_savenifti`.
 
     nibabel would write other values of slope, pixdim[0] and sform_code than NSD's MATLAB code.
+
+    Parameters
+    ----------
+    edge : of a voxel, mm
     """
-    edge = VOXEL_SIZE[space]
     header = nibabel.Nifti1Header()
     header.set_data_dtype(data.dtype)
     header.set_data_shape(data.shape)
@@ -84,11 +82,12 @@ def write_beta_series(
     voxel: np.ndarray,
     betas: Callable[[slice], np.ndarray],
     space: str,
+    edge: float,
 ) -> None:
-    """Write a session's betas as NIfTI; parameters as of `write_betas`."""
+    """Write a session's betas as NIfTI; other parameters as of `write_betas`."""
     series = np.zeros((math.prod(grid), n_trials), np.int16)
     series[voxel] = betas(slice(0, len(voxel)))
-    write_nifti(path, series.reshape(*grid, n_trials), space, REPETITION_TIME[space])
+    write_nifti(path, series.reshape(*grid, n_trials), edge, REPETITION_TIME[space])
 
 
 def read_betas(path: Path, grid: tuple[int, ...], voxel: np.ndarray) -> np.ndarray:
@@ -123,11 +122,21 @@ def write_surface_betas(path: Path, betas: np.ndarray) -> None:
         )
 
 
-def write_stimuli(path: Path, images: Iterable[tuple[int, np.ndarray]], n_images: int) -> None:
-    """Write imgBrick: contiguous uint8 (image, 425, 425, 3); images without a row take no disk."""
+def write_stimuli(
+    path: Path,
+    images: Iterable[tuple[int, np.ndarray]],
+    n_images: int,
+    size: tuple[int, int] = (425, 425),
+) -> None:
+    """Write imgBrick: contiguous uint8 (image, row, column, 3); images without a row take no disk.
+
+    Parameters
+    ----------
+    images : rows of the file, and their pictures
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        brick = file.create_dataset("imgBrick", (n_images, 425, 425, 3), dtype="u1")
+        brick = file.create_dataset("imgBrick", (n_images, *size, 3), dtype="u1")
         for row, image in images:
             brick[row] = image
 

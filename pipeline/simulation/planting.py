@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.simulation.brain import Brain
-from pipeline.simulation.design import REPEATS, TRIALS
+from pipeline.simulation.design import REPEATS
 from pipeline.simulation.settings import SimulationSettings
 
 SIGNAL_PERCENT = 1.0
@@ -34,13 +34,38 @@ class Signal:
     weights: dict[str, np.ndarray]
 
 
-def leading_components(features: np.ndarray, n_components: int) -> np.ndarray:
-    """Compute leading principal components (image, component) of z-scores, unit variance each."""
-    centred = features - features.mean(axis=0)
-    deviation = centred.std(axis=0)
-    varies = deviation > 1e-6 * np.abs(features.mean(axis=0))
-    left, _, _ = np.linalg.svd(centred[:, varies] / deviation[varies], full_matrices=False)
-    return left[:, :n_components] * np.sqrt(len(features))
+@dataclass(frozen=True)
+class Components:
+    """Leading principal components of z-scored features.
+
+    Attributes
+    ----------
+    scores : (image, component), unit variance each
+    mean, factor : (feature,) of the z-score; the factor of constant features is 0
+    loadings : (feature, component), so that scores = z-scores @ loadings
+    """
+
+    scores: np.ndarray
+    mean: np.ndarray
+    factor: np.ndarray
+    loadings: np.ndarray
+
+    @classmethod
+    def fit(cls, features: np.ndarray, n_components: int) -> Components:
+        """Decompose features (image, feature)."""
+        mean, deviation = features.mean(axis=0), features.std(axis=0)
+        varies = deviation > 1e-6 * np.abs(mean)
+        factor = np.divide(1, deviation, out=np.zeros_like(deviation), where=varies)
+        z = (features - mean)[:, varies] / deviation[varies]
+        left, singular, right = np.linalg.svd(z, full_matrices=False)
+        root = np.sqrt(len(features))
+        loadings = np.zeros((len(factor), n_components))
+        loadings[varies] = right[:n_components].T / singular[:n_components] * root
+        return cls(left[:, :n_components] * root, mean, factor, loadings)
+
+    def of(self, features: np.ndarray) -> np.ndarray:
+        """Compute the same components (image, component) of other images' features."""
+        return ((features - self.mean) * self.factor) @ self.loadings
 
 
 def plant(
@@ -95,7 +120,7 @@ class Session:
         """Compute betas (voxel, trial) int16, percent signal change × 300, 0 where invalid."""
         percent = self.level[block, None] + self.gain[block, None] * self.trials[:, block].T
         if self.saturated in range(*block.indices(len(self.valid))):
-            percent[self.saturated - block.start, : TRIALS // 10] = SATURATING_PERCENT
+            percent[self.saturated - block.start, : len(self.trials) // 10] = SATURATING_PERCENT
         percent[~self.valid[block]] = 0
         return to_int16(percent * INT16_PER_PERCENT)
 
@@ -115,12 +140,12 @@ def run_session(
     rows : (trial,) rows of `signal.values`, the image of each trial
     invalid : C-order indices of voxels that the session does not cover
     """
-    n_grid, stored = brain.brain.size, brain.stored
+    n_grid, stored = brain.mask.size, brain.stored
     column = np.zeros(n_grid, dtype=np.int64)
     column[stored] = np.arange(len(stored))
     driven = column[signal.voxel]
     clean = signal.values[rows].astype(np.float32)
-    trials = np.empty((TRIALS, len(stored)), dtype=np.float32)
+    trials = np.empty((len(rows), len(stored)), dtype=np.float32)
     for row in trials:
         row[:] = generator.standard_normal(n_grid, dtype=np.float32)[stored] / settings.ncsnr
     trials[:, driven] += clean

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
+
+from pipeline.simulation.drawings import DRAWINGS, draw_object
 
 SIZE = 425
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -24,189 +26,107 @@ class Stimulus:
     """
 
     image: np.ndarray
-    objects: list[tuple[str, tuple[float, float, float, float]]]
+    objects: list[tuple[str, Box]]
     captions: list[str]
 
 
-@dataclass(frozen=True)
-class Pen:
-    """Drawing in the unit coordinates of a box in the picture."""
-
-    draw: ImageDraw.ImageDraw
-    box: tuple[float, float, float, float]
-    colour: tuple[int, int, int]
-    accent: tuple[int, int, int]
-
-    def _xy(self, points: Sequence[float]) -> list[float]:
-        x, y, width, height = self.box
-        scale, shift = (width, height), (x, y)
-        return [value * scale[i % 2] + shift[i % 2] for i, value in enumerate(points)]
-
-    def ellipse(self, *points: float, accent: bool = False) -> None:
-        """Fill an ellipse."""
-        self.draw.ellipse(self._xy(points), fill=self.accent if accent else self.colour)
-
-    def rectangle(self, *points: float, accent: bool = False) -> None:
-        """Fill a rectangle."""
-        self.draw.rectangle(self._xy(points), fill=self.accent if accent else self.colour)
-
-    def polygon(self, *points: float, accent: bool = False) -> None:
-        """Fill a polygon."""
-        self.draw.polygon(self._xy(points), fill=self.accent if accent else self.colour)
+# ---- backgrounds: (425, 425, 3), 0 to 255
 
 
-def _person(pen: Pen) -> None:
-    pen.ellipse(0.35, 0.0, 0.65, 0.25, accent=True)
-    pen.polygon(0.25, 0.27, 0.75, 0.27, 0.65, 0.65, 0.35, 0.65)
-    pen.rectangle(0.36, 0.65, 0.47, 1.0, accent=True)
-    pen.rectangle(0.53, 0.65, 0.64, 1.0, accent=True)
-    pen.polygon(0.25, 0.27, 0.05, 0.6, 0.14, 0.64, 0.36, 0.36)
-    pen.polygon(0.75, 0.27, 0.95, 0.6, 0.86, 0.64, 0.64, 0.36)
+def _noise(generator: np.random.Generator, across: int, down: int) -> np.ndarray:
+    """Return smooth noise (425, 425) of mean 0, finest at `across` × `down` grains."""
+    total = np.zeros((SIZE, SIZE))
+    for octave in range(3):
+        grains = max(across >> octave, 2), max(down >> octave, 2)
+        coarse = generator.normal(size=grains[::-1]).astype(np.float32)
+        fine = Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+        total += np.asarray(fine) * (0.5 + 0.5 * octave)
+    return total / 2
 
 
-def _quadruped(pen: Pen) -> None:
-    pen.ellipse(0.12, 0.3, 0.8, 0.7)
-    for left in (0.18, 0.3, 0.6, 0.72):
-        pen.rectangle(left, 0.6, left + 0.07, 1.0)
-    pen.ellipse(0.68, 0.08, 0.98, 0.42)
-    pen.polygon(0.72, 0.15, 0.76, 0.0, 0.82, 0.12, accent=True)
-    pen.ellipse(0.84, 0.18, 0.89, 0.23, accent=True)
-    pen.polygon(0.15, 0.42, 0.0, 0.2, 0.04, 0.18, 0.2, 0.36)
+def _sky(generator: np.random.Generator) -> np.ndarray:
+    rows = np.linspace(0, 1, SIZE)[:, None, None]
+    sky = np.array([92, 148, 214]) * (1 - rows) + np.array([196, 218, 236]) * rows
+    clouds = np.clip(_noise(generator, 16, 24) - generator.uniform(0, 1), 0, 1)[..., None]
+    return sky + (244 - sky) * clouds
 
 
-def _sheep(pen: Pen) -> None:
-    for x, y in ((0.1, 0.3), (0.3, 0.22), (0.5, 0.25), (0.2, 0.42), (0.45, 0.42)):
-        pen.ellipse(x, y, x + 0.35, y + 0.35)
-    for left in (0.25, 0.4, 0.55, 0.68):
-        pen.rectangle(left, 0.7, left + 0.05, 1.0, accent=True)
-    pen.ellipse(0.74, 0.25, 1.0, 0.55, accent=True)
+def _ground(
+    generator: np.random.Generator, colour: Sequence[int], grains: tuple[int, int], depth: float
+) -> np.ndarray:
+    texture = 1 + depth * _noise(generator, *grains)
+    near = np.linspace(0.75, 1.15, SIZE)[:, None]
+    return np.array(colour) * (texture * near)[..., None]
 
 
-def _car(pen: Pen) -> None:
-    pen.rectangle(0.0, 0.45, 1.0, 0.8)
-    pen.polygon(0.2, 0.45, 0.32, 0.15, 0.7, 0.15, 0.82, 0.45)
-    pen.polygon(0.3, 0.42, 0.38, 0.22, 0.64, 0.22, 0.72, 0.42, accent=True)
-    pen.ellipse(0.12, 0.62, 0.36, 1.0, accent=True)
-    pen.ellipse(0.64, 0.62, 0.88, 1.0, accent=True)
+def _below(upper: np.ndarray, lower: np.ndarray, horizon: np.ndarray | float) -> np.ndarray:
+    rows = np.arange(SIZE)[:, None]
+    return np.where((rows < horizon)[..., None], upper, lower)
 
 
-def _bus(pen: Pen) -> None:
-    pen.rectangle(0.0, 0.05, 1.0, 0.85)
-    for left in (0.06, 0.3, 0.54, 0.78):
-        pen.rectangle(left, 0.18, left + 0.16, 0.45, accent=True)
-    pen.ellipse(0.12, 0.7, 0.3, 1.0, accent=True)
-    pen.ellipse(0.7, 0.7, 0.88, 1.0, accent=True)
+def _meadow(generator: np.random.Generator, horizon: float) -> np.ndarray:
+    hills = horizon - 18 * np.abs(_noise(generator, 8, 2)[0])
+    far = _below(_sky(generator), _ground(generator, (58, 96, 60), (120, 60), 0.15), hills)
+    return _below(far, _ground(generator, (98, 140, 56), (200, 100), 0.22), horizon)
 
 
-def _boat(pen: Pen) -> None:
-    pen.polygon(0.0, 0.7, 1.0, 0.7, 0.82, 1.0, 0.18, 1.0)
-    pen.rectangle(0.48, 0.0, 0.52, 0.7, accent=True)
-    pen.polygon(0.54, 0.02, 0.54, 0.62, 0.95, 0.62, accent=True)
+def _beach(generator: np.random.Generator, horizon: float) -> np.ndarray:
+    sea = _ground(generator, (44, 120, 158), (12, 160), 0.18)
+    shore = horizon + 40 + 8 * _noise(generator, 6, 2)[0]
+    wet = _below(sea, _ground(generator, (218, 192, 142), (260, 130), 0.09), shore)
+    return _below(_sky(generator), wet, horizon)
 
 
-def _bird(pen: Pen) -> None:
-    pen.ellipse(0.3, 0.4, 0.75, 0.75)
-    pen.polygon(0.45, 0.5, 0.1, 0.05, 0.62, 0.45)
-    pen.polygon(0.5, 0.5, 0.85, 0.0, 0.68, 0.5)
-    pen.ellipse(0.66, 0.3, 0.86, 0.55)
-    pen.polygon(0.85, 0.4, 1.0, 0.45, 0.85, 0.5, accent=True)
+def _street(generator: np.random.Generator, horizon: float) -> np.ndarray:
+    picture = _sky(generator)
+    left = 0
+    while left < SIZE:
+        width, top = int(generator.uniform(60, 150)), int(generator.uniform(0, horizon * 0.6))
+        wall = generator.uniform((110, 90, 80), (200, 170, 150))
+        picture[top:, left : left + width] = wall
+        for y in range(top + 12, int(horizon) - 20, 36):
+            for x in range(left + 10, left + width - 20, 30):
+                picture[y : y + 20, x : x + 14] = (64, 76, 92)
+        left += width
+    road = _ground(generator, (104, 104, 108), (260, 160), 0.08)
+    line = int(horizon + 0.55 * (SIZE - horizon))
+    for x in range(int(generator.uniform(0, 60)), SIZE, 110):
+        road[line : line + 7, x : x + 60] = 226
+    pavement = _ground(generator, (168, 164, 156), (100, 60), 0.06)
+    return _below(picture, _below(pavement, road, horizon + 22), horizon)
 
 
-def _kite(pen: Pen) -> None:
-    pen.polygon(0.5, 0.0, 0.9, 0.35, 0.5, 0.75, 0.1, 0.35)
-    pen.polygon(0.5, 0.0, 0.9, 0.35, 0.5, 0.35, accent=True)
-    pen.polygon(0.48, 0.75, 0.52, 0.75, 0.6, 1.0, 0.57, 1.0, accent=True)
+def _room(generator: np.random.Generator, horizon: float) -> np.ndarray:
+    wall = _ground(generator, (222, 210, 186), (60, 60), 0.02) * generator.uniform(0.8, 1.05, 3)
+    floor = _ground(generator, (158, 112, 70), (24, 200), 0.12)
+    for y in range(int(horizon), SIZE, 26):
+        floor[y : y + 2] *= 0.7
+    picture = _below(wall, floor, horizon)
+    picture[int(horizon) - 10 : int(horizon)] = 238
+    return picture
 
 
-def _umbrella(pen: Pen) -> None:
-    pen.draw.pieslice(pen._xy((0.0, 0.0, 1.0, 1.1)), 180, 360, fill=pen.colour)
-    pen.rectangle(0.48, 0.5, 0.52, 1.0, accent=True)
+def _sea(generator: np.random.Generator, horizon: float) -> np.ndarray:
+    water = _ground(generator, (36, 92, 132), (24, 200), 0.25)
+    return _below(_sky(generator), water, horizon)
 
 
-def _ball(pen: Pen) -> None:
-    pen.ellipse(0.0, 0.0, 1.0, 1.0)
-    pen.rectangle(0.02, 0.46, 0.98, 0.54, accent=True)
-    pen.rectangle(0.46, 0.02, 0.54, 0.98, accent=True)
-
-
-def _pizza(pen: Pen) -> None:
-    pen.ellipse(0.0, 0.2, 1.0, 0.9, accent=True)
-    pen.ellipse(0.07, 0.25, 0.93, 0.85)
-    for x, y in ((0.25, 0.4), (0.5, 0.32), (0.68, 0.5), (0.4, 0.62), (0.6, 0.7)):
-        pen.ellipse(x, y, x + 0.1, y + 0.08, accent=True)
-
-
-def _banana(pen: Pen) -> None:
-    pen.draw.chord(pen._xy((0.0, -0.5, 1.0, 0.9)), 20, 160, fill=pen.colour)
-    pen.ellipse(0.0, 0.35, 0.12, 0.5, accent=True)
-
-
-def _chair(pen: Pen) -> None:
-    pen.rectangle(0.15, 0.0, 0.25, 1.0)
-    pen.rectangle(0.15, 0.5, 0.85, 0.6)
-    pen.rectangle(0.75, 0.5, 0.85, 1.0)
-    pen.rectangle(0.25, 0.08, 0.32, 0.45, accent=True)
-
-
-def _clock(pen: Pen) -> None:
-    pen.ellipse(0.0, 0.0, 1.0, 1.0)
-    pen.ellipse(0.1, 0.1, 0.9, 0.9, accent=True)
-    pen.rectangle(0.47, 0.18, 0.53, 0.55)
-    pen.rectangle(0.47, 0.47, 0.78, 0.53)
-
-
-def _stop_sign(pen: Pen) -> None:
-    pen.rectangle(0.46, 0.5, 0.54, 1.0, accent=True)
-    pen.polygon(
-        0.3, 0.0, 0.7, 0.0, 0.95, 0.2, 0.95, 0.42, 0.7, 0.62, 0.3, 0.62, 0.05, 0.42, 0.05, 0.2
-    )
-    pen.rectangle(0.2, 0.26, 0.8, 0.36, accent=True)
-
-
-def _bottle(pen: Pen) -> None:
-    pen.rectangle(0.3, 0.35, 0.7, 1.0)
-    pen.rectangle(0.42, 0.05, 0.58, 0.4)
-    pen.rectangle(0.3, 0.55, 0.7, 0.8, accent=True)
-
-
-# {category: (drawing function, usual hue or None for any, width / height, verb)}
-DRAWINGS: dict[str, tuple[Callable[[Pen], None], float | None, float, str]] = {
-    "person": (_person, None, 0.5, "standing"),
-    "dog": (_quadruped, 0.08, 1.3, "waiting"),
-    "horse": (_quadruped, 0.05, 1.2, "grazing"),
-    "cow": (_quadruped, 0.02, 1.5, "resting"),
-    "sheep": (_sheep, 0.15, 1.3, "grazing"),
-    "car": (_car, None, 1.9, "parked"),
-    "bus": (_bus, None, 1.8, "passing"),
-    "boat": (_boat, None, 1.1, "lying"),
-    "bird": (_bird, None, 1.2, "flying"),
-    "kite": (_kite, None, 0.8, "hanging"),
-    "umbrella": (_umbrella, None, 1.0, "open"),
-    "sports ball": (_ball, None, 1.0, "lying"),
-    "pizza": (_pizza, 0.12, 1.2, "served"),
-    "banana": (_banana, 0.15, 1.3, "lying"),
-    "chair": (_chair, 0.07, 0.8, "standing"),
-    "clock": (_clock, None, 1.0, "hanging"),
-    "stop sign": (_stop_sign, 0.0, 0.7, "standing"),
-    "bottle": (_bottle, 0.35, 0.5, "standing"),
-}
-# {scene: (phrase, hue above, hue below, categories of its objects)}
-PLACES = {
+# {scene: (phrase, its background, categories of its objects)}
+Background = Callable[[np.random.Generator, float], np.ndarray]
+PLACES: dict[str, tuple[str, Background, tuple[str, ...]]] = {
     "meadow": (
         "in a meadow",
-        0.58,
-        0.3,
+        _meadow,
         ("person", "dog", "horse", "cow", "sheep", "kite", "bird"),
     ),
     "beach": (
         "on a beach",
-        0.55,
-        0.12,
+        _beach,
         ("person", "umbrella", "sports ball", "kite", "boat", "dog"),
     ),
-    "street": ("in a street", 0.6, 0.65, ("car", "bus", "person", "stop sign", "clock", "dog")),
-    "room": ("in a room", 0.1, 0.07, ("chair", "clock", "bottle", "pizza", "banana", "person")),
-    "sea": ("at sea", 0.57, 0.6, ("boat", "bird", "person", "kite")),
+    "street": ("in a street", _street, ("car", "bus", "person", "stop sign", "clock", "dog")),
+    "room": ("in a room", _room, ("chair", "clock", "bottle", "pizza", "banana", "person")),
+    "sea": ("at sea", _sea, ("boat", "bird", "person", "kite")),
 }
 NUMBERS = {1: "a", 2: "two", 3: "three", 4: "four"}
 PLURALS = {"person": "people", "sheep": "sheep", "bus": "buses"}
@@ -221,23 +141,74 @@ SENTENCES = (
 
 
 def draw_scene(n_captions: int, generator: np.random.Generator) -> Stimulus:
-    """Draw one scene of one to five objects."""
+    """Draw one scene of one to six objects."""
     place = list(PLACES)[generator.integers(len(PLACES))]
-    phrase, _, _, categories = PLACES[place]
-    brightness = generator.uniform(0.25, 1.0)
-    picture = _background(place, brightness, generator)
-    draw = ImageDraw.Draw(picture)
+    phrase, _, categories = PLACES[place]
     chosen = generator.choice(len(categories), size=generator.integers(1, 4), replace=False)
-    objects = []
-    for index in chosen:
-        for _ in range(generator.integers(1, 3)):
-            objects.append(_draw_object(draw, categories[index], generator))
-    if generator.uniform() < 0.3:
-        picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0.5, 2.5)))
-    noise = generator.normal(0, generator.uniform(1, 12), (SIZE, SIZE, 3))
-    image = np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8)
-    captions = describe([name for name, _ in objects], phrase, brightness, n_captions, generator)
+    named = [categories[index] for index in chosen for _ in range(generator.integers(1, 3))]
+    brightness = generator.uniform(0.35, 1.0)
+    image, objects = draw_picture(place, named, brightness, generator)
+    captions = describe(named, phrase, brightness, n_captions, generator)
     return Stimulus(image, objects, captions)
+
+
+def draw_picture(
+    place: str, categories: Sequence[str], brightness: float, generator: np.random.Generator
+) -> tuple[np.ndarray, list[tuple[str, Box]]]:
+    """Draw objects at a place: a picture (425, 425, 3) uint8, and each object with its box."""
+    horizon = generator.uniform(0.35, 0.6) * SIZE
+    pixels = np.clip(PLACES[place][1](generator, horizon), 0, 255)
+    picture = Image.fromarray(pixels.astype(np.uint8))
+    boxes: list[tuple[str, Box]] = []
+    for category in categories:
+        box = _free_box(category, len(categories), horizon, [b for _, b in boxes], generator)
+        boxes.append((category, box))
+    # what is nearer hides what is farther
+    for category, (x, y, _, height) in sorted(boxes, key=lambda named: named[1][1] + named[1][3]):
+        drawn = draw_object(category, round(height), generator)
+        picture.paste(drawn, (round(x), round(y)), drawn)
+    if generator.uniform() < 0.2:
+        picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0.5, 1.5)))
+    noise = generator.normal(0, generator.uniform(1, 6), (SIZE, SIZE, 3))
+    image = np.clip(np.asarray(picture) * brightness + noise, 0, 255).astype(np.uint8)
+    return image, boxes
+
+
+def _free_box(
+    category: str,
+    n_objects: int,
+    horizon: float,
+    others: Sequence[Box],
+    generator: np.random.Generator,
+) -> Box:
+    """Draw where an object is: of several boxes that with the least overlap with the others."""
+    tried = [_box(category, n_objects, horizon, generator) for _ in range(12)]
+    return min(tried, key=lambda box: sum(_overlap(box, other) for other in others))
+
+
+def _box(category: str, n_objects: int, horizon: float, generator: np.random.Generator) -> Box:
+    drawing = DRAWINGS[category]
+    # pictures of one object show it large
+    share = generator.uniform(0.3, 0.75) / n_objects**0.4
+    # wide and narrow objects have the same area
+    height = min(share / drawing.ratio**0.5, 0.85, 0.95 / drawing.ratio) * SIZE
+    width = height * drawing.ratio
+    lowest = SIZE - height
+    if drawing.place == "ground":
+        bottom = generator.uniform(max(horizon + 15, height), SIZE)
+        y = bottom - height
+    else:
+        y = generator.uniform(0, min(max(horizon - 0.6 * height, 1), lowest))
+    return float(generator.uniform(0, SIZE - width)), float(y), float(width), float(height)
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Compute the area that two boxes share, as a fraction of the smaller."""
+    sides = [
+        max(min(one[i] + one[i + 2], other[i] + other[i + 2]) - max(one[i], other[i]), 0)
+        for i in (0, 1)
+    ]
+    return sides[0] * sides[1] / min(one[2] * one[3], other[2] * other[3])
 
 
 def describe(
@@ -256,7 +227,7 @@ def describe(
         text = SENTENCES[number].format(
             objects=" and ".join(counted[i] for i in order),
             place=place,
-            verb=DRAWINGS[names[order[-1]]][3],
+            verb=DRAWINGS[names[order[-1]]].verb,
             weather="bright" if brightness > 0.6 else "dark",
         )
         captions.append(text[0].upper() + text[1:])
@@ -267,40 +238,3 @@ def _count(name: str, number: int) -> str:
     if number == 1:
         return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
     return f"{NUMBERS[number]} {PLURALS.get(name, name + 's')}"
-
-
-def _background(place: str, brightness: float, generator: np.random.Generator) -> Image.Image:
-    _, above, below, _ = PLACES[place]
-    horizon = generator.uniform(0.3, 0.7)
-    rows = np.linspace(0, 1, SIZE)[:, None]
-    upper = np.array(_colour(above + generator.normal(0, 0.03), 0.5, brightness))
-    lower = np.array(_colour(below + generator.normal(0, 0.03), 0.6, brightness * 0.8))
-    sky = upper * (0.7 + 0.3 * rows / horizon)
-    ground = lower * (1.1 - 0.4 * (rows - horizon) / (1 - horizon))
-    column = np.where(rows < horizon, sky, ground)
-    pixels = np.repeat(column[:, None], SIZE, axis=1)
-    wave = np.sin(np.arange(SIZE) / generator.uniform(3, 30) + generator.uniform(0, 6))
-    texture = generator.uniform(0, 25) * wave[None, :] * (rows >= horizon)
-    return Image.fromarray(np.clip(pixels + texture[..., None], 0, 255).astype(np.uint8))
-
-
-def _draw_object(
-    draw: ImageDraw.ImageDraw, category: str, generator: np.random.Generator
-) -> tuple[str, tuple[float, float, float, float]]:
-    paint, hue, ratio, _ = DRAWINGS[category]
-    height = generator.uniform(0.15, 0.5) * SIZE
-    width = min(height * ratio, 0.8 * SIZE)
-    x, y = generator.uniform(0, SIZE - width), generator.uniform(0, SIZE - height)
-    hue = generator.uniform() if hue is None else hue + generator.normal(0, 0.02)
-    value = generator.uniform(0.4, 1.0)
-    colour, accent = (
-        _colour(hue, generator.uniform(0.4, 0.9), value),
-        _colour(hue + 0.5, 0.3, 1 - value / 1.5),
-    )
-    paint(Pen(draw, (x, y, width, height), colour, accent))
-    return category, (x, y, width, height)
-
-
-def _colour(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, saturation, min(max(value, 0), 1))
-    return int(255 * red), int(255 * green), int(255 * blue)

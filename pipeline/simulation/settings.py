@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from pipeline.configuration.settings import SURFACES, Betas, Name, NSDSubject, Settings, Space
@@ -15,6 +16,10 @@ from pipeline.simulation.atlases import LABELS
 IMAGES_PER_SESSION = 250
 # approximate fraction of a grid in each mask
 MASK_FRACTIONS = {"nsdgeneral": 0.087, "cortex": 0.28}
+# MNI152 coordinates, mm, of the first and the last voxel of a volume around the human brain
+HUMAN_CORNERS = np.array([(-72.0, -108.0, -54.0), (72.0, 75.0, 84.0)])
+# approximate volume of each mask of the human brain, cubic mm
+HUMAN_VOLUMES = {"nsdgeneral": 81_500.0, "cortex": 550_000.0}
 Proportion = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -38,6 +43,7 @@ class TemplateSizes:
 
 TEMPLATES = {
     "small": TemplateSizes({"lh": 640, "rh": 655}, 500, (23, 27, 22), 8.0),
+    "human": TemplateSizes({"lh": 10_242, "rh": 10_242}, 10_242, (46, 55, 46), 4.0),
     "nsd": TemplateSizes({"lh": 227_000, "rh": 226_600}, 163_842, (182, 218, 182), 1.0),
 }
 
@@ -85,8 +91,12 @@ class SimulatedSubject(Settings):
 
     sessions: int = Field(ge=1)
     """Number of completed sessions."""
-    grid: tuple[int, int, int]
-    """Size of the functional volume in voxels (X, Y, Z); all three differ and are at least 8."""
+    grid: tuple[int, int, int] | None = None
+    """Size of the functional volume in voxels (X, Y, Z), in which the brain is an ellipsoid; all
+    three differ and are at least 8."""
+    voxel_size: Annotated[float, Field(ge=2, le=6)] | None = None
+    """Edge of a voxel (mm) of a brain of human shape, instead of `grid`: the cortex of nilearn's
+    fsaverage5, with ROIs approximately where they usually are."""
     formats: list[Literal["hdf5", "nifti"]] = Field(default=["hdf5"], min_length=1)
     """Formats of the beta files."""
     voxels: MaskSizes | None = None
@@ -96,19 +106,39 @@ class SimulatedSubject(Settings):
         """Return about how many voxels a mask has."""
         if self.voxels is not None:
             return int(getattr(self.voxels, mask))
-        return round(MASK_FRACTIONS[mask] * math.prod(self.grid))
+        if self.voxel_size is not None:
+            return round(HUMAN_VOLUMES[mask] / self.voxel_size**3)
+        return round(MASK_FRACTIONS[mask] * math.prod(self.shape))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Size of the functional volume in voxels (X, Y, Z)."""
+        if self.voxel_size is None:
+            assert self.grid is not None, "validated"
+            return self.grid
+        first, last = HUMAN_CORNERS
+        x, y, z = (int(n) for n in np.floor((last - first) / self.voxel_size + 1e-9) + 1)
+        return x, y, z
 
     @property
     def n_stored(self) -> int:
         """About how many voxels have data."""
-        return self.voxels.brain if self.voxels else math.prod(self.grid)
+        if self.voxel_size is not None:
+            return self.n_masked("cortex")
+        return self.voxels.brain if self.voxels else math.prod(self.shape)
 
     @model_validator(mode="after")
     def _axes_differ(self) -> SimulatedSubject:
+        if (self.grid is None) == (self.voxel_size is None):
+            raise ValueError("needs `grid` (an ellipsoid) or `voxel_size` (human shape), not both")
+        if self.voxel_size is not None:
+            if self.voxels is not None:
+                raise ValueError("`voxels` is of an ellipsoid; leave it out, or give a `grid`")
+            return self
         # with equal axes a transposed volume would pass unnoticed
-        if len(set(self.grid)) != 3 or min(self.grid) < 8:
+        if len(set(self.shape)) != 3 or min(self.shape) < 8:
             raise ValueError("`grid`: X, Y and Z must all differ and be at least 8")
-        if self.voxels and self.voxels.brain > math.pi / 6 * math.prod(self.grid):
+        if self.voxels and self.voxels.brain > math.pi / 6 * math.prod(self.shape):
             raise ValueError("`voxels`: an ellipsoid in `grid` has fewer voxels than `brain`")
         return self
 
@@ -116,7 +146,7 @@ class SimulatedSubject(Settings):
 class PlantedSpace(Settings):
     """A feature space that drives voxels; it is computed without this project's `features`."""
 
-    library: Literal["open_clip", "torchvision", "transformers"]
+    library: Literal["open_clip", "torchvision", "timm", "transformers"]
     """Library of the network."""
     architecture: str
     """Its architecture."""
@@ -150,6 +180,14 @@ class VoxelGroup(Settings):
         if abs(sum(self.proportions.values()) - 1) > 1e-6:
             raise ValueError(f"`proportions` of {self.atlas}/{self.roi} do not sum to 1")
         return self
+
+
+class SyntheticSettings(Settings):
+    """NSD-synthetic of every simulated subject: one session with 284 synthetic images."""
+
+    changed: list[str] = Field(default=[])
+    """Groups, such as `floc-faces/FFA-1`, that other weights drive than in the core experiment, so
+    that models fitted there do not predict their responses: a planted drop."""
 
 
 class SimulationSettings(Settings):
@@ -186,7 +224,11 @@ class SimulationSettings(Settings):
     planted_spaces: dict[Name, PlantedSpace] = Field(min_length=1)
     """Feature spaces that drive voxels, by name."""
     groups: list[VoxelGroup] = Field(min_length=1)
-    """ROIs with signal, from posterior to anterior; the rest of the mask has none."""
+    """ROIs with signal; the rest of the mask has none. In an ellipsoid they are made from posterior
+    to anterior; in a brain of human shape a voxel belongs to the first that names it."""
+    synthetic: SyntheticSettings | None = None
+    """NSD-synthetic, for `out_of_distribution`. Planted spaces of captions do not drive responses
+    to its images, which have none."""
 
     @property
     def volume(self) -> str:
@@ -197,6 +239,16 @@ class SimulationSettings(Settings):
     def surfaces(self) -> list[str]:
         """Surfaces for which betas are written."""
         return [space for space in self.spaces if space in SURFACES]
+
+    @property
+    def is_human(self) -> bool:
+        """Test whether brains have human shape."""
+        return next(iter(self.subjects.values())).voxel_size is not None
+
+    @property
+    def sizes(self) -> TemplateSizes:
+        """Sizes of meshes and of the MNI152 template."""
+        return TEMPLATES["human" if self.is_human else self.templates]
 
     @property
     def images_per_subject(self) -> int:
@@ -221,6 +273,10 @@ class SimulationSettings(Settings):
             raise ValueError("`spaces` needs one functional volume, and any surfaces")
         if self.surfaces and self.volume != "func1mm":
             raise ValueError("`spaces`: NSD derives its surfaces from func1mm; add it")
+        if len({subject.voxel_size is None for subject in self.subjects.values()}) > 1:
+            raise ValueError("subjects: all have `grid`, or all have `voxel_size`")
+        if self.is_human and self.templates != "small":
+            raise ValueError("`templates`: brains of human shape have fsaverage5; leave it out")
         if self.shared_images >= self.images_per_subject:
             raise ValueError("`shared_images` leaves no image to train on")
         if self.n_images < self.n_drawn:
@@ -234,4 +290,9 @@ class SimulationSettings(Settings):
         names = [group.name for group in self.groups]
         if len(set(names)) != len(names):
             raise ValueError("groups: an ROI is listed twice")
+        changed = self.synthetic.changed if self.synthetic else []
+        if unknown := sorted(set(changed) - set(names)):
+            raise ValueError(f"synthetic.changed: {unknown[0]} is not among `groups`")
+        if self.synthetic and self.betas == "betas_assumehrf":
+            raise ValueError("synthetic: NSD-synthetic has no betas_assumehrf; leave it out")
         return self

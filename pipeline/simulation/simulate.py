@@ -22,15 +22,9 @@ from pipeline.results.metadata import write_json
 from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import Arrays
 from pipeline.results.storage import write_result
-from pipeline.simulation import coco, files, surfaces
+from pipeline.simulation import coco, files, human, surfaces, synthetic
 from pipeline.simulation.atlases import LABELS, SUBCORTICAL
-from pipeline.simulation.brain import (
-    Brain,
-    make_brain,
-    mean_image,
-    roi_volumes,
-    subcortical_volumes,
-)
+from pipeline.simulation.brain import Brain, make_ellipsoid, shell_radii
 from pipeline.simulation.design import (
     TRIALS,
     Plan,
@@ -44,9 +38,9 @@ from pipeline.simulation.oracle import oracle_r2, perfect_r2
 from pipeline.simulation.photographs import read_photographs
 from pipeline.simulation.planting import (
     INT16_PER_PERCENT,
+    Components,
     Session,
     Signal,
-    leading_components,
     noise_ceiling_snr,
     plant,
     run_session,
@@ -54,7 +48,6 @@ from pipeline.simulation.planting import (
 )
 from pipeline.simulation.scenes import Stimulus, draw_scene
 from pipeline.simulation.settings import (
-    TEMPLATES,
     Photographs,
     SimulatedSubject,
     SimulationSettings,
@@ -64,6 +57,8 @@ from pipeline.simulation.spaces import planted_features
 MARKER = "SIMULATED.json"
 STIMULI = "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
 NO_PICTURE = np.empty(0, np.uint8)
+# voxels of each group for which the oracle is computed, which takes long
+ORACLE_VOXELS = 60
 # voxels of nsdgeneral that no session covers, and that the last session does not cover
 N_NEVER_VALID, N_INVALID_IN_LAST = 2, 4
 
@@ -102,10 +97,10 @@ def simulate(settings: SimulationSettings, nsd_root: Path) -> dict[str, object]:
         raise InputError(f"{nsd_root}: exists and is not a simulated tree; name another folder.")
     building = nsd_root.with_name(f".{nsd_root.name}.building")
     begun = building / "settings.json"
-    wanted = {"code": code_version(__name__), **settings.model_dump(mode="json")}
-    if not begun.exists() or json.loads(begun.read_text()) != wanted:
+    requested = {"code": code_version(__name__), **settings.model_dump(mode="json")}
+    if not begun.exists() or json.loads(begun.read_text()) != requested:
         shutil.rmtree(building, ignore_errors=True)
-        write_json(begun, wanted)
+        write_json(begun, requested)
     summary = _write_tree(settings, building / "nsd", building / "truth")
     write_json(building / "nsd" / MARKER, summary)
     for source, destination in (("truth", truth_root), ("nsd", nsd_root)):
@@ -123,17 +118,20 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
     _write_experiment(root, settings, plan, table, stimuli, generator)
     seen = _images_seen(settings, plan)
     features = _features(root, settings, seen, stimuli)
-    components = {n: leading_components(f, settings.components) for n, f in features.items()}
+    fitted = {n: Components.fit(f, settings.components) for n, f in features.items()}
+    components = {name: one.scores for name, one in fitted.items()}
+    other = SyntheticSessions.prepare(root, settings, fitted) if settings.synthetic else None
     voxels = {}
     for name, subject in settings.subjects.items():
         # each subject has its own generator: another subject does not change the others
         own = np.random.default_rng([settings.seed, subject_number(name)])
-        brain = make_brain(subject.grid, settings.groups, settings.seed, subject.voxels)
-        _write_anatomy(root, name, settings.volume, brain, own)
+        brain = _brain(subject, settings)
+        _write_anatomy(root, name, settings, brain, own)
         _write_surfaces(root, name, settings, brain)
         signal = plant(brain, components, settings, own)
         sessions = _run_sessions(plan, name, subject, brain, signal, seen, settings, own)
         measured = _write_sessions(root, name, brain, plan, sessions, settings)
+        of_synthetic = other.write(root, name, brain, signal) if other else {}
         completed = behaviour(plan, name, subject.sessions, own)
         path = root / f"nsddata/ppdata/{name}/behav/responses.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,7 +145,7 @@ def _write_tree(settings: SimulationSettings, root: Path, truth: Path) -> dict[s
             seed=settings.seed,
             simulated=True,
         )
-        write_result(truth / f"{name}.h5", arrays, provenance)
+        write_result(truth / f"{name}.h5", {**arrays, **of_synthetic}, provenance)
         voxels[name] = len(signal.voxel)
     return {"images": settings.n_images, "seed": settings.seed, "voxels": voxels}
 
@@ -243,21 +241,53 @@ def _features(
     return features
 
 
+def _brain(subject: SimulatedSubject, settings: SimulationSettings) -> Brain:
+    if subject.voxel_size is not None:
+        return human.make_human_brain(subject.shape, subject.voxel_size, settings.groups)
+    return make_ellipsoid(subject.shape, settings.groups, settings.seed, subject.voxels)
+
+
+def _edge(name: str, settings: SimulationSettings) -> float:
+    """Return the edge of a subject's voxels, mm."""
+    return settings.subjects[name].voxel_size or files.VOXEL_SIZE[settings.volume]
+
+
+def _hemispheres(
+    name: str, settings: SimulationSettings
+) -> tuple[Mapping[str, surfaces.Surface], Mapping[str, surfaces.Surface]]:
+    """Make a subject's own hemispheres, and those of fsaverage."""
+    subject, number = settings.subjects[name], subject_number(name)
+    if subject.voxel_size is not None:
+        own = human.human_hemispheres(subject.voxel_size, shift=number)
+        return own, human.human_hemispheres(subject.voxel_size)
+    radii = shell_radii(subject.shape, subject.voxels)
+    return (
+        surfaces.native_hemispheres(number, settings.sizes, radii),
+        surfaces.fsaverage_hemispheres(settings.sizes, radii),
+    )
+
+
 def _write_anatomy(
-    root: Path, subject: str, space: str, brain: Brain, generator: np.random.Generator
+    root: Path,
+    subject: str,
+    settings: SimulationSettings,
+    brain: Brain,
+    generator: np.random.Generator,
 ) -> None:
-    functional = root / f"nsddata/ppdata/{subject}/{space}"
-    files.write_nifti(functional / "brainmask.nii.gz", brain.mask.astype(np.int16), space)
-    mean = mean_image(brain, generator).astype(np.float32)
-    files.write_nifti(functional / "mean.nii.gz", mean, space)
+    functional = root / f"nsddata/ppdata/{subject}/{settings.volume}"
+    edge = _edge(subject, settings)
+    files.write_nifti(functional / "brainmask.nii.gz", brain.mask.astype(np.int16), edge)
+    noise = np.where(brain.mean > 0, generator.normal(0, 25, brain.grid), 0)
+    mean = (brain.mean + noise).astype(np.float32)
+    files.write_nifti(functional / "mean.nii.gz", mean, edge)
     hemispheres = {"lh.": brain.left, "rh.": ~brain.left, "": np.ones_like(brain.left)}
     for prefix, inside in hemispheres.items():
-        for atlas, volume in roi_volumes(brain).items():
+        for atlas, volume in brain.labels.items():
             labels = np.where(inside, volume, -1).astype(np.float64)
-            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, space)
-        for atlas, volume in subcortical_volumes(brain).items():
+            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, edge)
+        for atlas, volume in brain.subcortical.items():
             labels = np.where(inside, volume, 0).astype(np.int16)
-            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, space)
+            files.write_nifti(functional / f"roi/{prefix}{atlas}.nii.gz", labels, edge)
     for atlas, names in {"nsdgeneral": ("nsdgeneral",), **LABELS}.items():
         label_folder = root / f"nsddata/freesurfer/{subject}/label"
         files.write_colour_table(label_folder / f"{atlas}.mgz.ctab", names)
@@ -267,15 +297,14 @@ def _write_anatomy(
 
 def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: Brain) -> None:
     """Write meshes, labels and transforms of a subject, and of fsaverage."""
-    freesurfer, grid = root / "nsddata/freesurfer", brain.brain.shape
-    half_mm = (np.array(grid) - 1) / 2 * files.VOXEL_SIZE[settings.volume]
-    sizes = TEMPLATES[settings.templates]
-    native = surfaces.native_hemispheres(subject_number(name), sizes, brain.radii)
-    average = surfaces.fsaverage_hemispheres(sizes, brain.radii)
+    freesurfer, grid = root / "nsddata/freesurfer", brain.grid
+    edge, sizes = _edge(name, settings), settings.sizes
+    native, average = _hemispheres(name, settings)
     for owner, hemispheres in ((name, native), ("fsaverage", average)):
         for side, hemisphere in hemispheres.items():
-            surfaces.write_surfaces(freesurfer / owner / "surf", side, hemisphere, half_mm)
-            for atlas, volume in roi_volumes(brain).items():
+            geometry = hemisphere.geometry(side, grid, edge)
+            surfaces.write_surfaces(freesurfer / owner / "surf", side, geometry)
+            for atlas, volume in brain.labels.items():
                 # ROIs drawn by hand in each subject do not exist on fsaverage
                 if owner == name or not atlas.startswith(("prf-", "floc-")):
                     labels = surfaces.labels_on_surface(hemisphere, volume, grid)
@@ -285,12 +314,14 @@ def _write_surfaces(root: Path, name: str, settings: SimulationSettings, brain: 
     for file, values in surfaces.surface_transforms(settings.volume, native, average, grid).items():
         surfaces.write_vertices(transforms / file, values)
     source = surfaces.TRANSFORM_NAMES[settings.volume]
-    points = surfaces.mni_coordinates(settings.volume, grid, sizes)
-    path = transforms / f"{source}-to-MNI.nii.gz"
-    files.write_nifti(path, points, f"MNI152 {settings.templates}")
-    template = nibabel.Nifti1Image(
-        np.zeros(sizes.mni_shape, np.int16), surfaces.mni_affine(sizes), dtype=np.int16
-    )
+    if settings.is_human:
+        points = human.mni_coordinates(settings.volume, grid, edge, sizes)
+        affine = human.mni_affine(sizes)
+    else:
+        points = surfaces.mni_coordinates(settings.volume, grid, sizes)
+        affine = surfaces.mni_affine(sizes)
+    files.write_nifti(transforms / f"{source}-to-MNI.nii.gz", points, sizes.mni_edge)
+    template = nibabel.Nifti1Image(np.zeros(sizes.mni_shape, np.int16), affine, dtype=np.int16)
     nibabel.save(template, root / "nsddata/templates/MNI152_T1_1mm.nii.gz")
 
 
@@ -325,7 +356,7 @@ def _write_sessions(
     space, subject = settings.volume, settings.subjects[name]
     functional = root / f"nsddata/ppdata/{name}/{space}"
     folder = root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
-    grid, stored = subject.grid, brain.stored
+    grid, stored, edge = brain.grid, brain.stored, _edge(name, settings)
     images = plan.images_of_trials(name)[: subject.sessions * TRIALS].reshape(-1, TRIALS)
     measured = Measured(images, brain.nsdgeneral, settings.oracle)
     on_surfaces = SurfaceSessions(root, name, brain, settings) if settings.surfaces else None
@@ -337,25 +368,25 @@ def _write_sessions(
             files.write_betas(path, TRIALS, grid, stored, session.betas)
         if "nifti" in subject.formats:
             path = folder / f"betas_session{number:02d}.nii.gz"
-            files.write_beta_series(path, TRIALS, grid, stored, session.betas, space)
+            files.write_beta_series(path, TRIALS, grid, stored, session.betas, space, edge)
         paths.append(path)
-        valid = np.zeros(brain.brain.size, bool)
+        valid = np.zeros(brain.mask.size, bool)
         valid[stored] = session.valid
         volume = valid.reshape(grid).astype(np.int16)
-        files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", volume, space)
+        files.write_nifti(functional / f"valid_session{number:02d}.nii.gz", volume, edge)
         valid_sessions.append(valid)
         measured.add(number - 1, session)
         if on_surfaces:
-            on_surfaces.write(number, session, valid)
+            on_surfaces.write(f"session{number:02d}", session, valid)
     mean_valid = np.mean(valid_sessions, axis=0, dtype=np.float32)
-    files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid), space)
+    files.write_nifti(functional / "valid.nii.gz", mean_valid.reshape(grid), edge)
     measured.finish()
-    ncsnr = np.full(brain.brain.size, np.nan, dtype=np.float32)
+    ncsnr = np.full(brain.mask.size, np.nan, dtype=np.float32)
     # of the rounded betas in the files
     for block in tqdm(files.voxel_slices(len(stored)), f"{name} ncsnr", unit="block"):
         read = [files.read_betas(path, grid, stored[block]).T for path in paths]
         ncsnr[stored[block]] = noise_ceiling_snr(np.stack(read) / INT16_PER_PERCENT, images)
-    files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid), space)
+    files.write_nifti(folder / "ncsnr.nii.gz", ncsnr.reshape(grid), edge)
     if on_surfaces:
         on_surfaces.write_ncsnr(images)
     return measured
@@ -404,30 +435,35 @@ class Measured:
 class SurfaceSessions:
     """Betas and ncsnr of surfaces, derived from the volume's betas as in NSD."""
 
-    def __init__(self, root: Path, name: str, brain: Brain, settings: SimulationSettings) -> None:
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        brain: Brain,
+        settings: SimulationSettings,
+        experiment: str = "",
+    ) -> None:
         self._brain = brain
         self._folders = {
-            space: root / f"nsddata_betas/ppdata/{name}/{space}/{settings.betas}"
+            space: root / f"nsddata_betas/ppdata/{name}/{space}/{experiment}{settings.betas}"
             for space in settings.surfaces
         }
-        sizes = TEMPLATES[settings.templates]
-        self._native = surfaces.native_hemispheres(subject_number(name), sizes, brain.radii)
-        average = surfaces.fsaverage_hemispheres(sizes, brain.radii)
+        self._native, average = _hemispheres(name, settings)
         self._to_average = {
             side: surfaces.nearest_vertices(hemisphere, average[side])
             for side, hemisphere in self._native.items()
         }
         self._read: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
 
-    def write(self, number: int, session: Session, valid: np.ndarray) -> None:
+    def write(self, name: str, session: Session, valid: np.ndarray) -> None:
         """Write the betas of a session; `valid` is of the whole grid."""
-        grid, stored = self._brain.brain.shape, self._brain.stored
-        percent = np.zeros((len(valid), TRIALS))
+        grid, stored = self._brain.grid, self._brain.stored
+        percent = np.zeros((len(valid), len(session.trials)))
         percent[stored] = session.betas(slice(0, len(stored))) / INT16_PER_PERCENT
         percent[~valid] = np.nan
         for side, hemisphere in self._native.items():
             native = surfaces.surface_percent(hemisphere, percent.reshape(*grid, -1), grid)
-            stem = f"{side}.betas_session{number:02d}"
+            stem = f"{side}.betas_{name}"
             if folder := self._folders.get("nativesurface"):
                 integers = to_int16(np.nan_to_num(native) * INT16_PER_PERCENT)
                 files.write_surface_betas(folder / f"{stem}.hdf5", integers)
@@ -444,6 +480,94 @@ class SurfaceSessions:
         for (space, side), read in self._read.items():
             ncsnr = noise_ceiling_snr(np.stack(read).astype(np.float64), images)
             surfaces.write_vertices(self._folders[space] / f"{side}.ncsnr.mgh", ncsnr)
+
+
+@dataclass(frozen=True)
+class SyntheticSessions:
+    """The session of NSD-synthetic of each subject.
+
+    Attributes
+    ----------
+    trials : (trial,) 0-based image of each trial
+    fitted : {space: components of the core experiment's features}
+    shared : {space: components (image, component) of the images that all subjects saw}
+    """
+
+    settings: SimulationSettings
+    trials: np.ndarray
+    fitted: Mapping[str, Components]
+    shared: Mapping[str, np.ndarray]
+
+    @classmethod
+    def prepare(
+        cls, root: Path, settings: SimulationSettings, fitted: Mapping[str, Components]
+    ) -> SyntheticSessions:
+        """Write what all subjects share, and all pictures."""
+        numbers = {name: subject_number(name) for name in settings.subjects}
+        trials = synthetic.write_experiment(root, settings.seed, numbers)
+        return cls(settings, trials, fitted, _planted(root, None, settings, fitted))
+
+    def write(self, root: Path, name: str, brain: Brain, signal: Signal) -> Arrays:
+        """Write a subject's session; return its truth."""
+        settings = self.settings
+        # its own generator: with NSD-synthetic, the core experiment is the same as without
+        generator = np.random.default_rng([settings.seed, subject_number(name), synthetic.TRIALS])
+        coloured = _planted(root, name, settings, self.fitted)
+        components = {s: np.vstack([self.shared[s], coloured[s]]) for s in self.shared}
+        changed = settings.synthetic.changed if settings.synthetic else []
+        driven, kept = synthetic.synthetic_signal(signal, components, changed, generator)
+        invalid = generator.choice(signal.voxel, N_NEVER_VALID, replace=False)
+        session = run_session(brain, driven, self.trials, invalid, settings, generator)
+        self._write_files(root, name, brain, session)
+        shape = ("synthetic_image", "voxel")
+        return {
+            "synthetic_signal": (shape, driven.values.astype(np.float32)),
+            "synthetic_signal_unchanged": (shape, kept.astype(np.float32)),
+        }
+
+    def _write_files(self, root: Path, name: str, brain: Brain, session: Session) -> None:
+        settings, space, experiment = self.settings, self.settings.volume, synthetic.EXPERIMENT
+        subject, stored, edge = settings.subjects[name], brain.stored, _edge(name, settings)
+        folder = root / f"nsddata_betas/ppdata/{name}/{space}/{experiment}{settings.betas}"
+        given = (synthetic.TRIALS, brain.grid, stored, session.betas)
+        if "hdf5" in subject.formats:
+            files.write_betas(folder / f"betas_{experiment}.hdf5", *given)
+        if "nifti" in subject.formats:
+            files.write_beta_series(folder / f"betas_{experiment}.nii.gz", *given, space, edge)
+        valid = np.zeros(brain.mask.size, bool)
+        valid[stored] = session.valid
+        path = root / f"nsddata/ppdata/{name}/{space}/valid_{experiment}.nii.gz"
+        files.write_nifti(path, valid.reshape(brain.grid).astype(np.int16), edge)
+        if settings.surfaces:
+            on_surfaces = SurfaceSessions(root, name, brain, settings, experiment)
+            on_surfaces.write(experiment, session, valid)
+
+
+def _planted(
+    root: Path,
+    subject: str | None,
+    settings: SimulationSettings,
+    fitted: Mapping[str, Components],
+) -> dict[str, np.ndarray]:
+    """Compute components of pictures of NSD-synthetic: of all subjects, or coloured for one.
+
+    Those of spaces of captions are 0, as these pictures have none.
+    """
+    with h5py.File(synthetic.stimuli_path(root, subject)) as file:
+        images = synthetic.Squares(file["imgBrick"])
+        return {
+            name: fitted[name].of(planted_features(name, space, images, []))
+            if space.stimulus == "image"
+            else np.zeros((len(images), settings.components))
+            for name, space in settings.planted_spaces.items()
+        }
+
+
+def _some_of_each(group: np.ndarray, most: int) -> np.ndarray:
+    """Choose voxels (chosen,) evenly from each group (voxel,), at most so many."""
+    members = [np.flatnonzero(group == name) for name in np.unique(group)]
+    evenly = [np.linspace(0, len(one) - 1, min(most, len(one))).astype(int) for one in members]
+    return np.sort(np.concatenate([one[at] for one, at in zip(members, evenly, strict=True)]))
 
 
 def _truth(
@@ -464,12 +588,17 @@ def _truth(
         for block in files.voxel_slices(len(noise))
     ]
     perfect = {model: np.concatenate([block[model] for block in blocks]) for model in blocks[0]}
+    oracle = {model: np.full(len(noise), np.nan) for model in perfect}
     if settings.oracle:
         own_features = {space: values[rows] for space, values in features.items()}
         clean = measured.noiseless
-        oracle = oracle_r2(own_features, measured.noisy, clean, test, noise, settings.seed)
-    else:
-        oracle = {model: np.full(len(noise), np.nan) for model in perfect}
+        chosen = _some_of_each(np.array(signal.group), ORACLE_VOXELS)
+        found = oracle_r2(
+            *(own_features, measured.noisy[:, chosen], clean[:, chosen]),
+            *(test, noise[chosen], settings.seed),
+        )
+        for model, r2 in found.items():
+            oracle[model][chosen] = r2
     driven = signal.values.std(axis=0) > 0
     return {
         "voxel": ("voxel", signal.voxel),

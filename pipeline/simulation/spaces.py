@@ -9,7 +9,7 @@ import importlib.resources
 import logging
 from collections.abc import Callable, Sequence
 from multiprocessing.pool import ThreadPool
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -45,6 +45,7 @@ def planted_features(
     compute = {
         ("open_clip", "image"): _clip_images,
         ("torchvision", "image"): _torchvision_images,
+        ("timm", "image"): _timm_images,
         ("transformers", "captions"): _transformer_captions,
     }[space.library, space.stimulus]
     return np.asarray(compute(name, space, images, captions), dtype=np.float64)
@@ -81,17 +82,28 @@ def _torchvision_images(
     return _in_batches(name, images, lambda batch: model(_prepare(batch, weights.transforms())))
 
 
+def _timm_images(
+    name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
+) -> np.ndarray:
+    import timm
+
+    # what timm's models have in common is declared nowhere
+    model: Any = timm.create_model(space.architecture, pretrained=space.weights == "pretrained")
+    model.eval()
+    if space.weights not in ("pretrained", "untrained"):
+        # by their order, whatever the names: `features` goes by the names
+        timm.models.load_checkpoint(model, _local_path(space.weights), remap=True)
+    model.reset_classifier(0)
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
+    return _in_batches(name, images, lambda batch: model(_prepare(batch, transform)))
+
+
 def _transformer_captions(
     name: str, space: PlantedSpace, images: Images, captions: Sequence[Sequence[str]]
 ) -> np.ndarray:
     import transformers
 
-    source = space.weights
-    if source.startswith("package:"):
-        package, inside = source.removeprefix("package:").split("/", 1)
-        source = str(importlib.resources.files(package) / inside)
-    elif source == "pretrained":
-        source = space.architecture
+    source = space.architecture if space.weights == "pretrained" else _local_path(space.weights)
     tokenizer = transformers.AutoTokenizer.from_pretrained(source)
     model = transformers.AutoModel.from_pretrained(source, dtype=torch.float32).eval()
     # here, as tokenizers are not made for threads
@@ -106,6 +118,13 @@ def _transformer_captions(
         return ((states * mask).sum(1) / mask.sum(1)).mean(0, keepdim=True)
 
     return _in_threads(name, mean_state, tokenized)
+
+
+def _local_path(weights: str) -> str:
+    if not weights.startswith("package:"):
+        return weights
+    package, inside = weights.removeprefix("package:").split("/", 1)
+    return str(importlib.resources.files(package) / inside)
 
 
 def _in_batches(

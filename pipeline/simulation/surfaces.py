@@ -1,7 +1,7 @@
 """Cortical surfaces of the simulated brain, and the transforms from its volume to them.
 
-Each hemisphere is a sphere of vertices that is folded over half of the cortical shell. NSD's
-readers are not used, so that the simulation does not share their errors.
+A hemisphere of an ellipsoid is a sphere of vertices that is folded over half of the cortical shell.
+NSD's readers are not used, so that the simulation does not share their errors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import nibabel
 import numpy as np
@@ -29,8 +30,43 @@ TRANSFORM_NAMES = {"func1pt8mm": "func1pt8", "func1mm": "func1pt0"}
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """Content of FreeSurfer's files of a hemisphere.
+
+    Attributes
+    ----------
+    shapes : {"white": (vertex, 3) mm, …}
+    faces : (face, 3)
+    sulc, thickness : (vertex,)
+    """
+
+    shapes: Mapping[str, np.ndarray]
+    faces: np.ndarray
+    sulc: np.ndarray
+    thickness: np.ndarray
+
+
+class Surface(Protocol):
+    """Surface of one hemisphere, of an ellipsoid or of human shape."""
+
+    @property
+    def sphere(self) -> np.ndarray:
+        """Vertices (vertex, 3) on the unit sphere, in a frame that source and target share."""
+
+    @property
+    def medial_wall(self) -> np.ndarray:
+        """Vertices of the medial wall, (vertex,) bool."""
+
+    def points(self, depth: float, grid: tuple[int, ...], /) -> np.ndarray:
+        """Compute 1-based voxel coordinates (vertex, 3) at a depth from 0 (pial) to 1 (white)."""
+
+    def geometry(self, name: str, grid: tuple[int, ...], edge: float, /) -> Geometry:
+        """Describe the hemisphere for FreeSurfer's files; `edge` is that of a voxel, mm."""
+
+
+@dataclass(frozen=True)
 class Hemisphere:
-    """Surface of one hemisphere.
+    """Surface of one hemisphere of an ellipsoid.
 
     Attributes
     ----------
@@ -55,6 +91,25 @@ class Hemisphere:
         outer, inner = self.radii
         radius = outer - depth * (outer - inner)
         return (radius * self.direction + 1) / 2 * (np.array(grid) - 1) + 1
+
+    def geometry(self, name: str, grid: tuple[int, ...], edge: float) -> Geometry:
+        """Describe the hemisphere for FreeSurfer's files; `edge` is that of a voxel, mm."""
+        half_mm = (np.array(grid) - 1) / 2 * edge
+        unit_grid = (3, 3, 3)
+        shapes = {
+            surface: (self.points(depth, unit_grid) - 2) * half_mm
+            for surface, depth in DEPTHS.items()
+        }
+        mirrored = self.sphere * [LATERAL[name], 1, 1]
+        shapes |= {
+            "inflated": mirrored * [0.5, 1.1, 0.8] * half_mm,
+            "sphere": 100 * mirrored,
+            "sphere.reg": 100 * mirrored,
+        }
+        # reverse the triangles of the mirrored mesh, which would be inside out
+        faces = self.faces if name == "rh" else self.faces[:, ::-1]
+        folds = np.sin(9 * self.sphere[:, 1]) * np.cos(7 * self.sphere[:, 2])
+        return Geometry(shapes, faces, folds, np.full(len(folds), 2.5))
 
 
 def make_hemisphere(name: str, sphere: np.ndarray, radii: tuple[float, float]) -> Hemisphere:
@@ -111,14 +166,12 @@ def fsaverage_hemispheres(
     return hemispheres
 
 
-def nearest_vertices(source: Hemisphere, target: Hemisphere) -> np.ndarray:
+def nearest_vertices(source: Surface, target: Surface) -> np.ndarray:
     """Find the source vertex, 0-based, nearest to each target vertex on the sphere."""
     return cKDTree(source.sphere).query(target.sphere)[1]
 
 
-def surface_percent(
-    hemisphere: Hemisphere, percent: np.ndarray, grid: tuple[int, int, int]
-) -> np.ndarray:
+def surface_percent(hemisphere: Surface, percent: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
     """Map betas to vertices (vertex, trial) as NSD does: Catmull-Rom at three depths, averaged.
 
     Parameters
@@ -152,43 +205,26 @@ def catmull_rom(volume: np.ndarray, points: np.ndarray) -> np.ndarray:
     return total
 
 
-def labels_on_surface(
-    hemisphere: Hemisphere, volume: np.ndarray, grid: tuple[int, int, int]
-) -> np.ndarray:
+def labels_on_surface(hemisphere: Surface, volume: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
     """Take the labels (vertex,) of the nearest voxels at middle depth; 0 outside the cortex."""
     index = np.floor(hemisphere.points(DEPTHS["layerB2"], grid) + 0.5).astype(int) - 1
     labels = np.maximum(volume[tuple(index.T)], 0)
     return np.where(hemisphere.medial_wall, 0, labels)
 
 
-def write_surfaces(folder: Path, name: str, hemisphere: Hemisphere, half_mm: np.ndarray) -> None:
-    """Write FreeSurfer's surf folder.
-
-    Parameters
-    ----------
-    half_mm : (3,) half the brain's extent, mm
-    """
+def write_surfaces(folder: Path, name: str, geometry: Geometry) -> None:
+    """Write FreeSurfer's surf folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    unit_grid = (3, 3, 3)
-    shapes = {
-        surface: (hemisphere.points(depth, unit_grid) - 2) * half_mm
-        for surface, depth in DEPTHS.items()
-    }
-    mirrored = hemisphere.sphere * [LATERAL[name], 1, 1]
-    shapes |= {
-        "inflated": mirrored * [0.5, 1.1, 0.8] * half_mm,
-        "sphere": 100 * mirrored,
-        "sphere.reg": 100 * mirrored,
-    }
-    # reverse the triangles of the mirrored mesh, which would be inside out
-    faces = hemisphere.faces if name == "rh" else hemisphere.faces[:, ::-1]
-    for surface, coordinates in shapes.items():
+    for surface, coordinates in geometry.shapes.items():
         nibabel.freesurfer.write_geometry(
-            folder / f"{name}.{surface}", coordinates, faces, create_stamp="simulated"
+            folder / f"{name}.{surface}", coordinates, geometry.faces, create_stamp="simulated"
         )
-    folds = np.sin(9 * hemisphere.sphere[:, 1]) * np.cos(7 * hemisphere.sphere[:, 2])
-    thickness = np.full(len(folds), 2.5)
-    for measure, values in {"sulc": folds, "curv": folds / 4, "thickness": thickness}.items():
+    measures = {
+        "sulc": geometry.sulc,
+        "curv": geometry.sulc / 4,
+        "thickness": geometry.thickness,
+    }
+    for measure, values in measures.items():
         nibabel.freesurfer.write_morph_data(folder / f"{name}.{measure}", values)
 
 
@@ -202,9 +238,9 @@ def write_vertices(path: Path, values: np.ndarray) -> None:
 
 def surface_transforms(
     space: str,
-    native: Mapping[str, Hemisphere],
-    average: Mapping[str, Hemisphere],
-    grid: tuple[int, int, int],
+    native: Mapping[str, Surface],
+    average: Mapping[str, Surface],
+    grid: tuple[int, ...],
 ) -> dict[str, np.ndarray]:
     """Make {file name: content} of the transforms from the volume to surfaces and fsaverage."""
     source = TRANSFORM_NAMES[space]
@@ -228,7 +264,7 @@ def mni_affine(sizes: TemplateSizes) -> np.ndarray:
     return affine
 
 
-def mni_coordinates(space: str, grid: tuple[int, int, int], sizes: TemplateSizes) -> np.ndarray:
+def mni_coordinates(space: str, grid: tuple[int, ...], sizes: TemplateSizes) -> np.ndarray:
     """Compute `func-to-MNI`: coordinates in the volume of each voxel of the template."""
     axes = [np.linspace(-1.1, 1.1, n) for n in sizes.mni_shape]
     unit = np.stack(np.meshgrid(-axes[0], axes[1], axes[2], indexing="ij"), axis=-1)

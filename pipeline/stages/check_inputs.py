@@ -1,7 +1,8 @@
-"""Check every file of NSD, COCO and given features that a study needs, before long work."""
+"""Check every file of NSD, COCO and the user that a study needs, before long work."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from pipeline.dataset.given_features import check_given_features
 from pipeline.dataset.images import open_images
 from pipeline.dataset.kinds import is_matrices
+from pipeline.dataset.own_texts import read_own_texts
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.matrices.check import find_problems
@@ -29,7 +31,9 @@ class Arguments(given.StageArguments):
     stimuli: Annotated[list[str], given.Setting("stimuli")]
     tests: Annotated[list[str], given.Setting("tests")]  # test images, by their names
     split_tables: Annotated[list[dict[str, Any]], given.Setting("split_tables")]
+    experiments: Annotated[list[str], given.Setting("experiments")]
     own_features: Annotated[dict[str, Any], given.Setting("own_features")]  # that files have
+    own_texts: Annotated[dict[str, Any], given.Setting("own_texts")]  # of each network
     out: given.OutputFile
 
 
@@ -37,12 +41,22 @@ def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
     summary = _check_matrices(arguments) if is_matrices(arguments.nsd) else _check_nsd(arguments)
+    if arguments.own_features or arguments.own_texts:
+        _check_what_users_bring(arguments)
+    write_metadata(arguments.out, summary)
+
+
+def _check_what_users_bring(arguments: Arguments) -> None:
+    images = open_images(arguments.nsd)
+    seen = np.unique(np.concatenate([images.seen(subject) for subject in arguments.responses]))
+    for network, table in arguments.own_texts.items():
+        try:
+            read_own_texts(Path(table["texts"]), np.union1d(seen, images.shared()))
+        except InputError as error:
+            raise InputError(f"networks.{network}: {error}") from None
     if arguments.own_features:
-        images = open_images(arguments.nsd)
-        seen = np.unique(np.concatenate([images.seen(subject) for subject in arguments.responses]))
         for text in check_given_features(images, seen, **arguments.own_features):
             print(f"warning: {text}")
-    write_metadata(arguments.out, summary)
 
 
 def _check_nsd(arguments: Arguments) -> dict[str, Any]:
@@ -53,6 +67,7 @@ def _check_nsd(arguments: Arguments) -> dict[str, Any]:
         arguments.annotations,
         arguments.map_spaces,
         arguments.split_tables,
+        arguments.experiments,
     )
 
 

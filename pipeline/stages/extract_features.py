@@ -34,6 +34,7 @@ from pipeline.results.feature_store import (
     layer_array,
     write_features,
 )
+from pipeline.results.integrity import file_hash
 from pipeline.results.provenance import make_provenance
 from pipeline.results.result_file import ResultFile
 from pipeline.results.storage import create_result
@@ -45,6 +46,8 @@ TEXTS_PER_IMAGE = 8
 VECTORS_PER_BATCH = 256
 # keys of a network's settings and identity that do not affect features
 WITHOUT_EFFECT = {"name", "batch_size", "layers", "weights", "checkpoint_sha256", "facts"}
+# texts are identified by what each image has
+WITHOUT_EFFECT |= {"texts", "texts_sha256"}
 LABELS = {"weights_label", "checkpoint"}
 # code that determines features
 EXTRACTION = ("features.extraction", "features.networks", "pipeline.dataset.stimulus_readers")
@@ -75,7 +78,9 @@ def main() -> None:
     try:
         network = load_network(settings, choose_device().type, arguments.weights)
         nsd_id = _images(arguments, dataset, network)
-        images = Images(nsd_id, stimulus_hashes(dataset, nsd_id, settings["stimulus"]))
+        images = Images(
+            nsd_id, stimulus_hashes(dataset, nsd_id, settings["stimulus"], _texts(settings))
+        )
         names = [str(layer) for layer in network.expand(map(Layer.parse, arguments.layers))]
         identity = network.identity()
         store = FeatureStore(arguments.store, _store_identity(settings, identity, dataset))
@@ -151,8 +156,7 @@ def _add(
     }
     provenance = make_provenance("extract_features", configuration, {}, simulated=dataset.simulated)
     with store.add(study, images, names, provenance) as file:
-        nsd_id, kind = images.nsd_id, settings["stimulus"]
-        batches = _features(network, dataset, nsd_id, kind, layers, batch_size)
+        batches = _features(network, dataset, images.nsd_id, settings, layers, batch_size)
         description = f"{settings['name']}, {len(images)} images"
         with tqdm(desc=description, total=len(images), unit="image", mininterval=1) as progress:
             _write(file, batches, len(images), progress)
@@ -174,19 +178,37 @@ def _features(
     network: Network,
     dataset: DatasetImages,
     nsd_id: np.ndarray,
-    kind: str,
+    settings: dict[str, Any],
     layers: list[Layer],
     batch_size: int,
 ) -> Iterator[dict[Layer, np.ndarray]]:
+    kind = settings["stimulus"]
     if kind in TEXTS:
-        texts = batch_size * TEXTS_PER_IMAGE
-        return caption_features(network, read_stimuli(dataset, nsd_id, kind, texts), layers, texts)
+        number = batch_size * TEXTS_PER_IMAGE
+        texts = read_stimuli(dataset, nsd_id, kind, number, _texts(settings))
+        return caption_features(network, texts, layers, number)
     stimuli = read_stimuli(dataset, nsd_id, kind, batch_size)
     if kind in VECTORS:
         return vector_features(network, stimuli, layers)
     # on a CPU the network itself uses the threads
     preparing = 1 if network.device.type == "cpu" else torch.get_num_threads()
     return image_features(network, stimuli, layers, preparing)
+
+
+def _texts(settings: dict[str, Any]) -> Path | None:
+    """Return the user's table of texts, if the network reads one.
+
+    Raises
+    ------
+    ValueError
+        The table is not the one that this run began with.
+    """
+    if "texts" not in settings:
+        return None
+    path = Path(settings["texts"])
+    if path.is_file() and file_hash(path) != settings.get("texts_sha256"):
+        raise ValueError(f"{path} was replaced since this run began. Run snakemake again")
+    return path
 
 
 def _write(

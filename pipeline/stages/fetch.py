@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -38,13 +40,46 @@ def main() -> None:
     parser.add_argument("--plan", type=Path, help="list files there (TSV), download nothing")
     parser.add_argument("--fetched", type=Path, help="written when all files are there")
     arguments = parser.parse_args()
-    study = parse_configuration(arguments.configuration)
-    manifest = read_manifest(arguments.manifest)
-    _files(arguments, study, manifest)
-    _weights(arguments, study, manifest)
+    fetch(
+        parse_configuration(arguments.configuration),
+        read_manifest(arguments.manifest),
+        parallel=arguments.parallel,
+        verify=arguments.verify,
+        plan=arguments.plan,
+        fetched=arguments.fetched,
+    )
 
 
-def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
+def fetch(
+    study: Configuration,
+    manifest: Manifest,
+    *,
+    parallel: int = 4,
+    verify: bool = False,
+    plan: Path | None = None,
+    fetched: Path | None = None,
+) -> None:
+    """Download the files and weights that a study needs, or list them.
+
+    Parameters
+    ----------
+    parallel : number of simultaneous downloads
+    verify : compare checksums of all files
+    plan : list files there (TSV), and download nothing
+    fetched : written when all files are there
+    """
+    fetcher = partial(Fetcher, parallel=parallel, verify=verify)
+    _files(study, manifest, fetcher, plan, fetched)
+    _weights(study, manifest, fetcher, download=plan is None)
+
+
+def _files(
+    study: Configuration,
+    manifest: Manifest,
+    fetcher: Callable[[Path, Manifest], Fetcher],
+    plan: Path | None,
+    fetched: Path | None,
+) -> None:
     """Fetch files of NSD, or list them."""
     if study.dataset is not None:
         print(f"{study.nsd}: your own dataset; no file of NSD is fetched")
@@ -56,21 +91,25 @@ def _files(arguments: argparse.Namespace, study: Configuration, manifest: Manife
     elif _is_simulated(study):
         print(f"{study.nsd}: simulated; no file of NSD is fetched")
         return
-    if arguments.plan:
+    if plan:
         print_plan(Console(width=WIDTH), files, manifest, study)
-        list_files(files, study, arguments.plan)
+        list_files(files, study, plan)
         return
     marker = str(NSDLayout(study.nsd).simulated_marker.relative_to(study.nsd))
     if not any(file.path == marker for file in files):
         require_terms(manifest, files, study)
-    fetcher = Fetcher(study.nsd, manifest, arguments.parallel, arguments.verify)
-    came = fetcher.fetch(files)
+    came = fetcher(study.nsd, manifest).fetch(files)
     print(f"{study.nsd}: {len(came)} files came, {len(files)} are there")
-    if arguments.fetched:
-        write_json(arguments.fetched, {"files": [file.path for file in needed]})
+    if fetched:
+        write_json(fetched, {"files": [file.path for file in needed]})
 
 
-def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Manifest) -> None:
+def _weights(
+    study: Configuration,
+    manifest: Manifest,
+    fetcher: Callable[[Path, Manifest], Fetcher],
+    download: bool,
+) -> None:
     """Fetch weights of networks, or list them."""
     checkpoints, pretrained = (
         required_checkpoints(manifest, study),
@@ -81,11 +120,10 @@ def _weights(arguments: argparse.Namespace, study: Configuration, manifest: Mani
             f"{entry.source}, {entry.bytes / 1e6:.0f} MB, {entry.terms}" if entry else "unlisted"
         )
         print(f"weights of {name}: {known}")
-    if arguments.plan:
+    if not download:
         return
     if checkpoints:
-        fetcher = Fetcher(manifest.weights_folder, manifest, arguments.parallel, arguments.verify)
-        fetcher.fetch_checkpoints(list(checkpoints.values()))
+        fetcher(manifest.weights_folder, manifest).fetch_checkpoints(list(checkpoints.values()))
     for name in pretrained:
         _fetch_weights(study, name, manifest.weights_folder)
 

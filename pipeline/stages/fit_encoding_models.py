@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from encoding.noise_ceiling import noise_ceiling, reliability
 from encoding.product_measure import OFFSET, split_r2
-from encoding.ridge import himalaya_solver, solver
+from encoding.ridge import solver
 from encoding.ridge.candidates import draw_band_weights, equal_weights
 from encoding.ridge.image_weights import WeighedImages
 from encoding.ridge.nested import take_over
@@ -47,7 +47,6 @@ from pipeline.results.tables import read_table
 EDGE_SHARE = 0.05
 # voxels whose ceilings are computed at a time
 CEILING_VOXELS = 1024
-SOLVERS = {"native": solver.stream_fits, "himalaya": himalaya_solver.stream_fits}
 # arrays (voxel,) and (space or part, voxel) that a smaller model can replace
 SCORES = ("r", "r2", "cv_score", "alpha")
 BY_SPACE = ("band_weights", "product_measure")
@@ -310,7 +309,12 @@ def model_candidates(n_bands: int, settings: Mapping[str, Any]) -> np.ndarray:
 
 def solver_of(settings: Mapping[str, Any]) -> solver.Solver:
     """Return the solver configured under `encoding`."""
-    return SOLVERS[settings["solver"]]
+    if settings["solver"] == "native":
+        return solver.stream_fits
+    # here, as importing himalaya takes more than a second
+    from encoding.ridge import himalaya_solver
+
+    return himalaya_solver.stream_fits
 
 
 def _report_edges(model: str, selected: np.ndarray, alphas: np.ndarray) -> None:

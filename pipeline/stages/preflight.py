@@ -50,8 +50,13 @@ def main() -> None:
     parser.add_argument("--manifest", required=True, type=Path)
     arguments = parser.parse_args()
     study = parse_configuration(arguments.configuration)
-    manifest, layout = read_manifest(arguments.manifest), NSDLayout(study.nsd)
-    console = Console(width=WIDTH)
+    if not check_study(study, read_manifest(arguments.manifest)):
+        sys.exit(1)
+
+
+def check_study(study: Configuration, manifest: Manifest) -> bool:
+    """Print what a study lacks and what it will need; return whether it can start."""
+    layout, console = NSDLayout(study.nsd), Console(width=WIDTH)
     problems, files = _network_problems(study, manifest), []
     if study.dataset is not None:
         problems += matrices.find_problems(
@@ -89,8 +94,9 @@ def main() -> None:
         items = "".join(f"\n- {problem}" for problem in problems)
         text = f"error: The study cannot start. Problems: {len(problems)}.{items}"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
+        return False
     console.print("[bold]The study can start.")
+    return True
 
 
 def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
@@ -100,7 +106,7 @@ def _network_problems(study: Configuration, manifest: Manifest) -> list[str]:
             check_specification(specification)
         except ValueError as error:
             entry = checkpoints.get(name)
-            whence = f" `snakemake fetch` brings it from {entry.source}." if entry else ""
+            whence = f" `fetch` brings it from {entry.source}." if entry else ""
             problems.append(f"networks.{name}: {error}{whence}")
     return problems
 
@@ -118,14 +124,28 @@ def _feature_problems(study: Configuration) -> list[str]:
     return []
 
 
+def _require_folder(root: Path) -> None:
+    """Raise if `nsd:` names a file, or a folder inside NSD; there may be none before a download."""
+    if root.is_file():
+        raise InputError(f"nsd: {root} is a file; name the folder that has NSD's folder nsddata.")
+    if not (root / "nsddata").exists() and (root / "ppdata").exists():
+        raise InputError(
+            f"nsd: {root} lies inside NSD; name the folder above it, {root.parent}, which has "
+            "NSD's folders nsddata, nsddata_betas and nsddata_stimuli."
+        )
+    if not root.exists():
+        print(f"nsd: there is no folder {root} yet. If NSD lies elsewhere, correct `nsd:`.")
+
+
 def _show_files(
     console: Console, study: Configuration, layout: NSDLayout, manifest: Manifest
 ) -> tuple[list[ExternalFile], list[str]]:
     """Print numbers of existing, missing and damaged files by role; return files and problems."""
+    _require_folder(layout.root)
     responses = {subject: responses_to_read(study, subject) for subject in study.subjects}
     designs, found = find_problems(
         *(layout, responses, study.read_atlases, study.annotations, study.map_spaces),
-        split_tables(study),
+        *(split_tables(study), study.experiments),
     )
     sessions = {subject: design.n_sessions for subject, design in designs.items()}
     files = required_files(manifest, study, sessions)
@@ -147,7 +167,7 @@ def _show_files(
         if lacking:
             problems.append(
                 f"{role}: {len(lacking)} of {len(own)} missing, first {layout.root / lacking[0]}. "
-                f"`snakemake fetch` brings them from {manifest.sources[source].address}."
+                f"`fetch` brings them from {manifest.sources[source].address}."
             )
     console.print(table)
     return files, problems + reported
@@ -173,7 +193,8 @@ def _show_estimates(
     console.print(
         "CPU rates were measured on two cores of a server, the GPU's is assumed. "
         "Memory is that of the largest job. What exists already is not subtracted. Temporary files "
-        "are deleted when they have been read: predictions of about one subject exist at a time."
+        "are deleted when they have been read: they are counted with one job at a time, and each "
+        "job beside it may add the predictions of a model."
     )
     longest = max(job.core_seconds for job in stages["encoding"]) / HOUR / THREADS
     console.print(

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import h5py
 import numpy as np
 
 from features.layers import Layer
-from features.reduction import Reduction, fit_principal_components, fit_random_projection
 from pipeline.errors import InputError, run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.feature_store import layer_array, layer_of
@@ -21,6 +20,9 @@ from pipeline.results.references import Rows, refer_to_rows
 from pipeline.results.result_file import ResultFile
 from pipeline.results.storage import create_result, open_result, positions
 from pipeline.results.tables import read_table
+
+if TYPE_CHECKING:
+    from features.reduction import Reduction
 
 ROWS_PER_BLOCK = 4096
 # properties of the network that all shards must have in common
@@ -108,6 +110,9 @@ def _varying(blocks: Iterator[tuple[slice, np.ndarray]]) -> np.ndarray:
 
 
 def _fit(settings: dict[str, Any], rows: StackedRows, arguments: Arguments) -> Reduction:
+    # here, as importing scikit-learn takes a second, and most spaces are not reduced
+    from features.reduction import fit_principal_components, fit_random_projection
+
     if settings["method"] == "random_projection" or arguments.split is None:
         return fit_random_projection(rows.shape[1], settings["components"], settings["seed"])
     split = read_table(arguments.split)

@@ -20,6 +20,8 @@ class Arguments(given.StageArguments):
 
     nsd: given.NsdFolder
     configuration: Annotated[dict[str, Any], given.Setting("configuration")]
+    audit: given.InputFile
+    maps: given.InputFile  # of the first subject
     tables: given.InputFiles
     figures: given.InputFile
     group_maps: given.OptionalInput
@@ -35,6 +37,7 @@ def main() -> None:
     study = parse_configuration(arguments.configuration)
     inputs = ReportInputs(
         study=study,
+        maps=arguments.maps,
         anatomy=open_anatomy(arguments.nsd, study.subjects[0], study.space),
         tables={path.stem: path for path in arguments.tables},
         figures=arguments.figures,
@@ -43,6 +46,7 @@ def main() -> None:
         calibration=arguments.calibration,
         benchmarks=arguments.benchmarks,
         provenance=read_provenance(arguments.tables[0]),
+        audit=read_metadata(arguments.audit),
         directory=arguments.out_directory,
     )
     # nilearn collects garbage with each image; this exempts loaded modules

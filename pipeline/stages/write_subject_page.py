@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Annotated, Any
 
 from pipeline.configuration.reading import parse_configuration
@@ -32,8 +31,6 @@ def main() -> None:
     arguments = Arguments.read()
     study = parse_configuration(arguments.configuration)
     limits = read_metadata(arguments.limits)
-    # nilearn collects garbage with each image; this exempts loaded modules
-    gc.freeze()
     subject = read_metadata(arguments.maps / INDEX)["subject"]
     anatomy = open_anatomy(arguments.nsd, subject, study.space)
     maps = SubjectMaps(study, anatomy, subject, arguments.maps, limits)

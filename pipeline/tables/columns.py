@@ -39,13 +39,13 @@ COLUMNS = {
     "variant": "variant of the study: `all` uses all images and the study's settings; others are "
     "described in the configuration under `variants`",
     "model": "encoding model: its feature spaces, joined by +",
-    "models.model": "encoding model: its feature spaces, joined by +; or 'A less B', the paired "
+    "models.model": "encoding model: its feature spaces, joined by +; or 'A minus B', the paired "
     "difference of two models' R²",
     "comparison": "name in the configuration of the comparison of feature spaces",
     "component": COMPONENT,
     "partitions.component": ALL_COMPONENTS,
     "preset_differences.component": ALL_COMPONENTS,
-    "group.component": f"{ALL_COMPONENTS}; or 'A less B': the paired difference of two spaces' "
+    "group.component": f"{ALL_COMPONENTS}; or 'A minus B': the paired difference of two spaces' "
     "unique variance, which in a comparison of two spaces equals the difference of their models' "
     "R²",
     "atlas": "ROI collection of the dataset, composite (composite ROIs), or all",
@@ -123,8 +123,7 @@ COLUMNS = {
     "the corrected study's test",
     "best_r": "largest test correlation (Pearson r) among the n_voxels voxels; selected on the "
     "test data, hence biased upward",
-    "best_r2": "largest test R² among the n_voxels voxels; selected on the test data, hence biased "
-    "upward",
+    "best_r2": "test R² of best_voxel, which was selected on the test data: biased upward",
     "r_of_99th_percentile": "99th percentile over n_voxels voxels of the test correlation (Pearson "
     "r)",
     "best_voxel": "voxel with the largest test correlation: its three 0-based indices into the "
@@ -143,13 +142,13 @@ COLUMNS = {
     "largest_noise_difference": "largest absolute difference over n_voxels voxels between released "
     "and recomputed single-trial noise variance, 1 / (1 + ncsnr²)",
     "group": "group of voxels in the simulation, which share their planted variance",
-    "perfect": "planted variance (test R²) of the component, mean over the group's n_voxels "
-    "voxels: what a perfect fit would find",
-    "oracle": "variance (test R²) of the component, mean over the group's n_voxels voxels, that a "
+    "perfect": "planted variance (test R²) of the component, mean over n_voxels voxels of "
+    "the group: what a perfect fit would find",
+    "oracle": "variance (test R²) of the component, mean over n_voxels voxels of the group, that a "
     "ridge regression finds with the same number of images and the best possible penalties; "
     "empty with `simulation.oracle: false`",
-    "recovered": "variance (test R²) of the component, mean over the group's n_voxels voxels, that "
-    "this pipeline found",
+    "recovered": "variance (test R²) of the component, mean over n_voxels voxels of the "
+    "group, that this pipeline found",
     "spearman": "rank correlation (-1 to 1) over voxels between recovered and oracle variance",
     "false_positives": "fraction (0 to 1) of voxels without signal whose test correlation is "
     "significant at 5 %, one-sided",

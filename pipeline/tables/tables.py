@@ -40,7 +40,7 @@ PARTITION_COLUMNS = (
 )
 PRODUCT = "product"
 JOINT = "joint"
-DIFFERENCE = "{} less {}"
+DIFFERENCE = "{} minus {}"
 # families of tests over subjects: R² is separate, as its certain effects would weaken the
 # correction of the others
 COMPONENTS_FAMILY = "unique and shared variance of {}"
@@ -239,7 +239,8 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
     r, r2 = result["r"], result["r2"]
     spaces = result.configuration["spaces"]
     usable = np.isfinite(r) & np.isfinite(r2)
-    best: dict[str, object] = {"best_voxel": "none", "best_voxel_rois": "none"}
+    best: dict[str, object] = {"best_r": np.nan, "best_r2": np.nan}
+    best |= {"best_voxel": "none", "best_voxel_rois": "none"}
     best |= {"best_voxel_ceiling": np.nan, "best_voxel_ceiling_error": np.nan}
     if usable.any():
         row = int(np.argmax(np.where(usable, r, -np.inf)))
@@ -247,6 +248,8 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
         its = rois[rois["voxel"] == voxel]
         names = [f"{atlas}/{roi}" for atlas, roi in zip(its["atlas"], its["roi"], strict=True)]
         best = {
+            "best_r": float(r[row]),
+            "best_r2": float(r2[row]),
             "best_voxel": _location(voxel, tuple(result["grid_shape"])),
             "best_voxel_rois": ", ".join(names) or "none",
             "best_voxel_ceiling": float(result["noise_ceiling"][row]),
@@ -255,10 +258,8 @@ def best_voxel_row(result: Result, rois: pd.DataFrame) -> dict[str, object]:
     return {
         **_identity(result),
         "model": model_name(spaces),
-        "best_r": statistic(np.max, r[usable]),
-        "best_r2": statistic(np.max, r2[usable]),
-        "r_of_99th_percentile": statistic(partial(np.percentile, q=99), r[usable]),
         **best,
+        "r_of_99th_percentile": statistic(partial(np.percentile, q=99), r[usable]),
         "n_searched_exactly": int(np.count_nonzero(result["searched_exactly"])),
         **counts(np.ones(len(r), dtype=bool), usable),
         **source(result, spaces),

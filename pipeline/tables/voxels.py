@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import pyarrow
 import pyarrow.parquet
 
 from encoding.variance_partitioning import model_name
+from pipeline.configuration.settings import WHOLE
 from pipeline.results.integrity import atomic_path
-from pipeline.results.metadata import metadata_path, write_metadata
+from pipeline.results.metadata import metadata_path, verify_with_metadata, write_metadata
 from pipeline.results.storage import Result
 from pipeline.tables.columns import COLUMNS, ROI_COLUMN
 
@@ -107,6 +108,25 @@ def parquet_writer(path: Path, provenance: Mapping[str, Any]) -> Iterator[Any]:
                 writer.close()
     metadata = {"columns": described, "provenance": provenance}
     write_metadata(metadata_path(path), metadata)
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the columns of a table of voxels."""
+    return [*verify_with_metadata(path)["columns"]]
+
+
+def read_voxels(path: Path, columns: Sequence[str], models: Sequence[str]) -> pd.DataFrame:
+    """Read columns of some models' rows of the study itself, from `tables/voxels/`."""
+    verify_with_metadata(path)
+    filters = [("variant", "=", WHOLE), ("model", "in", [*models])]
+    return pd.read_parquet(path, columns=[*columns], filters=filters)
+
+
+def read_components(path: Path, columns: Sequence[str], comparison: str) -> pd.DataFrame:
+    """Read columns of one comparison's rows, from `tables/voxel_components/`."""
+    verify_with_metadata(path)
+    filters = [("variant", "=", WHOLE), ("comparison", "=", comparison)]
+    return pd.read_parquet(path, columns=[*columns], filters=filters)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

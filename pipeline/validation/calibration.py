@@ -238,11 +238,11 @@ def _statistics(
         for truth, bounds in {"oracle": bias, "perfect": (nan, nan)}.items():
             columns = f"recovered/{space}", f"{truth}/{space}"
             values = _of(experiments, _difference, *columns, space)
-            yield (f"{label}: recovered less {truth}", values, *bounds)
+            yield (f"{label}: recovered minus {truth}", values, *bounds)
     columns = "recovered/joint", "population/joint"
     bounds = (nan, nan) if leaks else (-0.01, 0.01)
     yield (
-        "R² of the joint model: measured less population",
+        "R² of the joint model: measured minus population",
         _of(experiments, _difference, *columns, None),
         *bounds,
     )
@@ -278,7 +278,7 @@ def _statistics(
         nan,
         LEVEL,
     )
-    yield "ncsnr: recomputed less true", _of(experiments, _ncsnr), -0.02, 0.02
+    yield "ncsnr: recomputed minus true", _of(experiments, _ncsnr), -0.02, 0.02
 
 
 def _of(experiments: list[pd.DataFrame], statistic: Any, *arguments: Any) -> list[float]:

@@ -26,7 +26,8 @@ def compare(
     Returns
     -------
     One row per group and component: means over the voxels with values in perfect and recovered, and
-    over these voxels the Spearman correlation of recovered with oracle (NaN for a constant)
+    in oracle if the group has any, and over these voxels the Spearman correlation of recovered with
+    oracle (NaN for a constant)
     """
     rows = [
         _row(name, component, group == name, *(t[component] for t in (perfect, oracle, recovered)))
@@ -39,6 +40,8 @@ def compare(
 def _row(name: str, component: str, inside: np.ndarray, *values: np.ndarray) -> dict[str, object]:
     perfect, oracle, recovered = values
     usable = inside & np.isfinite(perfect) & np.isfinite(recovered)
+    if np.isfinite(oracle[usable]).any():
+        usable &= np.isfinite(oracle)
     perfect, oracle, recovered = (v[usable] for v in values)
     varies = len(oracle) > 2 and np.ptp(oracle) > 0 and np.ptp(recovered) > 0
     return {

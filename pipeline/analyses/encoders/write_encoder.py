@@ -1,39 +1,36 @@
 """Write a fitted model of a subject as a file with its weights, refitted without search.
 
 Weights are those of unscaled features, so that predictions are `features @ weight.T + bias`. With
-scaled features (x - m) f and their weights w, `weight` is f w and `bias` the intercept less
+scaled features (x - m) f and their weights w, `weight` is f w and `bias` the intercept minus
 m @ weight. A reduction y = (x - c) @ components is kept as its components: c is part of `bias`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from encoding.ridge.weights import RefittedVoxels
 from encoding.variance_partitioning import model_name
 from pipeline.dataset.images import open_images
 from pipeline.encoders.encoder_file import create_encoder
+from pipeline.encoders.fitted_space import FittedSpace
 from pipeline.encoders.stimuli import (
     EXAMPLE_CAPTION,
-    SAME,
     StimulusFeatures,
     example_picture,
 )
 from pipeline.errors import InputError, run_stage
-from pipeline.fits.fitted_model import FittedModel
+from pipeline.fits.fitted_model import FittedModel, small_blocks
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import read_provenance
-from pipeline.results.storage import Result, open_result, positions, read_result
+from pipeline.results.storage import open_result, positions, read_result
 from pipeline.results.tables import read_table
 
-VOXELS_PER_BLOCK = 1024
 # {array of a fit: its description}
 OF_FIT = {
     "r": "correlation of measured and predicted responses to the test images",
@@ -85,7 +82,7 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
-    spaces = [Space.read(path) for path in arguments.features]
+    spaces = [FittedSpace.read(path) for path in arguments.features]
     with FittedModel.open(arguments) as model:
         fitted = np.flatnonzero(np.isfinite(model.alpha))
         if not len(fitted):
@@ -112,19 +109,11 @@ def main() -> None:
             for name, values in known.items():
                 arrays[name][...] = values
             with tqdm(total=len(fitted), desc=model_name(arguments.spaces), unit="voxel") as bar:
-                for found in _small_blocks(model.stream_weights()):
+                for found in small_blocks(model.stream_weights()):
                     rows = np.searchsorted(fitted, found.voxels)
                     for name, values in unscaled.arrays(found, arguments.precision).items():
                         arrays[name][rows] = values
                     bar.update(len(rows))
-
-
-def _small_blocks(blocks: Iterator[RefittedVoxels]) -> Iterator[RefittedVoxels]:
-    """Divide blocks: their weights are copied in double precision."""
-    for block in blocks:
-        for start in range(0, len(block.voxels), VOXELS_PER_BLOCK):
-            here = slice(start, start + VOXELS_PER_BLOCK)
-            yield RefittedVoxels(block.voxels[here], block.weights[:, here], block.intercept[here])
 
 
 @dataclass(frozen=True)
@@ -134,7 +123,7 @@ class Unscaled:
     Attributes
     ----------
     mean, factor : (feature,) float64, of the scaling; the mean also has the offsets of reductions
-    centred : (test image, feature) features less the mean, not divided by their deviation
+    centred : (test image, feature) features minus the mean, not divided by their deviation
     example : (feature,) features of the generated example
     """
 
@@ -172,61 +161,9 @@ class Unscaled:
         }
 
 
-class Space:
-    """A feature space of the model.
-
-    Attributes
-    ----------
-    name : name of the space
-    description : what the metadata of the encoder tell of it
-    components : (layer feature, feature) float32 of its reduction; None without one
-    offset : (feature,) float64, that the reduction subtracts from `layer @ components`
-    """
-
-    def __init__(
-        self, result: Result, n_features: int, reduction: tuple[np.ndarray, np.ndarray] | None
-    ) -> None:
-        settings = result.configuration
-        extraction = settings["extraction"]
-        self.name = settings["space"]
-        self.components: np.ndarray | None = None
-        self.offset, width = np.zeros(n_features), n_features
-        if reduction is not None:
-            mean, self.components = reduction
-            self.offset = mean.astype(np.float64) @ self.components
-            width = len(mean)
-        self.description: dict[str, Any] = {
-            "name": self.name,
-            "network": extraction["network"],
-            "identity": {
-                key: extraction[key] for key in (*SAME, "weights", "weights_label", "checkpoint")
-            },
-            "layers": settings["layers"],
-            "pooling": settings.get("pooling"),
-            "reduction": settings.get("reduction"),
-            "width": width,
-            "features": n_features,
-        }
-
-    @classmethod
-    def read(cls, path: Path) -> Space:
-        """Read the space of a file of features, but not the features."""
-        with open_result(path) as file:
-            names = [name for name in file if name.startswith("reduction_")]
-            n_features = file["features"].shape[1]
-        result = read_result(path, names)
-        if "reduction_components" in names:
-            components = result["reduction_components"]
-        elif names:
-            stored = "reduction_components"
-            parts = tuple(result[f"{stored}_{part}"] for part in ("data", "indices", "indptr"))
-            components = csr_array(parts, shape=tuple(result[f"{stored}_shape"])).toarray()
-        else:
-            return cls(result, n_features, None)
-        return cls(result, n_features, (result["reduction_mean"], components))
-
-
-def _example(arguments: Arguments, spaces: list[Space], size: tuple[int, int] | None) -> np.ndarray:
+def _example(
+    arguments: Arguments, spaces: list[FittedSpace], size: tuple[int, int] | None
+) -> np.ndarray:
     """Compute the features (feature,) of the generated example, reduced but not scaled."""
     stimuli = StimulusFeatures(
         [space.description for space in spaces],
@@ -271,7 +208,10 @@ def _of_voxels(arguments: Arguments, fitted: np.ndarray) -> dict[str, np.ndarray
 
 
 def _metadata(
-    arguments: Arguments, model: FittedModel, spaces: list[Space], size: tuple[int, int] | None
+    arguments: Arguments,
+    model: FittedModel,
+    spaces: list[FittedSpace],
+    size: tuple[int, int] | None,
 ) -> dict[str, Any]:
     provenance = model.provenance(
         "write_encoder", {"precision": arguments.precision}, {"rois": arguments.rois}
@@ -296,7 +236,7 @@ def _metadata(
     }
 
 
-def _described(spaces: list[Space], size: tuple[int, int] | None) -> Mapping[str, str]:
+def _described(spaces: list[FittedSpace], size: tuple[int, int] | None) -> Mapping[str, str]:
     reduced = any(space.components is not None for space in spaces)
     left_out = [] if reduced else ["components/<space>"]
     left_out += [] if size is not None else ["example_image"]

@@ -34,7 +34,7 @@ def card(paths: list[Path]) -> str:
     """Write the card of the encoders of one subject."""
     read = [read_encoder(path, MEASURED) for path in paths]
     first, arrays = read[0]
-    spaces = {space["name"]: space for told, _ in read for space in told["spaces"]}
+    spaces = {space["name"]: space for metadata, _ in read for space in metadata["spaces"]}
     kinds = {space["network"]["stimulus"] for space in first["spaces"]}
     of_any = {space["network"]["stimulus"] for space in spaces.values()}
     named = {"image": "pictures", "captions": "captions"}
@@ -57,19 +57,21 @@ def card(paths: list[Path]) -> str:
         example_stimulus=" and ".join(examples[kind] for kind in examples if kind in of_any),
         spaces=spaces.values(),
         reduced=any(space["reduction"] for space in spaces.values()),
-        image_size=next((told["image_size"] for told, _ in read if told["image_size"]), None),
-        arrays={name: text for told, _ in read for name, text in told["arrays"].items()},
+        image_size=next(
+            (metadata["image_size"] for metadata, _ in read if metadata["image_size"]), None
+        ),
+        arrays={name: text for metadata, _ in read for name, text in metadata["arrays"].items()},
         versions=first["provenance"]["versions"],
     )
 
 
-def _measured(told: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _measured(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return the model's row of the table."""
     return {
-        "model": told["model"],
-        "n_train": told["fit"]["n_train"],
-        "n_test": told["fit"]["n_test"],
-        "precision": told["provenance"]["configuration"]["precision"],
+        "model": metadata["model"],
+        "n_train": metadata["fit"]["n_train"],
+        "n_test": metadata["fit"]["n_test"],
+        "precision": metadata["provenance"]["configuration"]["precision"],
         "r": f"{np.nanmean(arrays['r']):.3f}",
         "r_largest": f"{np.nanmax(arrays['r']):.3f}",
         "r2": f"{np.nanmean(arrays['r2']):.3f}",

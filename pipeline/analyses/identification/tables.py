@@ -34,9 +34,9 @@ COLUMNS = {
     "predicted and measured pattern",
     "upper_quartile_image_r": "upper quartile over the n_images images of the correlation (-1 to "
     "1) over voxels of predicted and measured pattern",
-    "best_images": "0-based NSD indices of the 5 images with the highest correlation of predicted "
+    "best_images": "nsd_id of the 5 images with the highest correlation of predicted "
     "and measured pattern, best first",
-    "worst_images": "0-based NSD indices of the 5 images with the lowest correlation of predicted "
+    "worst_images": "nsd_id of the 5 images with the lowest correlation of predicted "
     "and measured pattern, worst first",
     "accuracy_first": "fraction (0 to 1) of the n_images images that first identifies",
     "accuracy_second": "fraction (0 to 1) of the n_images images that second identifies",

@@ -8,11 +8,12 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pipeline.figures.colours import line_colours
 from pipeline.figures.style import (
+    LINES,
     Images,
     StudyFigure,
     displayed_rois,
-    line_style,
     rows_of_roi,
     simulated_note,
     subjects,
@@ -51,6 +52,7 @@ def figure(table: pd.DataFrame) -> Figure:
     """
     networks = list(dict.fromkeys(table["network"]))
     rois = displayed_rois(table)
+    colours = line_colours(len(rois))
     drawn, axes = plt.subplots(
         len(networks), len(PANELS), figsize=(11, 3.2 * len(networks)), squeeze=False
     )
@@ -61,7 +63,7 @@ def figure(table: pd.DataFrame) -> Figure:
             for number, roi in enumerate(rois):
                 curves = rows_of_roi(part, roi).pivot(index="layer_number", columns="subject")
                 n_voxels = int(curves["n_voxels"].iloc[0].sum()) if len(curves) else 0
-                style = line_style(number)
+                style = {"color": colours[number], "linestyle": LINES[number % len(LINES)]}
                 axis.plot(curves[value], **style, linewidth=0.6, alpha=0.4)
                 label_of_roi = f"{roi[1]} (n={n_voxels})"
                 axis.plot(curves[value].mean(axis=1), **style, linewidth=2, label=label_of_roi)

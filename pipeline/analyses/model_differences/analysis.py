@@ -49,6 +49,10 @@ class ModelDifferences(Analysis):
         pairs = itertools.chain(*compared_pairs(study).values())
         return [(WHOLE, model) for model in dict.fromkeys(pairs)]
 
+    def predicted_by_job(self, study: Study) -> list[list[tuple[str, str]]]:
+        """(variant, model) of the models of each pair."""
+        return [[(WHOLE, model) for model in pair] for pair in compared_pairs(study).values()]
+
     def values_per_voxel(self, study: Study) -> list[int]:
         """Return the number of values per voxel in each result."""
         return [6 for _ in compared_pairs(study)]

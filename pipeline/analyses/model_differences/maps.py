@@ -32,11 +32,11 @@ def voxel_maps(result: Result) -> Iterator[VoxelMap]:
     """Yield the difference of two models in a subject, with its q, and both interval ends."""
     models = result.configuration["models"]
     first, second = map(bids_label, models)
-    named = f"model-{first}Less{second[0].upper()}{second[1:]}"
+    named = f"model-{first}Minus{second[0].upper()}{second[1:]}"
     tested = {"q": result["q"], "test": result.configuration["test"]}
     for quantity, array in ARRAYS.items():
         yield VoxelMap.of(
-            *(result, quantity, " less ".join(models), result[array], spaces_of(models)),
+            *(result, quantity, " minus ".join(models), result[array], spaces_of(models)),
             named=named,
             model=result.path.stem,
             **(tested if quantity == "r2Difference" else {}),

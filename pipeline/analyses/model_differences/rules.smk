@@ -1,4 +1,4 @@
-# R² of one model less that of another, tested voxel by voxel.
+# R² of one model minus that of another, tested voxel by voxel.
 
 
 rule compare_models:

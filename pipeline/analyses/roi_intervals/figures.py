@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from pipeline.analyses.roi_intervals.tables import MODEL
-from pipeline.figures.colours import colour_numbers
-from pipeline.figures.style import (
-    Images,
-    StudyFigure,
-    displayed_rois,
-    label_regions,
-    line_style,
-    rows_of_roi,
-    simulated_note,
-    subjects,
-    tidy,
-)
+from pipeline.figures.region_points import region_points
+from pipeline.figures.style import Images, StudyFigure
 
 CAPTION = (
     "Mean test R² over the voxels of each region, for every single model: one point per subject, "
@@ -54,29 +44,15 @@ def figure(table: pd.DataFrame, spaces: Sequence[str]) -> Figure:
     table : tables/roi_intervals.tsv, the rows to draw
     spaces : all feature spaces of the study, in the order of colours
     """
-    rois, models = displayed_rois(table), list(dict.fromkeys(table["score"]))
-    drawn, axis = plt.subplots(figsize=(max(6.0, 1.6 * len(rois)), 4), layout="constrained")
-    width = 0.8 / len(models)
-    numbers = colour_numbers(models, spaces)
-    for number, model in enumerate(models):
-        for position, roi in enumerate(rois):
-            part = rows_of_roi(table[table["score"] == model], roi)
-            centre = position + (number - (len(models) - 1) / 2) * width
-            x = centre + np.linspace(-0.35, 0.35, len(part) + 2)[1:-1] * width
-            ends = part[["region_lower", "region_upper"]].to_numpy()
-            axis.errorbar(
-                *(x, part["region_mean"]),
-                # the mean can lie outside a percentile interval
-                np.maximum([part["region_mean"] - ends[:, 0], ends[:, 1] - part["region_mean"]], 0),
-                fmt="o",
-                markersize=3.5,
-                elinewidth=0.9,
-                color=line_style(numbers[model])["color"],
-                label=model if position == 0 else None,
-            )
-    axis.axhline(0, color="black", linewidth=0.6)
-    label_regions(axis, table, rois)
-    tidy(axis, "n: voxels of all subjects", "mean test R², interval over images")
-    axis.set_title(f"{subjects(table)}{simulated_note(table['data'])}", loc="left", fontsize=10)
-    axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    return drawn
+    return region_points(table, "score", spaces, "mean test R², interval over images", _interval)
+
+
+def _interval(
+    axis: Axes, x: np.ndarray, rows: pd.DataFrame, colour: str, label: str | None
+) -> None:
+    mean, lower, upper = (rows[f"region_{name}"] for name in ("mean", "lower", "upper"))
+    # the mean can lie outside a percentile interval
+    lengths = np.maximum([mean - lower, upper - mean], 0)
+    axis.errorbar(
+        x, mean, lengths, fmt="o", markersize=3.5, elinewidth=0.9, color=colour, label=label
+    )

@@ -26,7 +26,7 @@ COLUMNS = {
     "in a comparison), or difference of models (paired difference of two models' R²)",
     "score": "name of the score: a model (its feature spaces, joined by +); a component of "
     "`comparison` (a feature space: its unique variance; spaces joined by &: variance that exactly "
-    "these share); or 'A less B' for a difference of two models",
+    "these share); or 'A minus B' for a difference of two models",
     "region_mean": "mean over the n_voxels voxels of the score (test R²), signed",
     "region_lower": f"lower end of the bootstrap interval over test images ({LEVEL}) of the "
     "region's mean score (test R²); draws are shared by all scores. R² from n images is on "

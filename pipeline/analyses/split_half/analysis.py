@@ -43,6 +43,11 @@ class SplitHalf(Analysis):
         models = itertools.chain(*map(study.models_of, study.comparisons))
         return [(WHOLE, model) for model in dict.fromkeys(models)]
 
+    def predicted_by_job(self, study: Study) -> list[list[tuple[str, str]]]:
+        """(variant, model) of the models of each comparison."""
+        compared = map(study.models_of, study.comparisons)
+        return [[(WHOLE, model) for model in models] for models in compared]
+
     def values_per_voxel(self, study: Study) -> list[int]:
         """Return the number of values per voxel in each result."""
         settings = study.section(SplitHalfSettings)

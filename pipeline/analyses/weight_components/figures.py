@@ -252,4 +252,4 @@ def _image_row(row: Sequence[Axes], found: pd.DataFrame, images: Mapping[int, np
         axis.spines[:].set_visible(False)
     for axis, image in zip(row, found.itertuples(), strict=False):
         axis.imshow(images[image.nsd_id])
-        axis.set_title(f"measured rank {image.measured_rank}", fontsize=6, pad=2)
+        axis.set_title(f"measured rank {image.measured_rank}", fontsize=7, pad=2)

@@ -68,7 +68,8 @@ COLUMNS = {
     "preferred_images.rank": "rank of the image within its side, from 1: largest score; for bottom "
     "images, smallest score",
     "best_images.rank": "rank of the image by predicted response, from 1 (largest)",
-    "nsd_id": "0-based index in nsd_stimuli.hdf5 of the image, on which no model was trained",
+    "nsd_id": "number of the image (0-based, in nsd_stimuli.hdf5 for NSD), on which no model was "
+    "trained",
     "captions": "captions of the uncropped picture in COCO, separated by |",
     "level": "level of the label in COCO: category or supercategory",
     "label": "name of the category or supercategory in COCO",

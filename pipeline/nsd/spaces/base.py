@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.nsd.layout import NSDLayout
+from pipeline.nsd.layout import TRIALS_OF, TRIALS_PER_SESSION, NSDLayout, Session
 
 # what to do with a file of the user's
 CORRECT = "Correct `responses.mask.file`, or the file."
@@ -42,7 +42,7 @@ class ResponseSpace(ABC):
         """Number of voxels, in the mask or not."""
 
     @abstractmethod
-    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+    def read_session(self, session: Session, voxel: np.ndarray) -> np.ndarray:
         """Read betas (trial, voxel) float32 in percent signal change.
 
         A voxel that a session did not cover is NaN in all of its trials. Only the requested voxels
@@ -50,7 +50,7 @@ class ResponseSpace(ABC):
 
         Parameters
         ----------
-        session : 1-based
+        session : 1-based number, or name of another experiment
         voxel : (voxel,) sorted
 
         Raises
@@ -60,8 +60,12 @@ class ResponseSpace(ABC):
             some trials only.
         """
 
+    def n_trials(self, session: Session) -> int:
+        """Return the number of trials of a session."""
+        return TRIALS_PER_SESSION if isinstance(session, int) else TRIALS_OF[session]
+
     @abstractmethod
-    def check_session(self, session: int) -> None:
+    def check_session(self, session: Session) -> None:
         """Check a session's files by their headers alone; raises as `read_session` does."""
 
     @abstractmethod

@@ -18,7 +18,7 @@ from pipeline.nsd.files import (
     read_vertices,
     require_grid,
 )
-from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import FSAVERAGE, HEMISPHERES, NSDLayout, Session
 from pipeline.nsd.spaces.base import CORRECT, ResponseSpace
 from pipeline.nsd.spaces.values import SMALLEST_LABEL, integer_labels, percent_signal_change
 from pipeline.nsd.transforms import native_surface_to_fsaverage
@@ -49,7 +49,7 @@ class SurfaceSpace(ResponseSpace):
         """Number of vertices of both hemispheres."""
         return sum(self.shape)
 
-    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+    def read_session(self, session: Session, voxel: np.ndarray) -> np.ndarray:
         """Read betas (trial, voxel) in percent signal change."""
         self.check_session(session)
         return np.hstack(
@@ -59,7 +59,7 @@ class SurfaceSpace(ResponseSpace):
             ]
         )
 
-    def _read_hemisphere(self, session: int, hemisphere: str, vertex: np.ndarray) -> np.ndarray:
+    def _read_hemisphere(self, session: Session, hemisphere: str, vertex: np.ndarray) -> np.ndarray:
         path = self._betas(session, hemisphere)
         stored = read_hdf5(path, [vertex]) if path.suffix == ".hdf5" else read_series(path, vertex)
         return percent_signal_change(path, stored, np.ones(len(vertex), bool))
@@ -69,11 +69,13 @@ class SurfaceSpace(ResponseSpace):
         n_left = self.shape[0]
         return voxel[voxel < n_left], voxel[voxel >= n_left] - n_left
 
-    def check_session(self, session: int) -> None:
+    def check_session(self, session: Session) -> None:
         """Check a session's files by their headers."""
         dtype = np.float32 if self.name == FSAVERAGE else np.int16
         for hemisphere, n_vertices in self._hemispheres():
-            check_betas(self._betas(session, hemisphere), (n_vertices,), dtype)
+            check_betas(
+                self._betas(session, hemisphere), (n_vertices,), dtype, self.n_trials(session)
+            )
 
     def read_ncsnr(self) -> np.ndarray:
         """Read the released ncsnr of both hemispheres."""
@@ -153,7 +155,7 @@ class SurfaceSpace(ResponseSpace):
     def _hemispheres(self) -> Iterator[tuple[str, int]]:
         return zip(HEMISPHERES, self.shape, strict=True)
 
-    def _betas(self, session: int, hemisphere: str) -> Path:
+    def _betas(self, session: Session, hemisphere: str) -> Path:
         return self.layout.surface_betas(self.subject, self.name, self.betas, session, hemisphere)
 
     def _ncsnr(self, hemisphere: str) -> Path:

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.nsd.betas import check_betas, read_hdf5, read_series
 from pipeline.nsd.files import require_sides
 from pipeline.nsd.frame import Frame
-from pipeline.nsd.layout import HEMISPHERES, NSDLayout
+from pipeline.nsd.layout import HEMISPHERES, NSDLayout, Session
 from pipeline.nsd.spaces.base import CORRECT, ResponseSpace
 from pipeline.nsd.spaces.values import integer_labels, percent_signal_change
 
@@ -47,7 +47,7 @@ class VolumeSpace(ResponseSpace):
         """Number of voxels of the volume."""
         return math.prod(self.shape)
 
-    def read_session(self, session: int, voxel: np.ndarray) -> np.ndarray:
+    def read_session(self, session: Session, voxel: np.ndarray) -> np.ndarray:
         """Read betas (trial, voxel) in percent signal change."""
         self.check_session(session)
         path = self.layout.betas(self.subject, self.name, self.betas, session)
@@ -59,10 +59,10 @@ class VolumeSpace(ResponseSpace):
         valid = self.frame.read(self._valid(session)).ravel()[voxel] > 0
         return percent_signal_change(path, stored, valid)
 
-    def check_session(self, session: int) -> None:
+    def check_session(self, session: Session) -> None:
         """Check a session's files by their headers."""
         path = self.layout.betas(self.subject, self.name, self.betas, session)
-        check_betas(path, self.shape, np.int16, self.frame)
+        check_betas(path, self.shape, np.int16, self.n_trials(session), self.frame)
         self.frame.check(self._valid(session))
 
     def read_ncsnr(self) -> np.ndarray:
@@ -111,5 +111,5 @@ class VolumeSpace(ResponseSpace):
         """Shape of the volume as `grid_shape`, and its `affine`."""
         return {"grid_shape": np.array(self.shape), "affine": self.affine}
 
-    def _valid(self, session: int) -> Path:
+    def _valid(self, session: Session) -> Path:
         return self.layout.valid_session(self.subject, self.name, session)
