@@ -218,8 +218,8 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
 
     def provenance(spaces: Sequence[str] = (), **of: str) -> dict[str, object]:
         made = {**identity, **of, "spaces": list(spaces), "tests": tested_by}
-        told = {space: {"state": "pretrained", "label": "pretrained"} for space in spaces}
-        return make_provenance("benchmark", made, {}, simulated=True, weights=told)
+        recorded = {space: {"state": "pretrained", "label": "pretrained"} for space in spaces}
+        return make_provenance("benchmark", made, {}, simulated=True, weights=recorded)
 
     chosen = study.significance
     tested_by = describe_tests(chosen.test, chosen.resample, chosen.draws)
@@ -248,11 +248,11 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
         fitted = {name: ("voxel", array) for name, array in arrays.items()}
         fitted["space"] = "space", spaces
         fitted["band_weights"] = ("space", "voxel"), np.ones((len(spaces), len(voxel)), np.float32)
-        told = provenance(spaces, model=model)
-        write_result(root / f"encoding/subj01/all/{model}.h5", {**geometry, **fitted}, told)
+        recorded = provenance(spaces, model=model)
+        write_result(root / f"encoding/subj01/all/{model}.h5", {**geometry, **fitted}, recorded)
         tested = {name: ("voxel", array) for name, array in tests[model].items()}
         tested["voxel"] = "voxel", voxel
-        write_result(root / f"significance/subj01/all/{model}.h5", tested, told)
+        write_result(root / f"significance/subj01/all/{model}.h5", tested, recorded)
     for comparison, spaces in study.comparisons.items():
         models = [model_name(subset) for subset in subsets(spaces)]
         fitted = dict(zip(models, study.models_of(comparison), strict=True))
@@ -275,9 +275,13 @@ def write_results(study: Configuration, root: Path, voxel: np.ndarray, affine: n
             "noise_ceiling": ("voxel", ceiling),
             "joint_gain": ("voxel", joint_gain(own, spaces)),
         }
-        told = provenance(spaces, comparison=comparison)
-        write_result(root / f"partitions/subj01/all/{comparison}.h5", {**labels, **partition}, told)
-        write_result(root / f"significance/subj01/all/{comparison}.h5", {**labels, **tested}, told)
+        recorded = provenance(spaces, comparison=comparison)
+        write_result(
+            root / f"partitions/subj01/all/{comparison}.h5", {**labels, **partition}, recorded
+        )
+        write_result(
+            root / f"significance/subj01/all/{comparison}.h5", {**labels, **tested}, recorded
+        )
     rois = pd.DataFrame({"voxel": voxel[::20], "atlas": "prf-visualrois", "roi": "V1v"})
     rois["hemisphere"], rois["place"] = "lh", 0
     write_table(root / "rois/subj01.tsv", rois, COLUMNS, provenance())

@@ -198,12 +198,12 @@ def compare(cell: Cell) -> dict[str, object]:
     }
 
 
-def results(out: Path, wanted: list[Cell]) -> Iterator[dict[str, object]]:
+def results(out: Path, requested: list[Cell]) -> Iterator[dict[str, object]]:
     """Rows of the cells, those in `out` as they are; each is written when it is there."""
     known = pd.read_csv(out, sep="\t").to_dict("records") if out.exists() else []
     done = {tuple(row[name] for name in LEVELS) for row in known}
     yield from known
-    for cell in wanted:
+    for cell in requested:
         if tuple(asdict(cell).values()) not in done:
             known.append(compare(cell))
             pd.DataFrame(known).to_csv(out, sep="\t", index=False)

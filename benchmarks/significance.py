@@ -149,7 +149,7 @@ def discoveries(arguments: argparse.Namespace) -> None:
     """100 of 20,000 voxels have r = .4, or a gain of .4 standard deviations; 1,000 images."""
     n, n_voxels, n_true = 1000, 20_000, 100
     columns = ("test", "repetitions", "fewest of 100 found", "mean false discovery proportion")
-    print("|", " | ".join((*columns, "Monte Carlo standard error", "wanted")), "|")
+    print("|", " | ".join((*columns, "Monte Carlo standard error", "requested")), "|")
     print("|---" * 6 + "|")
     for test in arguments.tests:
         found, false = [], []

@@ -15,7 +15,7 @@ FLAGS = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu
 
 
 def find_browser() -> str:
-    """The path of an installed browser; skips, with the way to mend it, if there is none."""
+    """The path of an installed browser; skips, with what would help, if there is none."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     # pip cannot install one; CI does, by apt-get
     if found is None:

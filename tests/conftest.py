@@ -155,17 +155,17 @@ class Study:
 
 
 def branch(study: Study, directory: Path, configuration: str) -> Study:
-    """A study that goes on from a finished one, whose files it shares until it makes them anew.
+    """A study that goes on from a finished one, whose results it shares until it makes them anew.
 
-    Stages replace files; Snakemake writes its records of them in place, so these are copied.
+    Stages replace results. Logs, benchmarks and Snakemake's records are written in place, so these
+    are copied.
     """
-    shutil.copytree(
-        study.directory,
-        directory,
-        copy_function=os.link,
-        ignore=shutil.ignore_patterns(".snakemake"),
-    )
-    shutil.copytree(study.directory / ".snakemake", directory / ".snakemake")
+
+    def share(source: str, target: str) -> None:
+        in_place = {"logs", "benchmarks", ".snakemake"}.intersection(Path(source).parts)
+        (shutil.copy2 if in_place else os.link)(source, target)
+
+    shutil.copytree(study.directory, directory, copy_function=share)
     branched = Study(directory, directory / configuration)
     # a file of its own: it will be edited
     rewrite(branched.configuration, study.configuration.read_text())
@@ -364,9 +364,9 @@ def assert_dimensions_are_named(path: Path) -> None:
         assert {"file", "provenance"} <= set(data.attrs)
         for name, array in data.data_vars.items():
             layer = array.attrs.get("layer")
-            told = f"`{name}` ({', '.join(array.dims)})"
-            told = told if layer is None else told.replace(f"_{layer}", "_LAYER")
-            assert told in described, f"{path}: {told}"
+            recorded = f"`{name}` ({', '.join(array.dims)})"
+            recorded = recorded if layer is None else recorded.replace(f"_{layer}", "_LAYER")
+            assert recorded in described, f"{path}: {recorded}"
             array[(0,) * array.ndim if array.size else ()].load()
         for name, labels in data.coords.items():
             assert labels.dims == (name,), f"{path}: {name}"
@@ -398,8 +398,8 @@ def windows_at_any_size(monkeypatch):
     monkeypatch.setattr("encoding.ridge.windowed.SMALL", 0)
 
 
-def weights_told(*pretrained: str, untrained: Sequence[str] = ()) -> dict[str, dict[str, str]]:
-    """What a provenance tells of feature spaces' weights."""
+def weights_of(*pretrained: str, untrained: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+    """Weights of feature spaces as provenance records them."""
     states = {**dict.fromkeys(pretrained, "pretrained"), **dict.fromkeys(untrained, "untrained")}
     return {
         space: {"state": state, "label": f"{state} (made up)"} for space, state in states.items()

@@ -79,7 +79,7 @@ class Faults:
 
         Parameters
         ----------
-        when : told the seconds since the first job was seen
+        when : printed the seconds since the first job was seen
         """
         run = subprocess.Popen(
             self.study.command(*arguments),

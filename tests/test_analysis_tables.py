@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import weights_told
+from conftest import weights_of
 
 from pipeline.analyses.identification import figures as identified
 from pipeline.analyses.identification.tables import (
@@ -35,8 +35,8 @@ ROIS = pd.DataFrame({"voxel": [10, 11, 13], "atlas": "floc-faces", "roi": "FFA-1
 
 def result_of(arrays, **configuration):
     settings = {"subject": "subj01", **configuration}
-    told = {"simulated": True, "weights": weights_told("conv1", "bert", untrained=["clip"])}
-    return Result(Path("x.h5"), xr.Dataset(arrays), {**told, "configuration": settings})
+    provenance = {"simulated": True, "weights": weights_of("conv1", "bert", untrained=["clip"])}
+    return Result(Path("x.h5"), xr.Dataset(arrays), {**provenance, "configuration": settings})
 
 
 @pytest.fixture

@@ -68,11 +68,11 @@ def rewritten(path, change):
     write_result(path, change(result.data), result.provenance)
 
 
-def test_a_study_as_it_was_run_passes_and_tells_what_is_so_by_convention(monkeypatch, finished):
-    told = run(monkeypatch, finished)
-    assert told["audited_fits"] == {"subj01": 2}
-    assert any("ncsnr" in convention for convention in told["by_convention"])
-    assert told["near_duplicates"] == {"subj01": None}
+def test_a_study_as_it_was_run_passes_and_states_what_is_so_by_convention(monkeypatch, finished):
+    reported = run(monkeypatch, finished)
+    assert reported["audited_fits"] == {"subj01": 2}
+    assert any("ncsnr" in convention for convention in reported["by_convention"])
+    assert reported["near_duplicates"] == {"subj01": None}
 
 
 def test_near_duplicates_on_both_sides_are_counted(finished):
@@ -160,7 +160,7 @@ def test_a_fit_made_without_a_space_is_found_out(monkeypatch, finished):
         run(monkeypatch, finished)
 
 
-def test_all_problems_are_told_at_once(monkeypatch, finished):
+def test_all_problems_are_reported_at_once(monkeypatch, finished):
     edit_split(
         finished, lambda split: (list_an_image_twice(split), give_a_test_image_a_fold(split))
     )

@@ -39,9 +39,9 @@ def test_a_refit_is_timed_beside_its_fit(monkeypatch, capsys):
     arguments = ["--images", "120", "--widths", "10+12", "--voxels", "40"]
     monkeypatch.setattr(sys, "argv", ["refits", *arguments])
     refits.main()
-    told = capsys.readouterr().out
-    assert "| refit and prediction |" in told
-    assert float(re.search(r"apart by at most (\S+)", told)[1]) < 1e-5
+    printed = capsys.readouterr().out
+    assert "| refit and prediction |" in printed
+    assert float(re.search(r"apart by at most (\S+)", printed)[1]) < 1e-5
 
 
 def test_two_devices_are_compared(monkeypatch, capsys):

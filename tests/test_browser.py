@@ -142,7 +142,7 @@ def test_the_v1_patch_is_outlined_where_its_voxels_are(report, study):
         assert "V1v" in names
 
 
-def test_the_surface_page_tells_value_and_region_of_a_vertex(report, study):
+def test_the_surface_page_states_value_and_region_of_a_vertex(report, study):
     folder = study.results / "maps/subj01/all"
     name = "sub-01_hemi-L_space-fsnative_{}.gii"
     r = read_map(folder / "bert" / name.format("model-bert_stat-r_statmap.func"))
@@ -180,11 +180,11 @@ def test_preferred_models_have_the_colours_of_their_names(report, study):
         painted = visit.page.evaluate(f"painted(surfaceData.maps[{_chosen(visit)}], 'left')")
         for label, name in names.items():
             found = {painted[i]["colour"] for i in np.flatnonzero(labels == int(label))}
-            told = {
+            reported = {
                 painted[i]["text"].split("<br>")[0] for i in np.flatnonzero(labels == int(label))
             }
             assert found == {label_colour(int(label))}
-            assert told == {name}
+            assert reported == {name}
         assert visit.complaints == []
 
 
@@ -217,8 +217,8 @@ def test_the_explorer_changes_subject_map_and_region(report, study):
             ["bert"],
         )
         best = rows[rows["roi_prf-visualrois"] == "V1v"].set_index("voxel")["r"]
-        told = page.locator("#list button").first.inner_text()
-        assert told == f"voxel {best.idxmax()}: {best.max():.3f}".replace("-", "−")
+        reported = page.locator("#list button").first.inner_text()
+        assert reported == f"voxel {best.idxmax()}: {best.max():.3f}".replace("-", "−")
         page.locator("#list button").first.click()
         page.wait_for_function(f"element('voxel').textContent.includes('{best.idxmax()}')")
         assert page.url.endswith(f"#subj03/{best.idxmax()}")

@@ -138,7 +138,9 @@ def test_a_fetch_that_was_killed_goes_on(bucket, tmp_path):
 
 
 @pytest.mark.parametrize("stage", ["preflight", "fetch"])
-def test_it_is_told_what_will_come_from_the_bucket_and_how_much(bucket, without, tmp_path, stage):
+def test_it_is_reported_what_will_come_from_the_bucket_and_how_much(
+    bucket, without, tmp_path, stage
+):
     without(CAPTIONS)
     options = ["--plan", "plan.tsv"] if stage == "fetch" else []
     done = run_stage(stage, values_of(), tmp_path, *options)
@@ -174,7 +176,7 @@ def test_annotations_that_a_bucket_lacks_are_fetched_from_coco(without):
     assert CAPTIONS not in inside
 
 
-def test_a_file_that_a_bucket_lacks_is_told_before_any_comes(without, tmp_path):
+def test_a_file_that_a_bucket_lacks_is_reported_before_any_comes(without, tmp_path):
     path = "nsddata/ppdata/subj03/func1pt8mm/roi/nsdgeneral.nii.gz"
     without(path)
     done = run_stage("fetch", values_of(), tmp_path)
@@ -191,7 +193,7 @@ def test_real_data_are_under_the_terms_of_nsd(without, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_bucket_that_is_not_there_is_told(bucket):
+def test_a_bucket_that_is_not_there_is_reported(bucket):
     with pytest.raises(InputError, match=r"nsd: s3://nowhere cannot be listed .*NoSuchBucket"):
         files_of(values_of("s3://nowhere"))
 

@@ -125,7 +125,7 @@ def test_near_duplicates_across_the_split_flatter_a_model(shown):
     assert bias["verdict"].item() == "not judged"
 
 
-def test_intervals_that_are_too_narrow_are_told(shown):
+def test_intervals_that_are_too_narrow_are_reported(shown):
     narrow = []
     for experiment in shown[0]["plain"]:
         middle = (experiment["joint/lower"] + experiment["joint/upper"]) / 2
@@ -148,12 +148,12 @@ def test_models_that_do_not_differ_have_no_interval_to_cover(shown):
         experiment.iloc[:50] = same[experiment.columns]
     statistics = summarise("plain", experiments, 0.95)
     assert abs(rows(statistics, words)["value"].item() - before) < 0.05
-    told = rows(statistics, "unique variance of A: voxels with an interval")
-    assert told["value"].item() <= 0.5
-    assert told["verdict"].item() == "not judged"
+    reported = rows(statistics, "unique variance of A: voxels with an interval")
+    assert reported["value"].item() <= 0.5
+    assert reported["verdict"].item() == "not judged"
 
 
-def test_p_values_that_are_not_uniform_are_told(shown):
+def test_p_values_that_are_not_uniform_are_reported(shown):
     eager = [e.assign(**{"A+B/p": e["A+B/p"] ** 2}) for e in shown[0]["plain"]]
     statistics = summarise("plain", eager, 0.95)
     assert rows(statistics, "Kolmogorov")["verdict"].item() == "off"

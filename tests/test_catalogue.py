@@ -164,7 +164,7 @@ def test_annotations_are_needed_by_those_networks_that_are_made_of_them(models, 
         ({"method": "random_projection", "components": 0.5}, "components"),
     ],
 )
-def test_a_reduction_that_cannot_be_is_told(reduction, message):
+def test_a_reduction_that_cannot_be_is_reported(reduction, message):
     space = {"network": "alexnet", "layer": "fc7", "reduction": reduction}
     with pytest.raises(InputError, match=message):
         study(["mine"], feature_spaces={"mine": space})

@@ -100,8 +100,8 @@ def tiny(tmp_path, monkeypatch):
         monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, architecture, settings)
         if "hf_tokenizer_name" in settings["text_cfg"]:
             fill_cache(tmp_path, settings["text_cfg"])
-        wanted = {"library": "open_clip", "architecture": architecture, "stimulus": "captions"}
-        return load_network({**wanted, "weights": "untrained", "seed": 0}, "cpu", tmp_path)
+        requested = {"library": "open_clip", "architecture": architecture, "stimulus": "captions"}
+        return load_network({**requested, "weights": "untrained", "seed": 0}, "cpu", tmp_path)
 
     return load
 
@@ -196,8 +196,8 @@ def saved(tmp_path, monkeypatch):
         torch.manual_seed(0)
         path = tmp_path / "weights.pt"
         torch.save(open_clip.create_model(architecture, pretrained_text=False).state_dict(), path)
-        wanted = {"library": "open_clip", "architecture": architecture, "stimulus": "image"}
-        return {**wanted, "weights": str(path), **settings}
+        requested = {"library": "open_clip", "architecture": architecture, "stimulus": "image"}
+        return {**requested, "weights": str(path), **settings}
 
     return save
 
@@ -243,15 +243,17 @@ def test_a_file_needs_a_tag_of_its_activation(saved, architecture, tag, message)
 
 def test_what_open_clip_saved_beside_a_file_stands_for_a_tag(saved, tmp_path):
     settings = saved("ViT-B-32")
-    told = {
+    reported = {
         "model_cfg": open_clip.get_model_config("ViT-B-32"),
         "preprocess_cfg": {"mean": [0.1, 0.2, 0.3], "std": [0.5] * 3, "resize_mode": "squash"},
     }
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(told))
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(reported))
     found = load_network(settings, "cpu").preprocess([PHOTOGRAPH])["image"]
-    wanted = open_clip.transform.PreprocessCfg(size=32, **told["preprocess_cfg"])
-    assert torch.equal(found[0], open_clip.transform.image_transform_v2(wanted, False)(PHOTOGRAPH))
-    told["model_cfg"]["quick_gelu"] = True
-    (tmp_path / "open_clip_config.json").write_text(json.dumps(told))
+    requested = open_clip.transform.PreprocessCfg(size=32, **reported["preprocess_cfg"])
+    assert torch.equal(
+        found[0], open_clip.transform.image_transform_v2(requested, False)(PHOTOGRAPH)
+    )
+    reported["model_cfg"]["quick_gelu"] = True
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(reported))
     with pytest.raises(ValueError, match="trained with QuickGELU"):
         check_specification(settings)

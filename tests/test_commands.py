@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ENVIRON, ROOT, TINY, weights_told
+from conftest import ENVIRON, ROOT, TINY, weights_of
 from rich.console import Console
 
 from pipeline.__main__ import read_arguments
@@ -89,7 +89,7 @@ def said_by(*words: str, cwd: Path, code: int) -> str:
     return done.stdout + done.stderr
 
 
-def test_without_a_configuration_a_user_is_told_how_to_name_one(tmp_path):
+def test_without_a_configuration_the_error_says_how_to_name_one(tmp_path):
     said = said_by("status", cwd=tmp_path, code=1)
     assert said.count("\n") == 2
     assert "`nsd-encoding status study.yaml`; `nsd-encoding init study.yaml` writes one." in said
@@ -137,10 +137,10 @@ def test_a_configuration_without_answers_is_the_first_study(folder, capsys):
     )
     assert found == first
     assert read_configuration("mine.yaml").study == "mine"
-    told = capsys.readouterr().out
-    commands = re.findall(r"^  nsd-encoding (\w+) mine.yaml", told, re.MULTILINE)
+    printed = capsys.readouterr().out
+    commands = re.findall(r"^  nsd-encoding (\w+) mine.yaml", printed, re.MULTILINE)
     assert commands == ["fetch", "preflight", "run", "status", "open"]
-    assert "about 84 GB" in told
+    assert "about 84 GB" in printed
 
 
 def test_every_key_of_a_new_configuration_has_a_comment_and_fits_the_schema(folder):
@@ -197,9 +197,9 @@ def test_nothing_is_asked_of_a_bucket_and_its_files_are_copied_later(folder, cap
     monkeypatch.setattr("socket.socket.connect", refuse)
     init(Options(file=Path("mine.yaml"), nsd="s3://lab/nsd"))
     assert read_configuration("mine.yaml").nsd_bucket == "s3://lab/nsd"
-    told = capsys.readouterr().out
-    assert "nsd-encoding fetch" not in told
-    assert "nsd-encoding preflight mine.yaml" in told
+    printed = capsys.readouterr().out
+    assert "nsd-encoding fetch" not in printed
+    assert "nsd-encoding preflight mine.yaml" in printed
 
 
 def test_own_features_are_one_more_model(folder):
@@ -257,11 +257,11 @@ def test_on_a_terminal_a_question_is_asked_again_until_it_is_answered(folder, mo
     study = read_configuration("mine.yaml")
     assert (study.subjects, study.models) == (["subj01", "subj05"], ["resnet50", "clip_rn50"])
     assert (str(study.nsd), study.of_nsd.mask.within) == ("/data/nsd", "cortex")
-    told = capsys.readouterr().out
-    assert "NSD has no subj09" in told
+    printed = capsys.readouterr().out
+    assert "NSD has no subj09" in printed
     # each with what has to be downloaded
-    assert re.search(r"alexnet .* ImageNet +244 MB, torchvision", told)
-    assert re.search(r"gabor_energy .* none needed", told)
+    assert re.search(r"alexnet .* ImageNet +244 MB, torchvision", printed)
+    assert re.search(r"gabor_energy .* none needed", printed)
     assert [question.split(" [")[0] for question in asked].count("Subjects (1 to 8, or all)") == 2
 
 
@@ -336,7 +336,7 @@ def test_targets_and_options_go_to_snakemake_as_they_are():
         (["--core", "2", "--bogus"], r"--bogus: no option of `nsd-encoding run` or of snakemake"),
     ],
 )
-def test_a_wrong_target_or_option_is_told_before_snakemake_starts(words, message):
+def test_a_wrong_target_or_option_is_reported_before_snakemake_starts(words, message):
     with pytest.raises(InputError, match=message):
         running.snakemake_command(TINY, None, words)
 
@@ -361,7 +361,7 @@ def test_jobs_go_to_the_cluster_where_jobs_can_be_submitted(folder, monkeypatch)
     assert "--slurm-partition-config" not in running.snakemake_command(TINY, "slurm", [])
 
 
-def test_an_unknown_profile_is_told_with_those_that_there_are():
+def test_an_unknown_profile_is_reported_with_those_that_there_are():
     with pytest.raises(InputError, match=r"no such profile. Name default, generic, slurm"):
         running.snakemake_command(TINY, "pbs", [])
 
@@ -424,7 +424,7 @@ def report(folder, monkeypatch) -> Path:
     return path
 
 
-def test_a_report_that_is_not_there_is_told_with_what_makes_it(folder):
+def test_a_report_that_is_not_there_is_reported_with_what_makes_it(folder):
     with pytest.raises(InputError, match=rf"index.html: not made yet.*nsd-encoding run {TINY}"):
         opening.open_report(TINY)
 
@@ -462,7 +462,7 @@ def provenance(**identity: object) -> dict:
         "inputs": {},
         "simulated": True,
         "untrained": [],
-        "weights": weights_told("alexnet", "alexnet_conv3", "bert"),
+        "weights": weights_of("alexnet", "alexnet_conv3", "bert"),
     }
 
 

@@ -61,7 +61,7 @@ def test_every_comparison_of_the_catalogue_can_be_named_alone_and_its_facts_are_
     assert found.comparisons[comparison] == COMPARISONS[comparison]
     status = {row["attribute"]: row["status"] for row in rows_of(comparison)}
     # the features themselves tell how many dimensions they have
-    assert [name for name, told in status.items() if told == "not stated"] == ["dimensions"]
+    assert [name for name, reported in status.items() if reported == "not stated"] == ["dimensions"]
     assert "differs" in status.values() or comparison == "categories_vs_supercategories"
 
 
@@ -79,7 +79,7 @@ def test_dimensions_are_matched_with_one_word():
     assert found.feature_spaces["bert_layer3_pca64"].layer == "hidden_states.3"
 
 
-def test_what_is_not_stated_is_told_and_a_comparison_is_said_in_a_sentence():
+def test_what_is_not_stated_is_reported_and_a_comparison_is_said_in_a_sentence():
     spaces = {"a": {"family": "X", "language": True, "dimensions": 2048}, "b": {"dimensions": 512}}
     rows = {row["attribute"]: row for row in confound_rows("a_vs_b", spaces)}
     assert rows["architecture"]["status"] == "not stated"
@@ -106,7 +106,7 @@ def test_a_users_network_states_its_own_facts():
     assert "facts" not in found.network_specification("dino")
 
 
-def test_a_comparison_that_nobody_declared_is_told():
+def test_a_comparison_that_nobody_declared_is_reported():
     with pytest.raises(
         InputError, match=r"comparisons: unknown name 'clip_rn50_vs_resnet'.*resnet50"
     ):

@@ -99,7 +99,7 @@ def test_files_as_they_were_made_are_not_refused(results):
     assert list(audit_files(results / "tiny", run)) == []
 
 
-def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
+def test_a_byte_altered_in_any_file_is_reported_by_its_name(results):
     """Every file that the workflow writes, at a random place and at both ends."""
     generator = random.Random(0)
     for path in files_of(results):
@@ -109,7 +109,7 @@ def test_a_byte_altered_in_any_file_is_told_by_its_name(results):
                 assert str(path) in refused(path), (path, where)
 
 
-def test_a_file_that_was_cut_short_is_told_by_its_name(results):
+def test_a_file_that_was_cut_short_is_reported_by_its_name(results):
     """One of every kind and stage."""
     kinds = {(path.parent.name, path.suffix): path for path in files_of(results)}
     for path in kinds.values():
@@ -142,7 +142,7 @@ def test_whoever_reads_a_file_refuses_it_when_it_was_altered(results):
             assert path.stem.split(".")[0] in refused(path, read), path
 
 
-def test_arrays_that_a_disk_altered_are_told_when_they_are_read(results):
+def test_arrays_that_a_disk_altered_are_reported_when_they_are_read(results):
     """One file of every kind; by its date nobody wrote to it."""
     kinds = {path.relative_to(results).parts[:2]: path for path in results.rglob("*.h5")}
     assert len(kinds) > 10
@@ -154,8 +154,8 @@ def test_arrays_that_a_disk_altered_are_told_when_they_are_read(results):
             continue
         with undone(path) as content:
             undated(path, altered(content, chunk.byte_offset + chunk.size // 2))
-            told = refused(path, read_result)
-            assert f"{path}: its content is not what its checksum says" in told
+            reported = refused(path, read_result)
+            assert f"{path}: its content is not what its checksum says" in reported
 
 
 def first_chunk(file: h5py.File):
@@ -192,7 +192,7 @@ def test_other_programs_can_compare_the_checksums_of_a_study(results):
         assert done.stdout == "splits/subj01/all.tsv: FAILED\n"
 
 
-def test_a_checksum_that_is_damaged_or_gone_is_told_with_its_file(results):
+def test_a_checksum_that_is_damaged_or_gone_is_reported_with_its_file(results):
     path = results / "tiny/encoding/subj01/all/bert.h5"
     with undone(path):
         rewrite(checksum_path(path), b"")
@@ -269,10 +269,10 @@ def test_a_result_beside_an_input_of_another_run_is_refused_and_both_are_named(r
     for path, source in pairs.values():
         with undone(source, metadata_path(source)):
             of_another_run(source)
-            told = refused(path)
-        assert "was made from another" in told, (path, source)
-        assert any(str(name) in told for name in (path, metadata_path(path))), told
-        assert str(source) in told
+            reported = refused(path)
+        assert "was made from another" in reported, (path, source)
+        assert any(str(name) in reported for name in (path, metadata_path(path))), reported
+        assert str(source) in reported
 
 
 def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
@@ -295,8 +295,8 @@ def test_a_result_that_lies_in_the_place_of_another_is_refused(results):
                 ".h5": (read_result, "was made as "),
                 ".json": (read_metadata, "its content"),
             }
-            read, told = readers[path.suffix]
-            assert f"{path}: {told}" in refused(path, read), path
+            read, reported = readers[path.suffix]
+            assert f"{path}: {reported}" in refused(path, read), path
 
 
 # ---- at the join
@@ -330,9 +330,9 @@ def fit(results, tmp_path, monkeypatch):
 
 
 def specification(path):
-    told = read_provenance(path)["configuration"]
-    own = {key: value for key, value in told.items() if key not in ("layers", "extraction")}
-    return {**own, "extracted_from": told["extraction"]["network"]}
+    provenance = read_provenance(path)["configuration"]
+    own = {key: value for key, value in provenance.items() if key not in ("layers", "extraction")}
+    return {**own, "extracted_from": provenance["extraction"]["network"]}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Damaged copies of NSD and COCO: each ends in one error that names file, expectation and mend."""
+"""Damaged copies of NSD and COCO: one error names the file, what was expected and a hint."""
 
 from __future__ import annotations
 
@@ -307,17 +307,17 @@ class Damage(NamedTuple):
     read: Callable[[Path], object]
     file: str
     expectation: str
-    mend: str
+    hint: str
 
 
-def no_file(read, *files, mend="Fetch it from NSD, or correct `nsd:`") -> list[Damage]:
-    return [Damage(delete(file), read, file, "not found", mend) for file in files]
+def no_file(read, *files, hint="Fetch it from NSD, or correct `nsd:`") -> list[Damage]:
+    return [Damage(delete(file), read, file, "not found", hint) for file in files]
 
 
 def of_another_shape(read, file, shape, expected) -> list[Damage]:
     make = image_of(file, (*shape, 1, 1)[: max(3, len(shape))])
-    told = f"grid {shape}, expected {expected}"
-    return [Damage(make, read, file, told, ORIGINAL)]
+    reported = f"grid {shape}, expected {expected}"
+    return [Damage(make, read, file, reported, ORIGINAL)]
 
 
 FETCH, BOTH = "Fetch it again from NSD", "Fetch both again from NSD"
@@ -337,7 +337,7 @@ DAMAGES = [
     *no_file(native_surface, f"{NATIVE}/rh.betas_session01.hdf5", f"{SURFACES}/lh.inflated"),
     # RIGHT_AREAS was drawn on the subject: fsaverage has none of its own
     *no_file(fsaverage, f"{FSAVERAGE}/rh.ncsnr.mgh", RIGHT_AREAS),
-    *no_file(volume, CAPTIONS, mend=FROM_COCO),
+    *no_file(volume, CAPTIONS, hint=FROM_COCO),
     Damage(truncate(DESIGN), volume, DESIGN, "not a readable MATLAB v5", FETCH),
     Damage(truncate(STIMULI), volume, STIMULI, "truncated", FETCH),
     Damage(truncate(CAPTIONS), volume, CAPTIONS, "not a COCO annotation file", FROM_COCO),
@@ -385,7 +385,7 @@ DAMAGES = [
         *(mapped_to_mni, TEMPLATE, "grid (23, 27, 22, 3), expected (5, 6, 7, 3) of", ORIGINAL),
     ),
 ]
-# {(who reads, file, mend): {what the error must say: what is damaged, or several such}}
+# {(who reads, file, hint): {what the error must say: what is damaged, or several such}}
 OF_ONE_FILE = {
     (volume, DESIGN, FETCH): {
         "lacks the variable 'sharedix'": design("sharedix", lambda _: None),
@@ -508,9 +508,9 @@ OF_ONE_FILE = {
     },
 }
 DAMAGES += [
-    Damage(make, read, file, told, mend)
-    for (read, file, mend), made in OF_ONE_FILE.items()
-    for told, makes in made.items()
+    Damage(make, read, file, expectation, hint)
+    for (read, file, hint), made in OF_ONE_FILE.items()
+    for expectation, makes in made.items()
     for make in (makes if isinstance(makes, list) else [makes])
 ]
 
@@ -518,7 +518,7 @@ DAMAGES += [
 @pytest.mark.parametrize(
     "damage", DAMAGES, ids=[f"{Path(d.file).name}: {d.expectation}" for d in DAMAGES]
 )
-def test_a_damage_is_one_error_that_names_file_expectation_and_mend(nsd, tmp_path, damage):
+def test_a_damage_is_one_error_that_names_file_expectation_and_hint(nsd, tmp_path, damage):
     tree = damaged_copy(nsd, tmp_path)
     damage.make(tree)
     with pytest.raises(InputError) as error:
@@ -526,7 +526,7 @@ def test_a_damage_is_one_error_that_names_file_expectation_and_mend(nsd, tmp_pat
     message = str(error.value)
     assert str(tree / damage.file) in message
     assert damage.expectation in message
-    assert damage.mend.lower() in message.lower()
+    assert damage.hint.lower() in message.lower()
     assert "\n" not in message
 
 
@@ -535,7 +535,7 @@ def test_every_reader_reads_the_undamaged_tree(nsd, read):
     assert read(nsd) is not None
 
 
-def test_all_problems_are_told_at_once(nsd, tmp_path):
+def test_all_problems_are_reported_at_once(nsd, tmp_path):
     tree = damaged_copy(nsd, tmp_path)
     delete(f"{SESSIONS}/ncsnr.nii.gz")(tree)
     write(S2, b"")(tree)

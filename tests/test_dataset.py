@@ -328,8 +328,8 @@ def analyse(results: Path) -> None:
     rois = [results / f"rois/{subject}.tsv" for subject in SUBJECTS]
     for name, paths in made.items():
         table = results / f"tables/{name}.tsv"
-        told = {"analysis": name, "settings": {}}
-        run(write_analysis_table, **told, rois=rois, results=paths, out=[table])
+        reported = {"analysis": name, "settings": {}}
+        run(write_analysis_table, **reported, rois=rois, results=paths, out=[table])
     run(
         count_replications,
         intervals=results / "tables/roi_intervals.tsv",
@@ -437,8 +437,8 @@ def test_files_say_what_they_are_of_wherever_they_lie(finished, tmp_path):
     shutil.copy(fit, tmp_path / "a.h5")
     shutil.copy(result_file(results, "significance", subject, "shown"), tmp_path / "b.h5")
     with xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf") as data:
-        told = {key: data.attrs[key] for key in ("subject", "variant", "model")}
-    assert told == {"subject": subject, "variant": "all", "model": "shown"}
+        reported = {key: data.attrs[key] for key in ("subject", "variant", "model")}
+    assert reported == {"subject": subject, "variant": "all", "model": "shown"}
     moved = read_result(tmp_path / "a.h5")
     assert by_identity([tmp_path / "b.h5"]) == {moved.identity: tmp_path / "b.h5"}
     elsewhere = result_file(tmp_path / "results/matrices", "encoding", subject, "other")
@@ -560,8 +560,8 @@ def test_maps_lie_where_the_mask_says(finished):
     for subject in SUBJECTS:
         folder = results / f"maps/{subject}/all"
         index = read_metadata(folder / INDEX)["maps"]
-        assert {told["space"] for told in index.values()} == {"grid"}
-        (name,) = (n for n, told in index.items() if is_map_of(told, "unique", "shown"))
+        assert {reported["space"] for reported in index.values()} == {"grid"}
+        (name,) = (n for n, reported in index.items() if is_map_of(reported, "unique", "shown"))
         values, mask = read_map(folder / name), mask_of(results, subject)
         assert np.array_equal(np.isfinite(values), mask.get_fdata() > 0)
         partition = read_result(result_file(results, "partitions", subject, COMPARISON))
@@ -570,8 +570,12 @@ def test_maps_lie_where_the_mask_says(finished):
         np.testing.assert_array_equal(nibabel.load(folder / name).affine, mask.affine)
 
 
-def is_map_of(told: dict[str, Any], quantity: str, name: str) -> bool:
-    return (told["quantity"], told["name"], told["threshold"]) == (quantity, name, "none")
+def is_map_of(reported: dict[str, Any], quantity: str, name: str) -> bool:
+    return (reported["quantity"], reported["name"], reported["threshold"]) == (
+        quantity,
+        name,
+        "none",
+    )
 
 
 def mask_of(results: Path, subject: str) -> nibabel.Nifti1Image:

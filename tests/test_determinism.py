@@ -43,8 +43,8 @@ def test_one_thread_makes_the_results_that_two_made(study, tmp_path, one_thread)
     # or nothing would be extracted again
     shutil.rmtree(folder / "features")
     shutil.rmtree(branched.results / "features/layers")
-    wanted = [f"results/{name}" for name in (*SAME_BYTES, *SAME_UP_TO_ROUNDING)]
-    branched.snakemake("--cores", "1", *wanted)
+    requested = [f"results/{name}" for name in (*SAME_BYTES, *SAME_UP_TO_ROUNDING)]
+    branched.snakemake("--cores", "1", *requested)
     assert {path: file_hash(path) for path in hashes} == hashes
     for path, expected in results.items():
         assert_same_arrays(read_result(path), expected)

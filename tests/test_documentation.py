@@ -159,7 +159,7 @@ def test_a_file_that_no_rule_writes_would_be_seen():
     assert not written("maps/<network>")
 
 
-def test_components_are_those_of_the_voxels_that_the_presets_page_tells():
+def test_components_are_those_of_the_voxels_that_the_presets_page_states():
     """2,500 voxels of each subject; the paper took 20,000."""
     study = read_configuration(ROOT / "config/nsd.yaml")
     assert study.interpretation.voxels_per_subject == 2500

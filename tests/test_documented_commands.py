@@ -206,9 +206,9 @@ def test_a_benchmark_has_what_is_asked_of_it(command, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__")
     assert ended.value.code == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for word in rest:
-        assert not word.startswith("--") or word in told
+        assert not word.startswith("--") or word in printed
 
 
 @pytest.mark.parametrize("command", of_program("make"))

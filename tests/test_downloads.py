@@ -135,7 +135,7 @@ def test_an_md5_as_etag_of_a_web_server_is_compared_with_the_content(web, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["right.bin"]
 
 
-def test_a_weak_etag_is_no_checksum_but_still_tells_a_change(web, tmp_path):
+def test_a_weak_etag_is_no_checksum_but_still_shows_a_change(web, tmp_path):
     web.etag = f'W/"{hashlib.md5(b"other").hexdigest()}"'
     web.break_after = [1_000_000]
     get(web, tmp_path / "file.bin")
@@ -152,7 +152,7 @@ def test_a_server_that_knows_no_ranges_serves_too(web, tmp_path):
     assert (tmp_path / "file.bin").read_bytes() == web.content
 
 
-def test_a_server_that_sends_less_than_it_said_is_told(web, tmp_path):
+def test_a_server_that_sends_less_than_it_said_is_reported(web, tmp_path):
     web.announced = 3_000_100
     with pytest.raises(InputError, match="broke off 6 times"):
         get(web, tmp_path / "file.bin", WebServer(silence=0.1))
@@ -160,7 +160,7 @@ def test_a_server_that_sends_less_than_it_said_is_told(web, tmp_path):
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_told_and_what_came_is_kept(web, tmp_path, monkeypatch, reason):
+def test_a_full_disk_is_reported_and_what_came_is_kept(web, tmp_path, monkeypatch, reason):
     part = tmp_path / "file.bin.part"
 
     def refuse(path, mode):

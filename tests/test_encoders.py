@@ -147,7 +147,9 @@ def test_a_write_that_fails_leaves_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_weights_of_unscaled_features_predict_the_same_but_for_the_rounding_that_is_told(precision):
+def test_weights_of_unscaled_features_predict_the_same_but_for_the_rounding_that_is_reported(
+    precision,
+):
     """Features of large means; one does not vary, so that its factor is 0."""
     generator = np.random.default_rng(0)
     features = generator.normal(5, np.logspace(-2, 1, 30), (50, 30))
@@ -269,8 +271,8 @@ def test_predictions_on_surfaces_are_gifti_of_each_hemisphere(tmp_path):
     """Voxels 3 to 9 are left vertices of twelve; 20 and 21 the ninth and tenth right ones."""
     path = tmp_path / "model.safetensors"
     provenance = {"simulated": False, "untrained": ["gabor"], "weights": {}}
-    told = {"subject": "subj01", "model": "gabor", "unit": "z", "provenance": provenance}
-    write(path, **told)
+    recorded = {"subject": "subj01", "model": "gabor", "unit": "z", "provenance": provenance}
+    write(path, **recorded)
     model = EncodingModel.load(path, device="cpu")
     model.arrays["grid_shape"] = np.array([12, 12])
     responses = np.arange(12.0, dtype=np.float32).reshape(2, N_VOXELS)

@@ -125,8 +125,8 @@ def test_a_card_describes_the_files_beside_it(encoders):
         *(f"`{name}.safetensors` | 400 | 100 |" for name in (REDUCED, JOINT)),
     ):
         assert words in body
-    told = opened(encoders, JOINT).arrays
-    listed = {"weight", "bias", *told} - {name for name in told if "/" in name}
+    reported = opened(encoders, JOINT).arrays
+    listed = {"weight", "bias", *reported} - {name for name in reported if "/" in name}
     assert all(f"| `{name}` |" in body for name in listed)
 
 
@@ -174,13 +174,13 @@ def test_a_folder_is_predicted_from_the_command_line(encoders, tmp_path, monkeyp
     rows = ["image\tcaption", "a.png\tA dog.", "a.png\tA brown dog.", "b.png\tNoise."]
     (tmp_path / "captions.tsv").write_text("\n".join(rows))
     main()
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     model = EncodingModel.load(encoder)
     captions = [["A dog.", "A brown dog."], "Noise."]
     with pytest.warns(UserWarning, match=r": stimulus 0 \(7\.\d\d\)$"):
         expected = model.predict([tmp_path / "a.png", tmp_path / "b.png"], captions)
-    assert "warning: 1 of 2 are farther" in told.err
-    assert "Simulated data" in told.out
+    assert "warning: 1 of 2 are farther" in printed.err
+    assert "Simulated data" in printed.out
     with xr.open_dataset(out, engine="h5netcdf") as found:
         np.testing.assert_allclose(found["predictions"], expected, atol=1e-5)
         assert found["image"].values.tolist() == ["a.png", "b.png"]
@@ -191,7 +191,7 @@ def test_a_folder_is_predicted_from_the_command_line(encoders, tmp_path, monkeyp
     assert table.loc[("a.png", "V1v"), "mean_response"] == pytest.approx(v1[0], abs=1e-4)
     assert table.loc["a.png", "far"].all()
     assert not table.loc["b.png", "far"].any()
-    best = told.out.strip().splitlines()[-2:]
+    best = printed.out.strip().splitlines()[-2:]
     order = np.argsort(-v1)
     assert [line.split()[1] for line in best] == [("a.png", "b.png")[row] for row in order]
     volume = nibabel.Nifti1Image.from_filename(tmp_path / "predictions_b-png.nii.gz")

@@ -61,7 +61,7 @@ def test_patterns_that_do_not_vary_and_ties_identify_nothing():
     assert identified(pattern_correlation(measured, same)).tolist() == [False, False]
 
 
-def test_patterns_of_one_voxel_are_told():
+def test_patterns_of_one_voxel_are_reported():
     with pytest.raises(ValueError, match="two voxels or more"):
         pattern_correlation(np.ones((4, 1)), np.ones((4, 1)))
 
@@ -156,7 +156,7 @@ def test_shared_errors_stand_out_from_the_reference():
     assert kappa(*hits) > max(references) + 0.1
 
 
-def test_predictors_of_other_images_are_told():
+def test_predictors_of_other_images_are_reported():
     with pytest.raises(ValueError, match="not of the same images"):
         error_consistency(np.ones(3, bool), np.ones(4, bool), np.ones((2, 3)))
 

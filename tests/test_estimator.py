@@ -281,12 +281,12 @@ def test_infinite_targets_are_refused_and_missing_ones_left_out(data):
         ({}, np.arange(59), "inconsistent numbers of samples"),
     ],
 )
-def test_what_cannot_be_fitted_is_told(data, change, y, message):
+def test_what_cannot_be_fitted_is_reported(data, change, y, message):
     with pytest.raises(ValueError, match=message):
         BandedRidgeCV(**change).fit(data[0], y)
 
 
-def test_bands_of_other_widths_than_those_of_the_fit_are_told(data):
+def test_bands_of_other_widths_than_those_of_the_fit_are_reported(data):
     x, y = data
     model = BandedRidgeCV("input", ALPHAS, 2, random_state=0).fit([x[:, :3], x[:, 3:]], y)
     with pytest.raises(

@@ -310,9 +310,9 @@ def test_a_click_on_the_flat_map_shows_the_voxel_of_that_vertex(real_size):
         page.mouse.click(*place)
         page.wait_for_function(f"element('voxel').textContent.includes('{real_size.voxel[1000]}')")
         row = real_size.models.loc["space3"].loc[real_size.voxel[1000]]
-        told = page.locator("#panel tr", has_text="space3").first.inner_text()
-        assert f"{row['r']:.3f}".replace("-", "−") in told
-        assert f"{row['r_lower']:.3f}".replace("-", "−") in told
+        reported = page.locator("#panel tr", has_text="space3").first.inner_text()
+        assert f"{row['r']:.3f}".replace("-", "−") in reported
+        assert f"{row['r_lower']:.3f}".replace("-", "−") in reported
         assert visit.network == []
         assert visit.complaints == []
 

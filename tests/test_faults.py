@@ -45,7 +45,7 @@ def test_a_study_killed_five_times_loses_nothing_and_ends_with_the_same_bytes(br
     (store,) = branched.results.parent.glob("features/tiny/alexnet-*")
     for path in [*deleted, *store.iterdir()]:
         path.unlink()
-    wanted = [str(path.relative_to(branched.directory)) for path in deleted]
+    requested = [str(path.relative_to(branched.directory)) for path in deleted]
 
     def recorded() -> list[Path]:
         """Shards whose jobs have ended for Snakemake, a second after the files are there."""
@@ -58,13 +58,13 @@ def test_a_study_killed_five_times_loses_nothing_and_ends_with_the_same_bytes(br
         finished = len(list(store.glob("tiny-*.h5")))
         return bool(recorded()) and finished < n_parts and any(store.glob(".*.h5"))
 
-    assert faults.kill(half_way, "workflow", *wanted[:n_parts])
+    assert faults.kill(half_way, "workflow", *requested[:n_parts])
     (shard,) = recorded()
     made = shard.stat().st_mtime_ns
     while len(faults.kills) < KILLS:
-        assert faults.kill_at_random(2.0, *wanted)
+        assert faults.kill_at_random(2.0, *requested)
     assert [kill.half for kill in faults.kills] == [()] * KILLS
-    branched.snakemake(*wanted)
+    branched.snakemake(*requested)
     assert faults.lost() == []
     assert shard.stat().st_mtime_ns == made
 
@@ -175,7 +175,7 @@ def written(folder, fault):
     return json.loads(done.stdout)
 
 
-def test_a_full_disk_is_told_in_words_and_the_former_files_are_kept(tmp_path):
+def test_a_full_disk_is_reported_in_words_and_the_former_files_are_kept(tmp_path):
     for name, (code, said) in written(tmp_path, "full_disk").items():
         assert code == 1, (name, said)
         assert "error: the disk is full, or a quota or file size limit is reached" in said, name
@@ -192,7 +192,7 @@ def read_only(tmp_path):
     return folder
 
 
-def test_a_read_only_folder_is_told_in_words_and_the_former_files_are_kept(read_only):
+def test_a_read_only_folder_is_reported_in_words_and_the_former_files_are_kept(read_only):
     """A user who does not own it; root may write anywhere."""
     for name in WRITERS:
         (read_only / name).touch()
@@ -241,16 +241,18 @@ def test_a_workflow_on_a_full_disk_stops_in_words_and_goes_on_once_there_is_room
     (branched.results / "significance" / fit).unlink()
     kept = data_files(branched)
     ballast = disk.fill(free=30_000)
-    wanted = f"results/tiny/significance/{fit}"
-    done = branched.snakemake(wanted, check=False)
+    requested = f"results/tiny/significance/{fit}"
+    done = branched.snakemake(requested, check=False)
     assert done.returncode != 0
-    told = [line for line in (done.stdout + done.stderr).splitlines() if "error: the disk" in line]
-    assert len(told) == 1
-    assert f"results/tiny/predictions/significance/{fit}" in told[0] or wanted in told[0]
+    printed = [
+        line for line in (done.stdout + done.stderr).splitlines() if "error: the disk" in line
+    ]
+    assert len(printed) == 1
+    assert f"results/tiny/predictions/significance/{fit}" in printed[0] or requested in printed[0]
     ballast.unlink()
     # no file was added, nor a part of one
     assert data_files(branched) == kept
-    branched.snakemake(wanted)
+    branched.snakemake(requested)
     assert data_files(branched) == before
 
 
@@ -258,16 +260,16 @@ def test_a_workflow_on_a_read_only_disk_is_refused_before_a_job_starts(branched,
     before = data_files(branched)
     path = branched.results / "significance/subj03/all/bert.h5"
     path.unlink()
-    wanted = str(path.relative_to(branched.directory))
+    requested = str(path.relative_to(branched.directory))
     assert disk.mount("-o", "remount,ro").returncode == 0
-    done = branched.snakemake(wanted, check=False)
+    done = branched.snakemake(requested, check=False)
     assert done.returncode != 0
     assert "results/tiny: may not be written: it is read-only" in done.stdout + done.stderr
     assert "rule assess_significance:" not in done.stdout + done.stderr
     # looking is allowed
-    assert branched.planned(wanted) == {"predict_test_images": 1, "assess_significance": 1}
+    assert branched.planned(requested) == {"predict_test_images": 1, "assess_significance": 1}
     assert disk.mount("-o", "remount,rw").returncode == 0
-    branched.snakemake(wanted)
+    branched.snakemake(requested)
     assert data_files(branched) == before
 
 
@@ -304,11 +306,11 @@ def test_a_clock_that_jumped_loses_nothing(branched, days):
     moment = time.time() + days * 86400
     os.utime(path, (moment, moment))
     to_come = [
-        told
-        for told in audit_files(branched.results, read_run(run_file(branched.results)))
-        if "a clock jumped" in told
+        reported
+        for reported in audit_files(branched.results, read_run(run_file(branched.results)))
+        if "a clock jumped" in reported
     ]
-    assert [str(path) in told for told in to_come] == [True] * (days > 0)
+    assert [str(path) in reported for reported in to_come] == [True] * (days > 0)
     done = branched.snakemake(check=False)
     assert done.returncode == 0
     assert data_files(branched) == before

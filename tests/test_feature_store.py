@@ -146,7 +146,7 @@ def test_what_decides_features_is_not_mixed(store, results, key):
     assert other.missing(some(1, 2), LAYERS)
 
 
-def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_made_of_it(
+def test_a_part_that_is_gone_or_altered_is_reported_by_its_name_and_with_what_is_made_of_it(
     store, results
 ):
     add(store, "one", some(1, 2))
@@ -158,10 +158,12 @@ def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_mad
     part.path.write_bytes(content.replace(stored, b"x" * len(stored)))
     for damage in (lambda: None, part.path.unlink):
         damage()
-        with pytest.raises(InputError) as told:
+        with pytest.raises(InputError) as message:
             read_result(path)
-        assert str(part.path) in str(told.value)
-        assert f"{path} consists of rows of {part.path.name}: delete it as well" in str(told.value)
+        assert str(part.path) in str(message.value)
+        assert f"{path} consists of rows of {part.path.name}: delete it as well" in str(
+            message.value
+        )
     # by its date nobody wrote to it: HDF5 tells
     stored = features_of(some(2), "fc7").astype(np.float16).tobytes()
     part.path.write_bytes(content.replace(stored, b"x" * len(stored)))
@@ -171,7 +173,7 @@ def test_a_part_that_is_gone_or_altered_is_told_by_its_name_and_with_what_is_mad
 
 
 @pytest.mark.parametrize("length", [0, 100, 1000, -1])
-def test_a_part_that_cannot_be_opened_is_told(store, length):
+def test_a_part_that_cannot_be_opened_is_reported(store, length):
     add(store, "one", some(1, 2))
     (part,) = store.parts
     part.path.write_bytes(part.path.read_bytes()[:length])
@@ -255,12 +257,12 @@ def test_another_study_of_fewer_subjects_extracts_nothing_and_disturbs_nothing(f
     parts = {path: path.stat().st_mtime_ns for path in store.rglob("*.h5")}
     assert parts
     other = of_other(finished, study="fewer", subjects=["subj01"])
-    wanted = space_of(other, "fewer", "subj01")
-    other.snakemake(wanted)
+    requested = space_of(other, "fewer", "subj01")
+    other.snakemake(requested)
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.h5")} == parts
     assert finished.planned() == {}
     theirs = read_result(finished.directory / space_of(finished, "tiny", "subj01"))
-    mine = read_result(finished.directory / wanted)
+    mine = read_result(finished.directory / requested)
     assert np.array_equal(mine["image"], theirs["image"])
     assert np.array_equal(mine["features"], theirs["features"])
 
@@ -286,11 +288,11 @@ def test_another_name_of_a_network_shares_its_features_and_keeps_its_own_name(fi
 
     other = of_other(finished, study="renamed")
     other.edit(rename)
-    wanted = "results/renamed/features/subj01/alexnet.h5"
+    requested = "results/renamed/features/subj01/alexnet.h5"
     before = sorted((finished.results.parent / "features/tiny").rglob("*.h5"))
-    other.snakemake(wanted)
+    other.snakemake(requested)
     assert sorted((finished.results.parent / "features/tiny").rglob("*.h5")) == before
-    provenance = read_provenance(finished.directory / wanted)
+    provenance = read_provenance(finished.directory / requested)
     assert provenance["untrained"] == ["reader"]
 
 
@@ -309,8 +311,8 @@ def test_two_studies_at_the_same_time_extract_the_same_images(finished):
         for study, name in zip(studies, names, strict=True)
     ]
     for process in running:
-        _, told = process.communicate()
-        assert process.returncode == 0, told
+        _, reported = process.communicate()
+        assert process.returncode == 0, reported
     found = [read_result(finished.directory / space_of(finished, n, "subj03")) for n in names]
     assert np.allclose(found[0]["features"], found[1]["features"], atol=1e-6)
     for study in studies:

@@ -219,8 +219,8 @@ def test_a_vision_network_of_transformers_is_its_own(tmp_path):
     model.save_pretrained(tmp_path)
     processor = transformers.ViTImageProcessor()
     processor.save_pretrained(tmp_path)
-    wanted = specification("transformers", "vit", "image", str(tmp_path))
-    found = of_images(wanted, "last_hidden_state:cls", "hidden_states.1:cls")
+    requested = specification("transformers", "vit", "image", str(tmp_path))
+    found = of_images(requested, "last_hidden_state:cls", "hidden_states.1:cls")
     with torch.inference_mode():
         inputs = processor([Image.fromarray(image) for image in IMAGES], return_tensors="pt")
         output = model(**inputs, output_hidden_states=True)
@@ -240,8 +240,8 @@ def test_slips_checkpoints_give_their_vision_tower(tmp_path, projects):
         state["module.image_projection"] = projection
     arguments = argparse.Namespace(model="SLIP_VITB16", lr=3e-3)
     torch.save({"state_dict": state, "args": arguments, "epoch": 25}, tmp_path / "slip.pt")
-    wanted = specification("slip", "ViT-B-16", "image", str(tmp_path / "slip.pt"))
-    found = of_images(wanted, "visual", *(["embedding"] if projects else []))
+    requested = specification("slip", "ViT-B-16", "image", str(tmp_path / "slip.pt"))
+    found = of_images(requested, "visual", *(["embedding"] if projects else []))
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     transform = torchvision.transforms.Compose(
         [
@@ -257,7 +257,7 @@ def test_slips_checkpoints_give_their_vision_tower(tmp_path, projects):
         equal(found["embedding"], (expected @ projection).numpy())
     else:
         with pytest.raises(ValueError, match="unknown layer 'embedding'"):
-            of_images(wanted, "embedding")
+            of_images(requested, "embedding")
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
@@ -332,7 +332,7 @@ def test_untrained_weights_follow_their_seed():
     assert not np.allclose(found[0], found[2])
 
 
-def test_weights_are_told_by_their_hash():
+def test_weights_are_identified_by_their_hash():
     settings = specification("torchvision", "alexnet", "image")
     hashes = [load_network({**settings, "seed": seed}).weights_hash() for seed in (1, 1, 2)]
     assert hashes[0] == hashes[1] != hashes[2]
@@ -367,7 +367,7 @@ def test_a_saved_checkpoint_is_loaded_and_a_wrong_one_refused(
         (specification("transformers", "no-such/bert", "captions", "pretrained"), "no-such/bert"),
     ],
 )
-def test_weights_that_cannot_be_downloaded_tell_which_whence_and_whereto(
+def test_weights_that_cannot_be_downloaded_state_which_whence_and_whereto(
     tmp_path, monkeypatch, settings, origin
 ):
     def no_internet(*arguments, **options):
@@ -520,7 +520,7 @@ def test_half_precision_is_near_and_comes_out_as_float32():
         ),
     ],
 )
-def test_wrong_names_are_told_with_near_ones_before_anything_is_loaded(wrong, message):
+def test_wrong_names_are_reported_with_near_ones_before_anything_is_loaded(wrong, message):
     with pytest.raises(ValueError, match=message):
         check_specification(wrong)
     with pytest.raises(ValueError, match=message):

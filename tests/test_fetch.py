@@ -69,7 +69,7 @@ def test_a_second_run_downloads_nothing(s3, tmp_path, monkeypatch):
     assert fetcher.fetch(WANTED) == []
 
 
-def test_a_key_that_is_missing_is_told_and_the_rest_still_comes(s3, tmp_path):
+def test_a_key_that_is_missing_is_reported_and_the_rest_still_comes(s3, tmp_path):
     files = [external("nsddata/nowhere.mat"), *WANTED]
     with pytest.raises(InputError, match=r"s3://.*nowhere\.mat: there is no such file"):
         Fetcher(tmp_path, manifest_of([])).fetch(files)
@@ -87,7 +87,7 @@ def test_a_file_that_changed_since_its_first_download_is_refused(s3, tmp_path):
     assert not (tmp_path / path).exists()
 
 
-def test_a_file_that_was_there_is_adopted_by_size_or_told_but_never_replaced(s3, tmp_path):
+def test_a_file_that_was_there_is_adopted_by_size_or_reported_but_never_replaced(s3, tmp_path):
     path = WANTED[0].path
     (tmp_path / path).parent.mkdir(parents=True)
     (tmp_path / path).write_bytes(CONTENT[path])
@@ -120,7 +120,7 @@ def test_the_slower_format_that_is_there_already_serves(s3, tmp_path):
     assert Fetcher(tmp_path, manifest_of([])).fetch([file]) == []
 
 
-def test_a_disk_too_small_is_told_before_anything_comes(s3, tmp_path, monkeypatch):
+def test_a_disk_too_small_is_reported_before_anything_comes(s3, tmp_path, monkeypatch):
     usage = fetch_module.shutil.disk_usage(tmp_path)
     monkeypatch.setattr(fetch_module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(InputError, match=r"GB are needed, 0\.0 GB are free"):
@@ -139,7 +139,7 @@ def archive_of(content: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def test_the_wanted_members_of_the_archive_are_unpacked_and_the_archive_goes(web, tmp_path):
+def test_the_requested_members_of_the_archive_are_unpacked_and_the_archive_goes(web, tmp_path):
     captions = json.dumps({"annotations": []}).encode() * 1000
     web.content = archive_of(
         {"annotations/captions_train2017.json": captions, "annotations/instances.json": b"{}"}
@@ -167,7 +167,7 @@ def test_room_is_required_for_what_is_unpacked_too(web, tmp_path, monkeypatch):
     assert web.asked == []
 
 
-def test_a_disk_that_fills_while_unpacking_is_told_and_the_archive_is_kept(web, tmp_path):
+def test_a_disk_that_fills_while_unpacking_is_reported_and_the_archive_is_kept(web, tmp_path):
     """The system refuses to let the file grow, as a full disk would."""
     web.content = archive_of({"annotations/captions_train2017.json": b" " * 1_000_000})
     limit = 100_000
@@ -188,9 +188,9 @@ def test_a_disk_that_fills_while_unpacking_is_told_and_the_archive_is_kept(web, 
         env={**ENVIRON, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
     )
     assert done.returncode == 1
-    told = done.stderr.splitlines()[-1]
-    assert told.startswith("error: ")
-    assert "captions_train2017.json: the disk is full. Free 1000000 bytes" in told
+    reported = done.stderr.splitlines()[-1]
+    assert reported.startswith("error: ")
+    assert "captions_train2017.json: the disk is full. Free 1000000 bytes" in reported
     assert "Traceback" not in done.stderr
     assert list((tmp_path / CAPTIONS).parent.iterdir()) == []
     assert (tmp_path / "downloads/coco.zip").exists()
@@ -208,7 +208,7 @@ def test_members_of_an_archive_that_lead_out_of_their_folder_are_never_unpacked(
     }
 
 
-def test_an_archive_that_is_none_or_lacks_a_member_is_told(web, tmp_path):
+def test_an_archive_that_is_none_or_lacks_a_member_is_reported(web, tmp_path):
     manifest = manifest_of([], archive=web.address.replace("file.bin", "coco.zip"))
     for content in (b"<html>sorry</html>", archive_of({"annotations/other.json": b"{}"})):
         web.content, web.etag = content, f'"{len(content)}"'

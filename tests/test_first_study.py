@@ -41,17 +41,17 @@ def test_it_reads_and_extracts_what_the_whole_study_does():
     assert first["responses"] == {**whole["responses"], "mask": "nsdgeneral"}
 
 
-def test_its_page_tells_what_is_downloaded(study):
+def test_its_page_states_what_is_downloaded(study):
     to_come = bytes_to_come(required_files(MANIFEST, study), Path("nowhere"), MANIFEST)
     weights = sum(entry.bytes for entry in required_weights(MANIFEST, study).values())
-    told = re.search(r"about (\d+) GB from NSD and COCO, and ([\d.]+) GB of weights", text())
-    assert [float(number) for number in told.groups()] == [
+    reported = re.search(r"about (\d+) GB from NSD and COCO, and ([\d.]+) GB of weights", text())
+    assert [float(number) for number in reported.groups()] == [
         pytest.approx(to_come / GIGABYTE, rel=0.02),
         pytest.approx(weights / GIGABYTE, rel=0.05),
     ]
 
 
-def test_its_page_tells_the_estimates(study):
+def test_its_page_states_the_estimates(study):
     """Within the factor that estimates are meant to be right by."""
     subjects = [subject_size(study, MANIFEST, name) for name in study.subjects]
     stages = estimate_study(study, subjects, feature_sizes(study))
@@ -59,11 +59,11 @@ def test_its_page_tells_the_estimates(study):
     for stages_of_row, row in ((["features"], "features"), (["responses", "encoding"], "encoding")):
         jobs = [job for stage in stages_of_row for job in stages[stage]]
         hours, gigabytes = re.search(r"([\d.]+) core hours.*\| ([\d.]+)", rows[row]).groups()
-        for told, estimated in (
+        for reported, estimated in (
             (float(hours), sum(job.core_seconds for job in jobs) / HOUR),
             (float(gigabytes), sum(job.disk_bytes for job in jobs) / GIGABYTE),
         ):
-            assert told / 1.5 < estimated < 1.5 * told, f"{PAGE}: {row}"
+            assert reported / 1.5 < estimated < 1.5 * reported, f"{PAGE}: {row}"
 
 
 def text() -> str:

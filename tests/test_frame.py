@@ -160,8 +160,8 @@ ELSEWHERE = {
 }
 
 
-def refused(tree: Path, name: str, told: str, reader: Callable[[Path], object]) -> None:
-    with pytest.raises(InputError, match=told) as error:
+def refused(tree: Path, name: str, message: str, reader: Callable[[Path], object]) -> None:
+    with pytest.raises(InputError, match=message) as error:
         reader(tree)
     assert str(tree / name) in str(error.value).splitlines()[0]
 
@@ -169,20 +169,20 @@ def refused(tree: Path, name: str, told: str, reader: Callable[[Path], object]) 
 @pytest.mark.parametrize("name", VOLUMES)
 def test_a_volume_that_lies_elsewhere_is_refused(nifti_tree, tmp_path, name):
     tree = damaged_copy(nifti_tree, tmp_path)
-    changed, told = ELSEWHERE["moved"]
+    changed, message = ELSEWHERE["moved"]
     change(tree / name, changed)
-    refused(tree, name, told, partial(check, map_spaces=(SPACE, "MNI152")))
+    refused(tree, name, message, partial(check, map_spaces=(SPACE, "MNI152")))
     if "mean" not in name:
-        refused(tree, name, told, read)
+        refused(tree, name, message, read)
 
 
 @pytest.mark.parametrize("elsewhere", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_voxels_that_lie_elsewhere_are_refused_whatever_moved_them(nifti_tree, tmp_path, elsewhere):
-    changed, told = elsewhere
+    changed, message = elsewhere
     for number, name in enumerate((VOLUMES[3], MASK)):
         tree = damaged_copy(nifti_tree, tmp_path / str(number))
         change(tree / name, changed)
-        refused(tree, name, told, read)
+        refused(tree, name, message, read)
 
 
 # ---- hemispheres
@@ -196,7 +196,7 @@ def exchange(tree: Path, left: str, right: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "message"),
     [
         (f"{FUNCTIONAL}/roi/{{}}.prf-visualrois.nii.gz", "hemispheres were exchanged"),
         ("nsddata/freesurfer/fsaverage/surf/{}.pial", "hemispheres were exchanged"),
@@ -207,10 +207,10 @@ def exchange(tree: Path, left: str, right: str) -> None:
         (f"{TRANSFORMS}/{{}}.white-to-fsaverage.mgz", "belongs to another subject"),
     ],
 )
-def test_exchanged_hemispheres_are_refused(surface_tree, tmp_path, pattern, told):
+def test_exchanged_hemispheres_are_refused(surface_tree, tmp_path, pattern, message):
     tree = damaged_copy(surface_tree, tmp_path)
     exchange(tree, pattern.format("lh"), pattern.format("rh"))
-    with pytest.raises(InputError, match=told) as error:
+    with pytest.raises(InputError, match=message) as error:
         check(tree)
     assert pattern.rpartition(".")[0].format("?h")[-20:-3] in str(error.value)
 

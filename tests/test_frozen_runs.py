@@ -254,8 +254,8 @@ def test_rules_edited_in_mid_run_stop_jobs_that_read_them_anew(begun):
     finally:
         source.write_text(text)
     assert done.returncode != 0
-    told = (begun.directory / "job.log").read_text()
-    assert "pipeline/rules/encoding.smk: changed since the run began" in told
+    reported = (begun.directory / "job.log").read_text()
+    assert "pipeline/rules/encoding.smk: changed since the run began" in reported
 
 
 def test_a_dry_run_beside_a_running_study_disturbs_nothing(run, begun, study):
@@ -325,14 +325,15 @@ def test_the_audit_names_settings_and_code_that_differ(finished):
     for name, change in changes.items():
         remade(finished.results / name, change)
     done = finished.snakemake("audit", "--rerun-triggers", "code", check=False)
-    told = done.stdout + done.stderr
+    recorded = done.stdout + done.stderr
     assert done.returncode != 0
-    wanted = yaml.safe_load(finished.configuration.read_text())["significance"]["draws"]
-    assert f"was made with significance.draws 4; the study has {wanted}" in told
+    requested = yaml.safe_load(finished.configuration.read_text())["significance"]["draws"]
+    assert f"was made with significance.draws 4; the study has {requested}" in recorded
     assert (
-        "alexnet_conv3.h5: was made by other code of assess_significance than the study's" in told
+        "alexnet_conv3.h5: was made by other code of assess_significance than the study's"
+        in recorded
     )
-    assert "alexnet.h5: records neither its settings nor its code" in told
+    assert "alexnet.h5: records neither its settings nor its code" in recorded
 
 
 def test_differences_are_named_by_their_place():

@@ -475,8 +475,8 @@ def test_genuine_stimuli_have_the_librarys_own_features(pictures, architecture, 
             expected = forward(torch.stack([transform(Image.fromarray(image)) for image in batch]))
         close(found[main], expected.numpy())
     # all that the catalogue takes of it is finite and tells the pictures apart
-    wanted = [Layer.parse(layer) for layer in dict.fromkeys(layers)]
-    (some,) = image_features(network, [pictures[:2]], wanted)
+    requested = [Layer.parse(layer) for layer in dict.fromkeys(layers)]
+    (some,) = image_features(network, [pictures[:2]], requested)
     for layer, features in some.items():
         assert np.isfinite(features).all(), layer
         assert (features[0] != features[1]).any(), layer
@@ -574,8 +574,8 @@ def test_genuine_captions_have_the_librarys_own_features_and_none_is_cut_unsaid(
     (found,) = caption_features(network, [texts], [layer])
     assert "truncated" not in caplog.text
     close(found[layer], own_features(reads, texts))
-    wanted = [Layer.parse(name) for name in dict.fromkeys(layers)]
-    (some,) = caption_features(network, [texts[:2]], wanted)
+    requested = [Layer.parse(name) for name in dict.fromkeys(layers)]
+    (some,) = caption_features(network, [texts[:2]], requested)
     assert all(np.isfinite(features).all() for features in some.values())
     # of all texts, those that may be too long: a token has at least one character
     whole = {tidy(a["caption"]) for a in coco()["annotations"]}

@@ -99,11 +99,11 @@ def test_every_image_has_its_row_whatever_format_numbering_and_order(tmp_path, e
     found = np.concatenate([part[layer] for part in vector_features(network, batches, [layer])])
     np.testing.assert_array_equal(found, MATRIX[NSD_ID])
     assert found.dtype == np.float32
-    told = network.identity()
+    provenance = network.identity()
     digest = checkpoint_hash(Path(settings["weights"]))
-    assert (told["weights"], told["weights_sha256"]) == ("given", digest)
-    assert told["weights_label"] == f"given ({settings['weights']}, sha256 {digest[:12]})"
-    assert kind in told["preprocessing"]
+    assert (provenance["weights"], provenance["weights_sha256"]) == ("given", digest)
+    assert provenance["weights_label"] == f"given ({settings['weights']}, sha256 {digest[:12]})"
+    assert kind in provenance["preprocessing"]
     # what estimates are made of
     cost = network_cost(settings, [layer])
     assert (dict(cost.widths), cost.operations) == ({layer: 6}, 0)
@@ -210,7 +210,7 @@ def problem_of(settings: dict[str, str]) -> str:
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_bad_file_is_told_in_one_sentence_that_names_it(tmp_path, case):
+def test_a_bad_file_is_reported_in_one_sentence_that_names_it(tmp_path, case):
     change, message = BAD[case]
     settings = write(tmp_path, "npz", "73KID")
     assert problem_of(settings) == ""
@@ -245,7 +245,7 @@ def test_a_file_may_have_more_images_than_a_dataset_whose_numbers_cannot_be_conf
 
 
 @pytest.mark.parametrize("ending", ["npy", "h5", "csv", "parquet"])
-def test_a_truncated_file_of_any_format_is_told(tmp_path, ending):
+def test_a_truncated_file_of_any_format_is_reported(tmp_path, ending):
     settings = write(tmp_path, ending, "nsd_id")
     path = Path(settings["weights"])
     content = path.read_bytes()
@@ -294,8 +294,8 @@ def test_shared_images_that_no_subject_saw_may_be_lacking(tmp_path):
     network = load_network(settings, "cpu")
     found = []
     for shard in ("1of2", "2of2"):
-        told = SimpleNamespace(images=table, part="shared", shard=shard, network=settings)
-        found.append(extract_features._images(told, FewImages(), network).tolist())
+        reported = SimpleNamespace(images=table, part="shared", shard=shard, network=settings)
+        found.append(extract_features._images(reported, FewImages(), network).tolist())
     assert found == [[2, 5], [21, 30]]
 
 
@@ -328,9 +328,9 @@ def values(tmp_path):
 )
 def test_settings_that_make_no_sense_are_refused_by_name(values, change, message):
     values["networks"]["mine"] |= change
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as expected_message:
         parse_configuration(values)
-    assert message in str(told.value)
+    assert message in str(expected_message.value)
 
 
 def test_settings_of_a_file_are_refused_of_a_network(values):
@@ -374,11 +374,13 @@ def test_no_text_claims_that_a_network_was_run(values):
     values["models"], values["comparisons"] = ["mine"], {}
     study = parse_configuration(values)
     label = load_network(network_to_load(study, "mine"), "cpu").identity()["weights_label"]
-    (told,) = [text for text in methods_paragraphs(study, {"mine": label}) if "Features." in text]
+    (provenance,) = [
+        text for text in methods_paragraphs(study, {"mine": label}) if "Features." in text
+    ]
     digest = checkpoint_hash(Path(values["networks"]["mine"]["path"]))[:12]
-    assert label in told
-    assert digest in told
-    assert not {"captions", "pretrained", "untrained", "weights", "layer"} & set(told.split())
+    assert label in provenance
+    assert digest in provenance
+    assert not {"captions", "pretrained", "untrained", "weights", "layer"} & set(provenance.split())
     assert study.annotations == []
 
 

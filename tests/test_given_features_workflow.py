@@ -96,7 +96,7 @@ def test_scores_are_those_of_the_networks_that_computed_the_features(study, give
     assert np.isfinite(found["r"]).any()
 
 
-def test_everything_that_tells_of_weights_tells_the_file_and_its_hash(study, given):
+def test_everything_that_states_of_weights_states_the_file_and_its_hash(study, given):
     results = given.results.parent / "given"
     digests = {name: checkpoint_hash(study.directory / name) for name in FILES}
     labels = {name: f"given ({name}, sha256 {digest[:12]})" for name, digest in digests.items()}
@@ -114,7 +114,7 @@ def test_everything_that_tells_of_weights_tells_the_file_and_its_hash(study, giv
     assert features["untrained"] == []
     for folder in ("subj01/all", "group"):
         index = read_metadata(results / f"maps/{folder}/{INDEX}")["maps"]
-        name = next(file for file, told in index.items() if told["name"] == "bert")
+        name = next(file for file, provenance in index.items() if provenance["name"] == "bert")
         sidecar = json.loads(metadata_path(results / f"maps/{folder}/{name}").read_text())
         assert sidecar["Weights"]["bert"] == labels["read.csv"]
         assert sidecar["UntrainedSpaces"] == []
@@ -158,8 +158,8 @@ def test_a_bad_file_ends_the_run_before_long_work(given, edit, message):
         done = given.snakemake(check=False)
     finally:
         given.configuration.write_text(text)
-    told = done.stdout + done.stderr
+    printed = done.stdout + done.stderr
     assert done.returncode != 0
-    assert message in told
-    assert "Traceback" not in told
-    assert "extract_features" not in told.split("Job stats:")[-1].split("\n\n", 1)[-1]
+    assert message in printed
+    assert "Traceback" not in printed
+    assert "extract_features" not in printed.split("Job stats:")[-1].split("\n\n", 1)[-1]

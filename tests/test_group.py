@@ -56,12 +56,12 @@ def test_too_few_subjects_are_not_tested(values):
 
 def test_maps_of_ceilings_are_averaged_and_not_tested():
     tested = group_map(np.random.default_rng(0).uniform(0.3, 0.9, (8, 20)))
-    told = {"units": "R²"}
-    assert set(_versions(tested, {**told, "quantity": "ceiling"})) == {"mean", "n"}
-    assert set(_versions(tested, {**told, "quantity": "r"})) == {
+    reported = {"units": "R²"}
+    assert set(_versions(tested, {**reported, "quantity": "ceiling"})) == {"mean", "n"}
+    assert set(_versions(tested, {**reported, "quantity": "r"})) == {
         *("mean", "n", "t", "fdr05", "pMaxT", "fwe05"),
     }
-    replicated = _versions(tested, {**told, "quantity": "r"}, np.full(20, 3.0))["replicated"]
+    replicated = _versions(tested, {**reported, "quantity": "r"}, np.full(20, 3.0))["replicated"]
     assert replicated[0].tolist() == [3.0] * 20
 
 
@@ -115,13 +115,19 @@ def test_maps_of_too_few_subjects_are_not_corrected(values):
 
 def write_subject(folder: Path, subject: str, values: dict[str, np.ndarray]) -> Path:
     """A subject's folder of maps in MNI space, {entities: values}, all of the model bert."""
-    told = {"space": "MNI152", "quantity": "r", "name": "bert", "comparison": None, "units": "r"}
+    recorded = {
+        "space": "MNI152",
+        "quantity": "r",
+        "name": "bert",
+        "comparison": None,
+        "units": "r",
+    }
     index = {}
     for entities, array in values.items():
         (name,) = map_names(subject, "MNI152", entities)
         threshold = "q ≤ 0.05" if "desc" in entities else "none"
         index[f"bert/{name}"] = {
-            **told,
+            **recorded,
             **{"entities": entities, "threshold": threshold, "folder": "bert"},
         }
         image = nibabel.Nifti1Image(array.astype(np.float32), np.eye(4))

@@ -72,7 +72,7 @@ def test_another_scheduler_is_asked_for_hours_in_seconds(tmp_path):
 
 
 @pytest.mark.workflow
-def test_no_gpu_is_asked_of_another_scheduler_unless_its_profile_is_told_to(tmp_path):
+def test_no_gpu_is_asked_of_another_scheduler_unless_its_profile_is_reported_to(tmp_path):
     """Every job has a number of them, so that the profile's command may name it."""
     dry = Study(tmp_path, TINY)
     profile = ("--workflow-profile", str(ROOT / "profiles/generic"))

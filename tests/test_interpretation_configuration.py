@@ -21,7 +21,7 @@ SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composit
 
 
 @pytest.mark.parametrize(
-    ("section", "values", "told"),
+    ("section", "values", "message"),
     [
         ("interpretation", {"model": "alexnt"}, "did you mean alexnet"),
         ("interpretation", {"model": "alexnet_conv3"}, "differ between subjects"),
@@ -35,8 +35,8 @@ SIMILARITY = {"spaces": ["alexnet", "bert"], "atlases": ["floc-words", "composit
         ),
     ],
 )
-def test_what_cannot_be_interpreted_is_told_by_its_key(tiny_values, section, values, told):
-    with pytest.raises(InputError, match=told):
+def test_what_cannot_be_interpreted_is_reported_by_its_key(tiny_values, section, values, message):
+    with pytest.raises(InputError, match=message):
         parse_configuration({**tiny_values, section: values})
 
 
@@ -77,7 +77,7 @@ def fitted(study, subject: str) -> dict[str, object]:
     }
 
 
-def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
+def test_a_ceiling_that_no_voxel_reaches_is_reported(study, monkeypatch, tmp_path):
     settings = {"voxels_per_subject": 9, "min_reliability": 0.999, "components": 2, "seed": 0}
     given = {**fitted(study, "subj01"), "configuration": "mine", "memory-mb": 1000}
     given["out"] = given["permuted"] = tmp_path / "weights.h5"
@@ -85,7 +85,7 @@ def test_a_ceiling_that_no_voxel_reaches_is_told(study, monkeypatch, tmp_path):
         run(monkeypatch, fit_weights, given, mine=settings, spaces=["alexnet"])
 
 
-def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
+def test_more_images_than_were_held_out_are_reported(study, monkeypatch, tmp_path):
     given = {
         "spaces": "spaces",
         "features": [study.results / "features/subj01/alexnet.h5"],
@@ -98,7 +98,7 @@ def test_more_images_than_were_held_out_are_told(study, monkeypatch, tmp_path):
         run(monkeypatch, fit_components, given, mine={"images": 100000}, spaces=["alexnet"])
 
 
-def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
+def test_atlases_without_enough_voxels_are_reported(study, monkeypatch, tmp_path):
     settings = {"atlases": ["floc-words"], "min_reliability": 0.1, "min_voxels": 10**6}
     given = {
         **fitted(study, "subj01"),
@@ -110,7 +110,7 @@ def test_atlases_without_enough_voxels_are_told(study, monkeypatch, tmp_path):
         run(monkeypatch, measure_similarities, given, mine=settings, spaces=["alexnet"])
 
 
-def test_subjects_without_common_test_images_are_told(study, monkeypatch, tmp_path):
+def test_subjects_without_common_test_images_are_reported(study, monkeypatch, tmp_path):
     path = study.results / "similarities/subj01.h5"
     result = read_result(path)
     other = tmp_path / "subj03.h5"

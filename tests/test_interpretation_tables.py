@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import weights_told
+from conftest import weights_of
 from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
@@ -56,8 +56,8 @@ CORNERS = {
 
 def provenance(untrained: Sequence[str] = (), **settings: object) -> dict[str, object]:
     configuration = {"model": "clip", "spaces": ["clip"], **settings}
-    told = weights_told("clip", "bert", untrained=untrained)
-    return {"simulated": True, "weights": told, "configuration": configuration}
+    recorded = weights_of("clip", "bert", untrained=untrained)
+    return {"simulated": True, "weights": recorded, "configuration": configuration}
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_categories_of_top_images_are_tested_and_absent_ones_left_out(components
     assert set(table.columns) <= COLUMNS
 
 
-def test_groups_are_told_by_roi_against_all_voxels(components):
+def test_groups_are_described_by_roi_against_all_voxels(components):
     rois = {"subj01": ROIS, "subj02": ROIS.iloc[:1]}
     table = pd.DataFrame(group_roi_rows(components, rois))
     row = table[(table["grouping"] == "tree") & (table["name"] == "+") & (table["roi"] == "FFA-1")]
@@ -253,7 +253,7 @@ def test_spaces_are_compared_with_rois_on_common_images_beside_the_ceiling():
     assert set(table.reset_index().columns) <= COLUMNS
 
 
-def test_corners_are_told_for_each_roi():
+def test_corners_are_reported_for_each_roi():
     one = SubjectSimilarities.of(similarities("subj01", 0), None)
     table = corner_table(one, CORNERS).set_index("corner")
     assert len(table) == 4
@@ -271,7 +271,7 @@ def _texts(figure) -> str:
     return " ".join(text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text")))
 
 
-def test_figures_tell_what_they_show(components, labels):
+def test_figures_state_what_they_show(components, labels):
     ranked = list(preferences(components))
     images = {int(number): np.full((4, 4, 3), 9, np.uint8) for number in NSD_ID}
     listed = pd.DataFrame(r for p in ranked for r in image_rows(components, p, 3, CAPTIONS))
@@ -284,14 +284,14 @@ def test_figures_tell_what_they_show(components, labels):
         "2 subjects × 8 voxels": drawn.explained_variance(pd.DataFrame(component_rows(components))),
         "dog": drawn.category_profile(categories, "1", "category"),
     }
-    for told, figure in figures.items():
-        assert told in _texts(figure)
+    for reported, figure in figures.items():
+        assert reported in _texts(figure)
         assert "simulated data" in _texts(figure)
     shown = [image for axis in figures["component 2"].axes for image in axis.get_images()]
     assert len(shown) == 2 * 2 * 3
 
 
-def test_figures_of_similarities_tell_what_they_show():
+def test_figures_of_similarities_state_what_they_show():
     subjects = [
         SubjectSimilarities.of(similarities(subject, seed), None)
         for seed, subject in enumerate(SUBJECTS)

@@ -190,7 +190,7 @@ def test_a_refit_takes_a_tenth_of_a_fit_or_less(voxels):
 
 
 @pytest.mark.workflow
-def test_a_dry_run_of_a_study_that_was_not_begun_tells_that_sizes_are_to_come(tmp_path):
+def test_a_dry_run_of_a_study_that_was_not_begun_states_that_sizes_are_to_come(tmp_path):
     said = Study(tmp_path, TINY).snakemake("--dry-run", "encoding").stdout
     fits = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said)
     assert len(fits) == 12
@@ -214,7 +214,7 @@ def study_of_nsd(folder: Path) -> Study:
 
 
 @pytest.mark.workflow
-def test_a_dry_run_tells_what_each_job_of_nsd_asks_for(tmp_path):
+def test_a_dry_run_states_what_each_job_of_nsd_asks_for(tmp_path):
     """A workflow at its beginning but for features, whose sizes tell how long a fit takes."""
     dry = study_of_nsd(tmp_path)
     feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
@@ -254,25 +254,25 @@ def test_jobs_on_one_machine_share_its_memory_and_the_solver_keeps_to_it(tmp_pat
     files = feature_files(tmp_path / "results/nsd/features/subj01", WIDTHS)
     target = f"results/nsd/encoding/subj01/all/{model_name(WIDTHS)}.h5"
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", "--", target)
-    *_, told = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
+    *_, printed = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
     memory = min(machine_memory() // 1_000_000, megabytes(study_of(), files, 1))
-    assert re.search(rf"\bmem_mb={memory}\b", told)
-    assert re.search(r"\bsolver_mb=8000\b", told) or memory < 14_000
+    assert re.search(rf"\bmem_mb={memory}\b", printed)
+    assert re.search(r"\bsolver_mb=8000\b", printed) or memory < 14_000
     limits = ("--resources", "mem_mb=6000", "gpu=1")
     said = dry.snakemake("--dry-run", "--rerun-triggers", "mtime", *limits, "--", target)
-    *_, told = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
-    assert re.search(r"\bmem_mb=6000\b", told)
+    *_, printed = re.findall(r"rule fit_encoding_models:\n((?:    .*\n)*)", said.stdout)
+    assert re.search(r"\bmem_mb=6000\b", printed)
     assert re.search(
-        rf"\bsolver_mb={solver_megabytes(study_of(), part(study_of()), files, 1, 6000)}\b", told
+        rf"\bsolver_mb={solver_megabytes(study_of(), part(study_of()), files, 1, 6000)}\b", printed
     )
 
 
-def test_every_job_tells_its_memory():
+def test_every_job_states_its_memory():
     """A job that does not is free to Snakemake."""
     for path in sorted((ROOT / "pipeline/rules").glob("*.smk")):
         _, *rules = re.split(r"^ *(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)
-        told = {rule.split(":")[0]: "mem_mb=" in rule for rule in rules if "shell:" in rule}
-        assert all(told.values()), told
+        reported = {rule.split(":")[0]: "mem_mb=" in rule for rule in rules if "shell:" in rule}
+        assert all(reported.values()), reported
 
 
 def test_the_memory_of_a_container_or_an_allocation_is_that_of_the_machine(tmp_path):
@@ -285,14 +285,14 @@ def test_the_memory_of_a_container_or_an_allocation_is_that_of_the_machine(tmp_p
         ("slurm/job_7", "4000000000"),
         ("", "max"),
     ):
-        told = tmp_path / "sys/fs/cgroup" / folder / "memory.max"
-        told.parent.mkdir(parents=True, exist_ok=True)
-        rewrite(told, f"{limit}\n")
+        reported = tmp_path / "sys/fs/cgroup" / folder / "memory.max"
+        reported.parent.mkdir(parents=True, exist_ok=True)
+        rewrite(reported, f"{limit}\n")
     assert machine_memory(tmp_path) == 4_000_000_000
     rewrite(group, "4:memory:/docker/a\n")
-    told = tmp_path / "sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes"
-    told.parent.mkdir(parents=True)
-    rewrite(told, "2000000000\n")
+    reported = tmp_path / "sys/fs/cgroup/memory/docker/a/memory.limit_in_bytes"
+    reported.parent.mkdir(parents=True)
+    rewrite(reported, "2000000000\n")
     assert machine_memory(tmp_path) == 2_000_000_000
 
 

@@ -120,7 +120,9 @@ def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):
     index = read_metadata(later.results / f"maps/subj01/{WHOLE}/index.json")["maps"]
     spaces = ["func1pt8mm", "nativesurface", "fsaverage", "MNI152"]
     for quantity in ("r2Difference", "r2DifferenceLower", "uniqueShare", "sharedShare"):
-        mapped = {told["space"] for told in index.values() if told["quantity"] == quantity}
+        mapped = {
+            reported["space"] for reported in index.values() if reported["quantity"] == quantity
+        }
         assert mapped == set(spaces), quantity
     thresholded = [one for one in index.values() if one["quantity"] == "r2Difference"]
     assert {one["threshold"] for one in thresholded} == {"none", "q ≤ 0.05"}

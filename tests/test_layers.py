@@ -46,7 +46,7 @@ def test_the_layer_that_drives_a_voxel_is_its_preferred_layer():
     assert np.mean(found.first == driving + 1) > 0.95
 
 
-def test_the_first_layer_that_nearly_reaches_the_best_is_told_beside_it():
+def test_the_first_layer_that_nearly_reaches_the_best_is_reported_beside_it():
     scores = np.array([[0.10], [0.39], [0.38], [0.40]])
     found = preferred_layers(scores)
     assert (found.best.tolist(), found.first.tolist()) == ([4], [2])
@@ -72,11 +72,11 @@ def test_voxels_without_a_score_or_below_the_ceiling_have_no_layer():
 
 
 @pytest.mark.parametrize("share", [0, 1.2])
-def test_a_share_that_cannot_be_reached_is_told(share):
+def test_a_share_that_cannot_be_reached_is_reported(share):
     with pytest.raises(ValueError, match="is not above 0 and at most 1"):
         preferred_layers(np.ones((2, 3)), share)
 
 
-def test_scores_of_no_layer_are_told():
+def test_scores_of_no_layer_are_reported():
     with pytest.raises(ValueError, match=r"not of \(layer, voxel\)"):
         preferred_layers(np.ones(3))

@@ -89,12 +89,12 @@ def test_one_model_at_most_overtakes_another_and_between_measured_sizes(seed):
 
 
 @pytest.mark.parametrize("sizes", [[], [0, 10], [10, 10]])
-def test_sizes_that_do_not_ascend_are_told(sizes):
+def test_sizes_that_do_not_ascend_are_reported(sizes):
     with pytest.raises(ValueError, match="do not ascend"):
         overtaking_size(np.array(sizes), np.zeros(len(sizes)), np.zeros(len(sizes)))
 
 
-def test_scores_of_other_sizes_are_told():
+def test_scores_of_other_sizes_are_reported():
     with pytest.raises(ValueError, match="not of the 5 sizes"):
         overtaking_size(SIZES, np.zeros(4), np.zeros(4))
 

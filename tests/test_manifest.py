@@ -84,7 +84,7 @@ def test_rois_of_a_surface_lie_where_they_were_drawn(manifest):
     assert any(path.endswith("lh.white-to-fsaverage.mgz") for path in needed)
 
 
-def test_no_file_is_listed_twice_and_every_source_is_told(manifest):
+def test_no_file_is_listed_twice_and_every_source_is_reported(manifest):
     needed = paths(manifest, study_of())
     assert len(needed) == len(set(needed))
     for source in manifest.sources.values():
@@ -180,7 +180,7 @@ def test_what_is_listed_is_what_the_checks_ask_for(manifest, surface_tree, tmp_p
         (tree / "away").rename(tree / path)
 
 
-def test_a_wrong_manifest_is_told(tmp_path):
+def test_a_wrong_manifest_is_reported(tmp_path):
     path = tmp_path / "data_manifest.yaml"
     with pytest.raises(InputError, match="not found"):
         read_manifest(path)

@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import weights_told
+from conftest import weights_of
 from hypothesis import given
 from hypothesis import strategies as st
 from nilearn import plotting
@@ -110,7 +110,7 @@ def of_kinds(tmp_path: Path) -> dict[str, Path]:
     return written
 
 
-def test_headers_tell_one_place_in_millimetres(tmp_path):
+def test_headers_state_one_place_in_millimetres(tmp_path):
     for kind, path in of_kinds(tmp_path).items():
         header = nibabel.load(path).header
         np.testing.assert_allclose(header.get_zooms(), [1.8] * 3, rtol=1e-6)
@@ -128,7 +128,7 @@ def test_nilearn_measures_clusters_in_cubic_millimetres(tmp_path):
         assert table["Cluster Size (mm3)"].iloc[0] == int(3 * 1.8**3)
 
 
-def test_a_mirrored_affine_is_told_by_both_forms():
+def test_a_mirrored_affine_is_recognised_in_both_forms():
     """A frame from right to left needs a qform of another handedness."""
     mirrored = AFFINE @ np.diag([-1, 1, 1, 1])
     header = volume_image(np.zeros(GRID), mirrored).header
@@ -136,7 +136,7 @@ def test_a_mirrored_affine_is_told_by_both_forms():
     np.testing.assert_allclose(header.get_sform(), mirrored, atol=1e-5)
 
 
-def test_surfaces_of_the_group_tell_their_hemisphere(tmp_path):
+def test_surfaces_of_the_group_state_their_hemisphere(tmp_path):
     voxel = np.arange(7)
     images = map_images(voxel / 7, voxel, {"grid_shape": np.array([3, 4])})
     for name, image in zip(map_names("subj01", "fsaverage", "stat-r"), images, strict=True):
@@ -226,10 +226,10 @@ def test_maps_are_in_the_folder_of_their_model_or_comparison(quantity, name, mor
 
 def test_files_of_a_map_are_found_by_the_index(tmp_path):
     names = map_names("subj01", "fsaverage", "model-bert_stat-r")
-    told = {"space": "fsaverage", "entities": "model-bert_stat-r"}
-    index = {f"bert/{name}": told for name in reversed(names)}
+    reported = {"space": "fsaverage", "entities": "model-bert_stat-r"}
+    index = {f"bert/{name}": reported for name in reversed(names)}
     found = map_files(tmp_path, index)
-    assert found == {(*told.values(),): [tmp_path / "bert" / name for name in names]}
+    assert found == {(*reported.values(),): [tmp_path / "bert" / name for name in names]}
 
 
 def _map(name: str, value: float) -> VoxelMap:
@@ -255,22 +255,25 @@ def fitted(model: str, untrained: list[str], **arrays: object) -> tuple[Result, 
         for of_voxels in (found | arrays, {"p": values, "q": values})
     )
     fit = fit.assign(space=spaces, band_weights=weights)
-    told = describe_tests("permutation", "images", 2000)
-    weights = weights_told(*spaces, untrained=untrained)
-    provenance = {"configuration": {"tests": told, "spaces": spaces}, "weights": weights}
+    recorded = describe_tests("permutation", "images", 2000)
+    weights = weights_of(*spaces, untrained=untrained)
+    provenance = {"configuration": {"tests": recorded, "spaces": spaces}, "weights": weights}
     return (
         Result(Path("x.h5"), fit, provenance),
         Result(Path("y.h5"), tests, provenance),
     )
 
 
-def test_a_map_of_tested_values_tells_the_test():
+def test_a_map_of_tested_values_states_the_test():
     result, significance = fitted("clip", [])
-    told = {m.quantity: m.test for m in encoding_maps(result, significance)}
+    reported = {m.quantity: m.test for m in encoding_maps(result, significance)}
     assert (
-        told["r"] == told["p"] == told["q"] == describe_tests("permutation", "images", 1)["models"]
+        reported["r"]
+        == reported["p"]
+        == reported["q"]
+        == describe_tests("permutation", "images", 1)["models"]
     )
-    assert told["r2"] is None
+    assert reported["r2"] is None
     assert {m.test for m in ceiling_maps(result)} == {None}
     for resample in ("images", "clusters"):
         words = describe_tests("permutation", resample, 1)
@@ -279,7 +282,7 @@ def test_a_map_of_tested_values_tells_the_test():
     assert "not below 1 / 2001" in describe_tests("bootstrap", "images", 2000)["components"]
 
 
-def test_a_map_tells_which_of_its_own_spaces_are_untrained():
+def test_a_map_states_which_of_its_own_spaces_are_untrained():
     models = "bert", "clip", "bert+clip"
     untrained = {"bert": [], "clip": ["clip"], "bert+clip": ["clip"]}
     maps = [m for name in models for m in encoding_maps(*fitted(name, untrained[name]))]
@@ -348,7 +351,7 @@ def test_labels_are_integers_with_names_and_colours(tmp_path):
     assert lines.splitlines()[2].startswith("4\tV2d\t#")
 
 
-def test_names_are_of_bids_and_tell_nsds_subject():
+def test_names_are_of_bids_and_state_nsds_subject():
     assert map_names("subj08", "MNI152", "stat-ceiling") == [
         "sub-08_space-MNI152NLin6Asym_stat-ceiling_statmap.nii.gz"
     ]
@@ -361,8 +364,11 @@ def test_preferred_layers_are_maps_of_a_network_of_their_own_name():
     """A network may be called as one of its layers is: maps of both must have other names."""
     arrays = {"voxel": ("voxel", [7]), "best": ("voxel", [2.0]), "first": ("voxel", [np.nan])}
     configuration = {"network": "bert", "spaces": ["conv1", "bert"]}
-    told = {"configuration": configuration, "weights": weights_told("conv1", untrained=["bert"])}
-    maps = list(layer_maps(Result(Path("x.h5"), xr.Dataset(arrays), told)))
+    provenance = {
+        "configuration": configuration,
+        "weights": weights_of("conv1", untrained=["bert"]),
+    }
+    maps = list(layer_maps(Result(Path("x.h5"), xr.Dataset(arrays), provenance)))
     assert [m.entities for m in maps] == [
         "network-bert_stat-preferredLayer",
         "network-bert_stat-firstLayer",

@@ -200,7 +200,7 @@ def problems(layout: NSDLayout, mask: dict, **settings: object) -> list[str]:
 
 
 @pytest.mark.parametrize("wrong", WRONG_FILES)
-def test_a_wrong_file_is_told_once_with_the_mend(layout, own, wrong):
+def test_a_wrong_file_is_reported_once_with_the_hint(layout, own, wrong):
     damage, message = WRONG_FILES[wrong]
     damage(own)
     (problem,) = problems(layout, {"file": str(own)})
@@ -209,7 +209,7 @@ def test_a_wrong_file_is_told_once_with_the_mend(layout, own, wrong):
     assert problem.endswith("Correct `responses.mask.file`, or the file.")
 
 
-def test_an_empty_mask_tells_what_each_condition_left(layout, own):
+def test_an_empty_mask_states_what_each_condition_left(layout, own):
     space = open_space(layout, "subj01", VOLUME, BETAS)
     general = np.count_nonzero(space.read_labels("nsdgeneral") > 0)
     (problem,) = problems(layout, {"within": "nsdgeneral", "file": str(own), "min_ncsnr": 99})
@@ -219,7 +219,7 @@ def test_an_empty_mask_tells_what_each_condition_left(layout, own):
     assert not problems(layout, {"min_ncsnr": 99}, ncsnr="recomputed")
 
 
-def test_an_unknown_roi_or_label_is_told_with_those_that_exist(layout, own):
+def test_an_unknown_roi_or_label_is_reported_with_those_that_exist(layout, own):
     (problem,) = problems(layout, {"rois": ["floc-faces/FFA-3"]})
     assert "responses.mask.rois: floc-faces has no ROI 'FFA-3'; did you mean FFA-" in problem
     (problem,) = problems(layout, {"file": str(own), "labels": [1, 7]})
@@ -307,9 +307,9 @@ def test_another_content_of_the_file_changes_the_responses_settings_alone(tmp_pa
     assert responses_to_read(study, "subj01")["mask"]["sha256"] == []
 
 
-def test_methods_tell_the_mask_that_was_read():
+def test_methods_state_the_mask_that_was_read():
     study = parse_configuration(tiny_with({"rois": ["PPA"], "min_ncsnr": 0.2}))
     left = [["cortex", 9000], ["in floc-places/PPA", 1200], ["with an ncsnr of at least 0.2", 1100]]
-    told = methods_paragraphs(study, selected={"subj01": {"voxels_left": left}})[0]
+    reported = methods_paragraphs(study, selected={"subj01": {"voxels_left": left}})[0]
     words = "cortex, in floc-places/PPA, with an ncsnr of at least 0.2 (1,100 of subj01)"
-    assert f"Voxels are those of {words}." in told
+    assert f"Voxels are those of {words}." in reported

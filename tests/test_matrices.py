@@ -64,7 +64,7 @@ def opened(folder: Path, subject: str = "anna"):
     return open_responses(folder, subject, {})
 
 
-def test_rows_of_an_image_are_averaged_and_tell_the_noise(folder):
+def test_rows_of_an_image_are_averaged_and_state_the_noise(folder):
     responses, rows = opened(folder), np.load(folder / "anna/responses.npy")
     assert responses.nsd_id.tolist() == [0, 3, 9]
     averaged = responses.averaged(responses.voxel[2:5])

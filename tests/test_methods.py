@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
-from conftest import ROOT, weights_told
+from conftest import ROOT, weights_of
 
 from encoding.ridge import solver
 from encoding.scaling import FeatureScaling
@@ -71,7 +71,7 @@ def ran(study, monkeypatch):
     return seen
 
 
-def test_fits_and_tests_are_told_as_they_were_made(study, ran):
+def test_fits_and_tests_are_described_as_they_were_made(study, ran):
     paragraphs = {text.split(".")[0]: text for text in methods.methods_paragraphs(study)}
     (scaling,), (level,), (problem,) = ran.scalings, ran.levels, ran.fits
     alphas, candidates = problem.alphas, problem.candidates
@@ -101,11 +101,11 @@ def test_fits_and_tests_are_told_as_they_were_made(study, ran):
     )
 
 
-def test_agreements_are_told_as_they_are_tested(study):
-    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Representational")]
+def test_agreements_are_described_as_they_are_tested(study):
+    provenance = [t for t in methods.methods_paragraphs(study) if t.startswith("Representational")]
     settings = study.representational_similarity
     if settings is None:
-        assert not told
+        assert not provenance
         return
     random = np.random.default_rng(0)
     patterns = random.normal(size=(40, 8))
@@ -121,13 +121,13 @@ def test_agreements_are_told_as_they_are_tested(study):
         "similarity_in_region": (("region", "pair"), np.empty((0, len(values[0])))),
         "n_voxels": ("region", np.empty(0, int)),
     }
-    told_by_file = {"simulated": True, "weights": weights_told("a", "b")}
-    told_by_file["configuration"] = {"subject": "subj01", "spaces": ["a", "b"]}
-    file = Result(Path("x.h5"), xr.Dataset(arrays), told_by_file)
+    of_a_file = {"simulated": True, "weights": weights_of("a", "b")}
+    of_a_file["configuration"] = {"subject": "subj01", "spaces": ["a", "b"]}
+    file = Result(Path("x.h5"), xr.Dataset(arrays), of_a_file)
     one = SubjectSimilarities.of(file, None)
     level = study.significance.level
     (row,) = agreement_table(one, {}, settings.model_dump(), level).itertuples()
-    (text,) = told
+    (text,) = provenance
     assert row.p == row.q == pytest.approx(1 / (settings.permutations + 1))
     assert f"compared by {MEASURES[row.measure]}" in text
     assert f"tested by {settings.permutations} permutations" in text
@@ -138,40 +138,46 @@ def test_agreements_are_told_as_they_are_tested(study):
     assert ("Bounds of the agreement" in text) == several
 
 
-def test_variants_are_told_by_what_differs(study):
-    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Variants.")]
-    assert bool(told) == bool(study.variants)
+def test_variants_are_described_by_what_differs(study):
+    reported = [t for t in methods.methods_paragraphs(study) if t.startswith("Variants.")]
+    assert bool(reported) == bool(study.variants)
     for name, variant in study.variants.items():
         own, whole = study.encoding_of(name), study.encoding
-        assert f"{name}: " in told[0]
+        assert f"{name}: " in reported[0]
         for key in ("penalty", "scaling"):
             differs = getattr(own, key) != getattr(whole, key)
-            words = told[0].split(f"{name}: ")[1].split(";")[0]
+            words = reported[0].split(f"{name}: ")[1].split(";")[0]
             assert (methods.OWN[getattr(own, key)] in words) == differs
         if variant.subset is not None:
-            assert variant.subset.category in told[0]
+            assert variant.subset.category in reported[0]
 
 
 def test_components_are_not_said_to_be_the_papers(study):
-    told = [t for t in methods.methods_paragraphs(study) if t.startswith("Components.")]
-    assert len(told) == (study.interpretation is not None)
-    for text in told:
+    reported = [t for t in methods.methods_paragraphs(study) if t.startswith("Components.")]
+    assert len(reported) == (study.interpretation is not None)
+    for text in reported:
         assert f"{study.interpretation.voxels_per_subject} most reliable voxels" in text
         assert "Wang et al. 2023 used 20,000 voxels per subject" in text
 
 
-def test_weights_are_told_as_they_were_loaded_never_as_they_were_asked_for(study):
-    told = {space: f"pretrained ({space}.pt, sha256 0123)" for space in study.used_spaces}
-    (text,) = [t for t in methods.methods_paragraphs(study, told) if t.startswith("Features.")]
-    assert all(label in text for label in told.values())
+def test_weights_are_reported_as_they_were_loaded_never_as_they_were_asked_for(study):
+    provenance = {space: f"pretrained ({space}.pt, sha256 0123)" for space in study.used_spaces}
+    (text,) = [
+        t for t in methods.methods_paragraphs(study, provenance) if t.startswith("Features.")
+    ]
+    assert all(label in text for label in provenance.values())
     (text,) = [t for t in methods.methods_paragraphs(study) if t.startswith("Features.")]
     assert "weights" not in text
 
 
 @pytest.mark.parametrize("exact", [0, 30, 100])
-def test_the_search_is_told_as_it_went(exact):
+def test_the_search_is_described_as_it_went(exact):
     counts = pd.DataFrame({"n_searched_exactly": [exact, 0], "n_voxels": [70, 30]})
     counts.loc[:, "n_searched_exactly"] = [min(exact, 70), max(exact - 70, 0)]
-    told = methods.search_sentence(counts)
-    assert ("in every voxel" in told) == (exact == 100)
-    assert (f"In {exact} of 100 fits" in told) == ("Golub et al. 1979" in told) == (exact < 100)
+    reported = methods.search_sentence(counts)
+    assert ("in every voxel" in reported) == (exact == 100)
+    assert (
+        (f"In {exact} of 100 fits" in reported)
+        == ("Golub et al. 1979" in reported)
+        == (exact < 100)
+    )

@@ -157,15 +157,15 @@ def test_every_network_of_torchvision_is_torchvisions_own(capsys):
         n_parameters = weights.meta["num_params"]
         if n_parameters <= MOST_PARAMETERS:
             error = relative_error(*check_against_torchvision(architecture))
-            told, equal[architecture] = f"features, relative error {error:.0e}", error < 1e-4
+            printed, equal[architecture] = f"features, relative error {error:.0e}", error < 1e-4
         else:
-            told = "names and shapes of weights, transforms"
+            printed = "names and shapes of weights, transforms"
             equal[architecture] = _same_names_and_shapes(architecture, weights)
         with capsys.disabled():
             millions, seconds = n_parameters / 1e6, time.monotonic() - began
             said = "equal" if equal[architecture] else "DIFFER"
             print(
-                f"{architecture:20} {millions:6.1f} M  {told:40} {said} {seconds:6.1f} s",
+                f"{architecture:20} {millions:6.1f} M  {printed:40} {said} {seconds:6.1f} s",
                 flush=True,
             )
     with capsys.disabled():
@@ -210,9 +210,12 @@ def test_a_checkpoint_saved_from_a_network_is_loaded_as_one_from_the_hub(tmp_pat
     with torch.inference_mode():
         expected = own(image).numpy()
     assert relative_error(features_of(settings, "logits")["logits"], expected) < 1e-4
-    told = load_network(settings, "cpu").identity()
-    assert told["weights_label"] == f"pretrained ({path}, sha256 {told['weights_sha256'][:12]})"
-    assert told["checkpoint"]["sha256"] == checkpoint_hash(path)
+    provenance = load_network(settings, "cpu").identity()
+    assert (
+        provenance["weights_label"]
+        == f"pretrained ({path}, sha256 {provenance['weights_sha256'][:12]})"
+    )
+    assert provenance["checkpoint"]["sha256"] == checkpoint_hash(path)
 
 
 # ---- every setting is used by its library, or refused
@@ -299,17 +302,17 @@ def test_a_setting_that_its_library_would_not_use_is_refused(settings, message):
         ),
     ],
 )
-def test_a_network_tells_what_its_weights_are(settings, state, label):
-    told = load_network(settings, "cpu").identity()
-    assert told["weights"] == state
-    assert re.fullmatch(label, told["weights_label"])
+def test_a_network_states_what_its_weights_are(settings, state, label):
+    provenance = load_network(settings, "cpu").identity()
+    assert provenance["weights"] == state
+    assert re.fullmatch(label, provenance["weights_label"])
 
 
 @pytest.mark.parametrize("architecture", ["ViT-B-32", "ViT-B-32-quickgelu"])
-def test_a_network_tells_its_activation_functions(architecture):
+def test_a_network_states_its_activation_functions(architecture):
     """What weights of OpenAI's networks are worth depends on it."""
-    told = load_network(network("open_clip", architecture, **UNTRAINED), "cpu").identity()
-    assert told["activations"] == ["QuickGELU" if "quick" in architecture else "GELU"]
+    reported = load_network(network("open_clip", architecture, **UNTRAINED), "cpu").identity()
+    assert reported["activations"] == ["QuickGELU" if "quick" in architecture else "GELU"]
 
 
 def test_weights_that_nothing_decided_are_no_network():
@@ -373,7 +376,7 @@ def test_channels_on_the_last_axis_are_not_averaged(settings, layer, width):
             np.testing.assert_allclose(found[asked][0], places.mean(0), rtol=1e-4, atol=1e-5)
 
 
-def test_the_axis_of_the_channels_is_asked_for_where_the_shape_does_not_tell_it():
+def test_the_axis_of_the_channels_is_asked_for_where_the_shape_does_not_state_it():
     random = torch.randn(2, 4, 4, 4)
     for shape in ((2, 4, 4, 4), (2, 3, 4, 5)):
         with pytest.raises(ValueError, match=r"Say 'mean-channels-first' or 'mean-channels-last'"):

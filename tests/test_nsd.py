@@ -275,7 +275,7 @@ def test_ncsnr_recomputed_from_what_the_readers_read_is_the_released_one(study, 
         assert table["n_voxels"] > 200
 
 
-def test_an_ncsnr_of_other_sessions_is_told(study, tmp_path):
+def test_an_ncsnr_of_other_sessions_is_reported(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
     path = tree / SESSIONS / "ncsnr.nii.gz"
     image = nibabel.load(path)
@@ -287,7 +287,7 @@ def test_an_ncsnr_of_other_sessions_is_told(study, tmp_path):
     assert not (tmp_path / "table.tsv").exists()
 
 
-def test_an_ncsnr_on_one_side_only_is_told(study, tmp_path):
+def test_an_ncsnr_on_one_side_only_is_reported(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
     space = opened(NSDLayout(study.nsd))
     modelled = read_mask(space, "nsdgeneral")
@@ -297,7 +297,7 @@ def test_an_ncsnr_on_one_side_only_is_told(study, tmp_path):
         compare_ncsnr(tree, "subj01", tmp_path / "table.tsv")
 
 
-def test_that_no_voxel_has_an_ncsnr_is_told(study, tmp_path):
+def test_that_no_voxel_has_an_ncsnr_is_reported(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
     overwrite(tree / SESSIONS / "ncsnr.nii.gz", slice(None), np.nan)
     for session in (1, 2):

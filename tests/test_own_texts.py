@@ -76,7 +76,7 @@ def test_numbers_that_count_from_1_are_recognised(table):
         read_own_texts(table, NSD_ID)
 
 
-def test_a_missing_table_is_told(tmp_path):
+def test_a_missing_table_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"none.tsv: not found. Correct `texts`."):
         read_own_texts(tmp_path / "none.tsv", NSD_ID)
 
@@ -145,9 +145,9 @@ def test_features_are_means_over_the_texts_of_the_table(values, table):
 
 
 def test_the_methods_say_which_texts_were_read(values):
-    (told,) = [t for t in methods_paragraphs(parse_configuration(values)) if "Features." in t]
-    assert "mine.tsv" in told
-    assert "the first caption of an image" in told
+    (reported,) = [t for t in methods_paragraphs(parse_configuration(values)) if "Features." in t]
+    assert "mine.tsv" in reported
+    assert "the first caption of an image" in reported
 
 
 def test_a_table_without_every_image_is_refused_before_long_work(values, table, monkeypatch):

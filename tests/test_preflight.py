@@ -54,7 +54,7 @@ def test_a_whole_study_can_start(study):
     assert counts(done.stdout, "captions") == [2, 2, 0, 0]
 
 
-def test_missing_and_damaged_files_are_counted_and_named_with_source_and_mend(study, tmp_path):
+def test_missing_and_damaged_files_are_counted_and_named_with_source_and_hint(study, tmp_path):
     tree = damaged_copy(study.nsd, tmp_path)
     (tree / SESSION).unlink()
     rewrite(tree / COLOURS, "OFA\n")
@@ -155,10 +155,10 @@ def test_disk_of_predictions_is_that_of_the_subject_with_most(predicted, estimat
     """For each that exists at the same time as much as those that are kept on request take."""
     folder = predicted.results / "predictions"
     written = max(bytes_on_disk([folder / subject]) for subject in ("subj01", "subj03"))
-    told = [job.temporary_bytes for job in estimates["predictions"] if job.temporary_bytes]
+    reported = [job.temporary_bytes for job in estimates["predictions"] if job.temporary_bytes]
     # those that the job of the learning curves reads
-    assert len(told) == 4
-    assert written / 6 / 1.5 < sum(told) / len(told) < written / 6 * 1.5
+    assert len(reported) == 4
+    assert written / 6 / 1.5 < sum(reported) / len(reported) < written / 6 * 1.5
     assert disk(estimates["predictions"]) == 0
 
 
@@ -334,8 +334,8 @@ def test_estimates_are_within_a_factor_of_the_documented_runs():
         of_code = [seconds, disk(of_demo[stage]) / 1e6, disk(of_small[stage]) / 1e6]
         pairs = list(zip(of_code, runs.values(), strict=True))
         # starts are most of the seconds of a short stage
-        for told, run in pairs[1:] if seconds < 10 else pairs:
-            assert run is None or run / 1.5 < told < 1.5 * run, stage
+        for reported, run in pairs[1:] if seconds < 10 else pairs:
+            assert run is None or run / 1.5 < reported < 1.5 * run, stage
 
 
 def test_an_archive_and_what_comes_out_of_it_are_on_the_disk_together(tmp_path):

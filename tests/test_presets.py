@@ -140,7 +140,7 @@ def test_differences_are_those_of_the_two_tables(presets):
     assert set(table["subject"]) == {"subj01", "mean"}
 
 
-def test_a_comparison_with_results_that_are_not_there_is_told_at_once(tmp_path):
+def test_a_comparison_with_results_that_are_not_there_is_reported_at_once(tmp_path):
     done = compare(tmp_path, "results/elsewhere")
     assert done.returncode == 1
     assert "results/elsewhere/tables/partitions.tsv: not found" in done.stderr

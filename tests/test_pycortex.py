@@ -55,7 +55,7 @@ def test_values_are_those_of_the_left_then_of_the_right_vertices(surface_tree, t
     np.testing.assert_array_equal(vertex_data([tmp_path / name for name in names]), values)
 
 
-def test_without_pycortex_the_way_to_it_is_told(monkeypatch):
+def test_without_pycortex_the_way_to_it_is_reported(monkeypatch):
     # as if it were not installed, where it is
     monkeypatch.setitem(sys.modules, "cortex", None)
     with pytest.raises(InputError, match="pip install pycortex"):
@@ -83,7 +83,7 @@ def test_a_finished_subject_is_exported_from_the_terminal(study, tmp_path):
 
 
 def test_without_maps_on_native_surfaces_there_is_nothing_to_export(tmp_path):
-    told = {"space": "MNI152", "units": "R²", "entities": "stat-ceiling"}
-    write_metadata(tmp_path / "index.json", {"maps": {"a.nii.gz": told}})
+    reported = {"space": "MNI152", "units": "R²", "entities": "stat-ceiling"}
+    write_metadata(tmp_path / "index.json", {"maps": {"a.nii.gz": reported}})
     with pytest.raises(InputError, match=r"add it to `maps\.spaces`"):
         export(Anatomy(), "subj01", tmp_path, tmp_path)

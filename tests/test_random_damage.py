@@ -135,5 +135,5 @@ def test_a_file_that_is_damaged_anywhere_is_read_or_refused_by_name(tree, tmp_pa
     mixed = [other.read_bytes() for other in others.values() if other.exists()]
     for number, content in enumerate([*contents(valid, name, generator), *mixed]):
         rewrite(path, content)
-        told = refused(READERS[name], tree)
-        assert not told or path.name.split(".")[0] in told, (number, told)
+        reported = refused(READERS[name], tree)
+        assert not reported or path.name.split(".")[0] in reported, (number, reported)

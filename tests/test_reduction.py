@@ -189,7 +189,7 @@ def test_a_pattern_sets_layers_side_by_side(monkeypatch, shards):
     assert space.provenance["configuration"]["layers"] == ["block_0", "block_1"]
 
 
-def test_a_layer_that_was_not_kept_is_told_with_those_that_were(monkeypatch, shards):
+def test_a_layer_that_was_not_kept_is_reported_with_those_that_were(monkeypatch, shards):
     with pytest.raises(InputError, match=r"feature_spaces.mine.layer: .*lacks fc7; it has fc:mean"):
         reduce(monkeypatch, shards[1], {"layer": "fc7"})
 
@@ -266,7 +266,7 @@ def test_features_that_never_vary_are_counted_and_a_space_of_them_refused(
     assert not (tmp_path / "space.h5").exists()
 
 
-def test_a_full_disk_is_told_and_leaves_no_file(shards, tmp_path):
+def test_a_full_disk_is_reported_and_leaves_no_file(shards, tmp_path):
     """The system refuses to let the file grow, as a full disk would."""
     nsd_id, paths = shards
     limit = 100_000

@@ -91,9 +91,9 @@ def test_weights_are_exact_however_small_a_penalty_and_however_alike_the_bands(w
     weights, intercept = refitted(bands, responses, folds, *picked, options)
     features = [*bands.values()]
     expected = closed_form(features, responses[:, 0], alpha, band_weights)
-    predicted, wanted = np.hstack(features) @ weights, np.hstack(features) @ expected[:, None]
-    assert apart(predicted - predicted.mean(axis=0), wanted - wanted.mean(axis=0)) < TOLERANCE
-    assert intercept == pytest.approx(responses.mean() - wanted.mean(), abs=1e-5)
+    predicted, exact = np.hstack(features) @ weights, np.hstack(features) @ expected[:, None]
+    assert apart(predicted - predicted.mean(axis=0), exact - exact.mean(axis=0)) < TOLERANCE
+    assert intercept == pytest.approx(responses.mean() - exact.mean(), abs=1e-5)
 
 
 def test_voxels_that_lack_images_are_fitted_on_the_images_they_have():

@@ -78,8 +78,8 @@ def table(areas: dict[str, list[str]]) -> pd.DataFrame:
         for component in ("a", "b")
     ]
     columns = ["subject", "comparison", "component", "atlas", "roi", "mean_variance"]
-    told = {"variant": "all", "weights": "pretrained", "data": "measured"}
-    return pd.DataFrame(rows, columns=columns).assign(**told)
+    provenance = {"variant": "all", "weights": "pretrained", "data": "measured"}
+    return pd.DataFrame(rows, columns=columns).assign(**provenance)
 
 
 def test_tables_and_figures_have_that_order_although_no_subject_has_every_region():

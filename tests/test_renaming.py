@@ -107,9 +107,9 @@ def test_a_weight_missing_left_over_or_of_another_shape_is_named(tmp_path, weigh
 
 
 def test_timms_own_efficientnet_which_pads_differently_is_refused():
-    wanted = {"library": "timm", "architecture": "efficientnet_lite0", "stimulus": "image"}
+    requested = {"library": "timm", "architecture": "efficientnet_lite0", "stimulus": "image"}
     with pytest.raises(ValueError, match="efficientnet_lite0 computes something else; use tf_"):
-        load_network({**wanted, "weights": WEIGHTS}, "cpu")
+        load_network({**requested, "weights": WEIGHTS}, "cpu")
 
 
 @pytest.mark.parametrize("weights", [{"weights": WEIGHTS}, {"weights": "untrained", "seed": 3}])

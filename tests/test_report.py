@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import yaml
-from conftest import TINY, bare, weights_told
+from conftest import TINY, bare, weights_of
 from markupsafe import escape
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -135,7 +135,7 @@ class SyntheticStudy:
             {},
             simulated=self.simulated,
             untrained=named,
-            weights=weights_told(*spaces, untrained=named),
+            weights=weights_of(*spaces, untrained=named),
         )
 
     def _write_subject(self, subject: str, generator: np.random.Generator) -> None:
@@ -271,9 +271,9 @@ class SyntheticStudy:
     def _write(self, kind, subject, name, arrays, spaces) -> Path:
         path = self.root / f"{kind}/{subject}/all/{name}.h5"
         of = "comparison" if name in self.study.comparisons else "model"
-        told = self._provenance(subject, spaces)
-        told["configuration"][of] = name
-        write_result(path, arrays, told)
+        provenance = self._provenance(subject, spaces)
+        provenance["configuration"][of] = name
+        write_result(path, arrays, provenance)
         return path
 
     def write_calibration(self, settings: dict | None = None) -> None:
@@ -506,13 +506,13 @@ def test_a_difference_has_its_interval_over_subjects():
     row["standard_error"] = values.std(ddof=1) / np.sqrt(2)
     frames = {"group": pd.DataFrame([row])}
     low, high = scipy.stats.t.interval(0.95, 1, values.mean(), row["standard_error"])
-    told = difference_interval(study, frames, row["comparison"], ("alexnet", "bert"))
+    reported = difference_interval(study, frames, row["comparison"], ("alexnet", "bert"))
     over = "percentage points (95 % interval over 2 subjects"
-    assert f"2.0 {over} −{-100 * low:.1f} to {100 * high:.1f})" in told
-    assert "includes 0" in told
+    assert f"2.0 {over} −{-100 * low:.1f} to {100 * high:.1f})" in reported
+    assert "includes 0" in reported
     # the other way round
-    told = difference_interval(study, frames, row["comparison"], ("bert", "alexnet"))
-    assert f"−2.0 {over} −{100 * high:.1f} to {-100 * low:.1f})" in told
+    reported = difference_interval(study, frames, row["comparison"], ("bert", "alexnet"))
+    assert f"−2.0 {over} −{100 * high:.1f} to {-100 * low:.1f})" in reported
 
 
 def test_the_explorer_has_the_numbers_of_the_result_files(simulated_report):
@@ -664,13 +664,13 @@ def test_sidecars_say_what_the_q_of_a_map_covers(measured_report):
     folder = measured_report[0].root / "maps/subj01/all"
     for path in folder.rglob("*_statmap.json"):
         shows_q = "_stat-q_" in path.name or "_desc-fdr05_" in path.name
-        told = json.loads(path.read_text()).get("FalseDiscoveryFamily")
-        assert (told is not None) == shows_q, path
+        reported = json.loads(path.read_text()).get("FalseDiscoveryFamily")
+        assert (reported is not None) == shows_q, path
         if shows_q:
             image = path.with_name(path.name.replace(".json", ".nii.gz")).name
             q = re.sub(r"_stat-(\w+?)(_desc-fdr05)?_statmap", "_stat-q_statmap", image)
             n_tests = np.isfinite(nibabel.load(path.parent / q).get_fdata()).sum()
-            assert f"voxels of one map of one subject: the {n_tests} tests of this map" in told
+            assert f"voxels of one map of one subject: the {n_tests} tests of this map" in reported
 
 
 def test_table_values_are_escaped_and_missing_ones_shown():
@@ -693,7 +693,7 @@ def test_what_rounds_to_zero_has_no_sign():
     assert ">-0.500<" in html_table(pd.DataFrame({"mean_r": [-0.0001, -0.5]}))
 
 
-def test_methods_tell_of_what_is_switched_on_and_list_what_they_cite():
+def test_methods_state_of_what_is_switched_on_and_list_what_they_cite():
     further = {"split_half": {}, "out_of_distribution": {"set": "synthetic"}}
     further |= {"repeated_splits": {"models": ["bert"]}, "keywords": {}}
     settings = yaml.safe_load(TINY.read_text()) | further
@@ -738,13 +738,13 @@ def test_with_one_subject_the_region_that_differs_most_has_its_interval_over_tes
             "region_upper": [0.02, -0.03, 0.4],
         }
     )
-    told = difference_interval(
+    reported = difference_interval(
         study, {"roi_intervals": table}, "alexnet_vs_bert", ("bert", "alexnet")
     )
-    assert "the difference is largest in scene" in told
-    assert "5.0 percentage points (95 % interval over test images 3.0 to 8.0)" in told
+    assert "the difference is largest in scene" in reported
+    assert "5.0 percentage points (95 % interval over test images 3.0 to 8.0)" in reported
     everywhere = table.assign(roi=["all", "scene", "body"])
-    told = difference_interval(
+    reported = difference_interval(
         study, {"roi_intervals": everywhere}, "alexnet_vs_bert", ("alexnet", "bert")
     )
-    assert "The difference is 1.0 percentage points (95 % interval over test images 0.0" in told
+    assert "The difference is 1.0 percentage points (95 % interval over test images 0.0" in reported

@@ -68,7 +68,7 @@ def test_a_preflight_before_the_first_run_ends_well(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_without_the_data_one_sentence_tells_what_is_missing_and_what_brings_it(measured):
+def test_without_the_data_one_sentence_states_what_is_missing_and_what_brings_it(measured):
     done = measured.snakemake(check=False)
     assert done.returncode == 1
     message = said(done).splitlines()[-1]
@@ -84,7 +84,7 @@ def test_what_can_be_made_without_the_data_still_is(measured):
     assert measured.planned("fetch_plan") == {"fetch_plan": 1}
 
 
-def test_a_configuration_that_is_refused_is_told_without_a_traceback(measured):
+def test_a_configuration_that_is_refused_is_reported_without_a_traceback(measured):
     measured.edit(lambda values: values.update(subject=["subj01"]))
     done = measured.snakemake("--dry-run", check=False)
     assert done.returncode == 1
@@ -124,11 +124,11 @@ def test_a_run_ends_with_every_message_of_its_jobs_once(tmp_path):
         shown = failed(log, jobid)
         assert jobs.filter(shown)
         assert shown.shellcmd is None
-    told = "error: nsd/a.nii: damaged. Fetch it again.\n- and more\n\nerror: the disk is full"
-    assert end(jobs) == told
+    reported = "error: nsd/a.nii: damaged. Fetch it again.\n- and more\n\nerror: the disk is full"
+    assert end(jobs) == reported
 
 
-def test_a_job_that_was_tried_again_and_ended_well_is_not_told(tmp_path):
+def test_a_job_that_was_tried_again_and_ended_well_is_not_reported(tmp_path):
     log = tmp_path / "fit.log"
     log.write_text("error: lost\n")
     jobs = FailedJobs()
@@ -142,10 +142,12 @@ def test_a_job_that_was_tried_again_and_ended_well_is_not_told(tmp_path):
 def test_of_a_fault_in_the_code_the_end_of_the_log_is_shown(tmp_path):
     log = tmp_path / "fit.log"
     log.write_text("\n".join([f"line {n}" for n in range(100)] + ["ValueError: no message"]))
-    told = failure("fit_encoding_models", [str(log)])
-    assert told.startswith(f"error: a job of rule fit_encoding_models failed; the end of {log}:\n")
-    assert told.endswith("line 99\nValueError: no message")
-    assert "line 50\n" not in told
+    reported = failure("fit_encoding_models", [str(log)])
+    assert reported.startswith(
+        f"error: a job of rule fit_encoding_models failed; the end of {log}:\n"
+    )
+    assert reported.endswith("line 99\nValueError: no message")
+    assert "line 50\n" not in reported
 
 
 # ---- configuration files, looked at before Snakemake reads them
@@ -179,7 +181,7 @@ def refusal(*arguments: str, profile: str = "default") -> str:
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
-def test_a_configuration_that_cannot_be_read_is_told_with_its_line(content, tmp_path):
+def test_a_configuration_that_cannot_be_read_is_reported_with_its_line(content, tmp_path):
     text, expected = UNREADABLE[content]
     path = tmp_path / "study.yaml"
     path.write_text(text)
@@ -193,7 +195,7 @@ def test_a_configuration_that_cannot_be_read_is_told_with_its_line(content, tmp_
 
 
 @pytest.mark.parametrize("profile", sorted(path.name for path in (ROOT / "profiles").iterdir()))
-def test_a_configuration_that_is_not_there_is_told_with_every_profile(profile):
+def test_a_configuration_that_is_not_there_is_reported_with_every_profile(profile):
     line = refusal("--configfile", "config/nsb.yaml", profile=profile)
     assert line.startswith("error: config/nsb.yaml: not found.")
 
@@ -204,7 +206,7 @@ def test_a_folder_is_no_configuration():
 
 
 @pytest.mark.parametrize("target", ["preflight", "results/nsd/tables/correlations.tsv"])
-def test_targets_after_the_configuration_are_told_where_to_stand(target):
+def test_targets_after_the_configuration_are_reported_where_to_stand(target):
     with pytest.raises(InputError, match=f"snakemake {target} --configfile config/nsd.yaml$"):
         check_command(["--cores", "2", "--configfile", "config/nsd.yaml", target, "-n"])
 
@@ -263,7 +265,7 @@ def test_no_stage_of_a_whole_study_warns(study):
     logs = sorted((study.directory / "results").rglob("*.log"))
     assert len(logs) > 50
     lines = [(log.name, line) for log in logs for line in log.read_text().splitlines()]
-    assert [told for told in lines if "warning" in told[1].lower()] == []
+    assert [reported for reported in lines if "warning" in reported[1].lower()] == []
 
 
 # ---- what is shown of a job while it runs

@@ -283,7 +283,7 @@ def test_few_voxels_with_an_effect_are_found_among_very_many():
     assert np.count_nonzero(false_discovery_rate(sign_flip_p(gain))[:100] <= 0.05) >= 95
 
 
-def test_a_model_that_predicts_is_told_from_one_that_does_not():
+def test_a_model_that_predicts_is_distinguished_from_one_that_does_not():
     measured, predicted = simulated(100, 40, 0.5, 10)
     wrong = np.random.default_rng(11).standard_normal(predicted.shape)
     p = correlation_p(measured, {"right": predicted, "wrong": wrong, "opposite": -predicted})

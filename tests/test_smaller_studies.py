@@ -41,7 +41,7 @@ def bytes_of(study, features) -> float:
     return sum(job.disk_bytes + job.temporary_bytes for jobs in stages.values() for job in jobs)
 
 
-def told(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str:
+def reported(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str:
     usage = shutil.disk_usage(ROOT)._replace(free=disk)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     monkeypatch.setattr(preflight, "machine_memory", lambda: memory)
@@ -56,25 +56,27 @@ def told(study, features, monkeypatch, disk: float, memory: float = 64e9) -> str
     return said
 
 
-def test_each_is_tried_by_its_estimate_and_the_first_that_fits_is_told(
+def test_each_is_tried_by_its_estimate_and_the_first_that_fits_is_reported(
     study, features, monkeypatch
 ):
     sizes = {words: bytes_of(changed, features) for words, changed in smaller_studies(study)}
     general = sizes["`mask: nsdgeneral`"]
     assert general < bytes_of(study, features)
-    assert told(study, features, monkeypatch, 1.01 * general).endswith(": `mask: nsdgeneral`")
+    assert reported(study, features, monkeypatch, 1.01 * general).endswith(": `mask: nsdgeneral`")
     fewer = sizes["`subjects: [subj01]` and `mask: nsdgeneral`"]
     assert fewer == min(sizes.values())
-    said = told(study, features, monkeypatch, 1.01 * fewer)
+    said = reported(study, features, monkeypatch, 1.01 * fewer)
     assert said.endswith(": `subjects: [subj01]` and `mask: nsdgeneral`")
 
 
-def test_that_no_change_makes_it_fit_is_told(study, features, monkeypatch):
-    assert told(study, features, monkeypatch, 1e6).startswith("no change that was tried would fit")
+def test_that_no_change_makes_it_fit_is_reported(study, features, monkeypatch):
+    assert reported(study, features, monkeypatch, 1e6).startswith(
+        "no change that was tried would fit"
+    )
 
 
-def test_less_memory_is_told_before_fewer_voxels(study, features, monkeypatch):
-    said = told(study, features, monkeypatch, 1e15, memory=6e9)
+def test_less_memory_is_reported_before_fewer_voxels(study, features, monkeypatch):
+    said = reported(study, features, monkeypatch, 1e15, memory=6e9)
     assert said.endswith(": `encoding: {memory_gb: 4}`")
 
 

@@ -162,7 +162,7 @@ def test_the_noise_ceilings_of_every_space_are_those_of_its_betas(
 
 
 @pytest.mark.parametrize("name", ["nativesurface", "fsaverage"])
-def test_an_ncsnr_of_other_vertices_is_told(layout, name, tmp_path, monkeypatch):
+def test_an_ncsnr_of_other_vertices_is_reported(layout, name, tmp_path, monkeypatch):
     """Moved by one vertex, it would pass every look at its shape."""
     tree = NSDLayout(damaged_copy(layout.root, tmp_path))
     path = tree.surface_ncsnr("subj01", name, BETAS, "rh")

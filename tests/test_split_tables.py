@@ -106,7 +106,7 @@ def test_fewer_training_images_are_drawn_of_those_listed(tmp_path, monkeypatch, 
         split(tmp_path, monkeypatch, {"training_images": 40}, test=str(path))
 
 
-def test_a_fold_without_images_is_told(tmp_path, monkeypatch, rows):
+def test_a_fold_without_images_is_reported(tmp_path, monkeypatch, rows):
     rows["set"] = np.where(rows["fold"] == "2", "test", rows["set"])
     rows["fold"] = np.where(rows["fold"] == "2", "", rows["fold"])
     path = write(tmp_path / "mine.tsv", rows)
@@ -147,14 +147,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_table_is_told(tmp_path, rows, wrong):
+def test_a_wrong_table_is_reported(tmp_path, rows, wrong):
     edit, message = WRONG[wrong]
     path = write(tmp_path / "mine.tsv", edit(rows))
     with pytest.raises(InputError, match=re.escape(f"{path}: {message}")):
         read_split_table(path, N_FOLDS)
 
 
-def test_a_missing_table_or_one_of_commas_is_told(tmp_path, rows):
+def test_a_missing_table_or_one_of_commas_is_reported(tmp_path, rows):
     path = tmp_path / "mine.tsv"
     with pytest.raises(InputError, match=r"not found\. Correct `splits\.test`"):
         read_split_table(path, N_FOLDS)
@@ -188,7 +188,7 @@ TOO_FEW = {
 
 
 @pytest.mark.parametrize("wrong", TOO_FEW)
-def test_a_table_that_no_subject_can_use_is_told(tmp_path, rows, wrong):
+def test_a_table_that_no_subject_can_use_is_reported(tmp_path, rows, wrong):
     edit, seen, message = TOO_FEW[wrong]
     path = write(tmp_path / "mine.tsv", edit(rows))
     table = read_split_table(path, N_FOLDS)
@@ -226,8 +226,8 @@ def test_a_variant_has_the_studys_split_but_for_its_own_keys():
     assert (own.test, own.test_fraction, own.seed) == ("random", 0.3, 5)
     assert own.folds == study.splits.folds
     assert study.split_of("all") == study.splits
-    (told,) = [text for text in methods_paragraphs(study) if text.startswith("Variants.")]
-    assert "random: A random 30% of each subject's images are test images" in told
+    (reported,) = [text for text in methods_paragraphs(study) if text.startswith("Variants.")]
+    assert "random: A random 30% of each subject's images are test images" in reported
 
 
 BAD = {
@@ -263,21 +263,21 @@ BAD = {
 
 
 @pytest.mark.parametrize("wrong", BAD)
-def test_a_split_that_cannot_be_is_told(wrong):
+def test_a_split_that_cannot_be_is_reported(wrong):
     changes, message = BAD[wrong]
     with pytest.raises(InputError, match=re.escape(message)):
         parse_configuration(tiny_with(**changes))
 
 
-def test_methods_tell_the_table_and_the_numbers_that_were_split():
+def test_methods_state_the_table_and_the_numbers_that_were_split():
     splits = {"test": "mine.tsv", "folds": 4, "seed": 0}
     study = parse_configuration(tiny_with(splits=splits))
     images = {"all": {"test": "mine.tsv", "n_train": 1234, "n_test": 50, "folds": "table"}}
     paragraphs = methods_paragraphs(study, selected={"subj01": {"images": images}})
-    (told,) = [text for text in paragraphs if text.startswith("Encoding models.")]
-    assert "Training and test images are those of the table mine.tsv; images that" in told
-    assert "Numbers of training and test images: subj01 1,234 and 50." in told
-    assert told.endswith("Folds are those of the table.")
+    (reported,) = [text for text in paragraphs if text.startswith("Encoding models.")]
+    assert "Training and test images are those of the table mine.tsv; images that" in reported
+    assert "Numbers of training and test images: subj01 1,234 and 50." in reported
+    assert reported.endswith("Folds are those of the table.")
 
 
 # ---- sessions
@@ -379,10 +379,10 @@ def test_ncsnr_of_fewer_sessions_is_not_compared(layout, tmp_path, monkeypatch):
         compare_noise_ceilings.main()
 
 
-def test_methods_tell_the_sessions_that_were_read():
+def test_methods_state_the_sessions_that_were_read():
     section = {"space": SPACE, "betas": BETAS, "mask": "nsdgeneral", "sessions": 2}
-    told = methods_paragraphs(
+    reported = methods_paragraphs(
         parse_configuration(tiny_with(responses=section)), selected={"subj01": {"sessions": 2}}
     )[0]
-    assert f"{SPACE}) of the first 2 sessions were z-scored" in told
-    assert "NSD's ncsnr, which is of all sessions, for the same numbers" in told
+    assert f"{SPACE}) of the first 2 sessions were z-scored" in reported
+    assert "NSD's ncsnr, which is of all sessions, for the same numbers" in reported

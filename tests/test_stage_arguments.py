@@ -90,7 +90,7 @@ def test_what_a_rule_does_not_have_is_none_or_empty(monkeypatch, tmp_path):
     assert found.simulated is False
 
 
-def test_an_argument_that_is_missing_is_told(monkeypatch, tmp_path, capsys):
+def test_an_argument_that_is_missing_is_reported(monkeypatch, tmp_path, capsys):
     with pytest.raises(SystemExit):
         read(monkeypatch, tmp_path, NEEDED)
     assert "--out" in capsys.readouterr().err

@@ -137,7 +137,7 @@ def test_a_run_that_stopped_says_so(jobs, tmp_path):
     assert last_run(tmp_path).goes_on is None
 
 
-def test_a_study_that_was_not_begun_is_told(tmp_path):
+def test_a_study_that_was_not_begun_is_reported(tmp_path):
     with pytest.raises(InputError, match=r"jobs.json: not found; .*`snakemake -n` lists"):
         last_run(tmp_path)
 
@@ -151,11 +151,11 @@ def test_a_study_that_was_not_begun_is_told(tmp_path):
         (9000, r"about 2\.5 hours left, until \w+ \d\d:\d\d"),
     ],
 )
-def test_times_are_told_in_words(seconds, words):
+def test_times_are_printed_in_words(seconds, words):
     assert re.search(words, in_words(seconds))
 
 
-def test_a_full_study_is_told_in_five_seconds_without_snakemake(tmp_path):
+def test_a_full_study_is_reported_in_five_seconds_without_snakemake(tmp_path):
     results = tmp_path / "results/nsd"
     jobs = [planned("fit_encoding_models", number, results) for number in range(2400)]
     list_jobs(results, jobs, jobs)
@@ -183,7 +183,7 @@ def test_a_full_study_is_told_in_five_seconds_without_snakemake(tmp_path):
     assert "1200 of 2400 jobs done" in done.stdout
 
 
-def test_the_line_of_a_run_tells_the_same(jobs, tmp_path):
+def test_the_line_of_a_run_states_the_same(jobs, tmp_path):
     ends(jobs[1], 20)
     line = ProgressLine(tmp_path, lambda _: 5.0)
     record = logging.makeLogRecord({"msg": None, "event": LogEvent.PROGRESS, "done": 1, "total": 7})

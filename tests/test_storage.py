@@ -71,7 +71,7 @@ def test_results_come_back_as_written_and_the_same_content_is_the_same_bytes(tmp
     assert read.provenance == ACCOUNT
 
 
-def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_mend(tmp_path):
+def test_missing_truncated_foreign_and_outdated_results_are_named_with_the_hint(tmp_path):
     path = tmp_path / "result.h5"
     with pytest.raises(InputError, match=r"result\.h5: not found.*snakemake"):
         read_result(path)
@@ -143,19 +143,19 @@ def test_rows_are_found_by_id_and_a_lacking_id_names_both_files():
         positions(np.array([], int), np.array([5]), "features.h5", "split.tsv")
 
 
-def test_simulated_data_and_untrained_weights_are_told_by_everything_made_from_them(tmp_path):
+def test_simulated_data_and_untrained_weights_are_reported_by_everything_made_from_them(tmp_path):
     brain, features = tmp_path / "responses.h5", tmp_path / "features.h5"
-    told = {"conv1": {"state": "untrained", "label": "untrained (seed 2)"}}
+    provenance = {"conv1": {"state": "untrained", "label": "untrained (seed 2)"}}
     write_result(brain, {"x": ("row", [0])}, make_provenance("a", {}, {}, simulated=True))
     write_result(
         features,
         {"x": ("row", [0])},
-        make_provenance("b", {}, {}, untrained=["alexnet"], weights=told),
+        make_provenance("b", {}, {}, untrained=["alexnet"], weights=provenance),
     )
     both = make_provenance("c", {}, {"responses": brain, "features": features})
     assert both["simulated"]
     assert both["untrained"] == ["alexnet"]
-    assert both["weights"] == told
+    assert both["weights"] == provenance
     assert set(both["inputs"]["features"]) == {"file", "sha256"}
     alone = make_provenance("d", {}, {"features": features})
     assert not alone["simulated"]

@@ -38,7 +38,7 @@ def test_images_and_voxels_come_in_the_order_that_is_asked_for(path, images, vox
     assert np.array_equal(found, 1000.0 * np.array(images)[:, None] + voxels)
 
 
-def test_an_image_or_a_voxel_that_is_not_there_is_told(path):
+def test_an_image_or_a_voxel_that_is_not_there_is_reported(path):
     with open_result(path) as file:
         with pytest.raises(InputError, match="lacks 1 of the 1 ids in the test"):
             StoredMatrix(file, "responses", np.array([1]), "the test")

@@ -121,16 +121,16 @@ def test_the_same_image_across_an_edge_of_runs_is_no_one_back(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("last", "runs", "told"),
+    ("last", "runs", "message"),
     [
         (285, 8 * [93], "has not each of 284 images"),
         (284, [*(7 * [93]), 92], "92] trials in its runs, expected 93"),
     ],
 )
-def test_a_design_of_other_trials_is_refused(tmp_path, last, runs, told):
+def test_a_design_of_other_trials_is_refused(tmp_path, last, runs, message):
     own = NSDLayout(tmp_path)
     write_design(own, np.resize(np.arange(1, last + 1), 744)[None], pattern_of(*runs))
-    with pytest.raises(InputError, match=rf"(?s)expdesign\.mat.*{told}"):
+    with pytest.raises(InputError, match=rf"(?s)expdesign\.mat.*{message}"):
         read_synthetic_design(own)
 
 
@@ -295,7 +295,7 @@ def test_means_of_draws_add_up_over_blocks_and_leave_out_what_is_unknown():
     assert np.isnan(draws.means()[:, 2]).all()
 
 
-def test_the_order_of_models_is_told_where_both_intervals_exclude_0():
+def test_the_order_of_models_is_reported_where_both_intervals_exclude_0():
     def intervals(*ends: tuple[float, float]) -> Interval:
         lower, upper = np.array(ends).T
         return Interval((lower + upper) / 2, lower, upper)
@@ -339,15 +339,15 @@ def test_models_without_pictures_are_left_out_with_the_reason():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"out_of_distribution": {"set": "synthetic", "models": ["bert"]}}, "none can be scored"),
         ({"out_of_distribution": {"set": "imagery"}}, "out_of_distribution.set"),
         ({"out_of_distribution": {"set": "synthetic", "models": ["nothing"]}}, "unknown name"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(changes, told):
-    with pytest.raises(InputError, match=told):
+def test_what_cannot_be_scored_is_refused(changes, message):
+    with pytest.raises(InputError, match=message):
         study_of(**changes)
 
 
@@ -396,13 +396,13 @@ def test_pictures_of_another_shape_or_never_written_are_refused(layout, tmp_path
     path = own.synthetic_stimuli()
     rewrite(path, b"")
     path.unlink()
-    for shape, told in (
+    for shape, message in (
         ((220, 714, 714, 3), "expected uint8"),
         ((220, 714, 1360, 3), "incomplete"),
     ):
         with h5py.File(path, "w") as file:
             file.create_dataset("imgBrick", shape, "u1")
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=message):
             open_synthetic(own.root, SUBJECT).pictures()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import weights_told
+from conftest import weights_of
 from runs import frozen
 from scipy.stats import ttest_1samp, ttest_rel
 from statsmodels.stats.multitest import multipletests
@@ -46,7 +46,7 @@ ROIS = pd.DataFrame(
 PROVENANCE = {
     "simulated": True,
     "untrained": ["clip"],
-    "weights": weights_told("bert", untrained=["clip"]),
+    "weights": weights_of("bert", untrained=["clip"]),
     "configuration": {
         "subject": "subj01",
         "variant": "all",
@@ -99,10 +99,10 @@ def unfitted(encoding, tested) -> tuple[Result, Result]:
     """A model of another space without a valid voxel, and its tests."""
     nothing = np.full(5, np.nan)
     data = encoding.data.assign(r=("voxel", nothing), r2=("voxel", nothing))
-    told = of_model("clip")
+    reported = of_model("clip")
     return (
-        Result(Path("clip.h5"), data, told),
-        Result(Path("tests.h5"), xr.Dataset(of_voxels(q=nothing)), told),
+        Result(Path("clip.h5"), data, reported),
+        Result(Path("tests.h5"), xr.Dataset(of_voxels(q=nothing)), reported),
     )
 
 
@@ -158,7 +158,7 @@ def test_correlations_are_signed_means_over_valid_voxels(encoding, tested):
     assert everywhere["median_r"] == pytest.approx(0.2)
 
 
-def test_the_spread_within_a_region_is_told_beside_its_mean(
+def test_the_spread_within_a_region_is_reported_beside_its_mean(
     encoding, tested, partition, significance
 ):
     row = rows_of(encoding, tested).iloc[0]
@@ -177,7 +177,7 @@ def test_a_model_without_valid_voxels_has_no_mean(unfitted):
     assert np.isnan(rows.loc[("clip", "all"), "mean_r"])
 
 
-def test_rows_tell_simulated_data_and_untrained_weights(encoding, tested, unfitted):
+def test_rows_state_simulated_data_and_untrained_weights(encoding, tested, unfitted):
     rows = pd.concat([rows_of(encoding, tested), rows_of(*unfitted)])
     assert rows.loc[("bert", "all"), "weights"] == "pretrained"
     assert rows.loc[("clip", "all"), "weights"] == "untrained: clip"
@@ -332,8 +332,8 @@ def test_components_sum_to_the_joint_model(partition, significance):
 
 
 def test_the_stack_of_single_models_stands_beside_the_joint_model(partition, significance):
-    told = {**PROVENANCE["configuration"], "comparison": "clip_vs_bert"}
-    another = replace(partition, provenance={**PROVENANCE, "configuration": told})
+    recorded = {**PROVENANCE["configuration"], "comparison": "clip_vs_bert"}
+    another = replace(partition, provenance={**PROVENANCE, "configuration": recorded})
     rows = pd.DataFrame(partition_rows(another, significance, ROIS))
     stacked = rows[rows["component"] == "stacked"].set_index("roi")
     assert stacked.loc["all", "mean_variance"] == pytest.approx(0.05)
@@ -349,7 +349,7 @@ def components_over_subjects(rows: pd.DataFrame) -> list[str]:
     return group_table(both)["component"].tolist()
 
 
-def test_a_joint_model_below_its_parts_is_told_in_its_own_row(partition, significance):
+def test_a_joint_model_below_its_parts_is_reported_in_its_own_row(partition, significance):
     rows = pd.DataFrame(partition_rows(partition, significance, ROIS))
     joint = rows[rows["component"] == "joint"].set_index("roi")
     assert joint.loc["all", "joint_below_fraction"] == pytest.approx(2 / 4)
@@ -427,13 +427,15 @@ def test_tests_are_those_of_the_same_voxels_whatever_their_order(
 
 def test_weights_have_four_states_in_every_table():
     states = {"a": "pretrained", "b": "untrained", "c": "nothing to train", "d": "untrained"}
-    told = {"weights": {name: {"state": state, "label": ""} for name, state in states.items()}}
+    provenance = {
+        "weights": {name: {"state": state, "label": ""} for name, state in states.items()}
+    }
     for name, label in (("e", "given (x.npz, sha256 1)"), ("f", "given (y.npz, sha256 2)")):
-        told["weights"][name] = {"state": "given", "label": label}
-    told["weights"]["g"] = told["weights"]["e"]
-    assert weights_in_words(told, ["e", "f", "g", "b"]) == (
+        provenance["weights"][name] = {"state": "given", "label": label}
+    provenance["weights"]["g"] = provenance["weights"]["e"]
+    assert weights_in_words(provenance, ["e", "f", "g", "b"]) == (
         "untrained: b; given (x.npz, sha256 1): e, g; given (y.npz, sha256 2): f"
     )
-    assert weights_in_words(told, ["a"]) == "pretrained"
-    assert weights_in_words(told, ["c", "a"]) == "nothing to train: c"
-    assert weights_in_words(told, states) == "untrained: b, d; nothing to train: c"
+    assert weights_in_words(provenance, ["a"]) == "pretrained"
+    assert weights_in_words(provenance, ["c", "a"]) == "nothing to train: c"
+    assert weights_in_words(provenance, states) == "untrained: b, d; nothing to train: c"

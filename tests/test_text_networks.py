@@ -125,7 +125,7 @@ def test_a_tokenizer_without_a_token_for_padding_is_enough(tmp_path, kind, speci
         ("siglip", {}, 16),
     ],
 )
-def test_a_text_as_long_as_the_network_takes_is_read_and_a_longer_one_told(
+def test_a_text_as_long_as_the_network_takes_is_read_and_a_longer_one_reported(
     tmp_path, caplog, kind, settings, limit
 ):
     save_network(tmp_path, kind, **settings)

@@ -16,8 +16,8 @@ QUICK = [n for n in NAMES if any("QuickGELU" in note for note in timm.get_pretra
 
 def settings(architecture: str, tag: str | None = None, weights: str = "pretrained") -> dict:
     tagged = {"pretrained_tag": tag} if tag else {}
-    wanted = {"library": "timm", "architecture": architecture, "stimulus": "image"}
-    return {**wanted, "weights": weights, **tagged}
+    requested = {"library": "timm", "architecture": architecture, "stimulus": "image"}
+    return {**requested, "weights": weights, **tagged}
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -25,12 +25,12 @@ def test_weights_want_the_architecture_of_their_activation(name, tmp_path):
     (tmp_path / "weights.pt").touch()
     architecture, _, tag = name.partition(".")
     for weights in ("pretrained", str(tmp_path / "weights.pt")):
-        wanted = settings(architecture, tag, weights)
+        requested = settings(architecture, tag, weights)
         if "quickgelu" in architecture:
-            check_specification(wanted)
+            check_specification(requested)
             continue
         with pytest.raises(ValueError, match=f"'{tag}' were trained with QuickGELU") as raised:
-            check_specification(wanted)
+            check_specification(requested)
         # the architecture that it names takes them
         other = str(raised.value).rpartition("use ")[2]
         check_specification(settings(other, tag, weights))
@@ -42,7 +42,7 @@ def test_there_are_weights_of_either_activation():
 
 
 @pytest.mark.parametrize("architecture", sorted({name.partition(".")[0] for name in QUICK}))
-def test_an_architecture_has_the_activation_that_its_name_tells(architecture):
+def test_an_architecture_has_the_activation_that_its_name_states(architecture):
     with torch.device("meta"):
         kinds = {type(part).__name__ for part in timm.create_model(architecture).modules()}
     quick = any("QuickGELU" in kind for kind in kinds)
@@ -60,7 +60,7 @@ def test_the_weights_that_timm_itself_chooses_are_looked_at():
 def test_a_file_needs_a_tag_where_weights_of_both_activations_were_released(tmp_path):
     path = tmp_path / "weights.pt"
     path.touch()
-    wanted = settings("vit_base_patch16_clip_224", weights=str(path))
+    requested = settings("vit_base_patch16_clip_224", weights=str(path))
     with pytest.raises(ValueError, match=r"weights.pt does not say .*`pretrained_tag`.* openai"):
-        check_specification(wanted)
+        check_specification(requested)
     check_specification(settings("resnet50", weights=str(path)))

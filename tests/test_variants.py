@@ -98,7 +98,7 @@ def test_components_are_of_the_variants_own_training_images(varied):
     assert np.abs(scores[train].mean(0)).max() < 1e-3 * scores.std(0).max()
 
 
-def test_tables_and_maps_tell_the_variant(varied):
+def test_tables_and_maps_state_the_variant(varied):
     correlations = read_table(varied.results / "tables/correlations.tsv")
     assert set(correlations["variant"]) == {"all", *VARIANTS}
     assert set(correlations.query("variant == 'few'")["model"]) == {"alexnet_conv3"}
@@ -143,7 +143,7 @@ def test_repeated_splits_have_the_mean_and_spread_of_their_fits(varied):
     assert components.empty
 
 
-def test_more_training_images_than_a_subject_saw_are_told(varied):
+def test_more_training_images_than_a_subject_saw_are_reported(varied):
     text = varied.configuration.read_text()
     varied.edit(lambda values: values["variants"]["few"].update(training_images=5000))
     try:

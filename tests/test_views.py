@@ -116,13 +116,13 @@ def volumes(tmp_path):
     made = {"background": tmp_path / "mean.nii.gz"}
     nibabel.save(nibabel.Nifti1Image(np.ones(GRID, np.float32), AFFINE), made["background"])
     names = {1: "V1v"}
-    for name, of, told in (
+    for name, of, reported in (
         ("r", values, None),
         ("all", np.ones(len(voxel)), None),
         ("v1", labels, names),
     ):
-        made[name] = tmp_path / map_names("subj01", "func1mm", name, labels=told is not None)[0]
-        write_map(made[name], map_images(of, voxel, GEOMETRY, told)[0], {}, told)
+        made[name] = tmp_path / map_names("subj01", "func1mm", name, labels=reported is not None)[0]
+        write_map(made[name], map_images(of, voxel, GEOMETRY, reported)[0], {}, reported)
     return made
 
 
@@ -173,7 +173,7 @@ def test_glass_brains_show_small_values_too(volumes):
     plt.close(figure)
 
 
-def test_the_best_model_is_that_of_the_highest_correlation_where_the_ceiling_allows_to_tell():
+def test_the_best_model_is_that_of_the_highest_correlation_where_the_ceiling_allows_to_decide():
     correlations = [[0.5, 0.1, 0.3, np.nan], [0.2, 0.4, 0.6, 0.1]]
     ceiling = [0.8, 0.8, 0.05, 0.8]
     np.testing.assert_array_equal(

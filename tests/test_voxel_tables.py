@@ -83,9 +83,9 @@ def written(tmp_path, dimensions, found, tests) -> tuple[Result, Result]:
         | {name: ("voxel" if name == "voxel" else dimensions, v) for name, v in arrays.items()}
         for arrays in (found, {"voxel": VOXEL[::-1], **tests})
     )
-    told = {"configuration": {"spaces": ["bert"], "comparison": "bert_vs_clip"}}
-    write_result(tmp_path / "found.h5", found, told)
-    write_result(tmp_path / "tests.h5", tests, told)
+    provenance = {"configuration": {"spaces": ["bert"], "comparison": "bert_vs_clip"}}
+    write_result(tmp_path / "found.h5", found, provenance)
+    write_result(tmp_path / "tests.h5", tests, provenance)
     result = read_result(tmp_path / "found.h5")
     return result, aligned_result(tmp_path / "tests.h5", result)
 

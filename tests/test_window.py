@@ -205,21 +205,21 @@ def test_every_model_keeps_its_own_best_in_contention():
     scores = -np.array([[1.0, 1.0], [1.04, 2.0], [3.0, 1.9], [2.9, 1.5]])
     choices = [np.array([0, 1]), np.array([2, 3])]
 
-    def wanted(n_images, unevenness) -> list:
+    def within_limits(n_images, unevenness) -> list:
         design = SimpleNamespace(n_images=n_images, unevenness=unevenness, fit_intercept=True)
         limits = contention_limits(design, scores, choices, np.full(2, 4.0))
         return (-scores <= limits).tolist()
 
     close = [[True, True], [True, False], [True, False], [True, True]]
-    assert wanted(MISJUDGED * 20, 1) == close
+    assert within_limits(MISJUDGED * 20, 1) == close
     # more images, less doubt; unequal images, more
     alone = [[True, True], [False, False], [False, False], [True, True]]
-    assert wanted(MISJUDGED * 100, 1) == alone
-    assert wanted(MISJUDGED * 100, 5) == close
+    assert within_limits(MISJUDGED * 100, 1) == alone
+    assert within_limits(MISJUDGED * 100, 5) == close
     # little is explained: limits are closer to the lowest error
     design = SimpleNamespace(n_images=4000, unevenness=1, fit_intercept=True)
     limits = contention_limits(design, scores, choices, np.array([1.001, 1.1]))
     assert limits[0] == pytest.approx([1 + 4 / 4000, 1 + MISJUDGED / 4000], abs=1e-5)
     # what the closed form cannot judge is not ruled out
     scores[1] = -np.inf
-    assert wanted(MISJUDGED * 100, 1)[1] == [True, True]
+    assert within_limits(MISJUDGED * 100, 1)[1] == [True, True]

@@ -126,7 +126,7 @@ def test_images_that_all_saw_three_times_test_everyone(study, tmp_path):
     assert len(tested[0]) > 3
 
 
-def test_images_that_are_alike_are_told_whichever_images_test(study, tmp_path):
+def test_images_that_are_alike_are_reported_whichever_images_test(study, tmp_path):
     split = split_of(study, tmp_path, "subj01", test="shared1000")
     assert (split["cluster"] == -1).all()
     assert split["block"].nunique() == 12
@@ -244,10 +244,10 @@ def test_features_carry_the_images_and_weights_they_come_from(study):
         extracted = np.concatenate([shard["features_fc7"] for shard in shards])
         rows = positions(nsd_id, images, "shards", "the subject's images")
         assert np.array_equal(space["features"], extracted[rows])
-    told = [shard.provenance["configuration"] for shards in parts.values() for shard in shards]
-    assert len({made["weights_sha256"] for made in told}) == 1
-    assert told[0]["weights_label"] == "untrained (seed 2)"
-    assert told[0]["layers"] == [*(f"conv{number}:mean" for number in range(1, 6)), "fc7"]
+    recorded = [shard.provenance["configuration"] for shards in parts.values() for shard in shards]
+    assert len({made["weights_sha256"] for made in recorded}) == 1
+    assert recorded[0]["weights_label"] == "untrained (seed 2)"
+    assert recorded[0]["layers"] == [*(f"conv{number}:mean" for number in range(1, 6)), "fc7"]
 
 
 def test_principal_components_know_a_subjects_training_images_alone(study):
@@ -501,14 +501,14 @@ def shown(study, *arguments: str) -> str:
 
 
 def test_the_terminal_shows_headlines_and_where_the_files_are(study):
-    told = shown(study)
-    assert str(study.results / "report/index.html") in told.replace("\n", "")
-    assert "Simulated data" in told
-    assert "alexnet&bert" in told
-    assert "subj03" in told
+    reported = shown(study)
+    assert str(study.results / "report/index.html") in reported.replace("\n", "")
+    assert "Simulated data" in reported
+    assert "alexnet&bert" in reported
+    assert "subj03" in reported
     table = read_table(study.results / "tables/correlations.tsv")
     row = table.query("subject == 'subj01' and model == 'bert' and roi == 'all'").iloc[0]
-    assert f"{row['mean_r']:.3f}" in told
+    assert f"{row['mean_r']:.3f}" in reported
     assert "subj03" not in shown(study, "subj01")
     assert "subj07: not in" in shown(study, "subj07")
 
@@ -534,9 +534,9 @@ def test_experiments_of_known_truth_are_made_when_asked_for_and_then_quoted(rest
     assert restored.planned("report") == {"report": 1, "write_study_pages": 1}
     restored.snakemake("report")
     assert "checks came out as they should" in page.read_text()
-    told = read_provenance(restored.results / "validation/calibration.tsv")["configuration"]
+    provenance = read_provenance(restored.results / "validation/calibration.tsv")["configuration"]
     configuration = yaml.safe_load(restored.configuration.read_text())
-    assert told == parse_configuration(configuration).calibrated
+    assert provenance == parse_configuration(configuration).calibrated
 
 
 def test_noise_ceilings_are_compared_when_asked_for(study):

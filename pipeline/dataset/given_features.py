@@ -59,18 +59,18 @@ def _ids_of_images(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: 
     if len(outside) and kind != "coco_id" and len(_numberings(images)) > 1:
         raise FeatureFileError(
             f"{file.path}: {len(outside)} of its {len(file.ids)} ids ({in_words(outside)}) are no "
-            f"{kind}, which are {known.min()} to {known.max()}. {_mend(images, nsd_id, file, kind)}"
+            f"{kind}, which are {known.min()} to {known.max()}. {_hint(images, nsd_id, file, kind)}"
         )
     lacking = known[nsd_id][~np.isin(known[nsd_id], file.ids)]
     if len(lacking):
         raise FeatureFileError(
             f"{file.path}: lacks {len(lacking)} of the study's {len(nsd_id)} images ({kind} "
-            f"{in_words(lacking)}). {_mend(images, nsd_id, file, kind)}"
+            f"{in_words(lacking)}). {_hint(images, nsd_id, file, kind)}"
         )
     return known[nsd_id]
 
 
-def _mend(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: str) -> str:
+def _hint(images: Images, nsd_id: np.ndarray, file: FeatureFile, kind: str) -> str:
     """Suggest the numbering in which a file has every image of the study, if there is one."""
     for other, ids in _numberings(images).items():
         if other != kind and np.isin(ids[nsd_id], file.ids).all():

@@ -10,7 +10,7 @@ from features.checkpoints import GIVEN, NOTHING_TO_TRAIN, PRETRAINED, UNTRAINED
 
 def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> str:
     """Describe weights for tables: "pretrained", or the spaces whose networks are not."""
-    states = {space: weights_told(provenance, space) for space in spaces}
+    states = {space: weights_label(provenance, space) for space in spaces}
     given = [label for label in states.values() if label.startswith(GIVEN)]
     named = {
         state: ", ".join(space for space, found in states.items() if found == state)
@@ -19,7 +19,7 @@ def weights_in_words(provenance: Mapping[str, Any], spaces: Iterable[str]) -> st
     return "; ".join(f"{state}: {names}" for state, names in named.items() if names) or PRETRAINED
 
 
-def weights_told(provenance: Mapping[str, Any], space: str) -> str:
+def weights_label(provenance: Mapping[str, Any], space: str) -> str:
     """Return the state of a space's weights; of given features the label, with the file's hash."""
     weights = provenance["weights"][space]
     return weights["label"] if weights["state"] == GIVEN else weights["state"]

@@ -11,7 +11,7 @@ from pipeline.analyses.confounds.tables import COLUMNS, confound_rows, summarise
 from pipeline.errors import run_stage
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import make_provenance, read_provenance
-from pipeline.results.space_weights import weights_told
+from pipeline.results.space_weights import weights_label
 from pipeline.results.storage import open_result
 from pipeline.results.tables import write_table
 from pipeline.tables import columns
@@ -50,7 +50,7 @@ def _measured(space: str, path: Path) -> dict[str, object]:
     """Attributes that are read from the features themselves."""
     with open_result(path) as file:
         width = file["features"].shape[1]
-    return {"dimensions": width, "weights": weights_told(read_provenance(path), space)}
+    return {"dimensions": width, "weights": weights_label(read_provenance(path), space)}
 
 
 if __name__ == "__main__":
