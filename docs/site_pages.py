@@ -26,8 +26,8 @@ from pipeline.configuration.settings import GROUP_SPACES
 from pipeline.configuration.study import Configuration
 from pipeline.tables.document import columns_page
 
-# placeholder of a table in a page
-MARKER = re.compile(r"<!-- table: (.+) -->")
+# link in the place of a table in a page: a reader of the source follows it
+MARKER = re.compile(r'\[[^]]+\]\(\S+ "table: (.+)"\)')
 PRESETS = ("paper", "nsd")
 # {analyses of docs/study.yaml that a preset may lack: (description, test of a configuration)}
 OPTIONAL: dict[str, tuple[str, Callable[[Configuration], bool]]] = {
@@ -103,12 +103,12 @@ def command_line_page() -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Replace the placeholders of a page by tables."""
+    """Replace the links that stand for tables by the tables."""
     return MARKER.sub(lambda found: table(found[1]), markdown)
 
 
 def table(name: str) -> str:
-    """Make the table that a placeholder names."""
+    """Make the table that a link names."""
     if name in ("study", "beyond"):
         published = name == "study"
         analyses = _read("study")

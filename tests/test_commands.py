@@ -384,6 +384,13 @@ def test_a_run_that_failed_ends_with_what_to_type(folder, monkeypatch, signals):
     fake_snakemake(monkeypatch, "raise SystemExit(3)")
     with pytest.raises(SystemExit) as ended:
         running.run_study(TINY, None, [])
+    assert str(ended.value.code).startswith("Nothing was started (exit code 3)")
+    assert str(ended.value.code).endswith(f"then: nsd-encoding run {TINY}")
+    jobs = folder / "results/tiny/runs/jobs.json"
+    jobs.parent.mkdir(parents=True)
+    jobs.touch()
+    with pytest.raises(SystemExit) as ended:
+        running.run_study(TINY, None, [])
     assert str(ended.value.code).startswith(
         "The run stopped (exit code 3); what was finished is kept"
     )

@@ -18,11 +18,13 @@ from conftest import ENVIRON, ROOT, damaged_copy, responses_of
 from runs import frozen
 
 from pipeline.dataset.repeats import average_repeats
+from pipeline.errors import InputError
 from pipeline.fits.voxel_chunks import voxel_blocks
 from pipeline.nsd.betas import TRIALS_PER_SLAB, read_series
 from pipeline.nsd.coco import read_captions
 from pipeline.nsd.composite_rois import COMPOSITES
 from pipeline.nsd.design import read_design, read_image_table
+from pipeline.nsd.files import require
 from pipeline.nsd.layout import NSDLayout
 from pipeline.nsd.rois import read_mask, read_roi_labels
 from pipeline.nsd.sessions import SessionReader
@@ -353,3 +355,18 @@ def test_composites_are_made_of_labels_that_nsd_has():
     for members in COMPOSITES.values():
         for atlas, rois in members.items():
             assert set(rois) <= set(released[atlas].split())
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "named"),
+    [
+        ("floc-face.nii.gz", "floc-faces.nii.gz", True),
+        ("floc-face.nii.gz", "floc-words.nii.gz", False),
+        ("betas_session01.hdf5", "betas_session02.hdf5", False),
+    ],
+)
+def test_a_missing_file_is_reported_with_those_that_it_resembles(tmp_path, name, there, named):
+    (tmp_path / there).write_text("x")
+    with pytest.raises(InputError, match=f"{name}: not found") as error:
+        require(tmp_path / name)
+    assert (f"Its folder has {there}." in str(error.value)) == named

@@ -88,7 +88,9 @@ class Network:
             matched = layer.matching(Layer(name, layer.pooling) for name in known)
             if not matched:
                 near = nearest(layer.name, known)
-                raise ValueError(f"{self.name}: unknown layer '{layer.name}'. {near}")
+                raise ValueError(
+                    f"unknown layer '{layer.name}' (`layer` of a feature space). {near}"
+                )
             found |= dict.fromkeys(matched)
         return list(found)
 

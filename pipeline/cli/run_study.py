@@ -17,6 +17,7 @@ from pipeline.configuration.names import declared
 from pipeline.configuration.reading import read_configuration
 from pipeline.errors import InputError
 from pipeline.jobs.code_version import ROOT
+from pipeline.jobs.job_list import JOBS
 from pipeline.status import BRIEF
 
 PROFILES = ROOT / "profiles"
@@ -41,13 +42,21 @@ def run_study(configfile: Path, profile: str | None, words: Sequence[str]) -> No
     # Snakemake shows the line of progress, and little else
     process = subprocess.Popen(command, env={**os.environ, "PATH": path, BRIEF: "1"})
     if code := _wait_for(process):
-        sys.exit(
-            f"The run stopped ({_in_words(code)}); what was finished is kept. Correct what is said "
-            f"above (`{command_on('status', configfile)}` lists the jobs that failed), then "
-            f"continue: {command_on('run', configfile)}"
-        )
+        sys.exit(_what_to_type(code, configfile, Path("results") / study.study))
     if (Path("results") / study.study / "report/index.html").exists():
         print(f"Look at the report: {command_on('open', configfile)}")
+
+
+def _what_to_type(code: int, configfile: Path, results: Path) -> str:
+    """Return how to go on after a run that stopped, whether or not it had started a job."""
+    run = command_on("run", configfile)
+    if not (results / JOBS).exists():
+        return f"Nothing was started ({_in_words(code)}). Correct what is said above, then: {run}"
+    return (
+        f"The run stopped ({_in_words(code)}); what was finished is kept. Correct what is said "
+        f"above (`{command_on('status', configfile)}` lists the jobs that failed), then "
+        f"continue: {run}"
+    )
 
 
 def snakemake_command(configfile: Path, profile: str | None, words: Sequence[str]) -> list[str]:

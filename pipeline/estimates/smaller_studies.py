@@ -8,6 +8,8 @@ from pipeline.configuration.study import Configuration
 
 # memory of the solver, in GB
 BUDGETS = (4, 2, 1)
+SESSIONS = (20, 10)
+ALL_SESSIONS = 40
 FIRST = "config/nsd_first.yaml"
 
 
@@ -22,9 +24,10 @@ def change_that_fits(study: Configuration, fits: Callable[[Configuration], bool]
     text = (
         f"the cheapest change that would fit, as estimated: {found}"
         if found
-        else "no change that was tried would fit: fewer subjects, nsdgeneral, less memory"
+        else "no change that was tried would fit: fewer subjects, fewer sessions, nsdgeneral, less "
+        "memory"
     )
-    if study.simulation is not None:
+    if study.simulation is not None or len(study.subjects) == 1:
         return text
     return f"{text}; {FIRST} is a study to start with, of one subject (docs/real_data.md)"
 
@@ -45,6 +48,15 @@ def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]
         yield words, _of_subjects(study, n)
         if general is not None:
             yield f"{words} and {words_of_mask}", _of_subjects(general, n)
+    if study.responses is None:
+        return
+    changes = [f"`subjects: [{study.subjects[0]}]`"] if len(study.subjects) > 1 else []
+    changes += [words_of_mask] if general is not None else []
+    smallest = _of_subjects(general or study, 1)
+    for n in SESSIONS:
+        if n < (study.responses.sessions or ALL_SESSIONS):
+            words = " and ".join([*changes, f"`responses: {{sessions: {n}}}`"])
+            yield words, _with(smallest, "responses", sessions=n)
 
 
 def _in_nsdgeneral(study: Configuration) -> tuple[Configuration | None, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import math
 import os
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,10 +41,23 @@ def require(path: Path, hint: str | None = None) -> Path:
         if path.with_name(path.name + UNFINISHED).exists():
             raise InputError(f"{path}: download unfinished. Continue it: snakemake fetch")
         hint = hint or "Fetch it from NSD, or correct `nsd:`."
-        raise InputError(f"{path}: not found. {hint}")
+        raise InputError(f"{path}: not found.{_similar_files(path)} {hint}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: empty. {hint or HINT}")
     return path
+
+
+def _similar_files(path: Path) -> str:
+    """Name the files of the folder for which a missing one may have been meant."""
+    there = sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else []
+    # another session or subject was not meant
+    others = [name for name in there if _without_digits(name) != _without_digits(path.name)]
+    similar = difflib.get_close_matches(path.name, others, n=3, cutoff=0.9)
+    return f" Its folder has {' and '.join(similar)}." if similar else ""
+
+
+def _without_digits(name: str) -> str:
+    return re.sub(r"\d", "", name)
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def check_study(study: Configuration, manifest: Manifest) -> bool:
             fits = partial(_fits, manifest=manifest, features=features, has_files=bool(files))
             problems += [*too_large, change_that_fits(study, fits)]
     except InputError as error:
-        problems.append(f"no estimates: {error}")
+        problems.append(str(error))
     if problems:
         # last, and to where the tables went
         items = "".join(f"\n- {problem}" for problem in problems)
