@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import Study, branch
 from scipy.stats import mannwhitneyu
@@ -23,6 +24,7 @@ SECTIONS = {
     "replication": {},
     "ceiling_shares": {"min_noise_ceiling": 0.2},
     "split_half": {"splits": 5},
+    "cross_subject": {"atlases": ["floc-words", "prf-visualrois"]},
     "keywords": {"atlases": ["floc-words", "prf-visualrois"], "min_images": 10},
 }
 
@@ -114,6 +116,48 @@ def test_keywords_are_those_of_an_independent_count(later):
         assert strongest["auc"] == pytest.approx(test.statistic / has.sum() / (~has).sum())
         assert strongest["p_word"] == pytest.approx(test.pvalue, rel=1e-4)
     assert (later.results / "figures/keywords_subj01.svg").exists()
+
+
+def test_encoders_of_another_subject_predict_what_was_planted(later):
+    found = table(later, "cross_subject")
+    for subject, other in (SUBJECTS, SUBJECTS[::-1]):
+        of_pair = found[(found["subject"] == subject) & (found["other_subject"] == other)]
+        for roi, planted, not_planted in (
+            ("V1v", "alexnet", "bert"),
+            ("VWFA-1", "bert", "alexnet"),
+        ):
+            right, wrong = (
+                row(of_pair, roi=roi, predictor=name) for name in (planted, not_planted)
+            )
+            assert right["transferred_r"] > 0.5
+            assert right["transferred_r"] > wrong["transferred_r"] + 0.2
+            # signals are planted with weights of each subject's own
+            assert right["own_r"] > 0.5
+            assert right["own_minus_transferred_r"] == pytest.approx(
+                right["own_r"] - right["transferred_r"]
+            )
+            assert right["transferred_r_lower"] < right["transferred_r"]
+    # measured responses alone, read from their files
+    measured = {subject: measured_mean(later, subject, "V1v") for subject in SUBJECTS}
+    tested = read_result(later.results / "encoding/subj01/all/alexnet.h5")["image"]
+    common = measured["subj01"].index.intersection(measured["subj03"].index).intersection(tested)
+    r = np.corrcoef(*(measured[subject].loc[common] for subject in SUBJECTS))[0, 1]
+    brains = row(found, subject="subj01", roi="V1v", predictor="measured responses")
+    assert brains["n_images"] == len(common)
+    assert brains["transferred_r"] == pytest.approx(r, abs=1e-3)
+    assert (later.results / "figures/cross_subject.svg").exists()
+
+
+def measured_mean(study: Study, subject: str, roi: str) -> pd.Series:
+    """Mean response of a region's reliable voxels to each image."""
+    responses = read_result(study.results / f"responses/{subject}.h5")
+    fit = read_result(study.results / f"encoding/{subject}/{WHOLE}/alexnet.h5")
+    rois = read_table(study.results / f"rois/{subject}.tsv").query("roi == @roi")
+    reliable = fit["voxel"][fit["reliability"] >= 0.1]
+    chosen = np.isin(responses["voxel"], np.intersect1d(rois["voxel"], reliable))
+    values = responses["responses"][:, chosen].astype(float)
+    values = values[:, np.isfinite(values).all(axis=0)]
+    return pd.Series(values.mean(axis=1), index=responses["image"])
 
 
 def test_they_are_mapped_in_every_space_and_shown_in_the_report(later):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -13,16 +13,14 @@ from encoding.inference.significance import false_discovery_rate
 from encoding.label_associations import label_associations
 from pipeline.dataset.images import open_images
 from pipeline.errors import InputError, run_stage
+from pipeline.fits.region_means import region_means, reliable_members
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import make_provenance
 from pipeline.results.storage import Result, open_result, read_result, write_result
 from pipeline.results.stored_matrix import StoredMatrix
-from pipeline.results.tables import read_table
 from pipeline.tables.regions import region_labels
-from pipeline.tables.tables import roi_members
 
 VOXELS_PER_BLOCK = 256
-Region = tuple[str, str]
 
 
 class Arguments(given.StageArguments):
@@ -41,10 +39,11 @@ def main() -> None:
     arguments = Arguments.read()
     settings = arguments.configuration
     encoding = read_result(arguments.encoding, ["reliability"])
+    members = reliable_members(arguments.rois, encoding, settings)
+    voxels = np.flatnonzero(np.any([*members.values()], axis=0))
+    blocks = _blocks(arguments, encoding, voxels)
+    means, n_voxels = region_means(blocks, members, settings, "keywords")
     nsd_id = read_result(arguments.responses, ["image"])["image"]
-    means, n_voxels = _region_means(arguments, nsd_id, encoding)
-    known = np.isfinite(means).all(axis=1)
-    nsd_id, means = nsd_id[known], means[known]
     texts = open_images(arguments.nsd).texts(nsd_id, "captions")
     words, shown = words_of_images(texts, settings["min_images"])
     if not words:
@@ -52,7 +51,7 @@ def main() -> None:
             f"keywords.min_images: captions of {len(texts)} images have no word that "
             f"{settings['min_images']} of them share, without stop words; lower it"
         )
-    found = label_associations(shown, means)
+    found = label_associations(shown, means["measured"])
     provenance = make_provenance(
         "associate_words",
         {"subject": encoding.configuration["subject"], "n_images": len(texts), **settings},
@@ -70,41 +69,15 @@ def main() -> None:
     write_result(arguments.out, arrays, provenance)
 
 
-def _region_means(
-    arguments: Arguments, nsd_id: np.ndarray, encoding: Result
-) -> tuple[np.ndarray, dict[Region, int]]:
-    """Average responses (image, region) over reliable voxels, and count these voxels.
-
-    A voxel without a response to some image is left out.
-    """
-    settings = arguments.configuration
-    reliable = encoding["reliability"] >= settings["min_reliability"]
-    rois = read_table(arguments.rois)
-    members = roi_members(rois[rois["atlas"].isin(settings["atlases"])], encoding["voxel"])
-    del members["all", "all"]
-    inside = np.array([*members.values()], dtype=bool).reshape(len(members), -1) & reliable
-    sums, counts = np.zeros((len(nsd_id), len(inside))), np.zeros(len(inside), int)
-    rows = np.flatnonzero(inside.any(axis=0))
+def _blocks(
+    arguments: Arguments, encoding: Result, voxels: np.ndarray
+) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """Read the responses of some voxels, by their rows in `encoding`, a block at a time."""
     with open_result(arguments.responses) as file:
-        stored = StoredMatrix(file, "responses", nsd_id, str(arguments.encoding))
-        for start in tqdm(range(0, len(rows), VOXELS_PER_BLOCK), unit="block", mininterval=1):
-            part = rows[start : start + VOXELS_PER_BLOCK]
-            measured = stored.of(encoding["voxel"][part]).astype(np.float64)
-            usable = np.isfinite(measured).all(axis=0)
-            here = inside[:, part[usable]]
-            sums += measured[:, usable] @ here.T
-            counts += here.sum(axis=1)
-    kept = counts >= settings["min_voxels"]
-    if not kept.any():
-        raise InputError(
-            f"keywords: no region of {', '.join(settings['atlases'])} in {arguments.rois} has "
-            f"{settings['min_voxels']} voxels with a reliability of {settings['min_reliability']}; "
-            "lower them, or choose other `atlases`"
-        )
-    numbers = {region: int(n) for region, n in zip(members, counts, strict=True)}
-    return sums[:, kept] / counts[kept], {
-        region: n for region, n in numbers.items() if n >= settings["min_voxels"]
-    }
+        stored = StoredMatrix(file, "responses", file["image"][()], str(arguments.encoding))
+        for start in tqdm(range(0, len(voxels), VOXELS_PER_BLOCK), unit="block", mininterval=1):
+            part = voxels[start : start + VOXELS_PER_BLOCK]
+            yield part, {"measured": stored.of(encoding["voxel"][part])}
 
 
 def words_of_images(
