@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,3 +96,35 @@ def label_profiles(
     profiles = {name: label_profile(labels, chosen) for name, chosen in sides.items()}
     q = false_discovery_rate(np.array([profile.p for profile in profiles.values()]))
     return {name: (profiles[name], q[row]) for row, name in enumerate(profiles)}
+
+
+def label_consistency(labels: np.ndarray, order: np.ndarray, numbers: Sequence[int]) -> np.ndarray:
+    """Measure how far the labels of the first images of an order agree, as more are taken.
+
+    The agreement of two images is the Jaccard index of their labels: the number of labels of both,
+    divided by the number of labels of either (Jaccard 1912). Pairs of images of which neither has a
+    label are left out.
+
+    Parameters
+    ----------
+    labels : (image, label) 0 or 1
+    order : (image,) indices, such as those of descending scores
+    numbers : numbers of first images
+
+    Returns
+    -------
+    (number,) mean agreement (0 to 1) over the pairs among the first images, NaN without a pair
+    """
+    first = np.asarray(labels, dtype=np.float32)[order[: max(numbers, default=0)]]
+    n_labels = first.sum(axis=1)
+    # of each image with those before it: sum of agreements, and number of pairs
+    sums, pairs = np.zeros(len(first)), np.zeros(len(first))
+    for image in range(1, len(first)):
+        shared = first[:image] @ first[image]
+        either = n_labels[:image] + n_labels[image] - shared
+        known = either > 0
+        sums[image] = (shared[known] / either[known]).sum()
+        pairs[image] = known.sum()
+    with np.errstate(invalid="ignore"):
+        means = sums.cumsum() / pairs.cumsum()
+    return means[np.array(numbers, dtype=int) - 1]

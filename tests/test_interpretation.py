@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.linear_model import Ridge
 
+from encoding.image_profiles import label_consistency
 from encoding.ridge.candidates import draw_band_weights, equal_weights
 from encoding.ridge.problem import Options, Problem
 from encoding.ridge.solver import fit_banded_ridge, fit_models
@@ -142,6 +145,27 @@ def test_components_planted_in_responses_are_found_through_ridge_and_not_if_imag
     assert similarity[0] > 0.95
     # three random directions of forty
     assert similarity[1] < 0.25
+
+
+def test_labels_agree_as_often_as_an_independent_count_says():
+    generator = np.random.default_rng(0)
+    labels = generator.random((40, 6)) < 0.3
+    # images without a label, of which pairs among themselves are left out
+    labels[:4] = False
+    order = generator.permutation(40)
+    found = label_consistency(labels, order, (3, 10, 40))
+    sets = [set(np.flatnonzero(row)) for row in labels]
+
+    def mean(images) -> float:
+        pairs = [(sets[a], sets[b]) for a, b in itertools.combinations(images, 2)]
+        return np.mean([len(a & b) / len(a | b) for a, b in pairs if a | b])
+
+    np.testing.assert_allclose(found, [mean(order[:number]) for number in (3, 10, 40)], rtol=1e-5)
+    # the images of one kind come first
+    labels[:, 0] = np.arange(40) < 15
+    first, whole = label_consistency(labels, np.arange(40), (15, 40))
+    assert first > whole + 0.1
+    assert np.isnan(label_consistency(np.zeros((3, 2)), np.arange(3), (2,))).all()
 
 
 def test_projections_and_scores_are_coordinates_on_the_components():

@@ -40,6 +40,22 @@ def test_what_cannot_be_interpreted_is_reported_by_its_key(tiny_values, section,
         parse_configuration({**tiny_values, section: values})
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"component_agreement": {}, "interpretation": None}, "components of `interpretation`"),
+        ({"component_agreement": {}, "maps": {"spaces": []}}, "add one to `maps.spaces`"),
+        ({"component_agreement": {}, "subjects": ["subj01"]}, "component_agreement: compares"),
+        ({"cross_subject": {}, "subjects": ["subj01"]}, "cross_subject: compares subjects"),
+        ({"cross_subject": {"models": ["brt"]}}, "cross_subject.models: .*did you mean bert"),
+        ({"cross_subject": {"atlases": ["streams"]}}, "cross_subject.atlases: .*'streams'"),
+    ],
+)
+def test_what_subjects_cannot_be_compared_by_is_refused(tiny_values, changes, message):
+    with pytest.raises(InputError, match=message):
+        parse_configuration({**tiny_values, **changes})
+
+
 def test_interpretation_is_off_unless_asked_for_and_then_needs_its_annotations(tiny_values):
     values = bare(tiny_values)
     off = parse_configuration(values)

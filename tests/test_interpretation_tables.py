@@ -28,6 +28,7 @@ from pipeline.analyses.weight_components.tables import (
     category_rows,
     cluster_rows,
     component_rows,
+    consistency_rows,
     group_roi_rows,
     image_rows,
     preferences,
@@ -279,7 +280,11 @@ def test_figures_state_what_they_show(components, labels):
         pd.DataFrame(category_rows(components, part, 5, labels))
         for part in (ranked[:2], ranked[2:4], ranked[4:])
     )
+    both_levels = {**labels, "supercategory": labels["category"]}
+    consistency = pd.DataFrame(consistency_rows(components, ranked[:2], both_levels))
+    assert consistency["n_images"].unique().tolist() == [2, 5]
     figures = {
+        "agreement of supercategories": drawn.consistency_curves(consistency, ["1", "2"]),
         "component 2": drawn.image_grid(listed, images, ["1", "2"], 3),
         "2 subjects × 8 voxels": drawn.explained_variance(pd.DataFrame(component_rows(components))),
         "dog": drawn.category_profile(categories, "1", "category"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import nibabel
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,7 @@ SECTIONS = {
     "replication": {},
     "ceiling_shares": {"min_noise_ceiling": 0.2},
     "split_half": {"splits": 5},
+    "component_agreement": {},
     "cross_subject": {"atlases": ["floc-words", "prf-visualrois"]},
     "keywords": {"atlases": ["floc-words", "prf-visualrois"], "min_images": 10},
 }
@@ -146,6 +148,32 @@ def test_encoders_of_another_subject_predict_what_was_planted(later):
     assert brains["n_images"] == len(common)
     assert brains["transferred_r"] == pytest.approx(r, abs=1e-3)
     assert (later.results / "figures/cross_subject.svg").exists()
+
+
+def test_maps_of_components_agree_as_counted_from_their_files(later):
+    found = table(later, "component_agreement")
+    assert set(found["space"]) == {"fsaverage", "MNI152"}
+    first, second = (
+        [
+            nibabel.load(path).get_fdata().ravel()
+            for path in sorted(
+                (later.results / f"maps/{subject}/{WHOLE}/alexnet").glob(
+                    "*space-MNI152*_component-*_stat-weightProjection_statmap.nii.gz"
+                )
+            )
+        ]
+        for subject in SUBJECTS
+    )
+    known = np.isfinite(first[0]) & np.isfinite(second[0])
+    in_volume = found[found["space"] == "MNI152"].set_index("principal_component")
+    assert len(in_volume) == len(first) == len(second)
+    for number, one in enumerate(first, 1):
+        r = [np.corrcoef(one[known], other[known])[0, 1] for other in second]
+        assert in_volume.loc[number, "map_r"] == pytest.approx(r[number - 1], abs=1e-5)
+        others = np.mean(np.abs(np.delete(r, number - 1)))
+        assert in_volume.loc[number, "other_components_r"] == pytest.approx(others, abs=1e-5)
+    assert set(in_volume["n_places"]) == {known.sum()}
+    assert (later.results / "figures/component_agreement.svg").exists()
 
 
 def measured_mean(study: Study, subject: str, roi: str) -> pd.Series:

@@ -695,7 +695,12 @@ def test_what_rounds_to_zero_has_no_sign():
 
 def test_methods_state_of_what_is_switched_on_and_list_what_they_cite():
     further = {"split_half": {}, "out_of_distribution": {"set": "synthetic"}}
-    further |= {"repeated_splits": {"models": ["bert"]}, "keywords": {}, "cross_subject": {}}
+    further |= {
+        "repeated_splits": {"models": ["bert"]},
+        "keywords": {},
+        "cross_subject": {},
+        "component_agreement": {},
+    }
     settings = yaml.safe_load(TINY.read_text()) | further
     settings["simulation"]["synthetic"] = {}
     searched = search_sentence(pd.DataFrame({"n_searched_exactly": [2], "n_voxels": [9]}))

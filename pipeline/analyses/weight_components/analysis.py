@@ -60,11 +60,16 @@ class WeightComponents(Analysis):
         "component_stability": "Agreement of each subject's components with the others'",
         "preferred_images": "Images with the largest and smallest scores",
         "preferred_categories": "Labels of images with the largest and smallest scores",
+        "label_consistency": "Agreement of the labels of the images with the extreme scores",
         "voxel_groups": "Regions of groups of voxels",
         "voxel_clusters": "Agreement of clusters of voxels over subjects",
         BEST_IMAGES: "Images with the largest predicted response of each region",
     }
     settings = {"interpretation": (InterpretationSettings | None, None)}
+    references = {
+        "Jaccard 1912": "Jaccard, P. (1912). The distribution of the flora in the alpine zone. New "
+        "Phytologist 11, 37-50."
+    }
 
     def check(self, study: Study) -> None:
         """Raise ValueError where the settings do not go with the study."""
@@ -134,7 +139,9 @@ class WeightComponents(Analysis):
                 "clusters by k-means (Wang et al. 2023 used 20,000 voxels per subject, chosen by "
                 "R²). Components and their stability over subjects are compared with those of "
                 f"{settings.permutations} fits to permuted images. Preferred images are chosen "
-                "among those on which no model was trained."
+                "among those on which no model was trained. The labels of a component's highest, "
+                "and of its lowest images are compared in pairs, by the Jaccard index (Jaccard "
+                "1912), as more images are taken."
             )
 
 

@@ -11,9 +11,11 @@ import pandas as pd
 
 from pipeline.analyses.weight_components.tables import (
     COLUMNS,
+    COMPONENT,
     category_rows,
     cluster_rows,
     component_rows,
+    consistency_rows,
     group_roi_rows,
     image_rows,
     preferences,
@@ -55,6 +57,7 @@ def main() -> None:
     categories = (
         row for group in by_grouping for row in category_rows(result, group, number, labels)
     )
+    of_components = [one for one in ranked if one.grouping == COMPONENT]
     rois = read_rois(arguments.rois)
     stability = list(stability_rows(result))
     frames = {
@@ -65,6 +68,7 @@ def main() -> None:
         ),
         "preferred_images": pd.DataFrame(images),
         "preferred_categories": pd.DataFrame(categories),
+        "label_consistency": pd.DataFrame(consistency_rows(result, of_components, labels)),
         "voxel_groups": in_atlas_order(pd.DataFrame(group_roi_rows(result, rois)), rois.values()),
         "voxel_clusters": pd.DataFrame(cluster_rows(result)),
     }

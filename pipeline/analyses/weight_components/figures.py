@@ -42,6 +42,11 @@ CATEGORIES = (
     "supercategory; black ticks: fraction among all images; asterisks: significant difference from "
     "all other images."
 )
+CONSISTENCY = (
+    "Agreement of the COCO supercategories of a component's images: mean Jaccard index over pairs "
+    "of the images with the largest (+), or the smallest (−) scores, as more images are taken. "
+    "Dashed line: all images."
+)
 BEST = (
     "Test images with the largest predicted mean response of each region, with their rank by "
     "measured response."
@@ -78,6 +83,44 @@ def _components(tables: Mapping[str, pd.DataFrame], images: Images) -> Iterator[
     for name in names if "preferred_categories" in tables else []:
         drawn = category_profile(tables["preferred_categories"], name)
         yield StudyFigure(f"categories_component_{name}", None, section, CATEGORIES, drawn)
+    if "label_consistency" in tables:
+        drawn = consistency_curves(tables["label_consistency"], names)
+        yield StudyFigure("label_consistency", None, section, CONSISTENCY, drawn)
+
+
+def consistency_curves(table: pd.DataFrame, names: Sequence[str]) -> Figure:
+    """Draw the agreement of supercategories against the number of images, for some components.
+
+    Parameters
+    ----------
+    table : tables/label_consistency.tsv
+    names : components to draw
+    """
+    table = table[table["level"] == "supercategory"]
+    drawn, axes = plt.subplots(
+        *(1, len(names)),
+        figsize=(2.6 * len(names) + 0.6, 2.8),
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axis, name in zip(axes[0], names, strict=True):
+        part = table[table["name"].astype(str) == name]
+        for number, (side, sign) in enumerate({"top": "+", "bottom": "−"}.items()):
+            curve = part[part["side"] == side]
+            axis.plot(
+                *(curve["n_images"], curve["label_agreement"]),
+                marker="o",
+                markersize=3,
+                color=COLOURS[number],
+                label=f"{sign} images",
+            )
+        axis.axhline(part["chance_label_agreement"].iloc[0], color="black", linestyle="--")
+        axis.set_xscale("log")
+        tidy(axis, "number of images", "agreement of supercategories" if name == names[0] else "")
+        axis.set_title(f"component {name}{simulated_note(part['data'])}", loc="left", fontsize=9)
+    axes[0, -1].legend(fontsize=7, frameon=False)
+    return drawn
 
 
 def _best_images(table: pd.DataFrame, images: Images) -> Iterator[StudyFigure]:

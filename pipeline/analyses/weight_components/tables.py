@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from encoding.image_profiles import LabelProfile, RankedImages, label_profiles, rank_images
+from encoding.image_profiles import (
+    LabelProfile,
+    RankedImages,
+    label_consistency,
+    label_profiles,
+    rank_images,
+)
 from encoding.variance_partitioning import MODEL_SEPARATOR
 from encoding.weight_components import exceedance
 from pipeline.results.storage import Result
@@ -79,6 +85,12 @@ COLUMNS = {
     "the label",
     "voxel_groups.fraction": "fraction (0 to 1) of the group's voxels that lie in the ROI",
     "voxel_groups.base_rate": "fraction (0 to 1) of all analysed voxels that lie in the ROI",
+    "label_consistency.n_images": "number of images with the largest scores (side top) or the "
+    "smallest ones (bottom)",
+    "label_agreement": "mean over the pairs of the n_images images of the Jaccard index (0 to 1) "
+    "of their labels: number of labels of both, divided by number of labels of either",
+    "chance_label_agreement": "label_agreement of all images with a score, the mean of images that "
+    "are drawn at random",
     "odds_ratio": "odds ratio (0 to infinity) of containing the label: the n_images images of the "
     "side against all other images with a score",
     "n_clusters": "number of k-means clusters of the voxels' weights",
@@ -104,6 +116,8 @@ COLUMNS = {
 SIDES = ("top", "bottom", "even")
 # the evenly spaced images are not tested
 TESTED_SIDES = ("top", "bottom")
+# numbers of images whose labels are compared
+CONSISTENCY_IMAGES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 CAPTION_SEPARATOR = " | "
 # columns of the table, which has no row if all ROIs have too few voxels
 BEST_IMAGE_COLUMNS = (
@@ -273,6 +287,37 @@ def category_rows(
                 }
                 for cells in _profile_cells(names, profile, q, number)
             )
+
+
+def consistency_rows(
+    result: Result,
+    ranked: Sequence[Preference],
+    labels: Mapping[str, tuple[Sequence[str], np.ndarray]],
+) -> Iterator[dict[str, object]]:
+    """Yield the agreement of labels among more and more top and bottom images of components.
+
+    Parameters
+    ----------
+    labels : {"category" or "supercategory": (names, (image, label))} of the images with scores
+    """
+    n_images = len(result["image"])
+    numbers = [number for number in CONSISTENCY_IMAGES if 2 * number <= n_images]
+    for level, (_, labelled) in labels.items():
+        (chance,) = label_consistency(labelled, np.arange(n_images), [n_images])
+        for preference in ranked:
+            descending = np.argsort(-preference.scores, kind="stable")
+            for side, order in zip(TESTED_SIDES, (descending, descending[::-1]), strict=True):
+                agreement = label_consistency(labelled, order, numbers)
+                for number, mean in zip(numbers, agreement.tolist(), strict=True):
+                    yield {
+                        **_names(result, preference),
+                        "side": side,
+                        "level": level,
+                        "n_images": number,
+                        "label_agreement": mean,
+                        "chance_label_agreement": float(chance),
+                        **_source(result),
+                    }
 
 
 def _side(images: RankedImages, side: str) -> np.ndarray:

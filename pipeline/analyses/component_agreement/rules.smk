@@ -1,0 +1,15 @@
+# Agreement of subjects' maps of components.
+
+
+rule correlate_maps:
+    input:
+        maps=expand(f"{RESULTS}/maps/{{subject}}/{WHOLE}", subject=STUDY.subjects),
+        components=f"{RESULTS}/interpretation/components.h5",
+    output:
+        ANALYSIS_TABLES["component_agreement"],
+    resources:
+        **per_attempt(mem_mb=2000, runtime=30),
+    params:
+        **parameters("correlate_maps"),
+    shell:
+        command("correlate_maps")
