@@ -46,12 +46,17 @@ def test_what_cannot_be_interpreted_is_reported_by_its_key(tiny_values, section,
         ({"component_agreement": {}, "interpretation": None}, "components of `interpretation`"),
         ({"component_agreement": {}, "maps": {"spaces": []}}, "add one to `maps.spaces`"),
         ({"component_agreement": {}, "subjects": ["subj01"]}, "component_agreement: compares"),
+        (
+            {"component_variance": {"comparisons": ["alexnet_vs_bert"]}, "interpretation": None},
+            "component_variance: uses the components of `interpretation`",
+        ),
+        ({"component_variance": {"comparisons": ["a"]}}, "component_variance.comparisons: .*'a'"),
         ({"cross_subject": {}, "subjects": ["subj01"]}, "cross_subject: compares subjects"),
         ({"cross_subject": {"models": ["brt"]}}, "cross_subject.models: .*did you mean bert"),
         ({"cross_subject": {"atlases": ["streams"]}}, "cross_subject.atlases: .*'streams'"),
     ],
 )
-def test_what_subjects_cannot_be_compared_by_is_refused(tiny_values, changes, message):
+def test_what_cannot_be_compared_is_refused(tiny_values, changes, message):
     with pytest.raises(InputError, match=message):
         parse_configuration({**tiny_values, **changes})
 

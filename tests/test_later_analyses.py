@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Study, branch
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, pearsonr, spearmanr
 from test_analyses import row
 
 from pipeline.configuration.settings import WHOLE
@@ -26,6 +26,7 @@ SECTIONS = {
     "ceiling_shares": {"min_noise_ceiling": 0.2},
     "split_half": {"splits": 5},
     "component_agreement": {},
+    "component_variance": {"comparisons": ["alexnet_vs_bert"], "atlases": ["composite"]},
     "cross_subject": {"atlases": ["floc-words", "prf-visualrois"]},
     "keywords": {"atlases": ["floc-words", "prf-visualrois"], "min_images": 10},
 }
@@ -174,6 +175,30 @@ def test_maps_of_components_agree_as_counted_from_their_files(later):
         assert in_volume.loc[number, "other_components_r"] == pytest.approx(others, abs=1e-5)
     assert set(in_volume["n_places"]) == {known.sum()}
     assert (later.results / "figures/component_agreement.svg").exists()
+
+
+def test_projections_go_with_unique_variance_as_scipy_says(later):
+    found = table(later, "component_variance")
+    assert {"all", "early visual"} <= set(found["roi"])
+    for subject in SUBJECTS:
+        projected = read_result(later.results / f"interpretation/{subject}/projections.h5")
+        partition = read_result(later.results / f"partitions/{subject}/{WHOLE}/alexnet_vs_bert.h5")
+        of_voxel = pd.DataFrame(projected["projections"].T, index=projected["voxel"])
+        unique = pd.Series(partition.by_label("variance")["bert"], index=partition["voxel"])
+        both = of_voxel.join(unique.rename("unique")).dropna()
+        for component in (1, 2):
+            listed = row(
+                found,
+                subject=subject,
+                roi="all",
+                unique_space="bert",
+                principal_component=component,
+            )
+            assert listed["n_voxels"] == len(both)
+            pair = both[component - 1], both["unique"]
+            assert listed["variance_r"] == pytest.approx(pearsonr(*pair).statistic, abs=1e-5)
+            assert listed["variance_rank_r"] == pytest.approx(spearmanr(*pair).statistic, abs=1e-5)
+    assert (later.results / "figures/component_variance_alexnet_vs_bert.svg").exists()
 
 
 def measured_mean(study: Study, subject: str, roi: str) -> pd.Series:

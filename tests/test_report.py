@@ -701,6 +701,7 @@ def test_methods_state_of_what_is_switched_on_and_list_what_they_cite():
         "cross_subject": {},
         "component_agreement": {},
     }
+    further |= {"component_variance": {"comparisons": ["alexnet_vs_bert"]}}
     settings = yaml.safe_load(TINY.read_text()) | further
     settings["simulation"]["synthetic"] = {}
     searched = search_sentence(pd.DataFrame({"n_searched_exactly": [2], "n_voxels": [9]}))
