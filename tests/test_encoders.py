@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from pathlib import Path
 
 import nibabel
@@ -221,6 +222,22 @@ def test_predictions_are_features_by_weights(model, encoder):
     np.testing.assert_allclose(layers @ weights + intercept, expected, atol=1e-4)
     distance = np.linalg.norm(0.1 * (joined - 0.5), axis=1) / np.sqrt(2)
     np.testing.assert_allclose(model.distance(found), distance, rtol=1e-5)
+
+
+def test_the_documented_state_dict_is_of_a_layer_that_predicts(model, tmp_path, monkeypatch):
+    text = (ROOT / "docs/encoders.md").read_text()
+    (code,) = [c for c in re.findall("```python\n(.*?)```", text, re.S) if "torch.save" in c]
+    monkeypatch.chdir(tmp_path)
+    Path("code.py").write_text(code)
+    runpy.run_path("code.py", {"model": model})
+    state = torch.load("subj01.pt")["network"]
+    weights, intercept = model.linear()
+    layer = torch.nn.Sequential()
+    layer.add_module("linear", torch.nn.Linear(*weights.shape))
+    layer.load_state_dict(state)
+    features = np.random.default_rng(0).standard_normal((5, len(weights))).astype(np.float32)
+    predicted = layer(torch.from_numpy(features)).detach().numpy()
+    np.testing.assert_allclose(predicted, features @ weights + intercept, atol=1e-4)
 
 
 def test_no_stimuli_have_no_predictions(model):
