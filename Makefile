@@ -4,6 +4,7 @@
 # make test-all   these, and the tests that take longer (`make test-rest`)
 # make docs   the demo, then the documentation with the executed tutorial, in site/
 # make full-size   a simulated subject of NSD's size and a study on it, in FOLDER: 30 GB, hours
+# make full-size-cortex   then one comparison in its whole cortex
 # make soak   many kills (docs/robustness.md); bounded in time
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,8 @@ CONFIG ?= config/demo.yaml
 KILLS ?= 50
 MINUTES ?= 25
 FOLDER ?= .
-FULL = snakemake --cores 2 --rerun-incomplete --configfile config/full_size.yaml --directory $(FOLDER)
+FULL_RUN = snakemake --cores 2 --rerun-incomplete --directory $(FOLDER)
+FULL = $(FULL_RUN) --configfile config/full_size.yaml
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 INSTALLED := $(VENV)/installed
@@ -21,7 +23,8 @@ INSTALLED := $(VENV)/installed
 PYTEST := OMP_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TIERS := workflow or robustness or networks or slurm or browser
 
-.PHONY: install demo test unit-tests test-rest test-all docs soak lint clean full-size full-size-build full-size-study
+.PHONY: install demo test unit-tests test-rest test-all docs soak lint clean \
+	full-size full-size-build full-size-study full-size-cortex
 
 install: $(INSTALLED)
 
@@ -54,6 +57,10 @@ full-size-build: $(INSTALLED)
 
 full-size-study: full-size-build
 	$(FULL)
+
+# one comparison in the whole cortex, with the features of that study
+full-size-cortex: full-size-study
+	$(FULL_RUN) --configfile config/full_size_cortex.yaml
 
 soak: $(INSTALLED)
 	KILLS=$(KILLS) MINUTES=$(MINUTES) python -m pytest -s tests/test_faults.py -k again_and_again

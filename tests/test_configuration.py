@@ -11,7 +11,11 @@ from conftest import ROOT, TINY
 
 from pipeline.configuration.catalogue import read_catalogue
 from pipeline.configuration.checkpoints import features_to_expect, network_to_load
-from pipeline.configuration.reading import parse_configuration, read_configuration
+from pipeline.configuration.reading import (
+    parse_configuration,
+    read_configuration,
+    read_settings,
+)
 from pipeline.errors import InputError
 
 
@@ -412,3 +416,13 @@ def test_a_checkpoint_is_an_input_of_its_network_by_its_content(tmp_path):
 def test_a_study_is_not_called_as_the_folder_that_studies_share(tiny_values):
     with pytest.raises(InputError, match=r"study: studies share the folder results/features"):
         parse_configuration({**tiny_values, "study": "features"})
+
+
+def test_the_cortex_of_the_full_size_subject_has_the_features_of_its_study():
+    whole, cortex = (
+        read_settings(ROOT / f"config/{name}.yaml") for name in ("full_size", "full_size_cortex")
+    )
+    for key in ("networks", "feature_spaces"):
+        assert cortex[key].items() <= whole[key].items()
+    for key in ("nsd", "stimulus_set", "subjects", "extraction", "splits", "encoding"):
+        assert cortex[key] == whole[key]
