@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
+import matplotlib.pyplot as plt
 import nibabel
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ from pipeline.configuration.reading import parse_configuration
 from pipeline.configuration.settings import DRAWN
 from pipeline.configuration.study import Configuration
 from pipeline.dataset.anatomy import Anatomy
+from pipeline.figures.style import note_untrained
 from pipeline.fits.described_tests import describe_tests
 from pipeline.jobs.frozen_run import RUN, freeze, frozen_text
 from pipeline.jobs.job_settings import study_run
@@ -717,6 +719,19 @@ def test_methods_state_of_what_is_switched_on_and_list_what_they_cite():
     cited = {full for name, full in known.items() if name in " ".join(whole)}
     assert set(references(whole)) == cited == set(known.values())
     assert not any("Kriegeskorte, N., Mur" in full for full in references(barest))
+
+
+def test_untrained_networks_that_a_figure_displays_are_named_below_it():
+    drawn, axis = plt.subplots(layout="constrained")
+    axis.plot([0, 1], label="clip_rn50 minus bert")
+    axis.set_xticks([0, 1], ["alexnet", "bert"])
+    axis.legend()
+    note_untrained(drawn, ["clip_rn50", "clip", "alexnet", "resnet50"])
+    assert drawn.get_supxlabel() == "Untrained networks: clip_rn50, alexnet"
+    drawn, axis = plt.subplots()
+    axis.set_title("alexnet_conv3")
+    note_untrained(drawn, ["alexnet"])
+    assert drawn.get_supxlabel() == ""
 
 
 def test_counts_are_whole_though_some_are_missing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from encoding.variance_partitioning import COMPONENT_SEPARATOR
@@ -159,6 +161,22 @@ def component_title(component: str) -> str:
 def simulated_note(data: Iterable[str]) -> str:
     """Return a note for titles if data are simulated, else nothing."""
     return ", simulated data" if "simulated" in set(data) else ""
+
+
+def note_untrained(figure: Figure, spaces: Iterable[str]) -> None:
+    """Name below a figure those of some feature spaces that it displays, as untrained."""
+    texts = [one.get_text() for one in figure.findobj(Text)]
+    for axis in figure.axes:
+        # labels of ticks are made when they are asked for
+        texts += [one.get_text() for one in (*axis.get_xticklabels(), *axis.get_yticklabels())]
+    displayed = [
+        space
+        for space in spaces
+        if any(re.search(rf"(?<!\w){re.escape(space)}(?!\w)", text) for text in texts)
+    ]
+    if displayed:
+        note = f"Untrained networks: {', '.join(displayed)}"
+        figure.supxlabel(note, x=0.01, ha="left", fontsize=7, color="#444")
 
 
 def save_figure(figure: Figure, stem: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
