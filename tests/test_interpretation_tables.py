@@ -152,7 +152,9 @@ def test_a_single_subject_has_components_without_stability(components):
     assert list(stability_rows(result)) == []
     table = pd.DataFrame(component_rows(result))
     assert table["subspace"].isna().all()
-    assert "one subject only" in _texts(drawn.explained_variance(table))
+    figure = drawn.explained_variance(table)
+    assert len(figure.axes) == 1
+    assert "1 subject × 8 voxels" in _texts(figure)
 
 
 def test_a_group_prefers_what_the_mean_of_its_weights_scores_high(components):

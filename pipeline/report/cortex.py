@@ -338,7 +338,7 @@ def _write_names(axis: Axes, regions: Sequence[Region], width: float) -> None:
     for region in sorted(regions, key=lambda region: -region.depth):
         if region.depth < LEAST_NAMED:
             continue
-        half = np.array([0.3 * len(region.name) + 0.2, 0.55]) * NAME_SIZE * point
+        half = np.array([0.35 * len(region.name) + 0.2, 0.7]) * NAME_SIZE * point
         for place in region.places[:: max(len(region.places) // 50, 1)]:
             if all((np.abs(place - other[0]) > half + other[1]).any() for other in taken):
                 taken.append(np.array([place, half]))

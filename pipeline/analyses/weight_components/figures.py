@@ -29,9 +29,10 @@ PREFERRED_INCHES, BEST_INCHES = 0.95, 1.1
 PIXELS = 160
 COMPONENTS = (
     "Principal components of the encoding weights of the most reliable voxels, equally many per "
-    "subject. Left: fraction of the weights' variance that each component explains. Right: "
-    "agreement of one subject's components with those of the other subjects. Dashed lines: "
-    "weights fitted after permuting the images."
+    "subject. Bars: fraction of the weights' variance that each component explains. With several "
+    "subjects, right: agreement of one subject's components with those of the other subjects. "
+    "Dashed lines: weights fitted after permuting the images. A component whose bar is below the "
+    "line explains no more than chance would."
 )
 PREFERRED = (
     "Images with the largest (+) and the smallest (−) score on each component, among images on "
@@ -185,7 +186,7 @@ def image_grid(
 
 
 def explained_variance(components: pd.DataFrame) -> Figure:
-    """Draw the weights' variance by component, and how far subjects agree on components.
+    """Draw the weights' variance by component, and how far several subjects agree on components.
 
     Dashed lines are for weights fitted after permuting the images: what the feature space alone
     makes of noise.
@@ -194,27 +195,34 @@ def explained_variance(components: pd.DataFrame) -> Figure:
     ----------
     components : tables/components.tsv
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")
-    x, first = components["principal_component"], components.iloc[0]
-    left.bar(x, 100 * components["explained"], color=COLOURS[0], label="measured")
-    left.plot(x, 100 * components["permuted_explained"], "--", color="#444", label="permuted")
-    left.legend(frameon=False, fontsize=8)
-    n_subjects, n_voxels = first["n_subjects"], first["n_voxels_per_subject"]
-    tidy(left, "component", "variance of weights explained (%)")
-    left.set_title(
-        f"{n_subjects} subjects × {n_voxels} voxels{simulated_note(components['data'])}", fontsize=9
+    first = components.iloc[0]
+    n_panels = 2 if first["n_subjects"] > 1 else 1
+    figure, axes = plt.subplots(
+        1, n_panels, figsize=(4.2 * n_panels, 3.2), squeeze=False, layout="constrained"
     )
-    for colour, (measure, label) in zip(COLOURS, MEASURES.items(), strict=False):
-        right.plot(x, components[measure], "o-", color=colour, markersize=3, label=label)
-        right.plot(x, components[f"permuted_{measure}"], "--", color=colour, linewidth=1)
-    measures = [name for key in MEASURES for name in (key, f"permuted_{key}")]
-    right.set_ylim(min(0, components[measures].min(axis=None)) - 0.02, 1.02)
-    tidy(right, "component", "one subject against the others")
-    if components[list(MEASURES)].isna().all(axis=None):
-        right.text(0.5, 0.5, "one subject only", transform=right.transAxes, ha="center")
-    else:
-        right.legend(frameon=False, fontsize=8, title="dashed: permuted", title_fontsize=8)
+    axis, x = axes[0, 0], components["principal_component"]
+    axis.bar(x, 100 * components["explained"], color=COLOURS[0], label="measured")
+    axis.plot(x, 100 * components["permuted_explained"], "--", color="#444", label="permuted")
+    axis.legend(frameon=False, fontsize=8)
+    tidy(axis, "component", "variance of weights explained (%)")
+    of_subjects = f"{first['n_subjects']} subject{'s' if n_panels > 1 else ''}"
+    note = f"{first['n_voxels_per_subject']} voxels{simulated_note(components['data'])}"
+    axis.set_title(f"{of_subjects} × {note}", fontsize=9)
+    if n_panels > 1:
+        _agreement(axes[0, 1], components)
     return figure
+
+
+def _agreement(axis: Axes, components: pd.DataFrame) -> None:
+    """Draw how far subjects agree on components."""
+    x = components["principal_component"]
+    for colour, (measure, label) in zip(COLOURS, MEASURES.items(), strict=False):
+        axis.plot(x, components[measure], "o-", color=colour, markersize=3, label=label)
+        axis.plot(x, components[f"permuted_{measure}"], "--", color=colour, linewidth=1)
+    measures = [name for key in MEASURES for name in (key, f"permuted_{key}")]
+    axis.set_ylim(min(0, components[measures].min(axis=None)) - 0.02, 1.02)
+    tidy(axis, "component", "one subject against the others")
+    axis.legend(frameon=False, fontsize=8, title="dashed: permuted", title_fontsize=8)
 
 
 def category_profile(
