@@ -117,14 +117,33 @@ def test_embeddings_of_other_widths_are_refused(files, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"image": "alexnet", "captions": "bert"}, "not of the same network"),
-        ({"image": "bert", "captions": "bert"}, "caption_match.image: bert is of captions"),
+        ({"image": "bert", "captions": "bert"}, "image: bert is of captions, not of image"),
+        ({"image": "alexnet", "captions": "bert"}, "alexnet is of the layer fc7, whose"),
+        ({"image": "visual", "captions": "other"}, "not of the same network .*seed"),
         ({"image": "alexnt", "captions": "bert"}, "did you mean alexnet"),
     ],
 )
 def test_only_spaces_of_one_network_are_compared(tiny_values, settings, message):
+    towers = {"library": "open_clip", "architecture": "RN50-quickgelu", "weights": "untrained"}
+    values = {
+        **tiny_values,
+        "networks": {
+            **tiny_values["networks"],
+            "visual": {**towers, "stimulus": "image", "seed": 0},
+            "other": {**towers, "stimulus": "captions", "seed": 1},
+        },
+        "feature_spaces": {
+            **tiny_values["feature_spaces"],
+            "visual": {"network": "visual", "layer": "embedding"},
+            "other": {"network": "other", "layer": "embedding"},
+        },
+        "caption_match": settings,
+    }
     with pytest.raises(InputError, match=message):
-        parse_configuration({**tiny_values, "caption_match": settings})
+        parse_configuration(values)
+    values["networks"]["other"]["seed"] = 0
+    values["caption_match"] = {"image": "visual", "captions": "other"}
+    parse_configuration(values)
 
 
 def test_it_needs_the_accuracy_of_patterns(tiny_values):

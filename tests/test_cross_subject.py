@@ -11,7 +11,6 @@ import xarray as xr
 from pipeline.analyses.cross_subject.average_regions import MEASURED
 from pipeline.analyses.cross_subject.compare_brains import compare
 from pipeline.analyses.cross_subject.tables import rows
-from pipeline.errors import InputError
 from pipeline.fits.region_means import region_means
 from pipeline.results.storage import Result
 from pipeline.tables.regions import region_labels
@@ -103,16 +102,31 @@ def test_what_cannot_be_compared_has_no_row(two):
     assert np.isnan(listed[0]["own_r"])
 
 
-def test_means_are_of_voxels_with_all_responses():
+def test_means_are_of_voxels_with_all_responses(capsys):
     generator = np.random.default_rng(1)
     responses = generator.standard_normal((20, 12))
     responses[3, 2] = np.nan
-    members = {V1: np.arange(12) < 6, PPA: np.arange(12) >= 10}
-    settings = {"min_voxels": 3, "atlases": ["visual"], "min_reliability": 0.1}
+    # the second region has two voxels, the third none
+    inside = np.stack([np.arange(12) < 6, np.arange(12) >= 10, np.zeros(12, bool)])
     blocks = [(slice(n, n + 5), {"measured": responses[:, n : n + 5]}) for n in (0, 5, 10)]
-    found, n_voxels = region_means(blocks, members, settings, "keywords")
-    assert n_voxels == {V1: 5}
+    found, n_voxels = region_means(blocks, inside, 3)
+    assert n_voxels.tolist() == [5, 2, 0]
     expected = responses[:, [0, 1, 3, 4, 5]].mean(axis=1)
     np.testing.assert_allclose(found["measured"][:, 0], expected)
-    with pytest.raises(InputError, match="keywords: no region of visual has 9 voxels"):
-        region_means(blocks, members, {**settings, "min_voxels": 9}, "keywords")
+    assert np.isnan(found["measured"][:, 1:]).all()
+    found, n_voxels = region_means(blocks, inside[:0], 3)
+    assert found["measured"].shape == (20, 0)
+    assert "no region has 3 reliable voxels" in capsys.readouterr().out
+
+
+def test_subjects_without_a_region_in_common_have_no_scores(two):
+    own, other, _ = two
+    nowhere = means(
+        other["image"], [], measured_responses=np.ones((290, 0)), clip=np.ones((290, 0))
+    )
+    assert np.isnan(compare(own, nowhere, np.arange(10, 300), None, SETTINGS)["r"]).all()
+    found = compare(nowhere, own, np.arange(10, 300), None, SETTINGS)
+    assert found["r"].shape == (2, 0)
+    # one block of images is drawn as a whole
+    together = np.zeros(290)
+    assert np.isnan(compare(own, other, np.arange(10, 300), together, SETTINGS)["r"]).all()

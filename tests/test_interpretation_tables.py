@@ -15,6 +15,7 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 
 from encoding.similarity import as_matrix, image_similarities
+from pipeline.analyses.component_agreement import correlate_maps
 from pipeline.analyses.similarity import figures as drawn_similarity
 from pipeline.analyses.similarity.tables import (
     SubjectSimilarities,
@@ -265,6 +266,24 @@ def test_corners_are_reported_for_each_roi():
     assert (table["q"] >= table["p"]).all()
     assert set(table.reset_index().columns) <= COLUMNS
     assert len(corner_table(one, {**CORNERS, "corners": []})) == 0
+
+
+def test_maps_of_components_are_read_in_the_order_of_their_numbers(monkeypatch):
+    index = {}
+    for number in (1, 2, 10, 100):
+        name = f"clip/space-MNI152_model-clip_component-{number:02d}_statmap.nii.gz"
+        entities = f"model-clip_component-{number:02d}_stat-weightProjection"
+        index[name] = {"space": "MNI152", "entities": entities, "quantity": "weightProjection"}
+    index["clip/r.nii.gz"] = {"space": "MNI152", "entities": "stat-r", "quantity": "r"}
+
+    def read(path: Path) -> np.ndarray:
+        return np.array([[np.nan, float(path.name.split("component-")[1].split("_")[0])]])
+
+    monkeypatch.setattr(correlate_maps, "read_map", read)
+    found = correlate_maps.read_component_maps(Path("maps"), index, "MNI152")
+    assert found.place.tolist() == [1]
+    assert found.values[:, 0].tolist() == [1, 2, 10, 100]
+    assert correlate_maps.read_component_maps(Path("maps"), index, "fsaverage") is None
 
 
 # ---- figures

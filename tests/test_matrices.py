@@ -305,6 +305,7 @@ def test_a_configuration_of_matrices_needs_nothing_of_nsd(folder):
         ({"maps": {"spaces": ["MNI152"]}}, "MNI152 can only be reached from NSD"),
         ({"variants": {"food": {"subset": {"category": "food"}}}}, "needs labels of objects"),
         ({"interpretation": {"model": "words"}}, "interpretation: needs labels of objects"),
+        ({"keywords": {}}, "keywords.atlases: unknown name 'composite'; did you mean"),
         ({"encoders": {"models": ["pixels"]}}, "encoders: are only written for NSD"),
         ({"splits": {"test": "shared515", "folds": 4, "seed": 0}}, "only NSD has shared515"),
     ],
@@ -312,6 +313,15 @@ def test_a_configuration_of_matrices_needs_nothing_of_nsd(folder):
 def test_what_only_nsd_has_is_refused(folder, changes, message):
     with pytest.raises(InputError, match=message):
         parse_configuration(values(folder, **changes))
+
+
+def test_captions_that_an_analysis_reads_are_checked_before_long_work(folder):
+    (folder / "captions.tsv").unlink(missing_ok=True)
+    pictures = values(folder, keywords={"atlases": ["a"]})
+    pictures["models"], pictures["comparisons"] = ["pixels"], {}
+    study = parse_configuration(pictures)
+    problems = find_problems(folder, study.subjects, study.read_atlases, study.stimuli)
+    assert any("captions.tsv: not found" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("missing", ["nsd", "responses"])

@@ -363,6 +363,7 @@ def test_composites_are_made_of_labels_that_nsd_has():
         ("floc-face.nii.gz", "floc-faces.nii.gz", True),
         ("floc-face.nii.gz", "floc-words.nii.gz", False),
         ("betas_session01.hdf5", "betas_session02.hdf5", False),
+        ("lh.floc-faces.mgz", "rh.floc-faces.mgz", False),
     ],
 )
 def test_a_missing_file_is_reported_with_those_that_it_resembles(tmp_path, name, there, named):

@@ -88,6 +88,14 @@ def test_the_first_sessions_of_one_subject_are_the_smallest_study(study):
     assert "nsd_first" not in change_that_fits(one, lambda _: False)
 
 
+def test_a_smaller_study_is_one_that_the_configuration_accepts():
+    study = read_configuration(ROOT / "config/paper.yaml")
+    named = dict(smaller_studies(study))
+    one = named["`subjects: [subj01]` without `component_agreement`"]
+    assert one.component_agreement is None
+    assert named["`subjects: [subj01, subj02]`"].component_agreement is not None
+
+
 def test_less_memory_is_reported_before_fewer_voxels(study, features, monkeypatch):
     said = reported(study, features, monkeypatch, 1e15, memory=6e9)
     assert said.endswith(": `encoding: {memory_gb: 4}`")

@@ -39,6 +39,7 @@ class Analysis:
     settings : {key of the configuration: (type, default)}, as `pydantic.create_model` takes them
     tables : {name of a file in `tables/`, without its ending: heading in the report}
     page : page of the report on which its figures and tables are displayed
+    compares_subjects : whether it needs two or more subjects
     mapped : whether maps are made of `results`
     references : {citation in the methods: full reference}
     """
@@ -47,6 +48,7 @@ class Analysis:
     settings: ClassVar[Mapping[str, tuple[Any, Any]]] = {}
     tables: ClassVar[Mapping[str, str]] = {}
     page: ClassVar[str] = "further_analyses"
+    compares_subjects: ClassVar[bool] = False
     mapped: ClassVar[bool] = False
     references: ClassVar[Mapping[str, str]] = {}
 

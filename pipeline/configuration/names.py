@@ -15,7 +15,8 @@ def declared(
         if name not in known:
             every = list(dict.fromkeys([*known, *elsewhere]))
             near = difflib.get_close_matches(name, every, n=3) or known
-            raise ValueError(f"{key}: unknown name '{name}'; did you mean {' or '.join(near)}?")
+            hint = f"did you mean {' or '.join(near)}?" if near else "the study has none"
+            raise ValueError(f"{key}: unknown name '{name}'; {hint}")
 
 
 def unique(key: str, names: Sequence[str]) -> None:

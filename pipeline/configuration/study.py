@@ -192,6 +192,11 @@ class Study(Settings):
         self._variants_can_be_made()
         for analysis in ANALYSES.values():
             analysis.check(self)
+            if analysis.compares_subjects and analysis.is_on(self) and len(self.subjects) < 2:
+                raise ValueError(
+                    f"{analysis.target}: compares subjects; list two or more in `subjects`, or "
+                    "leave this section out"
+                )
         if self.simulation is not None:
             declared("subjects", self.subjects, self.simulation.subjects)
             declared("responses.space", [self.of_nsd.space], self.simulation.spaces)
@@ -286,8 +291,8 @@ class Study(Settings):
 
     @property
     def roi_atlases(self) -> list[str]:
-        """Collections of ROIs: those listed in `rois`, and the composite regions."""
-        return [*self.rois, COMPOSITE]
+        """Collections of ROIs: those listed in `rois`, and of NSD the composite regions."""
+        return [*self.rois, *([COMPOSITE] if self.dataset is None else [])]
 
     @property
     def read_atlases(self) -> list[str]:
@@ -459,9 +464,10 @@ class Study(Settings):
 
     @property
     def stimuli(self) -> list[str]:
-        """Kinds of stimuli of the dataset that the networks of the study take."""
+        """Kinds of stimuli of the dataset that networks of the study take, or analyses read."""
         networks = self.used_networks.values()
-        return sorted({network["stimulus"] for network in networks if "texts" not in network})
+        taken = {network["stimulus"] for network in networks if "texts" not in network}
+        return sorted(taken.union(*(one.stimuli(self) for one in ANALYSES.values())))
 
     @property
     def tests(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from pipeline.analyses.registry import ANALYSES
 from pipeline.configuration.study import Configuration
 
 # memory of the solver, in GB
@@ -44,13 +45,13 @@ def smaller_studies(study: Configuration) -> Iterator[tuple[str, Configuration]]
             words = f"{words_of_mask} and `encoding: {{memory_gb: {budget}}}`"
             yield words, _with(general, "encoding", memory_gb=budget)
     for n in range(len(study.subjects) - 1, 0, -1):
-        words = f"`subjects: [{', '.join(study.subjects[:n])}]`"
+        words = _subjects_in_words(study, n)
         yield words, _of_subjects(study, n)
         if general is not None:
             yield f"{words} and {words_of_mask}", _of_subjects(general, n)
     if study.responses is None:
         return
-    changes = [f"`subjects: [{study.subjects[0]}]`"] if len(study.subjects) > 1 else []
+    changes = [_subjects_in_words(study, 1)] if len(study.subjects) > 1 else []
     changes += [words_of_mask] if general is not None else []
     smallest = _of_subjects(general or study, 1)
     for n in SESSIONS:
@@ -74,4 +75,17 @@ def _with(study: Configuration, section: str, **values: object) -> Configuration
 
 
 def _of_subjects(study: Configuration, n: int) -> Configuration:
-    return study.model_copy(update={"subjects": study.subjects[:n]})
+    left_out = dict.fromkeys(_sections_left_out(study, n))
+    return study.model_copy(update={"subjects": study.subjects[:n], **left_out})
+
+
+def _subjects_in_words(study: Configuration, n: int) -> str:
+    words = f"`subjects: [{', '.join(study.subjects[:n])}]`"
+    left_out = " and ".join(f"`{key}`" for key in _sections_left_out(study, n))
+    return f"{words} without {left_out}" if left_out else words
+
+
+def _sections_left_out(study: Configuration, n: int) -> list[str]:
+    """List the sections of analyses that need more than `n` subjects."""
+    needing = [one for one in ANALYSES.values() if one.compares_subjects and one.is_on(study)]
+    return [next(iter(one.settings)) for one in needing] if n < 2 else []

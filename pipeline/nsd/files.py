@@ -50,14 +50,14 @@ def require(path: Path, hint: str | None = None) -> Path:
 def _similar_files(path: Path) -> str:
     """Name the files of the folder for which a missing one may have been meant."""
     there = sorted(other.name for other in path.parent.iterdir()) if path.parent.is_dir() else []
-    # another session or subject was not meant
-    others = [name for name in there if _without_digits(name) != _without_digits(path.name)]
+    # another session, subject or hemisphere was not meant
+    others = [name for name in there if _kind(name) != _kind(path.name)]
     similar = difflib.get_close_matches(path.name, others, n=3, cutoff=0.9)
     return f" Its folder has {' and '.join(similar)}." if similar else ""
 
 
-def _without_digits(name: str) -> str:
-    return re.sub(r"\d", "", name)
+def _kind(name: str) -> str:
+    return re.sub(r"\d|^[lr]h\.", "", name)
 
 
 @contextmanager

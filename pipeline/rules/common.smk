@@ -65,6 +65,12 @@ def matrix_files(wildcards):
     return [str(path) for name in names for path in sorted(STUDY.nsd.glob(name))]
 
 
+def matrix_texts(wildcards):
+    """Return a job's files of a dataset of matrices, and those with its captions."""
+    captions = sorted(STUDY.nsd.glob("captions.tsv"))
+    return [*matrix_files(wildcards), *map(str, captions)]
+
+
 def matrix_regions(wildcards):
     """Return the regions of all subjects, who number them alike."""
     return [str(path) for path in sorted(STUDY.nsd.glob("*/regions.tsv"))]
@@ -75,14 +81,14 @@ def matrix_regions(wildcards):
 # do changed files of a dataset of matrices.
 if STUDY.dataset is not None:
     MATRICES = ["*.npy", "*.h5", "mask.nii.gz"]
-    TREE, REGIONS = matrix_files, matrix_regions
+    TREE, TEXTS, REGIONS = matrix_files, matrix_texts, matrix_regions
     try:
         for each in STUDY.subjects:
             subject_size(STUDY, MANIFEST, each)
     except InputError as error:
         sys.exit(f"error: {error}")
 else:
-    TREE = REGIONS = SIMULATION if SIMULATED else ancient(existing_tree)
+    TREE = TEXTS = REGIONS = SIMULATION if SIMULATED else ancient(existing_tree)
 CHECKED = [f"{RESULTS}/checked/{what}.json" for what in ("networks", "inputs")]
 
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pipeline.configuration.study import Study
 
 
+# stimuli of the two feature spaces, and what their networks have in common
+STIMULI = {"image": ("image",), "captions": ("captions", "first_caption")}
+SAME = ("library", "architecture", "weights", "pretrained_tag", "seed")
+
+
 class CaptionMatchSettings(Settings):
     """How well a network that embeds images and texts matches images with their captions.
 
@@ -54,14 +59,23 @@ class CaptionMatch(Analysis):
             if space.reduction is not None:
                 raise ValueError(f"caption_match.{key}: {name} is reduced; name the embedding")
             network = study.networks[space.network]
+            # the embeddings of features that are given cannot be checked
             if isinstance(network, NetworkSettings):
-                if network.stimulus != key:
-                    raise ValueError(f"caption_match.{key}: {name} is of {network.stimulus}")
-                found.add((network.library, network.architecture, network.weights))
+                if network.stimulus not in STIMULI[key]:
+                    raise ValueError(
+                        f"caption_match.{key}: {name} is of {network.stimulus}, not of "
+                        f"{' or '.join(STIMULI[key])}"
+                    )
+                if space.taken != "embedding":
+                    raise ValueError(
+                        f"caption_match.{key}: {name} is of the layer {space.taken}, whose "
+                        "features of images and texts cannot be compared; name one of `embedding`"
+                    )
+                found.add(tuple(getattr(network, setting) for setting in SAME))
         if len(found) > 1:
             raise ValueError(
                 f"caption_match: {settings.image} and {settings.captions} are not of the same "
-                "network (library, architecture and weights)"
+                f"network ({', '.join(SAME)})"
             )
 
     def feature_spaces(self, study: Study) -> list[str]:

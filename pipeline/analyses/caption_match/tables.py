@@ -57,6 +57,7 @@ def accuracy_rows(
     result: Result, rois: pd.DataFrame, settings: Mapping[str, Any]
 ) -> Iterator[dict[str, object]]:
     """Yield one row per model and region."""
+    embeddings = [result.configuration["image"], result.configuration["captions"]]
     for column, (atlas, roi) in enumerate(regions_of(result)):
         for row, model in enumerate(result["model"].tolist()):
             if np.isfinite(result["rho"][row, column]):
@@ -70,7 +71,9 @@ def accuracy_rows(
                     "match_rank_r": float(result["rho"][row, column]),
                     "p_match": float(result["p"][row, column]),
                     "q_match": float(result["q"][row, column]),
-                    **source(result, model.split(MODEL_SEPARATOR)),
+                    **source(
+                        result, list(dict.fromkeys([*model.split(MODEL_SEPARATOR), *embeddings]))
+                    ),
                 }
 
 

@@ -21,6 +21,7 @@ class ComponentAgreement(Analysis):
     """Correlation between subjects' maps of components, in the spaces that subjects share."""
 
     target = "component_agreement"
+    compares_subjects = True
     tables = {"component_agreement": "Correlation between subjects' maps of components"}
     settings = {"component_agreement": (ComponentAgreementSettings | None, None)}
 
@@ -32,10 +33,6 @@ class ComponentAgreement(Analysis):
             raise ValueError(
                 "component_agreement: compares the components of `interpretation`, which the "
                 "configuration lacks; add it"
-            )
-        if len(study.subjects) < 2:
-            raise ValueError(
-                "component_agreement: compares subjects; list two or more in `subjects`"
             )
         if not set(GROUP_SPACES) & set(study.map_spaces):
             spaces = " or ".join(GROUP_SPACES)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.analyses.component_agreement.tables import COLUMNS, agreement_rows
+from pipeline.analyses.component_agreement.tables import COLUMNS, ComponentMaps, agreement_rows
 from pipeline.analyses.weight_components.tables import COLUMNS as COMPONENT_COLUMNS
 from pipeline.configuration.settings import GROUP_SPACES
 from pipeline.errors import InputError, run_stage
@@ -37,18 +38,19 @@ def main() -> None:
     arguments = Arguments.read()
     components = read_result(arguments.components, ["explained"])
     indices = {folder: read_metadata(folder / INDEX) for folder in arguments.maps}
-    maps = {
-        index["subject"]: dict(_component_maps(folder, index["maps"]))
-        for folder, index in indices.items()
-    }
     described = source(components, components.configuration["spaces"])
-    rows = [
-        {**row, "model": components.configuration["model"], **described}
-        for space in GROUP_SPACES
-        for first, second in itertools.combinations(maps, 2)
-        if space in maps[first]
-        for row in agreement_rows(space, (first, second), maps[first][space], maps[second][space])
-    ]
+    rows = []
+    for space in GROUP_SPACES:
+        maps = {
+            index["subject"]: found
+            for folder, index in indices.items()
+            if (found := read_component_maps(folder, index["maps"], space)) is not None
+        }
+        rows += [
+            {"model": components.configuration["model"], **row, **described}
+            for first, second in itertools.combinations(maps, 2)
+            for row in agreement_rows(space, (first, second), maps[first], maps[second])
+        ]
     if not rows:
         raise InputError(
             f"component_agreement: {', '.join(map(str, indices))} have no maps of components in "
@@ -56,7 +58,7 @@ def main() -> None:
         )
     provenance = make_provenance(
         "correlate_maps",
-        {"subjects": [*maps]},
+        {"subjects": [index["subject"] for index in indices.values()]},
         {
             "components": arguments.components,
             **{f"{index['subject']}/{INDEX}": folder / INDEX for folder, index in indices.items()},
@@ -66,23 +68,29 @@ def main() -> None:
     write_table(arguments.out, pd.DataFrame(rows), names, provenance)
 
 
-def _component_maps(
-    folder: Path, index: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each shared space and the maps (component, place) in it, in the order of components."""
-    projections = {
-        name: one for name, one in index.items() if one["quantity"] == "weightProjection"
-    }
-    files = map_files(folder, projections)
-    for space in GROUP_SPACES:
-        # names of the maps end with the number of the component, in two digits
-        found = [paths for (of, _), paths in sorted(files.items()) if of == space]
-        if found:
-            yield space, np.stack([np.concatenate([*map(_values, paths)]) for paths in found])
+def read_component_maps(
+    folder: Path, index: Mapping[str, Mapping[str, Any]], space: str
+) -> ComponentMaps | None:
+    """Read a subject's maps of components in a space; None if there are none.
+
+    Only places with values are kept: the grid of MNI152 has 7 million voxels.
+    """
+    files: dict[int, list[Path]] = {}
+    for (of, entities), paths in map_files(folder, index).items():
+        described = index[str(paths[0].relative_to(folder))]
+        if (of, described["quantity"]) == (space, "weightProjection"):
+            (number,) = re.findall(r"_component-(\d+)_", entities)
+            files[int(number)] = paths
+    if not files:
+        return None
+    in_order = [files[number] for number in sorted(files)]
+    place = np.flatnonzero(np.isfinite(_whole(in_order[0])))
+    return ComponentMaps(place, np.stack([_whole(paths)[place] for paths in in_order]))
 
 
-def _values(path: Path) -> np.ndarray:
-    return read_map(path).ravel()
+def _whole(paths: Sequence[Path]) -> np.ndarray:
+    """Read a map: a volume, or both hemispheres."""
+    return np.concatenate([read_map(path).ravel() for path in paths])
 
 
 if __name__ == "__main__":

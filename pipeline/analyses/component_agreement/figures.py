@@ -52,6 +52,8 @@ def figure(table: pd.DataFrame) -> Figure:
         axis.set_xticks(np.arange(1, n_components + 1))
         tidy(axis, "component", "r of two subjects' maps")
         pairs = len(part[["subject", "second_subject"]].drop_duplicates())
-        title = f"{space}, {pairs} pair{'s' if pairs != 1 else ''} of subjects"
+        title = (
+            f"{part['model'].iloc[0]}, {space}, {pairs} pair{'s' if pairs != 1 else ''} of subjects"
+        )
         axis.set_title(f"{title}{simulated_note(table['data'])}", loc="left", fontsize=9)
     return drawn

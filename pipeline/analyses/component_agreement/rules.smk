@@ -8,7 +8,8 @@ rule correlate_maps:
     output:
         ANALYSIS_TABLES["component_agreement"],
     resources:
-        **per_attempt(mem_mb=2000, runtime=30),
+        # a whole map at a time, and of each subject the places with values
+        **per_attempt(mem_mb=1500 + 100 * len(STUDY.subjects), runtime=30),
     params:
         **parameters("correlate_maps"),
     shell:

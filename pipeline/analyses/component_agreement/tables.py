@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,21 +22,34 @@ COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class ComponentMaps:
+    """Maps of components in a space that subjects share.
+
+    Attributes
+    ----------
+    place : (place,) ascending indices of the voxels or vertices with values
+    values : (component, place)
+    """
+
+    place: np.ndarray
+    values: np.ndarray
+
+
 def agreement_rows(
-    space: str, subjects: tuple[str, str], first: np.ndarray, second: np.ndarray
+    space: str, subjects: tuple[str, str], first: ComponentMaps, second: ComponentMaps
 ) -> Iterator[dict[str, object]]:
     """Yield one row per component; none if fewer than `FEWEST_PLACES` are in both maps.
 
     Parameters
     ----------
-    subjects : names of the two subjects
-    first, second : (component, place) maps, NaN where a subject has no voxel
+    subjects : names of the two subjects, in the order of their maps
     """
-    known = np.isfinite(first).all(axis=0) & np.isfinite(second).all(axis=0)
-    if (n_places := int(known.sum())) < FEWEST_PLACES:
+    places, *rows = np.intersect1d(first.place, second.place, True, return_indices=True)
+    if len(places) < FEWEST_PLACES:
         return
-    n = len(first)
-    r = np.corrcoef(first[:, known], second[:, known])[:n, n:]
+    n = len(first.values)
+    r = np.corrcoef(first.values[:, rows[0]], second.values[:, rows[1]])[:n, n:]
     for component in range(n):
         others = np.delete(np.abs(r[component]), component)
         yield {
@@ -43,7 +57,7 @@ def agreement_rows(
             "subject": subjects[0],
             "second_subject": subjects[1],
             "principal_component": component + 1,
-            "n_places": n_places,
+            "n_places": len(places),
             "map_r": float(r[component, component]),
             "other_components_r": float(others.mean()),
         }

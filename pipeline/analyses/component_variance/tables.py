@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,12 @@ def variance_rows(
     )
     projected = projections["projections"][:, rows]
     variance = partition.by_label("variance")
+    # of what the components are of, as well
+    both = {**partition.provenance["weights"], **projections.provenance["weights"]}
+    labelled = replace(partition, provenance={**partition.provenance, "weights": both})
+    interpreted = projections.configuration["spaces"]
+    compared = partition.configuration["spaces"]
+    described = source(labelled, list(dict.fromkeys([*compared, *interpreted])))
     spaces = [name for name in variance if COMPONENT_SEPARATOR not in name]
     for (atlas, roi), inside in roi_members(rois, partition["voxel"]).items():
         for space in spaces:
@@ -64,5 +71,5 @@ def variance_rows(
                     "n_voxels": int(known.sum()),
                     "variance_r": float(pearsonr(*pair).statistic),
                     "variance_rank_r": float(spearmanr(*pair).statistic),
-                    **source(partition, partition.configuration["spaces"]),
+                    **described,
                 }

@@ -34,6 +34,7 @@ class CrossSubject(Analysis):
     """Mean responses of regions, predicted by the encoders of other subjects."""
 
     target = "cross_subject"
+    compares_subjects = True
     tables = {"cross_subject": "Regions predicted by other subjects' encoders"}
     settings = {"cross_subject": (CrossSubjectSettings | None, None)}
 
@@ -42,8 +43,6 @@ class CrossSubject(Analysis):
         if settings := study.section(CrossSubjectSettings):
             declared("cross_subject.models", settings.models or [], study.models)
             declared("cross_subject.atlases", settings.atlases, study.roi_atlases)
-            if len(study.subjects) < 2:
-                raise ValueError("cross_subject: compares subjects; list two or more in `subjects`")
 
     def job_settings(self, study: Study) -> dict[str, Any]:
         """Return the settings without models, which the files of predictions name."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import run_stage
 from pipeline.fits.predicted_images import PredictedImages, open_predicted_images
-from pipeline.fits.region_means import region_means, reliable_members
+from pipeline.fits.region_means import region_means, reliable_voxels
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import make_provenance, read_provenance
 from pipeline.results.storage import read_result, write_result
@@ -37,21 +37,24 @@ def main() -> None:
         read_provenance(path)["configuration"]["model"]: path for path in arguments.predictions
     }
     encoding = read_result(arguments.encoding, ["reliability"])
-    members = reliable_members(arguments.rois, encoding, settings)
+    regions, inside = reliable_voxels(arguments.rois, encoding, settings)
     with open_predicted_images(arguments.responses, files) as images:
-        means, n_voxels = region_means(_blocks(images), members, settings, "cross_subject")
+        means, n_voxels = region_means(_blocks(images), inside, settings["min_voxels"])
         nsd_id = images.nsd_id
     provenance = make_provenance(
         "average_regions",
         {"subject": encoding.configuration["subject"], **settings},
-        {"responses": arguments.responses, "rois": arguments.rois, **files},
+        {
+            **{name: getattr(arguments, name) for name in ("responses", "rois", "encoding")},
+            **files,
+        },
     )
     arrays = {
-        **region_labels(n_voxels),
+        **region_labels(regions),
         "image": ("image", nsd_id),
         "predictor": ("predictor", [*means]),
         "mean": (("predictor", "image", "region"), np.stack([*means.values()])),
-        "n_voxels": ("region", [*n_voxels.values()]),
+        "n_voxels": ("region", n_voxels),
     }
     write_result(arguments.out, arrays, provenance)
 

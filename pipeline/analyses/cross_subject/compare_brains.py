@@ -9,7 +9,7 @@ import numpy as np
 
 from encoding.inference.bootstrap import bootstrap_scores, count_drawn, draw_images, interval
 from pipeline.analyses.cross_subject.average_regions import MEASURED
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import run_stage
 from pipeline.fits.image_blocks import image_blocks
 from pipeline.jobs import stage_arguments as given
 from pipeline.results.provenance import make_provenance
@@ -41,12 +41,12 @@ def main() -> None:
     means = dict(zip(arguments.subjects, map(read_result, arguments.means), strict=True))
     own = means.pop(arguments.subject)
     common = {name: np.intersect1d(own["image"], other["image"]) for name, other in means.items()}
-    most = max(map(len, common.values()))
-    if most < FEWEST_IMAGES:
-        raise InputError(
-            f"cross_subject: {arguments.subject} has at most {most} test images in common with "
-            f"another subject; {FEWEST_IMAGES} are needed. Use `splits: {{test: shared1000}}`."
-        )
+    for name, nsd_id in common.items():
+        if len(nsd_id) < FEWEST_IMAGES:
+            print(
+                f"warning: {arguments.subject} has {len(nsd_id)} test images in common with {name} "
+                f"of {FEWEST_IMAGES} that are needed: the table will have no row of the two"
+            )
     blocks = {
         name: image_blocks(arguments.split, nsd_id, settings["resample"])
         for name, nsd_id in common.items()
@@ -97,21 +97,28 @@ def compare(
     Returns
     -------
     {score, score_lower, score_upper: (predictor, region)} for each of `SCORES`; NaN for regions
-    that the other subject lacks, for too few images, and, where the other's measured responses are
-    the predictor, for scores of the subject's own encoder
+    that either subject lacks, for too few images or blocks, and, where the other's measured
+    responses are the predictor, for scores of the subject's own encoder
     """
     predictors, regions = own["predictor"].tolist(), regions_of(own)
     blank = np.full((len(predictors), len(regions)), np.nan)
     found = {f"{score}{end}": blank.copy() for score in SCORES for end in ("", "_lower", "_upper")}
     theirs = {region: column for column, region in enumerate(regions_of(other))}
-    here = [column for column, region in enumerate(regions) if region in theirs]
-    if not here or len(nsd_id) < FEWEST_IMAGES:
+    known = np.isfinite(own["mean"]).all(axis=(0, 1))
+    of_other = np.isfinite(other["mean"]).all(axis=(0, 1))
+    here = [
+        column
+        for column, region in enumerate(regions)
+        if known[column] and region in theirs and of_other[theirs[region]]
+    ]
+    if not here or count_drawn(len(nsd_id), blocks) < FEWEST_IMAGES:
         return found
     there = [theirs[regions[column]] for column in here]
-    of_own, of_other = _means(own, nsd_id, here), _means(other, nsd_id, there)
-    measured = of_own.pop(MEASURED)
-    predicted = {f"own {name}": values for name, values in of_own.items()}
-    predicted |= {f"other {name}": values for name, values in of_other.items()}
+    of_subject = _means(own, nsd_id, here)
+    measured = of_subject.pop(MEASURED)
+    predicted = {f"own {name}": values for name, values in of_subject.items()}
+    for name, values in _means(other, nsd_id, there).items():
+        predicted[f"other {name}"] = values
     counts = draw_images(len(nsd_id), settings["draws"], settings["seed"], blocks)
     # all images, then every draw
     counts = np.vstack([np.ones_like(counts[:1]), counts])

@@ -3,6 +3,7 @@
 
 rule associate_words:
     input:
+        tree=TEXTS,
         responses=f"{RESULTS}/responses/{{subject}}.h5",
         rois=f"{RESULTS}/rois/{{subject}}.tsv",
         encoding=f"{RESULTS}/encoding/{{subject}}/{WHOLE}/{STUDY.models[0]}.h5",

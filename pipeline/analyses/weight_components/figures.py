@@ -121,6 +121,7 @@ def consistency_curves(table: pd.DataFrame, names: Sequence[str]) -> Figure:
         tidy(axis, "number of images", "agreement of supercategories" if name == names[0] else "")
         axis.set_title(f"component {name}{simulated_note(part['data'])}", loc="left", fontsize=9)
     axes[0, -1].legend(fontsize=7, frameon=False)
+    drawn.suptitle(f"Components of {table['model'].iloc[0]}", fontsize=9)
     return drawn
 
 
@@ -207,7 +208,7 @@ def explained_variance(components: pd.DataFrame) -> Figure:
     tidy(axis, "component", "variance of weights explained (%)")
     of_subjects = f"{first['n_subjects']} subject{'s' if n_panels > 1 else ''}"
     note = f"{first['n_voxels_per_subject']} voxels{simulated_note(components['data'])}"
-    axis.set_title(f"{of_subjects} × {note}", fontsize=9)
+    axis.set_title(f"{first['model']}: {of_subjects} × {note}", fontsize=9)
     if n_panels > 1:
         _agreement(axes[0, 1], components)
     return figure
@@ -257,7 +258,8 @@ def category_profile(
     axis.set_yticks(y, labels, fontsize=8)
     axis.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
     tidy(axis, "fraction of images", "")
-    axis.set_title(f"{grouping} {name}{simulated_note(table['data'])} (∗ q ≤ {LEVEL})", fontsize=9)
+    title = f"{table['model'].iloc[0]}: {grouping} {name}{simulated_note(table['data'])}"
+    axis.set_title(f"{title} (∗ q ≤ {LEVEL})", fontsize=9)
     axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -88,7 +88,8 @@ COLUMNS = {
     "label_consistency.n_images": "number of images with the largest scores (side top) or the "
     "smallest ones (bottom)",
     "label_agreement": "mean over the pairs of the n_images images of the Jaccard index (0 to 1) "
-    "of their labels: number of labels of both, divided by number of labels of either",
+    "of their labels: number of labels of both, divided by number of labels of either; pairs "
+    "without any label are left out",
     "chance_label_agreement": "label_agreement of all images with a score, the mean of images that "
     "are drawn at random",
     "odds_ratio": "odds ratio (0 to infinity) of containing the label: the n_images images of the "
