@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
 from types import SimpleNamespace
@@ -629,7 +630,7 @@ def test_a_voxels_fit_is_the_same_up_to_rounding_whatever_memory_and_workers(
         ("windowed", 1.2e8, True),
     ],
 )
-def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps):
+def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps, caplog):
     """Too little memory for all decompositions at once, or for any but those of all images."""
     bands, y = simulated(26, 200, (60, 40), 600)
     weights, folds = draw_band_weights(2, 80, 0), inner_folds(200, 5, 0)
@@ -640,11 +641,14 @@ def test_candidates_taken_in_parts_give_the_same_fit(search, little, keeps):
     assert plan.keeps_all_images == keeps
     problem = bands, y, folds, ALPHAS, weights
     options = Options(search=search, dtype="float64", workers=2)
-    plenty, parts = (
-        fit_banded_ridge(*problem, replace(options, memory_bytes=memory))
-        for memory in (4e9, little)
-    )
+    plenty = fit_banded_ridge(*problem, replace(options, memory_bytes=4e9))
+    with caplog.at_level(logging.INFO, logger="encoding"):
+        parts = fit_banded_ridge(*problem, replace(options, memory_bytes=little))
     assert_same_fit(parts, plenty)
+    # progress, before the first voxel is done
+    method = "exact" if search == "exact" else "windows"
+    (last,) = [one for one in caplog.messages if one.startswith(method) and "to 80 of" in one]
+    assert last.endswith(" to 80 of 80")
 
 
 @pytest.mark.parametrize("search", ["exact", "windowed"])

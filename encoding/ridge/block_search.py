@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ from encoding.ridge.windowed import (
     search_window,
     search_windowed,
 )
+
+# progress of long searches, before the first voxel is done
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,11 @@ class BlockSearch:
         of_all: bool = True,
     ) -> Iterator[tuple[slice, list[CandidateDecompositions]]]:
         """Yield candidates and their decompositions, `n` at a time."""
-        for first in range(0, len(self.grid.candidates), n):
+        n_candidates = len(self.grid.candidates)
+        method = "windows" if of_folds and of_all else "exact" if of_folds else "closed form"
+        for first in range(0, n_candidates, n):
+            last = min(first + n, n_candidates)
+            LOG.info("%s: candidates %d to %d of %d", method, first + 1, last, n_candidates)
             part = slice(first, first + n)
             yield (
                 part,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -87,6 +88,9 @@ class Arguments(given.StageArguments):
 def main() -> None:
     """Run the stage."""
     arguments = Arguments.read()
+    # progress of the search
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("encoding").setLevel(logging.INFO)
     settings = arguments.configuration
     options = solver_options(settings, arguments.memory_mb)
     split = read_table(arguments.split)
