@@ -121,25 +121,18 @@ def test_keywords_are_those_of_an_independent_count(later):
     assert (later.results / "figures/keywords_subj01.svg").exists()
 
 
-def test_encoders_of_another_subject_predict_what_was_planted(later):
+def test_encoders_of_another_subject_are_compared_on_the_images_of_both(later):
+    """The simulation draws weights of each voxel: subjects' means of a region do not agree."""
     found = table(later, "cross_subject")
     for subject, other in (SUBJECTS, SUBJECTS[::-1]):
         of_pair = found[(found["subject"] == subject) & (found["other_subject"] == other)]
-        for roi, planted, not_planted in (
-            ("V1v", "alexnet", "bert"),
-            ("VWFA-1", "bert", "alexnet"),
-        ):
-            right, wrong = (
-                row(of_pair, roi=roi, predictor=name) for name in (planted, not_planted)
-            )
-            assert right["transferred_r"] > 0.5
-            assert right["transferred_r"] > wrong["transferred_r"] + 0.2
-            # signals are planted with weights of each subject's own
-            assert right["own_r"] > 0.5
-            assert right["own_minus_transferred_r"] == pytest.approx(
-                right["own_r"] - right["transferred_r"]
-            )
-            assert right["transferred_r_lower"] < right["transferred_r"]
+        right, wrong = (row(of_pair, roi="V1v", predictor=name) for name in ("alexnet", "bert"))
+        assert right["own_r"] > 0.8
+        assert right["own_r"] > wrong["own_r"] + 0.1
+        assert right["transferred_r"] < 0
+        assert right["own_minus_transferred_r_lower"] > 0.9
+        difference = right["own_r"] - right["transferred_r"]
+        assert right["own_minus_transferred_r"] == pytest.approx(difference, abs=1e-5)
     # measured responses alone, read from their files
     measured = {subject: measured_mean(later, subject, "V1v") for subject in SUBJECTS}
     tested = read_result(later.results / "encoding/subj01/all/alexnet.h5")["image"]
