@@ -276,7 +276,7 @@ def test_the_rois_of_a_mask_are_needed_and_checked(layout, tmp_path):
     mask = {"rois": ["PPA"]}
     section = {**values["responses"], "space": VOLUME, "mask": mask}
     changes = {"subjects": ["subj01"], "responses": section, "rois": ["prf-visualrois"]}
-    for analysis in ("representational_similarity", "error_consistency"):
+    for analysis in ("representational_similarity", "error_consistency", "caption_match"):
         changes[analysis] = None
     study = parse_configuration({**values, **changes})
     manifest = read_manifest(ROOT / "data_manifest.yaml")

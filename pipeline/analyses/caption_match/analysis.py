@@ -21,7 +21,7 @@ SAME = ("library", "architecture", "weights", "pretrained_tag", "seed")
 
 
 class CaptionMatchSettings(Settings):
-    """How well a network that embeds images and texts matches images with their captions.
+    """Match of images with their captions, by a network that embeds images and texts.
 
     The match of each test image is compared with how well models predict the responses to it
     (`error_consistency`).
